@@ -1,0 +1,65 @@
+package billing
+
+// State is where the settlement of an invoice stands.
+type State string
+
+// The states. doc.go of package settlement draws how they follow each other.
+const (
+	Claiming  State = "claiming"
+	Charging  State = "charging"
+	Closing   State = "closing"
+	Settling  State = "settling"
+	Releasing State = "releasing"
+	Rejected  State = "rejected"
+	Finished  State = "done"
+)
+
+// Result is how a finished invoice ended.
+type Result string
+
+// The results.
+const (
+	Closed   Result = "closed"    // our lines stand on a closed invoice
+	LeftOpen Result = "left_open" // charged, and not closed as configured
+	Empty    Result = "empty"     // no line at all: Chargebee cannot close it
+	Gone     Result = "gone"      // closed or deleted by somebody else, and we had nothing to charge
+)
+
+// HeadVersion is the version of the ledger's layout that this program writes and
+// the newest that it understands.
+const HeadVersion = 1
+
+// Head is the ledger's word on one pending invoice: where its settlement stands
+// and who works on it. Times are unix seconds, 0 means never.
+type Head struct {
+	InvoiceID string
+	State     State
+	Resume    State // rejected: the state that it left
+
+	Owner      string // random per handling; empty when nobody works on it
+	Generation int64  // the fence: grows with every taking
+	Write      string // random per write: the next one is conditioned on it
+	LeaseUntil int64
+	Attempts   int // handlings without progress, in a row
+
+	Epoch        string // names the claim: manifest, pages and plan
+	Pages        int    // pages of claimed events
+	Cursor       int    // lines below it are added, lines above it were never sent
+	SendingSince int64  // when the line at the cursor was first sent in this round
+	Doubt        bool   // the line at the cursor may stand on the invoice
+	GoneAt       int64  // when the draft was first seen to be gone
+
+	Verdict        string // one letter per line, once the draft is gone
+	Settled        int    // pages that were settled or released
+	Outcome        Result
+	Reason         Reason // of the rejection, or of the rejection to come
+	Detail         string
+	FinalInvoiceID string
+
+	UpdatedAt int64
+	ExpiresAt int64
+	Version   int
+}
+
+// Sending tells whether a call that adds the line at the cursor may be on its way.
+func (h Head) Sending() bool { return h.SendingSince != 0 }

@@ -1,0 +1,59 @@
+package billing
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/hex"
+	"strconv"
+	"strings"
+)
+
+var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// markerLength is the number of characters of a marker: 60 bits, so that two of
+// the lines on one invoice never share one.
+const markerLength = 12
+
+// LineID names one line of one plan. From it come the marker, by which the line is
+// recognised on an invoice, and the idempotency key, by which Chargebee recognises
+// the call. Both are the same whenever, wherever and however often they are
+// computed, across crashes, redeliveries and replays. The epoch stands in it so
+// that a line of an earlier, released claim can never be mistaken for it.
+type LineID struct {
+	InvoiceID string
+	Epoch     string
+	Line      int
+}
+
+// Marker returns 12 characters of a-z and 2-7.
+func (id LineID) Marker() string {
+	sum := id.hash("marker")
+	return base32Lower.EncodeToString(sum[:])[:markerLength]
+}
+
+// IdempotencyKey returns the key of the call that adds the line, 64 characters.
+// Chargebee remembers it for 30 minutes; what comes later is read back by the
+// marker. https://apidocs.chargebee.com/docs/api/idempotency
+func (id LineID) IdempotencyKey() string {
+	sum := id.hash("charge")
+	return hex.EncodeToString(sum[:])
+}
+
+func (id LineID) hash(purpose string) [sha256.Size]byte {
+	return sha256.Sum256([]byte(strings.Join([]string{purpose, id.InvoiceID, id.Epoch, strconv.Itoa(id.Line)}, "\x00")))
+}
+
+// CloseKey returns the idempotency key of the call that closes the invoice.
+func CloseKey(invoiceID, epoch string) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{"close", invoiceID, epoch}, "\x00")))
+	return hex.EncodeToString(sum[:])
+}
+
+// NewToken returns 16 random base32 characters (80 bits): an owner, an epoch, or
+// the name of one write.
+func NewToken() string {
+	var random [10]byte
+	_, _ = rand.Read(random[:]) // never fails: https://pkg.go.dev/crypto/rand#Read
+	return base32Lower.EncodeToString(random[:])
+}

@@ -1,0 +1,236 @@
+package billing_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/shopspring/decimal"
+	"pgregory.net/rapid"
+
+	"github.com/billable-events/billable/pkg/billing"
+)
+
+var manifest = billing.Manifest{InvoiceID: "draft_1", Epoch: "epoch", CurrencyCode: "EUR", SubscriptionID: "s1"}
+
+func event(id, code, amount string) billing.Event {
+	return billing.Event{
+		EventKey:     billing.EventKey{SubscriptionID: "s1", EventID: id},
+		OccurredAt:   100,
+		ChargeCode:   code,
+		Amount:       amount,
+		CurrencyCode: "EUR",
+	}
+}
+
+func plan(t *testing.T, events ...billing.Event) []billing.Line {
+	t.Helper()
+	lines, err := foldAll(events, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
+func foldAll(events []billing.Event, maxAmount int64) ([]billing.Line, error) {
+	fold := billing.NewFold(manifest)
+	for _, event := range events {
+		fold.Add(event)
+	}
+	return fold.Plan(maxAmount)
+}
+
+// TestRounding rounds a line once, half to even, whatever its events are.
+func TestRounding(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		amounts string
+		want    int64
+	}{
+		{"0.5", 0},
+		{"1.5", 2},
+		{"2.5", 2},
+		{"2.5000000000000000000000000000000001", 3},
+		{"0.25 0.25", 0},
+		{"0.3 0.3 0.3 0.3 0.3", 2},
+		{"0.1 0.1 0.1 0.1 0.1 0.1 0.1 0.1 0.1 0.1", 1},
+		{"12.5 1e2", 112},
+		{"0 0.0", 0},
+		{"9223372036854775807", 9223372036854775807},
+	} {
+		var events []billing.Event
+		for i, amount := range strings.Fields(test.amounts) {
+			events = append(events, event(fmt.Sprint(i), "calls", amount))
+		}
+		if got := plan(t, events...)[0].Amount; got != test.want {
+			t.Errorf("%s comes to %d, want %d", test.amounts, got, test.want)
+		}
+	}
+}
+
+func TestLinesAreSortedAndSummedUp(t *testing.T) {
+	t.Parallel()
+	second := event("z", "calls", "1")
+	second.SubscriptionID = "s0"
+	late := event("b", "calls", "2")
+	late.OccurredAt, late.Quantity = 300, "2.50"
+	early := event("a", "calls", "3")
+	early.OccurredAt, early.Quantity = 50, "1e2"
+	lines := plan(t, event("x", "storage", "4"), late, early, second)
+	if len(lines) != 3 {
+		t.Fatalf("got %d lines", len(lines))
+	}
+	var order []string
+	for _, line := range lines {
+		order = append(order, line.SubscriptionID+"/"+line.ChargeCode)
+	}
+	if got := strings.Join(order, " "); got != "s0/calls s1/calls s1/storage" {
+		t.Errorf("in the order %s", got)
+	}
+	if got := lines[1]; got.Amount != 5 || got.Events != 2 || got.From != 50 || got.To != 300 || got.Quantity != "102.5" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestDescription(t *testing.T) {
+	t.Parallel()
+	with := func(id, text, quantity string, at int64) billing.Event {
+		e := event(id, "calls", "1")
+		e.Description, e.Quantity, e.OccurredAt = text, quantity, at
+		return e
+	}
+	long := strings.Repeat("ü", 300)
+	for name, test := range map[string]struct {
+		events []billing.Event
+		want   string // <marker> stands for the marker
+	}{
+		"no text, no quantity":             {[]billing.Event{with("a", "", "", 1)}, "calls [<marker>]"},
+		"the latest event's text":          {[]billing.Event{with("a", "new", "", 2), with("b", "old", "", 1)}, "new [<marker>]"},
+		"the latest that has one":          {[]billing.Event{with("a", "old", "", 1), with("b", "", "", 2)}, "old [<marker>]"},
+		"by event id at the same moment":   {[]billing.Event{with("b", "second", "", 1), with("a", "first", "", 1)}, "second [<marker>]"},
+		"a quantity without exponent":      {[]billing.Event{with("a", "x", "1E+3", 1)}, "x (1000) [<marker>]"},
+		"a quantity without zeros":         {[]billing.Event{with("a", "x", "1.500", 1)}, "x (1.5) [<marker>]"},
+		"a quantity of zero":               {[]billing.Event{with("a", "x", "0", 1)}, "x (0) [<marker>]"},
+		"quantities that some events lack": {[]billing.Event{with("a", "x", "2", 1), with("b", "x", "", 1)}, "x (2) [<marker>]"},
+		"a long text":                      {[]billing.Event{with("a", long, "7", 1)}, strings.Repeat("ü", 230) + "… (7) [<marker>]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			line := plan(t, test.events...)[0]
+			if want := strings.ReplaceAll(test.want, "<marker>", line.Marker); line.Description != want {
+				t.Errorf("got  %q\nwant %q", line.Description, want)
+			}
+			if length := utf8.RuneCountInString(line.Description); length > billing.MaxDescription {
+				t.Errorf("it has %d characters", length)
+			}
+		})
+	}
+}
+
+func TestRejections(t *testing.T) {
+	t.Parallel()
+	spoilt := func(spoil func(*billing.Event)) []billing.Event {
+		e := event("bad", "calls", "1")
+		spoil(&e)
+		return []billing.Event{event("good", "calls", "1"), e}
+	}
+	many := make([]billing.Event, billing.MaxLines+1)
+	for i := range many {
+		many[i] = event(fmt.Sprint(i), fmt.Sprintf("code_%04d", i), "1")
+	}
+	for name, test := range map[string]struct {
+		events    []billing.Event
+		maxAmount int64
+		reason    billing.Reason
+		detail    string
+	}{
+		"negative":              {spoilt(func(e *billing.Event) { e.Amount = "-0.01" }), 0, billing.InvalidEvent, "s1/bad: amount is negative"},
+		"no amount":             {spoilt(func(e *billing.Event) { e.Amount = "" }), 0, billing.InvalidEvent, "s1/bad: amount is not a number"},
+		"no charge code":        {spoilt(func(e *billing.Event) { e.ChargeCode = "" }), 0, billing.InvalidEvent, "s1/bad: charge_code is missing"},
+		"another type":          {spoilt(func(e *billing.Event) { e.Fault = "amount is not a number" }), 0, billing.InvalidEvent, "s1/bad: amount is not a number"},
+		"quantity a word":       {spoilt(func(e *billing.Event) { e.Quantity = "x" }), 0, billing.InvalidEvent, "quantity"},
+		"foreign":               {spoilt(func(e *billing.Event) { e.CurrencyCode = "USD" }), 0, billing.CurrencyMismatch, `s1/bad: currency_code is "USD"`},
+		"no currency":           {spoilt(func(e *billing.Event) { e.CurrencyCode = "" }), 0, billing.CurrencyMismatch, "s1/bad"},
+		"invalid before both":   {append(spoilt(func(e *billing.Event) { e.CurrencyCode = "USD" }), event("worse", "", "1")), 1, billing.InvalidEvent, "worse"},
+		"751 lines":             {many, 0, billing.LineLimits, "751 lines"},
+		"beyond int64":          {[]billing.Event{event("a", "calls", "9223372036854775807.5")}, 0, billing.LineLimits, "64 bits"},
+		"beyond int64 together": {[]billing.Event{event("a", "calls", "9223372036854775807"), event("b", "storage", "1")}, 0, billing.LineLimits, "64 bits"},
+		"a quantity too long":   {spoilt(func(e *billing.Event) { e.Quantity = "1e240" }), 0, billing.LineLimits, "quantity"},
+		"above the limit":       {[]billing.Event{event("a", "calls", "60"), event("b", "storage", "41")}, 100, billing.AboveLimit, "101"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := foldAll(test.events, test.maxAmount)
+			rejection, ok := errors.AsType[*billing.Rejection](err)
+			if !ok || rejection.Reason != test.reason || !strings.Contains(rejection.Detail, test.detail) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	if _, err := foldAll([]billing.Event{event("a", "calls", "100.4")}, 100); err != nil {
+		t.Errorf("the total of rounded lines counts: %v", err)
+	}
+	if _, err := foldAll(many[:billing.MaxLines], 0); err != nil {
+		t.Errorf("750 lines are allowed: %v", err)
+	}
+}
+
+func TestManyFaultsAreCounted(t *testing.T) {
+	t.Parallel()
+	var events []billing.Event
+	for i := range 300 {
+		events = append(events, event(fmt.Sprintf("bad%d", i), "", "1"))
+	}
+	_, err := foldAll(events, 0)
+	if err == nil || !strings.Contains(err.Error(), "s1/bad0: ") || !strings.Contains(err.Error(), "and 290 more") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestFoldIsExact compares with a sum that takes the events in another order.
+func TestFoldIsExact(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		amounts := rapid.SliceOfN(rapid.StringMatching(`[0-9]{1,12}(\.[0-9]{1,9})?`), 1, 50).Draw(t, "amounts")
+		fold, total := billing.NewFold(manifest), decimal.Zero
+		for i, amount := range amounts {
+			fold.Add(event(fmt.Sprint(i), "calls", amount))
+			total = total.Add(decimal.RequireFromString(amounts[len(amounts)-1-i]))
+		}
+		lines, err := fold.Plan(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := total.RoundBank(0).IntPart(); lines[0].Amount != want {
+			t.Errorf("got %d, want %d", lines[0].Amount, want)
+		}
+	})
+}
+
+func TestPartsFitItemsOfTheLedger(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		count := rapid.IntRange(0, billing.MaxLines).Draw(t, "lines")
+		id := strings.Repeat("s", rapid.IntRange(1, 2048).Draw(t, "id"))
+		var plan billing.Plan
+		for range count {
+			plan.Lines = append(plan.Lines, billing.Line{SubscriptionID: id, ChargeCode: "code", Description: strings.Repeat("ü", 250)})
+		}
+		parts, lines := plan.Parts(), 0
+		for _, part := range parts {
+			size := 0
+			for _, line := range part {
+				size += len(line.SubscriptionID) + len(line.Description)
+			}
+			if size > 300<<10 {
+				t.Errorf("a part has %d bytes", size)
+			}
+			lines += len(part)
+		}
+		if lines != count || len(parts) < 1 || len(parts) > 10 {
+			t.Errorf("%d lines in %d parts, want %d lines", lines, len(parts), count)
+		}
+	})
+}

@@ -1,0 +1,63 @@
+package billing_test
+
+import (
+	"testing"
+
+	"github.com/billable-events/billable/pkg/billing"
+)
+
+// TestJudge reads as: three lines of which the first is added, the second as said,
+// the third never sent.
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	lines := []billing.Line{
+		{SubscriptionID: "s1", Amount: 10, Marker: "aaaaaaaaaaaa"},
+		{SubscriptionID: "s1", Amount: 20, Marker: "bbbbbbbbbbbb"},
+		{SubscriptionID: "s1", Amount: 30, Marker: "cccccccccccc"},
+	}
+	line := func(id, text string, amount int64) billing.InvoiceLine {
+		return billing.InvoiceLine{ID: id, SubscriptionID: "s1", EntityType: billing.EntityAdHoc, Description: text, Amount: amount}
+	}
+	a, b, c := line("1", "x [aaaaaaaaaaaa]", 10), line("2", "x [bbbbbbbbbbbb]", 20), line("3", "x [cccccccccccc]", 30)
+	invoice := func(lines ...billing.InvoiceLine) *billing.Invoice {
+		return &billing.Invoice{ID: "final", Lines: lines}
+	}
+	zeros := []billing.Line{{Marker: "aaaaaaaaaaaa"}, {Marker: "bbbbbbbbbbbb"}}
+	for name, test := range map[string]struct {
+		evidence billing.Evidence
+		verdict  string
+		certain  bool
+		outcome  billing.Result
+		reason   billing.Reason
+	}{
+		"all stand":                            {billing.Evidence{Lines: lines, Cursor: 3, Closing: true, Successor: invoice(c, b, a)}, "sss", true, billing.Closed, ""},
+		"closed in the middle of charging":     {billing.Evidence{Lines: lines, Cursor: 1, Successor: invoice(a)}, "srr", true, "", billing.InvoiceNotPending},
+		"the one in doubt stands":              {billing.Evidence{Lines: lines, Cursor: 1, Doubt: true, Successor: invoice(a, b)}, "ssr", true, "", billing.InvoiceNotPending},
+		"the one in doubt is not there":        {billing.Evidence{Lines: lines, Cursor: 1, Doubt: true, Successor: invoice(a)}, "srr", false, "", billing.InvoiceNotPending},
+		"the one in doubt, a lookalike":        {billing.Evidence{Lines: lines, Cursor: 1, Doubt: true, Successor: invoice(a, line("9", "edited", 20))}, "shr", false, "", billing.LineRemoved},
+		"a lookalike that stood there before":  {billing.Evidence{Lines: lines, Cursor: 1, Doubt: true, LineIDs: []string{"9"}, Successor: invoice(a, line("9", "edited", 20))}, "srr", false, "", billing.InvoiceNotPending},
+		"a lookalike with another amount":      {billing.Evidence{Lines: lines, Cursor: 1, Doubt: true, Successor: invoice(a, line("9", "edited", 21))}, "srr", false, "", billing.InvoiceNotPending},
+		"an added line was removed":            {billing.Evidence{Lines: lines, Cursor: 3, Successor: invoice(a, c)}, "shs", false, "", billing.LineRemoved},
+		"a line stands twice":                  {billing.Evidence{Lines: lines, Cursor: 3, Successor: invoice(a, b, b, c)}, "shs", false, "", billing.DuplicateLine},
+		"deleted before anything was sent":     {billing.Evidence{Lines: lines}, "rrr", false, "", billing.InvoiceNotPending},
+		"deleted with a line in doubt":         {billing.Evidence{Lines: lines, Doubt: true}, "hrr", false, "", billing.SuccessorUnknown},
+		"deleted in the middle":                {billing.Evidence{Lines: lines, Cursor: 2}, "hhr", false, "", billing.SuccessorUnknown},
+		"nothing to charge, closed by others":  {billing.Evidence{Lines: nil, Successor: invoice()}, "", true, billing.Gone, ""},
+		"lines of 0 before closing":            {billing.Evidence{Lines: zeros, Successor: invoice()}, "rr", true, billing.Gone, ""},
+		"lines of 0 while closing":             {billing.Evidence{Lines: zeros, Cursor: 2, Closing: true, Successor: invoice()}, "ss", true, billing.Gone, ""},
+		"judged anew, now it stands":           {billing.Evidence{Lines: lines, Cursor: 1, Doubt: true, Previous: "shr", Successor: invoice(a, b)}, "ssr", true, "", billing.InvoiceNotPending},
+		"judged anew, still not there":         {billing.Evidence{Lines: lines, Cursor: 2, Previous: "shr", Successor: invoice(a)}, "shr", false, "", billing.LineRemoved},
+		"judged anew, a released line appears": {billing.Evidence{Lines: lines, Cursor: 1, Previous: "sss", Successor: invoice(a)}, "sss", true, billing.Closed, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := billing.Judge(test.evidence)
+			if got.Verdict != test.verdict || got.Certain != test.certain || got.Outcome != test.outcome || got.Reason != test.reason {
+				t.Errorf("got %q certain=%t outcome=%q reason=%q (%s)", got.Verdict, got.Certain, got.Outcome, got.Reason, got.Detail)
+			}
+			if (got.Reason == "") == (got.Outcome == "") {
+				t.Errorf("outcome %q and reason %q", got.Outcome, got.Reason)
+			}
+		})
+	}
+}

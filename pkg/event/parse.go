@@ -1,0 +1,314 @@
+package event
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Parse reads the body of a webhook. An event of type PendingInvoiceCreated must
+// have every field that this system needs; of any other only event_type is looked
+// at. The body is read once, and no model is built of what is not used. An
+// *InvalidError names every field that is wrong.
+func Parse(body []byte) (Event, error) {
+	p := newParser(body)
+	if err := p.body(); err != nil {
+		return Event{}, err
+	}
+	return p.result(body)
+}
+
+// ParseMessage reads the body of a message: a webhook body, or an EventBridge
+// envelope whose detail is the event.
+func ParseMessage(body []byte) (Event, error) {
+	p := newParser(body)
+	if err := p.body(); err != nil {
+		return Event{}, err
+	}
+	if p.typed || p.detail == nil {
+		return p.result(body)
+	}
+	event, err := Parse(p.detail)
+	if invalid, ok := errors.AsType[*InvalidError](err); ok {
+		for i, problem := range invalid.Problems {
+			invalid.Problems[i].Field = strings.TrimSuffix("detail."+problem.Field, ".")
+		}
+	}
+	return event, err
+}
+
+// malformed describes a syntax error without repeating what the body says.
+func malformed(err error) string {
+	var syntactic *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return "malformed JSON: it ends too early"
+	case errors.As(err, &syntactic):
+		return fmt.Sprintf("malformed JSON at byte %d", syntactic.ByteOffset)
+	default:
+		return "malformed JSON: " + err.Error()
+	}
+}
+
+var (
+	errNoObject = errors.New("it is not an object")
+	errTrailing = errors.New("there is something after the object")
+)
+
+// newParser returns a parser of the body.
+func newParser(body []byte) *parser {
+	return &parser{json: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true))}
+}
+
+// parser walks over the one JSON object of a body.
+type parser struct {
+	json   *jsontext.Decoder
+	event  Event
+	detail []byte // a member named detail that is an object
+	typed  bool   // event_type was seen
+
+	seen         map[string]bool // required fields that were seen, by path
+	problems     []Problem
+	typeProblems []Problem // those of event_type: they count for every event
+}
+
+// body reads the body as a whole.
+func (p *parser) body() error {
+	if err := p.whole(); err != nil {
+		return &InvalidError{[]Problem{{Problem: malformed(err)}}}
+	}
+	return nil
+}
+
+func (p *parser) whole() error {
+	if p.json.PeekKind() != '{' {
+		if _, err := p.json.ReadValue(); err != nil {
+			return err
+		}
+		return errNoObject
+	}
+	p.seen = make(map[string]bool, 16)
+	if err := p.members("", p.root); err != nil {
+		return err
+	}
+	if _, err := p.json.ReadToken(); !errors.Is(err, io.EOF) {
+		if err == nil {
+			err = errTrailing
+		}
+		return err
+	}
+	return nil
+}
+
+// result is the event that was read, if nothing that counts for its type is wrong.
+func (p *parser) result(body []byte) (Event, error) {
+	if !p.typed {
+		p.report("event_type", "is missing")
+	}
+	if len(p.typeProblems) > 0 {
+		return Event{}, &InvalidError{p.typeProblems}
+	}
+	if p.event.Type != PendingInvoiceCreated {
+		return Event{ID: p.event.ID, Type: p.event.Type}, nil
+	}
+	p.requireAll(body)
+	if len(p.problems) > 0 {
+		return Event{}, &InvalidError{p.problems}
+	}
+	return p.event, nil
+}
+
+// members reads an object and calls read for each member; read returns false for
+// one that is not of interest, which is skipped then.
+func (p *parser) members(path string, read func(path, name string) (bool, error)) error {
+	if _, err := p.json.ReadToken(); err != nil {
+		return err
+	}
+	for p.json.PeekKind() != '}' {
+		token, err := p.json.ReadToken()
+		if err != nil {
+			return err
+		}
+		taken, err := read(path, token.String())
+		if err == nil && !taken {
+			err = p.json.SkipValue()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err := p.json.ReadToken()
+	return err
+}
+
+func (p *parser) root(_, name string) (bool, error) {
+	switch name {
+	case "id":
+		return true, p.text("id", &p.event.ID)
+	case "event_type":
+		p.typed = true
+		return true, p.text("event_type", &p.event.Type)
+	case "api_version":
+		var version string
+		err := p.text("api_version", &version)
+		if err == nil && version != "" && version != apiVersion {
+			p.report("api_version", fmt.Sprintf("is not %s: set the API version of the webhook in Chargebee to %s", apiVersion, strings.ToUpper(apiVersion)))
+		}
+		return true, err
+	case "content":
+		return true, p.object("content", p.content)
+	case "detail":
+		if p.json.PeekKind() != '{' {
+			return false, nil
+		}
+		value, err := p.json.ReadValue()
+		p.detail = bytes.Clone(value)
+		return true, err
+	default:
+		return false, nil
+	}
+}
+
+func (p *parser) content(path, name string) (bool, error) {
+	if name != "invoice" {
+		return false, nil
+	}
+	return true, p.object(path+".invoice", p.invoice)
+}
+
+func (p *parser) invoice(path, name string) (bool, error) {
+	invoice := &p.event.Invoice
+	field := path + "." + name
+	switch name {
+	case "id":
+		return true, p.text(field, &invoice.ID)
+	case "customer_id":
+		return true, p.text(field, &invoice.CustomerID)
+	case "currency_code":
+		return true, p.text(field, &invoice.CurrencyCode)
+	case "status":
+		return true, p.text(field, &invoice.Status)
+	case "subscription_id":
+		return true, p.text(field, &invoice.SubscriptionID)
+	case "date":
+		return true, p.integer(field, &invoice.Date)
+	case "line_items":
+		return true, p.lineItems(field)
+	default:
+		return false, nil
+	}
+}
+
+// object reads a member that must be an object.
+func (p *parser) object(field string, read func(path, name string) (bool, error)) error {
+	p.once(field)
+	if p.json.PeekKind() != '{' {
+		p.report(field, "is not an object")
+		return p.json.SkipValue()
+	}
+	return p.members(field, read)
+}
+
+// text reads a member that must be a string and not empty.
+func (p *parser) text(field string, into *string) error {
+	p.once(field)
+	if p.json.PeekKind() != '"' {
+		p.report(field, "is not a string")
+		return p.json.SkipValue()
+	}
+	token, err := p.json.ReadToken()
+	if err != nil {
+		return err
+	}
+	*into = token.String()
+	if *into == "" {
+		p.report(field, "is empty")
+	}
+	return nil
+}
+
+func (p *parser) integer(field string, into *int64) error {
+	p.once(field)
+	if p.json.PeekKind() != '0' {
+		p.report(field, "is not an integer")
+		return p.json.SkipValue()
+	}
+	value, err := p.json.ReadValue()
+	if err != nil {
+		return err
+	}
+	number, err := strconv.ParseInt(string(value), 10, 64)
+	if err != nil {
+		p.report(field, "is not an integer")
+	}
+	*into = number
+	return nil
+}
+
+// lineItems reads the lines. What a line lacks is asked of Chargebee later, so no
+// line is wrong.
+func (p *parser) lineItems(field string) error {
+	p.once(field)
+	if p.json.PeekKind() != '[' {
+		p.report(field, "is not an array")
+		return p.json.SkipValue()
+	}
+	if _, err := p.json.ReadToken(); err != nil {
+		return err
+	}
+	p.event.Invoice.LineItems = []LineItem{}
+	for p.json.PeekKind() != ']' {
+		item, err := p.lineItem()
+		if err != nil {
+			return err
+		}
+		p.event.Invoice.LineItems = append(p.event.Invoice.LineItems, item)
+	}
+	_, err := p.json.ReadToken()
+	return err
+}
+
+func (p *parser) lineItem() (item LineItem, err error) {
+	if p.json.PeekKind() != '{' {
+		return item, p.json.SkipValue()
+	}
+	err = p.members("", func(_, name string) (bool, error) {
+		var into *string
+		switch name {
+		case "id":
+			into = &item.ID
+		case "subscription_id":
+			into = &item.SubscriptionID
+		}
+		if into == nil || p.json.PeekKind() != '"' {
+			return false, nil
+		}
+		token, err := p.json.ReadToken()
+		if err == nil {
+			*into = token.String()
+		}
+		return true, err
+	})
+	return item, err
+}
+
+// once reports a field that stands twice: readers of JSON disagree on which counts.
+func (p *parser) once(field string) {
+	if p.seen[field] {
+		p.report(field, "stands more than once")
+	}
+	p.seen[field] = true
+}
+
+func (p *parser) report(field, problem string) {
+	reported := Problem{Field: field, Problem: problem}
+	p.problems = append(p.problems, reported)
+	if field == "event_type" {
+		p.typeProblems = append(p.typeProblems, reported)
+	}
+}

@@ -1,0 +1,196 @@
+package event_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/billable-events/billable/pkg/event"
+)
+
+// invoice is a valid invoice, with members added in front.
+func invoice(members string) string {
+	return `{` + members + `"id":"draft_inv_1","customer_id":"c","currency_code":"EUR","status":"pending","date":1767225600,"subscription_id":"s","line_items":[]}`
+}
+
+// body is a valid event with the given invoice and members added in front.
+func body(members, invoice string) string {
+	return `{` + members + `"id":"ev_1","api_version":"v2","content":{"invoice":` + invoice + `},"event_type":"pending_invoice_created"}`
+}
+
+func TestParseReadsWhatIsNeeded(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile("testdata/pending_invoice_created.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := event.Event{
+		ID:   "ev_16BHbhF4s42tO2lK",
+		Type: event.PendingInvoiceCreated,
+		Invoice: event.Invoice{
+			ID:             "draft_inv_16BHbhF4s41mR2kG",
+			CustomerID:     "cust_0001",
+			SubscriptionID: "sub_0001",
+			CurrencyCode:   "EUR",
+			Status:         "pending",
+			Date:           1767225600,
+			LineItems:      []event.LineItem{{ID: "li_16BHbhF4s41mS2kH", SubscriptionID: "sub_0001"}},
+		},
+	}
+	envelope := `{"version":"0","detail-type":"pending_invoice_created","source":"aws.partner/chargebee.com","detail":` + string(content) + `}`
+	for name, parse := range map[string]func() (event.Event, error){
+		"webhook":              func() (event.Event, error) { return event.Parse(content) },
+		"message":              func() (event.Event, error) { return event.ParseMessage(content) },
+		"message, EventBridge": func() (event.Event, error) { return event.ParseMessage([]byte(envelope)) },
+	} {
+		got, err := parse()
+		if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: got %+v, %v", name, got, err)
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	t.Parallel()
+	deep := strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000)
+	for name, test := range map[string]struct {
+		body  string
+		field string
+		text  string // part of the problem
+	}{
+		"nothing":                     {"", "", "too early"},
+		"half an object":              {`{"event_type":"x"`, "", "too early"},
+		"an array":                    {`[]`, "", "not an object"},
+		"a string":                    {`"x"`, "", "not an object"},
+		"trailing data":               {body("", invoice("")) + "{}", "", "after the object"},
+		"trailing garbage":            {body("", invoice("")) + "x", "", "malformed"},
+		"a BOM":                       {"\uFEFF" + body("", invoice("")), "", "malformed"},
+		"invalid UTF-8":               {body("\"x\":\"\xff\",", invoice("")), "", "malformed"},
+		"a raw control character":     {body("\"x\":\"\x01\",", invoice("")), "", "malformed"},
+		"a lone surrogate":            {body(`"x":"\ud800",`, invoice("")), "", "malformed"},
+		"too deep":                    {body(`"x":`+deep+`,`, invoice("")), "", "malformed"},
+		"no event_type":               {`{"id":"ev_1"}`, "event_type", "missing"},
+		"event_type a number":         {`{"event_type":1}`, "event_type", "not a string"},
+		"event_type null":             {`{"event_type":null}`, "event_type", "not a string"},
+		"event_type empty":            {`{"event_type":""}`, "event_type", "empty"},
+		"event_type twice":            {`{"event_type":"a","event_type":"pending_invoice_created"}`, "event_type", "more than once"},
+		"event_type twice, the same":  {body(`"event_type":"pending_invoice_created",`, invoice("")), "event_type", "more than once"},
+		"event_type by an escape":     {body(`"event\u005ftype":"pending_invoice_created",`, invoice("")), "event_type", "more than once"},
+		"another api_version":         {strings.Replace(body("", invoice("")), `"v2"`, `"v1"`, 1), "api_version", "v2"},
+		"no api_version":              {strings.Replace(body("", invoice("")), `"api_version":"v2",`, ``, 1), "api_version", "missing"},
+		"id empty":                    {strings.Replace(body("", invoice("")), `"ev_1"`, `""`, 1), "id", "empty"},
+		"id twice":                    {body(`"id":"ev_0",`, invoice("")), "id", "more than once"},
+		"id with a control character": {strings.Replace(body("", invoice("")), `"ev_1"`, `"a\u0000"`, 1), "id", "SQS"},
+		"id too long":                 {strings.Replace(body("", invoice("")), `"ev_1"`, `"`+strings.Repeat("x", 1025)+`"`, 1), "id", "longer"},
+		"no content":                  {`{"id":"e","api_version":"v2","event_type":"pending_invoice_created"}`, "content.invoice.id", "missing"},
+		"content a string":            {`{"id":"e","api_version":"v2","content":"x","event_type":"pending_invoice_created"}`, "content", "not an object"},
+		"content twice":               {body(`"content":{},`, invoice("")), "content", "more than once"},
+		"invoice null":                {body("", "null"), "content.invoice", "not an object"},
+		"invoice id a number":         {body("", strings.Replace(invoice(""), `"draft_inv_1"`, `1`, 1)), "content.invoice.id", "not a string"},
+		"customer twice":              {body("", invoice(`"customer_id":"b",`)), "content.invoice.customer_id", "more than once"},
+		"date a string":               {body("", strings.Replace(invoice(""), `1767225600`, `"1767225600"`, 1)), "content.invoice.date", "not an integer"},
+		"date a fraction":             {body("", strings.Replace(invoice(""), `1767225600`, `1767225600.5`, 1)), "content.invoice.date", "not an integer"},
+		"date an exponent":            {body("", strings.Replace(invoice(""), `1767225600`, `1e9`, 1)), "content.invoice.date", "not an integer"},
+		"date out of range":           {body("", strings.Replace(invoice(""), `1767225600`, `9223372036854775808`, 1)), "content.invoice.date", "not an integer"},
+		"subscription null":           {body("", strings.Replace(invoice(""), `"s"`, `null`, 1)), "content.invoice.subscription_id", "not a string"},
+		"line_items an object":        {body("", strings.Replace(invoice(""), `[]`, `{}`, 1)), "content.invoice.line_items", "not an array"},
+		"U+FFFF in the body":          {body("\"x\":\"\uFFFF\",", invoice("")), "", "SQS"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := event.Parse([]byte(test.body))
+			var invalid *event.InvalidError
+			if !errors.As(err, &invalid) {
+				t.Fatalf("it was accepted: %v", err)
+			}
+			for _, problem := range invalid.Problems {
+				if problem.Field == test.field && strings.Contains(problem.Problem, test.text) {
+					return
+				}
+			}
+			t.Errorf("%v does not say that %q %q", invalid.Problems, test.field, test.text)
+		})
+	}
+}
+
+func TestParseReportsEveryFieldOnce(t *testing.T) {
+	t.Parallel()
+	_, err := event.Parse([]byte(`{"event_type":"pending_invoice_created","content":{"invoice":{"date":"x"}}}`))
+	var invalid *event.InvalidError
+	if !errors.As(err, &invalid) {
+		t.Fatal(err)
+	}
+	var fields []string
+	for _, problem := range invalid.Problems {
+		fields = append(fields, problem.Field)
+	}
+	want := "content.invoice.date id api_version content.invoice.id content.invoice.customer_id content.invoice.currency_code content.invoice.status"
+	if got := strings.Join(fields, " "); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+func TestParseAccepts(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"another type":                       `{"event_type":"invoice_generated"}`,
+		"another type, its fields wrong":     `{"id":1,"id":2,"api_version":"v1","content":[],"event_type":"customer_created"}`,
+		"duplicates of what is not read":     body(`"x":1,"x":2,`, invoice(`"total":1,"total":2,`)),
+		"another case":                       body(`"EVENT_TYPE":"x",`, invoice("")),
+		"no subscription, no lines":          body("", `{"id":"i","customer_id":"c","currency_code":"EUR","status":"pending","date":1}`),
+		"another status":                     body("", strings.Replace(invoice(""), `"pending"`, `"posted"`, 1)),
+		"lines of any shape":                 body("", strings.Replace(invoice(""), `[]`, `[1,null,{},{"id":7,"subscription_id":null},{"id":"li_1"}]`, 1)),
+		"every character that JSON escapes":  body(`"x":"\u0000\ud83d\ude00\"",`, invoice("")),
+		"white space":                        "\r\n\t " + body("", invoice("")) + " \n",
+		"a detail beside the event's fields": body(`"detail":{},`, invoice("")),
+	} {
+		for _, parse := range []func([]byte) (event.Event, error){event.Parse, event.ParseMessage} {
+			if _, err := parse([]byte(text)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+func TestParseMessageNamesFieldsBelowDetail(t *testing.T) {
+	t.Parallel()
+	_, err := event.ParseMessage([]byte(`{"detail":{"event_type":"pending_invoice_created"}}`))
+	if err == nil || !strings.Contains(err.Error(), "detail.content.invoice.id is missing") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := event.Parse([]byte(`{"detail":` + body("", invoice("")) + `}`)); err == nil {
+		t.Error("a webhook in an envelope was accepted")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(body("", invoice(""))))
+	f.Add([]byte(`{"detail":` + body("", invoice("")) + `}`))
+	f.Add([]byte(`{"event_type":"x","content":[{}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		webhook, err := event.Parse(body)
+		if err == nil && webhook.Type == "" {
+			t.Error("an event without a type was accepted")
+		}
+		message, messageErr := event.ParseMessage(body)
+		if err == nil && (messageErr != nil || fmt.Sprint(message) != fmt.Sprint(webhook)) {
+			t.Errorf("a webhook reads differently as a message: %v, %v", message, messageErr)
+		}
+	})
+}
+
+func BenchmarkParse(b *testing.B) {
+	content, err := os.ReadFile("testdata/pending_invoice_created.json")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(content)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := event.Parse(content); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
