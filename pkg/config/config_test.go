@@ -1,0 +1,207 @@
+package config_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/billable-events/billable/pkg/config"
+)
+
+const configs = "../../configs"
+
+// required is the environment without which the receiver does not start.
+var required = []string{"BILLABLE_QUEUE_URL=http://q/1/w", "BILLABLE_AUTH_USERNAME=u", "BILLABLE_AUTH_PASSWORD=a:b"}
+
+func TestExamplesShowTheDefaults(t *testing.T) {
+	t.Parallel()
+	receiver, warnings, err := config.LoadReceiver(config.Source{File: filepath.Join(configs, "receiver.yaml"), Environ: required})
+	if err != nil || len(warnings) != 0 {
+		t.Fatal(err, warnings)
+	}
+	want := config.DefaultReceiver()
+	want.Queue.URL, want.Auth.Username, want.Auth.Password = "http://q/1/w", "u", "a:b"
+	if receiver != want {
+		t.Errorf("configs/receiver.yaml: got %+v, want %+v", receiver, want)
+	}
+	consumer, warnings, err := config.LoadConsumer(config.Source{File: filepath.Join(configs, "consumer.yaml")})
+	if err != nil || len(warnings) != 0 {
+		t.Fatal(err, warnings)
+	}
+	if want := config.DefaultConsumer(); consumer != want {
+		t.Errorf("configs/consumer.yaml: got %+v, want %+v", consumer, want)
+	}
+}
+
+// TestExamplesShowEveryKey renames each key of the examples: a file that lacked a
+// key would pass the comparison with the defaults.
+func TestExamplesShowEveryKey(t *testing.T) {
+	t.Parallel()
+	for file, keys := range map[string]int{"receiver.yaml": 16, "consumer.yaml": 26} {
+		content, err := os.ReadFile(filepath.Join(configs, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := 0
+		for line := range strings.Lines(string(content)) {
+			if strings.HasPrefix(line, "  ") && !strings.HasPrefix(strings.TrimSpace(line), "#") {
+				shown++
+			}
+		}
+		if shown != keys {
+			t.Errorf("%s shows %d keys, there are %d", file, shown, keys)
+		}
+	}
+}
+
+func TestEnvironmentOverridesFile(t *testing.T) {
+	t.Parallel()
+	file := write(t, "chargebee:\n  site: acme\n  requests_per_minute: 1000\nworker:\n")
+	settings, warnings, err := config.LoadConsumer(config.Source{File: file, Environ: []string{
+		"BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=3500",
+		"BILLABLE_CHARGEBEE_CALL_TIMEOUT=2s",
+		"BILLABLE_INVOICE_CLOSE=false",
+		"BILLABLE_SERVICE_HOST=10.0.0.1",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if settings.Chargebee.Site != "acme" || settings.Chargebee.RequestsPerMinute != 3500 || settings.Chargebee.CallTimeout != 2*time.Second || settings.Invoice.Close {
+		t.Errorf("got %+v", settings)
+	}
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "BILLABLE_SERVICE_HOST") {
+		t.Errorf("an unknown variable is only a warning, got %q", warnings)
+	}
+}
+
+func TestSecrets(t *testing.T) {
+	t.Parallel()
+	path := write(t, "pass\n\n")
+	environ := []string{"BILLABLE_QUEUE_URL=http://q/1/w", "BILLABLE_AUTH_USERNAME=u", "BILLABLE_AUTH_PASSWORD_FILE=" + path}
+	settings, _, err := config.LoadReceiver(config.Source{Environ: environ})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := settings.Auth.Password.Reveal(); got != "pass\n" {
+		t.Errorf("one trailing newline is cut, no more: got %q", got)
+	}
+	for _, printed := range []string{fmt.Sprint(settings), fmt.Sprintf("%+v", settings), fmt.Sprintf("%#v", settings)} {
+		if strings.Contains(printed, "pass\n") {
+			t.Errorf("the secret is printed: %s", printed)
+		}
+	}
+	_, _, err = config.LoadReceiver(config.Source{Environ: append(environ, "BILLABLE_AUTH_PASSWORD=other")})
+	wantFaults(t, err, "auth.password")
+	_, _, err = config.LoadReceiver(config.Source{Environ: []string{"BILLABLE_QUEUE_URL=u", "BILLABLE_AUTH_USERNAME=u", "BILLABLE_AUTH_PASSWORD_FILE=/nowhere"}})
+	wantFaults(t, err, "auth.password_file")
+}
+
+func TestReceiverFaults(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		environ []string
+		keys    []string
+	}{
+		"nothing given":       {nil, []string{"queue.url", "auth.username", "auth.password"}},
+		"disabled":            {[]string{"BILLABLE_QUEUE_URL=u", "BILLABLE_AUTH_DISABLED=true"}, nil},
+		"several at once":     {append([]string{"BILLABLE_HTTP_MAX_IN_FLIGHT=0", "BILLABLE_LOG_LEVEL=loud", "BILLABLE_HTTP_REQUEST_TIMEOUT=soon"}, required...), []string{"http.request_timeout", "http.max_in_flight", "log.level"}},
+		"body beyond SQS":     {append([]string{"BILLABLE_HTTP_MAX_BODY_BYTES=1040385"}, required...), []string{"http.max_body_bytes"}},
+		"bytes below a body":  {append([]string{"BILLABLE_HTTP_MAX_IN_FLIGHT_BYTES=1KiB"}, required...), []string{"http.max_in_flight_bytes"}},
+		"no pause":            {append([]string{"BILLABLE_HTTP_DRAIN_PAUSE=10ms"}, required...), []string{"http.drain_pause"}},
+		"half a rotation":     {append([]string{"BILLABLE_AUTH_PREVIOUS_USERNAME=old"}, required...), []string{"auth.previous_password"}},
+		"colon in a user":     {append([]string{"BILLABLE_AUTH_PREVIOUS_USERNAME=a:b", "BILLABLE_AUTH_PREVIOUS_PASSWORD=x"}, required...), []string{"auth.previous_username"}},
+		"bytes without sense": {append([]string{"BILLABLE_HTTP_MAX_BODY_BYTES=1MB"}, required...), []string{"http.max_body_bytes"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, _, err := config.LoadReceiver(config.Source{Environ: test.environ})
+			wantFaults(t, err, test.keys...)
+		})
+	}
+}
+
+func TestConsumerFaults(t *testing.T) {
+	t.Parallel()
+	all := []string{config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey}
+	for name, test := range map[string]struct {
+		environ  []string
+		required []string
+		keys     []string
+	}{
+		"a command that needs nothing": {nil, nil, nil},
+		"run without anything":         {nil, all, all},
+		"base_url in place of a site":  {[]string{"BILLABLE_CHARGEBEE_BASE_URL=http://127.0.0.1:9333"}, []string{config.ChargebeeSite}, nil},
+		"base_url without scheme":      {[]string{"BILLABLE_CHARGEBEE_BASE_URL=127.0.0.1:9333"}, nil, []string{"chargebee.base_url"}},
+		"site with a dot":              {[]string{"BILLABLE_CHARGEBEE_SITE=acme.chargebee.com"}, nil, []string{"chargebee.site"}},
+		"lease below two calls":        {[]string{"BILLABLE_LEDGER_LEASE=59s"}, nil, []string{"ledger.lease"}},
+		"late_bound below a call":      {[]string{"BILLABLE_CHARGEBEE_LATE_BOUND=29s"}, nil, []string{"chargebee.late_bound"}},
+		"window exactly its bounds":    {[]string{"BILLABLE_CHARGEBEE_IDEMPOTENCY_WINDOW=16m"}, nil, []string{"chargebee.idempotency_window"}},
+		"window just above":            {[]string{"BILLABLE_CHARGEBEE_IDEMPOTENCY_WINDOW=16m1s"}, nil, nil},
+		"visibility below 3s":          {[]string{"BILLABLE_WORKER_VISIBILITY_TIMEOUT=2s"}, nil, []string{"worker.visibility_timeout"}},
+		"one table for both":           {[]string{"BILLABLE_LEDGER_TABLE=billable_events"}, nil, []string{"ledger.table"}},
+		"no budget":                    {[]string{"BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=0"}, nil, []string{"chargebee.requests_per_minute"}},
+		"negative amount":              {[]string{"BILLABLE_INVOICE_MAX_AMOUNT=-1"}, nil, []string{"invoice.max_amount"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, _, err := config.LoadConsumer(config.Source{Environ: test.environ}, test.required...)
+			wantFaults(t, err, test.keys...)
+		})
+	}
+}
+
+func TestUnknownKeyInFileIsAFault(t *testing.T) {
+	t.Parallel()
+	file := write(t, "worker:\n  concurency: 3\nextra: 1\n")
+	_, _, err := config.LoadConsumer(config.Source{File: file})
+	wantFaults(t, err, "extra", "worker.concurency")
+}
+
+func TestUnreadableFile(t *testing.T) {
+	t.Parallel()
+	if _, _, err := config.LoadConsumer(config.Source{File: "/nowhere.yaml"}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+	if _, _, err := config.LoadConsumer(config.Source{File: write(t, "a: [")}); err == nil {
+		t.Error("broken YAML was accepted")
+	}
+}
+
+func FuzzBytes(f *testing.F) {
+	f.Add("64MiB")
+	f.Add("9223372036854775807GiB")
+	f.Fuzz(func(t *testing.T, text string) {
+		var size config.Bytes
+		if size.UnmarshalText([]byte(text)) == nil && size < 0 {
+			t.Errorf("%q is %d bytes", text, size)
+		}
+	})
+}
+
+func wantFaults(t *testing.T, err error, keys ...string) {
+	t.Helper()
+	var got []string
+	if faults, ok := errors.AsType[*config.Error](err); ok {
+		for _, fault := range faults.Faults {
+			got = append(got, fault.Key)
+		}
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(got) != fmt.Sprint(keys) {
+		t.Errorf("faults of %q, want %q (%v)", got, keys, err)
+	}
+}
+
+func write(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

@@ -1,0 +1,227 @@
+package config
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/rawbytes"
+	"github.com/knadh/koanf/v2"
+)
+
+const (
+	envPrefix  = "BILLABLE_"
+	fileSuffix = "_file"
+)
+
+// Source is where settings come from.
+type Source struct {
+	File    string   // path of a YAML file; empty: none
+	Environ []string // as of os.Environ
+}
+
+// Fault is one setting that is wrong.
+type Fault struct {
+	Key     string
+	Problem string
+}
+
+func (f Fault) String() string { return f.Key + ": " + f.Problem }
+
+// Error reports all faults of the settings.
+type Error struct {
+	Faults []Fault
+}
+
+func (e *Error) Error() string {
+	lines := make([]string, len(e.Faults))
+	for i, fault := range e.Faults {
+		lines[i] = fault.String()
+	}
+	return "settings: " + strings.Join(lines, "; ")
+}
+
+// load puts what the source says into settings, a pointer to a struct that holds
+// the defaults. It returns warnings, and faults that kept a value from being read.
+func load(source Source, settings any) (warnings []string, faults []Fault, err error) {
+	fields := fieldsOf(reflect.ValueOf(settings).Elem(), "")
+	file := koanf.New(".")
+	if source.File != "" {
+		content, err := os.ReadFile(source.File)
+		if err != nil {
+			return nil, nil, fmt.Errorf("settings: %w", err)
+		}
+		if err := file.Load(rawbytes.Provider(content), yaml.Parser()); err != nil {
+			return nil, nil, fmt.Errorf("settings: %s: %w", source.File, err)
+		}
+	}
+	faults = unknownKeys(file, fields)
+
+	environment, warnings := readEnvironment(source.Environ, fields)
+	values := koanf.New(".")
+	if err := errors.Join(values.Merge(file), values.Load(confmap.Provider(environment, "."), nil)); err != nil {
+		return nil, nil, fmt.Errorf("settings: %w", err)
+	}
+	for _, field := range fields {
+		if fault := field.read(values, file, environment); fault != nil {
+			faults = append(faults, *fault)
+		}
+	}
+	return warnings, faults, nil
+}
+
+// field is one setting: a leaf of the settings' struct.
+type field struct {
+	key   string
+	value reflect.Value
+}
+
+func (f field) secret() bool { return f.value.Type() == reflect.TypeFor[Secret]() }
+
+func fieldsOf(of reflect.Value, prefix string) []field {
+	var fields []field
+	for i := range of.NumField() {
+		key := prefix + of.Type().Field(i).Tag.Get("key")
+		if value := of.Field(i); value.Kind() == reflect.Struct {
+			fields = append(fields, fieldsOf(value, key+".")...)
+		} else {
+			fields = append(fields, field{key, value})
+		}
+	}
+	return fields
+}
+
+func unknownKeys(file *koanf.Koanf, fields []field) []Fault {
+	var faults []Fault
+	for _, key := range file.Keys() {
+		known := slices.ContainsFunc(fields, func(f field) bool {
+			return key == f.key || f.secret() && key == f.key+fileSuffix
+		})
+		if !known && !emptySection(file, key, fields) {
+			faults = append(faults, Fault{key, "there is no such setting"})
+		}
+	}
+	return faults
+}
+
+// emptySection allows a section whose keys are all commented out.
+func emptySection(file *koanf.Koanf, key string, fields []field) bool {
+	return file.Get(key) == nil && slices.ContainsFunc(fields, func(f field) bool { return strings.HasPrefix(f.key, key+".") })
+}
+
+// readEnvironment returns the values of the variables that name a setting, by key.
+func readEnvironment(environ []string, fields []field) (values map[string]any, warnings []string) {
+	keys := map[string]string{}
+	for _, field := range fields {
+		keys[variable(field.key)] = field.key
+		if field.secret() {
+			keys[variable(field.key+fileSuffix)] = field.key + fileSuffix
+		}
+	}
+	values = map[string]any{}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, envPrefix) {
+			continue
+		}
+		if key, ok := keys[name]; ok {
+			values[key] = value
+		} else {
+			warnings = append(warnings, name+" names no setting")
+		}
+	}
+	return values, warnings
+}
+
+func variable(key string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// read sets the field to what was given for it, if anything.
+func (f field) read(values, file *koanf.Koanf, environment map[string]any) *Fault {
+	if f.secret() {
+		given, fault := f.secretFromFile(file, environment)
+		if given || fault != nil {
+			return fault
+		}
+	}
+	if !values.Exists(f.key) || values.Get(f.key) == nil {
+		return nil
+	}
+	if err := f.parse(fmt.Sprint(values.Get(f.key))); err != nil {
+		if f.secret() {
+			err = errors.New("it cannot be read")
+		}
+		return &Fault{f.key, err.Error()}
+	}
+	return nil
+}
+
+// secretFromFile reads a secret that was given as a path. The environment counts
+// more than the file of settings; in each, the secret and its path exclude each
+// other.
+func (f field) secretFromFile(file *koanf.Koanf, environment map[string]any) (given bool, fault *Fault) {
+	path, inEnvironment := environment[f.key+fileSuffix].(string)
+	_, plain := environment[f.key]
+	if !inEnvironment {
+		if plain {
+			return false, nil
+		}
+		path, plain = file.String(f.key+fileSuffix), file.Exists(f.key)
+	}
+	switch {
+	case path == "":
+		return false, nil
+	case plain:
+		return true, &Fault{f.key, "it is given twice, also as " + f.key + fileSuffix}
+	}
+	content, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return true, &Fault{f.key + fileSuffix, err.Error()}
+	}
+	text := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+	f.value.SetString(text)
+	return true, nil
+}
+
+func (f field) parse(text string) error {
+	target := f.value.Addr().Interface()
+	if target, ok := target.(*time.Duration); ok {
+		duration, err := time.ParseDuration(text)
+		if err != nil {
+			return fmt.Errorf("%q is no duration: give it as 30s or 5m", text)
+		}
+		*target = duration
+		return nil
+	}
+	if target, ok := target.(encoding.TextUnmarshaler); ok {
+		return target.UnmarshalText([]byte(text))
+	}
+	switch f.value.Kind() {
+	case reflect.String:
+		f.value.SetString(text)
+	case reflect.Bool:
+		value, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", text)
+		}
+		f.value.SetBool(value)
+	case reflect.Int, reflect.Int64:
+		value, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return fmt.Errorf("%q is no integer", text)
+		}
+		f.value.SetInt(value)
+	default:
+		panic("config: a setting of type " + f.value.Type().String())
+	}
+	return nil
+}

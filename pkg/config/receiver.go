@@ -1,0 +1,90 @@
+package config
+
+import (
+	"strings"
+	"time"
+)
+
+// MaxBodyBytes is the largest webhook body that fits an SQS message of 1 MiB
+// together with its attributes.
+const MaxBodyBytes = 1<<20 - 8<<10
+
+// Receiver is the settings of the receiver.
+type Receiver struct {
+	HTTP  HTTP          `key:"http"`
+	Admin Admin         `key:"admin"`
+	Auth  Auth          `key:"auth"`
+	Queue ReceiverQueue `key:"queue"`
+	Log   Log           `key:"log"`
+}
+
+// HTTP is the listener for webhooks.
+type HTTP struct {
+	Addr             string        `key:"addr"`
+	MaxInFlight      int           `key:"max_in_flight"`       // requests
+	MaxInFlightBytes Bytes         `key:"max_in_flight_bytes"` // of their bodies together
+	MaxBodyBytes     Bytes         `key:"max_body_bytes"`
+	RequestTimeout   time.Duration `key:"request_timeout"` // from the first byte of the body to the answer
+	DrainPause       time.Duration `key:"drain_pause"`     // from unready to no longer accepting
+}
+
+// Auth is the credentials that webhooks must bring. Two sets can be live at once.
+type Auth struct {
+	Username         string `key:"username"`
+	Password         Secret `key:"password"`
+	PreviousUsername string `key:"previous_username"`
+	PreviousPassword Secret `key:"previous_password"`
+	Disabled         bool   `key:"disabled"`
+}
+
+// ReceiverQueue is where webhooks go.
+type ReceiverQueue struct {
+	URL string `key:"url"`
+}
+
+// DefaultReceiver returns the settings that hold where nothing else is said.
+func DefaultReceiver() Receiver {
+	return Receiver{
+		HTTP: HTTP{
+			Addr:             ":8080",
+			MaxInFlight:      1000,
+			MaxInFlightBytes: 64 << 20,
+			MaxBodyBytes:     MaxBodyBytes,
+			RequestTimeout:   5 * time.Second,
+			DrainPause:       5 * time.Second,
+		},
+		Admin: Admin{Addr: ":9090"},
+		Log:   Log{Level: "info", Format: "json"},
+	}
+}
+
+// LoadReceiver returns the receiver's settings and warnings about the source. An
+// *Error reports every fault.
+func LoadReceiver(source Source) (Receiver, []string, error) {
+	settings := DefaultReceiver()
+	warnings, loading, err := load(source, &settings)
+	if err != nil {
+		return settings, warnings, err
+	}
+	return settings, warnings, finish(loading, settings.validate())
+}
+
+func (r Receiver) validate() faults {
+	var f faults
+	f.atLeast("http.max_in_flight", int64(r.HTTP.MaxInFlight), 1)
+	f.atLeast("http.max_body_bytes", int64(r.HTTP.MaxBodyBytes), 1)
+	f.require(r.HTTP.MaxBodyBytes <= MaxBodyBytes, "http.max_body_bytes", "it is above 1040384, the most that fits an SQS message with its attributes")
+	f.require(r.HTTP.MaxInFlightBytes >= r.HTTP.MaxBodyBytes, "http.max_in_flight_bytes", "it is below http.max_body_bytes: the largest body could never be taken")
+	f.positive("http.request_timeout", r.HTTP.RequestTimeout)
+	f.require(r.HTTP.DrainPause >= time.Second, "http.drain_pause", "it is below 1s: load balancers need time to notice")
+	f.missing("queue.url", r.Queue.URL)
+	if !r.Auth.Disabled {
+		f.missing("auth.username", r.Auth.Username)
+		f.missing("auth.password", r.Auth.Password.Reveal())
+	}
+	f.require(!strings.Contains(r.Auth.Username, ":"), "auth.username", "it contains a colon, which Basic authentication cannot carry")
+	f.require(!strings.Contains(r.Auth.PreviousUsername, ":"), "auth.previous_username", "it contains a colon, which Basic authentication cannot carry")
+	f.require((r.Auth.PreviousUsername == "") == (r.Auth.PreviousPassword == ""), "auth.previous_password", "auth.previous_username and auth.previous_password go together")
+	f.log(r.Log)
+	return f
+}

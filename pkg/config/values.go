@@ -1,0 +1,52 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Secret is a text that is never printed.
+type Secret string
+
+// String hides the secret from everything that formats it.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "[secret]"
+}
+
+// GoString hides the secret from %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// MarshalText hides the secret from encoders.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Reveal returns the secret itself.
+func (s Secret) Reveal() string { return string(s) }
+
+// Bytes is a number of bytes: 1048576 or 1MiB.
+type Bytes int64
+
+var byteUnits = []struct {
+	suffix string
+	factor int64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"B", 1}}
+
+// UnmarshalText reads a number with or without a unit: B, KiB, MiB, GiB.
+func (b *Bytes) UnmarshalText(from []byte) error {
+	text, factor := strings.TrimSpace(string(from)), int64(1)
+	for _, unit := range byteUnits {
+		if rest, ok := strings.CutSuffix(text, unit.suffix); ok {
+			text, factor = strings.TrimSpace(rest), unit.factor
+			break
+		}
+	}
+	count, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || count < 0 || count > (1<<62)/factor {
+		return fmt.Errorf("%q is no number of bytes: give it as 1048576 or 1MiB", from)
+	}
+	*b = Bytes(count * factor)
+	return nil
+}

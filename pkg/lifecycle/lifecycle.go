@@ -1,0 +1,88 @@
+// Package lifecycle starts the parts of a process in order and stops them in
+// reverse, each by its name and within its time.
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// Part is one part of a process.
+type Part struct {
+	Name  string
+	Start func(ctx context.Context) error // returns when the part works; may be nil
+	Stop  func(ctx context.Context) error // returns when it has ended; may be nil
+	Limit time.Duration                   // of Stop; a part that takes longer is left behind
+}
+
+// Run starts the parts in order, waits until ctx ends or a part reports that it
+// failed, and stops them in reverse order. A part that cannot start ends the ones
+// before it. The errors of all parts are joined.
+func Run(ctx context.Context, failed <-chan error, parts ...Part) error {
+	var errs []error
+	started := 0
+	for ; started < len(parts); started++ {
+		part := parts[started]
+		if part.Start == nil {
+			continue
+		}
+		if err := part.Start(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("start %s: %w", part.Name, err))
+			break
+		}
+	}
+	if len(errs) == 0 {
+		select {
+		case <-ctx.Done():
+		case err := <-failed:
+			errs = append(errs, err)
+		}
+	}
+	for i := started - 1; i >= 0; i-- {
+		if err := stop(ctx, parts[i]); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// stop ends one part. It does not wait for one that ignores its deadline.
+func stop(ctx context.Context, part Part) error {
+	if part.Stop == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), part.Limit)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- part.Stop(ctx) }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			return fmt.Errorf("stop %s: %w", part.Name, err)
+		}
+		return nil
+	case <-ctx.Done():
+	}
+	select { // it may have ended at the same moment
+	case err := <-ended:
+		if err != nil {
+			return fmt.Errorf("stop %s: %w", part.Name, err)
+		}
+		return nil
+	case <-time.After(time.Second):
+		return fmt.Errorf("stop %s: not ended after %s: %w", part.Name, part.Limit, context.DeadlineExceeded)
+	}
+}
+
+// UntilSignal returns a context that ends with the first SIGINT or SIGTERM. A
+// second signal ends the process at once.
+func UntilSignal(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, cancel) // gives the signals back to the runtime
+	return ctx, cancel
+}

@@ -1,0 +1,84 @@
+package telemetry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Probe says whether all is well; its error says what is not. It must not block.
+type Probe func() error
+
+// Admin serves probes and metrics on a listener of its own, so that traffic can
+// never starve them.
+type Admin struct {
+	Live     Probe // the process makes progress
+	Ready    Probe // it can do its job
+	Registry *prometheus.Registry
+	Pprof    bool // serve /debug/pprof
+
+	server *http.Server
+}
+
+// Start listens on addr and serves until Stop. Errors after the start go to failed.
+func (a *Admin) Start(ctx context.Context, addr string, failed chan<- error) (net.Addr, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	a.server = &http.Server{
+		Handler:           a.Handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       time.Minute,
+	}
+	go func() {
+		if err := a.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("admin listener: %w", err)
+		}
+	}()
+	return listener.Addr(), nil
+}
+
+// Stop ends the listener and waits for what it still answers.
+func (a *Admin) Stop(ctx context.Context) error { return a.server.Shutdown(ctx) }
+
+// Handler serves /livez, /readyz, /metrics and, if enabled, /debug/pprof.
+func (a *Admin) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /livez", probe(a.Live))
+	mux.Handle("GET /readyz", probe(a.Ready))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{}))
+	if a.Pprof {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
+	return mux
+}
+
+func probe(check Probe) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		answer := struct {
+			Status string `json:"status"`
+			Reason string `json:"reason,omitempty"`
+		}{Status: "ok"}
+		status := http.StatusOK
+		if err := check(); err != nil {
+			answer.Status, answer.Reason, status = "unavailable", err.Error(), http.StatusServiceUnavailable
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(answer) // the prober may have gone
+	})
+}
