@@ -1,0 +1,49 @@
+# make help lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+GOLANGCI_VERSION := v2.15.0
+GOBIN := $(CURDIR)/.bin
+ARGS ?=
+
+# The race detector needs cgo and a C compiler.
+RACE := $(shell command -v $$(go env CC) >/dev/null 2>&1 && [ "$$(go env CGO_ENABLED)" = 1 ] && echo -race)
+
+.PHONY: help
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build both binaries into bin/.
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/receiver ./cmd/consumer
+
+.PHONY: run
+run: build ## Run the whole system against the sandbox: make run ARGS="--consumers 4 --faults heavy --kill".
+	go run ./scripts/sandbox $(ARGS)
+
+.PHONY: test
+test: ## Run all tests, with the race detector where it is available.
+	@[ -n "$(RACE)" ] || echo "no C compiler: the tests run without the race detector"
+	go test $(RACE) ./...
+
+.PHONY: lint
+lint: $(GOBIN)/golangci-lint ## Check style, vet and the module file.
+	$(GOBIN)/golangci-lint config verify
+	$(GOBIN)/golangci-lint run ./...
+	go mod tidy -diff
+
+$(GOBIN)/golangci-lint:
+	GOBIN=$(GOBIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+.PHONY: bench
+bench: ## Run the benchmarks of all packages.
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## Fuzz every parser for a few seconds.
+	go test -run '^$$' -fuzz FuzzParse -fuzztime 15s ./pkg/event
+	go test -run '^$$' -fuzz FuzzBytes -fuzztime 5s ./pkg/config
+
+.PHONY: clean
+clean: ## Remove what was built.
+	rm -rf bin .bin

@@ -1,0 +1,243 @@
+package archtest
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/billable-events/billable"
+
+// root is the module's directory, seen from this test.
+const root = "../.."
+
+// rule is what one package may import besides the standard library: packages of
+// this module by their path below pkg/, other modules by their path or a prefix of
+// it.
+type rule struct {
+	own    []string
+	others []string
+	why    string // what the package is responsible for
+}
+
+var (
+	words = []string{"billing", "event", "queue", "pace", "retry"}
+
+	awsSDK    = "github.com/aws/aws-sdk-go-v2"
+	awsSmithy = "github.com/aws/smithy-go"
+	chargebee = "github.com/chargebee/chargebee-go/v3"
+	echo      = "github.com/labstack/echo/v4"
+	decimal   = "github.com/shopspring/decimal"
+	jsonText  = "github.com/go-json-experiment/json"
+	prom      = "github.com/prometheus/client_golang"
+	zerolog   = "github.com/rs/zerolog"
+	koanf     = "github.com/knadh/koanf"
+	cobra     = "github.com/spf13/cobra"
+)
+
+// rules is the layer table. Every package of the module stands in it.
+var rules = map[string]rule{
+	// Layer 0: words and rules. No I/O, no other package of ours.
+	"pkg/event":     {others: []string{jsonText}, why: "the webhook event: fields, validation, wire forms"},
+	"pkg/billing":   {others: []string{decimal}, why: "the rules of billing, pure"},
+	"pkg/queue":     {why: "words for messages"},
+	"pkg/pace":      {why: "words for the shared budget"},
+	"pkg/retry":     {why: "delays as pure functions"},
+	"pkg/lifecycle": {why: "start and stop in order"},
+	"pkg/config":    {others: []string{koanf}, why: "typed settings"},
+	"pkg/telemetry": {others: []string{prom, zerolog}, why: "logger, metrics, admin listener"},
+
+	// Layer 1: use cases. They know no edge: what they need they declare.
+	"pkg/webhook":    {own: []string{"event", "queue"}, others: []string{echo}, why: "the HTTP side"},
+	"pkg/worker":     {own: []string{"queue", "retry"}, why: "the pool"},
+	"pkg/settlement": {own: []string{"event", "queue", "billing", "pace", "retry"}, why: "one message: claim, plan, charge, close, settle"},
+	"pkg/budget":     {own: []string{"pace", "retry"}, others: []string{"golang.org/x/time/rate"}, why: "the call budget"},
+	"pkg/deadletter": {own: []string{"queue", "event", "billing", "pace"}, why: "dead letters"},
+	"pkg/ledger":     {own: []string{"queue", "event", "billing", "pace"}, why: "what the operator asks of the ledger"},
+
+	// Layer 2: edges. They know no use case, and one technology each.
+	"pkg/sqsqueue":     {own: words, others: []string{awsSDK, awsSmithy}, why: "SQS"},
+	"pkg/dynamostore":  {own: words, others: []string{awsSDK, awsSmithy}, why: "DynamoDB"},
+	"pkg/chargebeeapi": {own: words, others: []string{chargebee}, why: "Chargebee"},
+	"pkg/terminal":     {own: words, others: []string{"github.com/jedib0t/go-pretty/v6", "github.com/schollz/progressbar/v3"}, why: "tables, JSON, progress"},
+
+	// Layer 3: roots. They wire, and are the only ones who know both sides.
+	"pkg/receiver": {
+		own:    []string{"config", "event", "lifecycle", "queue", "sqsqueue", "telemetry", "webhook"},
+		others: []string{awsSDK, prom, zerolog, cobra},
+		why:    "wires the receiver",
+	},
+	"pkg/consumer": {
+		own: []string{
+			"billing", "budget", "chargebeeapi", "config", "deadletter", "dynamostore", "ledger", "lifecycle",
+			"pace", "queue", "settlement", "sqsqueue", "telemetry", "terminal", "worker",
+		},
+		others: []string{awsSDK, prom, zerolog, cobra},
+		why:    "wires the consumer; its commands",
+	},
+	"cmd/receiver": {own: []string{"receiver"}, why: "runs the receiver"},
+	"cmd/consumer": {own: []string{"consumer"}, why: "runs the consumer"},
+
+	// Tests and local services: never linked into a production binary.
+	"pkg/archtest":                    {why: "this table"},
+	"pkg/sandbox":                     {why: "faults and transport of the stand-ins"},
+	"pkg/sandbox/awsjson":             {own: []string{"sandbox"}, why: "the AWS JSON protocol"},
+	"pkg/sandbox/sqs":                 {own: []string{"sandbox", "sandbox/awsjson"}, why: "a stand-in for SQS"},
+	"pkg/sandbox/sqs/contract":        {others: []string{awsSDK, awsSmithy}, why: "what any SQS must do"},
+	"pkg/sandbox/dynamodb":            {own: []string{"sandbox", "sandbox/awsjson"}, others: []string{decimal, "github.com/google/btree"}, why: "a stand-in for DynamoDB"},
+	"pkg/sandbox/dynamodb/contract":   {others: []string{awsSDK, awsSmithy}, why: "what any DynamoDB must do"},
+	"pkg/sandbox/dynamodb/expression": {others: []string{decimal}, why: "DynamoDB's expressions"},
+	"pkg/sandbox/chargebee":           {own: []string{"sandbox"}, why: "a stand-in for Chargebee"},
+	"pkg/sandbox/books":               {others: []string{decimal}, why: "what was owed against what was billed; knows no use case"},
+	"scripts/sandbox":                 {own: []string{"sandbox", "sandbox/sqs", "sandbox/dynamodb", "sandbox/chargebee", "sandbox/books"}, others: []string{"*"}, why: "make run"},
+}
+
+// neverLinked is what a production binary must not contain.
+var neverLinked = map[string]map[string]string{
+	"cmd/receiver": {
+		module + "/pkg/sandbox":      "stand-ins are for tests",
+		module + "/pkg/consumer":     "each binary carries its own code only",
+		awsSDK + "/service/dynamodb": "the receiver writes no table",
+		chargebee:                    "the receiver never calls Chargebee",
+		"testing":                    "test code does not belong into production",
+	},
+	"cmd/consumer": {
+		module + "/pkg/sandbox":  "stand-ins are for tests",
+		module + "/pkg/receiver": "each binary carries its own code only",
+		echo:                     "the consumer serves no webhooks",
+		"testing":                "test code does not belong into production",
+	},
+}
+
+// source is one package of the module, its test files left out.
+type source struct {
+	imports []string
+	comment bool
+}
+
+// sources reads every Go file of the module. Reading them here also makes the test
+// cache notice every change.
+func sources(t *testing.T) map[string]source {
+	t.Helper()
+	found := map[string]source{}
+	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && entry.Name() != ".." {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly|parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		relative, err := filepath.Rel(root, filepath.Dir(file))
+		if err != nil {
+			return err
+		}
+		name := filepath.ToSlash(relative)
+		pkg := found[name]
+		pkg.comment = pkg.comment || describes(parsed)
+		for _, spec := range parsed.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			pkg.imports = append(pkg.imports, imported)
+		}
+		found[name] = pkg
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// describes tells whether the file carries the package's comment.
+func describes(file *ast.File) bool {
+	text := file.Doc.Text()
+	return strings.HasPrefix(text, "Package "+file.Name.Name+" ") || file.Name.Name == "main" && strings.HasPrefix(text, "Command ")
+}
+
+func TestLayers(t *testing.T) {
+	t.Parallel()
+	found := sources(t)
+	for name, pkg := range found {
+		rule, ok := rules[name]
+		if !ok {
+			t.Errorf("package %s stands in no layer: add it to the table in %s", name, "pkg/archtest")
+			continue
+		}
+		for _, imported := range pkg.imports {
+			if !rule.allows(imported) {
+				t.Errorf("%s (%s) must not import %s", name, rule.why, imported)
+			}
+		}
+	}
+	for name := range rules {
+		if _, ok := found[name]; !ok {
+			t.Errorf("the table lists %s, which does not exist", name)
+		}
+	}
+}
+
+func (r rule) allows(imported string) bool {
+	if own, ok := strings.CutPrefix(imported, module+"/pkg/"); ok {
+		return slices.Contains(r.own, own)
+	}
+	if !strings.Contains(strings.Split(imported, "/")[0], ".") {
+		return true // the standard library
+	}
+	return slices.ContainsFunc(r.others, func(allowed string) bool {
+		return allowed == "*" || imported == allowed || strings.HasPrefix(imported, allowed+"/")
+	})
+}
+
+func TestPackageComments(t *testing.T) {
+	t.Parallel()
+	for name, pkg := range sources(t) {
+		if !pkg.comment {
+			t.Errorf("package %s has no comment: begin one with %q", name, "Package "+path.Base(name))
+		}
+	}
+}
+
+// TestBinariesLinkOnlyTheirOwn follows the imports of each binary within the module.
+func TestBinariesLinkOnlyTheirOwn(t *testing.T) {
+	t.Parallel()
+	found := sources(t)
+	for binary, forbidden := range neverLinked {
+		linked := map[string]string{} // import to importer
+		var follow func(name string)
+		follow = func(name string) {
+			for _, imported := range found[name].imports {
+				if _, seen := linked[imported]; seen {
+					continue
+				}
+				linked[imported] = name
+				if own, ok := strings.CutPrefix(imported, module+"/"); ok {
+					follow(own)
+				}
+			}
+		}
+		follow(binary)
+		for imported, importer := range linked {
+			for prefix, why := range forbidden {
+				if imported == prefix || strings.HasPrefix(imported, prefix+"/") {
+					t.Errorf("%s links %s through %s: %s", binary, imported, importer, why)
+				}
+			}
+		}
+	}
+}
