@@ -1,0 +1,164 @@
+package settlement
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/retry"
+)
+
+const (
+	permitWait       = 5 * time.Minute  // the longest wait for a permit under the lease
+	outageWait       = 10 * time.Second // between two looks at a Chargebee that answers nobody
+	unauthorizedWait = time.Minute      // between two looks at a site that refuses us
+	lockWait         = 3 * time.Second  // the longest wait for another call on the same invoice
+
+	// shortAnswer is the number of lines from which an answer may not show all: it
+	// is the default of line_items_limit.
+	// https://apidocs.chargebee.com/docs/api/invoices/retrieve-an-invoice
+	shortAnswer = 100
+
+	linesPerPage = 300 // the most that line_items_limit allows
+)
+
+// asFailure returns the failed call in err, if err is one.
+func asFailure(err error) (*billing.Failure, bool) {
+	return errors.AsType[*billing.Failure](err)
+}
+
+// permit waits for the permit of one call.
+func (s *Settler) permit(ctx context.Context) (*pace.Permit, error) {
+	if permit := s.Pacer.TryAcquire(); permit != nil {
+		return permit, nil
+	}
+	waiting, cancel := context.WithTimeout(ctx, permitWait)
+	defer cancel()
+	permit, err := s.Pacer.Acquire(waiting)
+	switch {
+	case err == nil:
+		return permit, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case waiting.Err() != nil:
+		return nil, wait(retry.Jitter(time.Minute, 0.5), "no call to Chargebee was free for "+permitWait.String())
+	default:
+		return nil, fmt.Errorf("wait for a permit: %w", err)
+	}
+}
+
+// call makes one call to Chargebee under a permit of its own, as often as the
+// permit turns out to be too old when the call could start.
+func (s *Settler) call(ctx context.Context, send func(context.Context, *pace.Permit) error) error {
+	for {
+		permit, err := s.permit(ctx)
+		if err != nil {
+			return err
+		}
+		err = s.spend(ctx, permit, send)
+		if !errors.Is(err, pace.ErrSpent) {
+			return err
+		}
+	}
+}
+
+// spend makes one call and tells pacer and breaker how it ended.
+func (s *Settler) spend(ctx context.Context, permit *pace.Permit, send func(context.Context, *pace.Permit) error) error {
+	defer permit.Release()
+	ctx, cancel := context.WithTimeout(ctx, s.Settings.CallTimeout)
+	defer cancel()
+
+	err := send(ctx, permit)
+	if errors.Is(err, pace.ErrSpent) {
+		return err
+	}
+	failure, failed := asFailure(err)
+	if failed && failure.Kind == billing.Limited && !failure.Resource {
+		s.Pacer.Pause(permit, failure.RetryAfter)
+	}
+	return err
+}
+
+// explain turns a call that failed without an effect, or a failed GET, into how
+// the handling ends. This is the one place that says what each kind means.
+func (s *Settler) explain(failure *billing.Failure) error {
+	switch failure.Kind {
+	case billing.Transient:
+		return wait(retry.Jitter(outageWait, 0.5), failure.Error())
+	case billing.Limited:
+		if failure.Resource {
+			return wait(retry.Jitter(lockWait, 0.75), failure.Error())
+		}
+		return wait(max(failure.RetryAfter, time.Second), failure.Error())
+	case billing.Unauthorized:
+		return wait(unauthorizedWait, failure.Error())
+	case billing.Permanent, billing.Missing:
+		return &billing.Rejection{Reason: billing.ChargebeeRefused, Detail: failure.Error()}
+	default: // billing.Unknown
+		if s.Breaker.Open() {
+			return wait(retry.Jitter(outageWait, 0.5), failure.Error())
+		}
+		return failed(failure.Error())
+	}
+}
+
+// readInvoice reads the invoice with all its lines. An invoice that is not there
+// is a *billing.Failure of kind Missing, every other failure is explained.
+func (s *Settler) readInvoice(ctx context.Context, invoiceID string) (billing.Invoice, error) {
+	var invoice billing.Invoice
+	seen := map[string]bool{}
+	for {
+		var page billing.Invoice
+		err := s.call(ctx, func(ctx context.Context, permit *pace.Permit) (err error) {
+			page, err = s.Invoices.Invoice(ctx, permit, billing.LinePage{InvoiceID: invoiceID, Offset: len(invoice.Lines), Limit: linesPerPage})
+			s.Breaker.Record(invoiceID, err)
+			return err
+		})
+		if failure, ok := asFailure(err); ok && failure.Kind != billing.Missing {
+			return invoice, s.explain(failure)
+		}
+		if err != nil {
+			return invoice, err
+		}
+		lines := invoice.Lines
+		invoice = page
+		invoice.Lines = lines
+		grown := false
+		for _, line := range page.Lines {
+			if !seen[line.ID] {
+				seen[line.ID], grown = true, true
+				invoice.Lines = append(invoice.Lines, line)
+			}
+		}
+		// A site without paging of lines answers all of them every time.
+		if len(page.Lines) < linesPerPage || !grown {
+			return invoice, nil
+		}
+	}
+}
+
+// readDraft reads the draft. gone says that it does not exist or is no longer
+// pending.
+func (h *handling) readDraft(ctx context.Context) (draft billing.Invoice, gone bool, err error) {
+	if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
+		return draft, false, err
+	}
+	draft, err = h.readInvoice(ctx, h.manifest.InvoiceID)
+	if failure, ok := asFailure(err); ok && failure.Kind == billing.Missing {
+		return draft, true, nil
+	}
+	return draft, err == nil && draft.Status != billing.StatusPending, err
+}
+
+// pendingDraft reads the draft, which has to be pending: one that is gone is judged,
+// and errAnew returned.
+func (h *handling) pendingDraft(ctx context.Context) (billing.Invoice, error) {
+	draft, gone, err := h.readDraft(ctx)
+	if err == nil && gone {
+		err = h.gone(ctx)
+	}
+	return draft, err
+}

@@ -1,0 +1,241 @@
+package settlement
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/pace"
+)
+
+// charge adds the lines of the plan to the invoice, one call each.
+func (h *handling) charge(ctx context.Context) error {
+	if err := h.loadPlan(ctx); err != nil {
+		return err
+	}
+	head := h.head()
+	if head.GoneAt != 0 {
+		return h.gone(ctx)
+	}
+	if head.Doubt {
+		return h.resolve(ctx)
+	}
+	if h.manifest.Unconfirmed && !h.sentAny() {
+		if _, err := h.pendingDraft(ctx); err != nil {
+			return err
+		}
+	}
+	for {
+		line := h.next()
+		if line == len(h.plan.Lines) {
+			return h.charged(ctx)
+		}
+		invoice, err := h.send(ctx, line)
+		if err != nil {
+			return err
+		}
+		h.added = line + 1
+		if err := h.verify(ctx, invoice); err != nil {
+			return err
+		}
+	}
+}
+
+// next returns the index of the next line to send; lines of 0 are not sent.
+func (h *handling) next() int {
+	for i := h.added; i < len(h.plan.Lines); i++ {
+		if h.plan.Lines[i].Amount > 0 {
+			return i
+		}
+	}
+	return len(h.plan.Lines)
+}
+
+// sentAny tells whether any line was or may have been sent.
+func (h *handling) sentAny() bool {
+	if h.head().Sending() {
+		return true
+	}
+	for _, line := range h.plan.Lines[:h.added] {
+		if line.Amount > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// send adds a line that no call was made for yet. The order is permit, head, clock,
+// call: whoever takes the head over knows that the line may have been sent, and a
+// holder that was asleep in between sends nothing.
+func (h *handling) send(ctx context.Context, line int) (billing.Invoice, error) {
+	permit := h.Pacer.TryAcquire()
+	if permit == nil {
+		// The wait may be long: what was added is written down before it.
+		if err := h.note(ctx); err != nil {
+			return billing.Invoice{}, err
+		}
+		var err error
+		if permit, err = h.permit(ctx); err != nil {
+			return billing.Invoice{}, err
+		}
+	}
+	sent := h.Now()
+	err := h.lease.commit(ctx, func(step *billing.Step) {
+		h.record(step)
+		step.Head.Cursor = line
+		step.Head.SendingSince = sent.Unix()
+		step.Head.Doubt = false
+	})
+	if err != nil {
+		permit.Release()
+		return billing.Invoice{}, err
+	}
+	h.added = line
+
+	invoice, err := h.add(ctx, permit, line, startedAt(sent))
+	if errors.Is(err, pace.ErrSpent) {
+		// The head is written: the next permit goes straight onto the wire.
+		if permit, err = h.permit(ctx); err == nil {
+			invoice, err = h.add(ctx, permit, line, startedAt(sent))
+		}
+	}
+	failure, failed := asFailure(err)
+	switch {
+	case err == nil:
+		return invoice, nil
+	case !failed: // nothing was sent
+		return invoice, errors.Join(h.takeBack(ctx), err)
+	case failure.Kind == billing.Unknown:
+		if err := h.lease.commit(ctx, func(step *billing.Step) { step.Head.Doubt = true }); err != nil {
+			return invoice, err
+		}
+		return invoice, h.explain(failure)
+	}
+	if err := h.takeBack(ctx); err != nil {
+		return invoice, err
+	}
+	return invoice, h.refused(ctx, failure, billing.ChargebeeRefused)
+}
+
+// takeBack notes that the line at the cursor was not sent after all.
+func (h *handling) takeBack(ctx context.Context) error {
+	return h.lease.commit(ctx, func(step *billing.Step) { step.Head.SendingSince = 0 })
+}
+
+// add makes the call that adds the line, if it is not too late for it.
+func (h *handling) add(ctx context.Context, permit *pace.Permit, line int, sent stopwatch) (invoice billing.Invoice, err error) {
+	err = h.spend(ctx, permit, func(ctx context.Context, permit *pace.Permit) error {
+		if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
+			return err
+		}
+		if sent.elapsed(h.Now()) > h.Settings.sendUntil() {
+			return errAnew
+		}
+		invoice, err = h.Charger.AddCharge(ctx, permit, h.chargeOf(line))
+		h.Breaker.Record(h.manifest.InvoiceID, err)
+		return err
+	})
+	return invoice, err
+}
+
+func (h *handling) chargeOf(i int) billing.Charge {
+	line := h.plan.Lines[i]
+	charge := billing.Charge{
+		InvoiceID:      h.manifest.InvoiceID,
+		Amount:         line.Amount,
+		Description:    line.Description,
+		From:           line.From,
+		To:             line.To,
+		IdempotencyKey: line.IdempotencyKey,
+	}
+	if h.manifest.SubscriptionID == "" {
+		charge.SubscriptionID = line.SubscriptionID
+	}
+	return charge
+}
+
+// refused decides after a call that had no effect. A 404 or 409 is no verdict, nor
+// is any refusal to close: the draft is read, and what that says counts.
+func (h *handling) refused(ctx context.Context, failure *billing.Failure, reason billing.Reason) error {
+	switch {
+	case failure.Kind == billing.Missing, failure.Kind == billing.Permanent && reason == billing.CloseRefused:
+		if _, err := h.pendingDraft(ctx); err != nil {
+			return err
+		}
+		if err := pause(ctx, h.Settings.LateBound); err != nil {
+			return err
+		}
+		if _, err := h.pendingDraft(ctx); err != nil {
+			return err
+		}
+		return &billing.Rejection{Reason: reason, Detail: failure.Error()}
+	case failure.Kind == billing.Limited && !failure.Resource:
+		return errAnew // the pacer waits
+	default:
+		return h.explain(failure)
+	}
+}
+
+// note writes down that lines were added, if the head does not know it yet.
+func (h *handling) note(ctx context.Context) error {
+	if h.added <= h.head().Cursor {
+		return nil
+	}
+	return h.lease.commit(ctx, h.record)
+}
+
+// record puts into a step what was added since the last one.
+func (h *handling) record(step *billing.Step) {
+	if h.added > step.Head.Cursor {
+		step.Head.Cursor = h.added
+		step.Head.SendingSince = 0
+		step.Head.Doubt = false
+		step.Head.Attempts = 0
+	}
+}
+
+// charged ends charging: every line stands on the invoice.
+func (h *handling) charged(ctx context.Context) error {
+	if err := h.prove(ctx); err != nil {
+		return err
+	}
+	if len(h.manifest.LineIDs) == 0 && !h.sentAny() {
+		draft, err := h.pendingDraft(ctx)
+		if err != nil {
+			return err
+		}
+		if len(draft.Lines) == 0 { // Chargebee closes no invoice without a line
+			return h.finish(ctx, billing.Judgement{
+				Outcome: billing.Empty,
+				Verdict: strings.Repeat(string(billing.Released), len(h.plan.Lines)),
+			}, "")
+		}
+	}
+	if !h.Settings.Close || len(h.plan.Lines) == 0 && !h.Settings.CloseWithoutEvents {
+		return h.finish(ctx, billing.Judgement{Outcome: billing.LeftOpen}, "")
+	}
+	return h.lease.commit(ctx, func(step *billing.Step) {
+		h.record(step)
+		step.Head.Cursor = len(h.plan.Lines)
+		step.Head.SendingSince = 0
+		step.Head.State = billing.Closing
+		step.Head.Attempts = 0
+	})
+}
+
+// finish writes what became of the lines and begins to settle their events.
+func (h *handling) finish(ctx context.Context, judgement billing.Judgement, finalInvoiceID string) error {
+	return h.lease.commit(ctx, func(step *billing.Step) {
+		h.record(step)
+		step.Head.State = billing.Settling
+		step.Head.Verdict = judgement.Verdict
+		step.Head.Outcome = judgement.Outcome
+		step.Head.Reason = judgement.Reason
+		step.Head.Detail = judgement.Detail
+		step.Final = finalInvoiceID != "" && finalInvoiceID != step.Head.FinalInvoiceID
+		step.Head.FinalInvoiceID = finalInvoiceID
+		step.Head.Settled = 0
+		step.Head.Attempts = 0
+	})
+}

@@ -1,0 +1,169 @@
+package settlement
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/billable-events/billable/pkg/billing"
+)
+
+const (
+	maxPageSize  = 300 << 10 // bytes of one page
+	maxEventSize = 3 << 20   // bytes of the events of one page: a transaction takes 4 MB
+	eventMargin  = 128       // bytes of names and structure that an event takes in a page
+)
+
+// claim takes the unbilled events of the invoice's subscriptions, page by page,
+// and plans what they are charged with.
+func (h *handling) claim(ctx context.Context) error {
+	fold := billing.NewFold(h.manifest)
+	for number := range h.head().Pages {
+		page, err := h.page(ctx, number)
+		if err != nil {
+			return err
+		}
+		for _, event := range page.Events {
+			fold.Add(event)
+		}
+	}
+
+	draft := &pageDraft{}
+	for _, subscription := range h.manifest.Subscriptions {
+		for event, err := range h.Events.Unbilled(ctx, subscription, h.manifest.Date) {
+			if err != nil {
+				return fmt.Errorf("look for unbilled events of %s: %w", subscription, err)
+			}
+			if !draft.fits(event) {
+				if err := h.claimPage(ctx, draft, fold); err != nil {
+					return err
+				}
+			}
+			draft.add(event)
+		}
+	}
+	if err := h.claimPage(ctx, draft, fold); err != nil {
+		return err
+	}
+	return h.draw(ctx, fold)
+}
+
+// claimPage claims the drafted events as the next page, as far as they are still
+// unbilled and as read.
+func (h *handling) claimPage(ctx context.Context, draft *pageDraft, fold *billing.Fold) error {
+	events := draft.take()
+	for len(events) > 0 {
+		page := billing.Page{Number: h.head().Pages, Events: events}
+		err := h.lease.commit(ctx, func(step *billing.Step) {
+			step.Claim = &page
+			step.Head.Pages++
+			step.Head.Attempts = 0
+		})
+		var changed *billing.EventsChanged
+		switch {
+		case errors.As(err, &changed):
+			events = without(events, changed)
+		case err != nil:
+			return err
+		default:
+			for _, event := range events {
+				fold.Add(event)
+			}
+			h.report.Events += len(events)
+			return nil
+		}
+	}
+	return nil
+}
+
+// without returns the events that did not change.
+func without(events []billing.Event, changed *billing.EventsChanged) []billing.Event {
+	return slices.DeleteFunc(events, func(event billing.Event) bool {
+		return slices.ContainsFunc(changed.Events, func(found billing.ChangedEvent) bool { return found.EventKey == event.EventKey })
+	})
+}
+
+// draw writes the plan. It ends claiming: later events wait for the next invoice.
+func (h *handling) draw(ctx context.Context, fold *billing.Fold) error {
+	lines, err := fold.Plan(h.Settings.MaxAmount)
+	if err != nil {
+		return err
+	}
+	plan := billing.Plan{Lines: lines}
+	err = h.lease.commit(ctx, func(step *billing.Step) {
+		step.Plan = &plan
+		step.Head.State = billing.Charging
+		step.Head.Attempts = 0
+	})
+	if err != nil {
+		return err
+	}
+	h.plan, h.planned = plan, true
+	h.report.Lines = len(lines)
+	return nil
+}
+
+func (h *handling) page(ctx context.Context, number int) (billing.Page, error) {
+	head := h.head()
+	page, err := h.Claims.Page(ctx, head.InvoiceID, head.Epoch, number)
+	if err != nil {
+		return page, fmt.Errorf("read page %d of %s: %w", number, head.InvoiceID, err)
+	}
+	return page, nil
+}
+
+// loadPlan reads the plan, once per handling.
+func (h *handling) loadPlan(ctx context.Context) error {
+	if h.planned {
+		return nil
+	}
+	head := h.head()
+	plan, err := h.Claims.Plan(ctx, head.InvoiceID, head.Epoch)
+	if err != nil {
+		return fmt.Errorf("read the plan of %s: %w", head.InvoiceID, err)
+	}
+	h.plan, h.planned = plan, true
+	h.report.Lines = len(plan.Lines)
+	return nil
+}
+
+// pageDraft collects events until they fill a page.
+type pageDraft struct {
+	events []billing.Event
+	keys   map[billing.EventKey]bool
+	page   int // bytes of the page
+	stored int // bytes of the events
+}
+
+func (d *pageDraft) fits(event billing.Event) bool {
+	return len(d.events) < billing.MaxPageEvents &&
+		d.page+pageSize(event) <= maxPageSize &&
+		d.stored+event.Size <= maxEventSize
+}
+
+// add takes an event in. One that the index shows twice counts once.
+func (d *pageDraft) add(event billing.Event) {
+	if d.keys[event.EventKey] {
+		return
+	}
+	if d.keys == nil {
+		d.keys = map[billing.EventKey]bool{}
+	}
+	d.keys[event.EventKey] = true
+	d.events = append(d.events, event)
+	d.page += pageSize(event)
+	d.stored += event.Size
+}
+
+// take returns the collected events and begins a new page.
+func (d *pageDraft) take() []billing.Event {
+	events := d.events
+	*d = pageDraft{}
+	return events
+}
+
+func pageSize(event billing.Event) int {
+	return eventMargin + len(event.SubscriptionID) + len(event.EventID) + len(event.ChargeCode) +
+		min(len(event.Description), 4*billing.MaxDescription) + len(event.Amount) + len(event.Quantity) + len(event.CurrencyCode) + len(event.Fault)
+}

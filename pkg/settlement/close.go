@@ -1,0 +1,57 @@
+package settlement
+
+import (
+	"context"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/pace"
+)
+
+// close closes the invoice. A draft closes once, so the call needs no window: after
+// any failure the draft itself says whether it was closed.
+func (h *handling) close(ctx context.Context) error {
+	if err := h.loadPlan(ctx); err != nil {
+		return err
+	}
+	if h.head().GoneAt != 0 {
+		return h.gone(ctx)
+	}
+	if err := h.lease.ensure(ctx, 2*h.Settings.CallTimeout); err != nil {
+		return err
+	}
+	var closed billing.Invoice
+	err := h.call(ctx, func(ctx context.Context, permit *pace.Permit) (err error) {
+		if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
+			return err
+		}
+		closed, err = h.Charger.Close(ctx, permit, billing.Close{
+			InvoiceID:      h.manifest.InvoiceID,
+			IdempotencyKey: billing.CloseKey(h.manifest.InvoiceID, h.manifest.Epoch),
+		})
+		h.Breaker.Record(h.manifest.InvoiceID, err)
+		return err
+	})
+	failure, failedCall := asFailure(err)
+	switch {
+	case err == nil:
+		return h.closed(ctx, closed)
+	case !failedCall:
+		return err
+	case failure.Kind == billing.Unknown:
+		if _, err := h.pendingDraft(ctx); err != nil {
+			return err
+		}
+		return h.explain(failure) // closed again next time, with the same key
+	default:
+		return h.refused(ctx, failure, billing.CloseRefused)
+	}
+}
+
+// closed checks the closed invoice as any successor of a draft is checked.
+func (h *handling) closed(ctx context.Context, invoice billing.Invoice) error {
+	judgement := h.judgement(&invoice)
+	if judgement.Outcome == billing.Closed || judgement.Outcome == billing.Gone {
+		return h.finish(ctx, billing.Judgement{Outcome: billing.Closed}, invoice.ID)
+	}
+	return h.gone(ctx)
+}

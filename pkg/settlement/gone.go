@@ -1,0 +1,138 @@
+package settlement
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/pace"
+)
+
+// gone decides what became of the lines of a draft that no longer exists or is no
+// longer pending. It returns errAnew when it decided.
+func (h *handling) gone(ctx context.Context) error {
+	started := h.Now()
+	if h.head().GoneAt == 0 {
+		err := h.lease.commit(ctx, func(step *billing.Step) {
+			h.record(step)
+			step.Head.GoneAt = started.Unix()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	_, gone, err := h.readDraft(ctx)
+	if err != nil {
+		return err
+	}
+	if !gone { // a stale read: the work goes on
+		if err := h.lease.commit(ctx, func(step *billing.Step) { step.Head.GoneAt = 0 }); err != nil {
+			return err
+		}
+		return errAnew
+	}
+	return h.judge(ctx, started)
+}
+
+// judge looks for the draft's successor and writes the verdict on each line. What
+// follows from not finding something counts only in reads that began when
+// everything must have shown.
+func (h *handling) judge(ctx context.Context, started time.Time) error {
+	successor, err := h.successor(ctx)
+	if err != nil {
+		return err
+	}
+	judgement := h.judgement(successor)
+	decidable := time.Unix(h.head().GoneAt, 0).Add(h.Settings.LateBound + h.Settings.MaxSkew)
+	if !judgement.Certain && started.Before(decidable) {
+		return h.until(decidable, "the draft is gone, and what became of its lines does not show yet")
+	}
+	h.recheck = false
+	finalInvoiceID := ""
+	if successor != nil {
+		finalInvoiceID = successor.ID
+	}
+	if err := h.finish(ctx, judgement, finalInvoiceID); err != nil {
+		return err
+	}
+	return errAnew
+}
+
+// judgement is the verdict on the lines as of the head, with the given successor.
+func (h *handling) judgement(successor *billing.Invoice) billing.Judgement {
+	head := h.head()
+	return billing.Judge(billing.Evidence{
+		Lines:     h.plan.Lines,
+		Cursor:    max(head.Cursor, h.added),
+		Doubt:     head.Sending() && h.added <= head.Cursor,
+		Closing:   head.State == billing.Closing,
+		Previous:  head.Verdict,
+		LineIDs:   h.manifest.LineIDs,
+		Successor: successor,
+	})
+}
+
+// successor finds the invoice that the draft became, with all its lines: the one
+// that carries our markers, or else lines that stood on the draft. It is nil when
+// there is none.
+func (h *handling) successor(ctx context.Context) (*billing.Invoice, error) {
+	after := time.Unix(h.manifest.ClaimedAt, 0).Add(-h.Settings.MaxSkew - time.Second)
+	query := billing.InvoiceQuery{CustomerID: h.manifest.CustomerID, UpdatedAfter: after.Unix()}
+	var found *billing.Invoice
+	best := 0
+	for {
+		page, err := h.listInvoices(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		for _, invoice := range page.Invoices {
+			if invoice.Status == billing.StatusPending {
+				continue
+			}
+			if shown := len(invoice.Lines); shown == 0 || shown >= shortAnswer { // a list may not show all lines
+				if invoice, err = h.readInvoice(ctx, invoice.ID); err != nil {
+					return nil, err
+				}
+			}
+			if likeness := h.likeness(invoice); likeness > best {
+				best, found = likeness, &invoice
+			}
+		}
+		if page.Next == "" {
+			return found, nil
+		}
+		query.Offset = page.Next
+	}
+}
+
+// likeness is how much an invoice looks like the draft's successor: any marker of
+// ours counts for more than all the lines that stood on the draft before.
+func (h *handling) likeness(invoice billing.Invoice) int {
+	likeness := 0
+	for _, line := range invoice.Lines {
+		if slices.Contains(h.manifest.LineIDs, line.ID) {
+			likeness++
+		}
+	}
+	for _, line := range h.plan.Lines {
+		likeness += (len(h.manifest.LineIDs) + 1) * invoice.Count(line.Marker)
+	}
+	return likeness
+}
+
+func (h *handling) listInvoices(ctx context.Context, query billing.InvoiceQuery) (billing.InvoicePage, error) {
+	if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
+		return billing.InvoicePage{}, err
+	}
+	var page billing.InvoicePage
+	err := h.call(ctx, func(ctx context.Context, permit *pace.Permit) (err error) {
+		page, err = h.Invoices.CustomerInvoices(ctx, permit, query)
+		h.Breaker.Record(h.manifest.InvoiceID, err)
+		return err
+	})
+	if failure, ok := asFailure(err); ok {
+		return page, h.explain(failure)
+	}
+	return page, err
+}

@@ -1,0 +1,132 @@
+package settlement
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/retry"
+)
+
+// commitTimeout bounds one write of the head with its repetitions. A write is not
+// cut short when the handling is: it would leave behind a head of unknown content.
+const commitTimeout = 10 * time.Second
+
+var commitBackoff = retry.Backoff{First: 20 * time.Millisecond, Most: time.Second}
+
+// lease is one handling's hold on the head of an invoice. All of the handling's
+// writes of the head, the heartbeat's too, go through it one after the other: each
+// is conditioned on the one before, so that a holder whose lease was taken over
+// can change nothing anymore.
+type lease struct {
+	ledger Ledger
+	now    func() time.Time
+	length time.Duration
+
+	turn  chan struct{} // held while a write is under way; guards the fields below
+	head  billing.Head  // as last written
+	until time.Time     // when the lease ends, with monotonic clock reading
+	over  bool          // lost or given up: no further write
+}
+
+func newLease(ledger Ledger, now func() time.Time, length time.Duration) *lease {
+	return &lease{ledger: ledger, now: now, length: length, turn: make(chan struct{}, 1)}
+}
+
+// current returns the head as last written.
+func (l *lease) current() billing.Head {
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
+	return l.head
+}
+
+// commit writes the head, and with it whatever change puts into the step. It
+// extends the lease unless change ends it.
+func (l *lease) commit(ctx context.Context, change func(*billing.Step)) error {
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
+	return l.write(ctx, change)
+}
+
+// beat extends the lease, unless a write did so lately.
+func (l *lease) beat(ctx context.Context) error {
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
+	if l.over || l.remaining() > l.length*7/10 {
+		return nil
+	}
+	return l.write(ctx, func(*billing.Step) {})
+}
+
+// ensure makes sure that the lease lasts at least as long as the given time.
+func (l *lease) ensure(ctx context.Context, atLeast time.Duration) error {
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
+	if !l.over && l.remaining() >= atLeast {
+		return nil
+	}
+	return l.write(ctx, func(*billing.Step) {})
+}
+
+// remaining is how long the lease still lasts, by the clock that says least.
+func (l *lease) remaining() time.Duration {
+	now := l.now()
+	return min(l.until.Sub(now), l.until.Round(0).Sub(now.Round(0)))
+}
+
+func (l *lease) write(ctx context.Context, change func(*billing.Step)) error {
+	if l.over {
+		return billing.ErrFenced
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+
+	now := l.now()
+	step := billing.Step{Previous: l.head.Write, Head: l.head}
+	step.Head.Write = billing.NewToken()
+	step.Head.UpdatedAt = now.Unix()
+	step.Head.LeaseUntil = now.Add(l.length).Unix()
+	change(&step)
+
+	err := l.repeat(ctx, step)
+	var changed *billing.EventsChanged
+	switch {
+	case err == nil:
+		l.head, l.until = step.Head, now.Add(l.length)
+		l.over = step.Head.Owner == ""
+		return nil
+	case errors.As(err, &changed):
+		return err // nothing was written, and the head is still ours
+	default:
+		l.over = true // the head may have been written or not: it is no longer ours
+		return fmt.Errorf("write the head of %s: %w", step.Head.InvoiceID, err)
+	}
+}
+
+// repeat commits the step until the ledger takes or refuses it. A busy ledger is
+// no lost lease.
+func (l *lease) repeat(ctx context.Context, step billing.Step) error {
+	for attempt := 1; ; attempt++ {
+		err := l.ledger.Commit(ctx, step)
+		if !errors.Is(err, billing.ErrBusy) {
+			return err
+		}
+		if pause(ctx, commitBackoff.Jittered(attempt)) != nil {
+			return err
+		}
+	}
+}
+
+// pause waits, unless ctx ends first.
+func pause(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,72 @@
+package settlement
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/pace"
+)
+
+// Ledger keeps the heads. All reads are strong.
+type Ledger interface {
+	// Head returns the head of the invoice; ok is false when there is none.
+	Head(ctx context.Context, invoiceID string) (head billing.Head, ok bool, err error)
+
+	// Commit applies the step as a whole or not at all. A step that was applied
+	// before is recognised by its write and succeeds. Errors: billing.ErrFenced,
+	// billing.ErrBusy, *billing.EventsChanged.
+	Commit(ctx context.Context, step billing.Step) error
+}
+
+// Claims reads what belongs to an epoch: its manifest, pages and plan. All reads
+// are strong; what is not there is billing.ErrNotFound.
+type Claims interface {
+	Manifest(ctx context.Context, invoiceID, epoch string) (billing.Manifest, error)
+	Page(ctx context.Context, invoiceID, epoch string, number int) (billing.Page, error)
+	Plan(ctx context.Context, invoiceID, epoch string) (billing.Plan, error)
+}
+
+// Events finds billable events.
+type Events interface {
+	// Unbilled returns the unbilled events of a subscription that occurred strictly
+	// before the given unix second. It reads an index and is a hint only: it may
+	// show events that are claimed already and lack new ones.
+	Unbilled(ctx context.Context, subscriptionID string, before int64) iter.Seq2[billing.Event, error]
+}
+
+// Charger changes pending invoices. Errors are *billing.Failure, or
+// pace.ErrSpent when nothing was sent because the permit came too late.
+type Charger interface {
+	// AddCharge returns the invoice with the new line.
+	AddCharge(ctx context.Context, permit *pace.Permit, charge billing.Charge) (billing.Invoice, error)
+	// Close returns the new invoice; the pending one ceases to exist.
+	Close(ctx context.Context, permit *pace.Permit, closing billing.Close) (billing.Invoice, error)
+}
+
+// Invoices reads invoices. Errors are as of Charger.
+type Invoices interface {
+	Invoice(ctx context.Context, permit *pace.Permit, page billing.LinePage) (billing.Invoice, error)
+	CustomerInvoices(ctx context.Context, permit *pace.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error)
+}
+
+// Pacer hands out permits for calls to Chargebee. Every permit must be released.
+type Pacer interface {
+	// TryAcquire returns a permit if one is at hand, else nil.
+	TryAcquire() *pace.Permit
+	// Acquire waits for a permit until ctx ends.
+	Acquire(ctx context.Context) (*pace.Permit, error)
+	// Pause stops all calls to the site for a while: Chargebee said so in answer to
+	// the call that this permit was spent on.
+	Pause(permit *pace.Permit, wait time.Duration)
+}
+
+// Observer is told what happens. Implementations must not block.
+type Observer interface {
+	// Handled reports the end of one handling.
+	Handled(report Report)
+	// Mismatched reports an event that was not in the state that its invoice's
+	// ledger says; it was left as found.
+	Mismatched(invoiceID string, event billing.ChangedEvent)
+}

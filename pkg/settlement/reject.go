@@ -1,0 +1,97 @@
+package settlement
+
+import (
+	"context"
+	"errors"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/queue"
+)
+
+// maxDetail is the most characters of a detail that the head keeps, so that it
+// stays small with a verdict of 750 letters.
+const maxDetail = queue.MaxDetail / 2
+
+// reject writes a rejection into the head; other errors are returned as they are.
+// As long as nothing was sent, the claimed events are given back; after that they
+// are held, and a later message resumes where this one stopped.
+func (h *handling) reject(ctx context.Context, err error) error {
+	var rejection *billing.Rejection
+	if !errors.As(err, &rejection) {
+		return err
+	}
+	head := h.head()
+	if head.State == billing.Charging {
+		if err := h.loadPlan(ctx); err != nil {
+			return err
+		}
+	}
+	unsent := head.State == billing.Claiming || head.State == billing.Charging && !h.sentAny()
+	h.recheck = false
+	return h.lease.commit(ctx, func(step *billing.Step) {
+		h.record(step)
+		step.Head.Reason, step.Head.Detail = rejection.Reason, billing.Cut(rejection.Detail, maxDetail)
+		switch {
+		case unsent && step.Head.Pages > 0:
+			step.Head.State, step.Head.Settled = billing.Releasing, 0
+		case unsent:
+			rejected(step, billing.Claiming)
+		case step.Head.State == billing.Rejected:
+			rejected(step, step.Head.Resume)
+		default:
+			rejected(step, step.Head.State)
+		}
+	})
+}
+
+// rejected ends the work on the invoice; a later message resumes it in the given
+// state.
+func rejected(step *billing.Step, resume billing.State) {
+	step.Head.State, step.Head.Resume = billing.Rejected, resume
+	step.Head.Owner, step.Head.LeaseUntil = "", 0
+}
+
+// resume goes on with an invoice that was rejected with its claims held. The head
+// stays rejected until its lines were looked at: whoever crashes here leaves it so.
+func (h *handling) resume(ctx context.Context) error {
+	head := h.head()
+	if head.Resume == billing.Releasing || head.Resume == billing.Settling && head.Verdict == "" {
+		return h.goOn(ctx, 0) // no line depends on what stands at Chargebee
+	}
+	if err := h.loadPlan(ctx); err != nil {
+		return err
+	}
+	if head.Verdict != "" {
+		return h.judge(ctx, h.Now())
+	}
+	draft, gone, err := h.readDraft(ctx)
+	switch {
+	case err != nil:
+		return err
+	case gone && head.GoneAt == 0:
+		return h.goOn(ctx, h.Now().Unix())
+	case gone:
+		return h.goOn(ctx, head.GoneAt)
+	}
+	missing, err := h.compare(draft)
+	if err != nil {
+		return err
+	}
+	if missing != "" {
+		return &billing.Rejection{Reason: billing.LineRemoved, Detail: "the line with marker " + missing + " is not on " + draft.ID}
+	}
+	if !head.Sending() {
+		h.answer = &draft
+	}
+	return h.goOn(ctx, 0)
+}
+
+// goOn leaves the state rejected for the one before it.
+func (h *handling) goOn(ctx context.Context, goneAt int64) error {
+	h.recheck = false
+	return h.lease.commit(ctx, func(step *billing.Step) {
+		step.Head.State, step.Head.Resume = step.Head.Resume, ""
+		step.Head.Reason, step.Head.Detail = "", ""
+		step.Head.GoneAt = goneAt
+	})
+}

@@ -1,0 +1,222 @@
+package settlement
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/event"
+	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/retry"
+)
+
+// maxAge is the age from which a message is rejected: the queue forgets it after
+// 7 days.
+const maxAge = 6 * 24 * time.Hour
+
+// retention is how long the ledger of a finished invoice is kept: longer than
+// Chargebee repeats webhooks and queues keep messages, replays included.
+const retention = 90 * 24 * time.Hour
+
+// attemptBackoff is the delay after a handling without progress.
+var attemptBackoff = retry.Backoff{First: 5 * time.Second, Most: 15 * time.Minute}
+
+// Settings are the rules of settlement that an operator can set.
+type Settings struct {
+	Lease             time.Duration // how long a handling holds an invoice without a sign of life
+	CallTimeout       time.Duration // of one call to Chargebee
+	LateBound         time.Duration // a call takes effect within this time, or never
+	IdempotencyWindow time.Duration // how long Chargebee remembers an idempotency key
+	MaxSkew           time.Duration // between the clocks of any two pods
+	MaxAttempts       int           // handlings without progress before a message is rejected
+
+	Close              bool  // close the invoice once it is charged
+	CloseWithoutEvents bool  // close it also when there was nothing to charge
+	MaxAmount          int64 // the most that one plan may charge, minor units; 0 is no limit
+}
+
+// sendUntil is the age at which a line that was sent may no longer be sent again: a
+// call takes effect within LateBound of its check, and what took effect must show
+// before the key is forgotten.
+func (s Settings) sendUntil() time.Duration {
+	return s.IdempotencyWindow - 2*s.LateBound - s.MaxSkew
+}
+
+// Settler settles pending invoices, one message at a time. All fields are
+// required. It is safe for concurrent use.
+type Settler struct {
+	Ledger   Ledger
+	Claims   Claims
+	Events   Events
+	Charger  Charger
+	Invoices Invoices
+	Pacer    Pacer
+	Breaker  *Breaker
+	Observer Observer
+	Now      func() time.Time // with monotonic clock reading
+	Settings Settings
+}
+
+// errAnew says that the head has to be looked at anew: it moved, or a call was to
+// be made again.
+var errAnew = errors.New("settlement: look at the head anew")
+
+// handling is the work on one message under one lease.
+type handling struct {
+	*Settler
+
+	lease    *lease
+	manifest billing.Manifest
+	plan     billing.Plan
+	planned  bool // plan is loaded
+
+	recheck  bool             // a rejected invoice is resumed: look at its lines first
+	added    int              // lines below it are known to be added; ahead of the head's cursor by one at most
+	answer   *billing.Invoice // the last answer that showed the invoice with our lines
+	unproven bool             // an answer was too long to prove that no line is missing
+
+	report *Report
+}
+
+// Handle settles the invoice that the message is about and says what shall become
+// of the message. It never fails: what goes wrong is an outcome.
+func (s *Settler) Handle(ctx context.Context, delivery *queue.Delivery) queue.Outcome {
+	report := &Report{MessageID: delivery.ID, EventID: delivery.Attributes[queue.AttributeEventID], Started: s.Now()}
+	outcome := s.handle(ctx, delivery, report)
+	report.Took = s.Now().Sub(report.Started)
+	report.Outcome = outcome
+	s.Observer.Handled(*report)
+	return outcome
+}
+
+func (s *Settler) handle(ctx context.Context, delivery *queue.Delivery, report *Report) queue.Outcome {
+	webhook, err := event.ParseMessage(delivery.Body)
+	if err != nil {
+		report.Reason = billing.UnreadableMessage
+		return queue.Outcome{Verdict: queue.Reject, Reason: string(billing.UnreadableMessage), Detail: err.Error()}
+	}
+	report.EventID, report.EventType = webhook.ID, webhook.Type
+	if webhook.Type != event.PendingInvoiceCreated {
+		return queue.Outcome{Verdict: queue.Done}
+	}
+	report.InvoiceID = webhook.Invoice.ID
+
+	h := &handling{Settler: s, lease: newLease(s.Ledger, s.Now, s.Settings.Lease), report: report}
+	err = h.take(ctx, webhook)
+	switch {
+	case err != nil:
+	case h.head().State == billing.Finished:
+		report.Repeated = true
+	default:
+		delivery.OnBeat(h.lease.beat)
+		err = h.settle(ctx, delivery.SentAt)
+	}
+	return h.conclude(ctx, err)
+}
+
+// settle works under the lease until the invoice is done or rejected.
+func (h *handling) settle(ctx context.Context, sentAt time.Time) error {
+	if err := h.reject(ctx, h.admit(sentAt)); err != nil {
+		return err
+	}
+	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		var err error
+		switch state := h.head().State; state {
+		case billing.Finished:
+			return nil
+		case billing.Rejected:
+			if !h.recheck {
+				return nil
+			}
+			err = h.resume(ctx)
+		case billing.Claiming:
+			err = h.claim(ctx)
+		case billing.Charging:
+			err = h.charge(ctx)
+		case billing.Closing:
+			err = h.close(ctx)
+		case billing.Settling:
+			err = h.bill(ctx)
+		case billing.Releasing:
+			err = h.release(ctx)
+		default:
+			return fmt.Errorf("the head of %s is in the unknown state %q", h.head().InvoiceID, state)
+		}
+		if errors.Is(err, errAnew) {
+			continue
+		}
+		if err != nil {
+			err = h.reject(ctx, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// admit refuses what shall not be tried anymore.
+func (h *handling) admit(sentAt time.Time) error {
+	head := h.head()
+	if age := h.Now().Sub(sentAt); !sentAt.IsZero() && age >= maxAge {
+		return &billing.Rejection{Reason: billing.TooOld, Detail: fmt.Sprintf("the message is %s old", age.Round(time.Hour))}
+	}
+	if head.Attempts > h.Settings.MaxAttempts {
+		return &billing.Rejection{
+			Reason: billing.AttemptsExhausted,
+			Detail: fmt.Sprintf("%d handlings without progress, the last one: %s", head.Attempts-1, head.Detail),
+		}
+	}
+	return nil
+}
+
+func (h *handling) head() billing.Head { return h.lease.current() }
+
+// conclude turns how a handling ended into what becomes of its message, and gives
+// the lease up where the message comes back.
+func (h *handling) conclude(ctx context.Context, err error) queue.Outcome {
+	head := h.head()
+	h.report.ended(head, err)
+
+	var later *deferral
+	switch {
+	case err == nil && head.State == billing.Rejected:
+		return queue.Outcome{Verdict: queue.Reject, Reason: string(head.Reason), Detail: head.Detail}
+	case err == nil:
+		return queue.Outcome{Verdict: queue.Done}
+	case errors.Is(err, billing.ErrFenced):
+		return queue.Outcome{After: retry.Jitter(attemptBackoff.First, 0.5)}
+	case ctx.Err() != nil:
+		later = &deferral{why: "the handling was stopped"}
+	case errors.As(err, &later):
+	default:
+		later = &deferral{why: err.Error(), attempt: true}
+	}
+	if later.attempt {
+		later.after = attemptBackoff.Jittered(max(head.Attempts, 1))
+	}
+	h.giveUp(ctx, later)
+	return queue.Outcome{After: later.after}
+}
+
+// giveUp ends the lease, so that whoever gets the message next can go on at once.
+// A handling that ends for a known time was no attempt.
+func (h *handling) giveUp(ctx context.Context, why *deferral) {
+	if h.head().Owner == "" {
+		return
+	}
+	// An error changes nothing: the lease runs out by itself.
+	_ = h.lease.commit(ctx, func(step *billing.Step) {
+		step.Head.Owner, step.Head.LeaseUntil = "", 0
+		h.record(step)
+		if why.attempt {
+			step.Head.Detail = billing.Cut(why.why, maxDetail)
+		} else if step.Head.Attempts > 0 {
+			step.Head.Attempts--
+		}
+	})
+}

@@ -1,0 +1,88 @@
+package settlement
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/billable-events/billable/pkg/billing"
+)
+
+// verify looks for every line that was added in an answer that shows the invoice:
+// each must stand on it once.
+func (h *handling) verify(ctx context.Context, invoice billing.Invoice) error {
+	h.answer = &invoice
+	missing, err := h.compare(invoice)
+	switch {
+	case err != nil || missing == "":
+		return err
+	case len(invoice.Lines) >= shortAnswer:
+		h.unproven = true // it may not show all lines: prove looks at them once, before closing
+		return nil
+	default:
+		return h.confirm(ctx)
+	}
+}
+
+// prove makes sure, before closing, that every line stands on the invoice where no
+// answer of this handling showed it.
+func (h *handling) prove(ctx context.Context) error {
+	if !h.sentAny() || h.answer != nil && !h.unproven {
+		return nil
+	}
+	if err := h.note(ctx); err != nil {
+		return err
+	}
+	draft, err := h.pendingDraft(ctx)
+	if err != nil {
+		return err
+	}
+	h.answer, h.unproven = &draft, false
+	missing, err := h.compare(draft)
+	if err != nil || missing == "" {
+		return err
+	}
+	return h.confirm(ctx)
+}
+
+// confirm decides on a line that was not shown: only when it is still absent from a
+// read at a time by which it must show, it was removed.
+func (h *handling) confirm(ctx context.Context) error {
+	if err := h.note(ctx); err != nil {
+		return err
+	}
+	if err := pause(ctx, h.Settings.LateBound); err != nil {
+		return err
+	}
+	draft, err := h.pendingDraft(ctx)
+	if err != nil {
+		return err
+	}
+	missing, err := h.compare(draft)
+	if err == nil && missing != "" {
+		err = &billing.Rejection{
+			Reason: billing.LineRemoved,
+			Detail: fmt.Sprintf("the line with marker %s is no longer on %s", missing, draft.ID),
+		}
+	}
+	return err
+}
+
+// compare counts the markers of the added lines. It returns one that is missing, and
+// rejects one that stands more than once.
+func (h *handling) compare(invoice billing.Invoice) (missing string, err error) {
+	for _, line := range h.plan.Lines[:h.added] {
+		if line.Amount == 0 {
+			continue
+		}
+		switch count := invoice.Count(line.Marker); {
+		case count > 1:
+			return "", &billing.Rejection{
+				Reason: billing.DuplicateLine,
+				Detail: fmt.Sprintf("the line with marker %s stands %d times on %s", line.Marker, count, invoice.ID),
+			}
+		case count == 0:
+			missing = line.Marker
+		}
+	}
+	return missing, nil
+}
