@@ -1,0 +1,226 @@
+package dynamostore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/billable-events/billable/pkg/billing"
+)
+
+const (
+	// conflict is the reason of a transaction that met another one.
+	// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html
+	reasonNone      = "None"
+	reasonCondition = "ConditionalCheckFailed"
+
+	// aliasLife is how long a head can be found by its final id.
+	aliasLife = 180 * 24 * time.Hour
+)
+
+var busyReasons = map[string]bool{
+	"TransactionConflict":           true,
+	"ProvisionedThroughputExceeded": true,
+	"ThrottlingError":               true,
+}
+
+// Commit applies the step as a whole or not at all. Errors: billing.ErrFenced,
+// billing.ErrBusy, *billing.EventsChanged.
+func (s *Store) Commit(ctx context.Context, step billing.Step) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if step.Actions() == 1 {
+		return s.commitHead(ctx, step)
+	}
+	return s.commitAll(ctx, step)
+}
+
+func (s *Store) commitHead(ctx context.Context, step billing.Step) error {
+	put := s.putHead(step)
+	_, err := s.Client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName:                           put.TableName,
+		Item:                                put.Item,
+		ConditionExpression:                 put.ConditionExpression,
+		ExpressionAttributeNames:            put.ExpressionAttributeNames,
+		ExpressionAttributeValues:           put.ExpressionAttributeValues,
+		ReturnValuesOnConditionCheckFailure: put.ReturnValuesOnConditionCheckFailure,
+	})
+	var failed *types.ConditionalCheckFailedException
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &failed):
+		return fenced(step, failed.Item)
+	default:
+		return fmt.Errorf("dynamodb: write the head of %s: %w", step.Head.InvoiceID, classify(err))
+	}
+}
+
+// fenced decides on a head that was not as expected: it may be this very step that
+// had been applied, its answer lost.
+func fenced(step billing.Step, found item) error {
+	if reader(found).text(attributeWrite) == step.Head.Write {
+		return nil
+	}
+	return billing.ErrFenced
+}
+
+func (s *Store) commitAll(ctx context.Context, step billing.Step) error {
+	actions := s.actions(step)
+	_, err := s.Client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: actions.items})
+	var canceled *types.TransactionCanceledException
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &canceled):
+		return actions.explain(step, canceled)
+	default:
+		return fmt.Errorf("dynamodb: write %d items of %s: %w", len(actions.items), step.Head.InvoiceID, classify(err))
+	}
+}
+
+// actions is a step as a transaction: the head first, then what changes with it.
+type actions struct {
+	items  []types.TransactWriteItem
+	events map[int]billing.EventKey // which items are events, by position
+}
+
+func (s *Store) actions(step billing.Step) actions {
+	head := step.Head
+	all := actions{events: map[int]billing.EventKey{}}
+	all.put(s.putHead(step))
+	if step.Manifest != nil {
+		all.put(s.putNew(encodeManifest(*step.Manifest)))
+	}
+	if step.Claim != nil {
+		all.put(s.putNew(encodePage(head, *step.Claim)))
+		for _, event := range step.Claim.Events {
+			all.event(event.EventKey, s.claim(head, event))
+		}
+	}
+	if step.Plan != nil {
+		for _, part := range encodePlan(head, *step.Plan) {
+			all.put(s.putNew(part))
+		}
+	}
+	if step.Final {
+		all.put(&types.Put{TableName: &s.LedgerTable, Item: item{
+			attributeInvoiceID: text(finalKey(head.FinalInvoiceID)),
+			"draft_id":         text(head.InvoiceID),
+			attributeExpiresAt: number(head.UpdatedAt + int64(aliasLife.Seconds())),
+		}})
+	}
+	for _, key := range step.Bill {
+		all.event(key, s.bill(head, key))
+	}
+	for _, key := range step.Release {
+		all.event(key, s.release(head, key))
+	}
+	for _, key := range expiring(step) {
+		all.update(s.expire(key, step.Expire.At))
+	}
+	return all
+}
+
+func expiring(step billing.Step) []string {
+	var keys []string
+	id, epoch := step.Head.InvoiceID, step.Head.Epoch
+	for _, page := range step.Expire.Pages {
+		keys = append(keys, pageKey(id, epoch, page))
+	}
+	for part := range step.Expire.PlanParts {
+		keys = append(keys, partKey(id, epoch, part))
+	}
+	if step.Expire.Manifest {
+		keys = append(keys, manifestKey(id, epoch))
+	}
+	return keys
+}
+
+func (a *actions) put(put *types.Put) { a.items = append(a.items, types.TransactWriteItem{Put: put}) }
+
+func (a *actions) update(update *types.Update) {
+	a.items = append(a.items, types.TransactWriteItem{Update: update})
+}
+
+func (a *actions) event(key billing.EventKey, update *types.Update) {
+	a.events[len(a.items)] = key
+	a.update(update)
+}
+
+// explain says why a transaction was canceled. The head counts first: if it is not
+// as expected, nothing else matters.
+func (a *actions) explain(step billing.Step, canceled *types.TransactionCanceledException) error {
+	reasons := canceled.CancellationReasons
+	if len(reasons) != len(a.items) {
+		return fmt.Errorf("dynamodb: transaction on %s: %w", step.Head.InvoiceID, canceled)
+	}
+	if aws.ToString(reasons[0].Code) == reasonCondition {
+		return fenced(step, reasons[0].Item)
+	}
+	changed := &billing.EventsChanged{}
+	for i, reason := range reasons {
+		code := aws.ToString(reason.Code)
+		key, isEvent := a.events[i]
+		switch {
+		case busyReasons[code]:
+			return fmt.Errorf("dynamodb: transaction on %s: %w: %w", step.Head.InvoiceID, billing.ErrBusy, canceled)
+		case code == reasonNone:
+		case code == reasonCondition && isEvent:
+			found := reader(reason.Item)
+			changed.Events = append(changed.Events, billing.ChangedEvent{
+				EventKey:       key,
+				Status:         statusOf(found),
+				InvoiceID:      found.text(attributeInvoiceID),
+				FinalInvoiceID: found.text("final_invoice_id"),
+			})
+		default:
+			return fmt.Errorf("dynamodb: transaction on %s, item %d: %s: %w", step.Head.InvoiceID, i, code, canceled)
+		}
+	}
+	if len(changed.Events) == 0 {
+		return fmt.Errorf("dynamodb: transaction on %s canceled without a reason: %w", step.Head.InvoiceID, canceled)
+	}
+	return changed
+}
+
+// putHead writes the head if it is as the step expects it.
+func (s *Store) putHead(step billing.Step) *types.Put {
+	put := &types.Put{
+		TableName:                           &s.LedgerTable,
+		Item:                                encodeHead(step.Head),
+		ConditionExpression:                 aws.String("attribute_not_exists(invoice_id)"),
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}
+	if step.Previous != "" {
+		put.ConditionExpression = aws.String("#write = :previous")
+		put.ExpressionAttributeNames = map[string]string{"#write": attributeWrite}
+		put.ExpressionAttributeValues = item{":previous": text(step.Previous)}
+	}
+	return put
+}
+
+// putNew writes an item that must not exist.
+func (s *Store) putNew(item item) *types.Put {
+	return &types.Put{
+		TableName:           &s.LedgerTable,
+		Item:                item,
+		ConditionExpression: aws.String("attribute_not_exists(invoice_id)"),
+	}
+}
+
+// expire sets an item's time to live.
+func (s *Store) expire(key string, at int64) *types.Update {
+	return &types.Update{
+		TableName:                 &s.LedgerTable,
+		Key:                       ledgerKey(key),
+		UpdateExpression:          aws.String("SET expires_at = :at"),
+		ConditionExpression:       aws.String("attribute_exists(invoice_id)"),
+		ExpressionAttributeValues: item{":at": number(at)},
+	}
+}

@@ -1,0 +1,245 @@
+package dynamostore
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/billable-events/billable/pkg/billing"
+)
+
+// unbilledIndex is the sparse index of unbilled events: partition key unbilled,
+// sort key occurred_at.
+const unbilledIndex = "unbilled"
+
+// Unbilled returns the unbilled events of a subscription that occurred strictly
+// before the given unix second, as the index shows them.
+func (s *Store) Unbilled(ctx context.Context, subscriptionID string, before int64) iter.Seq2[billing.Event, error] {
+	return func(yield func(billing.Event, error) bool) {
+		query := &dynamodb.QueryInput{
+			TableName:                 &s.EventsTable,
+			IndexName:                 aws.String(unbilledIndex),
+			KeyConditionExpression:    aws.String("unbilled = :subscription AND occurred_at < :before"),
+			ExpressionAttributeValues: item{":subscription": text(subscriptionID), ":before": number(before)},
+		}
+		for {
+			output, err := s.query(ctx, query)
+			if err != nil {
+				yield(billing.Event{}, err)
+				return
+			}
+			for _, found := range output.Items {
+				if !yield(decodeEvent(found), nil) {
+					return
+				}
+			}
+			if query.ExclusiveStartKey = output.LastEvaluatedKey; query.ExclusiveStartKey == nil {
+				return
+			}
+		}
+	}
+}
+
+func (s *Store) query(ctx context.Context, query *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	output, err := s.Client.Query(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("dynamodb: query %s: %w", aws.ToString(query.IndexName), err)
+	}
+	return output, nil
+}
+
+// foldedTexts and foldedNumbers are the attributes that an event's charge is made
+// of, besides occurred_at. A claim requires them to be as they were read.
+var (
+	foldedTexts   = []string{"charge_code", "description", "currency_code"}
+	foldedNumbers = []string{"amount", "quantity"}
+)
+
+func decodeEvent(from item) billing.Event {
+	event := billing.Event{Size: sizeOf(from)}
+	event.SubscriptionID = reader(from).text("subscription_id")
+	event.EventID = reader(from).text("event_id")
+	event.OccurredAt = reader(from).number("occurred_at")
+	if occurred, ok := from["occurred_at"].(*types.AttributeValueMemberN); ok && strings.ContainsAny(occurred.Value, ".eE") {
+		event.Fault = "occurred_at is not an integer: " + occurred.Value
+	}
+	if unbilled := reader(from).text("unbilled"); unbilled != event.SubscriptionID {
+		event.Fault = "unbilled is not the subscription_id: " + unbilled
+	}
+	texts := []*string{&event.ChargeCode, &event.Description, &event.CurrencyCode}
+	for i, name := range foldedTexts {
+		switch value := from[name].(type) {
+		case nil:
+		case *types.AttributeValueMemberS:
+			*texts[i] = value.Value
+		default:
+			event.Fault = name + " is not a string"
+		}
+	}
+	numbers := []*string{&event.Amount, &event.Quantity}
+	for i, name := range foldedNumbers {
+		switch value := from[name].(type) {
+		case nil:
+		case *types.AttributeValueMemberN:
+			*numbers[i] = value.Value
+		default:
+			event.Fault = name + " is not a number"
+		}
+	}
+	return event
+}
+
+// sizeOf is about the size of an item in bytes, as transactions count it.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+func sizeOf(from item) int {
+	size := 0
+	for name, value := range from {
+		size += len(name) + sizeOfValue(value)
+	}
+	return size
+}
+
+func sizeOfValue(value types.AttributeValue) int {
+	const overhead = 3
+	switch value := value.(type) {
+	case *types.AttributeValueMemberS:
+		return len(value.Value)
+	case *types.AttributeValueMemberN:
+		return len(value.Value)
+	case *types.AttributeValueMemberB:
+		return len(value.Value)
+	case *types.AttributeValueMemberL:
+		size := overhead
+		for _, entry := range value.Value {
+			size += 1 + sizeOfValue(entry)
+		}
+		return size
+	case *types.AttributeValueMemberM:
+		return overhead + sizeOf(value.Value) + len(value.Value)
+	case *types.AttributeValueMemberSS:
+		return len(strings.Join(value.Value, ""))
+	case *types.AttributeValueMemberNS:
+		return len(strings.Join(value.Value, ""))
+	case *types.AttributeValueMemberBS:
+		size := 0
+		for _, entry := range value.Value {
+			size += len(entry)
+		}
+		return size
+	default:
+		return 1
+	}
+}
+
+func eventKey(key billing.EventKey) item {
+	return item{"subscription_id": text(key.SubscriptionID), "event_id": text(key.EventID)}
+}
+
+// statusOf returns an event's status; it is empty when there is no event.
+func statusOf(found reader) string {
+	if len(found) == 0 {
+		return ""
+	}
+	if status := found.text("status"); status != "" {
+		return status
+	}
+	return billing.EventUnbilled
+}
+
+// claim takes an unbilled event for the invoice, if its values are as read.
+func (s *Store) claim(head billing.Head, event billing.Event) *types.Update {
+	conditions := []string{
+		"attribute_exists(event_id)",
+		"(attribute_not_exists(#status) OR #status = :unbilled)",
+	}
+	values := item{
+		":claimed":  text(billing.EventClaimed),
+		":unbilled": text(billing.EventUnbilled),
+		":invoice":  text(head.InvoiceID),
+	}
+	if event.Fault == "" { // else it will be given back: its values do not matter
+		for i, read := range []string{event.ChargeCode, event.Description, event.CurrencyCode} {
+			name := foldedTexts[i]
+			values[":"+name] = text(read)
+			if read == "" {
+				conditions = append(conditions, "(attribute_not_exists("+name+") OR "+name+" = :"+name+")")
+			} else {
+				conditions = append(conditions, name+" = :"+name)
+			}
+		}
+		for i, read := range []string{event.Amount, event.Quantity} {
+			name := foldedNumbers[i]
+			if read == "" {
+				conditions = append(conditions, "attribute_not_exists("+name+")")
+			} else {
+				conditions = append(conditions, name+" = :"+name)
+				values[":"+name] = &types.AttributeValueMemberN{Value: read}
+			}
+		}
+		conditions = append(conditions, "occurred_at = :occurred_at")
+		values[":occurred_at"] = number(event.OccurredAt)
+	}
+	return s.updateEvent(event.EventKey, eventChange{
+		set:       "SET #status = :claimed, invoice_id = :invoice REMOVE unbilled",
+		condition: strings.Join(conditions, " AND "),
+		values:    values,
+	})
+}
+
+// bill marks a claimed event as billed.
+func (s *Store) bill(head billing.Head, key billing.EventKey) *types.Update {
+	change := eventChange{
+		set:       "SET #status = :billed, billed_at = :at",
+		condition: "#status = :claimed AND invoice_id = :invoice",
+		values: item{
+			":billed":  text(billing.EventBilled),
+			":claimed": text(billing.EventClaimed),
+			":invoice": text(head.InvoiceID),
+			":at":      number(head.UpdatedAt),
+		},
+	}
+	if head.FinalInvoiceID != "" {
+		change.set += ", final_invoice_id = :final"
+		change.values[":final"] = text(head.FinalInvoiceID)
+	}
+	return s.updateEvent(key, change)
+}
+
+// release gives a claimed event back.
+func (s *Store) release(head billing.Head, key billing.EventKey) *types.Update {
+	return s.updateEvent(key, eventChange{
+		set:       "SET #status = :unbilled, unbilled = :subscription REMOVE invoice_id",
+		condition: "#status = :claimed AND invoice_id = :invoice",
+		values: item{
+			":unbilled":     text(billing.EventUnbilled),
+			":claimed":      text(billing.EventClaimed),
+			":invoice":      text(head.InvoiceID),
+			":subscription": text(key.SubscriptionID),
+		},
+	})
+}
+
+type eventChange struct {
+	set       string
+	condition string
+	values    item
+}
+
+func (s *Store) updateEvent(key billing.EventKey, change eventChange) *types.Update {
+	return &types.Update{
+		TableName:                           &s.EventsTable,
+		Key:                                 eventKey(key),
+		UpdateExpression:                    &change.set,
+		ConditionExpression:                 &change.condition,
+		ExpressionAttributeNames:            map[string]string{"#status": "status"},
+		ExpressionAttributeValues:           change.values,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}
+}

@@ -1,0 +1,81 @@
+package dynamostore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/billable-events/billable/pkg/billing"
+)
+
+// callTimeout bounds one call with the SDK's own repetitions: the SDK has no
+// deadline for a connection that went dead.
+const callTimeout = 5 * time.Second
+
+// API is what this package needs of the SDK's client.
+type API interface {
+	GetItem(ctx context.Context, input *dynamodb.GetItemInput, options ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	PutItem(ctx context.Context, input *dynamodb.PutItemInput, options ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	Query(ctx context.Context, input *dynamodb.QueryInput, options ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	TransactWriteItems(ctx context.Context, input *dynamodb.TransactWriteItemsInput, options ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
+}
+
+// Store is the ledger and the billable events of one deployment. It is safe for
+// concurrent use.
+type Store struct {
+	Client      API
+	EventsTable string
+	LedgerTable string
+}
+
+type item = map[string]types.AttributeValue
+
+// get reads one item of the ledger strongly; it is nil when there is none.
+func (s *Store) get(ctx context.Context, key string) (item, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	output, err := s.Client.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName:      &s.LedgerTable,
+		Key:            ledgerKey(key),
+		ConsistentRead: new(true),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("dynamodb: get %s: %w", key, err)
+	}
+	return output.Item, nil
+}
+
+func ledgerKey(id string) item { return item{attributeInvoiceID: text(id)} }
+
+// classify says what a failed write means. A write that got no clear answer may
+// have been applied; the ledger recognises it when it is repeated.
+func classify(err error) error {
+	var api smithy.APIError
+	switch {
+	case !errors.As(err, &api):
+		return fmt.Errorf("%w: %w", billing.ErrBusy, err)
+	case api.ErrorFault() == smithy.FaultServer || busyCodes[api.ErrorCode()]:
+		return fmt.Errorf("%w: %w", billing.ErrBusy, err)
+	default:
+		return err
+	}
+}
+
+// busyCodes are the client-side errors that pass.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+var busyCodes = map[string]bool{
+	"ProvisionedThroughputExceededException": true,
+	"ThrottlingException":                    true,
+	"RequestLimitExceeded":                   true,
+	"LimitExceededException":                 true,
+	"TransactionConflictException":           true,
+	"TransactionInProgressException":         true,
+	"ReplicatedWriteConflictException":       true,
+	"InternalServerError":                    true,
+	"ServiceUnavailable":                     true,
+}

@@ -1,0 +1,192 @@
+package dynamostore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// createTimeout bounds the wait until a new table can be used.
+const createTimeout = 5 * time.Minute
+
+// TablesAPI is what creating tables needs of the SDK's client.
+type TablesAPI interface {
+	CreateTable(ctx context.Context, input *dynamodb.CreateTableInput, options ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput, error)
+	DescribeTable(ctx context.Context, input *dynamodb.DescribeTableInput, options ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
+	DescribeTimeToLive(ctx context.Context, input *dynamodb.DescribeTimeToLiveInput, options ...func(*dynamodb.Options)) (*dynamodb.DescribeTimeToLiveOutput, error)
+	UpdateTimeToLive(ctx context.Context, input *dynamodb.UpdateTimeToLiveInput, options ...func(*dynamodb.Options)) (*dynamodb.UpdateTimeToLiveOutput, error)
+}
+
+// Tables makes the tables of one deployment.
+type Tables struct {
+	Client      TablesAPI
+	EventsTable string
+	LedgerTable string
+}
+
+// TableState says what Create found or did.
+type TableState struct {
+	Table       string
+	Created     bool
+	Differences []string // from what this program needs; they are not changed
+}
+
+// Create makes the tables that do not exist yet, on demand, with their index and
+// time to live, and waits until they can be used. Tables that exist are compared
+// and left as they are, but for a time to live that was never set.
+func (t *Tables) Create(ctx context.Context) ([]TableState, error) {
+	events, err := t.ensure(ctx, eventsTable(t.EventsTable))
+	if err != nil {
+		return nil, err
+	}
+	ledger, err := t.ensure(ctx, ledgerTable(t.LedgerTable))
+	if err != nil {
+		return nil, err
+	}
+	if len(ledger.Differences) == 0 {
+		if err := t.ensureTimeToLive(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return []TableState{events, ledger}, nil
+}
+
+func eventsTable(name string) *dynamodb.CreateTableInput {
+	return &dynamodb.CreateTableInput{
+		TableName:   &name,
+		BillingMode: types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{
+			{AttributeName: aws.String("subscription_id"), AttributeType: types.ScalarAttributeTypeS},
+			{AttributeName: aws.String("event_id"), AttributeType: types.ScalarAttributeTypeS},
+			{AttributeName: aws.String("unbilled"), AttributeType: types.ScalarAttributeTypeS},
+			{AttributeName: aws.String("occurred_at"), AttributeType: types.ScalarAttributeTypeN},
+		},
+		KeySchema: keySchema("subscription_id", "event_id"),
+		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
+			IndexName:  aws.String(unbilledIndex),
+			KeySchema:  keySchema("unbilled", "occurred_at"),
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
+		}},
+	}
+}
+
+func ledgerTable(name string) *dynamodb.CreateTableInput {
+	return &dynamodb.CreateTableInput{
+		TableName:   &name,
+		BillingMode: types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{
+			{AttributeName: aws.String(attributeInvoiceID), AttributeType: types.ScalarAttributeTypeS},
+		},
+		KeySchema: keySchema(attributeInvoiceID),
+	}
+}
+
+func keySchema(partition string, sort ...string) []types.KeySchemaElement {
+	schema := []types.KeySchemaElement{{AttributeName: &partition, KeyType: types.KeyTypeHash}}
+	for _, name := range sort {
+		schema = append(schema, types.KeySchemaElement{AttributeName: aws.String(name), KeyType: types.KeyTypeRange})
+	}
+	return schema
+}
+
+func (t *Tables) ensure(ctx context.Context, wanted *dynamodb.CreateTableInput) (TableState, error) {
+	state := TableState{Table: *wanted.TableName}
+	found, err := t.Client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: wanted.TableName})
+	var missing *types.ResourceNotFoundException
+	switch {
+	case err == nil:
+		state.Differences = differences(wanted, found.Table)
+		return state, nil
+	case !errors.As(err, &missing):
+		return state, fmt.Errorf("describe table %s: %w", state.Table, err)
+	}
+	if _, err := t.Client.CreateTable(ctx, wanted); err != nil {
+		return state, fmt.Errorf("create table %s: %w", state.Table, err)
+	}
+	waiter := dynamodb.NewTableExistsWaiter(t.Client, func(options *dynamodb.TableExistsWaiterOptions) {
+		options.MinDelay, options.MaxDelay = time.Second, 5*time.Second
+	})
+	if err := waiter.Wait(ctx, &dynamodb.DescribeTableInput{TableName: wanted.TableName}, createTimeout); err != nil {
+		return state, fmt.Errorf("wait for table %s: %w", state.Table, err)
+	}
+	state.Created = true
+	return state, nil
+}
+
+// differences compares what the program relies on: keys, their types, and the index.
+func differences(wanted *dynamodb.CreateTableInput, found *types.TableDescription) []string {
+	var differences []string
+	kinds := map[string]types.ScalarAttributeType{}
+	for _, definition := range found.AttributeDefinitions {
+		kinds[aws.ToString(definition.AttributeName)] = definition.AttributeType
+	}
+	for _, definition := range wanted.AttributeDefinitions {
+		name := *definition.AttributeName
+		if kind, ok := kinds[name]; ok && kind != definition.AttributeType {
+			differences = append(differences, fmt.Sprintf("attribute %s has type %s, needed is %s", name, kind, definition.AttributeType))
+		}
+	}
+	if want, have := describeKeys(wanted.KeySchema), describeKeys(found.KeySchema); want != have {
+		differences = append(differences, fmt.Sprintf("the key is %s, needed is %s", have, want))
+	}
+	for _, index := range wanted.GlobalSecondaryIndexes {
+		differences = append(differences, indexDifferences(index, found.GlobalSecondaryIndexes)...)
+	}
+	return differences
+}
+
+func indexDifferences(wanted types.GlobalSecondaryIndex, found []types.GlobalSecondaryIndexDescription) []string {
+	name := *wanted.IndexName
+	for _, index := range found {
+		if aws.ToString(index.IndexName) != name {
+			continue
+		}
+		var differences []string
+		if want, have := describeKeys(wanted.KeySchema), describeKeys(index.KeySchema); want != have {
+			differences = append(differences, fmt.Sprintf("the key of index %s is %s, needed is %s", name, have, want))
+		}
+		if index.Projection == nil || index.Projection.ProjectionType != wanted.Projection.ProjectionType {
+			differences = append(differences, fmt.Sprintf("index %s does not project %s", name, wanted.Projection.ProjectionType))
+		}
+		return differences
+	}
+	return []string{fmt.Sprintf("index %s is missing", name)}
+}
+
+func describeKeys(schema []types.KeySchemaElement) string {
+	keys := make([]string, len(schema))
+	for i, key := range schema {
+		keys[i] = fmt.Sprintf("%s (%s)", aws.ToString(key.AttributeName), key.KeyType)
+	}
+	return strings.Join(keys, ", ")
+}
+
+func (t *Tables) ensureTimeToLive(ctx context.Context) error {
+	found, err := t.Client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &t.LedgerTable})
+	if err != nil {
+		return fmt.Errorf("describe the time to live of %s: %w", t.LedgerTable, err)
+	}
+	if description := found.TimeToLiveDescription; description != nil {
+		switch description.TimeToLiveStatus {
+		case types.TimeToLiveStatusEnabled, types.TimeToLiveStatusEnabling:
+			return nil
+		}
+	}
+	_, err = t.Client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
+		TableName: &t.LedgerTable,
+		TimeToLiveSpecification: &types.TimeToLiveSpecification{
+			AttributeName: aws.String(attributeExpiresAt),
+			Enabled:       aws.Bool(true),
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("set the time to live of %s: %w", t.LedgerTable, err)
+	}
+	return nil
+}
