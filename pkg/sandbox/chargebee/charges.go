@@ -1,0 +1,83 @@
+package chargebee
+
+import "errors"
+
+// maxID is how long an id may be, in characters.
+const maxID = 50
+
+var addChargeParameters = parameters{
+	{name: "amount", kind: integer, required: true, min: 1, max: 1<<63 - 1},
+	{name: "description", kind: text, required: true, max: 250},
+	{name: "avalara_sale_type", kind: text, max: 50},
+	{name: "avalara_transaction_type", kind: integer, max: 1<<31 - 1},
+	{name: "avalara_service_type", kind: integer, max: 1<<31 - 1},
+	{name: "avalara_tax_code", kind: text, max: 50},
+	{name: "hsn_code", kind: text, max: 50},
+	{name: "taxjar_product_code", kind: text, max: 50},
+	timestamp("line_item[date_from]"),
+	timestamp("line_item[date_to]"),
+	{name: "comment", kind: text, max: 300},
+	{name: "subscription_id", kind: text, max: maxID},
+}
+
+// addCharge is POST /invoices/{id}/add_charge.
+//
+// https://apidocs.chargebee.com/docs/api/invoices/add-one-time-charge-to-a-pending-invoice
+func (s *Service) addCharge(call *call, fields fields) (any, error) {
+	invoice, err := s.change(call.invoiceID, call.event(EventPendingInvoiceUpdated), func(invoice *Invoice) error {
+		if err := invoice.requirePending(); err != nil {
+			return err
+		}
+		subscriptionID, err := s.chargedSubscription(invoice, fields.text("subscription_id"))
+		if err != nil {
+			return err
+		}
+		line := LineItem{
+			ID:              s.newID("li_"),
+			SubscriptionID:  subscriptionID,
+			DateFrom:        fields.integer("line_item[date_from]", invoice.Date),
+			DateTo:          fields.integer("line_item[date_to]", invoice.Date),
+			UnitAmount:      fields.integer("amount", 0),
+			Quantity:        1,
+			Amount:          fields.integer("amount", 0),
+			PricingModel:    "flat_fee",
+			CustomerID:      invoice.CustomerID,
+			Description:     fields.text("description"),
+			EntityType:      EntityAdhoc,
+			TaxExemptReason: "tax_not_configured",
+			Object:          "line_item",
+		}
+		if line.DateTo < line.DateFrom {
+			return wrongValue("line_item[date_to]", "should not be before line_item[date_from]")
+		}
+		invoice.LineItems = append(invoice.LineItems, line)
+		return nil
+	})
+	if errors.Is(err, errAmountTooLarge) {
+		return nil, wrongValue("amount", "the total of the invoice is too large")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.show(invoice, linePage{}), nil
+}
+
+// chargedSubscription is the subscription that a charge is for. An invoice of
+// one subscription implies it; on a consolidated one it must be given. The
+// caller holds s.mu.
+func (s *Service) chargedSubscription(invoice *Invoice, given string) (string, error) {
+	if given == "" {
+		if invoice.SubscriptionID == "" {
+			return "", wrongValue("subscription_id", "cannot be blank for a consolidated invoice")
+		}
+		return invoice.SubscriptionID, nil
+	}
+	subscription, ok := s.subscriptions[given]
+	if !ok {
+		return "", notFound(given, "subscription_id")
+	}
+	if subscription.CustomerID != invoice.CustomerID {
+		return "", wrongValue("subscription_id", "does not belong to the customer of the invoice")
+	}
+	return given, nil
+}

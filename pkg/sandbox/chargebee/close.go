@@ -1,0 +1,112 @@
+package chargebee
+
+import (
+	"net/http"
+	"strconv"
+)
+
+var closeParameters = parameters{
+	{name: "comment", kind: text, max: 300},
+	{name: "invoice_note", kind: text, max: 2000},
+	{name: "remove_general_note", kind: boolean},
+	{name: "notes_to_remove[entity_type]", kind: text, max: 50, indexed: true},
+	{name: "notes_to_remove[entity_id]", kind: text, max: 100, indexed: true},
+	timestamp("invoice_date"),
+}
+
+var (
+	errNothingToClose = &Error{
+		Status: http.StatusBadRequest, Type: invalidRequest, Code: "invalid_request",
+		Message: "The invoice cannot be closed as it has no line items",
+	}
+	errInvoiceDate = &Error{
+		Status: http.StatusBadRequest, Type: invalidRequest, Code: "configuration_incompatible",
+		Message: "The site does not allow to set the date of an invoice", Param: "invoice_date",
+	}
+)
+
+// closePending is POST /invoices/{id}/close.
+//
+// https://apidocs.chargebee.com/docs/api/invoices/close-a-pending-invoice
+func (s *Service) closePending(call *call, fields fields) (any, error) {
+	if fields.has("invoice_date") {
+		return nil, errInvoiceDate
+	}
+	invoice, err := s.issue(call.invoiceID, call.event(EventInvoiceGenerated), fields)
+	if err != nil {
+		return nil, err
+	}
+	return s.show(invoice, linePage{}), nil
+}
+
+// issue closes a pending invoice: a new record with a number of its own takes
+// the place of the draft, which is gone without a trace or an event. The lines
+// keep their ids.
+func (s *Service) issue(id, eventType string, fields fields) (Invoice, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	draft, err := s.find(id)
+	if err != nil {
+		return Invoice{}, err
+	}
+	invoice := draft.invoice.clone()
+	if err := invoice.requirePending(); err != nil {
+		return Invoice{}, err
+	}
+	if len(invoice.LineItems) == 0 {
+		return Invoice{}, errNothingToClose
+	}
+
+	now := s.config.Now()
+	s.numbered++
+	invoice.ID, invoice.DraftID = strconv.Itoa(s.numbered), invoice.ID
+	if !s.config.KeepDate {
+		invoice.Date = now.Unix()
+	}
+	invoice.DueDate = invoice.Date + int64(invoice.NetTermDays)*24*60*60
+	invoice.GeneratedAt = now.Unix()
+	invoice.Notes = closingNotes(invoice.Notes, fields)
+	invoice.settle(s.config.ClosedStatus, now.Unix())
+	invoice.touch(now)
+
+	s.erase(draft)
+	s.add(invoice)
+	s.emit(eventType, invoice)
+	return invoice, nil
+}
+
+// settle sets what an issued invoice owes. Nothing due is paid at once.
+func (i *Invoice) settle(status string, now int64) {
+	if i.AmountDue <= 0 {
+		status = StatusPaid
+	}
+	i.Status = status
+	if status == StatusPaid {
+		i.PaidAt = now
+		i.AmountPaid += i.AmountDue
+		i.AmountDue, i.AmountToCollect = 0, 0
+	}
+}
+
+// closingNotes takes away the notes that the caller does not want and adds its
+// own. A note without an entity is the site's general one.
+func closingNotes(notes []Note, fields fields) []Note {
+	types, ids := fields.indexed["notes_to_remove[entity_type]"], fields.indexed["notes_to_remove[entity_id]"]
+	removed := map[Note]bool{}
+	for i := range min(len(types), len(ids)) {
+		removed[Note{EntityType: types[i], EntityID: ids[i]}] = true
+	}
+	var kept []Note
+	for _, note := range notes {
+		general := note.EntityType == ""
+		if general && fields.boolean("remove_general_note") ||
+			removed[Note{EntityType: note.EntityType, EntityID: note.EntityID}] {
+			continue
+		}
+		kept = append(kept, note)
+	}
+	if own := fields.text("invoice_note"); own != "" {
+		kept = append(kept, Note{Note: own})
+	}
+	return kept
+}

@@ -1,0 +1,168 @@
+package chargebee
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+// The events that occur here.
+const (
+	EventPendingInvoiceCreated = "pending_invoice_created"
+	EventPendingInvoiceUpdated = "pending_invoice_updated"
+	EventInvoiceGenerated      = "invoice_generated"
+	EventInvoiceDeleted        = "invoice_deleted"
+)
+
+// What becomes of an event's webhook.
+const (
+	WebhookNotConfigured = "not_configured" // not sent: its type is not enabled
+	WebhookScheduled     = "scheduled"      // not sent yet
+	WebhookReScheduled   = "re_scheduled"   // failed, and to be sent again
+	WebhookSucceeded     = "succeeded"
+	WebhookFailed        = "failed" // for good
+)
+
+// Event is an event and what became of its webhook.
+type Event struct {
+	ID         string
+	Type       string
+	InvoiceID  string
+	OccurredAt time.Time
+	Status     string    // one of the Webhook… constants
+	Attempts   []Attempt // to deliver it, resends and duplicates included
+}
+
+// Attempt is one delivery of a webhook.
+type Attempt struct {
+	At      time.Time // when it was sent
+	Status  int       // the endpoint's answer; 0: none
+	Problem string    // why there was none
+}
+
+// event is the site's own record of an Event.
+type event struct {
+	Event
+	source    string
+	content   json.RawMessage // the invoice as it was then
+	webhookID string
+	attempts  int // that were part of the schedule
+}
+
+// eventBody is the body of a webhook. In real ones, too, event_type comes after
+// content.
+type eventBody struct {
+	ID            string         `json:"id"`
+	OccurredAt    int64          `json:"occurred_at"`
+	Source        string         `json:"source"`
+	Object        string         `json:"object"`
+	APIVersion    string         `json:"api_version"`
+	Content       eventContent   `json:"content"`
+	EventType     string         `json:"event_type"`
+	WebhookStatus string         `json:"webhook_status"`
+	Webhooks      []eventWebhook `json:"webhooks,omitempty"`
+}
+
+type eventContent struct {
+	Invoice json.RawMessage `json:"invoice"`
+}
+
+type eventWebhook struct {
+	ID            string `json:"id"`
+	WebhookStatus string `json:"webhook_status"`
+	Object        string `json:"object"`
+}
+
+// body is what is sent now. It has no webhooks as long as nothing was sent;
+// afterwards they tell how that went, so that no two attempts need have the
+// same bytes.
+func (e *event) body() []byte {
+	body := eventBody{
+		ID:            e.ID,
+		OccurredAt:    e.OccurredAt.Unix(),
+		Source:        e.source,
+		Object:        "event",
+		APIVersion:    "v2",
+		Content:       eventContent{e.content},
+		EventType:     e.Type,
+		WebhookStatus: e.Status,
+	}
+	if len(e.Attempts) > 0 {
+		body.Webhooks = []eventWebhook{{ID: e.webhookID, WebhookStatus: e.Status, Object: "webhook"}}
+	}
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		panic("chargebee: event cannot be encoded: " + err.Error())
+	}
+	return encoded
+}
+
+// emit records an event and schedules its webhook, if its type is enabled.
+// Others are not recorded, except the renewals; "" is no event. The caller
+// holds s.mu.
+func (s *Service) emit(eventType string, invoice Invoice) Event {
+	enabled := slices.Contains(s.config.Events, eventType)
+	if !enabled && eventType != EventPendingInvoiceCreated {
+		return Event{}
+	}
+	content, err := json.Marshal(wire(invoice))
+	if err != nil {
+		panic("chargebee: invoice cannot be encoded: " + err.Error())
+	}
+	emitted := &event{
+		Event: Event{
+			ID:         s.newID("ev_"),
+			Type:       eventType,
+			InvoiceID:  invoice.ID,
+			OccurredAt: s.config.Now(),
+			Status:     WebhookNotConfigured,
+		},
+		source:    "api",
+		content:   content,
+		webhookID: s.newID("whv2_"),
+	}
+	if eventType == EventPendingInvoiceCreated {
+		emitted.source = "scheduled_job"
+	}
+	if enabled {
+		emitted.Status = WebhookScheduled
+	}
+	return s.outbox.record(emitted)
+}
+
+// event is the type of event that a call causes; none if its caller wants none.
+func (c *call) event(eventType string) string {
+	if c.quiet {
+		return ""
+	}
+	return eventType
+}
+
+// Events are all events so far, in the order in which they occurred.
+func (s *Service) Events() []Event {
+	s.outbox.mu.Lock()
+	defer s.outbox.mu.Unlock()
+	events := make([]Event, len(s.outbox.events))
+	for i, event := range s.outbox.events {
+		events[i] = event.snapshot()
+	}
+	return events
+}
+
+// Payload is the body that an event's webhook would have if it were sent now;
+// nil if there is no such event.
+func (s *Service) Payload(eventID string) []byte {
+	s.outbox.mu.Lock()
+	defer s.outbox.mu.Unlock()
+	found, ok := s.outbox.byID[eventID]
+	if !ok {
+		return nil
+	}
+	return found.body()
+}
+
+func (e *event) snapshot() Event {
+	copied := e.Event
+	copied.Attempts = slices.Clone(e.Attempts)
+	return copied
+}

@@ -1,0 +1,219 @@
+package chargebee
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"strconv"
+)
+
+// The states of an invoice that occur here.
+const (
+	StatusPending    = "pending"
+	StatusPaymentDue = "payment_due"
+	StatusPaid       = "paid"
+	StatusPosted     = "posted"
+)
+
+// What a line item is about, in product catalog 2.
+const (
+	EntityAdhoc         = "adhoc"
+	EntityPlanItemPrice = "plan_item_price"
+)
+
+// Invoice is an invoice, pending or issued. Amounts are in minor units of the
+// currency, times in unix seconds.
+//
+// https://apidocs.chargebee.com/docs/api/invoices/invoice-object
+type Invoice struct {
+	ID                  string     `json:"id"`
+	CustomerID          string     `json:"customer_id"`
+	SubscriptionID      string     `json:"subscription_id,omitempty"` // "" on a consolidated invoice
+	Recurring           bool       `json:"recurring"`
+	Status              string     `json:"status"`
+	PriceType           string     `json:"price_type"`
+	Date                int64      `json:"date"`
+	DueDate             int64      `json:"due_date,omitempty"`
+	NetTermDays         int32      `json:"net_term_days"`
+	ExchangeRate        float64    `json:"exchange_rate"` // a rate, not money
+	Total               int64      `json:"total"`
+	AmountPaid          int64      `json:"amount_paid"`
+	AmountAdjusted      int64      `json:"amount_adjusted"`
+	WriteOffAmount      int64      `json:"write_off_amount"`
+	CreditsApplied      int64      `json:"credits_applied"`
+	AmountDue           int64      `json:"amount_due"`
+	AmountToCollect     int64      `json:"amount_to_collect"`
+	RoundOffAmount      int64      `json:"round_off_amount"`
+	PaidAt              int64      `json:"paid_at,omitempty"`
+	UpdatedAt           int64      `json:"updated_at"`
+	ResourceVersion     int64      `json:"resource_version"` // unix milliseconds; grows with every change
+	GeneratedAt         int64      `json:"generated_at,omitempty"`
+	Deleted             bool       `json:"deleted"`
+	FirstInvoice        bool       `json:"first_invoice"`
+	HasAdvanceCharges   bool       `json:"has_advance_charges"`
+	TermFinalized       bool       `json:"term_finalized"`
+	IsGifted            bool       `json:"is_gifted"`
+	NewSalesAmount      int64      `json:"new_sales_amount"`
+	CurrencyCode        string     `json:"currency_code"`
+	BaseCurrencyCode    string     `json:"base_currency_code"`
+	Channel             string     `json:"channel"`
+	Tax                 int64      `json:"tax"`
+	SubTotal            int64      `json:"sub_total"`
+	LineItems           []LineItem `json:"line_items"`
+	LineItemsNextOffset string     `json:"line_items_next_offset,omitempty"`
+	Notes               []Note     `json:"notes"`
+	BillingAddress      *Address   `json:"billing_address,omitempty"`
+	ShippingAddress     *Address   `json:"shipping_address,omitempty"`
+	Object              string     `json:"object"`
+
+	// DraftID is the id that a closed invoice had while it was pending. No
+	// answer of the API tells it.
+	DraftID string `json:"-"`
+}
+
+// LineItem is one line of an invoice. It keeps its id when the invoice is
+// closed.
+type LineItem struct {
+	ID                      string `json:"id"`
+	DateFrom                int64  `json:"date_from"`
+	DateTo                  int64  `json:"date_to"`
+	UnitAmount              int64  `json:"unit_amount"`
+	Quantity                int32  `json:"quantity"`
+	Amount                  int64  `json:"amount"`
+	PricingModel            string `json:"pricing_model"`
+	IsTaxed                 bool   `json:"is_taxed"`
+	TaxAmount               int64  `json:"tax_amount"`
+	Object                  string `json:"object"`
+	SubscriptionID          string `json:"subscription_id,omitempty"`
+	CustomerID              string `json:"customer_id"`
+	Description             string `json:"description"`
+	EntityType              string `json:"entity_type"`
+	EntityID                string `json:"entity_id,omitempty"`
+	TaxExemptReason         string `json:"tax_exempt_reason"`
+	Metered                 bool   `json:"metered"`
+	DiscountAmount          int64  `json:"discount_amount"`
+	ItemLevelDiscountAmount int64  `json:"item_level_discount_amount"`
+}
+
+// Note is printed on an invoice.
+type Note struct {
+	Note       string `json:"note"`
+	EntityType string `json:"entity_type,omitempty"`
+	EntityID   string `json:"entity_id,omitempty"`
+}
+
+// Address is where an invoice goes.
+type Address struct {
+	FirstName        string `json:"first_name,omitempty"`
+	LastName         string `json:"last_name,omitempty"`
+	Email            string `json:"email,omitempty"`
+	Company          string `json:"company,omitempty"`
+	Line1            string `json:"line1,omitempty"`
+	City             string `json:"city,omitempty"`
+	Zip              string `json:"zip,omitempty"`
+	Country          string `json:"country,omitempty"` // ISO 3166-1, two letters
+	ValidationStatus string `json:"validation_status"`
+	Object           string `json:"object"`
+}
+
+// clone copies what an edit could reach.
+func (i Invoice) clone() Invoice {
+	i.LineItems = slices.Clone(i.LineItems)
+	i.Notes = slices.Clone(i.Notes)
+	return i
+}
+
+var errAmountTooLarge = errors.New("chargebee: the amounts of an invoice exceed 64 bits")
+
+// reckon brings the totals in line with the lines.
+func (i *Invoice) reckon() error {
+	var total int64
+	for _, line := range i.LineItems {
+		if line.Amount > 0 && total > math.MaxInt64-line.Amount ||
+			line.Amount < 0 && total < math.MinInt64-line.Amount {
+			return errAmountTooLarge
+		}
+		total += line.Amount
+	}
+	i.SubTotal, i.Total = total, total
+	i.AmountDue = total - i.AmountPaid
+	i.AmountToCollect = i.AmountDue
+	return nil
+}
+
+// linePage is the part of an invoice's lines that an answer shows.
+type linePage struct {
+	limit, offset int
+	only          func(LineItem) bool // nil: all
+}
+
+const defaultLinesPerPage = 100
+
+// wireInvoice is an invoice as an answer shows it, with the lists that are
+// always there and here always empty.
+type wireInvoice struct {
+	Invoice
+	LineItemTiers         []struct{} `json:"line_item_tiers"`
+	LineItemDiscounts     []struct{} `json:"line_item_discounts"`
+	LineItemTaxes         []struct{} `json:"line_item_taxes"`
+	Discounts             []struct{} `json:"discounts"`
+	Taxes                 []struct{} `json:"taxes"`
+	LinkedPayments        []struct{} `json:"linked_payments"`
+	AppliedCredits        []struct{} `json:"applied_credits"`
+	AdjustmentCreditNotes []struct{} `json:"adjustment_credit_notes"`
+	IssuedCreditNotes     []struct{} `json:"issued_credit_notes"`
+	LinkedOrders          []struct{} `json:"linked_orders"`
+	DunningAttempts       []struct{} `json:"dunning_attempts"`
+	ReferenceTransactions []struct{} `json:"reference_transactions"`
+
+	SiteDetailsAtCreation siteDetails `json:"site_details_at_creation"`
+}
+
+type siteDetails struct {
+	Timezone string `json:"timezone"`
+}
+
+func wire(invoice Invoice) wireInvoice {
+	if invoice.LineItems == nil {
+		invoice.LineItems = []LineItem{}
+	}
+	if invoice.Notes == nil {
+		invoice.Notes = []Note{}
+	}
+	none := []struct{}{}
+	return wireInvoice{
+		Invoice:       invoice,
+		LineItemTiers: none, LineItemDiscounts: none, LineItemTaxes: none,
+		Discounts: none, Taxes: none, LinkedPayments: none, AppliedCredits: none,
+		AdjustmentCreditNotes: none, IssuedCreditNotes: none, LinkedOrders: none,
+		DunningAttempts: none, ReferenceTransactions: none,
+		SiteDetailsAtCreation: siteDetails{Timezone: "Etc/UTC"},
+	}
+}
+
+// invoiceAnswer is {"invoice": …}.
+type invoiceAnswer struct {
+	Invoice wireInvoice `json:"invoice"`
+}
+
+// show makes the answer that shows one page of an invoice's lines. A site with
+// Enterprise-scale Invoicing, which pages at all, is taken to show the first
+// hundred lines wherever no page was asked for.
+func (s *Service) show(invoice Invoice, page linePage) invoiceAnswer {
+	lines := invoice.LineItems
+	if page.only != nil {
+		lines = slices.DeleteFunc(slices.Clone(lines), func(line LineItem) bool { return !page.only(line) })
+	}
+	if !s.config.WholeInvoices {
+		if page.limit == 0 {
+			page.limit = defaultLinesPerPage
+		}
+		lines = lines[min(page.offset, len(lines)):]
+		if len(lines) > page.limit {
+			lines = lines[:page.limit]
+			invoice.LineItemsNextOffset = strconv.Itoa(page.offset + page.limit)
+		}
+	}
+	invoice.LineItems = lines
+	return invoiceAnswer{wire(invoice)}
+}

@@ -1,0 +1,310 @@
+package chargebee_test
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/billable-events/billable/pkg/sandbox/chargebee"
+)
+
+func TestCharge(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, chargebee.Config{})
+	for _, test := range []struct {
+		name          string
+		subscriptions []string
+		form          url.Values
+		subscription  string
+	}{
+		{"its own subscription by default", []string{"ada-1"}, url.Values{}, "ada-1"},
+		{"another one of the customer", []string{"ada-1"}, url.Values{"subscription_id": {"ada-2"}}, "ada-2"},
+		{"consolidated", []string{"ada-1", "ada-2"}, url.Values{"subscription_id": {"ada-2"}}, "ada-2"},
+		{"250 code points", []string{"ada-1"}, url.Values{"description": {strings.Repeat("é", 250)}}, "ada-1"},
+		{"one instant", []string{"ada-1"}, url.Values{"line_item[date_from]": {"9"}, "line_item[date_to]": {"9"}}, "ada-1"},
+		{"zero-padded", []string{"ada-1"}, url.Values{"amount": {"007"}}, "ada-1"},
+	} {
+		draft := s.renew(test.subscriptions...)
+		form := url.Values{"amount": {"7"}, "description": {"usage"}}
+		for name, values := range test.form {
+			form[name] = values
+		}
+		answer := s.must(request{path: "invoices/" + draft.ID + "/add_charge", form: form.Encode()})
+		if answer.status != http.StatusOK {
+			t.Errorf("%s: %d %s", test.name, answer.status, answer.raw)
+			continue
+		}
+		line := answer.Invoice.LineItems[len(answer.Invoice.LineItems)-1]
+		if line.SubscriptionID != test.subscription || line.Amount != 7 || line.Description != form.Get("description") {
+			t.Errorf("%s: line %+v", test.name, line)
+		}
+		if answer.Invoice.Total != draft.Total+7 || answer.Invoice.ResourceVersion <= draft.ResourceVersion {
+			t.Errorf("%s: invoice %+v", test.name, answer.Invoice)
+		}
+	}
+}
+
+func TestConsolidatedInvoice(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, chargebee.Config{})
+	draft := s.renew("ada-1", "ada-2")
+	if draft.SubscriptionID != "" || draft.CustomerID != "ada" || draft.LineItems[0].SubscriptionID != "ada-1" {
+		t.Errorf("invoice %+v", draft)
+	}
+	for _, ids := range [][]string{nil, {"none"}, {"ada-1", "bob-1"}} {
+		if _, _, err := s.Renew(chargebee.Renewal{SubscriptionIDs: ids}); err == nil {
+			t.Errorf("renewing %v: no error", ids)
+		}
+	}
+}
+
+func TestClose(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name      string
+		config    chargebee.Config
+		status    string
+		due, paid int64
+		dateMoves bool
+	}{
+		{"by default", chargebee.Config{}, chargebee.StatusPaymentDue, 1000, 0, true},
+		{"collected", chargebee.Config{ClosedStatus: chargebee.StatusPaid}, chargebee.StatusPaid, 0, 1000, true},
+		{"with a net term", chargebee.Config{ClosedStatus: chargebee.StatusPosted}, chargebee.StatusPosted, 1000, 0, true},
+		{"dated at generation", chargebee.Config{KeepDate: true}, chargebee.StatusPaymentDue, 1000, 0, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSite(t, test.config)
+			s.AddCustomer(chargebee.Customer{ID: "ada", NetTermDays: 30, BillingAddress: &chargebee.Address{City: "Bern"}})
+			draft := s.renew("ada-1")
+			time.Sleep(time.Hour)
+			answer := s.must(request{path: "invoices/" + draft.ID + "/close"})
+			closed := answer.Invoice
+			if answer.status != http.StatusOK || closed.ID != "1" || closed.Status != test.status ||
+				closed.AmountDue != test.due || closed.AmountPaid != test.paid || closed.Total != 1000 {
+				t.Errorf("%s: %s", test.name, answer.raw)
+			}
+			now := time.Now().Unix()
+			if closed.GeneratedAt != now || closed.UpdatedAt != now || (closed.Date == now) != test.dateMoves ||
+				closed.DueDate != closed.Date+30*86400 || closed.ResourceVersion <= draft.ResourceVersion {
+				t.Errorf("%s: times in %s", test.name, answer.raw)
+			}
+			if !slices.Equal(closed.LineItems, draft.LineItems) {
+				t.Errorf("%s: the lines have changed: %s", test.name, answer.raw)
+			}
+			if closed.BillingAddress == nil || closed.BillingAddress.City != "Bern" {
+				t.Errorf("%s: no address in %s", test.name, answer.raw)
+			}
+
+			all := s.Invoices()
+			if len(all) != 1 || all[0].ID != "1" || all[0].DraftID != draft.ID {
+				t.Errorf("%s: the books have %+v", test.name, all)
+			}
+			list := s.must(request{method: http.MethodGet, path: "invoices", query: "include_deleted=true"})
+			if len(list.List) != 1 || list.List[0].Invoice.ID != "1" {
+				t.Errorf("%s: the draft left a trace: %s", test.name, list.raw)
+			}
+		})
+	}
+}
+
+// An invoice that owes nothing is paid, whatever others become.
+func TestCloseNothingDue(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, chargebee.Config{})
+	draft := s.renew("ada-2")
+	if _, err := s.AddLine(draft.ID, chargebee.LineItem{Description: "free"}); err != nil {
+		t.Fatal(err)
+	}
+	closed, err := s.CloseInvoice(draft.ID)
+	if err != nil || closed.Status != chargebee.StatusPaid {
+		t.Errorf("closed as %s, %v", closed.Status, err)
+	}
+}
+
+func TestCloseNotes(t *testing.T) {
+	t.Parallel()
+	ofSite := chargebee.Note{Note: "general"}
+	ofCustomer := chargebee.Note{Note: "dear Ada", EntityType: "customer", EntityID: "ada"}
+	ofCoupon := chargebee.Note{Note: "10 % off", EntityType: "coupon", EntityID: "ten"}
+	for form, want := range map[string][]chargebee.Note{
+		"":                         {ofSite, ofCustomer, ofCoupon},
+		"invoice_note=hi":          {ofSite, ofCustomer, ofCoupon, {Note: "hi"}},
+		"remove_general_note=true": {ofCustomer, ofCoupon},
+		"notes_to_remove[entity_type][0]=customer&notes_to_remove[entity_id][0]=ada": {ofSite, ofCoupon},
+		"notes_to_remove[entity_type][0]=customer&notes_to_remove[entity_id][0]=bob": {ofSite, ofCustomer, ofCoupon},
+	} {
+		s := newSite(t, chargebee.Config{})
+		draft, _, err := s.Renew(chargebee.Renewal{
+			SubscriptionIDs: []string{"ada-1"}, Notes: []chargebee.Note{ofSite, ofCustomer, ofCoupon},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := s.must(request{path: "invoices/" + draft.ID + "/close", form: form})
+		if !slices.Equal(answer.Invoice.Notes, want) {
+			t.Errorf("%q: notes %+v", form, answer.Invoice.Notes)
+		}
+	}
+}
+
+func TestDelete(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, chargebee.Config{ClosedStatus: chargebee.StatusPaid})
+	draft := s.renew("ada-1")
+	answer := s.must(request{path: "invoices/" + draft.ID + "/delete", form: "comment=wrong"})
+	if answer.status != http.StatusOK || !answer.Invoice.Deleted {
+		t.Errorf("deleted: %d %s", answer.status, answer.raw)
+	}
+	if got := s.get(draft.ID, ""); got.status != http.StatusNotFound {
+		t.Errorf("read after it was deleted: %d", got.status)
+	}
+	for query, want := range map[string]int{"": 0, "include_deleted=true": 1} {
+		if list := s.must(request{method: http.MethodGet, path: "invoices", query: query}); len(list.List) != want {
+			t.Errorf("list with %q: %s", query, list.raw)
+		}
+	}
+	paid, err := s.CloseInvoice(s.renew("ada-1").ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantRefusal(t, s.DeleteInvoice(paid.ID), "invalid_state_for_request")
+}
+
+func TestDeleteLineItems(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, chargebee.Config{})
+	draft := s.renew("ada-1")
+	var ids []string
+	for amount := range 3 {
+		answer := s.charge(draft.ID, strconv.Itoa(amount+1), "")
+		ids = append(ids, answer.Invoice.LineItems[amount+1].ID)
+	}
+	form := url.Values{"line_items[id][0]": {ids[0]}, "line_items[id][1]": {"li_none"}}
+	remove := request{path: "invoices/" + draft.ID + "/delete_line_items", form: form.Encode()}
+	if answer := s.must(remove); answer.Param != "line_items[id][1]" {
+		t.Errorf("unknown line: %s", answer.raw)
+	}
+	if got := s.amounts(draft.ID); !slices.Equal(got, []int64{1, 2, 3}) {
+		t.Errorf("a refused call took lines off: %v", got)
+	}
+	form.Set("line_items[id][1]", ids[2])
+	remove.form = form.Encode()
+	if answer := s.must(remove); answer.status != http.StatusOK || answer.Invoice.Total != 1002 {
+		t.Errorf("removal: %s", answer.raw)
+	}
+}
+
+func TestLinePages(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, chargebee.Config{})
+	draft := s.renew("ada-1")
+	for range 249 {
+		if _, err := s.AddLine(draft.ID, chargebee.LineItem{Amount: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, _ := s.Invoice(draft.ID)
+	for _, test := range []struct {
+		query       string
+		first, last int // positions of the lines shown, last excluded
+		next        string
+	}{
+		{"", 0, 100, "100"},
+		{"line_items_limit=300", 0, 250, ""},
+		{"line_items_limit=100&line_items_offset=100", 100, 200, "200"},
+		{"line_items_limit=100&line_items_offset=200", 200, 250, ""},
+		{"line_items_limit=125&line_items_offset=125", 125, 250, ""},
+		{"line_items_offset=250", 250, 250, ""},
+		{"line_items_offset=900", 250, 250, ""},
+	} {
+		answer := s.get(draft.ID, test.query)
+		if !slices.Equal(answer.Invoice.LineItems, all.LineItems[test.first:test.last]) ||
+			answer.Invoice.LineItemsNextOffset != test.next {
+			t.Errorf("%q: %d lines, next %q", test.query, len(answer.Invoice.LineItems), answer.Invoice.LineItemsNextOffset)
+		}
+		if answer.Invoice.Total != 1249 {
+			t.Errorf("%q: total %d", test.query, answer.Invoice.Total)
+		}
+	}
+	if answer := s.get(draft.ID, "line_item[subscription_id][is]=ada-2"); len(answer.Invoice.LineItems) != 0 {
+		t.Errorf("%d lines of another subscription", len(answer.Invoice.LineItems))
+	}
+	if answer := s.charge(draft.ID, "5", ""); len(answer.Invoice.LineItems) != 100 {
+		t.Errorf("a charge is answered with %d lines", len(answer.Invoice.LineItems))
+	}
+}
+
+// A site without Enterprise-scale Invoicing knows no pages of lines.
+func TestWholeInvoices(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, chargebee.Config{WholeInvoices: true})
+	draft := s.renew("ada-1")
+	for range 149 {
+		if _, err := s.AddLine(draft.ID, chargebee.LineItem{Amount: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if answer := s.get(draft.ID, "line_items_limit=10&line_items_offset=100"); len(answer.Invoice.LineItems) != 150 {
+		t.Errorf("%d lines", len(answer.Invoice.LineItems))
+	}
+}
+
+func TestPersons(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, chargebee.Config{})
+	draft := s.renew("ada-1")
+	plan := draft.LineItems[0].ID
+	added, err := s.AddLine(draft.ID, chargebee.LineItem{Amount: 50, Description: "by hand"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := func(line *chargebee.LineItem) { line.Amount, line.Description = 70, "edited" }
+	if err := s.EditLine(draft.ID, added, edit); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RemoveLine(draft.ID, plan); err != nil {
+		t.Fatal(err)
+	}
+	got := s.get(draft.ID, "").Invoice
+	if len(got.LineItems) != 1 || got.LineItems[0].ID != added || got.LineItems[0].Description != "edited" || got.Total != 70 {
+		t.Errorf("invoice %+v", got)
+	}
+	if got.ResourceVersion < draft.ResourceVersion+3 {
+		t.Errorf("resource_version %d after three changes of %d", got.ResourceVersion, draft.ResourceVersion)
+	}
+
+	wantRefusal(t, s.RemoveLine(draft.ID, plan), "resource_not_found")
+	wantRefusal(t, s.EditLine(draft.ID, plan, edit), "resource_not_found")
+	closed, err := s.CloseInvoice(draft.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.CloseInvoice(draft.ID)
+	wantRefusal(t, err, "resource_not_found")
+	wantRefusal(t, s.EditLine(closed.ID, added, edit), "invalid_state_for_request")
+	wantRefusal(t, s.RemoveLine(closed.ID, added), "invalid_state_for_request")
+	_, err = s.AddLine(closed.ID, chargebee.LineItem{Amount: 1})
+	wantRefusal(t, err, "invalid_state_for_request")
+	if err := s.DeleteInvoice(closed.ID); err != nil {
+		t.Error(err)
+	}
+}
+
+// What a caller does to a snapshot reaches no book.
+func TestSnapshots(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, chargebee.Config{})
+	draft := s.renew("ada-1")
+	draft.LineItems[0].Amount = 1
+	s.Invoices()[0].LineItems[0].Amount = 2
+	one, _ := s.Invoice(draft.ID)
+	one.LineItems[0].Amount = 3
+	if kept, _ := s.Invoice(draft.ID); kept.LineItems[0].Amount != 1000 {
+		t.Errorf("amount %d", kept.LineItems[0].Amount)
+	}
+}

@@ -1,0 +1,155 @@
+package chargebee
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+const (
+	root = "/api/v2/"
+
+	keyHeader   = "chargebee-idempotency-key"
+	quietHeader = "chargebee-event-webhook"
+
+	maxBody = 1 << 20 // bytes
+)
+
+// operation is one thing that the API does.
+type operation struct {
+	name       string
+	parameters parameters
+	run        func(*Service, *call, fields) (any, error)
+}
+
+// actions are the operations of POST /invoices/{id}/{action}.
+var actions = map[string]*operation{
+	"add_charge":        {"add_charge", addChargeParameters, (*Service).addCharge},
+	"close":             {"close", closeParameters, (*Service).closePending},
+	"delete":            {"delete", deleteParameters, (*Service).deleteOne},
+	"delete_line_items": {"delete_line_items", deleteLineItemsParameters, (*Service).deleteLineItems},
+}
+
+var (
+	retrieveOperation = &operation{"retrieve", retrieveParameters, (*Service).retrieve}
+	listOperation     = &operation{"list", listParameters, (*Service).list}
+	noOperation       = &operation{name: "unknown"}
+)
+
+// call is one request, once it is known what it asks for.
+type call struct {
+	operation *operation
+	invoiceID string // "" for list
+	method    string
+	path      string // as sent, without the query
+	key       string // idempotency key of a POST
+	quiet     bool   // the caller wants no webhook for what it does
+	body      []byte
+	form      url.Values
+}
+
+// route finds out what a request asks for. The call is usable for the log even
+// when there is an error.
+func route(r *http.Request) (*call, error) {
+	call := &call{operation: noOperation, method: r.Method, path: r.URL.EscapedPath()}
+	rest, ok := strings.CutPrefix(call.path, root)
+	if !ok {
+		return call, errUnknownURL
+	}
+	segments := strings.Split(rest, "/")
+	for i, segment := range segments {
+		plain, err := url.PathUnescape(segment)
+		if err != nil || plain == "" {
+			return call, errUnknownURL
+		}
+		segments[i] = plain
+	}
+	if segments[0] != "invoices" || len(segments) > 3 {
+		return call, errUnknownURL
+	}
+
+	wanted := http.MethodGet
+	switch len(segments) {
+	case 1:
+		call.operation = listOperation
+	case 2:
+		call.operation, call.invoiceID = retrieveOperation, segments[1]
+	case 3:
+		wanted = http.MethodPost
+		call.invoiceID = segments[1]
+		action, known := actions[segments[2]]
+		if !known {
+			return call, errUnknownURL
+		}
+		call.operation = action
+	}
+	if r.Method != wanted {
+		return call, errMethod
+	}
+	if r.Method == http.MethodPost {
+		call.key = r.Header.Get(keyHeader)
+	}
+	call.quiet = r.Header.Get(quietHeader) == "all-disabled"
+	return call, nil
+}
+
+// read takes in the body, or the query of a GET.
+func (c *call) read(r *http.Request) error {
+	if c.method == http.MethodGet {
+		return c.readForm(r.URL.RawQuery)
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil || len(body) > maxBody {
+		return errNoForm
+	}
+	if len(body) > 0 {
+		media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		if err != nil || media != "application/x-www-form-urlencoded" {
+			return errNoForm
+		}
+	}
+	c.body = body
+	return c.readForm(string(body))
+}
+
+func (c *call) readForm(encoded string) error {
+	form, err := url.ParseQuery(encoded)
+	if err != nil {
+		return errNoForm
+	}
+	c.form = form
+	return nil
+}
+
+// locks tells whether simultaneous calls for the same invoice exclude each other.
+func (c *call) locks() bool { return c.method == http.MethodPost }
+
+// fingerprint tells calls apart that ask for different things.
+func (c *call) fingerprint() [sha256.Size]byte {
+	return sha256.Sum256(bytes.Join([][]byte{[]byte(c.path), c.body}, []byte{'\n'}))
+}
+
+// authentic checks the key by hand: net/http's BasicAuth wants a colon, which
+// Chargebee's Go client does not send. Other clients send it with a blank
+// password after it.
+func (s *Service) authentic(r *http.Request) bool {
+	scheme, encoded, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return false
+	}
+	decoded, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return false
+	}
+	key := strings.TrimSuffix(string(decoded), ":")
+	if s.config.APIKey == "" {
+		return key != ""
+	}
+	return subtle.ConstantTimeCompare([]byte(key), []byte(s.config.APIKey)) == 1
+}

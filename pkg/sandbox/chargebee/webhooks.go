@@ -1,0 +1,215 @@
+package chargebee
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/billable-events/billable/pkg/sandbox"
+)
+
+// retries is how long after each failure a webhook is sent again: seven times,
+// within three days and seven hours.
+//
+// https://support.chargebee.com/support/solutions/articles/257941
+var retries = []time.Duration{
+	2 * time.Minute, 6 * time.Minute, 30 * time.Minute,
+	time.Hour, 5 * time.Hour, 24 * time.Hour, 48 * time.Hour,
+}
+
+// Endpoint is where webhooks are sent, and how.
+type Endpoint struct {
+	URL                string
+	Username, Password string       // HTTP Basic; both empty: none
+	Client             *http.Client // defaults to http.DefaultClient; redirects are not followed
+
+	// Concurrency is how many webhooks are sent at once: renewals run on a pool
+	// of threads, and come in bursts. Defaults to 10.
+	Concurrency int
+	// Timeout is how long the endpoint may take for one. Defaults to 20 s, as
+	// live sites read.
+	Timeout time.Duration
+	// RetryScale multiplies the delays before retries. Defaults to 1.
+	RetryScale float64
+}
+
+func (e Endpoint) withDefaults() Endpoint {
+	client := http.DefaultClient
+	if e.Client != nil {
+		client = e.Client
+	}
+	copied := *client
+	copied.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	e.Client = &copied
+	if e.Concurrency == 0 {
+		e.Concurrency = 10
+	}
+	if e.Timeout == 0 {
+		e.Timeout = 20 * time.Second
+	}
+	if e.RetryScale == 0 {
+		e.RetryScale = 1
+	}
+	return e
+}
+
+// Deliver sends webhooks until ctx ends, and returns when the last one under
+// way has ended too. What was not sent, or was cut short by the end, is sent by
+// the next Deliver; at most one runs at a time. The error is not nil if the
+// endpoint cannot be used at all.
+func (s *Service) Deliver(ctx context.Context, endpoint Endpoint) error {
+	if target, err := url.Parse(endpoint.URL); err != nil || target.Host == "" {
+		return errors.New("chargebee: the URL of the webhook endpoint is not absolute")
+	}
+	endpoint = endpoint.withDefaults()
+	slots := make(chan struct{}, endpoint.Concurrency)
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	for {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
+		delivery, ok := s.outbox.next(ctx)
+		if !ok {
+			return nil
+		}
+		sending.Go(func() {
+			defer func() { <-slots }()
+			s.send(ctx, endpoint, delivery)
+		})
+	}
+}
+
+// send sends one webhook and settles what becomes of it.
+func (s *Service) send(ctx context.Context, endpoint Endpoint, d delivery) {
+	body, wanted := s.outbox.open(d)
+	if !wanted {
+		return
+	}
+	fault := s.fault("webhook")
+	if fault.Delay > 0 {
+		select {
+		case <-time.After(fault.Delay):
+		case <-ctx.Done():
+			s.outbox.putBack(d)
+			return
+		}
+	}
+	attempt := endpoint.post(ctx, s.config.Now(), body)
+	if ctx.Err() != nil && attempt.Status == 0 {
+		s.outbox.putBack(d)
+		return
+	}
+	if fault.Kind == sandbox.LoseReply {
+		attempt.Status, attempt.Problem = 0, sandbox.ErrConnectionCut.Error()
+	}
+	s.outbox.settle(d, attempt, endpoint.RetryScale)
+	if fault.Kind == sandbox.Duplicate && !d.extra {
+		s.outbox.putBack(delivery{event: d.event, at: s.config.Now(), extra: true})
+	}
+}
+
+func (e Endpoint) post(ctx context.Context, now time.Time, body []byte) Attempt {
+	attempt := Attempt{At: now}
+	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL, bytes.NewReader(body))
+	if err != nil {
+		attempt.Problem = err.Error()
+		return attempt
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", "ChargeBee")
+	if e.Username != "" || e.Password != "" {
+		request.SetBasicAuth(e.Username, e.Password)
+	}
+	response, err := e.Client.Do(request)
+	if err != nil {
+		attempt.Problem = err.Error()
+		return attempt
+	}
+	defer func() { _ = response.Body.Close() }()
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxBody)) // so that the connection can be used again
+	attempt.Status = response.StatusCode
+	return attempt
+}
+
+// open is the body of a delivery, unless the event needs none any more.
+func (o *outbox) open(d delivery) (body []byte, wanted bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if d.event.Status == WebhookSucceeded && !d.extra {
+		return nil, false
+	}
+	return d.event.body(), true
+}
+
+func (o *outbox) putBack(d delivery) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.push(d)
+}
+
+// settle enters an attempt: any 2xx is a success, anything else is tried again
+// later, as long as the schedule lasts.
+func (o *outbox) settle(d delivery, attempt Attempt, retryScale float64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	event := d.event
+	event.Attempts = append(event.Attempts, attempt)
+	if attempt.Status >= 200 && attempt.Status <= 299 {
+		event.Status = WebhookSucceeded
+		return
+	}
+	if d.extra || event.Status == WebhookSucceeded {
+		return
+	}
+	if event.attempts == len(retries) {
+		event.Status = WebhookFailed
+		return
+	}
+	delay := time.Duration(float64(retries[event.attempts]) * retryScale)
+	event.attempts++
+	event.Status = WebhookReScheduled
+	o.push(delivery{event: event, at: o.now().Add(delay)})
+}
+
+// Resend sends an event's webhook once more, as a person can at any time.
+func (s *Service) Resend(eventID string) error {
+	s.outbox.mu.Lock()
+	defer s.outbox.mu.Unlock()
+	found, ok := s.outbox.byID[eventID]
+	if !ok {
+		return notFound(eventID, "")
+	}
+	s.outbox.push(delivery{event: found, at: s.outbox.now(), extra: true})
+	return nil
+}
+
+// Deliveries counts what became of all webhooks.
+type Deliveries struct {
+	Events   map[string]int // events by status, one of the Webhook… constants
+	Attempts map[int]int    // attempts by the endpoint's HTTP status; 0: no answer
+	Pending  int            // deliveries that are still scheduled
+}
+
+// Deliveries counts what has become of all webhooks so far.
+func (s *Service) Deliveries() Deliveries {
+	s.outbox.mu.Lock()
+	defer s.outbox.mu.Unlock()
+	counted := Deliveries{Events: map[string]int{}, Attempts: map[int]int{}, Pending: len(s.outbox.due)}
+	for _, event := range s.outbox.events {
+		counted.Events[event.Status]++
+		for _, attempt := range event.Attempts {
+			counted.Attempts[attempt.Status]++
+		}
+	}
+	return counted
+}

@@ -1,0 +1,205 @@
+package sqs
+
+import (
+	"crypto/md5"
+	"encoding/binary"
+	"encoding/hex"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	maxAttributes      = 10
+	maxAttributeName   = 256
+	maxNumberDigits    = 38
+	minNumberExponent  = -128
+	maxNumberExponent  = 126
+	traceHeaderName    = "AWSTraceHeader"
+	transportString    = 1
+	transportBinary    = 2
+	attributeNameChars = `A-Za-z0-9_.\-`
+)
+
+var (
+	attributeName = regexp.MustCompile(`^[` + attributeNameChars + `]+$`)
+	attributeType = regexp.MustCompile(`^(String|Number|Binary)(\.[` + attributeNameChars + `]+)?$`)
+	number        = regexp.MustCompile(`^[+-]?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,4}))?$`)
+	traceHeader   = regexp.MustCompile(`^([A-Za-z]+=[^;=]+;)*Root=1-[0-9a-fA-F]{8}-[0-9a-fA-F]{24}(;[A-Za-z]+=[^;=]*)*;?$`)
+)
+
+// attribute is the value of a message attribute.
+//
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
+type attribute struct {
+	DataType    string `json:"DataType"`
+	StringValue *text  `json:"StringValue,omitempty"`
+	BinaryValue []byte `json:"BinaryValue,omitempty"`
+
+	StringListValues []text   `json:"StringListValues,omitempty"`
+	BinaryListValues [][]byte `json:"BinaryListValues,omitempty"`
+}
+
+type attributes map[string]attribute
+
+// check tells the first fault, by name order.
+func (a attributes) check() error {
+	if len(a) > maxAttributes {
+		return invalidParameterValue.errorf("Number of message attributes [%d] exceeds the allowed maximum [%d].", len(a), maxAttributes)
+	}
+	for _, name := range slices.Sorted(maps.Keys(a)) {
+		if err := checkAttributeName(name); err != nil {
+			return err
+		}
+		if err := a[name].check(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkAttributeName(name string) error {
+	lower := strings.ToLower(name)
+	switch {
+	case name == "" || len(name) > maxAttributeName:
+		return invalidParameterValue.errorf("Message attribute name must be 1 to %d characters long.", maxAttributeName)
+	case !attributeName.MatchString(name),
+		strings.HasPrefix(name, "."), strings.HasSuffix(name, "."), strings.Contains(name, ".."):
+		return invalidParameterValue.errorf("Invalid message attribute name '%s'.", name)
+	case strings.HasPrefix(lower, "aws."), strings.HasPrefix(lower, "amazon."):
+		return invalidParameterValue.errorf("Message attribute name '%s' starts with a reserved prefix.", name)
+	}
+	return nil
+}
+
+func (a attribute) check(name string) error {
+	kind, _, _ := strings.Cut(a.DataType, ".")
+	switch {
+	case a.DataType == "":
+		return invalidParameterValue.errorf("The message attribute '%s' must contain a message attribute type.", name)
+	case !attributeType.MatchString(a.DataType) || len(a.DataType) > maxAttributeName:
+		return invalidParameterValue.errorf("The message attribute '%s' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.", name)
+	case len(a.StringListValues) > 0 || len(a.BinaryListValues) > 0:
+		return invalidParameterValue.errorf("Message attribute list values in the attribute '%s' are not supported.", name)
+	case a.StringValue != nil && len(a.BinaryValue) > 0:
+		return invalidParameterValue.errorf("Message attribute '%s' has multiple values.", name)
+	case kind == "Binary" && len(a.BinaryValue) == 0, kind != "Binary" && (a.StringValue == nil || *a.StringValue == ""):
+		return invalidParameterValue.errorf("The message attribute '%s' must contain a non-empty value of type '%s'.", name, kind)
+	case kind == "Number" && !isNumber(string(*a.StringValue)):
+		return invalidParameterValue.errorf("Can't cast the value of message attribute '%s' to a number.", name)
+	case kind == "String" && !a.StringValue.allowed():
+		return invalidMessageContents.errorf("The message attribute '%s' contains characters outside the allowed set.", name)
+	}
+	return nil
+}
+
+// isNumber knows up to 38 digits between 10^-128 and 10^126.
+func isNumber(value string) bool {
+	parts := number.FindStringSubmatch(value)
+	if parts == nil {
+		return false
+	}
+	whole, fraction := strings.TrimLeft(parts[1], "0"), strings.TrimRight(parts[2], "0")
+	exponent, _ := strconv.Atoi(parts[3])
+	digits := whole + fraction
+	if whole == "" {
+		digits = strings.TrimLeft(fraction, "0")
+	}
+	if digits == "" {
+		return true
+	}
+	// The power of ten of the first digit that counts.
+	magnitude := exponent + len(whole) - 1
+	if whole == "" {
+		magnitude = exponent - (len(fraction) - len(digits)) - 1
+	}
+	return len(strings.TrimRight(digits, "0")) <= maxNumberDigits &&
+		magnitude >= minNumberExponent && magnitude <= maxNumberExponent
+}
+
+// size is what the attributes count toward the size of their message, in bytes.
+func (a attributes) size() int {
+	total := 0
+	for name, value := range a {
+		total += len(name) + len(value.DataType) + len(value.BinaryValue)
+		if value.StringValue != nil {
+			total += len(*value.StringValue)
+		}
+	}
+	return total
+}
+
+// digest is the MD5 of the attributes in the documented encoding, empty
+// without attributes.
+//
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html#sqs-attributes-md5-message-digest-calculation
+func (a attributes) digest() string {
+	if len(a) == 0 {
+		return ""
+	}
+	var encoded []byte
+	add := func(part string) {
+		encoded = binary.BigEndian.AppendUint32(encoded, uint32(len(part)))
+		encoded = append(encoded, part...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(a)) {
+		value := a[name]
+		add(name)
+		add(value.DataType)
+		if value.StringValue != nil {
+			encoded = append(encoded, transportString)
+			add(string(*value.StringValue))
+		} else {
+			encoded = append(encoded, transportBinary)
+			add(string(value.BinaryValue))
+		}
+	}
+	return digest(string(encoded))
+}
+
+// digest is the MD5 that the protocol prescribes, in hexadecimal.
+func digest(data string) string {
+	sum := md5.Sum([]byte(data))
+	return hex.EncodeToString(sum[:])
+}
+
+// selected are the attributes that a receiver asked for: by name, by "prefix.*"
+// or all of them by "All" or ".*".
+func (a attributes) selected(names []string) attributes {
+	if len(a) == 0 || len(names) == 0 {
+		return nil
+	}
+	chosen := attributes{}
+	for name, value := range a {
+		if slices.ContainsFunc(names, func(pattern string) bool { return selects(pattern, name) }) {
+			chosen[name] = value
+		}
+	}
+	return chosen
+}
+
+func selects(pattern, name string) bool {
+	if pattern == "All" || pattern == name {
+		return true
+	}
+	prefix, ok := strings.CutSuffix(pattern, ".*")
+	return ok && strings.HasPrefix(name, prefix)
+}
+
+// checkSystem checks the attributes that a sender sets for AWS itself.
+func (a attributes) checkSystem() error {
+	for _, name := range slices.Sorted(maps.Keys(a)) {
+		value := a[name]
+		switch {
+		case name != traceHeaderName:
+			return invalidParameterValue.errorf("Message system attribute name '%s' is invalid.", name)
+		case value.DataType != "String" || value.StringValue == nil:
+			return invalidParameterValue.errorf("The message system attribute '%s' must be of type String.", name)
+		case !traceHeader.MatchString(string(*value.StringValue)):
+			return invalidParameterValue.errorf("The message system attribute '%s' is not a trace header.", name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package sqs_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"go.uber.org/goleak"
+
+	"github.com/billable-events/billable/pkg/sandbox"
+	"github.com/billable-events/billable/pkg/sandbox/sqs"
+	"github.com/billable-events/billable/pkg/sandbox/sqs/contract"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// client is AWS's own client of a service in the same process.
+func client(service *sqs.Service) *awssqs.Client {
+	return clientOver(sandbox.Transport{Handler: service}, "http://sandbox.local")
+}
+
+func clientOver(transport http.RoundTripper, endpoint string) *awssqs.Client {
+	return awssqs.New(awssqs.Options{
+		Region:       "eu-central-1",
+		BaseEndpoint: &endpoint,
+		Credentials:  credentials.NewStaticCredentialsProvider("id", "secret", ""),
+		HTTPClient:   &http.Client{Transport: transport},
+		Retryer:      aws.NopRetryer{},
+	})
+}
+
+func TestContract(t *testing.T) {
+	t.Parallel()
+	for _, check := range contract.All() {
+		t.Run(check.Name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				check.Run(t, client(sqs.New(sqs.Config{})))
+			})
+		})
+	}
+}
+
+// The same in real time over a real connection, as far as it takes no time, and
+// what a connection is needed for: the service hears that a caller has left.
+func TestContractOverLoopback(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(sqs.New(sqs.Config{}))
+	transport := &http.Transport{MaxIdleConnsPerHost: 100}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		server.Close()
+	})
+	target := contract.Target{Client: clientOver(transport, server.URL)}
+	contract.Run(t, target)
+	for _, check := range contract.All() {
+		if check.Name == "polling/a cancelled poll loses nothing" {
+			check.Run(t, target.Client)
+		}
+	}
+}

@@ -1,0 +1,208 @@
+package sqs
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/billable-events/billable/pkg/sandbox"
+	"github.com/billable-events/billable/pkg/sandbox/awsjson"
+)
+
+const (
+	maxMessageSize = 1 << 20 // bytes; of a batch too
+	maxDelay       = 900     // seconds
+	maxGroupID     = 128
+)
+
+// sendEntry is a message as its sender gives it, alone or in a batch.
+//
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+type sendEntry struct {
+	ID                      string     `json:"Id"`
+	MessageBody             *text      `json:"MessageBody"`
+	DelaySeconds            *int       `json:"DelaySeconds"`
+	MessageAttributes       attributes `json:"MessageAttributes"`
+	MessageSystemAttributes attributes `json:"MessageSystemAttributes"`
+	MessageGroupID          *string    `json:"MessageGroupId"`
+	MessageDeduplicationID  *string    `json:"MessageDeduplicationId"`
+}
+
+type sendInput struct {
+	QueueURL string `json:"QueueUrl"`
+	sendEntry
+}
+
+type sendBatchInput struct {
+	QueueURL string      `json:"QueueUrl"`
+	Entries  []sendEntry `json:"Entries"`
+}
+
+type sendResult struct {
+	ID                           string `json:"Id,omitempty"`
+	MessageID                    string `json:"MessageId"`
+	MD5OfMessageBody             string `json:"MD5OfMessageBody"`
+	MD5OfMessageAttributes       string `json:"MD5OfMessageAttributes,omitempty"`
+	MD5OfMessageSystemAttributes string `json:"MD5OfMessageSystemAttributes,omitempty"`
+}
+
+func (s *Service) sendMessage(call awsjson.Call) (any, error) {
+	input, err := decode[sendInput](call)
+	if err != nil {
+		return nil, err
+	}
+	draft, err := input.draft()
+	if err != nil {
+		return nil, err
+	}
+	var result sendResult
+	err = s.onQueue(input.QueueURL, func(q *queue, now time.Time) error {
+		result, err = s.send(q, draft, now)
+		return err
+	})
+	return result, err
+}
+
+func (s *Service) sendMessageBatch(call awsjson.Call) (any, error) {
+	input, err := decode[sendBatchInput](call)
+	if err != nil {
+		return nil, err
+	}
+	batch, err := newBatch[sendResult](input.Entries, call.Fault.Kind == sandbox.Partial)
+	if err != nil {
+		return nil, err
+	}
+	total := 0
+	for _, entry := range input.Entries {
+		total += entry.size()
+	}
+	if total > maxMessageSize {
+		return nil, batchRequestTooLong.errorf("Batch requests cannot be longer than %d bytes. You have sent %d bytes.", maxMessageSize, total)
+	}
+
+	type outcome struct {
+		draft draft
+		err   error
+	}
+	drafts := make([]outcome, len(input.Entries))
+	for i, entry := range input.Entries {
+		drafts[i].draft, drafts[i].err = entry.draft()
+	}
+	err = s.onQueue(input.QueueURL, func(q *queue, now time.Time) error {
+		batch.each(func(i int) (sendResult, error) {
+			if drafts[i].err != nil {
+				return sendResult{}, drafts[i].err
+			}
+			result, err := s.send(q, drafts[i].draft, now)
+			result.ID = input.Entries[i].ID
+			return result, err
+		})
+		return nil
+	})
+	return batch.output, err
+}
+
+func (e sendEntry) entryID() string { return e.ID }
+
+func (e sendEntry) size() int {
+	size := e.MessageAttributes.size()
+	if e.MessageBody != nil {
+		size += len(*e.MessageBody)
+	}
+	return size
+}
+
+// draft is a message without a place and an identity.
+type draft struct {
+	content
+	delay *int // seconds; nil for what the queue says
+}
+
+// draft checks all that does not depend on the queue.
+func (e sendEntry) draft() (draft, error) {
+	if e.MessageBody == nil || *e.MessageBody == "" {
+		return draft{}, missingParameter.errorf("The request must contain the parameter MessageBody.")
+	}
+	if !e.MessageBody.allowed() {
+		return draft{}, invalidMessageContents.errorf("Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF.")
+	}
+	if e.DelaySeconds != nil && (*e.DelaySeconds < 0 || *e.DelaySeconds > maxDelay) {
+		return draft{}, invalidParameterValue.errorf("Value %d for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= %d.", *e.DelaySeconds, maxDelay)
+	}
+	if err := e.MessageAttributes.check(); err != nil {
+		return draft{}, err
+	}
+	if err := e.MessageSystemAttributes.checkSystem(); err != nil {
+		return draft{}, err
+	}
+	var groupID string
+	if e.MessageGroupID != nil {
+		groupID = *e.MessageGroupID
+		if !isGroupID(groupID) {
+			return draft{}, invalidParameterValue.errorf("Value %s for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include alphanumeric and punctuation characters. 1 to %d in length.", groupID, maxGroupID)
+		}
+	}
+	if e.MessageDeduplicationID != nil {
+		return draft{}, invalidParameterValue.errorf("Value %s for parameter MessageDeduplicationId is invalid. Reason: The request include parameter that is not valid for this queue type.", *e.MessageDeduplicationID)
+	}
+	body := string(*e.MessageBody)
+	return draft{
+		content: content{
+			body:             body,
+			bodyDigest:       digest(body),
+			attributes:       e.MessageAttributes,
+			attributesDigest: e.MessageAttributes.digest(),
+			system:           e.MessageSystemAttributes,
+			systemDigest:     e.MessageSystemAttributes.digest(),
+			groupID:          groupID,
+			size:             e.size(),
+		},
+		delay: e.DelaySeconds,
+	}, nil
+}
+
+func isGroupID(id string) bool {
+	if id == "" || len(id) > maxGroupID {
+		return false
+	}
+	for _, c := range []byte(id) {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Service) send(q *queue, draft draft, now time.Time) (sendResult, error) {
+	if draft.size > q.settings.maximumSize {
+		return sendResult{}, invalidParameterValue.errorf("One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", q.settings.maximumSize)
+	}
+	delay := q.settings.delay
+	if draft.delay != nil {
+		delay = *draft.delay
+	}
+	m := s.enqueue(q, draft.content, now, seconds(delay))
+	return sendResult{
+		MessageID:                    m.id.String(),
+		MD5OfMessageBody:             m.bodyDigest,
+		MD5OfMessageAttributes:       m.attributesDigest,
+		MD5OfMessageSystemAttributes: m.systemDigest,
+	}, nil
+}
+
+// enqueue makes a new message of content.
+func (s *Service) enqueue(q *queue, content content, now time.Time, delay time.Duration) *message {
+	s.sent++
+	m := &message{content: content, id: s.newID(), sequence: s.sent, sentAt: now}
+	q.add(m, now, delay)
+	return m
+}
+
+// newID draws a version 4 UUID.
+func (s *Service) newID() messageID {
+	var id messageID
+	binary.BigEndian.PutUint64(id[:8], s.random.Uint64())
+	binary.BigEndian.PutUint64(id[8:], s.random.Uint64())
+	id[6] = id[6]&0x0f | 0x40
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}

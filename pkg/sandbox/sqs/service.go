@@ -1,0 +1,189 @@
+package sqs
+
+import (
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/billable-events/billable/pkg/sandbox"
+	"github.com/billable-events/billable/pkg/sandbox/awsjson"
+)
+
+// Config is what a Service is made of. The zero value works.
+type Config struct {
+	Now    func() time.Time // the clock. Defaults to time.Now
+	Faults sandbox.Faults   // decides which calls go wrong. Defaults to none
+
+	BaseURL   string // queue URLs are BaseURL/AccountID/name. Defaults to http://sandbox.local
+	Region    string // in ARNs. Defaults to eu-central-1
+	AccountID string // in ARNs and queue URLs. Defaults to 000000000000
+	SenderID  string // who sent every message. Defaults to AIDASANDBOX0000000000
+
+	// MaxInFlight is how many messages of one queue may be in flight. Defaults
+	// to 120,000, the quota that AWS raises only on request.
+	MaxInFlight int
+
+	// Seed determines message ids and receipt handles: the same seed and the
+	// same order of calls give the same ids.
+	Seed uint64
+}
+
+// Service is a local Amazon SQS.
+type Service struct {
+	config   Config
+	dispatch awsjson.Service
+
+	mu      sync.Mutex
+	queues  map[string]*queue    // by name
+	deleted map[string]time.Time // when a queue of this name was deleted
+	random  *rand.Rand
+	receipt uint64   // the number of the latest receive of any message
+	sent    uint64   // the number of the latest message
+	touched []*queue // queues on which a waiting poll may now be served
+}
+
+// New returns a service without queues.
+func New(config Config) *Service {
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	config.BaseURL = strings.TrimSuffix(config.BaseURL, "/")
+	if config.BaseURL == "" {
+		config.BaseURL = "http://sandbox.local"
+	}
+	if config.Region == "" {
+		config.Region = "eu-central-1"
+	}
+	if config.AccountID == "" {
+		config.AccountID = "000000000000"
+	}
+	if config.SenderID == "" {
+		config.SenderID = "AIDASANDBOX0000000000"
+	}
+	if config.MaxInFlight == 0 {
+		config.MaxInFlight = 120_000
+	}
+
+	s := &Service{
+		config:  config,
+		queues:  map[string]*queue{},
+		deleted: map[string]time.Time{},
+		random:  rand.New(rand.NewPCG(config.Seed, 0x5715)),
+	}
+	s.dispatch = awsjson.Service{
+		Target: "AmazonSQS",
+		Operations: map[string]awsjson.Operation{
+			"CreateQueue":                  s.createQueue,
+			"GetQueueUrl":                  s.getQueueURL,
+			"ListQueues":                   s.listQueues,
+			"DeleteQueue":                  s.deleteQueue,
+			"PurgeQueue":                   s.purgeQueue,
+			"GetQueueAttributes":           s.getQueueAttributes,
+			"SetQueueAttributes":           s.setQueueAttributes,
+			"ListDeadLetterSourceQueues":   s.listDeadLetterSourceQueues,
+			"TagQueue":                     s.tagQueue,
+			"UntagQueue":                   s.untagQueue,
+			"ListQueueTags":                s.listQueueTags,
+			"SendMessage":                  s.sendMessage,
+			"SendMessageBatch":             s.sendMessageBatch,
+			"ReceiveMessage":               s.receiveMessage,
+			"DeleteMessage":                s.deleteMessage,
+			"DeleteMessageBatch":           s.deleteMessageBatch,
+			"ChangeMessageVisibility":      s.changeMessageVisibility,
+			"ChangeMessageVisibilityBatch": s.changeMessageVisibilityBatch,
+			"StartMessageMoveTask":         s.startMessageMoveTask,
+			"ListMessageMoveTasks":         s.listMessageMoveTasks,
+			"CancelMessageMoveTask":        s.cancelMessageMoveTask,
+		},
+		Unknown:  unknownOperation.errorf("The requested operation is not supported here."),
+		Throttle: requestThrottled.errorf("The request was denied due to request throttling."),
+		Internal: internalFailure.errorf("The request processing has failed because of an unknown error."),
+		Faults:   config.Faults,
+	}
+	return s
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.dispatch.ServeHTTP(w, r) }
+
+// locked runs change under the lock at one moment of the clock, then serves
+// the polls that wait on the queues it touched.
+func (s *Service) locked(change func(now time.Time) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.config.Now()
+	err := change(now)
+	s.serveTouched(now)
+	return err
+}
+
+// onQueue is locked for a change of one queue, which it brings up to date first.
+func (s *Service) onQueue(url string, change func(q *queue, now time.Time) error) error {
+	return s.locked(func(now time.Time) error {
+		q, err := s.queueByURL(url)
+		if err != nil {
+			return err
+		}
+		// Whoever waits comes before the caller.
+		s.touch(q)
+		s.serveTouched(now)
+		defer s.touch(q)
+		return change(q, now)
+	})
+}
+
+func (s *Service) touch(q *queue) { s.touched = append(s.touched, q) }
+
+// queueByURL finds a queue by the path of its URL. As with AWS the host does
+// not matter: the SDKs send calls to their own endpoint anyway.
+func (s *Service) queueByURL(url string) (*queue, error) {
+	if url == "" {
+		return nil, missingParameter.errorf("The request must contain the parameter QueueUrl.")
+	}
+	path := strings.Split(url, "/")
+	if len(path) < 2 || path[len(path)-1] == "" || path[len(path)-2] == "" {
+		return nil, invalidAddress.errorf("The address %s is not valid for this endpoint.", url)
+	}
+	q, ok := s.queues[path[len(path)-1]]
+	if !ok || path[len(path)-2] != s.config.AccountID {
+		return nil, queueDoesNotExist.errorf("The specified queue does not exist.")
+	}
+	return q, nil
+}
+
+// queueByARN returns nil when there is no such queue.
+func (s *Service) queueByARN(arn string) *queue {
+	name, ok := strings.CutPrefix(arn, s.arn(""))
+	if !ok {
+		return nil
+	}
+	return s.queues[name]
+}
+
+func (s *Service) arn(name string) string {
+	return "arn:aws:sqs:" + s.config.Region + ":" + s.config.AccountID + ":" + name
+}
+
+func (s *Service) url(name string) string {
+	return s.config.BaseURL + "/" + s.config.AccountID + "/" + name
+}
+
+// decode reads the input of an operation.
+func decode[Input any](call awsjson.Call) (Input, error) {
+	var input Input
+	if !utf8.Valid(call.Body) {
+		return input, serializationException.errorf("The input is not valid UTF-8.")
+	}
+	if err := json.Unmarshal(call.Body, &input); err != nil {
+		return input, serializationException.errorf("The input cannot be read: %s.", err)
+	}
+	return input, nil
+}
+
+// gone says whether the caller of a call has left.
+func gone(ctx context.Context) bool { return ctx.Err() != nil }

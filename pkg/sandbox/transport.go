@@ -1,0 +1,117 @@
+package sandbox
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+)
+
+// ErrConnectionCut is what a caller sees when the service ended the connection
+// without (the whole of) an answer.
+var ErrConnectionCut = errors.New("sandbox: connection cut")
+
+// Transport is an http.RoundTripper that calls Handler in the same process.
+// It works inside a testing/synctest bubble, where real sockets do not: the
+// real SDKs run on it in virtual time.
+//
+// The handler runs in a goroutine of its own and sees the request's context. A
+// caller whose context ends does not wait for it, as over a network: what the
+// handler has begun may still take effect. A handler that panics with
+// http.ErrAbortHandler cuts the connection.
+type Transport struct {
+	Handler http.Handler
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	var body []byte
+	if request.Body != nil {
+		var err error
+		body, err = io.ReadAll(request.Body)
+		_ = request.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+	}
+
+	served := request.Clone(request.Context())
+	served.Body = io.NopCloser(bytes.NewReader(body))
+	served.ContentLength = int64(len(body))
+	served.RequestURI = request.URL.RequestURI()
+	served.RemoteAddr = "127.0.0.1:0"
+	if served.Host == "" {
+		served.Host = request.URL.Host
+	}
+
+	answers := make(chan *answer, 1)
+	go func() {
+		answer := &answer{header: http.Header{}}
+		defer func() {
+			if recovered := recover(); recovered != nil {
+				if recovered != http.ErrAbortHandler { //nolint:errorlint // a panic value, not an error chain
+					panic(recovered)
+				}
+				answer.cut = true
+			}
+			answers <- answer
+		}()
+		t.Handler.ServeHTTP(answer, served)
+	}()
+
+	select {
+	case <-request.Context().Done():
+		return nil, request.Context().Err()
+	case answer := <-answers:
+		return answer.response(request)
+	}
+}
+
+// answer collects what a handler writes.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+	cut    bool
+}
+
+func (a *answer) Header() http.Header { return a.header }
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+		a.header = a.header.Clone()
+	}
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	return a.body.Write(p)
+}
+
+func (a *answer) response(request *http.Request) (*http.Response, error) {
+	if a.cut && a.status == 0 {
+		return nil, ErrConnectionCut
+	}
+	a.WriteHeader(http.StatusOK)
+	length := int64(a.body.Len())
+	body := io.Reader(&a.body)
+	if a.cut {
+		body, length = io.MultiReader(&a.body, cut{}), -1
+	}
+	return &http.Response{
+		Status:        http.StatusText(a.status),
+		StatusCode:    a.status,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        a.header,
+		Body:          io.NopCloser(body),
+		ContentLength: length,
+		Request:       request,
+	}, nil
+}
+
+type cut struct{}
+
+func (cut) Read([]byte) (int, error) { return 0, ErrConnectionCut }
