@@ -5,6 +5,7 @@ package deadletter
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -17,8 +18,9 @@ import (
 
 // Browser shows the messages of the dead-letter queue without taking them.
 type Browser interface {
-	// Browse calls visit for each message. complete says whether all were seen.
-	Browse(ctx context.Context, visit func(queue.Message) error) (complete bool, err error)
+	// Browse calls visit for each message until it returns false. complete says
+	// whether all were seen.
+	Browse(ctx context.Context, visit func(queue.Message) bool) (complete bool, err error)
 }
 
 // Heads reads the ledger.
@@ -62,14 +64,14 @@ type Group struct {
 // List shows all dead letters with what the ledger says about their invoices.
 func List(ctx context.Context, browser Browser, heads Heads) (Listing, error) {
 	listing := Listing{Messages: []Letter{}, Groups: []Group{}}
-	complete, err := browser.Browse(ctx, func(message queue.Message) error {
+	var failed error
+	complete, err := browser.Browse(ctx, func(message queue.Message) bool {
 		letter, err := read(ctx, heads, message)
-		if err == nil {
-			listing.Messages = append(listing.Messages, letter)
-		}
-		return err
+		listing.Messages = append(listing.Messages, letter)
+		failed = err
+		return err == nil
 	})
-	if err != nil {
+	if err := errors.Join(failed, err); err != nil {
 		return listing, err
 	}
 	listing.Complete = complete

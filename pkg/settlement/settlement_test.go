@@ -1,0 +1,467 @@
+package settlement_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/sandbox"
+	"github.com/billable-events/billable/pkg/sandbox/chargebee"
+)
+
+// TestUndisturbed costs one call per line and one to close, and a repeated message
+// none at all.
+func TestUndisturbed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		for i := range 7 {
+			w.write("sub", []string{"calls", "storage", "seats"}[i%3], fmt.Sprintf("%d.25", 100+i), "description=Text", "quantity=2")
+		}
+		id, body := w.renew("sub")
+		settler := w.settler(nil)
+		if outcome := w.handle(settler, body); outcome.Verdict != queue.Done {
+			t.Fatalf("got %+v: %+v", outcome, w.last())
+		}
+		if got := w.calls(); got != "add_charge add_charge add_charge close" {
+			t.Errorf("called %s", got)
+		}
+		w.wantEqualBooks()
+		head := w.head(id)
+		if head.State != billing.Finished || head.Outcome != billing.Closed || head.FinalInvoiceID == "" || head.FinalInvoiceID == id || head.ExpiresAt < time.Now().Add(90*24*time.Hour).Unix() {
+			t.Errorf("got %+v", head)
+		}
+		if found, ok, err := w.store.FindHead(t.Context(), head.FinalInvoiceID); err != nil || !ok || found.InvoiceID != id {
+			t.Errorf("by its final id: %v, %t, %v", found, ok, err)
+		}
+		for _, item := range w.tables.Items("ledger") {
+			if _, ok := item["expires_at"]; !ok {
+				t.Errorf("%v has no time to live", item["invoice_id"])
+			}
+		}
+		if outcome := w.handle(settler, body); outcome.Verdict != queue.Done || !w.last().Repeated {
+			t.Errorf("the repeated message: %+v", outcome)
+		}
+		if len(w.chargebee.Calls()) != 4 {
+			t.Errorf("the repeated message called %s", w.calls())
+		}
+	})
+}
+
+// TestNothingToCharge closes normally, also when all lines come to 0.
+func TestNothingToCharge(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		events []string
+		spoil  func(*world)
+		result billing.Result
+		calls  string
+	}{
+		"no events":              {nil, func(*world) {}, billing.Closed, "close"},
+		"events of 0":            {[]string{"0.4", "0.1", "0"}, func(*world) {}, billing.Closed, "close"},
+		"left open without":      {nil, func(w *world) { w.settings.CloseWithoutEvents = false }, billing.LeftOpen, ""},
+		"closed with":            {[]string{"9"}, func(w *world) { w.settings.CloseWithoutEvents = false }, billing.Closed, "add_charge close"},
+		"never closed":           {[]string{"9"}, func(w *world) { w.settings.Close = false }, billing.LeftOpen, "add_charge"},
+		"never closed, no lines": {nil, func(w *world) { w.settings.Close = false }, billing.LeftOpen, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				test.spoil(w)
+				for _, amount := range test.events {
+					w.write("sub", "calls", amount)
+				}
+				id, body := w.renew("sub")
+				if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Done {
+					t.Fatalf("got %+v: %+v", outcome, w.last())
+				}
+				if got := w.calls(); got != test.calls {
+					t.Errorf("called %q", got)
+				}
+				if head := w.head(id); head.Outcome != test.result {
+					t.Errorf("got %+v", head)
+				}
+				for _, event := range w.events() {
+					if event.Status != billing.EventBilled {
+						t.Errorf("got %+v", event)
+					}
+				}
+				if test.result == billing.Closed {
+					w.wantEqualBooks()
+				}
+			})
+		})
+	}
+}
+
+// TestEmptyInvoice cannot be closed: Chargebee wants a line.
+func TestEmptyInvoice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.write("sub", "calls", "0.2")
+		w.chargebee.AddSubscription(chargebee.Subscription{ID: "sub", CustomerID: "customer", CurrencyCode: "EUR"})
+		invoice, event, err := w.chargebee.Renew(chargebee.Renewal{SubscriptionIDs: []string{"sub"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if outcome := w.deliver(w.settler(nil), w.chargebee.Payload(event.ID)); outcome.Verdict != queue.Done {
+			t.Fatalf("got %+v", outcome)
+		}
+		if head := w.head(invoice.ID); head.Outcome != billing.Empty {
+			t.Errorf("got %+v", head)
+		}
+		for _, event := range w.events() {
+			if event.Status != billing.EventUnbilled {
+				t.Errorf("got %+v", event)
+			}
+		}
+	})
+}
+
+// TestConsolidatedInvoice bills several subscriptions, each line on its own.
+func TestConsolidatedInvoice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.write("sub_a", "calls", "10")
+		w.write("sub_b", "calls", "20")
+		w.write("sub_c", "calls", "40") // is not on the invoice
+		_, body := w.renew("sub_a", "sub_b")
+		if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Done {
+			t.Fatalf("got %+v: %+v", outcome, w.last())
+		}
+		if got := w.calls(); got != "add_charge add_charge close" {
+			t.Errorf("called %s", got)
+		}
+		w.wantEqualBooks()
+	})
+}
+
+// TestWhichEvents takes all unbilled ones before the date, late ones included.
+func TestWhichEvents(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		now := time.Now().Unix()
+		at := func(seconds int64) string { return fmt.Sprintf("occurred_at=%d", seconds) }
+		billed := []string{
+			w.write("sub", "calls", "1", at(now-1)),
+			w.write("sub", "calls", "2", at(now-400*24*3600)),
+			w.write("sub", "calls", "4", "status=unbilled"),
+		}
+		left := []string{w.write("sub", "calls", "8", at(now)), w.write("sub", "calls", "16", at(now+1))}
+		_, body := w.renew("sub")
+		if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Done {
+			t.Fatalf("got %+v", outcome)
+		}
+		events := w.events()
+		for _, id := range billed {
+			if events[id].Status != billing.EventBilled {
+				t.Errorf("got %+v", events[id])
+			}
+		}
+		for _, id := range left {
+			if events[id].Status != "" {
+				t.Errorf("got %+v", events[id])
+			}
+		}
+		w.wantEqualBooks()
+	})
+}
+
+// TestBadEventsReject before anything is charged, and give the claims back; the
+// message can be replayed once the event is mended.
+func TestBadEventsReject(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		event  []string // amount, further attributes
+		reason billing.Reason
+	}{
+		"negative amount":      {[]string{"-1"}, billing.InvalidEvent},
+		"no amount":            {[]string{"1", "amount="}, billing.InvalidEvent},
+		"amount a text":        {[]string{"1", "amount=much"}, billing.InvalidEvent},
+		"no charge code":       {[]string{"1", "charge_code="}, billing.InvalidEvent},
+		"foreign currency":     {[]string{"1", "currency_code=USD"}, billing.CurrencyMismatch},
+		"beyond 64 bits":       {[]string{"9223372036854775808"}, billing.LineLimits},
+		"above the limit":      {[]string{"1000001"}, billing.AboveLimit},
+		"description a number": {[]string{"1", "description=7"}, billing.InvalidEvent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				w.settings.MaxAmount = 1_000_000
+				w.write("sub", "calls", "5")
+				bad := w.write("sub", "bad", test.event[0], test.event[1:]...)
+				id, body := w.renew("sub")
+				settler := w.settler(nil)
+				outcome := w.handle(settler, body)
+				if outcome.Verdict != queue.Reject || outcome.Reason != string(test.reason) {
+					t.Fatalf("got %+v: %+v", outcome, w.last())
+				}
+				if test.reason == billing.InvalidEvent || test.reason == billing.CurrencyMismatch {
+					if !strings.Contains(outcome.Detail, bad) {
+						t.Errorf("the detail %q does not name %s", outcome.Detail, bad)
+					}
+				}
+				if w.calls() != "" {
+					t.Errorf("called %s", w.calls())
+				}
+				for _, event := range w.events() {
+					if event.Status != "" && event.Status != billing.EventUnbilled || event.InvoiceID != "" {
+						t.Errorf("a claim is held: %+v", event)
+					}
+				}
+				if head := w.head(id); head.State != billing.Rejected || head.Owner != "" {
+					t.Errorf("got %+v", head)
+				}
+				// A producer mends the event; the message is replayed.
+				w.mend(bad)
+				if outcome := w.handle(settler, body); outcome.Verdict != queue.Done {
+					t.Fatalf("replayed: %+v: %+v", outcome, w.last())
+				}
+				w.wantEqualBooks()
+			})
+		})
+	}
+}
+
+// mend makes an event one that can be billed.
+func (w *world) mend(eventID string) {
+	w.t.Helper()
+	written := w.written
+	w.written = 0
+	_, _ = fmt.Sscanf(eventID, "event_%d", &w.written)
+	w.written--
+	w.write("sub", "mended", "3")
+	w.written = written
+}
+
+// TestUnreadable messages are rejected without a word to the ledger.
+func TestUnreadable(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		settler := w.settler(nil)
+		if outcome := w.handle(settler, []byte("{")); outcome.Verdict != queue.Reject || outcome.Reason != string(billing.UnreadableMessage) || outcome.Detail == "" {
+			t.Errorf("got %+v", outcome)
+		}
+		if outcome := w.handle(settler, []byte(`{"event_type":"customer_created"}`)); outcome.Verdict != queue.Done {
+			t.Errorf("another type: %+v", outcome)
+		}
+		if got := len(w.tables.Items("ledger")); got != 0 {
+			t.Errorf("the ledger has %d items", got)
+		}
+	})
+}
+
+func TestTooOld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.write("sub", "calls", "5")
+		id, body := w.renew("sub")
+		settler := w.settler(nil)
+		old := func() *queue.Delivery {
+			return &queue.Delivery{Message: queue.Message{Body: body, SentAt: time.Now().Add(-6 * 24 * time.Hour)}}
+		}
+		if outcome := settler.Handle(t.Context(), old()); outcome.Verdict != queue.Reject || outcome.Reason != string(billing.TooOld) {
+			t.Fatalf("got %+v", outcome)
+		}
+		if outcome := w.handle(settler, body); outcome.Verdict != queue.Done {
+			t.Fatalf("a younger copy: %+v", outcome)
+		}
+		if outcome := settler.Handle(t.Context(), old()); outcome.Verdict != queue.Done {
+			t.Errorf("an old copy of a finished one: %+v", outcome)
+		}
+		if head := w.head(id); head.State != billing.Finished {
+			t.Errorf("got %+v", head)
+		}
+		w.wantEqualBooks()
+	})
+}
+
+// TestMessageThatLacksSomething asks Chargebee for it.
+func TestMessageThatLacksSomething(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(string) string{
+		"status": func(body string) string {
+			return strings.Replace(body, `"status":"pending"`, `"status":"payment_due"`, 1)
+		},
+		"subscriptions": func(body string) string { return strings.ReplaceAll(body, `"subscription_id":"sub",`, ``) },
+		"line ids":      func(body string) string { return strings.Replace(body, `"id":"li_`, `"xid":"li_`, 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				w.write("sub", "calls", "5")
+				_, body := w.renew("sub")
+				spoilt := spoil(string(body))
+				if spoilt == string(body) {
+					t.Fatalf("nothing to spoil in %s", body)
+				}
+				if outcome := w.handle(w.settler(nil), []byte(spoilt)); outcome.Verdict != queue.Done {
+					t.Fatalf("got %+v: %+v", outcome, w.last())
+				}
+				if got := w.calls(); got != "retrieve add_charge close" {
+					t.Errorf("called %s", got)
+				}
+				w.wantEqualBooks()
+			})
+		})
+	}
+}
+
+// TestCrash ends the process at every call it makes, before and after the call's
+// effect; the next one goes on. The books are equal every time.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	for _, after := range []bool{false, true} {
+		for at := 1; ; at++ {
+			reached := false
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				for i := range 5 {
+					w.write("sub", []string{"calls", "storage"}[i%2], "7.5")
+				}
+				id, body := w.renew("sub")
+				reached = w.handleAndCrash(&crash{at: at, after: after}, body)
+				time.Sleep(2 * settings.Lease)
+				if outcome := w.deliver(w.settler(nil), body); outcome.Verdict != queue.Done {
+					t.Errorf("crashed at call %d (after its effect: %t): %+v", at, after, outcome)
+				}
+				if head := w.head(id); head.Outcome != billing.Closed {
+					t.Errorf("crashed at call %d (after its effect: %t): %+v", at, after, head)
+				}
+				w.wantEqualBooks()
+			})
+			if t.Failed() {
+				t.Fatalf("at call %d, after its effect: %t", at, after)
+			}
+			if !reached {
+				if at < 15 {
+					t.Errorf("only %d calls were made", at)
+				}
+				break
+			}
+		}
+	}
+}
+
+// TestCrashWhileReleasing does the same for a rejection.
+func TestCrashWhileReleasing(t *testing.T) {
+	t.Parallel()
+	for _, after := range []bool{false, true} {
+		for at := 1; ; at++ {
+			reached := false
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				w.write("sub", "calls", "7.5")
+				bad := w.write("sub", "calls", "-1")
+				_, body := w.renew("sub")
+				reached = w.handleAndCrash(&crash{at: at, after: after}, body)
+				time.Sleep(2 * settings.Lease)
+				settler := w.settler(nil)
+				if outcome := w.deliver(settler, body); outcome.Verdict != queue.Reject {
+					t.Errorf("crashed at call %d (after its effect: %t): %+v", at, after, outcome)
+				}
+				for _, event := range w.events() {
+					if event.InvoiceID != "" {
+						t.Errorf("crashed at call %d (after its effect: %t): %+v", at, after, event)
+					}
+				}
+				w.mend(bad)
+				if outcome := w.deliver(settler, body); outcome.Verdict != queue.Done {
+					t.Errorf("crashed at call %d (after its effect: %t): replayed: %+v", at, after, outcome)
+				}
+				w.wantEqualBooks()
+			})
+			if t.Failed() {
+				t.Fatalf("at call %d, after its effect: %t", at, after)
+			}
+			if !reached {
+				break
+			}
+		}
+	}
+}
+
+// once strikes the n-th call of an operation.
+func once(operation string, n int, fault sandbox.Fault) sandbox.Faults {
+	calls := 0
+	return sandbox.FaultFunc(func(called string) sandbox.Fault {
+		if called != operation {
+			return sandbox.Fault{}
+		}
+		if calls++; calls == n {
+			return fault
+		}
+		return sandbox.Fault{}
+	})
+}
+
+// TestDoubt loses the answer of a call that adds the second of three lines, in every
+// way, and lets the consumer be away for a time. It ends with one line each.
+func TestDoubt(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]sandbox.Fault{
+		"no effect":      {Kind: sandbox.Refuse},
+		"effect at once": {Kind: sandbox.LoseReply},
+		"half an answer": {Kind: sandbox.CutBody},
+		"a late effect":  {Kind: sandbox.ApplyLate, Late: 4 * time.Minute},
+		"locked":         {Kind: sandbox.Throttle},
+	} {
+		for _, away := range []time.Duration{0, 10 * time.Minute, 21 * time.Minute, 31 * time.Minute, 48 * time.Hour} {
+			t.Run(fmt.Sprintf("%s, away for %s", name, away), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t, once("add_charge", 2, fault))
+					for _, code := range []string{"calls", "storage", "seats"} {
+						w.write("sub", code, "12.5")
+					}
+					id, body := w.renew("sub")
+					if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Retry {
+						t.Fatalf("got %+v", outcome)
+					}
+					time.Sleep(away)
+					if outcome := w.deliver(w.settler(nil), body); outcome.Verdict != queue.Done {
+						t.Fatalf("got %+v", outcome)
+					}
+					if head := w.head(id); head.Outcome != billing.Closed {
+						t.Errorf("got %+v", head)
+					}
+					w.wantEqualBooks()
+					time.Sleep(10 * time.Minute)
+					w.wantEqualBooks() // nothing comes late
+				})
+			})
+		}
+	}
+}
+
+// TestDoubtOnALongInvoice finds the line among more than one page of lines.
+func TestDoubtOnALongInvoice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, once("add_charge", 149, sandbox.Fault{Kind: sandbox.LoseReply}))
+		for i := range 150 {
+			w.write("sub", fmt.Sprintf("code_%03d", i), "12")
+		}
+		_, body := w.renew("sub")
+		if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Retry {
+			t.Fatalf("got %+v", outcome)
+		}
+		time.Sleep(time.Hour)
+		if outcome := w.deliver(w.settler(nil), body); outcome.Verdict != queue.Done {
+			t.Fatalf("got %+v", outcome)
+		}
+		w.wantEqualBooks()
+	})
+}
