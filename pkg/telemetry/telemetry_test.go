@@ -72,7 +72,8 @@ func TestAdminListensAndStops(t *testing.T) {
 	if err := admin.Stop(context.Background()); err != nil {
 		t.Error(err)
 	}
-	if _, err := client.Get("http://" + addr.String() + "/readyz"); err == nil {
+	if response, err := client.Get("http://" + addr.String() + "/readyz"); err == nil {
+		response.Body.Close()
 		t.Error("it answers after it was stopped")
 	}
 }

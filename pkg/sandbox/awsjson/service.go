@@ -11,6 +11,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -110,9 +111,7 @@ func (s *Service) write(w http.ResponseWriter, output any, err error, fault sand
 			w.Header().Set("X-Amzn-Query-Error", typed.QueryCode)
 		}
 		members := map[string]any{"__type": typed.Type, "message": typed.Message}
-		for name, value := range typed.Fields {
-			members[name] = value
-		}
+		maps.Copy(members, typed.Fields)
 		output = members
 	}
 	if output == nil {

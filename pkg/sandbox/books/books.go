@@ -104,7 +104,7 @@ func add(book map[string]sums, draft string, event Event) {
 func (a *Account) early(event Event) {
 	a.EventsEarly++
 	if event.Status != "" && event.Status != "unbilled" {
-		a.differ("event %s/%s is not due on any invoice, and is %s on %s", event.SubscriptionID, event.EventID, event.Status, event.InvoiceID)
+		a.differf("event %s/%s is not due on any invoice, and is %s on %s", event.SubscriptionID, event.EventID, event.Status, event.InvoiceID)
 	}
 }
 
@@ -114,14 +114,14 @@ func (a *Account) due(event Event, invoice *Invoice, ledger map[string]sums) {
 		a.EventsBilled++
 		add(ledger, event.InvoiceID, event)
 		if event.InvoiceID != invoice.DraftID || event.FinalID != invoice.ID {
-			a.differ("event %s/%s is billed on %s as %s, due on %s as %s", event.SubscriptionID, event.EventID, event.InvoiceID, event.FinalID, invoice.DraftID, invoice.ID)
+			a.differf("event %s/%s is billed on %s as %s, due on %s as %s", event.SubscriptionID, event.EventID, event.InvoiceID, event.FinalID, invoice.DraftID, invoice.ID)
 		}
 	case "claimed":
 		a.EventsHeld++
-		a.differ("event %s/%s is claimed for %s and not billed", event.SubscriptionID, event.EventID, event.InvoiceID)
+		a.differf("event %s/%s is claimed for %s and not billed", event.SubscriptionID, event.EventID, event.InvoiceID)
 	default:
 		a.EventsLeft++
-		a.differ("event %s/%s is due on %s and not billed", event.SubscriptionID, event.EventID, invoice.DraftID)
+		a.differf("event %s/%s is due on %s and not billed", event.SubscriptionID, event.EventID, invoice.DraftID)
 	}
 }
 
@@ -130,7 +130,7 @@ func (a *Account) invoice(invoice Invoice, owed, ledger sums) {
 	if invoice.Closed {
 		a.Closed++
 	} else {
-		a.differ("invoice %s is not closed", invoice.DraftID)
+		a.differf("invoice %s is not closed", invoice.DraftID)
 	}
 	a.Charges += len(invoice.Charges)
 	for _, charge := range invoice.Charges {
@@ -141,15 +141,15 @@ func (a *Account) invoice(invoice Invoice, owed, ledger sums) {
 		a.Owed += owes
 		a.Ledger += says
 		if !owed[key].Equal(ledger[key]) {
-			a.differ("%s, %s of %s: owed are %s, the ledger says %s", invoice.DraftID, key.code, key.subscription, owed[key], ledger[key])
+			a.differf("%s, %s of %s: owed are %s, the ledger says %s", invoice.DraftID, key.code, key.subscription, owed[key], ledger[key])
 		}
 	}
 	if want, got := expected(owed), listed(invoice.Charges); want != got {
-		a.differ("%s: owed are the lines %s, billed are %s", invoice.DraftID, want, got)
+		a.differf("%s: owed are the lines %s, billed are %s", invoice.DraftID, want, got)
 	}
 }
 
-func (a *Account) differ(format string, args ...any) {
+func (a *Account) differf(format string, args ...any) {
 	a.Differences = append(a.Differences, fmt.Sprintf(format, args...))
 }
 

@@ -1,0 +1,26 @@
+// Command consumer bills pending Chargebee invoices and operates their dead letters
+// and ledger.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/billable-events/billable/pkg/consumer"
+	"github.com/billable-events/billable/pkg/lifecycle"
+)
+
+func main() {
+	os.Exit(run())
+}
+
+func run() int {
+	ctx, cancel := lifecycle.UntilSignal(context.Background())
+	defer cancel()
+	return consumer.Main(ctx, consumer.Process{
+		Args:    os.Args[1:],
+		Environ: os.Environ(),
+		Stdout:  os.Stdout,
+		Stderr:  os.Stderr,
+	})
+}

@@ -1,0 +1,144 @@
+package consumer
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/budget"
+	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/settlement"
+	"github.com/billable-events/billable/pkg/telemetry"
+)
+
+// metrics is what the consumer counts. Labels come from closed sets.
+type metrics struct {
+	messages      *prometheus.CounterVec   // outcome
+	ignored       prometheus.Counter       // messages of other event types
+	settlements   *prometheus.CounterVec   // outcome, reason
+	settling      prometheus.Histogram     // seconds per handling
+	chargebee     *prometheus.CounterVec   // operation, kind
+	chargebeeTook *prometheus.HistogramVec // operation
+	revenueAtRisk *prometheus.CounterVec   // reason
+	mismatched    prometheus.Counter
+	survived      *prometheus.CounterVec // what
+
+	sending sendings
+}
+
+func newMetrics(registry *prometheus.Registry, pacer *budget.Pacer, breaker *settlement.Breaker) *metrics {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: telemetry.Namespace, Name: name, Help: help})
+	}
+	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: telemetry.Namespace, Name: name, Help: help}, labels)
+	}
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: telemetry.Namespace, Name: name, Help: help}, value)
+	}
+	m := &metrics{
+		messages:    counters("messages_total", "Messages by what became of them.", "outcome"),
+		ignored:     counter("messages_ignored_total", "Messages acknowledged because their event is of another type."),
+		settlements: counters("settlements_total", "Handlings of invoices by how they ended.", "outcome", "reason"),
+		settling: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: telemetry.Namespace, Name: "settlement_seconds", Help: "Time of one handling of an invoice.",
+			Buckets: prometheus.ExponentialBuckets(0.01, 3, 11),
+		}),
+		chargebee: counters("chargebee_requests_total", "Calls to Chargebee by what their answer means.", "operation", "kind"),
+		chargebeeTook: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: telemetry.Namespace, Name: "chargebee_request_seconds", Help: "Time of one call to Chargebee.",
+			Buckets: prometheus.ExponentialBuckets(0.01, 2, 12),
+		}, []string{"operation"}),
+		revenueAtRisk: counters("revenue_at_risk_total", "Invoices that may have been closed without all our charges.", "reason"),
+		mismatched:    counter("events_mismatched_total", "Events that were not in the state that the ledger says."),
+		survived:      counters("worker_failures_total", "What the pool of workers survived.", "what"),
+		sending:       sendings{since: map[string]int64{}},
+	}
+	registry.MustRegister(
+		m.messages, m.ignored, m.settlements, m.settling, m.chargebee, m.chargebeeTook, m.revenueAtRisk, m.mismatched, m.survived,
+		gauge("budget_granted", "Calls to Chargebee per minute that this process may make.", pacer.Granted),
+		gauge("budget_paused", "1 while no calls to Chargebee are made: a pause, or a breaker that is open.", func() float64 {
+			if pacer.Paused() || breaker.Open() {
+				return 1
+			}
+			return 0
+		}),
+		gauge("sending_oldest_seconds", "Age of the oldest line whose fate at Chargebee this process does not know.", m.sending.oldest),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Namespace: telemetry.Namespace, Name: "budget_used_total", Help: "Calls to Chargebee that this process was permitted.",
+		}, func() float64 { return float64(pacer.Used()) }),
+	)
+	return m
+}
+
+// outcome is the label of how a handling ended.
+func outcome(report settlement.Report) string {
+	switch {
+	case report.Repeated:
+		return "repeated"
+	case report.Outcome.Verdict == queue.Reject:
+		return "rejected"
+	case report.Outcome.Verdict == queue.Done:
+		return string(report.Result)
+	default:
+		return "deferred"
+	}
+}
+
+// atRisk are the reasons for which revenue may be lost unless a person acts.
+var atRisk = map[billing.Reason]bool{
+	billing.InvoiceNotPending: true,
+	billing.SuccessorUnknown:  true,
+	billing.LineRemoved:       true,
+}
+
+func (m *metrics) handled(report settlement.Report) {
+	if report.InvoiceID == "" {
+		if report.Outcome.Verdict == queue.Done {
+			m.ignored.Inc()
+		} else {
+			m.settlements.WithLabelValues(outcome(report), string(report.Reason)).Inc()
+		}
+		return
+	}
+	m.settlements.WithLabelValues(outcome(report), string(report.Reason)).Inc()
+	m.settling.Observe(report.Took.Seconds())
+	m.sending.note(report)
+	if report.Outcome.Verdict == queue.Reject && atRisk[report.Reason] {
+		m.revenueAtRisk.WithLabelValues(string(report.Reason)).Inc()
+	}
+}
+
+// sendings remembers the invoices that this process left with a line in doubt.
+type sendings struct {
+	mu    sync.Mutex
+	since map[string]int64 // unix seconds, by invoice
+}
+
+func (s *sendings) note(report settlement.Report) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.since, report.InvoiceID)
+	if report.SendingSince != 0 && report.Outcome.Verdict == queue.Retry {
+		s.since[report.InvoiceID] = report.SendingSince
+	}
+}
+
+// oldest is the age of the longest doubt. One that another process ended is
+// forgotten after a day: the message did not come back here.
+func (s *sendings) oldest() float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now().Unix()
+	var oldest int64
+	for invoiceID, since := range s.since {
+		if age := now - since; age > int64((24 * time.Hour).Seconds()) {
+			delete(s.since, invoiceID)
+		} else {
+			oldest = max(oldest, age)
+		}
+	}
+	return float64(oldest)
+}

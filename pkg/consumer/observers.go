@@ -1,0 +1,87 @@
+package consumer
+
+import (
+	"github.com/rs/zerolog"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/chargebeeapi"
+	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/settlement"
+)
+
+// observer writes what the use cases tell into metrics and log.
+type observer struct {
+	metrics *metrics
+	logger  zerolog.Logger
+}
+
+// settlementObserver is a settlement.Observer: one wide event per handling.
+type settlementObserver struct{ observer }
+
+func (o settlementObserver) Handled(report settlement.Report) {
+	o.metrics.handled(report)
+	entry := o.logger.Info()
+	switch {
+	case report.Err != nil:
+		entry = o.logger.Error().Err(report.Err)
+	case report.Outcome.Verdict == queue.Reject:
+		entry = o.logger.Warn()
+	}
+	entry = entry.
+		Str("message_id", report.MessageID).
+		Str("event_id", report.EventID).
+		Str("invoice_id", report.InvoiceID).
+		Str("verdict", report.Outcome.Verdict.String()).
+		Str("outcome", outcome(report)).
+		Dur("took_ms", report.Took)
+	if report.InvoiceID == "" {
+		entry = entry.Str("event_type", report.EventType)
+	} else {
+		entry = entry.
+			Str("state", string(report.State)).
+			Int("attempts", report.Attempts).
+			Int("events", report.Events).
+			Int("lines", report.Lines)
+	}
+	if report.Reason != "" {
+		entry = entry.Str("reason", string(report.Reason)).Str("detail", report.Outcome.Detail)
+	}
+	if report.Outcome.Verdict == queue.Retry {
+		entry = entry.Str("why", report.Why).Dur("after_ms", report.Outcome.After)
+	}
+	entry.Msg("message handled")
+}
+
+func (o settlementObserver) Mismatched(invoiceID string, event billing.ChangedEvent) {
+	o.metrics.mismatched.Inc()
+	o.logger.Error().
+		Str("invoice_id", invoiceID).
+		Str("event", event.EventKey.String()).
+		Str("status", event.Status).
+		Str("event_invoice_id", event.InvoiceID).
+		Msg("event is not in the state that the ledger says; it is left as found")
+}
+
+// workerObserver is a worker.Observer.
+type workerObserver struct{ observer }
+
+func (o workerObserver) Handled(message queue.Message, outcome queue.Outcome, err error) {
+	o.metrics.messages.WithLabelValues(outcome.Verdict.String()).Inc()
+	if err != nil {
+		o.logger.Warn().Err(err).
+			Str("message_id", message.ID).
+			Str("verdict", outcome.Verdict.String()).
+			Msg("what became of the message could not be carried out: it comes back")
+	}
+}
+
+func (o workerObserver) Failed(what string, err error) {
+	o.metrics.survived.WithLabelValues(what).Inc()
+	o.logger.Warn().Err(err).Str("what", what).Msg("the pool survived a failure")
+}
+
+// called takes note of one call to Chargebee.
+func (o observer) called(observation chargebeeapi.Observation) {
+	o.metrics.chargebee.WithLabelValues(observation.Operation, observation.Kind).Inc()
+	o.metrics.chargebeeTook.WithLabelValues(observation.Operation).Observe(observation.Took.Seconds())
+}

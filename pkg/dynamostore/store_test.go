@@ -1,0 +1,415 @@
+package dynamostore_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/dynamostore"
+	"github.com/billable-events/billable/pkg/sandbox"
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
+)
+
+type fixture struct {
+	t     *testing.T
+	sdk   *awsdynamodb.Client
+	store *dynamostore.Store
+	fate  func(operation string) sandbox.Fault
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{t: t}
+	service := dynamodb.New(dynamodb.Config{Faults: sandbox.FaultFunc(func(operation string) sandbox.Fault {
+		if f.fate == nil {
+			return sandbox.Fault{}
+		}
+		return f.fate(operation)
+	})})
+	f.sdk = awsdynamodb.NewFromConfig(aws.Config{
+		Region:      "eu-central-1",
+		Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
+		HTTPClient:  &http.Client{Transport: sandbox.Transport{Handler: service}},
+		Retryer:     func() aws.Retryer { return aws.NopRetryer{} },
+	}, func(options *awsdynamodb.Options) { options.BaseEndpoint = aws.String("http://sandbox.local") })
+	f.store = &dynamostore.Store{Client: f.sdk, EventsTable: "events", LedgerTable: "ledger"}
+	if _, err := f.tables().Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func (f *fixture) tables() *dynamostore.Tables {
+	return &dynamostore.Tables{Client: f.sdk, EventsTable: "events", LedgerTable: "ledger"}
+}
+
+func (f *fixture) put(item map[string]types.AttributeValue) {
+	f.t.Helper()
+	if _, err := f.sdk.PutItem(f.t.Context(), &awsdynamodb.PutItemInput{TableName: aws.String("events"), Item: item}); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func text(value string) types.AttributeValue   { return &types.AttributeValueMemberS{Value: value} }
+func number(value string) types.AttributeValue { return &types.AttributeValueMemberN{Value: value} }
+
+// event is an item with attributes replaced; a nil value removes one.
+func event(id string, more map[string]types.AttributeValue) map[string]types.AttributeValue {
+	item := map[string]types.AttributeValue{
+		"subscription_id": text("sub"), "event_id": text(id), "unbilled": text("sub"), "occurred_at": number("100"),
+		"charge_code": text("calls"), "amount": number("1.50"), "currency_code": text("EUR"),
+	}
+	for name, value := range more {
+		if value == nil {
+			delete(item, name)
+		} else {
+			item[name] = value
+		}
+	}
+	return item
+}
+
+func (f *fixture) unbilled() []billing.Event {
+	f.t.Helper()
+	var events []billing.Event
+	for event, err := range f.store.Unbilled(f.t.Context(), "sub", 1000) {
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		events = append(events, event)
+	}
+	return events
+}
+
+func (f *fixture) commit(step billing.Step) error {
+	f.t.Helper()
+	return f.store.Commit(f.t.Context(), step)
+}
+
+func (f *fixture) must(step billing.Step) {
+	f.t.Helper()
+	if err := f.commit(step); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// full is a head with every field set.
+func full() billing.Head {
+	return billing.Head{
+		InvoiceID: "draft", State: billing.Charging, Resume: billing.Closing, Owner: "o", Generation: 3, Write: "w1",
+		LeaseUntil: 100, Attempts: 2, Epoch: "e", Pages: 4, Cursor: 5, SendingSince: 101, Doubt: true, GoneAt: 102,
+		Verdict: "srh", Settled: 1, Outcome: billing.Closed, Reason: billing.LineRemoved, Detail: "d", FinalInvoiceID: "final",
+		UpdatedAt: 103, ExpiresAt: 104, Version: 1,
+	}
+}
+
+func TestHeadKeepsEveryField(t *testing.T) {
+	t.Parallel()
+	head := full()
+	for i, value := 0, reflect.ValueOf(head); i < value.NumField(); i++ {
+		if value.Field(i).IsZero() {
+			t.Fatalf("the test sets no %s", value.Type().Field(i).Name)
+		}
+	}
+	f := newFixture(t)
+	f.must(billing.Step{Head: head})
+	got, ok, err := f.store.Head(t.Context(), "draft")
+	if err != nil || !ok || got != head {
+		t.Errorf("got %+v, %t, %v", got, ok, err)
+	}
+	if _, ok, err := f.store.Head(t.Context(), "other"); ok || err != nil {
+		t.Errorf("another: %t, %v", ok, err)
+	}
+}
+
+// TestFence lets only the writer of the last write write the next.
+func TestFence(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	head := func(write string) billing.Head { return billing.Head{InvoiceID: "draft", Write: write} }
+	manifest := &billing.Manifest{InvoiceID: "draft", Epoch: "e"}
+	f.must(billing.Step{Head: head("w1")})
+	for name, test := range map[string]struct {
+		step billing.Step
+		want error
+	}{
+		"a second first one":              {billing.Step{Head: head("x")}, billing.ErrFenced},
+		"a second first one, with more":   {billing.Step{Head: head("x"), Manifest: manifest}, billing.ErrFenced},
+		"conditioned on another":          {billing.Step{Previous: "w0", Head: head("x")}, billing.ErrFenced},
+		"conditioned on another, more":    {billing.Step{Previous: "w0", Head: head("x"), Manifest: manifest}, billing.ErrFenced},
+		"the same again":                  {billing.Step{Head: head("w1")}, nil},
+		"the same again, with more":       {billing.Step{Head: head("w1"), Manifest: manifest}, nil},
+		"of an invoice that is not there": {billing.Step{Previous: "w1", Head: billing.Head{InvoiceID: "other", Write: "x"}}, billing.ErrFenced},
+	} {
+		if err := f.commit(test.step); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := f.store.Manifest(t.Context(), "draft", "e"); !errors.Is(err, billing.ErrNotFound) {
+		t.Errorf("a part of a refused step was applied: %v", err)
+	}
+	f.must(billing.Step{Previous: "w1", Head: head("w2")})
+	if err := f.commit(billing.Step{Previous: "w1", Head: head("w3")}); !errors.Is(err, billing.ErrFenced) {
+		t.Errorf("after a takeover: %v", err)
+	}
+}
+
+func TestEpochIsKept(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	manifest := billing.Manifest{
+		InvoiceID: "draft", Epoch: "e", Date: 1, CurrencyCode: "EUR", CustomerID: "c", SubscriptionID: "s",
+		Subscriptions: []string{"s"}, LineIDs: []string{"li"}, Unconfirmed: true, ClaimedAt: 2,
+	}
+	f.put(event("a", map[string]types.AttributeValue{"description": text(strings.Repeat("ü", 400)), "quantity": number("3")}))
+	claimed := f.unbilled()
+	plan := billing.Plan{}
+	for i := range 750 {
+		plan.Lines = append(plan.Lines, billing.Line{
+			SubscriptionID: strings.Repeat("s", 1000), ChargeCode: fmt.Sprint(i), Amount: 9223372036854775807, Quantity: "1", Events: 2,
+			From: 3, To: 4, Description: "d", Marker: "m", IdempotencyKey: "k",
+		})
+	}
+	head := billing.Head{InvoiceID: "draft", Epoch: "e", Write: "w1"}
+	f.must(billing.Step{Head: head, Manifest: &manifest})
+	head.Write = "w2"
+	f.must(billing.Step{Previous: "w1", Head: head, Claim: &billing.Page{Events: claimed}})
+	head.Write = "w3"
+	f.must(billing.Step{Previous: "w2", Head: head, Plan: &plan})
+
+	gotManifest, err := f.store.Manifest(t.Context(), "draft", "e")
+	if err != nil || !reflect.DeepEqual(gotManifest, manifest) {
+		t.Errorf("got %+v, %v", gotManifest, err)
+	}
+	page, err := f.store.Page(t.Context(), "draft", "e", 0)
+	want := claimed[0]
+	want.Description, want.Size = billing.Cut(want.Description, billing.MaxDescription), 0
+	if err != nil || len(page.Events) != 1 || page.Events[0] != want {
+		t.Errorf("got %+v, %v", page, err)
+	}
+	gotPlan, err := f.store.Plan(t.Context(), "draft", "e")
+	if err != nil || !reflect.DeepEqual(gotPlan, plan) {
+		t.Errorf("got %d lines, %v", len(gotPlan.Lines), err)
+	}
+	if len(plan.Parts()) < 3 {
+		t.Error("the plan has too few parts to test them")
+	}
+}
+
+// TestClaimNeedsEventsAsRead changes an event between the read and the claim.
+func TestClaimNeedsEventsAsRead(t *testing.T) {
+	t.Parallel()
+	base := map[string]types.AttributeValue{"description": text("text"), "quantity": number("2")}
+	for name, test := range map[string]struct {
+		read   map[string]types.AttributeValue
+		change map[string]types.AttributeValue
+		drops  bool
+	}{
+		"nothing":                     {base, nil, false},
+		"an attribute nobody folds":   {base, map[string]types.AttributeValue{"region": text("eu")}, false},
+		"the same number, written so": {base, map[string]types.AttributeValue{"amount": number("1.5")}, false},
+		"status said":                 {base, map[string]types.AttributeValue{"status": text("unbilled")}, false},
+		"empty texts":                 {map[string]types.AttributeValue{"description": text("")}, nil, false},
+		"amount":                      {base, map[string]types.AttributeValue{"amount": number("2")}, true},
+		"amount removed":              {base, map[string]types.AttributeValue{"amount": nil}, true},
+		"description":                 {base, map[string]types.AttributeValue{"description": text("other")}, true},
+		"description added":           {nil, map[string]types.AttributeValue{"description": text("new")}, true},
+		"quantity added":              {nil, map[string]types.AttributeValue{"quantity": number("1")}, true},
+		"charge code":                 {base, map[string]types.AttributeValue{"charge_code": text("other")}, true},
+		"currency":                    {base, map[string]types.AttributeValue{"currency_code": text("USD")}, true},
+		"occurred later":              {base, map[string]types.AttributeValue{"occurred_at": number("101")}, true},
+		"claimed":                     {base, map[string]types.AttributeValue{"status": text("claimed"), "unbilled": nil}, true},
+		"billed":                      {base, map[string]types.AttributeValue{"status": text("billed"), "unbilled": nil}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.put(event("a", test.read))
+			f.put(event("b", nil))
+			read := f.unbilled()
+			merged := map[string]types.AttributeValue{}
+			for _, attributes := range []map[string]types.AttributeValue{test.read, test.change} {
+				maps.Copy(merged, attributes)
+			}
+			f.put(event("a", merged))
+			head := billing.Head{InvoiceID: "draft", Epoch: "e", Write: "w1"}
+			err := f.commit(billing.Step{Head: head, Claim: &billing.Page{Events: read}})
+			changed, ok := errors.AsType[*billing.EventsChanged](err)
+			if ok != test.drops || !ok && err != nil {
+				t.Fatalf("got %v", err)
+			}
+			if ok && (len(changed.Events) != 1 || changed.Events[0].EventID != "a") {
+				t.Errorf("got %+v", changed.Events)
+			}
+			left := len(f.unbilled())
+			if !test.drops && left != 0 || test.drops && left == 0 {
+				t.Errorf("%d events show as unbilled", left)
+			}
+		})
+	}
+}
+
+// TestFaultyEvents can be claimed and given back.
+func TestFaultyEvents(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	faults := map[string]map[string]types.AttributeValue{
+		"amount is not a number":        {"amount": text("1")},
+		"quantity is not a number":      {"quantity": &types.AttributeValueMemberBOOL{Value: true}},
+		"charge_code is not a string":   {"charge_code": number("1")},
+		"description is not a string":   {"description": &types.AttributeValueMemberNULL{Value: true}},
+		"currency_code is not a string": {"currency_code": &types.AttributeValueMemberL{}},
+		"occurred_at is not an integer": {"occurred_at": number("100.5")},
+	}
+	for fault, attributes := range faults {
+		f.put(event(fault, attributes))
+	}
+	read := f.unbilled()
+	if len(read) != len(faults) {
+		t.Fatalf("got %d events", len(read))
+	}
+	var keys []billing.EventKey
+	for _, event := range read {
+		if !strings.HasPrefix(event.Fault, event.EventID) {
+			t.Errorf("%s: %q", event.EventID, event.Fault)
+		}
+		keys = append(keys, event.EventKey)
+	}
+	head := billing.Head{InvoiceID: "draft", Epoch: "e", Write: "w1"}
+	f.must(billing.Step{Head: head, Claim: &billing.Page{Events: read}})
+	if left := f.unbilled(); len(left) != 0 {
+		t.Errorf("%d are left", len(left))
+	}
+	head.Write = "w2"
+	f.must(billing.Step{Previous: "w1", Head: head, Release: keys})
+	if left := f.unbilled(); len(left) != len(faults) {
+		t.Errorf("%d came back", len(left))
+	}
+}
+
+// TestBillAndRelease only what this invoice has claimed.
+func TestBillAndRelease(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for _, id := range []string{"bill", "release", "foreign", "free"} {
+		f.put(event(id, nil))
+	}
+	events := map[string]billing.Event{}
+	for _, event := range f.unbilled() {
+		events[event.EventID] = event
+	}
+	head := billing.Head{InvoiceID: "draft", Epoch: "e", Write: "w1", UpdatedAt: 500}
+	f.must(billing.Step{Head: head, Claim: &billing.Page{Events: []billing.Event{events["bill"], events["release"]}}})
+	f.must(billing.Step{Head: billing.Head{InvoiceID: "other", Epoch: "e", Write: "o1"}, Claim: &billing.Page{Events: []billing.Event{events["foreign"]}}})
+
+	key := func(id string) billing.EventKey { return billing.EventKey{SubscriptionID: "sub", EventID: id} }
+	head.Write, head.FinalInvoiceID = "w2", "final"
+	step := billing.Step{
+		Previous: "w1", Head: head,
+		Bill:    []billing.EventKey{key("bill"), key("foreign"), key("gone")},
+		Release: []billing.EventKey{key("release"), key("free")},
+	}
+	changed, ok := errors.AsType[*billing.EventsChanged](f.commit(step))
+	if !ok {
+		t.Fatal("events of others were taken")
+	}
+	found := map[string]billing.ChangedEvent{}
+	for _, event := range changed.Events {
+		found[event.EventID] = event
+	}
+	if len(found) != 3 || found["foreign"].InvoiceID != "other" || found["foreign"].Status != billing.EventClaimed ||
+		found["gone"].Status != "" || found["free"].Status != billing.EventUnbilled {
+		t.Errorf("got %+v", changed.Events)
+	}
+	step.Bill, step.Release, step.Final = step.Bill[:1], step.Release[:1], true
+	f.must(step)
+	output, err := f.sdk.GetItem(t.Context(), &awsdynamodb.GetItemInput{TableName: aws.String("events"), Key: map[string]types.AttributeValue{"subscription_id": text("sub"), "event_id": text("bill")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]types.AttributeValue{
+		"status": text("billed"), "invoice_id": text("draft"), "final_invoice_id": text("final"), "billed_at": number("500"),
+	} {
+		if !reflect.DeepEqual(output.Item[name], want) {
+			t.Errorf("%s is %v", name, output.Item[name])
+		}
+	}
+	if found, ok, err := f.store.FindHead(t.Context(), "final"); err != nil || !ok || found.InvoiceID != "draft" {
+		t.Errorf("by the final id: %v, %t, %v", found, ok, err)
+	}
+	left := f.unbilled()
+	if !slices.ContainsFunc(left, func(event billing.Event) bool { return event.EventID == "release" }) || len(left) != 2 {
+		t.Errorf("unbilled are %v", left)
+	}
+}
+
+// TestBusy covers what passes: a step that met it can be repeated, whether or not it
+// was applied.
+func TestBusy(t *testing.T) {
+	t.Parallel()
+	for name, kind := range map[string]sandbox.Kind{
+		"throttle": sandbox.Throttle, "refusal": sandbox.Refuse, "lost reply": sandbox.LoseReply, "half an answer": sandbox.CutBody, "conflict": sandbox.Partial,
+	} {
+		for _, whole := range []bool{false, true} {
+			if kind == sandbox.Partial && !whole {
+				continue // a single write meets no conflict of transactions
+			}
+			t.Run(fmt.Sprintf("%s, transaction %t", name, whole), func(t *testing.T) {
+				t.Parallel()
+				f := newFixture(t)
+				step := billing.Step{Head: billing.Head{InvoiceID: "draft", Epoch: "e", Write: "w1"}}
+				if whole {
+					step.Manifest = &billing.Manifest{InvoiceID: "draft", Epoch: "e"}
+				}
+				f.fate = func(string) sandbox.Fault { return sandbox.Fault{Kind: kind} }
+				if err := f.commit(step); !errors.Is(err, billing.ErrBusy) {
+					t.Fatalf("got %v", err)
+				}
+				f.fate = nil
+				f.must(step)
+				f.must(step)
+			})
+		}
+	}
+}
+
+func TestTables(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	states, err := f.tables().Create(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, state := range states {
+		if state.Created || len(state.Differences) > 0 {
+			t.Errorf("the second time: %+v", state)
+		}
+	}
+	ttl, err := f.sdk.DescribeTimeToLive(t.Context(), &awsdynamodb.DescribeTimeToLiveInput{TableName: aws.String("ledger")})
+	if err != nil || ttl.TimeToLiveDescription.TimeToLiveStatus != types.TimeToLiveStatusEnabled || *ttl.TimeToLiveDescription.AttributeName != "expires_at" {
+		t.Errorf("got %+v, %v", ttl, err)
+	}
+
+	swapped := &dynamostore.Tables{Client: f.sdk, EventsTable: "ledger", LedgerTable: "events"}
+	states, err = swapped.Create(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(states[0].Differences, "; "); !strings.Contains(got, "the key is invoice_id (HASH)") || !strings.Contains(got, "index unbilled is missing") {
+		t.Errorf("got %q", got)
+	}
+	if len(states[1].Differences) == 0 {
+		t.Error("the table of events passes for the ledger")
+	}
+}
