@@ -76,7 +76,7 @@ func (s *Settler) spend(ctx context.Context, permit *pace.Permit, send func(cont
 		return err
 	}
 	failure, failed := asFailure(err)
-	if failed && failure.Kind == billing.Limited && !failure.Resource {
+	if failed && failure.Kind == billing.Limited && !failure.Resource && !failure.Replayed {
 		s.Pacer.Pause(permit, failure.RetryAfter)
 	}
 	return err
@@ -89,10 +89,7 @@ func (s *Settler) explain(failure *billing.Failure) error {
 	case billing.Transient:
 		return wait(retry.Jitter(outageWait, 0.5), failure.Error())
 	case billing.Limited:
-		if failure.Resource {
-			return wait(retry.Jitter(lockWait, 0.75), failure.Error())
-		}
-		return wait(max(failure.RetryAfter, time.Second), failure.Error())
+		return wait(max(failure.RetryAfter, retry.Jitter(lockWait, 0.75)), failure.Error())
 	case billing.Unauthorized:
 		return wait(unauthorizedWait, failure.Error())
 	case billing.Permanent, billing.Missing:

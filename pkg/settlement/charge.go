@@ -170,7 +170,7 @@ func (h *handling) refused(ctx context.Context, failure *billing.Failure, reason
 			return err
 		}
 		return &billing.Rejection{Reason: reason, Detail: failure.Error()}
-	case failure.Kind == billing.Limited && !failure.Resource:
+	case failure.Kind == billing.Limited && !failure.Resource && !failure.Replayed:
 		return errAnew // the pacer waits
 	default:
 		return h.explain(failure)

@@ -1,0 +1,136 @@
+package chargebeeapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/chargebee/chargebee-go/v3"
+
+	"github.com/billable-events/billable/pkg/billing"
+)
+
+// maxBody is the longest answer that is read: about 20 times an invoice of as many
+// lines as Chargebee copes with.
+const maxBody = 8 << 20
+
+var errTooLong = fmt.Errorf("the answer is longer than %d bytes", maxBody)
+
+// answer is what came back.
+type answer struct {
+	status      int
+	contentType string
+	retryAfter  string // the header
+	replayed    bool   // it is the answer to an earlier call with the same key
+	body        []byte
+}
+
+func (a answer) successful() bool { return a.status >= 200 && a.status <= 299 }
+
+// receive reads an answer. With an error, the answer holds what came before.
+func receive(response *http.Response) (answer, error) {
+	defer func() { _ = response.Body.Close() }()
+	replayed, _ := strconv.ParseBool(response.Header.Get(chargebee.IdempotencyReplayHeader))
+	received := answer{
+		status:      response.StatusCode,
+		contentType: response.Header.Get("Content-Type"),
+		retryAfter:  response.Header.Get("Retry-After"),
+		replayed:    replayed,
+	}
+	var body bytes.Buffer
+	if 0 < response.ContentLength && response.ContentLength <= maxBody {
+		body.Grow(int(response.ContentLength) + bytes.MinRead)
+	}
+	length, err := body.ReadFrom(io.LimitReader(response.Body, maxBody+1))
+	if err == nil && length > maxBody {
+		err = errTooLong
+	}
+	received.body = body.Bytes()
+	return received, err
+}
+
+// The parts of answers that are read. Others may hold what they like.
+// https://apidocs.chargebee.com/docs/api/invoices/invoice-object
+type (
+	invoiceAnswer struct {
+		Invoice invoice `json:"invoice"`
+	}
+
+	listAnswer struct {
+		List       *[]invoiceAnswer `json:"list"`
+		NextOffset string           `json:"next_offset"`
+	}
+
+	invoice struct {
+		ID             string     `json:"id"`
+		CustomerID     string     `json:"customer_id"`
+		SubscriptionID string     `json:"subscription_id"`
+		CurrencyCode   string     `json:"currency_code"`
+		Status         string     `json:"status"`
+		Date           int64      `json:"date"`
+		LineItems      []lineItem `json:"line_items"`
+	}
+
+	lineItem struct {
+		ID             string `json:"id"`
+		SubscriptionID string `json:"subscription_id"`
+		EntityType     string `json:"entity_type"`
+		Description    string `json:"description"`
+		Amount         int64  `json:"amount"`
+	}
+)
+
+var (
+	errNoInvoice = errors.New("the answer shows no invoice")
+	errNoList    = errors.New("the answer shows no list")
+)
+
+func decodeInvoice(body []byte) (billing.Invoice, error) {
+	var decoded invoiceAnswer
+	if err := json.Unmarshal(body, &decoded); err != nil {
+		return billing.Invoice{}, err
+	}
+	return decoded.Invoice.invoice()
+}
+
+// decodePage insists on a list: that there is no invoice must have been said.
+func decodePage(body []byte) (billing.InvoicePage, error) {
+	var decoded listAnswer
+	if err := json.Unmarshal(body, &decoded); err != nil {
+		return billing.InvoicePage{}, err
+	}
+	if decoded.List == nil {
+		return billing.InvoicePage{}, errNoList
+	}
+	page := billing.InvoicePage{Invoices: make([]billing.Invoice, len(*decoded.List)), Next: decoded.NextOffset}
+	for i, entry := range *decoded.List {
+		var err error
+		if page.Invoices[i], err = entry.Invoice.invoice(); err != nil {
+			return billing.InvoicePage{}, err
+		}
+	}
+	return page, nil
+}
+
+func (i invoice) invoice() (billing.Invoice, error) {
+	if i.ID == "" {
+		return billing.Invoice{}, errNoInvoice
+	}
+	lines := make([]billing.InvoiceLine, len(i.LineItems))
+	for n, line := range i.LineItems {
+		lines[n] = billing.InvoiceLine(line)
+	}
+	return billing.Invoice{
+		ID:             i.ID,
+		CustomerID:     i.CustomerID,
+		SubscriptionID: i.SubscriptionID,
+		CurrencyCode:   i.CurrencyCode,
+		Status:         i.Status,
+		Date:           i.Date,
+		Lines:          lines,
+	}, nil
+}

@@ -1,0 +1,111 @@
+package chargebeeapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/chargebee/chargebee-go/v3"
+)
+
+// Config is a site and how to call it.
+type Config struct {
+	Site    string // e.g. acme-test; may be empty when BaseURL is set
+	BaseURL string // of a stand-in, e.g. http://127.0.0.1:9333; defaults to the site's own
+	APIKey  string
+
+	MaxConcurrent int           // calls at a time; so many connections are kept. Defaults to 50
+	CallTimeout   time.Duration // of one call, whatever its context allows. Defaults to 30 s
+
+	Now       func() time.Time  // defaults to time.Now
+	Transport http.RoundTripper // carries the requests; defaults to HTTP/1.1 connections of the client's own
+	Observe   func(Observation) // told of every call that was sent, must not block; nil: nobody is
+}
+
+// Observation is how a call went.
+type Observation struct {
+	Operation string // add_charge, close, retrieve, list
+	Kind      string // "ok", or the name of a billing.Kind
+	Status    int    // HTTP status, 0 when no answer came
+	Took      time.Duration
+}
+
+const (
+	defaultConcurrent  = 50
+	defaultCallTimeout = 30 * time.Second
+)
+
+// siteName is what may stand before .chargebee.com. The SDK panics on less.
+var siteName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
+
+// Client calls one Chargebee site. It is safe for concurrent use, and any number of
+// clients live in one process.
+type Client struct {
+	config      Config
+	site        *url.URL // without a path, or with a path without a final slash
+	environment chargebee.Environment
+}
+
+// New returns a client for the site. It calls nobody.
+func New(config Config) (*Client, error) {
+	site, err := siteURL(config)
+	if config.APIKey == "" {
+		err = errors.Join(err, errors.New("the API key is missing"))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("chargebee: %w", err)
+	}
+	if config.MaxConcurrent <= 0 {
+		config.MaxConcurrent = defaultConcurrent
+	}
+	if config.CallTimeout <= 0 {
+		config.CallTimeout = defaultCallTimeout
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Transport == nil {
+		config.Transport = newConnections(config.MaxConcurrent)
+	}
+	if config.Observe == nil {
+		config.Observe = func(Observation) {}
+	}
+	install()
+	return &Client{
+		config: config,
+		site:   site,
+		// The transport puts the site's address in. Should a request ever leave by
+		// another way, it gets no further than this: names under .invalid do not
+		// exist (RFC 2606).
+		environment: chargebee.Environment{Key: config.APIKey, SiteName: "chargebee", ChargebeeDomain: "invalid"},
+	}, nil
+}
+
+func siteURL(config Config) (*url.URL, error) {
+	if config.BaseURL == "" {
+		if !siteName.MatchString(config.Site) {
+			return nil, fmt.Errorf("%q is no site name", config.Site)
+		}
+		return &url.URL{Scheme: "https", Host: config.Site + ".chargebee.com"}, nil
+	}
+	base, err := url.Parse(strings.TrimRight(config.BaseURL, "/"))
+	if err != nil {
+		return nil, errors.New("the base URL is no URL") // err would show all of it
+	}
+	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" ||
+		base.User != nil || base.RawQuery != "" || base.Fragment != "" {
+		return nil, errors.New("the base URL is not of the form http://host:port")
+	}
+	return base, nil
+}
+
+// CloseIdleConnections closes the connections that no call uses.
+func (c *Client) CloseIdleConnections() {
+	if transport, ok := c.config.Transport.(interface{ CloseIdleConnections() }); ok {
+		transport.CloseIdleConnections()
+	}
+}

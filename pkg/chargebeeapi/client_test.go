@@ -1,0 +1,282 @@
+package chargebeeapi_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/chargebeeapi"
+	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/settlement"
+)
+
+var (
+	_ settlement.Charger  = (*chargebeeapi.Client)(nil)
+	_ settlement.Invoices = (*chargebeeapi.Client)(nil)
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const apiKey = "test_key"
+
+// instant is the time where it stands still: over a real network, no slow machine
+// shall make a permit too old.
+var instant = time.Date(2026, time.November, 1, 12, 0, 0, 0, time.UTC)
+
+func stopped() time.Time { return instant }
+
+// permit is one to be spent while time stands still.
+func permit() *pace.Permit { return pace.NewPermit(instant, nil) }
+
+// newClient returns a client; what config leaves open fits a test.
+func newClient(t *testing.T, config chargebeeapi.Config) *chargebeeapi.Client {
+	t.Helper()
+	if config.Site == "" && config.BaseURL == "" {
+		config.Site = "acme-test"
+	}
+	if config.APIKey == "" {
+		config.APIKey = apiKey
+	}
+	if config.Now == nil {
+		config.Now = stopped
+	}
+	client, err := chargebeeapi.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
+// serve puts a handler on loopback and returns a client for it.
+func serve(t *testing.T, handler http.HandlerFunc) *chargebeeapi.Client {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return newClient(t, chargebeeapi.Config{BaseURL: server.URL})
+}
+
+// roundTripper makes a function a transport.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
+
+// charge is a charge like those of a settlement.
+func charge(invoiceID string) billing.Charge {
+	return billing.Charge{
+		InvoiceID:      invoiceID,
+		Amount:         12345,
+		Description:    "API calls (3) [abcdefghijkl]",
+		From:           1_700_000_000,
+		To:             1_702_592_000,
+		IdempotencyKey: "key-1",
+	}
+}
+
+// invoiceJSON is a small answer.
+const invoiceJSON = `{"invoice":{"id":"draft_1","customer_id":"ada","status":"pending","currency_code":"USD","date":1700000000,` +
+	`"line_items":[{"id":"li_1","subscription_id":"ada-1","entity_type":"adhoc","description":"x [m]","amount":5}]}}`
+
+// answering answers every request alike.
+func answering(status int, contentType, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+// failureOf returns the failure that err must be.
+func failureOf(t *testing.T, err error) *billing.Failure {
+	t.Helper()
+	failure, ok := errors.AsType[*billing.Failure](err)
+	if !ok {
+		t.Fatalf("the error is no failure: %v", err)
+	}
+	return failure
+}
+
+// each calls every operation of the client and hands over its name and error.
+func each(ctx context.Context, client *chargebeeapi.Client, permit func() *pace.Permit, check func(operation string, err error)) {
+	_, err := client.AddCharge(ctx, permit(), charge("draft_1"))
+	check("add_charge", err)
+	_, err = client.Close(ctx, permit(), billing.Close{InvoiceID: "draft_1", IdempotencyKey: "key-2"})
+	check("close", err)
+	_, err = client.Invoice(ctx, permit(), billing.LinePage{InvoiceID: "draft_1", Limit: 300})
+	check("retrieve", err)
+	_, err = client.CustomerInvoices(ctx, permit(), billing.InvoiceQuery{CustomerID: "ada"})
+	check("list", err)
+}
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		config chargebeeapi.Config
+		fault  string // in the error; empty: none
+	}{
+		"site":               {chargebeeapi.Config{Site: "acme-test", APIKey: apiKey}, ""},
+		"base URL":           {chargebeeapi.Config{BaseURL: "http://127.0.0.1:9333", APIKey: apiKey}, ""},
+		"nothing":            {chargebeeapi.Config{}, "no site name\nthe API key is missing"},
+		"no key":             {chargebeeapi.Config{Site: "acme"}, "API key"},
+		"whole host":         {chargebeeapi.Config{Site: "acme.chargebee.com", APIKey: apiKey}, "no site name"},
+		"other host":         {chargebeeapi.Config{Site: "evil.example/", APIKey: apiKey}, "no site name"},
+		"no scheme":          {chargebeeapi.Config{BaseURL: "127.0.0.1:9333", APIKey: apiKey}, "the base URL"},
+		"other scheme":       {chargebeeapi.Config{BaseURL: "ftp://127.0.0.1", APIKey: apiKey}, "the base URL"},
+		"credentials in URL": {chargebeeapi.Config{BaseURL: "http://user:hidden@127.0.0.1", APIKey: apiKey}, "the base URL"},
+		"query":              {chargebeeapi.Config{BaseURL: "http://127.0.0.1?a=b", APIKey: apiKey}, "the base URL"},
+		"control character":  {chargebeeapi.Config{BaseURL: "http://user:hidden@\x7f", APIKey: apiKey}, "the base URL"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := chargebeeapi.New(test.config)
+			switch {
+			case test.fault == "" && err != nil:
+				t.Error(err)
+			case test.fault != "" && (err == nil || !strings.Contains(err.Error(), test.fault)):
+				t.Errorf("error %v, want one with %q", err, test.fault)
+			case err != nil && strings.Contains(err.Error(), "hidden"):
+				t.Errorf("the error shows a password: %v", err)
+			}
+		})
+	}
+}
+
+// What is missing in a request would make it another one; none is sent.
+func TestArguments(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, chargebeeapi.Config{
+		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			t.Errorf("%s %s was sent", r.Method, r.URL)
+			return nil, errors.New("not expected")
+		}),
+		Observe: func(o chargebeeapi.Observation) { t.Errorf("observed %+v", o) },
+	})
+	for _, id := range []string{"", ".", ".."} {
+		_, charged := client.AddCharge(t.Context(), permit(), billing.Charge{InvoiceID: id, Amount: 1, IdempotencyKey: "k"})
+		_, closed := client.Close(t.Context(), permit(), billing.Close{InvoiceID: id, IdempotencyKey: "k"})
+		_, read := client.Invoice(t.Context(), permit(), billing.LinePage{InvoiceID: id})
+		_, listed := client.CustomerInvoices(t.Context(), permit(), billing.InvoiceQuery{CustomerID: id})
+		for _, err := range []error{charged, closed, read, listed} {
+			if failure := failureOf(t, err); failure.Kind != billing.Permanent {
+				t.Errorf("id %q: %v", id, err)
+			}
+		}
+	}
+	unprotected := charge("draft_1")
+	unprotected.IdempotencyKey = ""
+	_, err := client.AddCharge(t.Context(), permit(), unprotected)
+	if failureOf(t, err).Kind != billing.Permanent {
+		t.Errorf("without an idempotency key: %v", err)
+	}
+}
+
+// Clients of different sites, made and used at the same time, keep apart.
+func TestManyClients(t *testing.T) {
+	t.Parallel()
+	const sites, callers, calls = 2, 4, 25
+	var (
+		served   [sites]atomic.Int64
+		observed [sites]atomic.Int64
+		keys     sync.Map
+		running  sync.WaitGroup
+	)
+	for site := range sites {
+		key := fmt.Sprintf("key_of_%d", site)
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			served[site].Add(1)
+			if got := keyOf(r); got != key {
+				t.Errorf("site %d was called with the key %q", site, got)
+			}
+			if _, twice := keys.LoadOrStore(r.Header.Get("Chargebee-Idempotency-Key"), true); twice {
+				t.Errorf("the key %q came twice", r.Header.Get("Chargebee-Idempotency-Key"))
+			}
+			id := strings.Split(r.URL.Path, "/")[4]
+			answering(http.StatusOK, "application/json", `{"invoice":{"id":"`+id+`"}}`)(w, r)
+		}))
+		t.Cleanup(server.Close)
+		for caller := range callers {
+			running.Go(func() {
+				client, err := chargebeeapi.New(chargebeeapi.Config{
+					BaseURL: server.URL, APIKey: key, Now: stopped, MaxConcurrent: callers,
+					Observe: func(chargebeeapi.Observation) { observed[site].Add(1) },
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer client.CloseIdleConnections()
+				for n := range calls {
+					wanted := charge(fmt.Sprintf("draft_%d_%d_%d", site, caller, n))
+					wanted.IdempotencyKey = "k-" + wanted.InvoiceID
+					invoice, err := client.AddCharge(t.Context(), permit(), wanted)
+					if err != nil || invoice.ID != wanted.InvoiceID {
+						t.Errorf("%s was answered %s: %v", wanted.InvoiceID, invoice.ID, err)
+					}
+				}
+			})
+		}
+	}
+	running.Wait()
+	for site := range sites {
+		if served[site].Load() != callers*calls || observed[site].Load() != callers*calls {
+			t.Errorf("site %d got %d calls and observed %d, want %d", site, served[site].Load(), observed[site].Load(), callers*calls)
+		}
+	}
+}
+
+func TestObservations(t *testing.T) {
+	t.Parallel()
+	var observed []chargebeeapi.Observation
+	now := instant
+	status := http.StatusOK
+	client := newClient(t, chargebeeapi.Config{
+		Now: func() time.Time { return now },
+		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			now = now.Add(200 * time.Millisecond)
+			recorder := httptest.NewRecorder()
+			body := invoiceJSON
+			if strings.HasSuffix(r.URL.Path, "/invoices") {
+				body = `{"list":[]}`
+			}
+			answering(status, "application/json", body)(recorder, r)
+			return recorder.Result(), nil
+		}),
+		Observe: func(o chargebeeapi.Observation) { observed = append(observed, o) },
+	})
+	fresh := func() *pace.Permit { return pace.NewPermit(now, nil) }
+	each(t.Context(), client, fresh, func(operation string, err error) {
+		if err != nil {
+			t.Errorf("%s: %v", operation, err)
+		}
+	})
+	status = http.StatusBadRequest
+	_, err := client.AddCharge(t.Context(), fresh(), charge("draft_1"))
+	failureOf(t, err)
+	spent := fresh()
+	_ = spent.Spend(now)
+	if _, err := client.AddCharge(t.Context(), spent, charge("draft_1")); !errors.Is(err, pace.ErrSpent) {
+		t.Errorf("a spent permit: %v", err)
+	}
+
+	took := 200 * time.Millisecond
+	want := []chargebeeapi.Observation{
+		{Operation: "add_charge", Kind: "ok", Status: 200, Took: took},
+		{Operation: "close", Kind: "ok", Status: 200, Took: took},
+		{Operation: "retrieve", Kind: "ok", Status: 200, Took: took},
+		{Operation: "list", Kind: "ok", Status: 200, Took: took},
+		{Operation: "add_charge", Kind: "permanent", Status: 400, Took: took},
+	}
+	if fmt.Sprint(observed) != fmt.Sprint(want) {
+		t.Errorf("observed\n%v, want\n%v", observed, want)
+	}
+}

@@ -1,0 +1,129 @@
+// Command sandbox runs the whole system on this machine: stand-ins for SQS, DynamoDB
+// and Chargebee, the two real binaries against them, webhooks as Chargebee sends
+// them, and at the end an account of what was billed against what was owed.
+//
+// It exits with 0 if the books are equal, with 1 if they are not, with 2 if it was
+// called wrongly.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// options is what the run is like.
+type options struct {
+	invoices  int
+	events    int // per invoice
+	codes     int // charge codes per invoice
+	rate      int // requests per minute that the site allows
+	receivers int
+	consumers int
+	faults    string
+	kill      bool
+	keep      bool
+	seed      uint64
+	binaries  string
+	limit     time.Duration
+}
+
+var errUsage = errors.New("wrong usage")
+
+func main() {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	switch {
+	case err == nil:
+	case errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errUsage):
+		cancel()
+		os.Exit(2) //nolint:gocritic // what is deferred was done
+	default:
+		cancel()
+		fmt.Fprintln(os.Stderr, "sandbox:", err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.IntVar(&o.invoices, "invoices", 200, "pending invoices")
+	flags.IntVar(&o.events, "events", 40, "billable events per invoice")
+	flags.IntVar(&o.codes, "codes", 3, "charge codes per invoice")
+	flags.IntVar(&o.rate, "rate", 3500, "requests per minute that the Chargebee site allows")
+	flags.IntVar(&o.receivers, "receivers", 1, "receiver processes")
+	flags.IntVar(&o.consumers, "consumers", 1, "consumer processes")
+	flags.StringVar(&o.faults, "faults", "none", "faults of the stand-ins: none, light or heavy")
+	flags.BoolVar(&o.kill, "kill", false, "kill and pause processes at random moments")
+	flags.BoolVar(&o.keep, "keep", false, "leave everything running at the end, and print addresses and credentials")
+	flags.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "seed of amounts, faults and kills")
+	flags.StringVar(&o.binaries, "binaries", "bin", "directory of the two binaries")
+	flags.DurationVar(&o.limit, "limit", 10*time.Minute, "longest time for the work")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return o, err
+		}
+		return o, errUsage
+	}
+	_, known := faultRates[o.faults]
+	switch {
+	case flags.NArg() > 0:
+		return o, complain(stderr, "unexpected argument %q", flags.Arg(0))
+	case !known:
+		return o, complain(stderr, "--faults is none, light or heavy, not %q", o.faults)
+	case o.invoices < 1 || o.events < 0 || o.codes < 1 || o.rate < 1 || o.receivers < 1 || o.consumers < 1:
+		return o, complain(stderr, "counts are at least 1, events at least 0")
+	}
+	return o, nil
+}
+
+func complain(stderr io.Writer, format string, args ...any) error {
+	_, _ = fmt.Fprintf(stderr, "sandbox: "+format+"\n", args...)
+	return errUsage
+}
+
+// run does one run, step by step.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	o, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	world, err := newWorld(o)
+	if err != nil {
+		return err
+	}
+	defer world.close()
+	if err := world.prepare(ctx); err != nil {
+		return err
+	}
+	fleet, err := startFleet(ctx, o, world)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = fleet.stop() }() // a second stop returns what the first did
+
+	started := time.Now()
+	finished := world.work(ctx, fleet, stderr)
+	took := time.Since(started)
+	if ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
+	if o.keep {
+		if err := errors.Join(world.report(ctx, stdout, fleet, took), world.keep(ctx, stdout)); err != nil {
+			return err
+		}
+		return finished
+	}
+	stopped := fleet.stop()
+	return errors.Join(world.report(ctx, stdout, fleet, took), finished, stopped)
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/billable-events/billable/pkg/sandbox/books"
+	"github.com/billable-events/billable/pkg/sandbox/chargebee"
+)
+
+const shownDifferences = 20
+
+var errBooks = errors.New("the books differ")
+
+// account reads the three books and compares them.
+func (w *world) account(ctx context.Context) (books.Account, error) {
+	var events []books.Event
+	err := w.scan(ctx, eventsTable, func(item map[string]types.AttributeValue) {
+		events = append(events, books.Event{
+			SubscriptionID: text(item["subscription_id"]),
+			EventID:        text(item["event_id"]),
+			OccurredAt:     integer(item["occurred_at"]),
+			ChargeCode:     text(item["charge_code"]),
+			Amount:         text(item["amount"]),
+			Status:         text(item["status"]),
+			InvoiceID:      text(item["invoice_id"]),
+			FinalID:        text(item["final_invoice_id"]),
+		})
+	})
+	if err != nil {
+		return books.Account{}, err
+	}
+	var invoices []books.Invoice
+	for _, invoice := range w.chargebee.Invoices() {
+		invoices = append(invoices, billed(invoice))
+	}
+	return books.Compare(events, invoices), nil
+}
+
+func billed(invoice chargebee.Invoice) books.Invoice {
+	entry := books.Invoice{
+		DraftID: invoice.DraftID,
+		ID:      invoice.ID,
+		Date:    invoice.Date,
+		Closed:  invoice.Status != chargebee.StatusPending,
+	}
+	if entry.DraftID == "" {
+		entry.DraftID = invoice.ID
+	}
+	for _, line := range invoice.LineItems {
+		if line.EntityType == chargebee.EntityAdhoc {
+			entry.Charges = append(entry.Charges, books.Charge{SubscriptionID: line.SubscriptionID, Amount: line.Amount})
+		}
+		if !slices.Contains(entry.SubscriptionIDs, line.SubscriptionID) {
+			entry.SubscriptionIDs = append(entry.SubscriptionIDs, line.SubscriptionID)
+		}
+	}
+	return entry
+}
+
+func text(value types.AttributeValue) string {
+	switch value := value.(type) {
+	case *types.AttributeValueMemberS:
+		return value.Value
+	case *types.AttributeValueMemberN:
+		return value.Value
+	default:
+		return ""
+	}
+}
+
+func integer(value types.AttributeValue) int64 {
+	parsed, _ := strconv.ParseInt(text(value), 10, 64)
+	return parsed
+}
+
+// report prints the account. It returns errBooks if the books differ.
+func (w *world) report(ctx context.Context, out io.Writer, f *fleet, took time.Duration) error {
+	account, err := w.account(ctx)
+	if err != nil {
+		return err
+	}
+	deliveries := w.chargebee.Deliveries()
+	calls := w.chargebee.Calls()
+	dead := len(w.sqs.Messages(deadName))
+	var b strings.Builder
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "  %-22s %s\n", name, fmt.Sprintf(format, args...))
+	}
+
+	fmt.Fprintf(&b, "\n%d invoices of %d events, faults %s, seed %d\n", w.options.invoices, w.options.events, w.options.faults, w.options.seed)
+	row("time", "%.1f s, %.1f invoices/s", took.Seconds(), float64(account.Closed)/took.Seconds())
+	row("webhooks answered 2xx", "%d of %d, in %d deliveries", deliveries.Events[chargebee.WebhookSucceeded], w.options.invoices, sum(deliveries.Attempts))
+	row("invoices closed", "%d of %d", account.Closed, account.Invoices)
+	row("lines added", "%d", account.Charges)
+	row("owed", "%s", money(account.Owed))
+	row("billed", "%s", money(account.Billed))
+	row("ledger", "%s", money(account.Ledger))
+	row("calls to Chargebee", "%d, at most %d in 60 s of %d", len(calls), chargebee.Busiest(calls, time.Minute), w.options.rate)
+	row("429 for the site", "%d", w.chargebee.RateLimited())
+	row("events", "%d billed, %d held, %d left, %d for the next invoice", account.EventsBilled, account.EventsHeld, account.EventsLeft, account.EventsEarly)
+	row("dead letters", "%d", dead)
+	f.describe(row)
+
+	for _, difference := range account.Differences[:min(len(account.Differences), shownDifferences)] {
+		fmt.Fprintln(&b, "  !", difference)
+	}
+	if more := len(account.Differences) - shownDifferences; more > 0 {
+		fmt.Fprintf(&b, "  ! and %d more\n", more)
+	}
+	if account.Equal() {
+		fmt.Fprintln(&b, "\nThe books are equal.")
+	} else {
+		fmt.Fprintln(&b, "\nTHE BOOKS DIFFER.")
+		err = errBooks
+	}
+	_, writeErr := io.WriteString(out, b.String())
+	return errors.Join(err, writeErr)
+}
+
+// describe tells what the processes used, as far as they have ended.
+func (f *fleet) describe(row func(name, format string, args ...any)) {
+	killed := 0
+	for i, p := range f.processes {
+		p.mu.Lock()
+		if p.cpu > 0 {
+			row(fmt.Sprintf("CPU of %s %d", p.name, i+1), "%.2f s", p.cpu.Seconds())
+		}
+		killed += p.killed
+		p.mu.Unlock()
+	}
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) == nil {
+		row("CPU of the sandbox", "%.2f s", time.Duration(usage.Utime.Nano()+usage.Stime.Nano()).Seconds())
+	}
+	if paused := f.paused.Load(); killed > 0 || paused > 0 {
+		row("havoc", "%d processes killed, %d paused", killed, paused)
+	}
+}
+
+func sum(counts map[int]int) int {
+	total := 0
+	for _, count := range counts {
+		total += count
+	}
+	return total
+}
+
+// money writes minor units of the currency.
+func money(minor int64) string { return fmt.Sprintf("%s %d.%02d", currency, minor/100, minor%100) }
+
+// keep prints how to reach everything, writes it as a file for the shell, and waits
+// until it is interrupted.
+func (w *world) keep(ctx context.Context, out io.Writer) error {
+	file := filepath.Join(".sandbox", "env")
+	var b strings.Builder
+	for _, variable := range append(w.consumerEnvironment(), "BILLABLE_ADMIN_ADDR=127.0.0.1:0") {
+		name, value, _ := strings.Cut(variable, "=")
+		fmt.Fprintf(&b, "export %s='%s'\n", name, value)
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, `
+Everything is left running until you press Ctrl-C.
+
+  SQS         %s
+  DynamoDB    %s
+  Chargebee   %s  (API key %s)
+  queue       %s
+  dead        %s
+
+  source %s                                    # settings of the commands
+  %s invoice show draft_inv_…
+  %s dlq list
+  curl -u %s: %s/api/v2/invoices?limit=1
+`, w.sqsURL, w.dynamodbURL, w.chargebeeURL, apiKey, w.queueURL, w.deadURL,
+		file, filepath.Join(w.options.binaries, "consumer"), filepath.Join(w.options.binaries, "consumer"), apiKey, w.chargebeeURL)
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
