@@ -1,0 +1,213 @@
+package dynamodb
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/billable-events/billable/pkg/sandbox"
+	"github.com/billable-events/billable/pkg/sandbox/awsjson"
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb/expression"
+)
+
+// Limits of batches.
+const (
+	maxBatchWrites = 25
+	maxBatchGets   = 100
+	maxBatchBytes  = 16 << 20
+)
+
+var errDuplicateKeys = attribute.Invalidf("Provided list of item keys contains duplicates")
+
+// spared says whether a partial failure spares an entry of a batch: every other
+// one, the first included, since a batch of which nothing is done is an error.
+func spared(call awsjson.Call, entry int) bool {
+	return call.Fault.Kind != sandbox.Partial || entry%2 == 0
+}
+
+type batchWriteInput struct {
+	RequestItems           map[string][]*batchWrite
+	ReturnConsumedCapacity string
+}
+
+type batchWrite struct {
+	PutRequest    *batchPut    `json:",omitempty"`
+	DeleteRequest *batchDelete `json:",omitempty"`
+}
+
+type batchPut struct{ Item attribute.Item }
+
+type batchDelete struct{ Key attribute.Item }
+
+type batchWriteOutput struct {
+	UnprocessedItems map[string][]*batchWrite
+	ConsumedCapacity []*consumedCapacity `json:",omitempty"`
+}
+
+func (w *batchWrite) write() (*write, error) {
+	switch {
+	case w == nil || (w.PutRequest == nil) == (w.DeleteRequest == nil):
+		return nil, attribute.Invalidf("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
+	case w.PutRequest != nil:
+		return &write{kind: put, input: &writeInput{Item: w.PutRequest.Item}}, nil
+	default:
+		return &write{kind: deletion, input: &writeInput{Key: w.DeleteRequest.Key}}, nil
+	}
+}
+
+func (s *Service) batchWriteItem(input *batchWriteInput, call awsjson.Call) (*batchWriteOutput, error) {
+	total := 0
+	for _, writes := range input.RequestItems {
+		total += len(writes)
+	}
+	if total == 0 || total > maxBatchWrites {
+		return nil, constraint(fmt.Sprintf("{%d requests}", total), "requestItems", "Map value must satisfy constraint: "+
+			"[Member must have length less than or equal to 25, Member must have length greater than or equal to 1]")
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.config.Now()
+	var plans []*plan
+	var writes []*batchWrite
+	bytes := 0
+	for _, name := range slices.Sorted(maps.Keys(input.RequestItems)) {
+		t, err := s.table(name, now)
+		if err != nil {
+			return nil, err
+		}
+		seen := map[place]bool{}
+		for _, entry := range input.RequestItems[name] {
+			p, err := entry.on(t)
+			if err != nil {
+				return nil, err
+			}
+			if seen[p.place] {
+				return nil, errDuplicateKeys
+			}
+			seen[p.place] = true
+			p.write.input.TableName = name
+			bytes += p.new.Size()
+			plans, writes = append(plans, p), append(writes, entry)
+		}
+	}
+	if bytes > maxBatchBytes {
+		return nil, attribute.Invalidf("The batch exceeds the maximum size of 16 MB")
+	}
+
+	output := &batchWriteOutput{UnprocessedItems: map[string][]*batchWrite{}}
+	costs := map[string]float64{}
+	for i, p := range plans {
+		if !spared(call, i) {
+			name := p.write.input.TableName
+			output.UnprocessedItems[name] = append(output.UnprocessedItems[name], writes[i])
+			continue
+		}
+		costs[p.table.name] += p.cost()
+		p.commit(now)
+	}
+	output.ConsumedCapacity = consumedByTable(input.ReturnConsumedCapacity, costs)
+	return output, nil
+}
+
+// on plans an entry of a batch.
+func (w *batchWrite) on(t *table) (*plan, error) {
+	write, err := w.write()
+	if err != nil {
+		return nil, err
+	}
+	p, err := write.on(t)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.prepare()
+}
+
+type batchGetInput struct {
+	RequestItems           map[string]*batchGet
+	ReturnConsumedCapacity string
+}
+
+type batchGet struct {
+	Keys                     []attribute.Item
+	ConsistentRead           bool              `json:",omitempty"`
+	ProjectionExpression     *string           `json:",omitempty"`
+	ExpressionAttributeNames map[string]string `json:",omitempty"`
+	legacyMembers
+}
+
+type batchGetOutput struct {
+	Responses        map[string][]attribute.Item
+	UnprocessedKeys  map[string]*batchGet
+	ConsumedCapacity []*consumedCapacity `json:",omitempty"`
+}
+
+func (s *Service) batchGetItem(input *batchGetInput, call awsjson.Call) (*batchGetOutput, error) {
+	total := 0
+	projections := map[string]*expression.Projection{}
+	for name, get := range input.RequestItems {
+		if get == nil || len(get.Keys) == 0 {
+			return nil, constraint("[]", "requestItems."+name+".member.keys", "Member must have length greater than or equal to 1")
+		}
+		if err := get.refuse(); err != nil {
+			return nil, err
+		}
+		total += len(get.Keys)
+		var err error
+		if projections[name], err = parseProjection(get.ProjectionExpression, get.ExpressionAttributeNames); err != nil {
+			return nil, err
+		}
+	}
+	if total == 0 {
+		return nil, constraint("{}", "requestItems", "Member must have length greater than or equal to 1")
+	}
+	if total > maxBatchGets {
+		return nil, attribute.Invalidf("Too many items requested for the BatchGetItem call")
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.config.Now()
+	output := &batchGetOutput{Responses: map[string][]attribute.Item{}, UnprocessedKeys: map[string]*batchGet{}}
+	costs := map[string]float64{}
+	entry, bytes := 0, 0
+	for _, name := range slices.Sorted(maps.Keys(input.RequestItems)) {
+		get := input.RequestItems[name]
+		t, err := s.table(name, now)
+		if err != nil {
+			return nil, err
+		}
+		output.Responses[name] = []attribute.Item{}
+		seen := map[place]bool{}
+		var unprocessed []attribute.Item
+		for _, key := range get.Keys {
+			at, err := t.primaryKey(key)
+			if err != nil {
+				return nil, err
+			}
+			if seen[at] {
+				return nil, errDuplicateKeys
+			}
+			seen[at] = true
+			item := t.get(at)
+			bytes += item.Size()
+			if !spared(call, entry) || bytes > maxBatchBytes {
+				unprocessed = append(unprocessed, key)
+			} else {
+				costs[t.name] += readCost(item.Size(), get.ConsistentRead)
+				if item != nil {
+					output.Responses[name] = append(output.Responses[name], projections[name].Of(item))
+				}
+			}
+			entry++
+		}
+		if len(unprocessed) > 0 {
+			rest := *get
+			rest.Keys = unprocessed
+			output.UnprocessedKeys[name] = &rest
+		}
+	}
+	output.ConsumedCapacity = consumedByTable(input.ReturnConsumedCapacity, costs)
+	return output, nil
+}

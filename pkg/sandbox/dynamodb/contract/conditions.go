@@ -1,0 +1,214 @@
+package contract
+
+import (
+	"errors"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+var conditions = []Check{
+	{Name: "conditions/put only once", run: func(b *bench) {
+		table := b.table(layout{})
+		put := func(x int) error {
+			_, err := b.client.PutItem(b.Context(), &dynamodb.PutItemInput{
+				TableName: &table, Item: item("pk", "a", "x", x), ConditionExpression: aws.String("attribute_not_exists(pk)"),
+				ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+			})
+			return err
+		}
+		b.must(put(1))
+		failed := b.conditionFailed(put(2))
+		b.is(failed.Item, item("pk", "a", "x", 1))
+		b.is(b.get(table, item("pk", "a")), item("pk", "a", "x", 1))
+	}},
+	{Name: "conditions/the old item only when asked for", run: func(b *bench) {
+		table := b.table(layout{})
+		b.put(table, item("pk", "a"))
+		_, err := b.client.PutItem(b.Context(), &dynamodb.PutItemInput{
+			TableName: &table, Item: item("pk", "a"), ConditionExpression: aws.String("attribute_not_exists(pk)"),
+		})
+		b.is(b.conditionFailed(err).Item, nil)
+	}},
+	{Name: "conditions/no old item of an item that is not there", run: func(b *bench) {
+		table := b.table(layout{})
+		_, err := b.tryUpdate(table, updating{update: "SET x = :x", condition: "attribute_exists(pk)", values: item(":x", 1)})
+		b.is(b.conditionFailed(err).Item, nil)
+		b.is(b.get(table, item("pk", "a")), nil)
+	}},
+	{Name: "conditions/update", run: func(b *bench) {
+		table := b.table(layout{})
+		b.put(table, item("pk", "a", "version", 1))
+		bump := updating{
+			update: "SET version = version + :one", condition: "version = :seen",
+			values: item(":one", 1, ":seen", 1), returns: types.ReturnValueAllNew,
+		}
+		b.is(b.update(table, bump), item("pk", "a", "version", 2))
+		_, err := b.tryUpdate(table, bump)
+		b.is(b.conditionFailed(err).Item, item("pk", "a", "version", 2))
+	}},
+	{Name: "conditions/delete", run: func(b *bench) {
+		table := b.table(layout{})
+		b.put(table, item("pk", "a", "x", 1))
+		remove := func(x int) error {
+			_, err := b.client.DeleteItem(b.Context(), &dynamodb.DeleteItemInput{
+				TableName: &table, Key: item("pk", "a"), ConditionExpression: aws.String("x = :x"), ExpressionAttributeValues: item(":x", x),
+				ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+			})
+			return err
+		}
+		b.is(b.conditionFailed(remove(2)).Item, item("pk", "a", "x", 1))
+		b.must(remove(1))
+		b.is(b.get(table, item("pk", "a")), nil)
+	}},
+	{Name: "conditions/functions and operators", run: func(b *bench) {
+		table := b.table(layout{})
+		b.put(table, conditionItem)
+		for _, c := range conditionTable {
+			err := b.holds(table, c.condition, c.values)
+			var failed *types.ConditionalCheckFailedException
+			switch {
+			case c.holds && err != nil:
+				b.Errorf("%s with %s: %v", c.condition, shown(c.values), err)
+			case !c.holds && !errors.As(err, &failed):
+				b.Errorf("%s with %s: holds (%v)", c.condition, shown(c.values), err)
+			}
+		}
+	}},
+	{Name: "conditions/precedence", run: func(b *bench) {
+		table := b.table(layout{})
+		b.put(table, conditionItem)
+		yes, no := "n = :n", "n = :other"
+		for condition, want := range map[string]bool{
+			yes + " OR " + yes + " AND " + no:                 true,
+			"(" + yes + " OR " + yes + ") AND " + no:          false,
+			"NOT " + no + " AND " + yes:                       true,
+			"NOT (" + no + " AND " + yes + ")":                true,
+			"NOT " + yes + " OR " + no:                        false,
+			"not " + no + " and n between :n and :n or " + no: true,
+		} {
+			err := b.holds(table, condition, item(":n", 10, ":other", 11))
+			if (err == nil) != want {
+				b.Errorf("%s: got %v, want %t", condition, err, want)
+			}
+		}
+	}},
+	{Name: "conditions/malformed", run: func(b *bench) {
+		table := b.table(layout{})
+		for _, c := range []struct {
+			condition string
+			values    attributes
+		}{
+			{"n = ", nil},
+			{"n", nil},
+			{"n = :n n", item(":n", 1)},
+			{"(n = :n", item(":n", 1)},
+			{"n == :n", item(":n", 1)},
+			{"n != :n", item(":n", 1)},
+			{"n IN :n", item(":n", 1)},
+			{"n BETWEEN :n", item(":n", 1)},
+			{"n BETWEEN :hi AND :lo", item(":hi", 2, ":lo", 1)},
+			{"unknown(n)", nil},
+			{"ATTRIBUTE_EXISTS(n)", nil},
+			{"attribute_exists(:n)", item(":n", 1)},
+			{"attribute_exists(n, n)", nil},
+			{"begins_with(s, :n)", item(":n", 1)},
+			{"attribute_type(s, :t)", item(":t", "X")},
+			{"n < :b", item(":b", true)},
+			{"n = n", nil},
+			{"((n = :n))", item(":n", 1)},
+			{"", nil},
+		} {
+			_, err := b.client.PutItem(b.Context(), &dynamodb.PutItemInput{
+				TableName: &table, Item: item("pk", "a"), ConditionExpression: &c.condition, ExpressionAttributeValues: c.values,
+			})
+			var coded interface{ ErrorCode() string }
+			if !errors.As(err, &coded) || coded.ErrorCode() != "ValidationException" {
+				b.Errorf("%q: error %v, want a ValidationException", c.condition, err)
+			}
+		}
+	}},
+}
+
+var conditionItem = item("pk", "a", "n", 10, "s", "hello", "b", []byte("bytes"), "t", true, "nothing", nil,
+	"l", []any{"x", 1, item("k", "v")}, "m", item("deep", item("er", 5)),
+	"ss", stringSet("a", "b"), "ns", numberSet("1", "2"), "bs", binarySet("p"))
+
+var conditionTable = []struct {
+	condition string
+	values    attributes
+	holds     bool
+}{
+	{"n = :v", item(":v", number("10.0")), true},
+	{"n = :v", item(":v", "10"), false},
+	{"n <> :v", item(":v", "10"), true},
+	{"n <> :v", item(":v", 10), false},
+	{"absent = :v", item(":v", 10), false},
+	{"absent <> :v", item(":v", 10), true},
+	{"absent < :v", item(":v", 10), false},
+	{"NOT absent < :v", item(":v", 10), true},
+	{"n < :v", item(":v", 11), true},
+	{"n < :v", item(":v", 9), false},
+	{"n <= :v", item(":v", 10), true},
+	{"n > :v", item(":v", number("9.999")), true},
+	{"n >= :v", item(":v", 10), true},
+	{"n > :v", item(":v", "1"), false},
+	{"s > :v", item(":v", "hell"), true},
+	{"b < :v", item(":v", []byte("c")), true},
+	{"n BETWEEN :lo AND :hi", item(":lo", 10, ":hi", 10), true},
+	{"n BETWEEN :lo AND :hi", item(":lo", 11, ":hi", 12), false},
+	{"s BETWEEN :lo AND :hi", item(":lo", "h", ":hi", "i"), true},
+	{"n IN (:a, :b)", item(":a", 9, ":b", 10), true},
+	{"n IN (:a, :b)", item(":a", 9, ":b", "10"), false},
+	{"t = :v", item(":v", true), true},
+	{"nothing = :v", item(":v", nil), true},
+	{"l = :v", item(":v", []any{"x", 1, item("k", "v")}), true},
+	{"m = :v", item(":v", item("deep", item("er", 5))), true},
+	{"ss = :v", item(":v", stringSet("b", "a")), true},
+	{"m.deep.er = :v", item(":v", 5), true},
+	{"l[1] = :v", item(":v", 1), true},
+	{"l[2].k = :v", item(":v", "v"), true},
+	{"l[3] = :v", item(":v", "v"), false},
+	{"s.x = :v", item(":v", "v"), false},
+	{":v = n", item(":v", 10), true},
+	{"m.deep.er < n", nil, true},
+	{"attribute_exists(m.deep)", nil, true},
+	{"attribute_exists(m.gone)", nil, false},
+	{"attribute_exists(nothing)", nil, true},
+	{"attribute_not_exists(l[9])", nil, true},
+	{"attribute_not_exists(n)", nil, false},
+	{"attribute_type(n, :t)", item(":t", "N"), true},
+	{"attribute_type(ss, :t)", item(":t", "SS"), true},
+	{"attribute_type(nothing, :t)", item(":t", "NULL"), true},
+	{"attribute_type(m, :t)", item(":t", "L"), false},
+	{"attribute_type(absent, :t)", item(":t", "S"), false},
+	{"begins_with(s, :p)", item(":p", "hel"), true},
+	{"begins_with(s, :p)", item(":p", "ell"), false},
+	{"begins_with(b, :p)", item(":p", []byte("by")), true},
+	{"begins_with(absent, :p)", item(":p", "1"), false},
+	{"contains(s, :e)", item(":e", "ell"), true},
+	{"contains(s, :e)", item(":e", "L"), false},
+	{"contains(ss, :e)", item(":e", "a"), true},
+	{"contains(ss, :e)", item(":e", "ab"), false},
+	{"contains(ns, :e)", item(":e", number("2.0")), true},
+	{"contains(bs, :e)", item(":e", []byte("p")), true},
+	{"contains(l, :e)", item(":e", 1), true},
+	{"contains(l, :e)", item(":e", "1"), false},
+	{"contains(n, :e)", item(":e", 1), false},
+	{"size(s) = :n", item(":n", 5), true},
+	{"size(b) > :n", item(":n", 4), true},
+	{"size(l) = :n", item(":n", 3), true},
+	{"size(m) = :n", item(":n", 1), true},
+	{"size(ss) BETWEEN :n AND :n", item(":n", 2), true},
+	{"size(absent) >= :n", item(":n", 0), false},
+	{"size(m.deep) < size(ns)", nil, true},
+}
+
+// holds puts the item of the conditions on condition.
+func (b *bench) holds(table, condition string, values attributes) error {
+	_, err := b.client.PutItem(b.Context(), &dynamodb.PutItemInput{
+		TableName: &table, Item: conditionItem, ConditionExpression: &condition, ExpressionAttributeValues: values,
+	})
+	return err
+}

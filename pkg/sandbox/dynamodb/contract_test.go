@@ -1,0 +1,58 @@
+package dynamodb_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"go.uber.org/goleak"
+
+	"github.com/billable-events/billable/pkg/sandbox"
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb/contract"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// client is AWS's own client of a service in the same process.
+func client(service *dynamodb.Service) *awsdynamodb.Client {
+	return clientOver(sandbox.Transport{Handler: service}, "http://sandbox.local")
+}
+
+func clientOver(transport http.RoundTripper, endpoint string) *awsdynamodb.Client {
+	return awsdynamodb.New(awsdynamodb.Options{
+		Region:       "eu-central-1",
+		BaseEndpoint: &endpoint,
+		Credentials:  credentials.NewStaticCredentialsProvider("id", "secret", ""),
+		HTTPClient:   &http.Client{Transport: transport},
+		Retryer:      aws.NopRetryer{},
+	})
+}
+
+func TestContract(t *testing.T) {
+	t.Parallel()
+	for _, check := range contract.All() {
+		t.Run(check.Name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				check.Run(t, client(dynamodb.New(dynamodb.Config{})))
+			})
+		})
+	}
+}
+
+// The same in real time over a real connection, as far as it takes no time.
+func TestContractOverLoopback(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(dynamodb.New(dynamodb.Config{}))
+	transport := &http.Transport{MaxIdleConnsPerHost: 100}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		server.Close()
+	})
+	contract.Run(t, contract.Target{Client: clientOver(transport, server.URL)})
+}

@@ -1,0 +1,20 @@
+// Package dynamodb is a local Amazon DynamoDB: tables behind an http.Handler
+// that speaks the AWS JSON protocol and answers as AWS documents it.
+//
+// What it holds is in memory. A table and each of its indexes is one ordered
+// tree of rows (place.go says in which order), so a query is a range of it, a
+// scan all of it, and either way a page ends and begins again at a key. Rows
+// are immutable: a write plans the new item from the old one, and only when the
+// whole call is found good are rows replaced.
+//
+// Every call takes effect in one critical section, under one mutex that is
+// never held while waiting. Time is read from an injected clock and nothing runs
+// in the background: items past their time to live stay until Sweep, changes
+// reach an index when they are due (Config.IndexLag) and it is read.
+//
+// Not here: the parameters that expressions have replaced, local secondary
+// indexes, PartiQL, streams, backups' contents, permissions, and throughput
+// limits, which faults inject instead.
+//
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/Welcome.html
+package dynamodb

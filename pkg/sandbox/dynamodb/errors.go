@@ -1,0 +1,93 @@
+package dynamodb
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/billable-events/billable/pkg/sandbox/awsjson"
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
+)
+
+// The namespaces of error shapes: the service's own, and the framework's below it.
+const (
+	shapes    = "com.amazonaws.dynamodb.v20120810#"
+	framework = "com.amazon.coral.service#"
+	validator = "com.amazon.coral.validate#"
+)
+
+// errConditionFailed is how a condition that does not hold travels; the edge of
+// the call makes the service's error of it.
+var errConditionFailed = errors.New("the conditional request failed")
+
+const conditionFailedMessage = "The conditional request failed"
+
+func resourceNotFound(message string) error {
+	return &awsjson.Error{Type: shapes + "ResourceNotFoundException", Message: message}
+}
+
+func tableNotFound(name string) error {
+	return resourceNotFound("Requested resource not found: Table: " + name + " not found")
+}
+
+func resourceInUse(message string) error {
+	return &awsjson.Error{Type: shapes + "ResourceInUseException", Message: message}
+}
+
+func limitExceeded(message string) error {
+	return &awsjson.Error{Type: shapes + "LimitExceededException", Message: message}
+}
+
+// conditionalCheckFailed carries the old item if the caller asked for it.
+func conditionalCheckFailed(item attribute.Item) error {
+	e := &awsjson.Error{Type: shapes + "ConditionalCheckFailedException", Message: conditionFailedMessage}
+	if len(item) > 0 {
+		e.Fields = map[string]any{"Item": item}
+	}
+	return e
+}
+
+func idempotentParameterMismatch() error {
+	return &awsjson.Error{
+		Type:    shapes + "IdempotentParameterMismatchException",
+		Message: "Request uses the same client token as a previous, but non-identical request",
+	}
+}
+
+func throughputExceeded() *awsjson.Error {
+	return &awsjson.Error{
+		Type: shapes + "ProvisionedThroughputExceededException",
+		Message: "The level of configured provisioned throughput for the table was exceeded. " +
+			"Consider increasing your provisioning level with the UpdateTable API.",
+	}
+}
+
+func internalServerError() *awsjson.Error {
+	return &awsjson.Error{
+		Status:  http.StatusInternalServerError,
+		Type:    shapes + "InternalServerError",
+		Message: "The request processing has failed because of an unknown error, exception or failure.",
+	}
+}
+
+func unknownOperation() *awsjson.Error {
+	return &awsjson.Error{Type: framework + "UnknownOperationException", Message: "The requested operation is not supported here."}
+}
+
+func validation(message string) error {
+	return &awsjson.Error{Type: validator + "ValidationException", Message: message}
+}
+
+// typedError makes the service's error of what the caller did wrong.
+func typedError(err error) error {
+	if invalid, ok := errors.AsType[*attribute.ValidationError](err); ok {
+		return validation(invalid.Message)
+	}
+	return err
+}
+
+func decodingError(err error) error {
+	if invalid, ok := errors.AsType[*attribute.ValidationError](err); ok {
+		return validation(invalid.Message)
+	}
+	return &awsjson.Error{Type: framework + "SerializationException", Message: err.Error()}
+}

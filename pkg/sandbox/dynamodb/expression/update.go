@@ -1,0 +1,253 @@
+package expression
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
+)
+
+// The ways in which an update fails on an item.
+var (
+	errInvalidPath = attribute.Invalidf("The document path provided in the update expression is invalid for update")
+	errMissing     = attribute.Invalidf("The provided expression refers to an attribute that does not exist in the item")
+	errOperandType = attribute.Invalidf("An operand in the update expression has an incorrect data type")
+)
+
+// Update is the syntax tree of an update expression.
+type Update struct {
+	Sets    []Assignment
+	Removes []Path
+	Adds    []Change
+	Deletes []Change
+}
+
+// Assignment is a clause of SET.
+type Assignment struct {
+	Path  Path
+	Value Term
+}
+
+// Change is a clause of ADD or DELETE.
+type Change struct {
+	Path  Path
+	Value attribute.Value
+}
+
+// Term is what SET assigns: a Path, Literal, Arithmetic, IfNotExists or ListAppend.
+type Term interface {
+	evaluate(item attribute.Item) (attribute.Value, error)
+}
+
+type (
+	// Arithmetic is left + right or left - right.
+	Arithmetic struct {
+		Operator    string
+		Left, Right Term
+	}
+	// IfNotExists is what a path leads to, or else the fallback.
+	IfNotExists struct {
+		Path     Path
+		Fallback Term
+	}
+	// ListAppend is one list after the other.
+	ListAppend struct{ Left, Right Term }
+)
+
+func (l Literal) evaluate(attribute.Item) (attribute.Value, error) { return l.Value, nil }
+
+func (p Path) evaluate(item attribute.Item) (attribute.Value, error) {
+	if value, ok := p.find(item); ok {
+		return value, nil
+	}
+	return nil, errMissing
+}
+
+func (a Arithmetic) evaluate(item attribute.Item) (attribute.Value, error) {
+	left, right, err := operands[attribute.Number](item, a.Left, a.Right)
+	if err != nil {
+		return nil, err
+	}
+	if a.Operator == "-" {
+		return left.Minus(right)
+	}
+	return left.Plus(right)
+}
+
+func (i IfNotExists) evaluate(item attribute.Item) (attribute.Value, error) {
+	if value, ok := i.Path.find(item); ok {
+		return value, nil
+	}
+	return i.Fallback.evaluate(item)
+}
+
+func (l ListAppend) evaluate(item attribute.Item) (attribute.Value, error) {
+	left, right, err := operands[attribute.List](item, l.Left, l.Right)
+	return slices.Concat(left, right), err
+}
+
+// operands evaluates two terms to values of one type.
+func operands[V attribute.Value](item attribute.Item, left, right Term) (one, two V, err error) {
+	l, err := left.evaluate(item)
+	if err != nil {
+		return one, two, err
+	}
+	r, err := right.evaluate(item)
+	if err != nil {
+		return one, two, err
+	}
+	one, isLeft := l.(V)
+	two, isRight := r.(V)
+	if !isLeft || !isRight {
+		return one, two, errOperandType
+	}
+	return one, two, nil
+}
+
+// Paths are all that the update changes.
+func (u *Update) Paths() []Path {
+	paths := slices.Clone(u.Removes)
+	for _, set := range u.Sets {
+		paths = append(paths, set.Path)
+	}
+	for _, change := range slices.Concat(u.Adds, u.Deletes) {
+		paths = append(paths, change.Path)
+	}
+	return paths
+}
+
+// Apply makes the updated item and leaves the old one as it is. All terms see
+// the old item. Indexes mean places in the old lists: elements are appended in
+// the order of their indexes and removed from the last to the first.
+func (u *Update) Apply(old attribute.Item) (attribute.Item, error) {
+	item := maps.Clone(old)
+	if item == nil {
+		item = attribute.Item{}
+	}
+	for _, set := range slices.SortedStableFunc(slices.Values(u.Sets), func(a, b Assignment) int { return comparePaths(a.Path, b.Path) }) {
+		value, err := set.Value.evaluate(old)
+		if err != nil {
+			return nil, err
+		}
+		if err := edit(item, set.Path, func(attribute.Value) (attribute.Value, error) { return value, nil }); err != nil {
+			return nil, err
+		}
+	}
+	for _, add := range u.Adds {
+		if err := edit(item, add.Path, add.added); err != nil {
+			return nil, err
+		}
+	}
+	for _, deletion := range u.Deletes {
+		if err := edit(item, deletion.Path, deletion.deleted); err != nil {
+			return nil, err
+		}
+	}
+	for _, path := range slices.SortedFunc(slices.Values(u.Removes), func(a, b Path) int { return comparePaths(b, a) }) {
+		if err := edit(item, path, func(attribute.Value) (attribute.Value, error) { return nil, nil }); err != nil {
+			return nil, err
+		}
+	}
+	return item, nil
+}
+
+// replacement makes the new value from the old one; nil stands for absence.
+type replacement func(old attribute.Value) (attribute.Value, error)
+
+// edit replaces what a path leads to. The item itself is changed, what is
+// nested in it is copied along the path.
+func edit(item attribute.Item, path Path, replace replacement) error {
+	name := path[0].Name
+	value, err := edited(item[name], path[1:], replace)
+	if err != nil {
+		return err
+	}
+	if value == nil {
+		delete(item, name)
+		return nil
+	}
+	item[name] = value
+	return nil
+}
+
+func edited(value attribute.Value, rest Path, replace replacement) (attribute.Value, error) {
+	if len(rest) == 0 {
+		return replace(value)
+	}
+	step := rest[0]
+	switch container := value.(type) {
+	case attribute.Map:
+		if step.IsIndex {
+			break
+		}
+		child, err := edited(container[step.Name], rest[1:], replace)
+		if err != nil {
+			return nil, err
+		}
+		changed := maps.Clone(container)
+		if child == nil {
+			delete(changed, step.Name)
+		} else {
+			changed[step.Name] = child
+		}
+		return changed, nil
+	case attribute.List:
+		if !step.IsIndex {
+			break
+		}
+		return editedList(container, rest, replace)
+	}
+	return nil, errInvalidPath
+}
+
+func editedList(list attribute.List, rest Path, replace replacement) (attribute.Value, error) {
+	index := rest[0].Index
+	var old attribute.Value
+	if index < len(list) {
+		old = list[index]
+	}
+	child, err := edited(old, rest[1:], replace)
+	if err != nil {
+		return nil, err
+	}
+	changed := slices.Clone(list)
+	switch {
+	case index >= len(list) && child != nil:
+		return append(changed, child), nil
+	case index >= len(list):
+		return list, nil
+	case child == nil:
+		return slices.Delete(changed, index, index+1), nil
+	}
+	changed[index] = child
+	return changed, nil
+}
+
+func (c Change) added(old attribute.Value) (attribute.Value, error) {
+	if old == nil {
+		return c.Value, nil
+	}
+	switch added := c.Value.(type) {
+	case attribute.Number:
+		if old, ok := old.(attribute.Number); ok {
+			return old.Plus(added)
+		}
+	default:
+		if set, ok := attribute.Union(old, added); ok {
+			return set, nil
+		}
+	}
+	return nil, errOperandType
+}
+
+// deleted is the set without the change's elements; an empty set is none.
+func (c Change) deleted(old attribute.Value) (attribute.Value, error) {
+	if old == nil {
+		return nil, nil
+	}
+	set, ok := attribute.Difference(old, c.Value)
+	if !ok {
+		return nil, errOperandType
+	}
+	return set, nil
+}

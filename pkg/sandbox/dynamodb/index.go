@@ -1,0 +1,163 @@
+package dynamodb
+
+import (
+	"slices"
+	"time"
+
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb/expression"
+)
+
+// projectAll is the projection of all attributes into an index.
+const projectAll = "ALL"
+
+// index is a global secondary index: the items that have its key, in its order.
+// It follows its table with a lag.
+type index struct {
+	name       string
+	schema     keySchema
+	projection projection
+	table      keySchema
+	rows       rows
+	bytes      int
+	lag        func(index string) time.Duration
+	pending    []change
+	usable     time.Time
+	billing    throughput
+}
+
+// change is what a write does to an index, from when it can be seen.
+type change struct {
+	due          time.Time
+	old, current *row
+}
+
+// follow notes what a write of the table means for the index; old and current
+// are the table's rows, nil for none.
+func (i *index) follow(old, current *row, now time.Time) {
+	before, after := i.rowOf(old), i.rowOf(current)
+	if before == nil && after == nil {
+		return
+	}
+	due := now
+	if i.lag != nil {
+		due = due.Add(i.lag(i.name))
+	}
+	// Changes of one item must not overtake each other.
+	if last := len(i.pending) - 1; last >= 0 && i.pending[last].due.After(due) {
+		due = i.pending[last].due
+	}
+	i.pending = append(i.pending, change{due: due, old: before, current: after})
+	i.catchUp(now)
+}
+
+// catchUp makes all changes that are due.
+func (i *index) catchUp(now time.Time) {
+	done := 0
+	for _, change := range i.pending {
+		if change.due.After(now) {
+			break
+		}
+		done++
+		i.replace(change.old, change.current)
+	}
+	clear(i.pending[:done])
+	if i.pending = i.pending[done:]; len(i.pending) == 0 {
+		i.pending = nil
+	}
+}
+
+func (i *index) replace(old, current *row) {
+	if old != nil {
+		i.rows.Delete(old)
+		i.bytes -= old.size
+	}
+	if current != nil {
+		i.rows.ReplaceOrInsert(current)
+		i.bytes += current.size
+	}
+}
+
+// rowOf is the index's row for a row of the table; nil if it has none.
+func (i *index) rowOf(r *row) *row {
+	if r == nil {
+		return nil
+	}
+	at, ok := i.schema.place(r.item)
+	if !ok {
+		return nil
+	}
+	at.tablePartition, at.tableSort = r.place.partition, r.place.sort
+	item := i.projected(r.item)
+	size := r.size
+	if i.projection.Type != projectAll {
+		size = item.Size()
+	}
+	return &row{place: at, item: item, size: size}
+}
+
+func (i *index) projected(item attribute.Item) attribute.Item {
+	if i.projection.Type == projectAll {
+		return item
+	}
+	kept := attribute.Item{}
+	for name, value := range item {
+		if i.projects(name) {
+			kept[name] = value
+		}
+	}
+	return kept
+}
+
+// projects says whether an attribute is in the index.
+func (i *index) projects(name string) bool {
+	return i.projection.Type == projectAll || i.schema.has(name) || i.table.has(name) ||
+		slices.Contains(i.projection.NonKeyAttributes, name)
+}
+
+// checkProjected refuses to read what is not in the index.
+func (i *index) checkProjected(paths []expression.Path) error {
+	for _, path := range paths {
+		if !i.projects(path[0].Name) {
+			return attribute.Invalidf("One or more parameter values were invalid: Global secondary index %s does not project [%s]", i.name, path[0].Name)
+		}
+	}
+	return nil
+}
+
+// check refuses items whose attributes cannot be keys of the index. An item
+// without them is fine: it is not in the index.
+func (i *index) check(item attribute.Item, updated bool) error {
+	for _, a := range i.schema.attributes() {
+		value, ok := item[a.name]
+		if !ok {
+			continue
+		}
+		if value.Type() != a.typeName {
+			if updated {
+				return attribute.Invalidf("The update expression attempted to update the secondary index key to unsupported type")
+			}
+			return attribute.Invalidf("One or more parameter values were invalid: Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s",
+				a.name, a.typeName, value.Type(), i.name)
+		}
+		if kind := emptyKind(value); kind != "" {
+			return attribute.Invalidf("One or more parameter values are not valid. A value specified for a secondary index key is not supported. "+
+				"The AttributeValue for a key attribute cannot contain an empty %s value. IndexName: %s, IndexKey: %s", kind, i.name, a.name)
+		}
+	}
+	if err := i.schema.checkSize(item); err != nil {
+		if updated {
+			return attribute.Invalidf("The update expression attempted to update the secondary index key beyond allowed size limits")
+		}
+		return err
+	}
+	return nil
+}
+
+// backfill fills a new index from its table.
+func (i *index) backfill(from rows) {
+	from.Ascend(func(r *row) bool {
+		i.replace(nil, i.rowOf(r))
+		return true
+	})
+}

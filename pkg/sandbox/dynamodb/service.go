@@ -1,0 +1,118 @@
+package dynamodb
+
+import (
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/billable-events/billable/pkg/sandbox"
+	"github.com/billable-events/billable/pkg/sandbox/awsjson"
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
+)
+
+// Config is what a Service is made of. The zero value works.
+type Config struct {
+	Now    func() time.Time // the clock. Defaults to time.Now
+	Faults sandbox.Faults   // decides which calls go wrong. Defaults to none
+
+	Region    string // in ARNs. Defaults to eu-central-1
+	AccountID string // in ARNs. Defaults to 000000000000
+
+	// IndexLag is how long a write takes to reach an index, drawn anew for
+	// each write and index. Writes reach an index in their order. It is called
+	// inside the critical section and must not block. Defaults to no lag.
+	IndexLag func(index string) time.Duration
+
+	// Creation is how long a new table or index cannot be used. Defaults to 0.
+	Creation time.Duration
+}
+
+// Service is a local Amazon DynamoDB.
+type Service struct {
+	config   Config
+	dispatch awsjson.Service
+
+	mu       sync.Mutex
+	tables   map[string]*table
+	requests map[string]transaction // finished transactions by client request token
+	tokens   []string               // of requests, the oldest first
+}
+
+// New returns a service without tables.
+func New(config Config) *Service {
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Region == "" {
+		config.Region = "eu-central-1"
+	}
+	if config.AccountID == "" {
+		config.AccountID = "000000000000"
+	}
+	s := &Service{config: config, tables: map[string]*table{}, requests: map[string]transaction{}}
+	s.dispatch = awsjson.Service{
+		Target: "DynamoDB_20120810",
+		Operations: map[string]awsjson.Operation{
+			"CreateTable":               operation(s.createTable),
+			"DescribeTable":             operation(s.describeTable),
+			"ListTables":                operation(s.listTables),
+			"UpdateTable":               operation(s.updateTable),
+			"DeleteTable":               operation(s.deleteTable),
+			"UpdateTimeToLive":          operation(s.updateTimeToLive),
+			"DescribeTimeToLive":        operation(s.describeTimeToLive),
+			"UpdateContinuousBackups":   operation(s.updateContinuousBackups),
+			"DescribeContinuousBackups": operation(s.describeContinuousBackups),
+			"GetItem":                   operation(s.getItem),
+			"PutItem":                   operation(s.putItem),
+			"UpdateItem":                operation(s.updateItem),
+			"DeleteItem":                operation(s.deleteItem),
+			"Query":                     operation(s.query),
+			"Scan":                      operation(s.scan),
+			"BatchGetItem":              operation(s.batchGetItem),
+			"BatchWriteItem":            operation(s.batchWriteItem),
+			"TransactGetItems":          operation(s.transactGetItems),
+			"TransactWriteItems":        operation(s.transactWriteItems),
+		},
+		Unknown:  unknownOperation(),
+		Throttle: throughputExceeded(),
+		Internal: internalServerError(),
+		Faults:   config.Faults,
+	}
+	return s
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.dispatch.ServeHTTP(w, r) }
+
+// Items are the items of a table in the order of a scan, none if there is no
+// such table. They must not be changed.
+func (s *Service) Items(name string) []attribute.Item {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, ok := s.tables[name]
+	if !ok {
+		return nil
+	}
+	items := make([]attribute.Item, 0, t.rows.Len())
+	t.rows.Ascend(func(r *row) bool {
+		items = append(items, r.item)
+		return true
+	})
+	return items
+}
+
+// operation decodes the input of a call and tells its errors as the service does.
+func operation[I, O any](run func(*I, awsjson.Call) (*O, error)) awsjson.Operation {
+	return func(call awsjson.Call) (any, error) {
+		var input I
+		if err := json.Unmarshal(call.Body, &input); err != nil {
+			return nil, decodingError(err)
+		}
+		output, err := run(&input, call)
+		if err != nil {
+			return nil, typedError(err)
+		}
+		return output, nil
+	}
+}

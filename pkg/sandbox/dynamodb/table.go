@@ -1,0 +1,125 @@
+package dynamodb
+
+import (
+	"slices"
+	"time"
+
+	"github.com/google/btree"
+
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
+)
+
+// Limits of items and keys, in bytes.
+//
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+const (
+	maxItem         = 400 << 10
+	maxPartitionKey = 2048
+	maxSortKey      = 1024
+)
+
+// treeDegree makes nodes of a few cache lines; it is not critical.
+const treeDegree = 32
+
+// row is an item in its place. It never changes.
+type row struct {
+	place place
+	item  attribute.Item
+	size  int
+}
+
+type rows = *btree.BTreeG[*row]
+
+func newRows() rows {
+	return btree.NewG(treeDegree, func(a, b *row) bool { return a.place.compare(b.place) < 0 })
+}
+
+// table is a table with its indexes.
+type table struct {
+	name    string
+	schema  keySchema
+	types   map[string]attribute.Type // the key attributes of the table and its indexes
+	rows    rows
+	bytes   int
+	indexes []*index
+
+	created             time.Time
+	usable              time.Time
+	id                  string
+	billing             billing
+	deletionProtected   bool
+	timeToLive          string // the attribute; empty: off
+	pointInTimeRecovery time.Time
+}
+
+func (t *table) index(name string) (*index, bool) {
+	at := slices.IndexFunc(t.indexes, func(i *index) bool { return i.name == name })
+	if at < 0 {
+		return nil, false
+	}
+	return t.indexes[at], true
+}
+
+// get returns the item at a place, nil if there is none.
+func (t *table) get(at place) attribute.Item {
+	if found, ok := t.rows.Get(&row{place: at}); ok {
+		return found.item
+	}
+	return nil
+}
+
+// put replaces the item at a place; nil deletes it.
+func (t *table) put(at place, item attribute.Item, now time.Time) {
+	var old, replaced *row
+	if item != nil {
+		replaced = &row{place: at, item: item, size: item.Size()}
+		old, _ = t.rows.ReplaceOrInsert(replaced)
+		t.bytes += replaced.size
+	} else {
+		old, _ = t.rows.Delete(&row{place: at})
+	}
+	if old != nil {
+		t.bytes -= old.size
+	}
+	for _, index := range t.indexes {
+		index.follow(old, replaced, now)
+	}
+}
+
+// primaryKey is the place of a request's Key, which has to be exactly the key.
+func (t *table) primaryKey(key attribute.Item) (place, error) {
+	attributes := t.schema.attributes()
+	if len(key) != len(attributes) {
+		return place{}, attribute.Invalidf("The provided key element does not match the schema")
+	}
+	for _, a := range attributes {
+		value, ok := key[a.name]
+		if !ok || value.Type() != a.typeName {
+			return place{}, attribute.Invalidf("The provided key element does not match the schema")
+		}
+	}
+	return t.checkedPlace(key)
+}
+
+// placeOf is the place of a whole item.
+func (t *table) placeOf(item attribute.Item) (place, error) {
+	for _, a := range t.schema.attributes() {
+		value, ok := item[a.name]
+		if !ok {
+			return place{}, attribute.Invalidf("One or more parameter values were invalid: Missing the key %s in the item", a.name)
+		}
+		if value.Type() != a.typeName {
+			return place{}, attribute.Invalidf("One or more parameter values were invalid: Type mismatch for key %s expected: %s actual: %s",
+				a.name, a.typeName, value.Type())
+		}
+	}
+	return t.checkedPlace(item)
+}
+
+func (t *table) checkedPlace(item attribute.Item) (place, error) {
+	if err := t.schema.check(item); err != nil {
+		return place{}, err
+	}
+	at, _ := t.schema.place(item)
+	return at, nil
+}

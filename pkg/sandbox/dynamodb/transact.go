@@ -1,0 +1,329 @@
+package dynamodb
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/billable-events/billable/pkg/sandbox"
+	"github.com/billable-events/billable/pkg/sandbox/awsjson"
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb/expression"
+)
+
+// Limits of transactions.
+const (
+	maxTransactItems = 100
+	maxTransactBytes = 4 << 20
+	maxToken         = 36
+
+	// tokenWindow is how long a client request token is remembered.
+	tokenWindow = 10 * time.Minute
+)
+
+var errOneItem = attribute.Invalidf("Transaction request cannot include multiple operations on one item")
+
+// cancellationReason is why one action has cancelled its transaction, or None.
+type cancellationReason struct {
+	Code    string
+	Message string         `json:",omitempty"`
+	Item    attribute.Item `json:",omitempty"`
+}
+
+// transactionCanceled is the error of a transaction with a reason per action.
+func transactionCanceled(reasons []cancellationReason) error {
+	codes := make([]string, len(reasons))
+	for i, reason := range reasons {
+		codes[i] = reason.Code
+	}
+	return &awsjson.Error{
+		Type: shapes + "TransactionCanceledException",
+		Message: fmt.Sprintf("Transaction cancelled, please refer cancellation reasons for specific reasons [%s]",
+			strings.Join(codes, ", ")),
+		Fields: map[string]any{"CancellationReasons": reasons},
+	}
+}
+
+// reasonFor tells why an action failed; it is not ok for errors that are not the action's.
+func reasonFor(err error, failed attribute.Item) (reason cancellationReason, ok bool) {
+	var invalid *attribute.ValidationError
+	switch {
+	case err == nil:
+		return cancellationReason{Code: "None"}, true
+	case errors.Is(err, errConditionFailed):
+		return cancellationReason{Code: "ConditionalCheckFailed", Message: conditionFailedMessage, Item: failed}, true
+	case errors.As(err, &invalid):
+		return cancellationReason{Code: "ValidationError", Message: invalid.Message}, true
+	}
+	return cancellationReason{}, false
+}
+
+// conflict is the reason of an action whose item another transaction holds.
+var conflict = cancellationReason{Code: "TransactionConflict", Message: "Transaction is ongoing for the item"}
+
+// transactWriteInput is the input of TransactWriteItems. The actions stay as
+// they were received, to be compared when a token is used again.
+type transactWriteInput struct {
+	TransactItems          json.RawMessage
+	ClientRequestToken     string
+	ReturnConsumedCapacity string
+}
+
+type transactWriteItem struct {
+	ConditionCheck, Put, Update, Delete *writeInput
+}
+
+type transactOutput struct {
+	Responses        []transactResponse  `json:",omitempty"`
+	ConsumedCapacity []*consumedCapacity `json:",omitempty"`
+}
+
+type transactResponse struct {
+	Item *attribute.Item `json:",omitempty"`
+}
+
+// transaction is what is remembered of a finished TransactWriteItems.
+type transaction struct {
+	actions  [sha256.Size]byte
+	finished time.Time
+	bytes    map[string]int // by table
+}
+
+func (i transactWriteItem) write() (*write, error) {
+	var kind writeKind
+	var input *writeInput
+	set := 0
+	for of, action := range [...]*writeInput{put: i.Put, update: i.Update, deletion: i.Delete, check: i.ConditionCheck} {
+		if action != nil {
+			kind, input = writeKind(of), action
+			set++
+		}
+	}
+	if set != 1 {
+		return nil, attribute.Invalidf("TransactItems can only contain one of Check, Put, Update or Delete")
+	}
+	if kind == check && input.ConditionExpression == nil {
+		return nil, attribute.Invalidf("The expression can not be empty;")
+	}
+	return newWrite(kind, input)
+}
+
+func (s *Service) transactWriteItems(input *transactWriteInput, call awsjson.Call) (*transactOutput, error) {
+	writes, err := input.writes()
+	if err != nil {
+		return nil, err
+	}
+	actions, err := fingerprint(input.TransactItems)
+	if err != nil {
+		return nil, err
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.config.Now()
+	if earlier, ok := s.earlier(input.ClientRequestToken, now); ok {
+		if earlier.actions != actions {
+			return nil, idempotentParameterMismatch()
+		}
+		return &transactOutput{ConsumedCapacity: consumedByTable(input.ReturnConsumedCapacity, earlier.readCosts())}, nil
+	}
+	plans, err := s.planAll(writes, call.Fault.Kind == sandbox.Partial, now)
+	if err != nil {
+		return nil, err
+	}
+
+	done := transaction{actions: actions, finished: now, bytes: map[string]int{}}
+	costs := map[string]float64{}
+	for _, p := range plans {
+		p.commit(now)
+		done.bytes[p.table.name] += p.new.Size()
+		costs[p.table.name] += transactional * p.cost()
+	}
+	if input.ClientRequestToken != "" {
+		s.requests[input.ClientRequestToken] = done
+		s.tokens = append(s.tokens, input.ClientRequestToken)
+	}
+	return &transactOutput{ConsumedCapacity: consumedByTable(input.ReturnConsumedCapacity, costs)}, nil
+}
+
+// writes reads and checks the actions.
+func (i *transactWriteInput) writes() ([]*write, error) {
+	if len(i.ClientRequestToken) > maxToken {
+		return nil, constraint(i.ClientRequestToken, "clientRequestToken", "Member must have length less than or equal to 36")
+	}
+	var items []transactWriteItem
+	if len(i.TransactItems) > 0 {
+		if err := json.Unmarshal(i.TransactItems, &items); err != nil {
+			return nil, decodingError(err)
+		}
+	}
+	if err := checkCount(len(items)); err != nil {
+		return nil, err
+	}
+	writes := make([]*write, len(items))
+	for at, item := range items {
+		var err error
+		if writes[at], err = item.write(); err != nil {
+			return nil, err
+		}
+	}
+	return writes, nil
+}
+
+func checkCount(items int) error {
+	if items == 0 {
+		return constraint("[]", "transactItems", "Member must have length greater than or equal to 1")
+	}
+	if items > maxTransactItems {
+		return constraint(fmt.Sprintf("[%d items]", items), "transactItems", "Member must have length less than or equal to 100")
+	}
+	return nil
+}
+
+// fingerprint is equal for equal actions, in whatever order the members of
+// their JSON objects stand.
+func fingerprint(actions json.RawMessage) (sum [sha256.Size]byte, err error) {
+	var value any
+	if err := json.Unmarshal(actions, &value); err != nil {
+		return sum, decodingError(err)
+	}
+	sorted, err := json.Marshal(value)
+	if err != nil {
+		return sum, err
+	}
+	return sha256.Sum256(sorted), nil
+}
+
+// earlier finds a finished transaction by its token and forgets old ones.
+func (s *Service) earlier(token string, now time.Time) (transaction, bool) {
+	for len(s.tokens) > 0 && now.Sub(s.requests[s.tokens[0]].finished) >= tokenWindow {
+		delete(s.requests, s.tokens[0])
+		s.tokens = s.tokens[1:]
+	}
+	done, ok := s.requests[token]
+	return done, ok
+}
+
+func (t transaction) readCosts() map[string]float64 {
+	costs := map[string]float64{}
+	for table, bytes := range t.bytes {
+		costs[table] = transactional * readCost(bytes, true)
+	}
+	return costs
+}
+
+// planAll plans all actions, or tells why there is none: every action's reason
+// is found, not just the first failing one's.
+func (s *Service) planAll(writes []*write, conflicting bool, now time.Time) ([]*plan, error) {
+	plans := make([]*plan, len(writes))
+	reasons := make([]cancellationReason, len(writes))
+	taken := map[*table]map[place]bool{}
+	cancelled, bytes := false, 0
+	for i, w := range writes {
+		t, err := s.table(w.input.TableName, now)
+		if err != nil {
+			return nil, err
+		}
+		p, err := w.on(t)
+		if err == nil {
+			if taken[t] == nil {
+				taken[t] = map[place]bool{}
+			}
+			if taken[t][p.place] {
+				return nil, errOneItem
+			}
+			taken[t][p.place] = true
+			plans[i] = p
+			err = p.prepare()
+			bytes += p.new.Size()
+		}
+		var failed attribute.Item
+		if p != nil {
+			failed = p.failedItem()
+		}
+		reason, ok := reasonFor(err, failed)
+		if !ok {
+			return nil, err
+		}
+		reasons[i] = reason
+		cancelled = cancelled || err != nil
+	}
+	switch {
+	case bytes > maxTransactBytes:
+		return nil, attribute.Invalidf("Aggregated size of all items in the transaction has exceeded the limit of 4 MB")
+	case conflicting:
+		// Somebody else holds the first item; conditions were not looked at.
+		for i := range reasons {
+			reasons[i] = cancellationReason{Code: "None"}
+		}
+		reasons[0] = conflict
+		return nil, transactionCanceled(reasons)
+	case cancelled:
+		return nil, transactionCanceled(reasons)
+	}
+	return plans, nil
+}
+
+type transactGetInput struct {
+	TransactItems          []struct{ Get *getInput }
+	ReturnConsumedCapacity string
+}
+
+func (s *Service) transactGetItems(input *transactGetInput, _ awsjson.Call) (*transactOutput, error) {
+	if err := checkCount(len(input.TransactItems)); err != nil {
+		return nil, err
+	}
+	projections := make([]*expression.Projection, len(input.TransactItems))
+	for i, item := range input.TransactItems {
+		if item.Get == nil {
+			return nil, attribute.Invalidf("TransactItems can only contain Get")
+		}
+		var err error
+		if projections[i], err = parseProjection(item.Get.ProjectionExpression, item.Get.ExpressionAttributeNames); err != nil {
+			return nil, err
+		}
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.config.Now()
+	output := &transactOutput{}
+	reasons := make([]cancellationReason, len(input.TransactItems))
+	costs := map[string]float64{}
+	taken := map[*table]map[place]bool{}
+	cancelled, bytes := false, 0
+	for i, item := range input.TransactItems {
+		t, err := s.table(item.Get.TableName, now)
+		if err != nil {
+			return nil, err
+		}
+		at, err := t.primaryKey(item.Get.Key)
+		reasons[i], _ = reasonFor(err, nil) // a ValidationError, if any
+		if err != nil {
+			cancelled = true
+			continue
+		}
+		if taken[t] == nil {
+			taken[t] = map[place]bool{}
+		}
+		if taken[t][at] {
+			return nil, errOneItem
+		}
+		taken[t][at] = true
+		found := t.get(at)
+		bytes += found.Size()
+		costs[t.name] += transactional * readCost(found.Size(), true)
+		output.Responses = append(output.Responses, transactResponse{Item: projectedOrNone(projections[i], found)})
+	}
+	if cancelled {
+		return nil, transactionCanceled(reasons)
+	}
+	if bytes > maxTransactBytes {
+		return nil, attribute.Invalidf("Aggregated size of all items in the transaction has exceeded the limit of 4 MB")
+	}
+	output.ConsumedCapacity = consumedByTable(input.ReturnConsumedCapacity, costs)
+	return output, nil
+}

@@ -1,0 +1,234 @@
+package dynamodb
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/billable-events/billable/pkg/sandbox/awsjson"
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb/expression"
+)
+
+// writeInput is the input of PutItem, UpdateItem and DeleteItem, and one action
+// of TransactWriteItems.
+type writeInput struct {
+	placeholderMembers
+	legacyMembers
+	TableName                           string
+	Item, Key                           attribute.Item
+	ConditionExpression                 *string
+	UpdateExpression                    *string
+	ReturnValues                        string
+	ReturnValuesOnConditionCheckFailure string
+	ReturnConsumedCapacity              string
+}
+
+type writeOutput struct {
+	Attributes       attribute.Item    `json:",omitempty"`
+	ConsumedCapacity *consumedCapacity `json:",omitempty"`
+}
+
+// writeKind is what a write does.
+type writeKind int
+
+const (
+	put writeKind = iota
+	update
+	deletion
+	check // of a condition only
+)
+
+// write is a write whose expressions are read, but which has not met its table.
+type write struct {
+	kind      writeKind
+	input     *writeInput
+	condition expression.Condition
+	update    *expression.Update
+}
+
+func newWrite(kind writeKind, input *writeInput) (*write, error) {
+	if err := input.refuse(); err != nil {
+		return nil, err
+	}
+	if kind != update && !slices.Contains([]string{"", "NONE", "ALL_OLD"}, input.ReturnValues) {
+		return nil, attribute.Invalidf("ReturnValues can only be ALL_OLD or NONE")
+	}
+	placeholders, err := input.placeholders()
+	if err != nil {
+		return nil, err
+	}
+	w := &write{kind: kind, input: input}
+	missing := "ConditionExpression is null"
+	if kind == update {
+		missing = "UpdateExpression and ConditionExpression are null"
+	}
+	if input.UpdateExpression != nil && kind == update {
+		if w.update, err = expression.ParseUpdate(*input.UpdateExpression, placeholders); err != nil {
+			return nil, err
+		}
+	}
+	if input.ConditionExpression != nil {
+		w.condition, err = expression.ParseCondition(expression.ConditionExpression, *input.ConditionExpression, placeholders)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return w, placeholders.Unused(w.update != nil || w.condition != nil, missing)
+}
+
+// plan is a write that has been found good and only waits to be made.
+type plan struct {
+	write    *write
+	table    *table
+	place    place
+	old, new attribute.Item // nil: no item
+}
+
+// on finds the place of a write in its table.
+func (w *write) on(t *table) (*plan, error) {
+	p := &plan{write: w, table: t}
+	var err error
+	if w.kind == put {
+		p.place, err = t.placeOf(w.input.Item)
+	} else {
+		p.place, err = t.primaryKey(w.input.Key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.old = t.get(p.place)
+	p.new = p.old
+	return p, nil
+}
+
+// prepare makes the new item and changes nothing. The error is
+// errConditionFailed or a ValidationError.
+func (p *plan) prepare() error {
+	w := p.write
+	if w.condition != nil && !w.condition.Holds(p.old) {
+		return errConditionFailed
+	}
+	switch w.kind {
+	case put:
+		p.new = w.input.Item
+	case deletion:
+		p.new = nil
+	case update:
+		if err := p.update(); err != nil {
+			return err
+		}
+	}
+	if p.new == nil || w.kind == check {
+		return nil
+	}
+	for _, index := range p.table.indexes {
+		if err := index.check(p.new, w.kind == update); err != nil {
+			return err
+		}
+	}
+	if p.new.Size() > maxItem {
+		if w.kind == update {
+			return attribute.Invalidf("Item size to update has exceeded the maximum allowed size")
+		}
+		return attribute.Invalidf("Item size has exceeded the maximum allowed size")
+	}
+	return nil
+}
+
+func (p *plan) update() error {
+	item := p.old
+	if item == nil {
+		item = p.write.input.Key
+	}
+	if p.write.update == nil {
+		p.new = item
+		return nil
+	}
+	for _, path := range p.write.update.Paths() {
+		if p.table.schema.has(path[0].Name) {
+			return attribute.Invalidf("One or more parameter values were invalid: Cannot update attribute %s. This attribute is part of the key", path[0].Name)
+		}
+	}
+	var err error
+	p.new, err = p.write.update.Apply(item)
+	return err
+}
+
+func (p *plan) commit(now time.Time) {
+	if p.write.kind == check || p.old == nil && p.new == nil {
+		return
+	}
+	p.table.put(p.place, p.new, now)
+}
+
+func (p *plan) cost() float64 { return writeCost(p.old.Size(), p.new.Size()) }
+
+// failedItem is the old item, if the caller wants it when the condition fails.
+func (p *plan) failedItem() attribute.Item {
+	if p.write.input.ReturnValuesOnConditionCheckFailure == "ALL_OLD" {
+		return p.old
+	}
+	return nil
+}
+
+// returned is what the caller has asked for with ReturnValues.
+func (p *plan) returned() attribute.Item {
+	switch p.write.input.ReturnValues {
+	case "ALL_OLD":
+		return p.old
+	case "ALL_NEW":
+		return p.new
+	case "UPDATED_OLD", "UPDATED_NEW":
+		if p.write.update == nil {
+			return nil
+		}
+		updated := expression.NewProjection(p.write.update.Paths())
+		if p.write.input.ReturnValues == "UPDATED_OLD" {
+			return updated.Of(p.old)
+		}
+		return updated.Of(p.new)
+	}
+	return nil
+}
+
+func (s *Service) putItem(input *writeInput, _ awsjson.Call) (*writeOutput, error) {
+	return s.writeItem(put, input)
+}
+
+func (s *Service) updateItem(input *writeInput, _ awsjson.Call) (*writeOutput, error) {
+	return s.writeItem(update, input)
+}
+
+func (s *Service) deleteItem(input *writeInput, _ awsjson.Call) (*writeOutput, error) {
+	return s.writeItem(deletion, input)
+}
+
+func (s *Service) writeItem(kind writeKind, input *writeInput) (*writeOutput, error) {
+	w, err := newWrite(kind, input)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.config.Now()
+	t, err := s.table(input.TableName, now)
+	if err != nil {
+		return nil, err
+	}
+	p, err := w.on(t)
+	if err != nil {
+		return nil, err
+	}
+	switch err := p.prepare(); {
+	case errors.Is(err, errConditionFailed):
+		return nil, conditionalCheckFailed(p.failedItem())
+	case err != nil:
+		return nil, err
+	}
+	p.commit(now)
+	return &writeOutput{
+		Attributes:       p.returned(),
+		ConsumedCapacity: consumed(input.ReturnConsumedCapacity, t.name, p.cost()),
+	}, nil
+}
