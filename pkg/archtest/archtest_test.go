@@ -71,7 +71,7 @@ var rules = map[string]rule{
 	// Layer 3: roots. They wire, and are the only ones who know both sides.
 	"pkg/receiver": {
 		own:    []string{"config", "event", "lifecycle", "queue", "sqsqueue", "telemetry", "webhook"},
-		others: []string{awsSDK, prom, zerolog, cobra},
+		others: []string{awsSDK, awsSmithy, prom, zerolog, cobra},
 		why:    "wires the receiver",
 	},
 	"pkg/consumer": {
@@ -79,7 +79,7 @@ var rules = map[string]rule{
 			"billing", "budget", "chargebeeapi", "config", "deadletter", "dynamostore", "ledger", "lifecycle",
 			"pace", "queue", "settlement", "sqsqueue", "telemetry", "terminal", "worker",
 		},
-		others: []string{awsSDK, prom, zerolog, cobra},
+		others: []string{awsSDK, awsSmithy, prom, zerolog, cobra},
 		why:    "wires the consumer; its commands",
 	},
 	"cmd/receiver": {own: []string{"lifecycle", "receiver"}, why: "runs the receiver"},

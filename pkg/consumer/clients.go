@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -9,6 +10,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go/logging"
+	"github.com/rs/zerolog"
 
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/dynamostore"
@@ -20,17 +23,28 @@ const connectionsPerSlot = 2
 
 // awsConfig reads region, credentials and endpoints the SDK's own way. The SDK keeps
 // 10 idle connections per host, which is too few for a pool of workers.
-func awsConfig(ctx context.Context, settings config.Consumer) (aws.Config, error) {
+func awsConfig(ctx context.Context, settings config.Consumer, logger zerolog.Logger) (aws.Config, error) {
 	connections := connectionsPerSlot*settings.Worker.Concurrency + 10
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(transport *http.Transport) {
 		transport.MaxIdleConns = 2 * connections
 		transport.MaxIdleConnsPerHost = connections
 	})
-	loaded, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithHTTPClient(client))
+	loaded, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithHTTPClient(client), awsconfig.WithLogger(sdkLogger(logger)))
 	if err != nil {
-		return loaded, fmt.Errorf("AWS configuration: %w", err)
+		return loaded, usageError{fmt.Errorf("AWS configuration: %w", err)}
+	}
+	if loaded.Region == "" {
+		return loaded, usageError{errors.New("AWS configuration: there is no region: set AWS_REGION")}
 	}
 	return loaded, nil
+}
+
+// sdkLogger takes what the SDK has to say about connections. It repeats what failed,
+// and what it cannot mend it returns as an error.
+func sdkLogger(logger zerolog.Logger) logging.Logger {
+	return logging.LoggerFunc(func(_ logging.Classification, format string, values ...any) {
+		logger.Debug().Str("component", "aws-sdk").Msgf(format, values...)
+	})
 }
 
 func newStore(aws aws.Config, settings config.Consumer) *dynamostore.Store {

@@ -18,11 +18,11 @@ func (a *app) dlqList() *cobra.Command {
 		Short: "List the dead letters with their reasons and what the ledger says about their invoices",
 		Args:  usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			settings, _, err := a.settings(config.DeadLetterURL)
+			settings, logger, err := a.settings(config.DeadLetterURL)
 			if err != nil {
 				return err
 			}
-			aws, err := awsConfig(cmd.Context(), settings)
+			aws, err := awsConfig(cmd.Context(), settings, logger)
 			if err != nil {
 				return err
 			}

@@ -17,11 +17,11 @@ func (a *app) invoiceShow() *cobra.Command {
 		Short: "Show what the ledger knows of an invoice, by its draft or final id",
 		Args:  usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			settings, _, err := a.settings()
+			settings, logger, err := a.settings()
 			if err != nil {
 				return err
 			}
-			aws, err := awsConfig(cmd.Context(), settings)
+			aws, err := awsConfig(cmd.Context(), settings, logger)
 			if err != nil {
 				return err
 			}

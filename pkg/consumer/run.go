@@ -44,7 +44,7 @@ func (a *app) run(ctx context.Context) error {
 
 // assemble wires everything the workers need.
 func assemble(ctx context.Context, settings config.Consumer, logger zerolog.Logger) ([]lifecycle.Part, <-chan error, error) {
-	aws, err := awsConfig(ctx, settings)
+	aws, err := awsConfig(ctx, settings, logger)
 	if err != nil {
 		return nil, nil, err
 	}

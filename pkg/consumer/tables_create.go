@@ -19,11 +19,11 @@ func (a *app) tablesCreate() *cobra.Command {
 		Short: "Create the tables with their index and time to live, as far as they do not exist, and wait for them",
 		Args:  usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			settings, _, err := a.settings()
+			settings, logger, err := a.settings()
 			if err != nil {
 				return err
 			}
-			aws, err := awsConfig(cmd.Context(), settings)
+			aws, err := awsConfig(cmd.Context(), settings, logger)
 			if err != nil {
 				return err
 			}

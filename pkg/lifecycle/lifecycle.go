@@ -80,9 +80,19 @@ func stop(ctx context.Context, part Part) error {
 }
 
 // UntilSignal returns a context that ends with the first SIGINT or SIGTERM. A
-// second signal ends the process at once.
+// second signal ends the process at once: before the context ends, the signals are
+// given back to the runtime.
 func UntilSignal(parent context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, cancel) // gives the signals back to the runtime
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-signals:
+		case <-ctx.Done():
+		}
+		signal.Stop(signals)
+		cancel()
+	}()
 	return ctx, cancel
 }

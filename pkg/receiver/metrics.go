@@ -1,0 +1,79 @@
+package receiver
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/billable-events/billable/pkg/sqsqueue"
+	"github.com/billable-events/billable/pkg/telemetry"
+	"github.com/billable-events/billable/pkg/webhook"
+)
+
+// metrics is what the receiver counts. Labels come from closed sets.
+type metrics struct {
+	requests *prometheus.CounterVec // code, event_type
+	took     prometheus.Histogram
+	shed     prometheus.Counter
+	batches  prometheus.Histogram
+	sending  prometheus.Histogram
+	failures *prometheus.CounterVec // class
+}
+
+func newMetrics(registry *prometheus.Registry) *metrics {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: telemetry.Namespace, Name: "webhook_requests_total", Help: "Requests by answer and type of event.",
+		}, []string{"code", "event_type"}),
+		took: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: telemetry.Namespace, Name: "webhook_request_seconds", Help: "Time from the arrival of a request to its answer.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+		}),
+		shed: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: telemetry.Namespace, Name: "webhook_shed_total", Help: "Requests refused because too much was in flight.",
+		}),
+		batches: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: telemetry.Namespace, Name: "enqueue_batch_entries", Help: "Events in one call to SQS.",
+			Buckets: prometheus.LinearBuckets(1, 1, 10),
+		}),
+		sending: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: telemetry.Namespace, Name: "enqueue_seconds", Help: "Time of one call to SQS.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 12),
+		}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: telemetry.Namespace, Name: "enqueue_failures_total", Help: "Events that an attempt could not put into the queue; what may pass is tried again.",
+		}, []string{"class"}),
+	}
+	for _, class := range sqsqueue.Classes() {
+		m.failures.WithLabelValues(class)
+	}
+	registry.MustRegister(m.requests, m.took, m.shed, m.batches, m.sending, m.failures)
+	return m
+}
+
+// watch adds what is read from the handler.
+func (m *metrics) watch(registry *prometheus.Registry, handler *webhook.Handler) {
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: telemetry.Namespace, Name: "webhook_in_flight", Help: "Webhooks that are worked on.",
+	}, func() float64 { return float64(handler.InFlight()) }))
+}
+
+func (m *metrics) answered(report webhook.Report) {
+	m.requests.WithLabelValues(strconv.Itoa(report.Status), report.EventLabel()).Inc()
+	m.took.Observe(report.Took.Seconds())
+	if report.Shed {
+		m.shed.Inc()
+	}
+}
+
+// Sent implements sqsqueue.SendObserver.
+func (m *metrics) Sent(entries int, took time.Duration) {
+	m.batches.Observe(float64(entries))
+	m.sending.Observe(took.Seconds())
+}
+
+// Failed implements sqsqueue.SendObserver.
+func (m *metrics) Failed(class string, entries int) {
+	m.failures.WithLabelValues(class).Add(float64(entries))
+}

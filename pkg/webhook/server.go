@@ -1,0 +1,75 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	headerTimeout  = 5 * time.Second // for the header of a request
+	writeTimeout   = 5 * time.Second // for an answer, which is a few hundred bytes
+	idleTimeout    = 2 * time.Minute // longer than load balancers keep a connection, so that they close it
+	maxHeaderBytes = 16 << 10
+)
+
+// Server serves webhooks on a listener. All fields are required.
+type Server struct {
+	Handler    *Handler
+	DrainPause time.Duration // from Stop to no longer accepting
+	ErrorLog   *log.Logger   // what goes wrong with connections
+
+	server *http.Server
+}
+
+// Start listens on addr and serves until Stop. Errors after the start go to failed.
+func (s *Server) Start(ctx context.Context, addr string, failed chan<- error) (net.Addr, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	timeout := s.Handler.config.RequestTimeout
+	s.server = &http.Server{
+		Handler:                      s.Handler,
+		ErrorLog:                     s.ErrorLog,
+		ReadHeaderTimeout:            headerTimeout,
+		ReadTimeout:                  headerTimeout + timeout,
+		WriteTimeout:                 headerTimeout + timeout + writeTimeout,
+		IdleTimeout:                  idleTimeout,
+		MaxHeaderBytes:               maxHeaderBytes,
+		DisableGeneralOptionsHandler: true, // "OPTIONS *" has no path that is served
+	}
+	go func() {
+		if err := s.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("webhook listener: %w", err)
+		}
+	}()
+	return listener.Addr(), nil
+}
+
+// StopLimit is the longest that Stop takes if nothing goes wrong.
+func (s *Server) StopLimit() time.Duration {
+	return s.DrainPause + headerTimeout + s.Handler.config.RequestTimeout + writeTimeout
+}
+
+// Stop goes on serving for the drain pause, in which load balancers notice that the
+// process is no longer ready; then it accepts no further connections and waits for the
+// requests in flight. When ctx ends it cuts them.
+func (s *Server) Stop(ctx context.Context) error {
+	s.Handler.Drain()
+	pause := time.NewTimer(s.DrainPause)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-ctx.Done():
+	}
+	s.Handler.Close()
+	if err := s.server.Shutdown(ctx); err != nil {
+		return errors.Join(err, s.server.Close())
+	}
+	return nil
+}
