@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -56,6 +58,7 @@ func startFleet(ctx context.Context, o options, w *world) (*fleet, error) {
 			p.name, p.env = "consumer", w.consumerEnvironment()
 		}
 		p.binary = filepath.Join(o.binaries, p.name)
+		p.env = append(p.env, callersSettings()...)
 		if err := p.addresses(); err != nil {
 			return nil, err
 		}
@@ -75,6 +78,15 @@ func startFleet(ctx context.Context, o options, w *world) (*fleet, error) {
 		}
 	}
 	return f, nil
+}
+
+// callersSettings are the settings in the environment of whoever runs the sandbox:
+// they count more than the sandbox's own, but for addresses.
+func callersSettings() []string {
+	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return !strings.HasPrefix(name, "BILLABLE_") || strings.HasSuffix(name, "_ADDR")
+	})
 }
 
 // addresses chooses free ports.

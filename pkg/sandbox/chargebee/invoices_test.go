@@ -1,6 +1,7 @@
 package chargebee_test
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -31,9 +32,7 @@ func TestCharge(t *testing.T) {
 	} {
 		draft := s.renew(test.subscriptions...)
 		form := url.Values{"amount": {"7"}, "description": {"usage"}}
-		for name, values := range test.form {
-			form[name] = values
-		}
+		maps.Copy(form, test.form)
 		answer := s.must(request{path: "invoices/" + draft.ID + "/add_charge", form: form.Encode()})
 		if answer.status != http.StatusOK {
 			t.Errorf("%s: %d %s", test.name, answer.status, answer.raw)

@@ -26,8 +26,6 @@ func serve(t *testing.T, s site) sdk.Environment {
 	return sdk.Environment{Key: apiKey, SiteName: "127", ChargebeeDomain: domain, Protocol: "http"}
 }
 
-func pointer[T any](value T) *T { return &value }
-
 // The real SDK adds charges, reads the invoice back and closes it.
 func TestSDK(t *testing.T) {
 	t.Parallel()
@@ -36,15 +34,15 @@ func TestSDK(t *testing.T) {
 	draft := s.renew("ada-1")
 
 	params := &invoice.AddChargeRequestParams{
-		Amount:                 pointer(int64(12345)),
+		Amount:                 new(int64(12345)),
 		Description:            "3 events & more [marker]",
 		Comment:                "batch=abc",
 		AvalaraSaleType:        enum.AvalaraSaleTypeRetail,
-		AvalaraTransactionType: pointer(int32(3)),
+		AvalaraTransactionType: new(int32(3)),
 		HsnCode:                "9983",
 		SubscriptionId:         "ada-1",
 		LineItem: &invoice.AddChargeLineItemParams{
-			DateFrom: pointer(int64(1_700_000_000)), DateTo: pointer(int64(1_702_592_000)),
+			DateFrom: new(int64(1_700_000_000)), DateTo: new(int64(1_702_592_000)),
 		},
 	}
 	add := func() *sdk.Result {
@@ -123,7 +121,7 @@ func TestSDKList(t *testing.T) {
 	}
 
 	params := &invoice.ListRequestParams{
-		Limit:          pointer(int32(2)),
+		Limit:          new(int32(2)),
 		Status:         &filter.EnumFilter{Is: invoiceEnum.StatusPending},
 		SubscriptionId: &filter.StringFilter{In: []string{"ada-1", "ada-2"}},
 		Date:           &filter.TimestampFilter{Between: []int64{1, time.Now().Add(time.Hour).Unix()}},

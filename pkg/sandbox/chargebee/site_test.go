@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -90,9 +91,7 @@ func (s site) do(r request) (response, error) {
 	if r.key != "" {
 		sent.Header.Set("chargebee-idempotency-key", r.key)
 	}
-	for name, values := range r.header {
-		sent.Header[name] = values
-	}
+	maps.Copy(sent.Header, r.header)
 	received, err := sandbox.Transport{Handler: s.Service}.RoundTrip(sent)
 	if err != nil {
 		return response{}, err

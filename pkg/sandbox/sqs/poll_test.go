@@ -25,8 +25,7 @@ import (
 
 func wantError[E error](t *testing.T, err error) {
 	t.Helper()
-	var want E
-	if !errors.As(err, &want) {
+	if want, ok := errors.AsType[E](err); !ok {
 		t.Errorf("the error is %v, want a %T", err, want)
 	}
 }

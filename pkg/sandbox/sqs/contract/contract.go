@@ -197,8 +197,7 @@ func equal[T comparable](b *bench, what string, got, want T) {
 // fails wants an error of the SDK's type E.
 func fails[E error](b *bench, err error) {
 	b.Helper()
-	var want E
-	if !errors.As(err, &want) {
+	if want, ok := errors.AsType[E](err); !ok {
 		b.Errorf("the error is %v (%T), want a %T", err, err, want)
 	}
 }

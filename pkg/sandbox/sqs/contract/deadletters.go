@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -15,9 +16,7 @@ func (b *bench) pair(maxReceives string, attributes map[string]string) (source, 
 	b.Helper()
 	deadLetters = b.queue(nil)
 	merged := redrive(b.arn(deadLetters), maxReceives)
-	for name, value := range attributes {
-		merged[name] = value
-	}
+	maps.Copy(merged, attributes)
 	return b.queue(merged), deadLetters
 }
 

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestRun runs the real binaries against the stand-ins, with and without trouble.
+func TestRun(t *testing.T) {
+	binaries := t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", binaries, "./cmd/receiver", "./cmd/consumer")
+	build.Dir = "../.."
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	for name, args := range map[string]string{
+		"untroubled":     "--invoices 25 --events 12 --receivers 2",
+		"in all trouble": "--invoices 25 --events 12 --receivers 2 --consumers 2 --faults heavy --kill --seed 7",
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			err := run(t.Context(), append(strings.Fields(args), "--binaries", binaries, "--limit", "3m"), &stdout, &stderr)
+			if err != nil {
+				t.Errorf("%v\n%s%s", err, stdout.String(), stderr.String())
+			}
+			for _, want := range []string{
+				"webhooks answered 2xx  25 of 25", "invoices closed        25 of 25", "300 billed, 0 held, 0 left, 3 for the next invoice",
+				"dead letters           0", "429 for the site       0", "CPU of consumer", "The books are equal.",
+			} {
+				if !strings.Contains(stdout.String(), want) {
+					t.Errorf("the account lacks %q:\n%s", want, stdout.String())
+				}
+			}
+			amounts := regexp.MustCompile(`(?m)^  (?:owed|billed|ledger) +(EUR [0-9]+\.[0-9]{2})$`).FindAllStringSubmatch(stdout.String(), -1)
+			if len(amounts) != 3 || amounts[0][1] != amounts[1][1] || amounts[1][1] != amounts[2][1] {
+				t.Errorf("the books say %v", amounts)
+			}
+		})
+	}
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{"--invoices 0", "--faults some", "--bogus", "now", "--events x"} {
+		var stderr bytes.Buffer
+		if err := run(t.Context(), strings.Fields(args), io.Discard, &stderr); !errors.Is(err, errUsage) || stderr.Len() == 0 {
+			t.Errorf("%s: %v %s", args, err, stderr.String())
+		}
+	}
+}
+
+// TestTimesAllowEachOther holds the short times of a troubled run against the rules
+// of the settings: a late effect comes before its bound.
+func TestTimesAllowEachOther(t *testing.T) {
+	t.Parallel()
+	longest := faultRates["heavy"].chargebee.MaxDelay + faultRates["heavy"].chargebee.MaxLate
+	if longest >= lateBound {
+		t.Errorf("an effect can come after %s, late_bound is %s", longest, lateBound)
+	}
+	if window <= 3*lateBound+2*maxSkew || lease < 2*callTimeout || lateBound < callTimeout {
+		t.Error("the consumer refuses these times")
+	}
+	if visibility < 3*time.Second {
+		t.Error("the visibility is too short")
+	}
+}
