@@ -46,9 +46,7 @@ func (s *Store) Unbilled(ctx context.Context, subscriptionID string, before int6
 }
 
 func (s *Store) query(ctx context.Context, query *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	output, err := s.Client.Query(ctx, query)
+	output, err := read(ctx, func(ctx context.Context) (*dynamodb.QueryOutput, error) { return s.Client.Query(ctx, query) })
 	if err != nil {
 		return nil, fmt.Errorf("dynamodb: query %s: %w", aws.ToString(query.IndexName), err)
 	}

@@ -11,11 +11,17 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/retry"
 )
 
 // callTimeout bounds one call with the SDK's own repetitions: the SDK has no
 // deadline for a connection that went dead.
 const callTimeout = 5 * time.Second
+
+// maxReads is how often a read is tried.
+const maxReads = 4
+
+var readBackoff = retry.Backoff{First: 50 * time.Millisecond, Most: time.Second}
 
 // API is what this package needs of the SDK's client.
 type API interface {
@@ -37,17 +43,37 @@ type item = map[string]types.AttributeValue
 
 // get reads one item of the ledger strongly; it is nil when there is none.
 func (s *Store) get(ctx context.Context, key string) (item, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	output, err := s.Client.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName:      &s.LedgerTable,
-		Key:            ledgerKey(key),
-		ConsistentRead: new(true),
+	output, err := read(ctx, func(ctx context.Context) (*dynamodb.GetItemOutput, error) {
+		return s.Client.GetItem(ctx, &dynamodb.GetItemInput{
+			TableName:      &s.LedgerTable,
+			Key:            ledgerKey(key),
+			ConsistentRead: new(true),
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("dynamodb: get %s: %w", key, err)
 	}
 	return output.Item, nil
+}
+
+// read repeats a read that failed for a passing reason. The SDK does so too, but not
+// for an answer that was cut in the middle.
+func read[Output any](ctx context.Context, call func(context.Context) (Output, error)) (Output, error) {
+	for attempt := 1; ; attempt++ {
+		calling, cancel := context.WithTimeout(ctx, callTimeout)
+		output, err := call(calling)
+		cancel()
+		if err == nil || attempt == maxReads || !errors.Is(classify(err), billing.ErrBusy) {
+			return output, err
+		}
+		timer := time.NewTimer(readBackoff.Jittered(attempt))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return output, err
+		}
+	}
 }
 
 func ledgerKey(id string) item { return item{attributeInvoiceID: text(id)} }

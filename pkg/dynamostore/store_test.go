@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -381,6 +382,36 @@ func TestBusy(t *testing.T) {
 				f.must(step)
 			})
 		}
+	}
+}
+
+// TestReadsAreRepeated where an answer was cut or refused, and not for ever.
+func TestReadsAreRepeated(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []sandbox.Kind{sandbox.CutBody, sandbox.LoseReply, sandbox.Refuse, sandbox.Throttle} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			f.put(event("a", nil))
+			f.must(billing.Step{Head: billing.Head{InvoiceID: "draft", Write: "w1"}})
+			calls, failing := 0, 3
+			f.fate = func(string) sandbox.Fault {
+				if calls++; calls <= failing {
+					return sandbox.Fault{Kind: kind}
+				}
+				return sandbox.Fault{}
+			}
+			if _, ok, err := f.store.Head(t.Context(), "draft"); !ok || err != nil {
+				t.Errorf("%d: %t, %v", kind, ok, err)
+			}
+			calls = 0
+			if events := f.unbilled(); len(events) != 1 {
+				t.Errorf("%d: %v", kind, events)
+			}
+			calls, failing = 0, 100
+			if _, _, err := f.store.Head(t.Context(), "draft"); err == nil || calls != 4 {
+				t.Errorf("%d: %d calls, %v", kind, calls, err)
+			}
+		})
 	}
 }
 

@@ -98,11 +98,12 @@ type progress struct {
 	total   int
 	bar     *progressbar.ProgressBar
 	started time.Time
-	shown   time.Time
+	shown   time.Time // when the last line was written
+	done    int       // what it said
 }
 
 func newProgress(out io.Writer, total int) *progress {
-	p := &progress{out: out, total: total, started: time.Now()}
+	p := &progress{out: out, total: total, started: time.Now(), done: -1}
 	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		p.bar = progressbar.NewOptions(total,
 			progressbar.OptionSetWriter(out),
@@ -120,13 +121,10 @@ func (p *progress) show(done int) {
 		_ = p.bar.Set(min(done, p.total))
 		return
 	}
-	if time.Since(p.shown) < plainEvery && done < p.total {
+	if done == p.done || done < p.total && time.Since(p.shown) < plainEvery {
 		return
 	}
-	if done >= p.total && p.shown.IsZero() && p.total > 0 && time.Since(p.started) < plainEvery {
-		return
-	}
-	p.shown = time.Now()
+	p.shown, p.done = time.Now(), done
 	_, _ = fmt.Fprintf(p.out, "%5.1f s  %d of %d invoices closed\n", time.Since(p.started).Seconds(), done, p.total)
 }
 
