@@ -41,8 +41,11 @@ bench: ## Run the benchmarks of all packages.
 
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for a few seconds.
-	go test -run '^$$' -fuzz FuzzParse -fuzztime 15s ./pkg/event
-	go test -run '^$$' -fuzz FuzzBytes -fuzztime 5s ./pkg/config
+	@set -e; grep -rlE '^func Fuzz' --include='*_test.go' pkg | while read -r file; do \
+		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z]+).*/\1/p' "$$file"); do \
+			go test -run '^$$' -fuzz "^$$name$$" -fuzztime 8s "./$$(dirname "$$file")"; \
+		done; \
+	done
 
 .PHONY: clean
 clean: ## Remove what was built.

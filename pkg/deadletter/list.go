@@ -97,10 +97,12 @@ func read(ctx context.Context, heads Heads, message queue.Message) (Letter, erro
 		ReceiveCount:    message.ReceiveCount,
 		LedgerState:     NoLedger,
 	}
-	letter.ReplayCount, _ = strconv.Atoi(message.Attributes[queue.AttributeReplayCount])
+	if count, err := strconv.Atoi(message.Attributes[queue.AttributeReplayCount]); err == nil {
+		letter.ReplayCount = count
+	}
 	if webhook, err := event.ParseMessage(message.Body); err == nil {
-		letter.EventID = text(webhook.ID)
-		letter.InvoiceID = text(webhook.Invoice.ID)
+		letter.EventID = cmp.Or(text(webhook.ID), letter.EventID)
+		letter.InvoiceID = cmp.Or(text(webhook.Invoice.ID), letter.InvoiceID)
 		letter.CustomerID = text(webhook.Invoice.CustomerID)
 		letter.SubscriptionIDs = subscriptions(webhook.Invoice)
 	}
@@ -108,7 +110,7 @@ func read(ctx context.Context, heads Heads, message queue.Message) (Letter, erro
 		return letter, nil
 	}
 	head, ok, err := heads.Head(ctx, *letter.InvoiceID)
-	if err != nil || !ok {
+	if err != nil || !ok || head.State == "" { // an item without a state is one of the ledger's own
 		return letter, err
 	}
 	letter.LedgerState = string(head.State)
@@ -182,5 +184,8 @@ func instant(value string) *time.Time {
 		return nil
 	}
 	parsed = parsed.UTC()
+	if year := parsed.Year(); year < 0 || year > 9999 { // moved out of RFC 3339 by its offset
+		return nil
+	}
 	return &parsed
 }

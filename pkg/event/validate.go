@@ -47,6 +47,10 @@ func (p *parser) requireAll(body []byte) {
 			p.report(field, "is missing")
 		}
 	}
+	if strings.HasPrefix(p.event.Invoice.ID, "#") {
+		// The ledger keeps its own items under such keys.
+		p.report("content.invoice.id", "begins with #, as no id of Chargebee does")
+	}
 	p.requireQueueable("id", p.event.ID)
 	p.requireQueueable("content.invoice.id", p.event.Invoice.ID)
 	// JSON allows no raw control characters; these two it does.

@@ -81,7 +81,7 @@ func Show(ctx context.Context, heads Heads, plans Plans, id string) (Invoice, er
 	if err != nil {
 		return Invoice{}, err
 	}
-	if !ok {
+	if !ok || head.State == "" { // an item without a state is one of the ledger's own
 		return Invoice{}, fmt.Errorf("%w: %s", ErrUnknown, id)
 	}
 	plan, err := plans.Plan(ctx, head.InvoiceID, head.Epoch)
@@ -138,8 +138,8 @@ func lineState(head billing.Head, i int, line billing.Line) string {
 	case line.Amount == 0:
 		return Zero
 	case head.Verdict != "":
-		return map[byte]string{billing.Stands: Added, billing.Released: Released, billing.Held: Held}[head.Verdict[i]]
-	case head.State == billing.Releasing, head.State == billing.Rejected && head.Resume == billing.Claiming:
+		return judged(head.Verdict, i)
+	case head.State == billing.Releasing, head.Resume == billing.Releasing, head.Resume == billing.Claiming:
 		return Released
 	case i < head.Cursor:
 		return Added
@@ -148,6 +148,20 @@ func lineState(head billing.Head, i int, line billing.Line) string {
 	default:
 		return Planned
 	}
+}
+
+// judged reads a verdict. What it does not say in a letter known here, a person has
+// to look at.
+func judged(verdict string, i int) string {
+	if i < len(verdict) {
+		switch verdict[i] {
+		case billing.Stands:
+			return Added
+		case billing.Released:
+			return Released
+		}
+	}
+	return Held
 }
 
 func text[S ~string](value S) *string {

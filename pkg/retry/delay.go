@@ -8,7 +8,7 @@ import (
 
 // Backoff is an exponential delay between two bounds.
 type Backoff struct {
-	First time.Duration // after the first attempt
+	First time.Duration // after the first attempt; above 0
 	Most  time.Duration // never more than this
 }
 
@@ -17,7 +17,7 @@ type Backoff struct {
 func (b Backoff) After(attempt int) time.Duration {
 	delay := b.First
 	for range attempt - 1 {
-		if delay >= b.Most/2 {
+		if delay > b.Most/2 {
 			return b.Most
 		}
 		delay *= 2

@@ -2,9 +2,11 @@ package sandbox
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 )
 
 // ErrConnectionCut is what a caller sees when the service ended the connection
@@ -18,13 +20,15 @@ var ErrConnectionCut = errors.New("sandbox: connection cut")
 // The handler runs in a goroutine of its own and sees the request's context. A
 // caller whose context ends does not wait for it, as over a network: what the
 // handler has begun may still take effect. A handler that panics with
-// http.ErrAbortHandler cuts the connection.
+// http.ErrAbortHandler cuts the connection; any other panic is a defect of the
+// stand-in and ends the program.
 type Transport struct {
 	Handler http.Handler
 }
 
 // RoundTrip implements http.RoundTripper.
 func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	ctx := request.Context()
 	var body []byte
 	if request.Body != nil {
 		var err error
@@ -34,8 +38,11 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx) // nothing was sent
+	}
 
-	served := request.Clone(request.Context())
+	served := request.Clone(ctx)
 	served.Body = io.NopCloser(bytes.NewReader(body))
 	served.ContentLength = int64(len(body))
 	served.RequestURI = request.URL.RequestURI()
@@ -60,8 +67,8 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	}()
 
 	select {
-	case <-request.Context().Done():
-		return nil, request.Context().Err()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	case answer := <-answers:
 		return answer.response(request)
 	}
@@ -69,7 +76,8 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 
 // answer collects what a handler writes.
 type answer struct {
-	header http.Header
+	header http.Header // the handler's, to the end
+	sent   http.Header // as it was when the answer began
 	status int
 	body   bytes.Buffer
 	cut    bool
@@ -80,7 +88,7 @@ func (a *answer) Header() http.Header { return a.header }
 func (a *answer) WriteHeader(status int) {
 	if a.status == 0 {
 		a.status = status
-		a.header = a.header.Clone()
+		a.sent = a.header.Clone()
 	}
 }
 
@@ -100,12 +108,12 @@ func (a *answer) response(request *http.Request) (*http.Response, error) {
 		body, length = io.MultiReader(&a.body, cut{}), -1
 	}
 	return &http.Response{
-		Status:        http.StatusText(a.status),
+		Status:        strconv.Itoa(a.status) + " " + http.StatusText(a.status),
 		StatusCode:    a.status,
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,
 		ProtoMinor:    1,
-		Header:        a.header,
+		Header:        a.sent,
 		Body:          io.NopCloser(body),
 		ContentLength: length,
 		Request:       request,

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -91,10 +92,11 @@ func WriteTable(w io.Writer, columns []Column, rows [][]string) error {
 
 func cut(value string, width int) string { return text.Snip(value, width, "…") }
 
-// printable keeps what others wrote from moving the cursor or colouring the screen.
+// printable keeps what others wrote from moving the cursor, colouring the screen or
+// turning the direction of what follows.
 func printable(value string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+		if unicode.In(r, unicode.Cc, unicode.Bidi_Control, unicode.Zl, unicode.Zp) {
 			return ' '
 		}
 		return r

@@ -101,7 +101,9 @@ func (s *Service) write(w http.ResponseWriter, output any, err error, fault sand
 	if err != nil {
 		var typed *Error
 		if !errors.As(err, &typed) {
-			typed = &Error{Status: s.Internal.Status, Type: s.Internal.Type, Message: err.Error()}
+			internal := *s.Internal
+			internal.Message = err.Error()
+			typed = &internal
 		}
 		status = typed.Status
 		if status == 0 {

@@ -1,0 +1,95 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/billable-events/billable/pkg/queue"
+)
+
+func TestBeat(t *testing.T) {
+	t.Parallel()
+	var delivery queue.Delivery
+	if err := delivery.Beat(t.Context()); err != nil {
+		t.Errorf("without a beat: got %v", err)
+	}
+
+	type key struct{}
+	lost := errors.New("the lease is lost")
+	delivery.OnBeat(func(ctx context.Context) error { return fmt.Errorf("%v: %w", ctx.Value(key{}), lost) })
+	err := delivery.Beat(context.WithValue(t.Context(), key{}, "its context"))
+	if !errors.Is(err, lost) || err.Error() != "its context: the lease is lost" {
+		t.Errorf("got %v", err)
+	}
+
+	delivery.OnBeat(func(context.Context) error { return nil })
+	if err := delivery.Beat(t.Context()); err != nil {
+		t.Errorf("the first beat was called again: %v", err)
+	}
+}
+
+// TestBeatFromOtherGoroutines: the heartbeat runs while the handler sets its beat.
+func TestBeatFromOtherGoroutines(t *testing.T) {
+	t.Parallel()
+	var delivery queue.Delivery
+	var beats atomic.Int64
+	set := make(chan struct{})
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for range 100 {
+				_ = delivery.Beat(t.Context())
+			}
+			<-set
+			_ = delivery.Beat(t.Context()) // surely counted
+		})
+	}
+	for range 100 {
+		delivery.OnBeat(func(context.Context) error {
+			beats.Add(1)
+			return nil
+		})
+	}
+	close(set)
+	group.Wait()
+	if beats.Load() < 4 {
+		t.Errorf("%d beats, want at least 4", beats.Load())
+	}
+}
+
+// TestVerdict: a message that nobody judged comes back.
+func TestVerdict(t *testing.T) {
+	t.Parallel()
+	var none queue.Outcome
+	for verdict, want := range map[queue.Verdict]string{
+		none.Verdict:      "retry",
+		queue.Retry:       "retry",
+		queue.Done:        "done",
+		queue.Reject:      "reject",
+		queue.Verdict(99): "retry",
+	} {
+		if got := verdict.String(); got != want {
+			t.Errorf("%d is %q, want %q", int(verdict), got, want)
+		}
+	}
+}
+
+func ExampleDelivery_OnBeat() {
+	delivery := &queue.Delivery{Message: queue.Message{ID: "m1"}}
+
+	// The handler says what has to happen while it works …
+	delivery.OnBeat(func(context.Context) error {
+		fmt.Println("the lease is extended")
+		return nil
+	})
+
+	// … and the pool calls it whenever it keeps the message invisible.
+	if err := delivery.Beat(context.Background()); err != nil {
+		fmt.Println("stop the handler:", err)
+	}
+	// Output: the lease is extended
+}

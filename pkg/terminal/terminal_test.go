@@ -1,0 +1,195 @@
+package terminal_test
+
+import (
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/billable-events/billable/pkg/terminal"
+)
+
+func TestMain(m *testing.M) {
+	text.OverrideRuneWidthEastAsianWidth(false) // else "…" is as wide as the locale says
+	os.Exit(m.Run())
+}
+
+func render(t *testing.T, columns []terminal.Column, rows ...[]string) string {
+	t.Helper()
+	var out strings.Builder
+	if err := terminal.WriteTable(&out, columns, rows); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// lines puts the lines of a table together: no line may end in a space.
+func lines(lines ...string) string { return strings.Join(lines, "\n") + "\n" }
+
+func TestTable(t *testing.T) {
+	t.Parallel()
+	two := []terminal.Column{{Title: "name"}, {Title: "count", Right: true}, {Title: "note", Width: 6}}
+	for name, test := range map[string]struct {
+		columns []terminal.Column
+		rows    [][]string
+		want    string
+	}{
+		"no rows":              {two, nil, lines("NAME  COUNT  NOTE")},
+		"text left, right":     {two, [][]string{{"a", "1", "x"}, {"longer", "1000000", "y"}}, lines("NAME      COUNT  NOTE", "a             1  x", "longer  1000000  y")},
+		"numbers by the title": {[]terminal.Column{{Title: "id"}, {Title: "n", Right: true}}, [][]string{{"7", "7"}, {"1234", "1234"}}, lines("ID       N", "7        7", "1234  1234")},
+		"cut to the width":     {two, [][]string{{"a", "1", "123456"}, {"b", "2", "1234567"}}, lines("NAME  COUNT  NOTE", "a         1  123456", "b         2  12345…")},
+		"others are not cut":   {two, [][]string{{strings.Repeat("a", 300), "1", ""}}, lines("NAME"+strings.Repeat(" ", 298)+"COUNT  NOTE", strings.Repeat("a", 300)+"      1")},
+		"an empty cell":        {two, [][]string{{"", "", "x"}, {"", "", ""}}, lines("NAME  COUNT  NOTE", "             x", "")},
+		"wide characters":      {two, [][]string{{"日本語", "1", "x"}, {"ab", "2", "y"}}, lines("NAME    COUNT  NOTE", "日本語      1  x", "ab          2  y")},
+		"wide, cut":            {two, [][]string{{"a", "1", "日本語"}, {"b", "2", "日本語x"}, {"c", "3", "x日本語"}}, lines("NAME  COUNT  NOTE", "a         1  日本語", "b         2  日本…", "c         3  x日本…")},
+		"combining marks":      {two, [][]string{{"e\u0301", "1", "x"}, {"ab", "2", "y"}}, lines("NAME  COUNT  NOTE", "e\u0301         1  x", "ab        2  y")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := render(t, test.columns, test.rows...); got != test.want {
+				t.Errorf("got\n%s\nwant\n%s", got, test.want)
+			}
+		})
+	}
+}
+
+// hostile are texts that would do something to a screen.
+var hostile = map[string]string{
+	"a colour":              "\x1b[31mred\x1b[0m",
+	"a cleared screen":      "\x1b[2J\x1b[H",
+	"a title":               "\x1b]0;owned\x07",
+	"a link":                "\x1b]8;;https://example.com\x1b\\click\x1b]8;;\x1b\\",
+	"an escape of one byte": "\u009b31m",
+	"a carriage return":     "paid\rvoid",
+	"a new line":            "a\nNAME  fake",
+	"other line ends":       "a\u0085b\u2028c\u2029d\vd\fe",
+	"a tab":                 "a\tb",
+	"a bell, a backspace":   "a\a\b\b\x7f",
+	"a NUL":                 "a\x00b",
+	"text turned around":    "\u202eetelpmoc\u202c \u2066x\u2069 \u200e\u200f\u061c",
+	"bytes that are none":   "\xff\xfe\x9b\xc3",
+	"half an escape":        "\x1b[",
+}
+
+// TestHostileText stays in its place: one line, no byte that a terminal obeys.
+func TestHostileText(t *testing.T) {
+	t.Parallel()
+	for name, value := range hostile {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wantHarmless(t, render(t, []terminal.Column{{Title: "id"}, {Title: "name", Width: 12}}, []string{value, value}, []string{"a", "b"}), 3)
+		})
+	}
+}
+
+func FuzzTable(f *testing.F) {
+	for _, value := range hostile {
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		wantHarmless(t, render(t, []terminal.Column{{Title: "id"}, {Title: "name", Width: 5, Right: true}}, []string{value, value}), 2)
+	})
+}
+
+func wantHarmless(t *testing.T, table string, lines int) {
+	t.Helper()
+	if got := strings.Count(table, "\n"); got != lines {
+		t.Errorf("%d lines, want %d: %q", got, lines, table)
+	}
+	if !utf8.ValidString(table) {
+		t.Errorf("no valid text: %q", table)
+	}
+	for _, r := range table {
+		if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029') {
+			t.Errorf("%U is in %q", r, table)
+		}
+	}
+}
+
+// full is a disk without room.
+type full struct{}
+
+var errFull = errors.New("no space left")
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+func TestWriteErrors(t *testing.T) {
+	t.Parallel()
+	if err := terminal.WriteTable(full{}, []terminal.Column{{Title: "id"}}, nil); !errors.Is(err, errFull) {
+		t.Errorf("table: got %v", err)
+	}
+	if err := terminal.WriteJSON(full{}, 1); !errors.Is(err, errFull) {
+		t.Errorf("JSON: got %v", err)
+	}
+	if err := terminal.WriteJSON(io.Discard, func() {}); err == nil {
+		t.Error("a function was written as JSON")
+	}
+}
+
+// TestJSON is one document with a final newline, and texts as they are: it is not
+// made for a web page. Control characters are escaped by JSON itself.
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	if err := terminal.WriteJSON(&out, map[string]any{"a": "<&>", "b": []int{}, "c": "\x1b[31m\u2028", "d": nil}); err != nil {
+		t.Fatal(err)
+	}
+	const want = `{
+  "a": "<&>",
+  "b": [],
+  "c": "\u001b[31m\u2028",
+  "d": null
+}
+`
+	if out.String() != want {
+		t.Errorf("got %s", &out)
+	}
+}
+
+func TestFormatIsAFlag(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]terminal.Format{
+		"table": terminal.Table,
+		"json":  terminal.JSON,
+		"":      "",
+		"JSON":  "",
+		"xml":   "",
+		"json,": "",
+	} {
+		format := terminal.Table
+		flags := flag.NewFlagSet("list", flag.ContinueOnError)
+		flags.SetOutput(io.Discard)
+		flags.Var(&format, "output", "form of the result")
+		err := flags.Parse([]string{"--output=" + value})
+		switch {
+		case want == "" && err == nil:
+			t.Errorf("%q was accepted", value)
+		case want == "" && (format != terminal.Table || !strings.Contains(err.Error(), "table, json")):
+			t.Errorf("%q: it became %s: %v", value, format, err)
+		case want != "" && (err != nil || format != want || format.String() != value):
+			t.Errorf("%q: got %s, %v", value, format, err)
+		}
+	}
+}
+
+// TestFormatNamesAll keeps what help and error say in step with the formats.
+func TestFormatNamesAll(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for _, format := range terminal.Formats {
+		names = append(names, string(format))
+	}
+	var format terminal.Format
+	if want := strings.Join(names, "|"); format.Type() != want {
+		t.Errorf("help says %s, want %s", format.Type(), want)
+	}
+	if err := format.Set("x"); err == nil || !strings.Contains(err.Error(), strings.Join(names, ", ")) {
+		t.Errorf("the error is %v", err)
+	}
+}
