@@ -265,7 +265,7 @@ func TestWithoutListeners(t *testing.T) {
 	}
 }
 
-func inMemory(t testing.TB, service *sqs.Service) *receiver.Receiver {
+func inMemory(t testing.TB, service http.Handler) *receiver.Receiver {
 	t.Helper()
 	settings := config.DefaultReceiver()
 	settings.Queue.URL = queueURL("events")
