@@ -36,6 +36,14 @@ const MaxDescription = 250
 // page itself they fit one transaction of 100 actions.
 const MaxPageEvents = 98
 
+// MaxPageSize is the most bytes of one page, and of one part of a plan: an item
+// takes 400 KB. MaxEventsSize is the most bytes of the events of one page, as they
+// are stored: with the page itself they fit one transaction of 4 MB.
+const (
+	MaxPageSize   = 300 << 10
+	MaxEventsSize = 3 << 20
+)
+
 // Page is one page of claimed events. The pages are the truth about what an
 // invoice bills; they never change once written.
 type Page struct {

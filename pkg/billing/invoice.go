@@ -1,6 +1,9 @@
 package billing
 
-import "strings"
+import (
+	"iter"
+	"strings"
+)
 
 // StatusPending is the status of an invoice that can still be charged.
 const StatusPending = "pending"
@@ -31,6 +34,40 @@ type InvoiceLine struct {
 // Carries tells whether the line bears the marker.
 func (l InvoiceLine) Carries(marker string) bool {
 	return strings.Contains(l.Description, "["+marker+"]")
+}
+
+// Marks counts, by marker, the lines that bear it: what Count says of each, in one
+// pass over the lines.
+func (i Invoice) Marks() map[string]int {
+	marks := make(map[string]int, len(i.Lines))
+	for _, line := range i.Lines {
+		for marker := range line.markers() {
+			marks[marker]++
+		}
+	}
+	return marks
+}
+
+// markers yields each distinct marker in the description.
+func (l InvoiceLine) markers() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		rest := l.Description
+		for {
+			open := strings.IndexByte(rest, '[')
+			if open < 0 || len(rest)-open < markerLength+2 {
+				return
+			}
+			seen := l.Description[:len(l.Description)-len(rest)+open]
+			rest = rest[open+1:]
+			marker := rest[:markerLength]
+			if rest[markerLength] != ']' || strings.Contains(seen, "["+marker+"]") {
+				continue
+			}
+			if !yield(marker) {
+				return
+			}
+		}
+	}
 }
 
 // Count returns how many lines bear the marker.

@@ -37,8 +37,8 @@ type Plan struct {
 }
 
 const (
-	maxPartSize = 300 << 10 // bytes of one part: an item of the ledger takes 400 KB
-	lineMargin  = 512       // bytes of names, structure and numbers that a line takes in a part
+	maxParts   = 10  // of a plan: they are written at once
+	lineMargin = 512 // bytes of names, structure and numbers that a line takes in a part
 )
 
 // Parts divides the lines so that each part fits one item of the ledger. There is
@@ -48,7 +48,7 @@ func (p Plan) Parts() [][]Line {
 	size := 0
 	for _, line := range p.Lines {
 		own := lineMargin + len(line.SubscriptionID) + len(line.ChargeCode) + len(line.Description) + len(line.Quantity)
-		if size+own > maxPartSize {
+		if size+own > MaxPageSize {
 			parts, size = append(parts, nil), 0
 		}
 		parts[len(parts)-1] = append(parts[len(parts)-1], line)
@@ -186,6 +186,9 @@ func (f *Fold) Plan(maxAmount int64) ([]Line, error) {
 		if utf8.RuneCountInString(lines[i].Description) > MaxDescription {
 			return nil, &Rejection{LineLimits, fmt.Sprintf("%s of subscription %s: the quantity does not fit the line", key.ChargeCode, key.SubscriptionID)}
 		}
+	}
+	if parts := len(Plan{lines}.Parts()); parts > maxParts {
+		return nil, &Rejection{LineLimits, fmt.Sprintf("the charge codes of %d lines are too long to be kept", len(lines))}
 	}
 	if maxAmount > 0 && total.GreaterThan(decimal.NewFromInt(maxAmount)) {
 		return nil, &Rejection{AboveLimit, fmt.Sprintf("the plan's total is %s, invoice.max_amount is %d", total, maxAmount)}

@@ -24,9 +24,30 @@ type Step struct {
 	Expire Expiry
 }
 
-// MaxActions is how many items one step may change.
+// The limits of one step: maxActions items that together have at most maxSize bytes,
+// of which the head takes its part.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
-const MaxActions = 100
+const (
+	maxActions = 100
+	maxSize    = 4<<20 - 64<<10
+)
+
+// MaxExpiring is how many items of an epoch one step that does nothing else may
+// give their time to live.
+const MaxExpiring = maxSize / MaxPageSize
+
+// Fits tells whether the step, which claims and plans nothing, is within the limits.
+// What it changes is taken to be as big as it may be.
+func (s Step) Fits() bool {
+	size := MaxPageSize * (len(s.Expire.Pages) + s.Expire.PlanParts)
+	if s.Expire.Manifest {
+		size += MaxPageSize
+	}
+	if len(s.Bill)+len(s.Release) > 0 {
+		size += MaxEventsSize
+	}
+	return s.Actions() <= maxActions && size <= maxSize
+}
 
 // Actions is how many items the step changes.
 func (s Step) Actions() int {

@@ -42,8 +42,12 @@ func Judge(evidence Evidence) Judgement {
 	letters := make([]byte, len(evidence.Lines))
 	certain := true
 	duplicate := ""
+	var marks map[string]int
+	if evidence.Successor != nil {
+		marks = evidence.Successor.Marks()
+	}
 	for i, line := range evidence.Lines {
-		letter, count := evidence.judge(i, line)
+		letter, count := evidence.judge(i, line, marks[line.Marker])
 		letters[i] = letter
 		if count > 1 {
 			duplicate = line.Marker
@@ -71,7 +75,8 @@ func (e Evidence) neverSent(i int) bool {
 	return e.Previous == "" && (i > e.Cursor || i == e.Cursor && !e.Doubt)
 }
 
-func (e Evidence) judge(i int, line Line) (letter byte, count int) {
+// judge gives the i-th line, which stands so often on the successor, its letter.
+func (e Evidence) judge(i int, line Line, stands int) (letter byte, count int) {
 	if e.Previous != "" && e.Previous[i] != Held {
 		return e.Previous[i], 1
 	}
@@ -81,14 +86,11 @@ func (e Evidence) judge(i int, line Line) (letter byte, count int) {
 		}
 		return Released, 0
 	}
-	if e.Successor != nil {
-		count = e.Successor.Count(line.Marker)
-	}
 	switch {
-	case count == 1:
-		return Stands, count
-	case count > 1:
-		return Held, count
+	case stands == 1:
+		return Stands, stands
+	case stands > 1:
+		return Held, stands
 	case e.neverSent(i):
 		return Released, 0
 	case i == e.Cursor && e.Doubt && e.Successor != nil && !Lookalike(*e.Successor, e.Lines, i, e.LineIDs):

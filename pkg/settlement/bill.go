@@ -20,6 +20,10 @@ func (h *handling) bill(ctx context.Context) error {
 
 // release gives the events of all pages back.
 func (h *handling) release(ctx context.Context) error {
+	// There is a plan if it was refused, and none if the events were.
+	if err := h.loadPlan(ctx); err != nil && !errors.Is(err, billing.ErrNotFound) {
+		return err
+	}
 	return h.pages(ctx, func(billing.Event) byte { return billing.Released }, func(step *billing.Step) {
 		rejected(step, billing.Claiming)
 		h.expire(step)
@@ -104,7 +108,7 @@ func (h *handling) settlePage(ctx context.Context, events billing.Step, end func
 				return
 			}
 			whole := *step
-			if end(&whole); whole.Actions() <= billing.MaxActions {
+			if end(&whole); whole.Fits() {
 				*step = whole
 			}
 		})
@@ -123,10 +127,10 @@ func (h *handling) settlePage(ctx context.Context, events billing.Step, end func
 // the pages may have been made before.
 func (h *handling) leave(events *billing.Step, found billing.ChangedEvent) {
 	is := func(key billing.EventKey) bool { return key == found.EventKey }
-	billed := found.Status == billing.EventBilled && found.InvoiceID == h.manifest.InvoiceID
+	billed := found.Status == billing.EventBilled && found.InvoiceID == h.invoice.ID
 	givenBack := slices.ContainsFunc(events.Release, is) && found.Status != ""
 	if !billed && !givenBack {
-		h.Observer.Mismatched(h.manifest.InvoiceID, found)
+		h.Observer.Mismatched(h.invoice.ID, found)
 	}
 	events.Bill = slices.DeleteFunc(events.Bill, is)
 	events.Release = slices.DeleteFunc(events.Release, is)
@@ -142,12 +146,13 @@ func (h *handling) endPages(ctx context.Context, end func(*billing.Step)) error 
 			whole := *step
 			end(&whole)
 			whole.Expire.Pages = slices.DeleteFunc(whole.Expire.Pages, func(page int) bool { return slices.Contains(expiring, page) })
-			if whole.Actions() <= billing.MaxActions {
+			if whole.Fits() {
 				*step = whole
 				return
 			}
 			more = true
-			step.Expire = billing.Expiry{At: whole.Expire.At, Pages: whole.Expire.Pages[:billing.MaxActions-1]}
+			pages := whole.Expire.Pages
+			step.Expire = billing.Expiry{At: whole.Expire.At, Pages: pages[:min(len(pages), billing.MaxExpiring)]}
 			expiring = append(expiring, step.Expire.Pages...)
 		})
 		if err != nil || !more {

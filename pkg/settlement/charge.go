@@ -7,6 +7,7 @@ import (
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/retry"
 )
 
 // charge adds the lines of the plan to the invoice, one call each.
@@ -104,6 +105,8 @@ func (h *handling) send(ctx context.Context, line int) (billing.Invoice, error) 
 	switch {
 	case err == nil:
 		return invoice, nil
+	case errors.Is(err, pace.ErrSpent): // this process is slow, and no permit's fault
+		return invoice, errors.Join(h.takeBack(ctx), wait(retry.Jitter(lockWait, 0.75), err.Error()))
 	case !failed: // nothing was sent
 		return invoice, errors.Join(h.takeBack(ctx), err)
 	case failure.Kind == billing.Unknown:
@@ -228,7 +231,7 @@ func (h *handling) charged(ctx context.Context) error {
 func (h *handling) finish(ctx context.Context, judgement billing.Judgement, finalInvoiceID string) error {
 	return h.lease.commit(ctx, func(step *billing.Step) {
 		h.record(step)
-		step.Head.State = billing.Settling
+		step.Head.State, step.Head.Resume = billing.Settling, ""
 		step.Head.Verdict = judgement.Verdict
 		step.Head.Outcome = judgement.Outcome
 		step.Head.Reason = judgement.Reason

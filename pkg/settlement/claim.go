@@ -9,15 +9,17 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-const (
-	maxPageSize  = 300 << 10 // bytes of one page
-	maxEventSize = 3 << 20   // bytes of the events of one page: a transaction takes 4 MB
-	eventMargin  = 128       // bytes of names and structure that an event takes in a page
-)
+// eventMargin is how many bytes of names and structure an event takes in a page.
+const eventMargin = 128
 
 // claim takes the unbilled events of the invoice's subscriptions, page by page,
 // and plans what they are charged with.
 func (h *handling) claim(ctx context.Context) error {
+	if h.head().Epoch == "" {
+		if err := h.ask(ctx); err != nil {
+			return err
+		}
+	}
 	fold := billing.NewFold(h.manifest)
 	for number := range h.head().Pages {
 		page, err := h.page(ctx, number)
@@ -138,8 +140,8 @@ type pageDraft struct {
 
 func (d *pageDraft) fits(event billing.Event) bool {
 	return len(d.events) < billing.MaxPageEvents &&
-		d.page+pageSize(event) <= maxPageSize &&
-		d.stored+event.Size <= maxEventSize
+		d.page+pageSize(event) <= billing.MaxPageSize &&
+		d.stored+event.Size <= billing.MaxEventsSize
 }
 
 // add takes an event in. One that the index shows twice counts once.

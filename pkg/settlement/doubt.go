@@ -57,6 +57,9 @@ func (h *handling) resend(ctx context.Context, line int, sent stopwatch) error {
 	}
 	var invoice billing.Invoice
 	err := h.call(ctx, func(ctx context.Context, permit *pace.Permit) (err error) {
+		if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
+			return err
+		}
 		if sent.elapsed(h.Now()) > h.Settings.sendUntil() {
 			return errAnew
 		}

@@ -44,7 +44,8 @@ func (h *handling) judge(ctx context.Context, started time.Time) error {
 		return err
 	}
 	judgement := h.judgement(successor)
-	decidable := time.Unix(h.head().GoneAt, 0).Add(h.Settings.LateBound + h.Settings.MaxSkew)
+	// The ledger keeps whole seconds: the next one is surely not before the draft was gone.
+	decidable := time.Unix(h.head().GoneAt+1, 0).Add(h.Settings.LateBound + h.Settings.MaxSkew)
 	if !judgement.Certain && started.Before(decidable) {
 		return h.until(decidable, "the draft is gone, and what became of its lines does not show yet")
 	}

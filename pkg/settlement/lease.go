@@ -91,18 +91,15 @@ func (l *lease) write(ctx context.Context, change func(*billing.Step)) error {
 	change(&step)
 
 	err := l.repeat(ctx, step)
-	var changed *billing.EventsChanged
-	switch {
-	case err == nil:
+	if err == nil {
 		l.head, l.until = step.Head, now.Add(l.length)
 		l.over = step.Head.Owner == ""
 		return nil
-	case errors.As(err, &changed):
-		return err // nothing was written, and the head is still ours
-	default:
-		l.over = true // the head may have been written or not: it is no longer ours
-		return fmt.Errorf("write the head of %s: %w", step.Head.InvoiceID, err)
 	}
+	// Otherwise nothing was written, and the head is still ours; except that a busy
+	// ledger may have taken the write or not.
+	l.over = errors.Is(err, billing.ErrFenced) || errors.Is(err, billing.ErrBusy)
+	return fmt.Errorf("write the head of %s: %w", step.Head.InvoiceID, err)
 }
 
 // repeat commits the step until the ledger takes or refuses it. A busy ledger is

@@ -21,16 +21,15 @@ func (h *handling) reject(ctx context.Context, err error) error {
 		return err
 	}
 	head := h.head()
-	if head.State == billing.Charging {
-		if err := h.loadPlan(ctx); err != nil {
-			return err
-		}
-	}
-	unsent := head.State == billing.Claiming || head.State == billing.Charging && !h.sentAny()
+	// Without its plan nobody knows whether a line was sent: then the claims are held.
+	unsent := head.State == billing.Claiming || head.State == billing.Charging && h.loadPlan(ctx) == nil && !h.sentAny()
 	h.recheck = false
 	return h.lease.commit(ctx, func(step *billing.Step) {
 		h.record(step)
-		step.Head.Reason, step.Head.Detail = rejection.Reason, billing.Cut(rejection.Detail, maxDetail)
+		if !rejecting(step.Head) {
+			step.Head.Reason, step.Head.Detail = rejection.Reason, billing.Cut(rejection.Detail, maxDetail)
+		}
+		step.Head.Attempts = 0 // whoever goes on counts anew
 		switch {
 		case unsent && step.Head.Pages > 0:
 			step.Head.State, step.Head.Settled = billing.Releasing, 0
@@ -42,6 +41,13 @@ func (h *handling) reject(ctx context.Context, err error) error {
 			rejected(step, step.Head.State)
 		}
 	})
+}
+
+// rejecting tells whether the invoice is on its way to be rejected: its events are
+// being given back, or its verdict carried out. Whatever goes wrong meanwhile, the
+// reason is the one that it began with.
+func rejecting(head billing.Head) bool {
+	return head.Reason != "" && head.State != billing.Rejected
 }
 
 // rejected ends the work on the invoice; a later message resumes it in the given
@@ -91,7 +97,9 @@ func (h *handling) goOn(ctx context.Context, goneAt int64) error {
 	h.recheck = false
 	return h.lease.commit(ctx, func(step *billing.Step) {
 		step.Head.State, step.Head.Resume = step.Head.Resume, ""
-		step.Head.Reason, step.Head.Detail = "", ""
 		step.Head.GoneAt = goneAt
+		if step.Head.State != billing.Releasing { // that ends with the reason that it began with
+			step.Head.Reason, step.Head.Detail = "", ""
+		}
 	})
 }

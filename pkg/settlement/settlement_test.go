@@ -223,7 +223,7 @@ func TestBadEventsReject(t *testing.T) {
 				}
 				// A producer mends the event; the message is replayed.
 				w.mend(bad)
-				if outcome := w.handle(settler, body); outcome.Verdict != queue.Done {
+				if outcome := w.deliver(settler, body); outcome.Verdict != queue.Done {
 					t.Fatalf("replayed: %+v: %+v", outcome, w.last())
 				}
 				w.wantEqualBooks()

@@ -16,6 +16,16 @@ import (
 // 7 days.
 const maxAge = 6 * 24 * time.Hour
 
+// The queue moves a message away without a reason after 1000 receives and forgets it
+// after 7 days. Once it was received manyReceives times, a message comes back so
+// seldom that it is too old before it was received that often; and so often that, if
+// not even its head can be taken to say so, it was received that often before it is
+// forgotten.
+const (
+	manyReceives = 50
+	seldom       = 570 * time.Second
+)
+
 // retention is how long the ledger of a finished invoice is kept: longer than
 // Chargebee repeats webhooks and queues keep messages, replays included.
 const retention = 90 * 24 * time.Hour
@@ -67,6 +77,7 @@ var errAnew = errors.New("settlement: look at the head anew")
 type handling struct {
 	*Settler
 
+	invoice  event.Invoice // as the message says
 	lease    *lease
 	manifest billing.Manifest
 	plan     billing.Plan
@@ -85,6 +96,9 @@ type handling struct {
 func (s *Settler) Handle(ctx context.Context, delivery *queue.Delivery) queue.Outcome {
 	report := &Report{MessageID: delivery.ID, EventID: delivery.Attributes[queue.AttributeEventID], Started: s.Now()}
 	outcome := s.handle(ctx, delivery, report)
+	if outcome.Verdict == queue.Retry && delivery.ReceiveCount > manyReceives {
+		outcome.After = max(outcome.After, seldom)
+	}
 	report.Took = s.Now().Sub(report.Started)
 	report.Outcome = outcome
 	s.Observer.Handled(*report)
@@ -103,8 +117,8 @@ func (s *Settler) handle(ctx context.Context, delivery *queue.Delivery, report *
 	}
 	report.InvoiceID = webhook.Invoice.ID
 
-	h := &handling{Settler: s, lease: newLease(s.Ledger, s.Now, s.Settings.Lease), report: report}
-	err = h.take(ctx, webhook)
+	h := &handling{Settler: s, invoice: webhook.Invoice, lease: newLease(s.Ledger, s.Now, s.Settings.Lease), report: report}
+	err = h.take(ctx)
 	switch {
 	case err != nil:
 	case h.head().State == billing.Finished:
@@ -118,7 +132,11 @@ func (s *Settler) handle(ctx context.Context, delivery *queue.Delivery, report *
 
 // settle works under the lease until the invoice is done or rejected.
 func (h *handling) settle(ctx context.Context, sentAt time.Time) error {
-	if err := h.reject(ctx, h.admit(sentAt)); err != nil {
+	err := h.admit(sentAt)
+	if err == nil {
+		err = h.loadManifest(ctx)
+	}
+	if err := h.reject(ctx, err); err != nil {
 		return err
 	}
 	for {
@@ -213,10 +231,11 @@ func (h *handling) giveUp(ctx context.Context, why *deferral) {
 	_ = h.lease.commit(ctx, func(step *billing.Step) {
 		step.Head.Owner, step.Head.LeaseUntil = "", 0
 		h.record(step)
-		if why.attempt {
+		switch {
+		case !why.attempt:
+			step.Head.Attempts = max(step.Head.Attempts-1, 0)
+		case !rejecting(step.Head):
 			step.Head.Detail = billing.Cut(why.why, maxDetail)
-		} else if step.Head.Attempts > 0 {
-			step.Head.Attempts--
 		}
 	})
 }

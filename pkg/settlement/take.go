@@ -17,6 +17,10 @@ var errDone = errors.New("settlement: the invoice is finished")
 // newerVersionWait is how long a message of a newer program waits for one.
 const newerVersionWait = time.Minute
 
+// releaseShows is how long the index may take to show events that were given back. A
+// new epoch that began sooner could miss them, and close the invoice without them.
+const releaseShows = 10 * time.Second
+
 // taking is how a head is taken.
 type taking struct {
 	fresh   bool // begin a new epoch
@@ -25,8 +29,9 @@ type taking struct {
 }
 
 // decideTaking says how the head that was found (ok) is to be taken at now, or why
-// it cannot be.
-func decideTaking(head billing.Head, ok bool, now time.Time) (taking, error) {
+// it cannot be. Whoever wrote it may have had a clock that differs by skew.
+func decideTaking(head billing.Head, ok bool, now time.Time, skew time.Duration) (taking, error) {
+	shows := time.Unix(head.UpdatedAt+1, 0).Add(releaseShows + skew)
 	switch {
 	case !ok:
 		return taking{fresh: true}, nil
@@ -37,6 +42,9 @@ func decideTaking(head billing.Head, ok bool, now time.Time) (taking, error) {
 	case head.Owner != "" && now.Unix() < head.LeaseUntil:
 		return taking{}, wait(time.Unix(head.LeaseUntil, 0).Sub(now)+time.Second, "another handling holds the invoice")
 	case head.State == billing.Rejected && (head.Resume == billing.Claiming || released(head.Verdict)):
+		if head.Pages > 0 && now.Before(shows) {
+			return taking{}, wait(shows.Sub(now), "the index may not show yet what was given back")
+		}
 		return taking{fresh: true}, nil
 	default:
 		return taking{doubt: head.Sending(), recheck: head.State == billing.Rejected}, nil
@@ -49,13 +57,13 @@ func released(verdict string) bool {
 }
 
 // take makes this handling the owner of the invoice's head.
-func (h *handling) take(ctx context.Context, webhook event.Event) error {
-	found, ok, err := h.Ledger.Head(ctx, webhook.Invoice.ID)
+func (h *handling) take(ctx context.Context) error {
+	found, ok, err := h.Ledger.Head(ctx, h.invoice.ID)
 	if err != nil {
-		return fmt.Errorf("read the head of %s: %w", webhook.Invoice.ID, err)
+		return fmt.Errorf("read the head of %s: %w", h.invoice.ID, err)
 	}
 	h.lease.head = found
-	how, err := decideTaking(found, ok, h.Now())
+	how, err := decideTaking(found, ok, h.Now(), h.Settings.MaxSkew)
 	switch {
 	case errors.Is(err, errDone):
 		h.lease.over = true
@@ -65,38 +73,42 @@ func (h *handling) take(ctx context.Context, webhook event.Event) error {
 		return err
 	}
 	if how.fresh {
-		return h.open(ctx, webhook)
+		err = h.open(ctx)
+	} else {
+		h.added, h.recheck = found.Cursor, how.recheck
+		err = h.lease.commit(ctx, func(step *billing.Step) {
+			h.own(&step.Head)
+			step.Head.Doubt = step.Head.Doubt || how.doubt
+		})
 	}
-	h.manifest, err = h.Claims.Manifest(ctx, found.InvoiceID, found.Epoch)
-	if err != nil {
-		h.lease.over = true
-		return fmt.Errorf("read the manifest of %s: %w", found.InvoiceID, err)
-	}
-	h.added, h.recheck = found.Cursor, how.recheck
-	return h.lease.commit(ctx, func(step *billing.Step) {
-		h.own(&step.Head)
-		step.Head.Doubt = step.Head.Doubt || how.doubt
-		if how.recheck {
-			step.Head.Attempts = 1 // counted anew
-		}
-	})
+	h.lease.over = err != nil // what was not taken is not ours to give up
+	return err
 }
 
-// open takes the head and begins a new epoch with what the message says.
-func (h *handling) open(ctx context.Context, webhook event.Event) error {
-	manifest, err := h.describe(ctx, webhook.Invoice)
-	if err != nil {
-		h.lease.over = true
-		return err
+// loadManifest reads the manifest of the epoch that the head was found in, if it has
+// one. It does so under the lease, so that one that cannot be read is an attempt.
+func (h *handling) loadManifest(ctx context.Context) error {
+	head := h.head()
+	if head.Epoch == h.manifest.Epoch {
+		return nil
 	}
-	manifest.Epoch = billing.NewToken()
-	manifest.ClaimedAt = h.Now().Unix()
+	manifest, err := h.Claims.Manifest(ctx, head.InvoiceID, head.Epoch)
+	if err != nil {
+		return fmt.Errorf("read the manifest of %s: %w", head.InvoiceID, err)
+	}
 	h.manifest = manifest
+	return nil
+}
+
+// open takes the head and begins a new epoch with what the message says. If that is
+// not enough, the head is taken without one: Chargebee is asked under the lease, so
+// that what it answers can end the handling in every way.
+func (h *handling) open(ctx context.Context) error {
+	manifest, complete := describe(h.invoice)
 	return h.lease.commit(ctx, func(step *billing.Step) {
 		step.Head = billing.Head{ // nothing of an earlier epoch stays but the fence
-			InvoiceID:  manifest.InvoiceID,
+			InvoiceID:  h.invoice.ID,
 			State:      billing.Claiming,
-			Epoch:      manifest.Epoch,
 			Generation: step.Head.Generation,
 			Write:      step.Head.Write,
 			LeaseUntil: step.Head.LeaseUntil,
@@ -104,8 +116,34 @@ func (h *handling) open(ctx context.Context, webhook event.Event) error {
 			Version:    billing.HeadVersion,
 		}
 		h.own(&step.Head)
-		step.Manifest = &manifest
+		if complete {
+			h.begin(step, manifest)
+		}
 	})
+}
+
+// ask begins the epoch of an invoice about which the message does not say all.
+func (h *handling) ask(ctx context.Context) error {
+	manifest, _ := describe(h.invoice)
+	read, err := h.readInvoice(ctx, h.invoice.ID)
+	failure, failed := asFailure(err)
+	switch {
+	case failed && failure.Kind == billing.Missing:
+		manifest.Unconfirmed = true
+	case err != nil:
+		return err
+	default:
+		manifest = learn(manifest, read)
+	}
+	return h.lease.commit(ctx, func(step *billing.Step) { h.begin(step, manifest) })
+}
+
+// begin puts the beginning of an epoch into a step.
+func (h *handling) begin(step *billing.Step, manifest billing.Manifest) {
+	manifest.Epoch = billing.NewToken()
+	manifest.ClaimedAt = step.Head.UpdatedAt
+	h.manifest = manifest
+	step.Manifest, step.Head.Epoch = &manifest, manifest.Epoch
 }
 
 // own makes the head this handling's. Every handling counts as an attempt until it
@@ -116,10 +154,10 @@ func (h *handling) own(head *billing.Head) {
 	head.Attempts++
 }
 
-// describe makes the manifest of what the message says. Chargebee is asked only
-// for what the message lacks.
-func (h *handling) describe(ctx context.Context, invoice event.Invoice) (billing.Manifest, error) {
-	manifest := billing.Manifest{
+// describe makes a manifest of what the message says, and tells whether that is all
+// that has to be known.
+func describe(invoice event.Invoice) (manifest billing.Manifest, complete bool) {
+	manifest = billing.Manifest{
 		InvoiceID:      invoice.ID,
 		Date:           invoice.Date,
 		CurrencyCode:   invoice.CurrencyCode,
@@ -127,7 +165,7 @@ func (h *handling) describe(ctx context.Context, invoice event.Invoice) (billing
 		SubscriptionID: invoice.SubscriptionID,
 		Unconfirmed:    invoice.Status != billing.StatusPending,
 	}
-	complete := invoice.LineItems != nil
+	complete = invoice.LineItems != nil
 	var subscriptions []string
 	for _, line := range invoice.LineItems {
 		manifest.LineIDs = append(manifest.LineIDs, line.ID)
@@ -135,27 +173,21 @@ func (h *handling) describe(ctx context.Context, invoice event.Invoice) (billing
 		complete = complete && line.ID != ""
 	}
 	manifest.Subscriptions = subscriptionsOf(invoice.SubscriptionID, subscriptions)
-	if complete && len(manifest.Subscriptions) > 0 {
-		return manifest, nil
-	}
+	return manifest, complete && len(manifest.Subscriptions) > 0
+}
 
-	read, err := h.readInvoice(ctx, invoice.ID)
-	if failure, ok := asFailure(err); ok && failure.Kind == billing.Missing {
-		manifest.Unconfirmed = true
-		return manifest, nil
-	}
-	if err != nil {
-		return manifest, err
-	}
+// learn puts into a manifest what Chargebee shows.
+func learn(manifest billing.Manifest, read billing.Invoice) billing.Manifest {
 	manifest.Unconfirmed = read.Status != billing.StatusPending
-	manifest.LineIDs, subscriptions = nil, nil
+	manifest.LineIDs = nil
+	var subscriptions []string
 	for _, line := range read.Lines {
 		manifest.LineIDs = append(manifest.LineIDs, line.ID)
 		subscriptions = append(subscriptions, line.SubscriptionID)
 	}
 	manifest.SubscriptionID = read.SubscriptionID
 	manifest.Subscriptions = subscriptionsOf(read.SubscriptionID, subscriptions)
-	return manifest, nil
+	return manifest
 }
 
 // subscriptionsOf returns the subscriptions whose events an invoice bills: its own,

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/pace"
 	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
@@ -227,4 +229,53 @@ func TestBreaker(t *testing.T) {
 		}
 		cancel()
 	})
+}
+
+// slowPermits makes a process sleep while it waits for a permit.
+type slowPermits struct {
+	settlement.Pacer
+
+	sleep func()
+}
+
+func (p slowPermits) TryAcquire() *pace.Permit { return nil }
+
+func (p slowPermits) Acquire(ctx context.Context) (*pace.Permit, error) {
+	p.sleep()
+	return p.Pacer.Acquire(ctx)
+}
+
+// TestSleeperSendsNothing: one that slept past its lease while it waited for a permit
+// makes no call that changes an invoice, not even one that would do no harm.
+func TestSleeperSendsNothing(t *testing.T) {
+	t.Parallel()
+	for _, operation := range []string{"add_charge", "close"} {
+		for n := 1; n <= 2; n++ {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, once(operation, n, sandbox.Fault{Kind: sandbox.Refuse}))
+				_, body := w.three()
+				if outcome := w.handle(w.settler(nil), body); operation == "add_charge" && outcome.Verdict != queue.Retry {
+					t.Fatalf("got %+v", outcome)
+				}
+				sleeper := w.settler(nil)
+				slept := false
+				sleeper.Pacer = slowPermits{sleeper.Pacer, func() {
+					if slept {
+						return
+					}
+					slept = true
+					time.Sleep(settings.Lease + time.Second)
+					if outcome := w.deliver(w.settler(nil), body); outcome.Verdict != queue.Done {
+						t.Errorf("the other one: %+v", outcome)
+					}
+				}}
+				w.handle(sleeper, body)
+				calls := w.chargebee.Calls()
+				if last := calls[len(calls)-1].Operation; last != "close" {
+					t.Errorf("%s %d: the sleeper called %s", operation, n, last)
+				}
+				w.wantEqualBooks()
+			})
+		}
+	}
 }

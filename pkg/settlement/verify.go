@@ -70,11 +70,12 @@ func (h *handling) confirm(ctx context.Context) error {
 // compare counts the markers of the added lines. It returns one that is missing, and
 // rejects one that stands more than once.
 func (h *handling) compare(invoice billing.Invoice) (missing string, err error) {
+	marks := invoice.Marks()
 	for _, line := range h.plan.Lines[:h.added] {
 		if line.Amount == 0 {
 			continue
 		}
-		switch count := invoice.Count(line.Marker); {
+		switch count := marks[line.Marker]; {
 		case count > 1:
 			return "", &billing.Rejection{
 				Reason: billing.DuplicateLine,

@@ -1,9 +1,11 @@
 package settlement_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -59,11 +61,17 @@ type world struct {
 // newWorld must be called inside a bubble. faults may be nil.
 func newWorld(t *testing.T, faults sandbox.Faults) *world {
 	t.Helper()
+	return newWorldOf(t, chargebee.Config{Faults: faults, Latency: 50 * time.Millisecond}, dynamodb.Config{})
+}
+
+func newWorldOf(t *testing.T, site chargebee.Config, tables dynamodb.Config) *world {
+	t.Helper()
+	site.APIKey, site.KeepDate = "key", true
 	w := &world{
 		t:         t,
 		settings:  settings,
-		chargebee: chargebee.New(chargebee.Config{APIKey: "key", KeepDate: true, Faults: faults, Latency: 50 * time.Millisecond}),
-		tables:    dynamodb.New(dynamodb.Config{}),
+		chargebee: chargebee.New(site),
+		tables:    dynamodb.New(tables),
 		notes:     &observer{},
 	}
 	w.sdk = newDynamoDB(sandbox.Transport{Handler: w.tables})
@@ -86,12 +94,37 @@ func newDynamoDB(transport http.RoundTripper) *awsdynamodb.Client {
 // between it and the services.
 func (w *world) settler(wrap func(service string, transport http.RoundTripper) http.RoundTripper) *settlement.Settler {
 	w.t.Helper()
+	return w.process(newPod(0), wrap)
+}
+
+// pod is what the handlings of one process share: a clock, its share of the calls to
+// Chargebee, and whether that answers.
+type pod struct {
+	now     func() time.Time
+	pacer   *budget.Pacer
+	breaker *settlement.Breaker
+}
+
+// newPod returns a pod whose clock is wrong by so much.
+func newPod(skew time.Duration) *pod {
+	now := func() time.Time { return time.Now().Add(skew) }
+	return &pod{
+		now:     now,
+		pacer:   budget.NewPacer(now, budget.Limits{RequestsPerMinute: 3500, MaxConcurrent: 50}),
+		breaker: settlement.NewBreaker(now),
+	}
+}
+
+// process returns a settler on a pod.
+func (w *world) process(on *pod, wrap func(service string, transport http.RoundTripper) http.RoundTripper) *settlement.Settler {
+	w.t.Helper()
 	if wrap == nil {
 		wrap = func(_ string, transport http.RoundTripper) http.RoundTripper { return transport }
 	}
 	client, err := chargebeeapi.New(chargebeeapi.Config{
 		BaseURL:   "http://chargebee.local",
 		APIKey:    "key",
+		Now:       on.now,
 		Transport: wrap("chargebee", sandbox.Transport{Handler: w.chargebee}),
 	})
 	if err != nil {
@@ -104,10 +137,10 @@ func (w *world) settler(wrap func(service string, transport http.RoundTripper) h
 	}
 	return &settlement.Settler{
 		Ledger: store, Claims: store, Events: store, Charger: client, Invoices: client,
-		Pacer:    budget.NewPacer(time.Now, budget.Limits{RequestsPerMinute: 3500, MaxConcurrent: 50}),
-		Breaker:  settlement.NewBreaker(time.Now),
+		Pacer:    on.pacer,
+		Breaker:  on.breaker,
 		Observer: w.notes,
-		Now:      time.Now,
+		Now:      on.now,
 		Settings: w.settings,
 	}
 }
@@ -359,4 +392,11 @@ func (w *world) handleAndCrash(c *crash, body []byte) bool {
 	defer cancel()
 	w.settler(c.wrap).Handle(ctx, &queue.Delivery{Message: queue.Message{ID: "message", Body: body, SentAt: time.Now()}})
 	return c.calls >= c.at
+}
+
+// bodyOf reads a request's body and puts it back.
+func bodyOf(request *http.Request) string {
+	body, _ := io.ReadAll(request.Body)
+	request.Body = io.NopCloser(bytes.NewReader(body))
+	return string(body)
 }

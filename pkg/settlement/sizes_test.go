@@ -1,0 +1,196 @@
+package settlement_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/sandbox/chargebee"
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
+)
+
+// TestManyPages settles invoices whose pages are as big as they may be. The end of
+// their epochs fits one step, or just does not.
+func TestManyPages(t *testing.T) {
+	t.Parallel()
+	for _, pages := range []int{1, 3, 4, 12, 13, 27} {
+		t.Run(fmt.Sprintf("%d pages", pages), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				code := strings.Repeat("c", 145<<10) // two events fill a page
+				for range 2*pages - 1 {
+					w.write("sub", code, "1.5")
+				}
+				id, body := w.renew("sub")
+				w.wantSettled(id, body, pages)
+			})
+		})
+	}
+}
+
+// TestManyEvents settles twenty thousand.
+func TestManyEvents(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("writes 20,000 events")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		for range 20_000 {
+			w.write("sub", "calls", "0.25", "description="+strings.Repeat("ü", 200))
+		}
+		id, body := w.renew("sub")
+		w.wantSettled(id, body, 205)
+	})
+}
+
+// wantSettled handles the message once: it closes an invoice with one line, from so
+// many pages.
+func (w *world) wantSettled(id string, body []byte, pages int) {
+	w.t.Helper()
+	if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Done {
+		w.t.Fatalf("got %+v: %+v", outcome, w.last())
+	}
+	if head := w.head(id); head.Pages != pages || head.Outcome != billing.Closed {
+		w.t.Errorf("got %+v", head)
+	}
+	if got := w.calls(); got != "add_charge close" {
+		w.t.Errorf("called %s", got)
+	}
+	for _, item := range w.tables.Items("ledger") {
+		if _, ok := item["expires_at"]; !ok {
+			w.t.Errorf("%v has no time to live", item["invoice_id"])
+		}
+	}
+	w.wantEqualBooks()
+}
+
+// TestManyLines charges the most lines that an invoice may have, on a site that shows
+// lines in pages, and many on one that shows all of them every time.
+func TestManyLines(t *testing.T) {
+	t.Parallel()
+	for lines, whole := range map[int]bool{billing.MaxLines: false, 200: true} {
+		t.Run(fmt.Sprintf("%d lines, whole invoices: %t", lines, whole), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorldOf(t, chargebee.Config{WholeInvoices: whole}, dynamodb.Config{})
+				for i := range lines {
+					w.write("sub", fmt.Sprintf("code_%03d", i), "12", "description="+strings.Repeat("ü", 300))
+				}
+				id, body := w.renew("sub")
+				if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Done {
+					t.Fatalf("got %+v: %+v", outcome, w.last())
+				}
+				if head := w.head(id); head.Outcome != billing.Closed {
+					t.Errorf("got %+v", head)
+				}
+				if calls := strings.Count(w.calls(), "add_charge"); calls != lines {
+					t.Errorf("%d lines were sent", calls)
+				}
+				w.wantEqualBooks()
+			})
+		})
+	}
+}
+
+// TestManySubscriptions of one consolidated invoice.
+func TestManySubscriptions(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		var subscriptions []string
+		for i := range 60 {
+			subscription := fmt.Sprintf("sub_%02d", i)
+			subscriptions = append(subscriptions, subscription)
+			for range 3 {
+				w.write(subscription, "calls", "1.5")
+			}
+		}
+		_, body := w.renew(subscriptions...)
+		if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Done {
+			t.Fatalf("got %+v: %+v", outcome, w.last())
+		}
+		if got := len(w.chargebee.Calls()); got != 61+4 { // answers show 100 of 120 lines: all are read before closing, and after
+			t.Errorf("%d calls", got)
+		}
+		w.wantEqualBooks()
+	})
+}
+
+// TestBigEvents fill a transaction before they fill a page.
+func TestBigEvents(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		for range 30 {
+			w.write("sub", "calls", "1", "payload="+strings.Repeat("x", 390<<10))
+		}
+		_, body := w.renew("sub")
+		if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Done {
+			t.Fatalf("got %+v: %+v", outcome, w.last())
+		}
+		w.wantEqualBooks()
+	})
+}
+
+// TestLongCodes make a plan that the ledger cannot take: a person is told, and the
+// events are given back.
+func TestLongCodes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		for i := range 400 {
+			w.write("sub", fmt.Sprintf("%s_%03d", strings.Repeat("c", 12<<10), i), "1")
+		}
+		_, body := w.renew("sub")
+		outcome := w.deliver(w.settler(nil), body)
+		if outcome.Reason != string(billing.LineLimits) {
+			t.Fatalf("got %+v", outcome)
+		}
+		if got := w.statuses(); strings.Contains(" "+got, " "+billing.EventClaimed) {
+			t.Errorf("%d events are claimed", strings.Count(got, billing.EventClaimed))
+		}
+	})
+}
+
+// TestReleasedPlanExpires, also when the one who drew it crashed before releasing.
+func TestReleasedPlanExpires(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		_, body := w.three()
+		refused := false
+		refusing := answering("/add_charge", http.StatusBadRequest, "param_wrong_value", func() bool { refused = true; return true })
+		crashing := w.settler(func(service string, transport http.RoundTripper) http.RoundTripper {
+			transport = refusing(service, transport)
+			writes := 0
+			return roundTripper(func(request *http.Request) (*http.Response, error) {
+				if service == "dynamodb" && refused {
+					if writes++; writes > 2 { // taken back, and rejected: releasing
+						return nil, errCrashed
+					}
+				}
+				return transport.RoundTrip(request)
+			})
+		})
+		if outcome := w.handle(crashing, body); outcome.Verdict != queue.Retry {
+			t.Fatalf("got %+v", outcome)
+		}
+		time.Sleep(2 * settings.Lease)
+		if outcome := w.deliver(w.settler(nil), body); outcome.Reason != string(billing.ChargebeeRefused) {
+			t.Fatalf("got %+v", outcome)
+		}
+		for _, item := range w.tables.Items("ledger") {
+			key := fmt.Sprint(item["invoice_id"])
+			if _, ok := item["expires_at"]; !ok && strings.Contains(key, "#") {
+				t.Errorf("%s has no time to live", key)
+			}
+		}
+	})
+}
