@@ -63,6 +63,7 @@ var rules = map[string]rule{
 	"pkg/ledger":     {own: []string{"queue", "event", "billing", "pace"}, why: "what the operator asks of the ledger"},
 
 	// Layer 2: edges. They know no use case, and one technology each.
+	"pkg/awsclient":    {others: []string{awsSDK, awsSmithy}, why: "how AWS is reached"},
 	"pkg/sqsqueue":     {own: words, others: []string{awsSDK, awsSmithy}, why: "SQS"},
 	"pkg/dynamostore":  {own: words, others: []string{awsSDK, awsSmithy}, why: "DynamoDB"},
 	"pkg/chargebeeapi": {own: words, others: []string{chargebee}, why: "Chargebee"},
@@ -70,16 +71,16 @@ var rules = map[string]rule{
 
 	// Layer 3: roots. They wire, and are the only ones who know both sides.
 	"pkg/receiver": {
-		own:    []string{"config", "event", "lifecycle", "queue", "sqsqueue", "telemetry", "webhook"},
-		others: []string{awsSDK, awsSmithy, prom, zerolog, cobra},
+		own:    []string{"awsclient", "config", "event", "lifecycle", "queue", "sqsqueue", "telemetry", "webhook"},
+		others: []string{awsSDK, prom, zerolog, cobra},
 		why:    "wires the receiver",
 	},
 	"pkg/consumer": {
 		own: []string{
-			"billing", "budget", "chargebeeapi", "config", "deadletter", "dynamostore", "ledger", "lifecycle",
+			"awsclient", "billing", "budget", "chargebeeapi", "config", "deadletter", "dynamostore", "ledger", "lifecycle",
 			"pace", "queue", "settlement", "sqsqueue", "telemetry", "terminal", "worker",
 		},
-		others: []string{awsSDK, awsSmithy, prom, zerolog, cobra},
+		others: []string{awsSDK, prom, zerolog, cobra},
 		why:    "wires the consumer; its commands",
 	},
 	"cmd/receiver": {own: []string{"lifecycle", "receiver"}, why: "runs the receiver"},

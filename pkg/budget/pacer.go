@@ -2,6 +2,7 @@ package budget
 
 import (
 	"context"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -137,16 +138,16 @@ func (p *Pacer) Pause(permit *pace.Permit, wait time.Duration) {
 	p.changed = make(chan struct{})
 }
 
-// Wait returns when no pause stands. Whoever has nothing to wait for yet, like a
-// pool before it takes a message, asks here first.
-func (p *Pacer) Wait(ctx context.Context) error {
+// Wait returns when no pause stands, and that any number may go on then. Whoever has
+// nothing to wait for yet, like a pool before it takes a message, asks here first.
+func (p *Pacer) Wait(ctx context.Context) (most int, err error) {
 	for {
 		left, changed := p.pauseLeft()
 		if left <= 0 {
-			return nil
+			return math.MaxInt, nil
 		}
 		if err := sleep(ctx, left, changed); err != nil {
-			return err
+			return 0, err
 		}
 	}
 }

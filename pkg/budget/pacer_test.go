@@ -150,7 +150,7 @@ func TestPause(t *testing.T) {
 			t.Fatal("a permit was handed out in a pause")
 		}
 		start := time.Now()
-		if err := pacer.Wait(t.Context()); err != nil {
+		if _, err := pacer.Wait(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if waited := time.Since(start); waited != 19*time.Second {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/spf13/cobra"
 
 	"github.com/billable-events/billable/pkg/config"
@@ -26,7 +27,7 @@ func (a *app) dlqList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			letters := sqsqueue.NewDeadLetters(sqsqueue.NewClient(aws, connectionsPerSlot), settings.Queue.DeadLetterURL)
+			letters := sqsqueue.NewDeadLetters(sqs.NewFromConfig(aws), settings.Queue.DeadLetterURL)
 			listing, err := deadletter.List(cmd.Context(), letters, newStore(aws, settings))
 			if err != nil {
 				return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/rs/zerolog"
 
 	"github.com/billable-events/billable/pkg/budget"
@@ -68,7 +69,7 @@ func assemble(ctx context.Context, settings config.Consumer, logger zerolog.Logg
 		return nil, nil, err
 	}
 	store := newStore(aws, settings)
-	client := sqsqueue.NewClient(aws, connectionsPerSlot*settings.Worker.Concurrency)
+	client := sqs.NewFromConfig(aws)
 	pool := &worker.Pool{
 		Queue:       sqsqueue.NewQueue(client, settings.Queue.URL, settings.Worker.VisibilityTimeout),
 		DeadLetters: sqsqueue.NewDeadLetters(client, settings.Queue.DeadLetterURL),

@@ -3,7 +3,6 @@ package receiver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log"
 	"net"
 	"net/http"
@@ -11,11 +10,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/smithy-go/logging"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"github.com/billable-events/billable/pkg/awsclient"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/lifecycle"
 	"github.com/billable-events/billable/pkg/sqsqueue"
@@ -36,21 +35,9 @@ var errDraining = errors.New("draining")
 
 // awsConfig reads region, credentials and endpoint the SDK's own way.
 func awsConfig(ctx context.Context, logger zerolog.Logger) (aws.Config, error) {
-	loaded, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(sdkLogger(logger)))
-	if err != nil {
-		return loaded, fmt.Errorf("AWS configuration: %w", err)
-	}
-	if loaded.Region == "" {
-		return loaded, errors.New("AWS configuration: there is no region: set AWS_REGION")
-	}
-	return loaded, nil
-}
-
-// sdkLogger takes what the SDK has to say about connections. What it cannot mend it
-// returns as an error.
-func sdkLogger(logger zerolog.Logger) logging.Logger {
-	return logging.LoggerFunc(func(_ logging.Classification, format string, values ...any) {
-		logger.Debug().Str("component", "aws-sdk").Msgf(format, values...)
+	return awsclient.Load(ctx, awsclient.Options{
+		Connections: sqsqueue.MaxFlights + spareConnections,
+		Log:         func(format string, values ...any) { logger.Debug().Str("component", "aws-sdk").Msgf(format, values...) },
 	})
 }
 
@@ -67,7 +54,7 @@ type Receiver struct {
 
 // New wires a receiver. It calls nobody.
 func New(settings config.Receiver, aws aws.Config, logger zerolog.Logger) *Receiver {
-	client := sqsqueue.NewClient(aws, sqsqueue.MaxFlights+spareConnections)
+	client := sqs.NewFromConfig(aws)
 	registry := telemetry.NewRegistry()
 	metrics := newMetrics(registry)
 	sender := sqsqueue.NewSender(client, settings.Queue.URL, metrics)

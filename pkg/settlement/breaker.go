@@ -2,6 +2,7 @@ package settlement
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
@@ -72,19 +73,19 @@ func (b *Breaker) Reason() string {
 	return b.reason
 }
 
-// Wait returns when a message may be taken: at once while the breaker is closed,
-// otherwise when it is this caller's turn to probe.
-func (b *Breaker) Wait(ctx context.Context) error {
+// Wait returns how many messages may be taken: any number, at once, while the breaker
+// is closed; otherwise one, when it is this caller's turn to probe.
+func (b *Breaker) Wait(ctx context.Context) (most int, err error) {
 	for {
-		wait, changed := b.admit()
+		most, wait, changed := b.admit()
 		if wait <= 0 {
-			return nil
+			return most, nil
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return context.Cause(ctx)
+			return 0, context.Cause(ctx)
 		case <-changed:
 			timer.Stop()
 		case <-timer.C:
@@ -92,17 +93,17 @@ func (b *Breaker) Wait(ctx context.Context) error {
 	}
 }
 
-// admit returns how long to wait; 0 lets the caller pass.
-func (b *Breaker) admit() (time.Duration, <-chan struct{}) {
+// admit returns how long to wait; 0 lets the caller pass with so many messages.
+func (b *Breaker) admit() (most int, wait time.Duration, changed <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.reason == "" {
-		return 0, b.changed
+		return math.MaxInt, 0, nil
 	}
 	now := b.now()
 	if wait := b.probe.Sub(now); wait > 0 {
-		return wait, b.changed
+		return 0, wait, b.changed
 	}
 	b.probe = now.Add(b.interval)
-	return 0, b.changed
+	return 1, 0, nil
 }

@@ -18,6 +18,9 @@ import (
 // their epochs fits one step, or just does not.
 func TestManyPages(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for _, pages := range []int{1, 3, 4, 13, 27} {
 		t.Run(fmt.Sprintf("%d pages", pages), func(t *testing.T) {
 			t.Parallel()
@@ -37,6 +40,9 @@ func TestManyPages(t *testing.T) {
 // TestManyEvents settles thousands, each with a text.
 func TestManyEvents(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		const pages = 45
@@ -73,6 +79,9 @@ func (w *world) wantSettled(id string, body []byte, pages int) {
 // lines in pages, and many on one that shows all of them every time.
 func TestManyLines(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for lines, whole := range map[int]bool{billing.MaxLines: false, 200: true} {
 		t.Run(fmt.Sprintf("%d lines, whole invoices: %t", lines, whole), func(t *testing.T) {
 			t.Parallel()

@@ -206,9 +206,14 @@ func TestBreaker(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		for range 5 {
 			go func() {
-				if breaker.Wait(ctx) == nil {
-					passed <- time.Since(started)
+				most, err := breaker.Wait(ctx)
+				if err != nil {
+					return
 				}
+				if (most == 1) != breaker.Open() {
+					t.Errorf("%d messages may pass, open: %t", most, breaker.Open())
+				}
+				passed <- time.Since(started)
 			}()
 		}
 		if first, second := <-passed, <-passed; first != 10*time.Second || second != 20*time.Second {

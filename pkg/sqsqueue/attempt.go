@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
 	"github.com/billable-events/billable/pkg/retry"
 )
 
@@ -47,3 +50,7 @@ func ended(ctx context.Context, last error) error {
 	}
 	return fmt.Errorf("%w: no success in time: %w: %w", ErrUnavailable, context.Cause(ctx), last)
 }
+
+// once makes a call without the SDK's own repetitions, for those who repeat
+// themselves.
+func once(options *sqs.Options) { options.Retryer = aws.NopRetryer{} }

@@ -35,12 +35,12 @@ func newBench(t testing.TB) *bench {
 	t.Helper()
 	b := &bench{TB: t}
 	b.service = sqs.New(sqs.Config{Faults: sandbox.FaultFunc(b.next)})
-	b.client = sqsqueue.NewClient(aws.Config{
+	b.client = awssqs.NewFromConfig(aws.Config{
 		Region:       "eu-central-1",
 		BaseEndpoint: aws.String("http://sandbox.local"),
 		Credentials:  credentials.NewStaticCredentialsProvider("id", "secret", ""),
 		HTTPClient:   &http.Client{Transport: sandbox.Transport{Handler: b.service}},
-	}, 10)
+	})
 	created, err := b.client.CreateQueue(t.Context(), &awssqs.CreateQueueInput{QueueName: aws.String("events")})
 	if err != nil {
 		t.Fatal(err)

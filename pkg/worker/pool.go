@@ -131,14 +131,17 @@ func (p *Pool) takeSlots(ctx context.Context, slots chan struct{}) int {
 	case <-ctx.Done():
 		return 0
 	}
+	most := min(maxBatch, p.Concurrency)
 	for _, gate := range p.Gates {
-		if err := gate.Wait(ctx); err != nil {
+		allowed, err := gate.Wait(ctx)
+		if err != nil {
 			<-slots
 			return 0
 		}
+		most = min(most, allowed)
 	}
 	taken := 1
-	for taken < min(maxBatch, p.Concurrency) {
+	for taken < most {
 		select {
 		case slots <- struct{}{}:
 			taken++

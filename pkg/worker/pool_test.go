@@ -123,9 +123,9 @@ func (h handler) Handle(ctx context.Context, delivery *queue.Delivery) queue.Out
 	return h(ctx, delivery)
 }
 
-type gate func(context.Context) error
+type gate func(context.Context) (int, error)
 
-func (g gate) Wait(ctx context.Context) error { return g(ctx) }
+func (g gate) Wait(ctx context.Context) (int, error) { return g(ctx) }
 
 // notes is an observer that remembers.
 type notes struct {
@@ -237,12 +237,12 @@ func TestGateHoldsReceiving(t *testing.T) {
 		b := newBroker("1")
 		open := make(chan struct{})
 		p, _ := pool(b, func(context.Context, *queue.Delivery) queue.Outcome { return queue.Outcome{Verdict: queue.Done} })
-		p.Gates = []worker.Gate{gate(func(ctx context.Context) error {
+		p.Gates = []worker.Gate{gate(func(ctx context.Context) (int, error) {
 			select {
 			case <-open:
-				return nil
+				return 10, nil
 			case <-ctx.Done():
-				return ctx.Err()
+				return 0, ctx.Err()
 			}
 		})}
 		stop := start(t, p)
@@ -254,6 +254,34 @@ func TestGateHoldsReceiving(t *testing.T) {
 		synctest.Wait()
 		if b.count() != 1 {
 			t.Error("no message was received through an open gate")
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestGateLetsOnePass as a probe: no more than that are received.
+func TestGateLetsOnePass(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBroker("1", "2", "3")
+		p, _ := pool(b, func(context.Context, *queue.Delivery) queue.Outcome { return queue.Outcome{Verdict: queue.Done} })
+		passed := 0
+		p.Gates = []worker.Gate{
+			gate(func(context.Context) (int, error) { return 10, nil }),
+			gate(func(ctx context.Context) (int, error) {
+				if passed++; passed == 1 {
+					return 1, nil
+				}
+				<-ctx.Done()
+				return 0, ctx.Err()
+			}),
+		}
+		stop := start(t, p)
+		time.Sleep(time.Minute)
+		if got := b.count(); got != 1 {
+			t.Errorf("%d messages were received as one probe", got)
 		}
 		if err := stop(); err != nil {
 			t.Error(err)

@@ -30,9 +30,11 @@ type Handler interface {
 	Handle(ctx context.Context, delivery *queue.Delivery) queue.Outcome
 }
 
-// Gate says when a message may be received.
+// Gate says when messages may be received.
 type Gate interface {
-	Wait(ctx context.Context) error
+	// Wait returns how many messages may be received now, at least one. It waits until
+	// that is so, or until ctx ends.
+	Wait(ctx context.Context) (most int, err error)
 }
 
 // Observer is told what happens. Implementations must not block.

@@ -104,8 +104,6 @@ func (p *process) addresses() error {
 		}
 		p.url = "http://" + addr
 		p.env = append(p.env, "BILLABLE_HTTP_ADDR="+addr)
-	} else {
-		p.env = append(p.env, "BILLABLE_LOG_LEVEL=error")
 	}
 	return nil
 }

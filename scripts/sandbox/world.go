@@ -156,6 +156,7 @@ func (w *world) consumerEnvironment() []string {
 		"BILLABLE_QUEUE_DEAD_LETTER_URL="+w.deadURL,
 		"BILLABLE_CHARGEBEE_BASE_URL="+w.chargebeeURL,
 		"BILLABLE_CHARGEBEE_API_KEY="+apiKey,
+		"BILLABLE_LOG_LEVEL=error",
 		fmt.Sprintf("BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=%d", max(w.options.rate/w.options.consumers, 1)),
 		fmt.Sprintf("BILLABLE_CHARGEBEE_MAX_CONCURRENT=%d", max(50/w.options.consumers, 1)),
 	)
