@@ -119,7 +119,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return errors.New("interrupted")
 	}
 	if o.keep {
-		if err := errors.Join(world.report(ctx, stdout, fleet, took), world.keep(ctx, stdout)); err != nil {
+		if err := errors.Join(world.report(ctx, stdout, fleet, took), world.keep(ctx, stdout, fleet)); err != nil {
 			return err
 		}
 		return finished

@@ -162,7 +162,7 @@ func money(minor int64) string { return fmt.Sprintf("%s %d.%02d", currency, mino
 
 // keep prints how to reach everything, writes it as a file for the shell, and waits
 // until it is interrupted.
-func (w *world) keep(ctx context.Context, out io.Writer) error {
+func (w *world) keep(ctx context.Context, out io.Writer, f *fleet) error {
 	file := filepath.Join(".sandbox", "env")
 	var b strings.Builder
 	for _, variable := range append(w.consumerEnvironment(), "BILLABLE_ADMIN_ADDR=127.0.0.1:0") {
@@ -175,21 +175,25 @@ func (w *world) keep(ctx context.Context, out io.Writer) error {
 	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
 		return err
 	}
+	command := filepath.Join(w.options.binaries, "consumer")
 	_, err := fmt.Fprintf(out, `
 Everything is left running until you press Ctrl-C.
 
+  receiver    %s/webhooks/chargebee  (user %s, password %s)
   SQS         %s
   DynamoDB    %s
   Chargebee   %s  (API key %s)
   queue       %s
   dead        %s
 
-  source %s                                    # settings of the commands
-  %s invoice show draft_inv_…
+  source %s    # settings of the commands
   %s dlq list
-  curl -u %s: %s/api/v2/invoices?limit=1
-`, w.sqsURL, w.dynamodbURL, w.chargebeeURL, apiKey, w.queueURL, w.deadURL,
-		file, filepath.Join(w.options.binaries, "consumer"), filepath.Join(w.options.binaries, "consumer"), apiKey, w.chargebeeURL)
+  %s invoice show %s
+  curl -u %s:%s -H 'Content-Type: application/json' -d '{"event_type":"customer_created"}' %s/webhooks/chargebee
+  curl -H "Authorization: Basic $(printf %s | base64)" '%s/api/v2/invoices?limit=1'
+`, f.receivers[0], username, password, w.sqsURL, w.dynamodbURL, w.chargebeeURL, apiKey, w.queueURL, w.deadURL,
+		file, command, command, w.chargebee.Invoices()[0].ID,
+		username, password, f.receivers[0], apiKey, w.chargebeeURL)
 	if err != nil {
 		return err
 	}
