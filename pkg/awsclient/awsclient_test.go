@@ -2,7 +2,6 @@ package awsclient_test
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -50,7 +49,7 @@ func load(t *testing.T, connections int) aws.Config {
 	t.Helper()
 	config, err := awsclient.Load(t.Context(), awsclient.Options{
 		Connections: connections,
-		Log:         func(format string, values ...any) { t.Error(fmt.Sprintf(format, values...)) },
+		Log:         t.Errorf,
 	})
 	if err != nil {
 		t.Fatal(err)
