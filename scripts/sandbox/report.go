@@ -132,10 +132,12 @@ func (w *world) report(ctx context.Context, out io.Writer, f *fleet, took time.D
 // describe tells what the processes used, as far as they have ended.
 func (f *fleet) describe(row func(name, format string, args ...any)) {
 	killed := 0
-	for i, p := range f.processes {
+	number := map[string]int{}
+	for _, p := range f.processes {
 		p.mu.Lock()
+		number[p.name]++
 		if p.cpu > 0 {
-			row(fmt.Sprintf("CPU of %s %d", p.name, i+1), "%.2f s", p.cpu.Seconds())
+			row(fmt.Sprintf("CPU of %s %d", p.name, number[p.name]), "%.2f s", p.cpu.Seconds())
 		}
 		killed += p.killed
 		p.mu.Unlock()
