@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 
+	"github.com/billable-events/billable/pkg/commandline"
 	"github.com/billable-events/billable/pkg/consumer"
 	"github.com/billable-events/billable/pkg/lifecycle"
 )
@@ -17,7 +18,7 @@ func main() {
 func run() int {
 	ctx, cancel := lifecycle.UntilSignal(context.Background())
 	defer cancel()
-	return consumer.Main(ctx, consumer.Process{
+	return consumer.Main(ctx, commandline.Process{
 		Args:    os.Args[1:],
 		Environ: os.Environ(),
 		Stdout:  os.Stdout,

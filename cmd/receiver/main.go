@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 
+	"github.com/billable-events/billable/pkg/commandline"
 	"github.com/billable-events/billable/pkg/lifecycle"
 	"github.com/billable-events/billable/pkg/receiver"
 )
@@ -16,7 +17,7 @@ func main() {
 func run() int {
 	ctx, cancel := lifecycle.UntilSignal(context.Background())
 	defer cancel()
-	return receiver.Main(ctx, receiver.Process{
+	return receiver.Main(ctx, commandline.Process{
 		Args:    os.Args[1:],
 		Environ: os.Environ(),
 		Stdout:  os.Stdout,

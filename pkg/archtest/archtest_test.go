@@ -70,21 +70,22 @@ var rules = map[string]rule{
 	"pkg/terminal":     {own: words, others: []string{"github.com/jedib0t/go-pretty/v6", "github.com/schollz/progressbar/v3"}, why: "tables, JSON, progress"},
 
 	// Layer 3: roots. They wire, and are the only ones who know both sides.
+	"pkg/commandline": {own: []string{"config"}, others: []string{cobra}, why: "what both command lines have in common"},
 	"pkg/receiver": {
-		own:    []string{"awsclient", "config", "event", "lifecycle", "queue", "sqsqueue", "telemetry", "webhook"},
+		own:    []string{"awsclient", "commandline", "config", "event", "lifecycle", "queue", "sqsqueue", "telemetry", "webhook"},
 		others: []string{awsSDK, prom, zerolog, cobra},
 		why:    "wires the receiver",
 	},
 	"pkg/consumer": {
 		own: []string{
-			"awsclient", "billing", "budget", "chargebeeapi", "config", "deadletter", "dynamostore", "ledger", "lifecycle",
+			"awsclient", "billing", "budget", "chargebeeapi", "commandline", "config", "deadletter", "dynamostore", "ledger", "lifecycle",
 			"pace", "queue", "settlement", "sqsqueue", "telemetry", "terminal", "worker",
 		},
 		others: []string{awsSDK, prom, zerolog, cobra},
 		why:    "wires the consumer; its commands",
 	},
-	"cmd/receiver": {own: []string{"lifecycle", "receiver"}, why: "runs the receiver"},
-	"cmd/consumer": {own: []string{"consumer", "lifecycle"}, why: "runs the consumer"},
+	"cmd/receiver": {own: []string{"commandline", "lifecycle", "receiver"}, why: "runs the receiver"},
+	"cmd/consumer": {own: []string{"commandline", "consumer", "lifecycle"}, why: "runs the consumer"},
 
 	// Tests and local services: never linked into a production binary.
 	"pkg/archtest":             {why: "this table"},

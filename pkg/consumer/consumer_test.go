@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/billable-events/billable/pkg/commandline"
 	"github.com/billable-events/billable/pkg/consumer"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
@@ -101,7 +102,7 @@ func deploy(t *testing.T) *deployment {
 func (d *deployment) command(args ...string) (code int, stdout, stderr string) {
 	d.t.Helper()
 	var out, errs bytes.Buffer
-	code = consumer.Main(d.t.Context(), consumer.Process{Args: args, Environ: d.environ, Stdout: &out, Stderr: &errs})
+	code = consumer.Main(d.t.Context(), commandline.Process{Args: args, Environ: d.environ, Stdout: &out, Stderr: &errs})
 	return code, out.String(), errs.String()
 }
 
@@ -178,7 +179,7 @@ func (d *deployment) start() *running {
 	r := &running{log: &log{lines: make(chan string, 1000)}}
 	code := make(chan int, 1)
 	go func() {
-		code <- consumer.Main(ctx, consumer.Process{Args: []string{"run"}, Environ: d.environ, Stdout: io.Discard, Stderr: r.log})
+		code <- consumer.Main(ctx, commandline.Process{Args: []string{"run"}, Environ: d.environ, Stdout: io.Discard, Stderr: r.log})
 	}()
 	r.stop = sync.OnceValue(func() int {
 		cancel()

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/spf13/cobra"
 
+	"github.com/billable-events/billable/pkg/commandline"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/deadletter"
 	"github.com/billable-events/billable/pkg/sqsqueue"
@@ -17,7 +18,7 @@ func (a *app) dlqList() *cobra.Command {
 	return a.output(&cobra.Command{
 		Use:   "list",
 		Short: "List the dead letters with their reasons and what the ledger says about their invoices",
-		Args:  usageArgs(cobra.NoArgs),
+		Args:  commandline.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, logger, err := a.settings(config.DeadLetterURL)
 			if err != nil {

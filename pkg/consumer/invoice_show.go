@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/billable-events/billable/pkg/commandline"
 	"github.com/billable-events/billable/pkg/ledger"
 	"github.com/billable-events/billable/pkg/terminal"
 )
@@ -15,7 +16,7 @@ func (a *app) invoiceShow() *cobra.Command {
 	return a.output(&cobra.Command{
 		Use:   "show ID",
 		Short: "Show what the ledger knows of an invoice, by its draft or final id",
-		Args:  usageArgs(cobra.ExactArgs(1)),
+		Args:  commandline.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			settings, logger, err := a.settings()
 			if err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/spf13/cobra"
 
+	"github.com/billable-events/billable/pkg/commandline"
 	"github.com/billable-events/billable/pkg/dynamostore"
 	"github.com/billable-events/billable/pkg/terminal"
 )
@@ -17,7 +18,7 @@ func (a *app) tablesCreate() *cobra.Command {
 	return &cobra.Command{
 		Use:   "create",
 		Short: "Create the tables with their index and time to live, as far as they do not exist, and wait for them",
-		Args:  usageArgs(cobra.NoArgs),
+		Args:  commandline.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, logger, err := a.settings()
 			if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/billable-events/billable/pkg/awsclient"
+	"github.com/billable-events/billable/pkg/commandline"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/lifecycle"
 	"github.com/billable-events/billable/pkg/sqsqueue"
@@ -133,7 +134,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				r.logger.Info().Str("version", buildVersion()).
+				r.logger.Info().Str("version", commandline.Version()).
 					Stringer("http", addr).Stringer("admin", adminAddr).Msg("receiver started")
 				return nil
 			},
