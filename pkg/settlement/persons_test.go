@@ -203,7 +203,7 @@ func TestPersonEditsLines(t *testing.T) {
 						t.Errorf("events are %s", got)
 					}
 					if strings.Contains(w.calls(), "close") {
-						t.Error("it was closed")
+						t.Fatal("it was closed")
 					}
 				}
 				if err := test.mend(w, id); err != nil {
