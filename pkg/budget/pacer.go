@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/retry"
 )
 
 const (
@@ -92,7 +93,7 @@ func (p *Pacer) Acquire(ctx context.Context) (*pace.Permit, error) {
 		if permit != nil {
 			return permit, nil
 		}
-		if err := sleep(ctx, wait, changed); err != nil {
+		if err := retry.Wait(ctx, wait, changed); err != nil {
 			<-p.slots
 			return nil, err
 		}
@@ -146,7 +147,7 @@ func (p *Pacer) Wait(ctx context.Context) (most int, err error) {
 		if left <= 0 {
 			return math.MaxInt, nil
 		}
-		if err := sleep(ctx, left, changed); err != nil {
+		if err := retry.Wait(ctx, left, changed); err != nil {
 			return 0, err
 		}
 	}
@@ -169,16 +170,3 @@ func (p *Pacer) Granted() float64 { return float64(time.Minute) / float64(p.inte
 
 // Used is how many permits were handed out.
 func (p *Pacer) Used() uint64 { return p.used.Load() }
-
-// sleep waits until the time has passed or something changed, unless ctx ends.
-func sleep(ctx context.Context, wait time.Duration, changed <-chan struct{}) error {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-changed:
-	case <-timer.C:
-	}
-	return nil
-}

@@ -66,11 +66,7 @@ func read[Output any](ctx context.Context, call func(context.Context) (Output, e
 		if err == nil || attempt == maxReads || !errors.Is(classify(err), billing.ErrBusy) {
 			return output, err
 		}
-		timer := time.NewTimer(readBackoff.Jittered(attempt))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if retry.Wait(ctx, readBackoff.Jittered(attempt), nil) != nil {
 			return output, err
 		}
 	}

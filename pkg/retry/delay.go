@@ -1,4 +1,4 @@
-// Package retry computes delays, as pure functions.
+// Package retry computes delays, as pure functions, and waits for them.
 package retry
 
 import (

@@ -128,7 +128,7 @@ func (h *handling) settlePage(ctx context.Context, events billing.Step, end func
 func (h *handling) leave(events *billing.Step, found billing.ChangedEvent) {
 	is := func(key billing.EventKey) bool { return key == found.EventKey }
 	billed := found.Status == billing.EventBilled && found.InvoiceID == h.invoice.ID
-	givenBack := slices.ContainsFunc(events.Release, is) && found.Status != ""
+	givenBack := slices.Contains(events.Release, found.EventKey) && found.Status != ""
 	if !billed && !givenBack {
 		h.Observer.Mismatched(h.invoice.ID, found)
 	}
@@ -139,13 +139,13 @@ func (h *handling) leave(events *billing.Step, found billing.ChangedEvent) {
 // endPages writes the end by itself; what of the epoch does not fit its step gets
 // its time to live before it.
 func (h *handling) endPages(ctx context.Context, end func(*billing.Step)) error {
-	var expiring []int
+	expired := 0 // pages, from the first on
 	for {
 		more := false
 		err := h.lease.commit(ctx, func(step *billing.Step) {
 			whole := *step
 			end(&whole)
-			whole.Expire.Pages = slices.DeleteFunc(whole.Expire.Pages, func(page int) bool { return slices.Contains(expiring, page) })
+			whole.Expire.Pages = whole.Expire.Pages[min(expired, len(whole.Expire.Pages)):]
 			if whole.Fits() {
 				*step = whole
 				return
@@ -153,7 +153,7 @@ func (h *handling) endPages(ctx context.Context, end func(*billing.Step)) error 
 			more = true
 			pages := whole.Expire.Pages
 			step.Expire = billing.Expiry{At: whole.Expire.At, Pages: pages[:min(len(pages), billing.MaxExpiring)]}
-			expiring = append(expiring, step.Expire.Pages...)
+			expired += len(step.Expire.Pages)
 		})
 		if err != nil || !more {
 			return err

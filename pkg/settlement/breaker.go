@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/retry"
 )
 
 // outageCalls is how many calls in a row, for as many invoices, must go without an
@@ -81,14 +82,8 @@ func (b *Breaker) Wait(ctx context.Context) (most int, err error) {
 		if wait <= 0 {
 			return most, nil
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return 0, context.Cause(ctx)
-		case <-changed:
-			timer.Stop()
-		case <-timer.C:
+		if err := retry.Wait(ctx, wait, changed); err != nil {
+			return 0, err
 		}
 	}
 }

@@ -65,7 +65,7 @@ func (s *Settler) call(ctx context.Context, send func(context.Context, *pace.Per
 	}
 }
 
-// spend makes one call and tells pacer and breaker how it ended.
+// spend makes one call, and tells the pacer if the site is over its limit.
 func (s *Settler) spend(ctx context.Context, permit *pace.Permit, send func(context.Context, *pace.Permit) error) error {
 	defer permit.Release()
 	ctx, cancel := context.WithTimeout(ctx, s.Settings.CallTimeout)

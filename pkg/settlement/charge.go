@@ -126,20 +126,26 @@ func (h *handling) takeBack(ctx context.Context) error {
 	return h.lease.commit(ctx, func(step *billing.Step) { step.Head.SendingSince = 0 })
 }
 
-// add makes the call that adds the line, if it is not too late for it.
+// add makes the call that adds the line under a permit at hand.
 func (h *handling) add(ctx context.Context, permit *pace.Permit, line int, sent stopwatch) (invoice billing.Invoice, err error) {
-	err = h.spend(ctx, permit, func(ctx context.Context, permit *pace.Permit) error {
+	err = h.spend(ctx, permit, h.adding(line, sent, &invoice))
+	return invoice, err
+}
+
+// adding is the call that adds a line, whether for the first time or again. It starts
+// only while the lease outlasts it and Chargebee is sure to know its key.
+func (h *handling) adding(line int, sent stopwatch, into *billing.Invoice) func(context.Context, *pace.Permit) error {
+	return func(ctx context.Context, permit *pace.Permit) (err error) {
 		if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
 			return err
 		}
 		if sent.elapsed(h.Now()) > h.Settings.sendUntil() {
 			return errAnew
 		}
-		invoice, err = h.Charger.AddCharge(ctx, permit, h.chargeOf(line))
+		*into, err = h.Charger.AddCharge(ctx, permit, h.chargeOf(line))
 		h.Breaker.Record(h.manifest.InvoiceID, err)
 		return err
-	})
-	return invoice, err
+	}
 }
 
 func (h *handling) chargeOf(i int) billing.Charge {
@@ -166,7 +172,7 @@ func (h *handling) refused(ctx context.Context, failure *billing.Failure, reason
 		if _, err := h.pendingDraft(ctx); err != nil {
 			return err
 		}
-		if err := pause(ctx, h.Settings.LateBound); err != nil {
+		if err := retry.Wait(ctx, h.Settings.LateBound, nil); err != nil {
 			return err
 		}
 		if _, err := h.pendingDraft(ctx); err != nil {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/pace"
 )
 
 // remedy is what to do about a line that may or may not stand on the invoice.
@@ -56,17 +55,7 @@ func (h *handling) resend(ctx context.Context, line int, sent stopwatch) error {
 		return err
 	}
 	var invoice billing.Invoice
-	err := h.call(ctx, func(ctx context.Context, permit *pace.Permit) (err error) {
-		if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
-			return err
-		}
-		if sent.elapsed(h.Now()) > h.Settings.sendUntil() {
-			return errAnew
-		}
-		invoice, err = h.Charger.AddCharge(ctx, permit, h.chargeOf(line))
-		h.Breaker.Record(h.manifest.InvoiceID, err)
-		return err
-	})
+	err := h.call(ctx, h.adding(line, sent, &invoice))
 	failure, failedCall := asFailure(err)
 	switch {
 	case err == nil:
@@ -102,10 +91,7 @@ func (h *handling) look(ctx context.Context, line int) error {
 		h.added = line + 1
 		return h.note(ctx)
 	case count > 1:
-		return &billing.Rejection{
-			Reason: billing.DuplicateLine,
-			Detail: fmt.Sprintf("the line with marker %s stands %d times on %s", marker, count, draft.ID),
-		}
+		return duplicate(marker, count, draft.ID)
 	case billing.Lookalike(draft, h.plan.Lines, line, h.manifest.LineIDs):
 		return &billing.Rejection{
 			Reason: billing.AmbiguousLine,

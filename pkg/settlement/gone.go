@@ -116,8 +116,9 @@ func (h *handling) likeness(invoice billing.Invoice) int {
 			likeness++
 		}
 	}
+	marks := invoice.Marks()
 	for _, line := range h.plan.Lines {
-		likeness += (len(h.manifest.LineIDs) + 1) * invoice.Count(line.Marker)
+		likeness += (len(h.manifest.LineIDs) + 1) * marks[line.Marker]
 	}
 	return likeness
 }

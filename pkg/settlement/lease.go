@@ -110,20 +110,8 @@ func (l *lease) repeat(ctx context.Context, step billing.Step) error {
 		if !errors.Is(err, billing.ErrBusy) {
 			return err
 		}
-		if pause(ctx, commitBackoff.Jittered(attempt)) != nil {
+		if retry.Wait(ctx, commitBackoff.Jittered(attempt), nil) != nil {
 			return err
 		}
-	}
-}
-
-// pause waits, unless ctx ends first.
-func pause(ctx context.Context, wait time.Duration) error {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
 	}
 }

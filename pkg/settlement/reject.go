@@ -86,9 +86,7 @@ func (h *handling) resume(ctx context.Context) error {
 	if missing != "" {
 		return &billing.Rejection{Reason: billing.LineRemoved, Detail: "the line with marker " + missing + " is not on " + draft.ID}
 	}
-	if !head.Sending() {
-		h.answer = &draft
-	}
+	h.shown = !head.Sending()
 	return h.goOn(ctx, 0)
 }
 

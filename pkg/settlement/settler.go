@@ -83,10 +83,10 @@ type handling struct {
 	plan     billing.Plan
 	planned  bool // plan is loaded
 
-	recheck  bool             // a rejected invoice is resumed: look at its lines first
-	added    int              // lines below it are known to be added; ahead of the head's cursor by one at most
-	answer   *billing.Invoice // the last answer that showed the invoice with our lines
-	unproven bool             // an answer was too long to prove that no line is missing
+	recheck  bool // a rejected invoice is resumed: look at its lines first
+	added    int  // lines below it are known to be added; ahead of the head's cursor by one at most
+	shown    bool // an answer to this handling showed the invoice with our lines
+	unproven bool // an answer was too long to prove that no line is missing
 
 	report *Report
 }

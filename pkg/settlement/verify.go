@@ -5,12 +5,13 @@ import (
 	"fmt"
 
 	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/retry"
 )
 
 // verify looks for every line that was added in an answer that shows the invoice:
 // each must stand on it once.
 func (h *handling) verify(ctx context.Context, invoice billing.Invoice) error {
-	h.answer = &invoice
+	h.shown = true
 	missing, err := h.compare(invoice)
 	switch {
 	case err != nil || missing == "":
@@ -26,7 +27,7 @@ func (h *handling) verify(ctx context.Context, invoice billing.Invoice) error {
 // prove makes sure, before closing, that every line stands on the invoice where no
 // answer of this handling showed it.
 func (h *handling) prove(ctx context.Context) error {
-	if !h.sentAny() || h.answer != nil && !h.unproven {
+	if !h.sentAny() || h.shown && !h.unproven {
 		return nil
 	}
 	if err := h.note(ctx); err != nil {
@@ -36,7 +37,7 @@ func (h *handling) prove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.answer, h.unproven = &draft, false
+	h.shown, h.unproven = true, false
 	missing, err := h.compare(draft)
 	if err != nil || missing == "" {
 		return err
@@ -50,7 +51,7 @@ func (h *handling) confirm(ctx context.Context) error {
 	if err := h.note(ctx); err != nil {
 		return err
 	}
-	if err := pause(ctx, h.Settings.LateBound); err != nil {
+	if err := retry.Wait(ctx, h.Settings.LateBound, nil); err != nil {
 		return err
 	}
 	draft, err := h.pendingDraft(ctx)
@@ -77,13 +78,18 @@ func (h *handling) compare(invoice billing.Invoice) (missing string, err error) 
 		}
 		switch count := marks[line.Marker]; {
 		case count > 1:
-			return "", &billing.Rejection{
-				Reason: billing.DuplicateLine,
-				Detail: fmt.Sprintf("the line with marker %s stands %d times on %s", line.Marker, count, invoice.ID),
-			}
+			return "", duplicate(line.Marker, count, invoice.ID)
 		case count == 0:
 			missing = line.Marker
 		}
 	}
 	return missing, nil
+}
+
+// duplicate rejects an invoice on which a line stands more than once.
+func duplicate(marker string, count int, invoiceID string) error {
+	return &billing.Rejection{
+		Reason: billing.DuplicateLine,
+		Detail: fmt.Sprintf("the line with marker %s stands %d times on %s", marker, count, invoiceID),
+	}
 }

@@ -114,7 +114,7 @@ func (p *Pool) poll(ctx context.Context, slots chan struct{}, start func(queue.M
 		case err != nil:
 			failures++
 			p.Observer.Failed("receive", err)
-			if sleep(ctx, receiveBackoff.Jittered(failures)) != nil {
+			if retry.Wait(ctx, receiveBackoff.Jittered(failures), nil) != nil {
 				return
 			}
 		default:
@@ -229,14 +229,3 @@ func (p *Pool) carryOut(ctx context.Context, message queue.Message, outcome queu
 
 // maxInvisible stays below the 12 hours that SQS allows from the first receive on.
 const maxInvisible = 11 * time.Hour
-
-func sleep(ctx context.Context, wait time.Duration) error {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
-}
