@@ -1,89 +1,177 @@
-// Package consumer wires the consumer binary: the workers that settle invoices, and
-// the operator's commands, one file each.
 package consumer
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"net/http"
+	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
-	"github.com/spf13/cobra"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/budget"
+	"github.com/billable-events/billable/pkg/chargebeeapi"
 	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/lifecycle"
+	"github.com/billable-events/billable/pkg/settlement"
+	"github.com/billable-events/billable/pkg/sqsqueue"
 	"github.com/billable-events/billable/pkg/telemetry"
-	"github.com/billable-events/billable/pkg/terminal"
+	"github.com/billable-events/billable/pkg/worker"
 )
 
-// Main runs the consumer or one of its commands until it is done or ctx ends, and
-// returns the exit code.
-func Main(ctx context.Context, process commandline.Process) int {
-	app := &app{process: process, format: terminal.Table}
-	return commandline.Run(ctx, process, app.command())
+const (
+	// settleTimeout is how long finished work may take to be carried out after the
+	// time to drain is over.
+	settleTimeout = 10 * time.Second
+	adminTimeout  = 5 * time.Second
+)
+
+var errDraining = errors.New("draining")
+
+// Surroundings is what a consumer finds outside of itself.
+type Surroundings struct {
+	AWS       aws.Config
+	Now       func() time.Time  // the clock of ledger and budget. Defaults to time.Now
+	Chargebee http.RoundTripper // the way to Chargebee. Defaults to connections of its own
 }
 
-// app is one run of the program.
-type app struct {
-	process commandline.Process
-	config  string          // path of the settings file
-	format  terminal.Format // of a command's result
+// Consumer is the consumer with all its parts, between the settings and the queue.
+type Consumer struct {
+	settings config.Consumer
+	logger   zerolog.Logger
+	registry *prometheus.Registry
+	breaker  *settlement.Breaker
+	health   *sqsqueue.Health
+	pool     *worker.Pool
 }
 
-func (a *app) command() *cobra.Command {
-	root := &cobra.Command{
-		Use:   "consumer",
-		Short: "Bills pending Chargebee invoices, and operates their dead letters and ledger",
-		Args:  commandline.Args(cobra.NoArgs),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
+// New wires a consumer. It calls nobody.
+func New(settings config.Consumer, surroundings Surroundings, logger zerolog.Logger) (*Consumer, error) {
+	now := surroundings.Now
+	if now == nil {
+		now = time.Now
 	}
-	root.PersistentFlags().StringVar(&a.config, "config", "", "path of the settings file (YAML)")
-	root.AddCommand(
-		&cobra.Command{
-			Use:   "run",
-			Short: "Take messages from the queue and settle their invoices",
-			Args:  commandline.Args(cobra.NoArgs),
-			RunE:  func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
+	pacer := budget.NewPacer(now, budget.Limits{
+		RequestsPerMinute: settings.Chargebee.RequestsPerMinute,
+		MaxConcurrent:     settings.Chargebee.MaxConcurrent,
+		Jitter:            settings.Budget.Jitter,
+	})
+	breaker := settlement.NewBreaker(now)
+	registry := telemetry.NewRegistry()
+	observer := observer{newMetrics(registry, pacer, breaker), logger}
+	chargebee, err := chargebeeapi.New(chargebeeapi.Config{
+		Site:          settings.Chargebee.Site,
+		BaseURL:       settings.Chargebee.BaseURL,
+		APIKey:        settings.Chargebee.APIKey.Reveal(),
+		MaxConcurrent: settings.Chargebee.MaxConcurrent,
+		CallTimeout:   settings.Chargebee.CallTimeout,
+		Now:           now,
+		Transport:     surroundings.Chargebee,
+		Observe:       observer.called,
+	})
+	if err != nil {
+		return nil, err
+	}
+	store := newStore(surroundings.AWS, settings)
+	client := sqs.NewFromConfig(surroundings.AWS)
+	return &Consumer{
+		settings: settings,
+		logger:   logger,
+		registry: registry,
+		breaker:  breaker,
+		health:   sqsqueue.NewHealth(client, settings.Queue.URL),
+		pool: &worker.Pool{
+			Queue:       sqsqueue.NewQueue(client, settings.Queue.URL, settings.Worker.VisibilityTimeout),
+			DeadLetters: sqsqueue.NewDeadLetters(client, settings.Queue.DeadLetterURL),
+			Handler: &settlement.Settler{
+				Ledger:   store,
+				Claims:   store,
+				Events:   store,
+				Charger:  chargebee,
+				Invoices: chargebee,
+				Pacer:    pacer,
+				Breaker:  breaker,
+				Observer: settlementObserver{observer},
+				Now:      now,
+				Settings: settlementSettings(settings),
+			},
+			Gates:         []worker.Gate{breaker, pacer},
+			Observer:      workerObserver{observer},
+			Concurrency:   settings.Worker.Concurrency,
+			Visibility:    settings.Worker.VisibilityTimeout,
+			Beat:          min(settings.Worker.VisibilityTimeout, settings.Ledger.Lease) / 3,
+			DrainTimeout:  settings.Worker.DrainTimeout,
+			SettleTimeout: settleTimeout,
 		},
-		group("tables", "The tables in DynamoDB", a.tablesCreate()),
-		group("invoice", "The ledger's word on invoices", a.invoiceShow()),
-		group("dlq", "The dead-letter queue", a.dlqList()),
-		commandline.VersionCommand("consumer"),
+	}, nil
+}
+
+func settlementSettings(settings config.Consumer) settlement.Settings {
+	return settlement.Settings{
+		Lease:              settings.Ledger.Lease,
+		CallTimeout:        settings.Chargebee.CallTimeout,
+		LateBound:          settings.Chargebee.LateBound,
+		IdempotencyWindow:  settings.Chargebee.IdempotencyWindow,
+		MaxSkew:            settings.Clock.MaxSkew,
+		MaxAttempts:        settings.Worker.MaxAttempts,
+		Close:              settings.Invoice.Close,
+		CloseWithoutEvents: settings.Invoice.CloseWithoutEvents,
+		MaxAmount:          settings.Invoice.MaxAmount,
+	}
+}
+
+// Work takes messages and settles their invoices until ctx ends, then drains. It
+// returns worker.ErrDeadline if handlings did not end in time. Run does it by itself.
+func (c *Consumer) Work(ctx context.Context) error { return c.pool.Run(ctx) }
+
+// Run works, and serves the admin listener, until ctx ends.
+func (c *Consumer) Run(ctx context.Context) error {
+	failed := make(chan error, 1)
+	working := newWorking(c.Work)
+	admin := &telemetry.Admin{
+		Live:     c.pool.Alive,
+		Ready:    func() error { return c.ready(working) },
+		Registry: c.registry,
+		Pprof:    c.settings.Admin.Pprof,
+	}
+	err := lifecycle.Run(ctx, failed,
+		lifecycle.Part{
+			Name: "admin listener",
+			Start: func(ctx context.Context) error {
+				addr, err := admin.Start(ctx, c.settings.Admin.Addr, failed)
+				if err != nil {
+					return err
+				}
+				c.logger.Info().Stringer("admin", addr).Msg("consumer started")
+				return nil
+			},
+			Stop:  admin.Stop,
+			Limit: adminTimeout,
+		},
+		lifecycle.Part{
+			Name:  "workers",
+			Start: working.start,
+			Stop:  working.stop,
+			Limit: c.settings.Worker.DrainTimeout + 2*settleTimeout + sqsqueue.PollWait,
+		},
 	)
-	return root
-}
-
-// group returns a command that only holds others.
-func group(name, short string, commands ...*cobra.Command) *cobra.Command {
-	parent := &cobra.Command{
-		Use:   name,
-		Short: short,
-		Args:  commandline.Args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return commandline.UsageError{Err: fmt.Errorf("%s needs a command: %s --help lists them", cmd.CommandPath(), cmd.CommandPath())}
-		},
-	}
-	parent.AddCommand(commands...)
-	return parent
-}
-
-// output gives a command the flag that says how its result is shown.
-func (a *app) output(cmd *cobra.Command) *cobra.Command {
-	cmd.Flags().Var(&a.format, "output", "form of the result")
-	return cmd
-}
-
-// settings loads the settings; the required keys must have a value.
-func (a *app) settings(required ...string) (config.Consumer, zerolog.Logger, error) {
-	settings, warnings, err := config.LoadConsumer(config.Source{File: a.config, Environ: a.process.Environ}, required...)
 	if err != nil {
-		return settings, zerolog.Nop(), commandline.UsageError{Err: err}
+		return err
 	}
-	logger, err := telemetry.NewLogger(a.process.Stderr, settings.Log.Level, settings.Log.Format)
-	if err != nil {
-		return settings, logger, commandline.UsageError{Err: err}
+	c.logger.Info().Msg("consumer stopped")
+	return nil
+}
+
+// ready returns why the consumer cannot do its job now, or nil.
+func (c *Consumer) ready(working *working) error {
+	switch {
+	case working.draining():
+		return errDraining
+	case c.breaker.Open():
+		return errors.New(c.breaker.Reason())
+	default:
+		return c.health.Check()
 	}
-	for _, warning := range warnings {
-		logger.Warn().Msg(warning)
-	}
-	return settings, logger, nil
 }

@@ -2,7 +2,8 @@
 package retry
 
 import (
-	"math/rand/v2"
+	"crypto/rand"
+	"encoding/binary"
 	"time"
 )
 
@@ -32,6 +33,16 @@ func (b Backoff) Jittered(attempt int) time.Duration {
 }
 
 // Jitter takes up to the given part (0 to 1) off a delay at random.
+//
+// The randomness is that of crypto/rand, not because it has to be a secret, but
+// because a test can set it (testing/cryptotest), so that a history replays exactly.
 func Jitter(delay time.Duration, part float64) time.Duration {
-	return delay - time.Duration(rand.Float64()*part*float64(delay)) //nolint:gosec // spreading load needs no secret randomness
+	return delay - time.Duration(fraction()*part*float64(delay))
+}
+
+// fraction returns a random number from 0 up to but not including 1.
+func fraction() float64 {
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // never fails: https://pkg.go.dev/crypto/rand#Read
+	return float64(binary.LittleEndian.Uint64(random[:])>>11) / (1 << 53)
 }

@@ -1,0 +1,106 @@
+// Package consumer wires the consumer binary: the workers that settle invoices, and
+// the operator's commands, one file each.
+package consumer
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/telemetry"
+	"github.com/billable-events/billable/pkg/terminal"
+)
+
+// Main runs the consumer or one of its commands until it is done or ctx ends, and
+// returns the exit code.
+func Main(ctx context.Context, process commandline.Process) int {
+	app := &app{process: process, format: terminal.Table}
+	return commandline.Run(ctx, process, app.command())
+}
+
+// app is one run of the program.
+type app struct {
+	process commandline.Process
+	config  string          // path of the settings file
+	format  terminal.Format // of a command's result
+}
+
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "consumer",
+		Short: "Bills pending Chargebee invoices, and operates their dead letters and ledger",
+		Args:  commandline.Args(cobra.NoArgs),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
+	}
+	root.PersistentFlags().StringVar(&a.config, "config", "", "path of the settings file (YAML)")
+	root.AddCommand(
+		&cobra.Command{
+			Use:   "run",
+			Short: "Take messages from the queue and settle their invoices",
+			Args:  commandline.Args(cobra.NoArgs),
+			RunE:  func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
+		},
+		group("tables", "The tables in DynamoDB", a.tablesCreate()),
+		group("invoice", "The ledger's word on invoices", a.invoiceShow()),
+		group("dlq", "The dead-letter queue", a.dlqList()),
+		commandline.VersionCommand("consumer"),
+	)
+	return root
+}
+
+// group returns a command that only holds others.
+func group(name, short string, commands ...*cobra.Command) *cobra.Command {
+	parent := &cobra.Command{
+		Use:   name,
+		Short: short,
+		Args:  commandline.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return commandline.UsageError{Err: fmt.Errorf("%s needs a command: %s --help lists them", cmd.CommandPath(), cmd.CommandPath())}
+		},
+	}
+	parent.AddCommand(commands...)
+	return parent
+}
+
+// output gives a command the flag that says how its result is shown.
+func (a *app) output(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().Var(&a.format, "output", "form of the result")
+	return cmd
+}
+
+// run works until ctx ends.
+func (a *app) run(ctx context.Context) error {
+	settings, logger, err := a.settings(config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
+	if err != nil {
+		return err
+	}
+	aws, err := awsConfig(ctx, settings, logger)
+	if err != nil {
+		return err
+	}
+	consumer, err := New(settings, Surroundings{AWS: aws}, logger)
+	if err != nil {
+		return err
+	}
+	return consumer.Run(ctx)
+}
+
+// settings loads the settings; the required keys must have a value.
+func (a *app) settings(required ...string) (config.Consumer, zerolog.Logger, error) {
+	settings, warnings, err := config.LoadConsumer(config.Source{File: a.config, Environ: a.process.Environ}, required...)
+	if err != nil {
+		return settings, zerolog.Nop(), commandline.UsageError{Err: err}
+	}
+	logger, err := telemetry.NewLogger(a.process.Stderr, settings.Log.Level, settings.Log.Format)
+	if err != nil {
+		return settings, logger, commandline.UsageError{Err: err}
+	}
+	for _, warning := range warnings {
+		logger.Warn().Msg(warning)
+	}
+	return settings, logger, nil
+}
