@@ -194,16 +194,21 @@ func TestConsolidatedInvoice(t *testing.T) {
 // A charge whose answer is lost is in doubt, and sent again stands once.
 func TestLostReply(t *testing.T) {
 	t.Parallel()
-	for _, status := range []int{0, 500, 502, 503, 504} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+	for _, reply := range []*chargebee.Error{
+		chargebee.ErrCut, chargebee.ErrInternal, chargebee.ErrTemporary, chargebee.Page(502), chargebee.Page(504),
+	} {
+		t.Run(reply.Error(), func(t *testing.T) {
 			t.Parallel()
 			config := func() chargebee.Config {
-				return chargebee.Config{Faults: strike(sandbox.Fault{Kind: sandbox.LoseReply}), LostReplies: []int{status}}
+				return chargebee.Config{
+					Faults:      strike(sandbox.Fault{Kind: sandbox.LoseReply}),
+					LostReplies: []*chargebee.Error{reply},
+				}
 			}
 			bothWays(t, config, func(s *site) {
 				draft := s.renew("ada-1")
 				_, err := s.add(charge(draft))
-				if failure := failureOf(s.t, err); failure.Kind != billing.Unknown || failure.Status != status || failure.Replayed {
+				if failure := failureOf(s.t, err); failure.Kind != billing.Unknown || failure.Status != reply.Status || failure.Replayed {
 					s.t.Errorf("%+v", failure)
 				}
 				if n := s.count(draft); n != 1 {

@@ -21,21 +21,47 @@ const (
 	LoseReply
 	// ApplyLate cuts the connection at once; the call takes effect after Fault.Late.
 	ApplyLate
-	// Partial lets part of a batch fail, entry by entry. Calls that are no
-	// batch go through.
+	// Partial lets part of a batch fail, entry by entry. Calls that are no batch
+	// go through, unless the service knows of something that they collide with.
 	Partial
 	// Duplicate makes the effect of the call visible twice: a message is
 	// delivered again although it was handed out, a webhook is sent again.
 	Duplicate
 	// CutBody sends half of the answer, then cuts the connection.
 	CutBody
+	// EffectThenError lets the call take effect, then answers with the service's
+	// own internal error.
+	EffectThenError
+	// DeliverLate lets the call take effect; the messages that it sends can be
+	// received only later, each after a time of its own within Fault.Late.
+	DeliverLate
 )
 
 // Fault is what happens to one call.
 type Fault struct {
 	Kind  Kind
 	Delay time.Duration // how long the call waits before it is looked at
-	Late  time.Duration // for ApplyLate: from the cut to the effect
+	// Late is, for ApplyLate, from the cut to the effect; for Duplicate, from the
+	// first delivery of a message to the second; for DeliverLate, the longest time
+	// to the first.
+	Late time.Duration
+	// Lag is how old what the call reads may be, where a service does not promise
+	// that a read sees every write before it.
+	Lag time.Duration
+	// Choice stands for what is left to the service: which entries of a batch
+	// fail, which of its errors it gives.
+	Choice uint64
+}
+
+// Strikes says whether a Partial fault strikes an entry of a batch: Choice has a
+// bit for each, and a fault without a choice strikes every other one, from the
+// first on.
+func (f Fault) Strikes(entry int) bool {
+	struck := f.Choice
+	if struck == 0 {
+		struck = 0x5555_5555_5555_5555
+	}
+	return f.Kind == Partial && struck>>(entry%64)&1 == 1
 }
 
 // Faults decides the fate of each call. Implementations are safe for
@@ -52,11 +78,14 @@ func (f FaultFunc) Next(operation string) Fault { return f(operation) }
 
 // Rates is how often, from 0 to 1, each fault strikes a call.
 type Rates struct {
-	Throttle, Refuse, LoseReply, ApplyLate, Partial, Duplicate, CutBody float64
+	Throttle, Refuse, LoseReply, ApplyLate, Partial, Duplicate, CutBody, EffectThenError, DeliverLate float64
 
 	DelayRate float64
 	MaxDelay  time.Duration // a delay is drawn evenly from (0, MaxDelay]
-	MaxLate   time.Duration // a late effect comes within (0, MaxLate]
+	MaxLate   time.Duration // what is late comes within (0, MaxLate]
+
+	LagRate float64
+	MaxLag  time.Duration // a lag is drawn evenly from (0, MaxLag]
 }
 
 // Seeded draws faults at the given rates from a seed: the same seed and the
@@ -92,6 +121,8 @@ func (s *seeded) Next(string) Fault {
 		{Partial, s.rates.Partial},
 		{Duplicate, s.rates.Duplicate},
 		{CutBody, s.rates.CutBody},
+		{EffectThenError, s.rates.EffectThenError},
+		{DeliverLate, s.rates.DeliverLate},
 	} {
 		if draw < choice.rate {
 			fault.Kind = choice.kind
@@ -99,8 +130,14 @@ func (s *seeded) Next(string) Fault {
 		}
 		draw -= choice.rate
 	}
-	if fault.Kind == ApplyLate {
+	switch fault.Kind {
+	case ApplyLate, Duplicate, DeliverLate:
 		fault.Late = s.upTo(s.rates.MaxLate)
+	case Throttle, Partial:
+		fault.Choice = s.random.Uint64()
+	}
+	if s.rates.LagRate > 0 && s.random.Float64() < s.rates.LagRate {
+		fault.Lag = s.upTo(s.rates.MaxLag)
 	}
 	return fault
 }

@@ -13,8 +13,9 @@ import (
 
 // rates has every fault, and half of the calls meet none.
 var rates = sandbox.Rates{
-	Throttle: 0.02, Refuse: 0.04, LoseReply: 0.06, ApplyLate: 0.08, Partial: 0.09, Duplicate: 0.1, CutBody: 0.11,
-	DelayRate: 0.3, MaxDelay: 10 * time.Second, MaxLate: 5 * time.Minute,
+	Throttle: 0.02, Refuse: 0.04, LoseReply: 0.06, ApplyLate: 0.08, Partial: 0.09, Duplicate: 0.1, CutBody: 0.03,
+	EffectThenError: 0.035, DeliverLate: 0.045,
+	DelayRate: 0.3, MaxDelay: 10 * time.Second, MaxLate: 5 * time.Minute, LagRate: 0.2, MaxLag: time.Minute,
 }
 
 func draw(faults sandbox.Faults, count int) []sandbox.Fault {
@@ -46,7 +47,7 @@ func TestRatesAreRespected(t *testing.T) {
 	t.Parallel()
 	const calls = 200_000
 	counts := map[sandbox.Kind]int{}
-	delayed, late := 0, time.Duration(0)
+	delayed, lagging, late := 0, 0, time.Duration(0)
 	for _, fault := range draw(sandbox.Seeded(1, rates), calls) {
 		counts[fault.Kind]++
 		if fault.Delay != 0 {
@@ -55,18 +56,30 @@ func TestRatesAreRespected(t *testing.T) {
 		if fault.Delay < 0 || fault.Delay > rates.MaxDelay {
 			t.Fatalf("a delay of %s", fault.Delay)
 		}
-		if (fault.Kind == sandbox.ApplyLate) != (fault.Late > 0) || fault.Late > rates.MaxLate {
+		comesLate := slices.Contains([]sandbox.Kind{sandbox.ApplyLate, sandbox.Duplicate, sandbox.DeliverLate}, fault.Kind)
+		if comesLate != (fault.Late > 0) || fault.Late > rates.MaxLate {
 			t.Fatalf("kind %d comes %s late", fault.Kind, fault.Late)
+		}
+		if chooses := fault.Kind == sandbox.Throttle || fault.Kind == sandbox.Partial; chooses != (fault.Choice != 0) {
+			t.Fatalf("kind %d has the choice %d", fault.Kind, fault.Choice)
+		}
+		if fault.Lag != 0 {
+			lagging++
+		}
+		if fault.Lag < 0 || fault.Lag > rates.MaxLag {
+			t.Fatalf("a lag of %s", fault.Lag)
 		}
 		late = max(late, fault.Late)
 	}
 	for kind, want := range map[sandbox.Kind]float64{
 		sandbox.None: 0.5, sandbox.Throttle: 0.02, sandbox.Refuse: 0.04, sandbox.LoseReply: 0.06,
-		sandbox.ApplyLate: 0.08, sandbox.Partial: 0.09, sandbox.Duplicate: 0.1, sandbox.CutBody: 0.11,
+		sandbox.ApplyLate: 0.08, sandbox.Partial: 0.09, sandbox.Duplicate: 0.1, sandbox.CutBody: 0.03,
+		sandbox.EffectThenError: 0.035, sandbox.DeliverLate: 0.045,
 	} {
 		wantRate(t, fmt.Sprint("kind ", kind), counts[kind], calls, want)
 	}
 	wantRate(t, "delays", delayed, calls, rates.DelayRate)
+	wantRate(t, "lags", lagging, calls, rates.LagRate)
 	if late < rates.MaxLate*9/10 {
 		t.Errorf("the latest effect comes after %s of %s", late, rates.MaxLate)
 	}
@@ -89,6 +102,8 @@ func TestExtremeRates(t *testing.T) {
 	}{
 		"none":                {sandbox.Rates{}, func(f sandbox.Fault) bool { return f == sandbox.Fault{} }},
 		"always":              {sandbox.Rates{CutBody: 1}, func(f sandbox.Fault) bool { return f == sandbox.Fault{Kind: sandbox.CutBody} }},
+		"lag without bound":   {sandbox.Rates{LagRate: 1}, func(f sandbox.Fault) bool { return f == sandbox.Fault{} }},
+		"the least lag":       {sandbox.Rates{LagRate: 1, MaxLag: 1}, func(f sandbox.Fault) bool { return f.Lag == 1 }},
 		"the first of two":    {sandbox.Rates{Throttle: 1, CutBody: 1}, func(f sandbox.Fault) bool { return f.Kind == sandbox.Throttle }},
 		"late without bound":  {sandbox.Rates{ApplyLate: 1}, func(f sandbox.Fault) bool { return f == sandbox.Fault{Kind: sandbox.ApplyLate} }},
 		"delay without bound": {sandbox.Rates{DelayRate: 1}, func(f sandbox.Fault) bool { return f == sandbox.Fault{} }},

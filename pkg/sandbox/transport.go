@@ -29,22 +29,17 @@ type Transport struct {
 // RoundTrip implements http.RoundTripper.
 func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	ctx := request.Context()
-	var body []byte
-	if request.Body != nil {
-		var err error
-		body, err = io.ReadAll(request.Body)
-		_ = request.Body.Close()
-		if err != nil {
-			return nil, err
-		}
+	body, err := sent(request)
+	if err != nil {
+		return nil, err
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx) // nothing was sent
 	}
 
 	served := request.Clone(ctx)
-	served.Body = io.NopCloser(bytes.NewReader(body))
-	served.ContentLength = int64(len(body))
+	served.ContentLength = int64(body.Len())
+	served.Body = io.NopCloser(body)
 	served.RequestURI = request.URL.RequestURI()
 	served.RemoteAddr = "127.0.0.1:0"
 	if served.Host == "" {
@@ -72,6 +67,21 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	case answer := <-answers:
 		return answer.response(request)
 	}
+}
+
+// sent takes the body of a request as a network would: it is whole, and no longer
+// the caller's.
+func sent(request *http.Request) (*bytes.Buffer, error) {
+	body := &bytes.Buffer{}
+	if request.Body == nil {
+		return body, nil
+	}
+	if request.ContentLength > 0 {
+		body.Grow(int(request.ContentLength) + bytes.MinRead) // so that it need not grow to see the end
+	}
+	_, err := body.ReadFrom(request.Body)
+	_ = request.Body.Close()
+	return body, err
 }
 
 // answer collects what a handler writes.

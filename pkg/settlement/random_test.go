@@ -102,7 +102,7 @@ func newHistory(t *testing.T, seed uint64) *history {
 		StoreErrors:       random.IntN(2) == 0,
 		WholeInvoices:     random.IntN(2) == 0,
 		LockWait:          time.Duration(random.IntN(2)) * 100 * time.Millisecond,
-		LostReplies:       []int{0, 502, 0, 503},
+		LostReplies:       []*chargebee.Error{chargebee.ErrCut, chargebee.Page(502), chargebee.ErrCut, chargebee.ErrTemporary},
 		Faults: h.unlessOver(sandbox.Seeded(seed, sandbox.Rates{
 			Throttle: 0.02 * a, Refuse: 0.04 * a, LoseReply: 0.06 * a, ApplyLate: 0.06 * a, CutBody: 0.04 * a,
 			DelayRate: 0.1 * a, MaxDelay: 200 * time.Millisecond, MaxLate: late,

@@ -25,6 +25,9 @@ func (p *Pool) startHeart(ctx context.Context, cancel context.CancelCauseFunc, d
 				return
 			case <-ticker.C:
 			}
+			if ctx.Err() != nil {
+				return // both were ready
+			}
 			if err := p.beat(ctx, delivery, &hiddenUntil); err != nil && ctx.Err() == nil {
 				p.Observer.Failed("heartbeat", err)
 				cancel(err)

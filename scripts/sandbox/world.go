@@ -81,7 +81,9 @@ func newWorld(o options) (*world, error) {
 		MaxConcurrentPOST: 100,
 		Latency:           20 * time.Millisecond,
 		KeepDate:          true,
-		LostReplies:       []int{0, 500, 502, 504},
+		LostReplies: []*chargebee.Error{
+			chargebee.ErrCut, chargebee.ErrInternal, chargebee.Page(http.StatusBadGateway), chargebee.Page(http.StatusGatewayTimeout),
+		},
 	}
 	if o.hurried() {
 		site.IdempotencyWindow = window

@@ -6,11 +6,11 @@
 package awsjson
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"hash/crc32"
-	"io"
 	"maps"
 	"net/http"
 	"strconv"
@@ -27,7 +27,7 @@ const maxBody = 17 << 20
 type Call struct {
 	Context context.Context // the caller's; ends when the caller has gone
 	Body    []byte          // the input as received
-	Fault   sandbox.Fault   // what the operation itself has to honour: Partial and Duplicate
+	Fault   sandbox.Fault   // what the operation itself has to honour: Partial, Duplicate, DeliverLate and any Lag
 }
 
 // Operation handles one call. What it returns is written as JSON; an *Error is
@@ -50,14 +50,14 @@ type Service struct {
 	Target     string               // the part of X-Amz-Target before the dot, e.g. AmazonSQS
 	Operations map[string]Operation // by operation name
 	Unknown    *Error               // the answer to an operation that is not there
-	Throttle   *Error               // the answer to a throttled call
+	Throttle   []*Error             // the answers to a throttled call, of which the fault chooses one
 	Internal   *Error               // the answer to a call that the service fails
 	Faults     sandbox.Faults       // nil: nothing fails
 }
 
 // ServeHTTP implements http.Handler.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := read(w, r)
 	if err != nil {
 		s.write(w, nil, s.Internal, sandbox.None)
 		return
@@ -78,7 +78,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch call.Fault.Kind {
 	case sandbox.Throttle:
-		s.write(w, nil, s.Throttle, sandbox.None)
+		s.write(w, nil, s.Throttle[call.Fault.Choice%uint64(len(s.Throttle))], sandbox.None)
 		return
 	case sandbox.Refuse:
 		s.write(w, nil, s.Internal, sandbox.None)
@@ -91,9 +91,23 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		call.Context = context.WithoutCancel(r.Context())
 		_, _ = operation(call)
 		panic(http.ErrAbortHandler)
+	case sandbox.EffectThenError:
+		_, _ = operation(call)
+		s.write(w, nil, s.Internal, sandbox.None)
+		return
 	}
 	output, err := operation(call)
 	s.write(w, output, err, call.Fault.Kind)
+}
+
+// read reads the whole body of a request.
+func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	var body bytes.Buffer
+	if r.ContentLength > 0 && r.ContentLength <= maxBody {
+		body.Grow(int(r.ContentLength) + bytes.MinRead) // so that it need not grow to see the end
+	}
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
+	return body.Bytes(), err
 }
 
 func (s *Service) write(w http.ResponseWriter, output any, err error, fault sandbox.Kind) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -25,9 +26,12 @@ func service(echo awsjson.Operation, faults sandbox.Faults) *awsjson.Service {
 		Target:     "Test_20260101",
 		Operations: map[string]awsjson.Operation{"Echo": echo},
 		Unknown:    &awsjson.Error{Type: "test#Unknown", Message: "no such operation"},
-		Throttle:   &awsjson.Error{Status: 403, Type: "test#Throttled", Message: "slow down", QueryCode: "Throttled;Sender"},
-		Internal:   &awsjson.Error{Status: 500, Type: "test#Internal", Message: "try again", QueryCode: "Internal;Receiver"},
-		Faults:     faults,
+		Throttle: []*awsjson.Error{
+			{Status: 403, Type: "test#Throttled", Message: "slow down", QueryCode: "Throttled;Sender"},
+			{Status: 400, Type: "test#TooFast", Message: "slow down", QueryCode: "TooFast;Sender"},
+		},
+		Internal: &awsjson.Error{Status: 500, Type: "test#Internal", Message: "try again", QueryCode: "Internal;Receiver"},
+		Faults:   faults,
 	}
 }
 
@@ -173,6 +177,8 @@ func TestFaults(t *testing.T) {
 		"cut body":   {sandbox.CutBody, 200, true},
 		"partial":    {sandbox.Partial, 200, true},
 		"duplicate":  {sandbox.Duplicate, 200, true},
+		"late":       {sandbox.DeliverLate, 200, true},
+		"broken":     {sandbox.EffectThenError, 500, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -201,6 +207,17 @@ func TestFaults(t *testing.T) {
 				wantFramed(t, got)
 			}
 		})
+	}
+}
+
+// TestThrottlingErrors: the fault chooses among them.
+func TestThrottlingErrors(t *testing.T) {
+	t.Parallel()
+	for choice, want := range map[uint64]string{0: "test#Throttled", 1: "test#TooFast", 2: "test#Throttled", math.MaxUint64: "test#TooFast"} {
+		from := service(echo, always(sandbox.Fault{Kind: sandbox.Throttle, Choice: choice}))
+		if got := must(t, from, request(t.Context(), "Test_20260101.Echo", `{}`)); !strings.Contains(got.body, want) {
+			t.Errorf("choice %d: got %s, want a %s", choice, got.body, want)
+		}
 	}
 }
 
@@ -335,7 +352,7 @@ func ExampleService() {
 			},
 		},
 		Unknown:  &awsjson.Error{Type: "greeter#UnknownOperationException"},
-		Throttle: &awsjson.Error{Type: "greeter#ThrottlingException"},
+		Throttle: []*awsjson.Error{{Type: "greeter#ThrottlingException"}},
 		Internal: &awsjson.Error{Status: http.StatusInternalServerError, Type: "greeter#InternalServerError"},
 	}
 	for _, input := range []string{`{"Name":"Ada"}`, `{}`} {

@@ -49,7 +49,13 @@ type errorBody struct {
 func failure(err error) answer {
 	var refusal *Error
 	if !errors.As(err, &refusal) {
-		refusal = errInternal
+		refusal = ErrInternal
+	}
+	if refusal.Status == 0 {
+		return answer{sent: nothing}
+	}
+	if refusal.Page {
+		return page(refusal)
 	}
 	body := errorBody{
 		Message:        refusal.Message,
@@ -59,12 +65,25 @@ func failure(err error) answer {
 		ErrorCode:      refusal.Code,
 		HTTPStatusCode: refusal.Status,
 	}
-	if refusal.Code != codeRateLimited { // whose body is known, and has none
+	if refusal.Code != ErrRateLimited.Code { // whose body is known, and has none
 		body.ErrorMessage = refusal.Message
 	}
 	answer := success(body)
 	answer.status, answer.code, answer.retryAfter = refusal.Status, refusal.Code, refusal.RetryAfter
 	return answer
+}
+
+// page is what comes back when somebody on the way answers instead of
+// Chargebee.
+func page(refusal *Error) answer {
+	title := http.StatusText(refusal.Status)
+	return answer{
+		status:      refusal.Status,
+		contentType: "text/html",
+		retryAfter:  refusal.RetryAfter,
+		body: []byte("<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" +
+			title + "</h1></center>\r\n</body>\r\n</html>\r\n"),
+	}
 }
 
 // write sends the answer, or what is to be sent of it, and then cuts the

@@ -10,11 +10,15 @@ import (
 // Call is one request that arrived.
 type Call struct {
 	At        time.Time // of its arrival
-	Operation string    // add_charge, close, delete, delete_line_items, retrieve, list, unknown
-	InvoiceID string    // "" for list
-	Status    int       // HTTP status; 0: not answered, or not yet
-	Code      string    // api_error_code of a refusal
-	Replayed  bool      // the answer was another call's, under the same key
+	InvoiceID string    // "" for lists and events
+
+	// Operation is add_charge, add_charge_item, add_addon_charge, close, delete,
+	// delete_line_items, retrieve, list, list_events, retrieve_event or unknown.
+	Operation string
+
+	Status   int    // HTTP status; 0: not answered, or not yet
+	Code     string // api_error_code of a refusal
+	Replayed bool   // the answer was another call's, under the same key
 }
 
 // calls is the log of requests.

@@ -24,7 +24,29 @@ var addChargeParameters = parameters{
 //
 // https://apidocs.chargebee.com/docs/api/invoices/add-one-time-charge-to-a-pending-invoice
 func (s *Service) addCharge(call *call, fields fields) (any, error) {
-	invoice, err := s.change(call.invoiceID, call.event(EventPendingInvoiceUpdated), func(invoice *Invoice) error {
+	invoice, err := s.addLine(call, fields, "line_item[date_from]", "line_item[date_to]", func(_ *Invoice, line *LineItem) error {
+		line.UnitAmount = fields.integer("amount", 0)
+		line.Quantity = 1
+		line.Amount = line.UnitAmount
+		line.PricingModel = FlatFee
+		line.Description = fields.text("description")
+		line.EntityType = EntityAdhoc
+		return nil
+	})
+	if errors.Is(err, errAmountTooLarge) {
+		return nil, wrongValue("amount", "the total of the invoice is too large")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.show(invoice, linePage{}), nil
+}
+
+// addLine puts a line on a pending invoice: what all charges have in common,
+// and what fill sets. from and to are the names of the parameters with the
+// line's dates.
+func (s *Service) addLine(call *call, fields fields, from, to string, fill func(*Invoice, *LineItem) error) (Invoice, error) {
+	return s.change(call.invoiceID, call.causing(EventPendingInvoiceUpdated), func(invoice *Invoice) error {
 		if err := invoice.requirePending(); err != nil {
 			return err
 		}
@@ -35,31 +57,21 @@ func (s *Service) addCharge(call *call, fields fields) (any, error) {
 		line := LineItem{
 			ID:              s.newID("li_"),
 			SubscriptionID:  subscriptionID,
-			DateFrom:        fields.integer("line_item[date_from]", invoice.Date),
-			DateTo:          fields.integer("line_item[date_to]", invoice.Date),
-			UnitAmount:      fields.integer("amount", 0),
-			Quantity:        1,
-			Amount:          fields.integer("amount", 0),
-			PricingModel:    "flat_fee",
+			DateFrom:        fields.integer(from, invoice.Date),
+			DateTo:          fields.integer(to, invoice.Date),
 			CustomerID:      invoice.CustomerID,
-			Description:     fields.text("description"),
-			EntityType:      EntityAdhoc,
 			TaxExemptReason: "tax_not_configured",
 			Object:          "line_item",
 		}
 		if line.DateTo < line.DateFrom {
-			return wrongValue("line_item[date_to]", "should not be before line_item[date_from]")
+			return wrongValue(to, "should not be before "+from)
+		}
+		if err := fill(invoice, &line); err != nil {
+			return err
 		}
 		invoice.LineItems = append(invoice.LineItems, line)
 		return nil
 	})
-	if errors.Is(err, errAmountTooLarge) {
-		return nil, wrongValue("amount", "the total of the invoice is too large")
-	}
-	if err != nil {
-		return nil, err
-	}
-	return s.show(invoice, linePage{}), nil
 }
 
 // chargedSubscription is the subscription that a charge is for. An invoice of

@@ -19,10 +19,7 @@ var (
 		Status: http.StatusBadRequest, Type: invalidRequest, Code: "invalid_request",
 		Message: "The invoice cannot be closed as it has no line items",
 	}
-	errInvoiceDate = &Error{
-		Status: http.StatusBadRequest, Type: invalidRequest, Code: "configuration_incompatible",
-		Message: "The site does not allow to set the date of an invoice", Param: "invoice_date",
-	}
+	errInvoiceDate = incompatible("The site does not allow to set the date of an invoice", "invoice_date")
 )
 
 // closePending is POST /invoices/{id}/close.
@@ -32,7 +29,7 @@ func (s *Service) closePending(call *call, fields fields) (any, error) {
 	if fields.has("invoice_date") {
 		return nil, errInvoiceDate
 	}
-	invoice, err := s.issue(call.invoiceID, call.event(EventInvoiceGenerated), fields)
+	invoice, err := s.issue(call.invoiceID, call.causing(EventInvoiceGenerated), fields)
 	if err != nil {
 		return nil, err
 	}
@@ -42,19 +39,29 @@ func (s *Service) closePending(call *call, fields fields) (any, error) {
 // issue closes a pending invoice: a new record with a number of its own takes
 // the place of the draft, which is gone without a trace or an event. The lines
 // keep their ids.
-func (s *Service) issue(id, eventType string, fields fields) (Invoice, error) {
-	s.mu.Lock()
+func (s *Service) issue(id string, cause cause, fields fields) (Invoice, error) {
+	s.enter()
 	defer s.mu.Unlock()
 	draft, err := s.find(id)
 	if err != nil {
 		return Invoice{}, err
 	}
+	return s.replace(draft, cause, fields)
+}
+
+// replace is issue for a record. The invoice is there with an error too, if it
+// was issued in spite of it. The caller holds s.mu.
+func (s *Service) replace(draft *record, cause cause, fields fields) (Invoice, error) {
 	invoice := draft.invoice.clone()
 	if err := invoice.requirePending(); err != nil {
 		return Invoice{}, err
 	}
 	if len(invoice.LineItems) == 0 {
 		return Invoice{}, errNothingToClose
+	}
+	status, stays, failure := s.collect(invoice)
+	if stays {
+		return Invoice{}, failure
 	}
 
 	now := s.config.Now()
@@ -66,13 +73,13 @@ func (s *Service) issue(id, eventType string, fields fields) (Invoice, error) {
 	invoice.DueDate = invoice.Date + int64(invoice.NetTermDays)*24*60*60
 	invoice.GeneratedAt = now.Unix()
 	invoice.Notes = closingNotes(invoice.Notes, fields)
-	invoice.settle(s.config.ClosedStatus, now.Unix())
+	invoice.settle(status, now.Unix())
 	invoice.touch(now)
 
 	s.erase(draft)
 	s.add(invoice)
-	s.emit(eventType, invoice)
-	return invoice, nil
+	s.emit(cause, invoice)
+	return invoice, failure
 }
 
 // settle sets what an issued invoice owes. Nothing due is paid at once.

@@ -14,15 +14,15 @@ var deleteParameters = parameters{
 //
 // https://apidocs.chargebee.com/docs/api/invoices/delete-an-invoice
 func (s *Service) deleteOne(call *call, _ fields) (any, error) {
-	invoice, err := s.remove(call.invoiceID, call.event(EventInvoiceDeleted))
+	invoice, err := s.remove(call.invoiceID, call.causing(EventInvoiceDeleted))
 	if err != nil {
 		return nil, err
 	}
 	return s.show(invoice, linePage{}), nil
 }
 
-func (s *Service) remove(id, eventType string) (Invoice, error) {
-	return s.change(id, eventType, func(invoice *Invoice) error {
+func (s *Service) remove(id string, cause cause) (Invoice, error) {
+	return s.change(id, cause, func(invoice *Invoice) error {
 		if invoice.AmountPaid != 0 {
 			return wrongState("The invoice " + id + " has payments and cannot be deleted")
 		}
@@ -39,7 +39,7 @@ var deleteLineItemsParameters = parameters{
 //
 // https://apidocs.chargebee.com/docs/api/invoices/delete-line-items-from-a-pending-invoice
 func (s *Service) deleteLineItems(call *call, fields fields) (any, error) {
-	invoice, err := s.change(call.invoiceID, call.event(EventPendingInvoiceUpdated), func(invoice *Invoice) error {
+	invoice, err := s.change(call.invoiceID, call.causing(EventPendingInvoiceUpdated), func(invoice *Invoice) error {
 		if err := invoice.requirePending(); err != nil {
 			return err
 		}

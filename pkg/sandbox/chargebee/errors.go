@@ -6,73 +6,49 @@ import (
 	"time"
 )
 
-// Error is a refusal as Chargebee words it.
+// Error is a refusal as Chargebee words it, or as the gateway before it does.
 //
 // https://apidocs.chargebee.com/docs/api/error-handling
 type Error struct {
-	Status     int           // HTTP status
-	Type       string        // invalid_request, operation_failed, untyped
-	Code       string        // api_error_code, e.g. param_wrong_value
+	Status     int           // HTTP status; 0: the connection is cut instead
+	Type       string        // invalid_request, operation_failed, payment, untyped
+	Code       string        // api_error_code, e.g. param_wrong_value; "" on a Page
 	Message    string        // for developers
 	Param      string        // the parameter at fault, e.g. line_item[date_to]
 	RetryAfter time.Duration // sent as Retry-After when above 0
+	Page       bool          // HTML instead of JSON
 }
 
 func (e *Error) Error() string {
-	return fmt.Sprintf("chargebee: %d %s: %s", e.Status, e.Code, e.Message)
+	switch {
+	case e.Status == 0:
+		return "chargebee: the connection is cut"
+	case e.Page:
+		return fmt.Sprintf("chargebee: %d as HTML", e.Status)
+	default:
+		return fmt.Sprintf("chargebee: %d %s: %s", e.Status, e.Code, e.Message)
+	}
 }
+
+// After is the same refusal with a Retry-After.
+func (e *Error) After(wait time.Duration) *Error {
+	copied := *e
+	copied.RetryAfter = wait
+	return &copied
+}
+
+// Page is an HTML page with a status: from 500 on what a gateway answers in the
+// place of Chargebee, at 200 what something else on the way does.
+func Page(status int) *Error { return &Error{Status: status, Page: true} }
 
 const (
 	invalidRequest  = "invalid_request"
 	operationFailed = "operation_failed"
+	payment         = "payment"
 	untyped         = "untyped"
-
-	codeRateLimited = "api_request_limit_exceeded"
 )
 
-var (
-	errUnauthenticated = &Error{
-		Status: http.StatusUnauthorized, Type: untyped, Code: "api_authentication_failed",
-		Message: "Sorry, authentication failed. Invalid api key",
-	}
-	errUnknownURL = &Error{
-		Status: http.StatusNotFound, Type: invalidRequest, Code: "resource_not_found",
-		Message: "Sorry, we couldn't find that resource",
-	}
-	errMethod = &Error{
-		Status: http.StatusMethodNotAllowed, Type: invalidRequest, Code: "http_method_not_supported",
-		Message: "The HTTP method is not supported for this URL",
-	}
-	errNoForm = &Error{
-		Status: http.StatusBadRequest, Type: invalidRequest, Code: "invalid_request",
-		Message: "The request body must be application/x-www-form-urlencoded",
-	}
-	errKeyReused = &Error{
-		Status: http.StatusUnprocessableEntity, Type: invalidRequest, Code: "unable_to_process_request",
-		Message: "The idempotency key has already been used with another request",
-	}
-	errLockTimeout = &Error{
-		Status: http.StatusTooManyRequests, Type: operationFailed, Code: "lock_timeout",
-		Message: "Sorry, the resource is being changed by another request. Please try after some time",
-	}
-	errInternal = &Error{
-		Status: http.StatusInternalServerError, Type: operationFailed, Code: "internal_error",
-		Message: "Sorry, something went wrong when trying to process the request",
-	}
-	errTemporary = &Error{
-		Status: http.StatusServiceUnavailable, Type: operationFailed, Code: "internal_temporary_error",
-		Message: "Sorry, the server is currently unable to handle the request. Please try after some time",
-	}
-)
-
-func rateLimited(retryAfter time.Duration) *Error {
-	return &Error{
-		Status: http.StatusTooManyRequests, Type: operationFailed, Code: codeRateLimited,
-		Message: "Sorry, access has been blocked temporarily due to request count exceeding acceptable limits. " +
-			"Please try after some time",
-		RetryAfter: retryAfter,
-	}
-}
+func rateLimited(retryAfter time.Duration) *Error { return ErrRateLimited.After(retryAfter) }
 
 func wrongValue(param, problem string) *Error {
 	return &Error{
@@ -91,5 +67,11 @@ func notFound(id, param string) *Error {
 func wrongState(message string) *Error {
 	return &Error{
 		Status: http.StatusConflict, Type: invalidRequest, Code: "invalid_state_for_request", Message: message,
+	}
+}
+
+func incompatible(message, param string) *Error {
+	return &Error{
+		Status: http.StatusBadRequest, Type: untyped, Code: "configuration_incompatible", Message: message, Param: param,
 	}
 }

@@ -43,10 +43,12 @@ type Attempt struct {
 // event is the site's own record of an Event.
 type event struct {
 	Event
-	source    string
-	content   json.RawMessage // the invoice as it was then
-	webhookID string
-	attempts  int // that were part of the schedule
+	sequence   int // of its occurrence, from 1
+	source     string
+	apiVersion string
+	content    json.RawMessage // the invoice as it was then
+	webhookID  string
+	attempts   int // that were part of the schedule
 }
 
 // eventBody is the body of a webhook. In real ones, too, event_type comes after
@@ -82,7 +84,7 @@ func (e *event) body() []byte {
 		OccurredAt:    e.OccurredAt.Unix(),
 		Source:        e.source,
 		Object:        "event",
-		APIVersion:    "v2",
+		APIVersion:    e.apiVersion,
 		Content:       eventContent{e.content},
 		EventType:     e.Type,
 		WebhookStatus: e.Status,
@@ -97,12 +99,24 @@ func (e *event) body() []byte {
 	return encoded
 }
 
+// cause is what brings an event about.
+type cause struct {
+	eventType string // "": there is no event
+	source    string
+}
+
+// What causes events.
+const (
+	sourceAPI       = "api"
+	sourceConsole   = "admin_console"
+	sourceScheduled = "scheduled_job"
+)
+
 // emit records an event and schedules its webhook, if its type is enabled.
-// Others are not recorded, except the renewals; "" is no event. The caller
-// holds s.mu.
-func (s *Service) emit(eventType string, invoice Invoice) Event {
-	enabled := slices.Contains(s.config.Events, eventType)
-	if !enabled && eventType != EventPendingInvoiceCreated {
+// Others are not recorded, except the renewals. The caller holds s.mu.
+func (s *Service) emit(cause cause, invoice Invoice) Event {
+	enabled := slices.Contains(s.config.Events, cause.eventType)
+	if !enabled && cause.eventType != EventPendingInvoiceCreated {
 		return Event{}
 	}
 	content, err := json.Marshal(wire(invoice))
@@ -112,17 +126,15 @@ func (s *Service) emit(eventType string, invoice Invoice) Event {
 	emitted := &event{
 		Event: Event{
 			ID:         s.newID("ev_"),
-			Type:       eventType,
+			Type:       cause.eventType,
 			InvoiceID:  invoice.ID,
 			OccurredAt: s.config.Now(),
 			Status:     WebhookNotConfigured,
 		},
-		source:    "api",
-		content:   content,
-		webhookID: s.newID("whv2_"),
-	}
-	if eventType == EventPendingInvoiceCreated {
-		emitted.source = "scheduled_job"
+		source:     cause.source,
+		apiVersion: s.config.APIVersion,
+		content:    content,
+		webhookID:  s.newID("whv2_"),
 	}
 	if enabled {
 		emitted.Status = WebhookScheduled
@@ -130,12 +142,12 @@ func (s *Service) emit(eventType string, invoice Invoice) Event {
 	return s.outbox.record(emitted)
 }
 
-// event is the type of event that a call causes; none if its caller wants none.
-func (c *call) event(eventType string) string {
+// causing is what a call brings about; no event if its caller wants none.
+func (c *call) causing(eventType string) cause {
 	if c.quiet {
-		return ""
+		return cause{}
 	}
-	return eventType
+	return cause{eventType, sourceAPI}
 }
 
 // Events are all events so far, in the order in which they occurred.

@@ -14,18 +14,21 @@ func (s *Service) suffer(ctx context.Context, call *call) answer {
 	if fault.Delay > 0 {
 		<-time.After(fault.Delay)
 	}
+	call.lag = min(fault.Lag, s.config.MaxReadLag)
 	switch fault.Kind {
 	case sandbox.Throttle:
-		return failure(errLockTimeout)
+		return s.refuse(call, s.choose(fault, &s.throttled, s.config.Throttles))
 	case sandbox.Refuse:
-		return gatewayAnswer(s.turn(&s.refused, s.config.Refusals))
+		return s.refuse(call, s.choose(fault, &s.refused, s.config.Refusals))
 	case sandbox.ApplyLate:
-		ctx = context.WithoutCancel(ctx)
-		time.AfterFunc(fault.Late, func() { s.handle(ctx, call) })
-		return answer{sent: nothing}
+		s.applyLate(context.WithoutCancel(ctx), call, fault.Late)
+		return failure(ErrCut)
 	case sandbox.LoseReply:
 		s.handle(context.WithoutCancel(ctx), call)
-		return gatewayAnswer(s.turn(&s.lost, s.config.LostReplies))
+		return failure(s.choose(fault, &s.lost, s.config.LostReplies))
+	case sandbox.EffectThenError:
+		s.handle(context.WithoutCancel(ctx), call)
+		return failure(ErrInternal)
 	case sandbox.CutBody:
 		answer := s.handle(ctx, call)
 		answer.sent = min(answer.sent, half)
@@ -42,8 +45,11 @@ func (s *Service) fault(operation string) sandbox.Fault {
 	return s.config.Faults.Next(operation)
 }
 
-// turn takes the next of choices.
-func (s *Service) turn(position *int, choices []int) int {
+// choose takes the next of choices, unless the fault says which one.
+func (s *Service) choose(fault sandbox.Fault, position *int, choices []*Error) *Error {
+	if fault.Choice != 0 {
+		return choices[fault.Choice%uint64(len(choices))]
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	choice := choices[*position%len(choices)]
@@ -51,23 +57,35 @@ func (s *Service) turn(position *int, choices []int) int {
 	return choice
 }
 
-// gatewayAnswer is what comes back when the service itself answers nothing of
-// use: from its own last resort in JSON, from a gateway before it in HTML.
-func gatewayAnswer(status int) answer {
-	switch status {
-	case 0:
-		return answer{sent: nothing}
-	case http.StatusBadGateway, http.StatusGatewayTimeout:
-		title := http.StatusText(status)
-		return answer{
-			status:      status,
-			contentType: "text/html",
-			body: []byte("<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" +
-				title + "</h1></center>\r\n</body>\r\n</html>\r\n"),
-		}
-	case http.StatusServiceUnavailable:
-		return failure(errTemporary)
-	default:
-		return failure(errInternal)
+// refuse turns a call away. If the site stores errors, the refusal is what is
+// remembered under a key that was not known yet.
+func (s *Service) refuse(call *call, refusal *Error) answer {
+	refused := failure(refusal)
+	if !s.config.StoreErrors || call.key == "" || checkKey(call.key) != nil || refusal.beforeKeys() {
+		return refused
 	}
+	if entry, first, err := s.keys.begin(call.key, call.fingerprint()); err == nil && first {
+		s.keys.finish(entry, refused)
+	}
+	return refused
+}
+
+// beforeKeys tells whether a refusal comes from a place that knows no keys.
+func (e *Error) beforeKeys() bool {
+	switch e.Code {
+	case "", ErrRateLimited.Code, ErrSiteNotFound.Code, ErrSiteNotReady.Code, ErrSiteReadOnly.Code:
+		return true
+	default:
+		return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
+	}
+}
+
+// applyLate lets a call that is answered no more take its effect later, under
+// the rules that hold by then.
+func (s *Service) applyLate(ctx context.Context, call *call, late time.Duration) {
+	work := func() answer { return s.handle(ctx, call) }
+	if s.config.LateKeepsKey {
+		work = s.admit(ctx, call)
+	}
+	time.AfterFunc(late, func() { work() })
 }

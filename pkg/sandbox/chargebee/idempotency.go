@@ -1,6 +1,7 @@
 package chargebee
 
 import (
+	"context"
 	"crypto/sha256"
 	"sync"
 	"time"
@@ -14,14 +15,15 @@ const maxKey = 100 // characters
 // A key belongs to the site: under another path, or with other bytes, it is
 // refused. It is remembered from the arrival of its first call on. A twin that
 // arrives while the first call is still worked on waits and gets the same
-// answer, whatever it is; later, error answers are only replayed when the site
-// stores them. What Chargebee does in these three points is not documented.
+// answer, whatever it is, unless the site refuses twins; later, error answers
+// are only replayed when the site stores them. What Chargebee does in these three points is not documented.
 //
 // https://apidocs.chargebee.com/docs/api/v1/idempotency
 type keys struct {
 	now         func() time.Time
 	window      time.Duration
 	storeErrors bool
+	twin        *Error // what a simultaneous twin gets; nil: it waits
 
 	mu      sync.Mutex
 	entries map[string]*remembered
@@ -43,6 +45,7 @@ func newKeys(config Config) *keys {
 		now:         config.Now,
 		window:      config.IdempotencyWindow,
 		storeErrors: config.StoreErrors,
+		twin:        config.TwinRefusal,
 		entries:     map[string]*remembered{},
 	}
 }
@@ -65,7 +68,10 @@ func (k *keys) begin(key string, fingerprint [sha256.Size]byte) (entry *remember
 	entry, known := k.entries[key]
 	if known && !entry.stale(now) {
 		if entry.fingerprint != fingerprint {
-			return nil, false, errKeyReused
+			return nil, false, ErrKeyReused
+		}
+		if !entry.finished && k.twin != nil {
+			return nil, false, k.twin
 		}
 		return entry, false, nil
 	}
@@ -102,6 +108,18 @@ func (k *keys) forget(now time.Time) {
 func (k *keys) drop(entry *remembered) {
 	if k.entries[entry.key] == entry {
 		delete(k.entries, entry.key)
+	}
+}
+
+// wait is the answer of the first call, as a twin gets it.
+func (r *remembered) wait(ctx context.Context) answer {
+	select {
+	case <-r.done:
+		replayed := r.answer
+		replayed.replayed = true
+		return replayed
+	case <-ctx.Done():
+		return failure(ErrCut)
 	}
 }
 

@@ -13,12 +13,22 @@ const (
 	StatusPaymentDue = "payment_due"
 	StatusPaid       = "paid"
 	StatusPosted     = "posted"
+	StatusNotPaid    = "not_paid"
 )
 
-// What a line item is about, in product catalog 2.
+// What a line item is about.
 const (
-	EntityAdhoc         = "adhoc"
-	EntityPlanItemPrice = "plan_item_price"
+	EntityAdhoc = "adhoc"
+
+	// In product catalog 2.
+	EntityPlanItemPrice   = "plan_item_price"
+	EntityAddonItemPrice  = "addon_item_price"
+	EntityChargeItemPrice = "charge_item_price"
+
+	// In product catalog 1.
+	EntityPlan      = "plan"
+	EntityPlanSetup = "plan_setup"
+	EntityAddon     = "addon"
 )
 
 // Invoice is an invoice, pending or issued. Amounts are in minor units of the
@@ -80,6 +90,9 @@ type LineItem struct {
 	UnitAmount              int64  `json:"unit_amount"`
 	Quantity                int32  `json:"quantity"`
 	Amount                  int64  `json:"amount"`
+	UnitAmountInDecimal     string `json:"unit_amount_in_decimal,omitempty"` // major units, exact
+	QuantityInDecimal       string `json:"quantity_in_decimal,omitempty"`
+	AmountInDecimal         string `json:"amount_in_decimal,omitempty"` // major units, exact
 	PricingModel            string `json:"pricing_model"`
 	IsTaxed                 bool   `json:"is_taxed"`
 	TaxAmount               int64  `json:"tax_amount"`

@@ -9,15 +9,18 @@ import (
 type record struct {
 	sequence int           // position in the order of creation, from 1
 	lock     chan struct{} // held by the POST that works on the invoice
-	invoice  Invoice       // guarded by Service.mu; replaced, never written into
+	invoice  *Invoice      // guarded by Service.mu; replaced, never written into
+	past     []version     // what it was before, the oldest first
 }
 
 // add makes a record of a new invoice. The caller holds s.mu.
-func (s *Service) add(invoice Invoice) {
+func (s *Service) add(invoice Invoice) *record {
 	s.created++
-	added := &record{sequence: s.created, lock: make(chan struct{}, 1), invoice: invoice}
+	added := &record{sequence: s.created, lock: make(chan struct{}, 1), invoice: &invoice}
+	s.remember(added, nil)
 	s.invoices[invoice.ID] = added
 	s.order = append(s.order, added)
+	return added
 }
 
 // erase deletes a record without a trace. The caller holds s.mu.
@@ -27,6 +30,7 @@ func (s *Service) erase(erased *record) {
 		return r.sequence - sequence
 	})
 	s.order = slices.Delete(s.order, at, at+1)
+	s.bury(erased)
 }
 
 // find looks an invoice up; deleted ones are not found. The caller holds s.mu.
@@ -38,9 +42,16 @@ func (s *Service) find(id string) (*record, error) {
 	return found, nil
 }
 
+// enter takes s.mu, and first does what is due by now: a call at the very
+// moment of an automatic close finds the invoice closed.
+func (s *Service) enter() {
+	s.mu.Lock()
+	s.closeDue()
+}
+
 // lock takes the lock of an invoice, waiting as long as the site does.
 func (s *Service) lock(id string) (unlock func(), err error) {
-	s.mu.Lock()
+	s.enter()
 	found, err := s.find(id)
 	s.mu.Unlock()
 	if err != nil {
@@ -53,7 +64,7 @@ func (s *Service) lock(id string) (unlock func(), err error) {
 	default:
 	}
 	if s.config.LockWait <= 0 {
-		return nil, errLockTimeout
+		return nil, ErrLockTimeout
 	}
 	timer := time.NewTimer(s.config.LockWait)
 	defer timer.Stop()
@@ -61,14 +72,14 @@ func (s *Service) lock(id string) (unlock func(), err error) {
 	case found.lock <- struct{}{}:
 		return unlock, nil
 	case <-timer.C:
-		return nil, errLockTimeout
+		return nil, ErrLockTimeout
 	}
 }
 
 // change edits an invoice and tells the endpoint, unless the edit fails: then
 // nothing has happened.
-func (s *Service) change(id, eventType string, edit func(*Invoice) error) (Invoice, error) {
-	s.mu.Lock()
+func (s *Service) change(id string, cause cause, edit func(*Invoice) error) (Invoice, error) {
+	s.enter()
 	defer s.mu.Unlock()
 	found, err := s.find(id)
 	if err != nil {
@@ -82,8 +93,9 @@ func (s *Service) change(id, eventType string, edit func(*Invoice) error) (Invoi
 		return Invoice{}, err
 	}
 	changed.touch(s.config.Now())
-	found.invoice = changed
-	s.emit(eventType, changed)
+	s.remember(found, found.invoice)
+	found.invoice = &changed
+	s.emit(cause, changed)
 	return changed, nil
 }
 
@@ -112,23 +124,19 @@ var retrieveParameters = parameters{
 //
 // https://apidocs.chargebee.com/docs/api/invoices/retrieve-an-invoice
 func (s *Service) retrieve(call *call, fields fields) (any, error) {
-	s.mu.Lock()
-	found, err := s.find(call.invoiceID)
-	var invoice Invoice
-	if err == nil {
-		invoice = found.invoice
-	}
-	s.mu.Unlock()
+	invoice, err := s.read(call)
 	if err != nil {
 		return nil, err
 	}
 	page := linePage{
 		limit:  int(fields.integer("line_items_limit", defaultLinesPerPage)),
 		offset: int(fields.integer("line_items_offset", 0)),
-		only: func(line LineItem) bool {
+	}
+	if fields.has("line_item[subscription_id][is]") || fields.has("line_item[customer_id][is]") {
+		page.only = func(line LineItem) bool {
 			return matches(fields, "line_item[subscription_id][is]", line.SubscriptionID) &&
 				matches(fields, "line_item[customer_id][is]", line.CustomerID)
-		},
+		}
 	}
 	return s.show(invoice, page), nil
 }
@@ -139,7 +147,7 @@ func matches(fields fields, name, value string) bool {
 
 // Invoice is a snapshot of one invoice, with all its lines.
 func (s *Service) Invoice(id string) (Invoice, bool) {
-	s.mu.Lock()
+	s.enter()
 	defer s.mu.Unlock()
 	found, ok := s.invoices[id]
 	if !ok {
@@ -152,7 +160,7 @@ func (s *Service) Invoice(id string) (Invoice, bool) {
 // order of their creation: pending, issued and deleted ones, but no draft that
 // was closed.
 func (s *Service) Invoices() []Invoice {
-	s.mu.Lock()
+	s.enter()
 	defer s.mu.Unlock()
 	invoices := make([]Invoice, len(s.order))
 	for i, record := range s.order {

@@ -17,6 +17,7 @@ const window = time.Minute
 type limits struct {
 	concurrent, gets, posts int // limits; 0: none
 	blockFor                time.Duration
+	noRetryAfter            bool
 
 	mu           sync.Mutex
 	arrivals     []time.Time // ring of the last RequestsPerMinute arrivals
@@ -28,12 +29,13 @@ type limits struct {
 
 func newLimits(config Config) *limits {
 	return &limits{
-		concurrent: config.MaxConcurrent,
-		gets:       config.MaxConcurrentGET,
-		posts:      config.MaxConcurrentPOST,
-		blockFor:   config.BlockFor,
-		arrivals:   make([]time.Time, config.RequestsPerMinute),
-		inFlight:   map[string]int{},
+		concurrent:   config.MaxConcurrent,
+		gets:         config.MaxConcurrentGET,
+		posts:        config.MaxConcurrentPOST,
+		blockFor:     config.BlockFor,
+		noRetryAfter: config.NoRetryAfter,
+		arrivals:     make([]time.Time, config.RequestsPerMinute),
+		inFlight:     map[string]int{},
 	}
 }
 
@@ -49,6 +51,9 @@ func (l *limits) enter(clock func() time.Time, method string) (leave func(), err
 	}
 	if now.Before(l.blockedUntil) {
 		l.rejections++
+		if l.noRetryAfter {
+			return nil, ErrRateLimited
+		}
 		return nil, rateLimited(l.blockedUntil.Sub(now))
 	}
 	l.inFlight[method]++

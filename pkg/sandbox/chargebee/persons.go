@@ -9,7 +9,7 @@ import "fmt"
 // EditLine changes one line of a pending invoice. Neither the line's id nor the
 // Service may be touched by edit.
 func (s *Service) EditLine(invoiceID, lineID string, edit func(*LineItem)) error {
-	_, err := s.change(invoiceID, EventPendingInvoiceUpdated, func(invoice *Invoice) error {
+	_, err := s.change(invoiceID, cause{EventPendingInvoiceUpdated, sourceConsole}, func(invoice *Invoice) error {
 		if err := invoice.requirePending(); err != nil {
 			return err
 		}
@@ -26,7 +26,7 @@ func (s *Service) EditLine(invoiceID, lineID string, edit func(*LineItem)) error
 
 // RemoveLine takes one line off a pending invoice.
 func (s *Service) RemoveLine(invoiceID, lineID string) error {
-	_, err := s.change(invoiceID, EventPendingInvoiceUpdated, func(invoice *Invoice) error {
+	_, err := s.change(invoiceID, cause{EventPendingInvoiceUpdated, sourceConsole}, func(invoice *Invoice) error {
 		if err := invoice.requirePending(); err != nil {
 			return err
 		}
@@ -41,7 +41,7 @@ func (s *Service) RemoveLine(invoiceID, lineID string) error {
 // AddLine puts a line on a pending invoice and returns its id. A field left
 // zero gets what a one-time charge would have there.
 func (s *Service) AddLine(invoiceID string, line LineItem) (lineID string, err error) {
-	_, err = s.change(invoiceID, EventPendingInvoiceUpdated, func(invoice *Invoice) error {
+	_, err = s.change(invoiceID, cause{EventPendingInvoiceUpdated, sourceConsole}, func(invoice *Invoice) error {
 		if err := invoice.requirePending(); err != nil {
 			return err
 		}
@@ -71,14 +71,14 @@ func (s *Service) AddLine(invoiceID string, line LineItem) (lineID string, err e
 }
 
 // CloseInvoice closes a pending invoice and returns the one that takes its
-// place.
+// place, with an error too if it was closed although its payment failed.
 func (s *Service) CloseInvoice(invoiceID string) (Invoice, error) {
-	invoice, err := s.issue(invoiceID, EventInvoiceGenerated, fields{})
+	invoice, err := s.issue(invoiceID, cause{EventInvoiceGenerated, sourceConsole}, fields{})
 	return invoice.clone(), err
 }
 
 // DeleteInvoice deletes an invoice on which nothing was paid.
 func (s *Service) DeleteInvoice(invoiceID string) error {
-	_, err := s.remove(invoiceID, EventInvoiceDeleted)
+	_, err := s.remove(invoiceID, cause{EventInvoiceDeleted, sourceConsole})
 	return err
 }

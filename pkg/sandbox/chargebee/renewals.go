@@ -1,6 +1,7 @@
 package chargebee
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +13,7 @@ type Customer struct {
 	ID             string
 	NetTermDays    int32
 	BillingAddress *Address // nil: none
+	AutoClose      *bool    // nil: as the site does
 }
 
 // Subscription is what a customer is billed for, month by month.
@@ -20,11 +22,22 @@ type Subscription struct {
 	CustomerID   string
 	CurrencyCode string // defaults to USD
 	Plan         Plan
+	Addons       []Addon
+	AutoClose    *bool // nil: as for the customer
 }
 
 // Plan is the item price of a subscription. Without an ItemPriceID a renewal
 // makes no line of its own.
 type Plan struct {
+	ItemPriceID string
+	Description string
+	UnitAmount  int64 // minor units
+	Quantity    int32 // defaults to 1
+	SetupFee    int64 // minor units, on first invoices; 0: none
+}
+
+// Addon is an item price that is billed every month beside the plan.
+type Addon struct {
 	ItemPriceID string
 	Description string
 	UnitAmount  int64 // minor units
@@ -37,6 +50,7 @@ type Renewal struct {
 	Date            time.Time // of the invoice; defaults to now
 	FirstInvoice    bool
 	Notes           []Note
+	AutoClose       *bool // nil: as for the subscriptions
 }
 
 // AddCustomer adds a customer, or replaces the one with that id.
@@ -60,6 +74,10 @@ func (s *Service) AddSubscription(subscription Subscription) {
 	if subscription.Plan.Quantity == 0 {
 		subscription.Plan.Quantity = 1
 	}
+	subscription.Addons = slices.Clone(subscription.Addons)
+	for i := range subscription.Addons {
+		subscription.Addons[i].Quantity = cmp.Or(subscription.Addons[i].Quantity, 1)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.subscriptions[subscription.ID] = subscription
@@ -75,7 +93,7 @@ func (s *Service) Renew(renewal Renewal) (Invoice, Event, error) {
 	if len(renewal.SubscriptionIDs) == 0 {
 		return Invoice{}, Event{}, errors.New("chargebee: a renewal needs a subscription")
 	}
-	s.mu.Lock()
+	s.enter()
 	defer s.mu.Unlock()
 	now := s.config.Now()
 	if renewal.Date.IsZero() {
@@ -114,37 +132,50 @@ func (s *Service) Renew(renewal Renewal) (Invoice, Event, error) {
 		if subscription.CustomerID != invoice.CustomerID || subscription.CurrencyCode != invoice.CurrencyCode {
 			return Invoice{}, Event{}, fmt.Errorf("chargebee: subscription %q has another customer or currency", id)
 		}
-		if subscription.Plan.ItemPriceID != "" {
-			invoice.LineItems = append(invoice.LineItems, s.planLine(subscription, renewal.Date))
-		}
+		invoice.LineItems = append(invoice.LineItems, s.recurringLines(subscription, renewal)...)
 	}
 	if err := invoice.reckon(); err != nil {
 		return Invoice{}, Event{}, err
 	}
 	invoice.touch(now)
-	s.add(invoice)
-	return invoice.clone(), s.emit(EventPendingInvoiceCreated, invoice), nil
+	s.scheduleClose(s.add(invoice), renewal)
+	return invoice.clone(), s.emit(cause{EventPendingInvoiceCreated, sourceScheduled}, invoice), nil
 }
 
-// planLine is what a plan costs for a month. The caller holds s.mu.
-func (s *Service) planLine(subscription Subscription, from time.Time) LineItem {
-	plan := subscription.Plan
-	return LineItem{
-		ID:              s.newID("li_"),
-		SubscriptionID:  subscription.ID,
-		CustomerID:      subscription.CustomerID,
-		DateFrom:        from.Unix(),
-		DateTo:          from.AddDate(0, 1, 0).Unix(),
-		UnitAmount:      plan.UnitAmount,
-		Quantity:        plan.Quantity,
-		Amount:          plan.UnitAmount * int64(plan.Quantity),
-		PricingModel:    "per_unit",
-		Description:     plan.Description,
-		EntityType:      EntityPlanItemPrice,
-		EntityID:        plan.ItemPriceID,
-		TaxExemptReason: "tax_not_configured",
-		Object:          "line_item",
+// recurringLines are what a subscription costs for a month. The caller holds
+// s.mu.
+func (s *Service) recurringLines(subscription Subscription, renewal Renewal) []LineItem {
+	entities := s.config.Catalog.entities()
+	line := func(entityType, id, description string, unitAmount int64, quantity int32) LineItem {
+		return LineItem{
+			ID:              s.newID("li_"),
+			SubscriptionID:  subscription.ID,
+			CustomerID:      subscription.CustomerID,
+			DateFrom:        renewal.Date.Unix(),
+			DateTo:          renewal.Date.AddDate(0, 1, 0).Unix(),
+			UnitAmount:      unitAmount,
+			Quantity:        quantity,
+			Amount:          unitAmount * int64(quantity),
+			PricingModel:    PerUnit,
+			Description:     description,
+			EntityType:      entityType,
+			EntityID:        id,
+			TaxExemptReason: "tax_not_configured",
+			Object:          "line_item",
+		}
 	}
+	var lines []LineItem
+	plan := subscription.Plan
+	if plan.ItemPriceID != "" {
+		lines = append(lines, line(entities.plan, plan.ItemPriceID, plan.Description, plan.UnitAmount, plan.Quantity))
+	}
+	if renewal.FirstInvoice && plan.SetupFee != 0 {
+		lines = append(lines, line(entities.setup, plan.ItemPriceID, plan.Description+" setup", plan.SetupFee, 1))
+	}
+	for _, addon := range subscription.Addons {
+		lines = append(lines, line(entities.addon, addon.ItemPriceID, addon.Description, addon.UnitAmount, addon.Quantity))
+	}
+	return lines
 }
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

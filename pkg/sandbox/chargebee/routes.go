@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 const (
@@ -21,6 +22,11 @@ const (
 	maxBody = 1 << 20 // bytes
 )
 
+var errNoForm = &Error{
+	Status: http.StatusBadRequest, Type: invalidRequest, Code: "invalid_request",
+	Message: "The request body must be application/x-www-form-urlencoded",
+}
+
 // operation is one thing that the API does.
 type operation struct {
 	name       string
@@ -31,6 +37,8 @@ type operation struct {
 // actions are the operations of POST /invoices/{id}/{action}.
 var actions = map[string]*operation{
 	"add_charge":        {"add_charge", addChargeParameters, (*Service).addCharge},
+	"add_charge_item":   {"add_charge_item", addChargeItemParameters, (*Service).addChargeItem},
+	"add_addon_charge":  {"add_addon_charge", addAddonChargeParameters, (*Service).addAddonCharge},
 	"close":             {"close", closeParameters, (*Service).closePending},
 	"delete":            {"delete", deleteParameters, (*Service).deleteOne},
 	"delete_line_items": {"delete_line_items", deleteLineItemsParameters, (*Service).deleteLineItems},
@@ -39,19 +47,23 @@ var actions = map[string]*operation{
 var (
 	retrieveOperation = &operation{"retrieve", retrieveParameters, (*Service).retrieve}
 	listOperation     = &operation{"list", listParameters, (*Service).list}
+	eventsOperation   = &operation{"list_events", listEventsParameters, (*Service).listEvents}
+	eventOperation    = &operation{"retrieve_event", nil, (*Service).retrieveEvent}
 	noOperation       = &operation{name: "unknown"}
 )
 
 // call is one request, once it is known what it asks for.
 type call struct {
 	operation *operation
-	invoiceID string // "" for list
+	invoiceID string // "" for lists and events
+	eventID   string // of retrieve_event
 	method    string
 	path      string // as sent, without the query
 	key       string // idempotency key of a POST
 	quiet     bool   // the caller wants no webhook for what it does
 	body      []byte
 	form      url.Values
+	lag       time.Duration // how far back in time a GET looks
 }
 
 // route finds out what a request asks for. The call is usable for the log even
@@ -60,37 +72,40 @@ func route(r *http.Request) (*call, error) {
 	call := &call{operation: noOperation, method: r.Method, path: r.URL.EscapedPath()}
 	rest, ok := strings.CutPrefix(call.path, root)
 	if !ok {
-		return call, errUnknownURL
+		return call, ErrResourceNotFound
 	}
 	segments := strings.Split(rest, "/")
 	for i, segment := range segments {
 		plain, err := url.PathUnescape(segment)
 		if err != nil || plain == "" {
-			return call, errUnknownURL
+			return call, ErrResourceNotFound
 		}
 		segments[i] = plain
 	}
-	if segments[0] != "invoices" || len(segments) > 3 {
-		return call, errUnknownURL
-	}
 
 	wanted := http.MethodGet
-	switch len(segments) {
-	case 1:
+	switch {
+	case segments[0] == "events" && len(segments) == 1:
+		call.operation = eventsOperation
+	case segments[0] == "events" && len(segments) == 2:
+		call.operation, call.eventID = eventOperation, segments[1]
+	case segments[0] != "invoices" || len(segments) > 3:
+		return call, ErrResourceNotFound
+	case len(segments) == 1:
 		call.operation = listOperation
-	case 2:
+	case len(segments) == 2:
 		call.operation, call.invoiceID = retrieveOperation, segments[1]
-	case 3:
+	default:
 		wanted = http.MethodPost
 		call.invoiceID = segments[1]
 		action, known := actions[segments[2]]
 		if !known {
-			return call, errUnknownURL
+			return call, ErrResourceNotFound
 		}
 		call.operation = action
 	}
 	if r.Method != wanted {
-		return call, errMethod
+		return call, ErrMethodNotSupported
 	}
 	if r.Method == http.MethodPost {
 		call.key = r.Header.Get(keyHeader)

@@ -102,6 +102,15 @@ func (s *Service) send(ctx context.Context, endpoint Endpoint, d delivery) {
 			return
 		}
 	}
+	if fault.Kind == sandbox.ApplyLate {
+		s.outbox.settle(d, Attempt{At: s.config.Now(), Problem: sandbox.ErrConnectionCut.Error()}, endpoint.RetryScale)
+		select {
+		case <-time.After(fault.Late):
+			endpoint.post(ctx, s.config.Now(), body)
+		case <-ctx.Done():
+		}
+		return
+	}
 	attempt := endpoint.post(ctx, s.config.Now(), body)
 	if ctx.Err() != nil && attempt.Status == 0 {
 		s.outbox.putBack(d)
@@ -112,7 +121,7 @@ func (s *Service) send(ctx context.Context, endpoint Endpoint, d delivery) {
 	}
 	s.outbox.settle(d, attempt, endpoint.RetryScale)
 	if fault.Kind == sandbox.Duplicate && !d.extra {
-		s.outbox.putBack(delivery{event: d.event, at: s.config.Now(), extra: true})
+		s.outbox.putBack(delivery{event: d.event, at: s.config.Now().Add(fault.Late), extra: true})
 	}
 }
 

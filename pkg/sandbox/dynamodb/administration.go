@@ -30,7 +30,9 @@ func (s *Service) createTable(input *createTableInput, _ awsjson.Call) (*changed
 	if len(input.LocalSecondaryIndexes) > 0 {
 		return nil, attribute.Invalidf("Local secondary indexes are not supported here")
 	}
-	t := &table{name: input.TableName, rows: newRows(), deletionProtected: input.DeletionProtectionEnabled}
+	t := &table{
+		name: input.TableName, rows: newRows(), history: s.newHistory(), deletionProtected: input.DeletionProtectionEnabled,
+	}
 	var err error
 	if t.types, err = attributeTypes(input.AttributeDefinitions); err != nil {
 		return nil, err
@@ -46,7 +48,7 @@ func (s *Service) createTable(input *createTableInput, _ awsjson.Call) (*changed
 		if err != nil {
 			return nil, err
 		}
-		added.lag = s.config.IndexLag
+		added.lag, added.history = s.config.IndexLag, s.newHistory()
 		if err := t.addIndex(added); err != nil {
 			return nil, err
 		}
@@ -85,7 +87,7 @@ func (d *tableDescription) creating() {
 
 // idOf is a table's id: a UUID that the same run always gives.
 func idOf(name string, now time.Time) string {
-	sum := sha256.Sum256([]byte(name + now.String()))
+	sum := sha256.Sum256([]byte(name + now.UTC().Format(time.RFC3339Nano)))
 	id := hex.EncodeToString(sum[:16])
 	return id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
 }
@@ -148,7 +150,7 @@ func (s *Service) updateTable(input *updateTableInput, _ awsjson.Call) (*changed
 	}
 	for _, index := range changed.indexes {
 		if _, known := old.index(index.name); !known {
-			index.lag = s.config.IndexLag
+			index.lag, index.history = s.config.IndexLag, s.newHistory()
 			index.usable = now.Add(s.config.Creation)
 			index.backfill(changed.rows)
 		}

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/awsjson"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb/expression"
@@ -20,11 +19,9 @@ const (
 
 var errDuplicateKeys = attribute.Invalidf("Provided list of item keys contains duplicates")
 
-// spared says whether a partial failure spares an entry of a batch: every other
-// one, the first included, since a batch of which nothing is done is an error.
-func spared(call awsjson.Call, entry int) bool {
-	return call.Fault.Kind != sandbox.Partial || entry%2 == 0
-}
+// spared says whether a partial failure spares an entry of a batch. Without a choice
+// it spares the first, so that a caller who tries again comes to an end.
+func spared(call awsjson.Call, entry int) bool { return !call.Fault.Strikes(entry + 1) }
 
 type batchWriteInput struct {
 	RequestItems           map[string][]*batchWrite
@@ -98,14 +95,22 @@ func (s *Service) batchWriteItem(input *batchWriteInput, call awsjson.Call) (*ba
 
 	output := &batchWriteOutput{UnprocessedItems: map[string][]*batchWrite{}}
 	costs := map[string]float64{}
+	throttled := error(throughputExceeded())
 	for i, p := range plans {
-		if !spared(call, i) {
+		err := s.take(p, now)
+		if err != nil {
+			throttled = err
+		}
+		if err != nil || !spared(call, i) {
 			name := p.write.input.TableName
 			output.UnprocessedItems[name] = append(output.UnprocessedItems[name], writes[i])
 			continue
 		}
 		costs[p.table.name] += p.cost()
 		p.commit(now)
+	}
+	if len(costs) == 0 {
+		return nil, throttled // a batch of which nothing is done fails
 	}
 	output.ConsumedCapacity = consumedByTable(input.ReturnConsumedCapacity, costs)
 	return output, nil
@@ -146,7 +151,9 @@ type batchGetOutput struct {
 func (s *Service) batchGetItem(input *batchGetInput, call awsjson.Call) (*batchGetOutput, error) {
 	total := 0
 	projections := map[string]*expression.Projection{}
-	for name, get := range input.RequestItems {
+	names := slices.Sorted(maps.Keys(input.RequestItems))
+	for _, name := range names {
+		get := input.RequestItems[name]
 		if get == nil || len(get.Keys) == 0 {
 			return nil, constraint("[]", "requestItems."+name+".member.keys", "Member must have length greater than or equal to 1")
 		}
@@ -172,13 +179,14 @@ func (s *Service) batchGetItem(input *batchGetInput, call awsjson.Call) (*batchG
 	output := &batchGetOutput{Responses: map[string][]attribute.Item{}, UnprocessedKeys: map[string]*batchGet{}}
 	costs := map[string]float64{}
 	entry, bytes := 0, 0
-	for _, name := range slices.Sorted(maps.Keys(input.RequestItems)) {
+	for _, name := range names {
 		get := input.RequestItems[name]
 		t, err := s.table(name, now)
 		if err != nil {
 			return nil, err
 		}
 		output.Responses[name] = []attribute.Item{}
+		rows := t.asOf(now, call.Fault.Lag, get.ConsistentRead)
 		seen := map[place]bool{}
 		var unprocessed []attribute.Item
 		for _, key := range get.Keys {
@@ -190,7 +198,7 @@ func (s *Service) batchGetItem(input *batchGetInput, call awsjson.Call) (*batchG
 				return nil, errDuplicateKeys
 			}
 			seen[at] = true
-			item := t.get(at)
+			item := itemAt(at, rows)
 			bytes += item.Size()
 			if !spared(call, entry) || bytes > maxBatchBytes {
 				unprocessed = append(unprocessed, key)
@@ -207,6 +215,9 @@ func (s *Service) batchGetItem(input *batchGetInput, call awsjson.Call) (*batchG
 			rest.Keys = unprocessed
 			output.UnprocessedKeys[name] = &rest
 		}
+	}
+	if len(costs) == 0 {
+		return nil, throughputExceeded() // a batch of which nothing is done fails
 	}
 	output.ConsumedCapacity = consumedByTable(input.ReturnConsumedCapacity, costs)
 	return output, nil

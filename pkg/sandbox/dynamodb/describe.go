@@ -55,7 +55,7 @@ func (s *Service) describe(t *table, now time.Time) *tableDescription {
 	description := &tableDescription{
 		TableName:                 t.name,
 		TableStatus:               statusAt(t.usable, now),
-		TableArn:                  "arn:aws:dynamodb:" + s.config.Region + ":" + s.config.AccountID + ":table/" + t.name,
+		TableArn:                  s.arn(t.name),
 		TableID:                   t.id,
 		CreationDateTime:          epoch(t.created),
 		KeySchema:                 t.schema.elements(),
@@ -141,4 +141,8 @@ func (s *Service) listTables(input *listTablesInput, _ awsjson.Call) (*listTable
 		output.TableNames = append(output.TableNames, name)
 	}
 	return output, nil
+}
+
+func (s *Service) arn(table string) string {
+	return "arn:aws:dynamodb:" + s.config.Region + ":" + s.config.AccountID + ":table/" + table
 }

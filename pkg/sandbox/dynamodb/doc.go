@@ -12,9 +12,16 @@
 // in the background: items past their time to live stay until Sweep, changes
 // reach an index when they are due (Config.IndexLag) and it is read.
 //
+// Faults come in the service's own words. Throttle is a ThrottlingException or a
+// ProvisionedThroughputExceededException. Partial leaves entries of a batch
+// unprocessed; a single write or a transaction collides with another transaction
+// (TransactionConflict, or TransactionInProgressException under a token). Lag makes
+// a read that is not consistent, or of an index, see what was a while ago. A hot
+// partition is no fault but a setting, Config.PartitionWrites.
+//
 // Not here: the parameters that expressions have replaced, local secondary
-// indexes, PartiQL, streams, backups' contents, permissions, and throughput
-// limits, which faults inject instead.
+// indexes, PartiQL, streams, backups' contents, permissions, and the throughput of
+// whole tables, which faults inject instead.
 //
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/Welcome.html
 package dynamodb

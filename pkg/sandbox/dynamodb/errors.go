@@ -53,11 +53,31 @@ func idempotentParameterMismatch() error {
 	}
 }
 
+const (
+	throughputExceededMessage = "The level of configured provisioned throughput for the table was exceeded. " +
+		"Consider increasing your provisioning level with the UpdateTable API."
+	throttledMessage = "Throughput exceeds the current capacity of your table or index. " +
+		"DynamoDB is automatically scaling your table or index so please try again shortly. If exceptions persist, check if you have a hot key: " +
+		"https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html"
+	conflictMessage = "Transaction is ongoing for the item"
+)
+
 func throughputExceeded() *awsjson.Error {
+	return &awsjson.Error{Type: shapes + "ProvisionedThroughputExceededException", Message: throughputExceededMessage}
+}
+
+func throttled() *awsjson.Error {
+	return &awsjson.Error{Type: shapes + "ThrottlingException", Message: throttledMessage}
+}
+
+func transactionConflict() error {
+	return &awsjson.Error{Type: shapes + "TransactionConflictException", Message: conflictMessage}
+}
+
+func transactionInProgress() error {
 	return &awsjson.Error{
-		Type: shapes + "ProvisionedThroughputExceededException",
-		Message: "The level of configured provisioned throughput for the table was exceeded. " +
-			"Consider increasing your provisioning level with the UpdateTable API.",
+		Type:    shapes + "TransactionInProgressException",
+		Message: "The transaction with the given request token is already in progress.",
 	}
 }
 
@@ -81,6 +101,9 @@ func validation(message string) error {
 func typedError(err error) error {
 	if invalid, ok := errors.AsType[*attribute.ValidationError](err); ok {
 		return validation(invalid.Message)
+	}
+	if hot, ok := errors.AsType[*hotPartition](err); ok {
+		return hot.typed()
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package dynamodb_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,23 +24,38 @@ type bench struct {
 	*testing.T
 	service *dynamodb.Service
 	client  *awsdynamodb.Client
+	faults  sandbox.Faults // that the test can change
 }
 
 // withFault makes a bench on which one operation always goes wrong.
 func withFault(t *testing.T, operation string, fault sandbox.Fault) *bench {
 	t.Helper()
-	return newBench(t, dynamodb.Config{Faults: sandbox.FaultFunc(func(name string) sandbox.Fault {
+	b := newBench(t, dynamodb.Config{})
+	b.goesWrong(operation, fault)
+	return b
+}
+
+// goesWrong makes one operation go wrong from now on, and no other.
+func (b *bench) goesWrong(operation string, fault sandbox.Fault) {
+	b.faults = sandbox.FaultFunc(func(name string) sandbox.Fault {
 		if name == operation {
 			return fault
 		}
 		return sandbox.Fault{}
-	})})
+	})
 }
 
 func newBench(t *testing.T, config dynamodb.Config) *bench {
 	t.Helper()
-	service := dynamodb.New(config)
-	b := &bench{T: t, service: service, client: client(service)}
+	b := &bench{T: t}
+	config.Faults = sandbox.FaultFunc(func(operation string) sandbox.Fault {
+		if b.faults == nil {
+			return sandbox.Fault{}
+		}
+		return b.faults.Next(operation)
+	})
+	b.service = dynamodb.New(config)
+	b.client = client(b.service)
 	_, err := b.client.CreateTable(t.Context(), &awsdynamodb.CreateTableInput{
 		TableName:   aws.String(tableName),
 		BillingMode: types.BillingModePayPerRequest,
@@ -175,6 +191,172 @@ func TestPartialBatchGet(t *testing.T) {
 	}
 	if got != 5 {
 		t.Errorf("read %d items, want 5", got)
+	}
+}
+
+// Whatever is chosen, the rest is left for another try; if it is all, the call fails.
+func TestPartialBatchByChoice(t *testing.T) {
+	t.Parallel()
+	writes := []types.WriteRequest{
+		{PutRequest: &types.PutRequest{Item: key(1)}}, {PutRequest: &types.PutRequest{Item: key(2)}}, {PutRequest: &types.PutRequest{Item: key(3)}},
+	}
+	for choice, want := range map[uint64]int{0b0010: 2, 0b1010: 1, 0b1110: 0} { // from the second bit on
+		b := withFault(t, "BatchWriteItem", sandbox.Fault{Kind: sandbox.Partial, Choice: choice})
+		out, err := b.client.BatchWriteItem(t.Context(), &awsdynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{tableName: writes}})
+		if want == 0 {
+			b.code(err, "ProvisionedThroughputExceededException")
+		} else {
+			b.must(err)
+			if left := len(out.UnprocessedItems[tableName]); left != 3-want {
+				t.Errorf("choice %b: %d are left", choice, left)
+			}
+		}
+		if b.stored() != want {
+			t.Errorf("choice %b: %d are stored", choice, b.stored())
+		}
+
+		b = withFault(t, "BatchGetItem", sandbox.Fault{Kind: sandbox.Partial, Choice: choice})
+		got, err := b.client.BatchGetItem(t.Context(), &awsdynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
+			tableName: {Keys: []map[string]types.AttributeValue{key(1), key(2), key(3)}},
+		}})
+		if want == 0 {
+			b.code(err, "ProvisionedThroughputExceededException")
+			continue
+		}
+		b.must(err)
+		if left := len(got.UnprocessedKeys[tableName].Keys); left != 3-want {
+			t.Errorf("choice %b: %d keys are left", choice, left)
+		}
+	}
+}
+
+func TestThrottlingErrors(t *testing.T) {
+	t.Parallel()
+	for choice, code := range map[uint64]string{2: "ProvisionedThroughputExceededException", 3: "ThrottlingException"} {
+		b := withFault(t, "PutItem", sandbox.Fault{Kind: sandbox.Throttle, Choice: choice})
+		b.code(b.put("a"), code)
+	}
+}
+
+func TestEffectThenError(t *testing.T) {
+	t.Parallel()
+	b := withFault(t, "PutItem", sandbox.Fault{Kind: sandbox.EffectThenError})
+	b.code(b.put("a"), "InternalServerError")
+	if b.stored() != 1 {
+		t.Error("the call had no effect")
+	}
+}
+
+func TestDelay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := withFault(t, "PutItem", sandbox.Fault{Delay: time.Second})
+		start := time.Now()
+		b.must(b.put("a"))
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+// A single write collides with a transaction: nobody knows of which.
+func TestPartialWriteIsAConflict(t *testing.T) {
+	t.Parallel()
+	table := aws.String(tableName)
+	for operation, write := range map[string]func(*bench) error{
+		"PutItem": func(b *bench) error { return b.put("2") },
+		"UpdateItem": func(b *bench) error {
+			_, err := b.client.UpdateItem(b.Context(), &awsdynamodb.UpdateItemInput{TableName: table, Key: key(2)})
+			return err
+		},
+		"DeleteItem": func(b *bench) error {
+			_, err := b.client.DeleteItem(b.Context(), &awsdynamodb.DeleteItemInput{TableName: table, Key: key(1)})
+			return err
+		},
+	} {
+		b := newBench(t, dynamodb.Config{})
+		b.must(b.put("1"))
+		b.goesWrong(operation, sandbox.Fault{Kind: sandbox.Partial})
+		b.code(write(b), "TransactionConflictException")
+		if items := b.service.Items(tableName); len(items) != 1 {
+			t.Errorf("%s: the items are %v", operation, items)
+		}
+	}
+}
+
+// transact puts the items 1 and 2.
+func (b *bench) transact(token string) error {
+	_, err := b.client.TransactWriteItems(b.Context(), &awsdynamodb.TransactWriteItemsInput{
+		ClientRequestToken: aws.String(token),
+		TransactItems: []types.TransactWriteItem{
+			{Put: &types.Put{TableName: aws.String(tableName), Item: key(1)}},
+			{Put: &types.Put{TableName: aws.String(tableName), Item: key(2)}},
+		},
+	})
+	return err
+}
+
+func TestTransactionInProgress(t *testing.T) {
+	t.Parallel()
+	b := withFault(t, "TransactWriteItems", sandbox.Fault{Kind: sandbox.Partial, Choice: 1})
+	b.code(b.transact("token"), "TransactionInProgressException")
+	if b.stored() != 0 {
+		t.Error("a transaction in progress had an effect")
+	}
+}
+
+// reasons are the codes of a cancelled transaction.
+func (b *bench) reasons(err error) string {
+	b.Helper()
+	var cancelled *types.TransactionCanceledException
+	if !errors.As(err, &cancelled) {
+		b.Fatalf("error %v, want a cancelled transaction", err)
+	}
+	var codes []string
+	for _, reason := range cancelled.CancellationReasons {
+		codes = append(codes, *reason.Code)
+	}
+	return strings.Join(codes, " ")
+}
+
+func TestConflictByChoice(t *testing.T) {
+	t.Parallel()
+	for choice, want := range map[uint64]string{2: "None TransactionConflict", 4: "TransactionConflict None"} {
+		b := withFault(t, "TransactWriteItems", sandbox.Fault{Kind: sandbox.Partial, Choice: choice})
+		if got := b.reasons(b.transact("token")); got != want {
+			t.Errorf("choice %d: reasons %s", choice, got)
+		}
+		b = withFault(t, "TransactGetItems", sandbox.Fault{Kind: sandbox.Partial, Choice: choice})
+		_, err := b.client.TransactGetItems(t.Context(), &awsdynamodb.TransactGetItemsInput{TransactItems: []types.TransactGetItem{
+			{Get: &types.Get{TableName: aws.String(tableName), Key: key(1)}}, {Get: &types.Get{TableName: aws.String(tableName), Key: key(2)}},
+		}})
+		if got := b.reasons(err); got != want {
+			t.Errorf("choice %d: reasons %s", choice, got)
+		}
+	}
+}
+
+// A transaction whose reply was lost is known by its token; one that comes late
+// finds that it was done meanwhile.
+func TestTokensOutliveLostReplies(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []sandbox.Fault{
+		{Kind: sandbox.LoseReply}, {Kind: sandbox.CutBody}, {Kind: sandbox.EffectThenError}, {Kind: sandbox.ApplyLate, Late: time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := withFault(t, "TransactWriteItems", fault)
+			if b.transact("token") == nil {
+				t.Fatal("no error")
+			}
+			b.faults = nil
+			b.must(b.transact("token"))
+			b.must(b.put("1", "x", "changed meanwhile"))
+			time.Sleep(time.Minute)
+			b.must(b.transact("token"))
+			if item := b.service.Items(tableName)[0]; b.stored() != 2 || len(item)+len(b.service.Items(tableName)[1]) != 3 {
+				t.Errorf("kind %d: the transaction was made again: %v", fault.Kind, b.service.Items(tableName))
+			}
+		})
 	}
 }
 

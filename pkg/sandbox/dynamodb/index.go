@@ -22,14 +22,10 @@ type index struct {
 	bytes      int
 	lag        func(index string) time.Duration
 	pending    []change
+	history    history
+	meter      meter
 	usable     time.Time
 	billing    throughput
-}
-
-// change is what a write does to an index, from when it can be seen.
-type change struct {
-	due          time.Time
-	old, current *row
 }
 
 // follow notes what a write of the table means for the index; old and current
@@ -60,6 +56,7 @@ func (i *index) catchUp(now time.Time) {
 		}
 		done++
 		i.replace(change.old, change.current)
+		i.history.note(change)
 	}
 	clear(i.pending[:done])
 	if i.pending = i.pending[done:]; len(i.pending) == 0 {
@@ -68,12 +65,11 @@ func (i *index) catchUp(now time.Time) {
 }
 
 func (i *index) replace(old, current *row) {
+	replace(i.rows, old, current)
 	if old != nil {
-		i.rows.Delete(old)
 		i.bytes -= old.size
 	}
 	if current != nil {
-		i.rows.ReplaceOrInsert(current)
 		i.bytes += current.size
 	}
 }

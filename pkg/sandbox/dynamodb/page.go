@@ -41,6 +41,7 @@ type page struct {
 	projection *expression.Projection
 	table      *table
 	index      *index // nil: the table itself
+	rows       rows   // of the one or the other, as this read sees them
 	window     window
 	backward   bool
 }
@@ -91,12 +92,15 @@ func (p *page) checkSelect() error {
 	return nil
 }
 
-// resolve finds the table and the index.
-func (p *page) resolve(s *Service, now time.Time) (err error) {
+// resolve finds the table and the index, and their rows as a read with this lag sees
+// them.
+func (p *page) resolve(s *Service, lag time.Duration) (err error) {
+	now := s.config.Now()
 	if p.table, err = s.table(p.input.TableName, now); err != nil {
 		return err
 	}
 	if p.input.IndexName == nil {
+		p.rows = p.table.asOf(now, lag, p.input.ConsistentRead)
 		return nil
 	}
 	var ok bool
@@ -119,6 +123,7 @@ func (p *page) resolve(s *Service, now time.Time) (err error) {
 		}
 	}
 	p.index.catchUp(now)
+	p.rows = p.index.history.asOf(now.Add(-lag), p.index.rows)
 	return nil
 }
 
@@ -128,13 +133,6 @@ func (p *page) schema() keySchema {
 		return p.index.schema
 	}
 	return p.table.schema
-}
-
-func (p *page) rows() rows {
-	if p.index != nil {
-		return p.index.rows
-	}
-	return p.table.rows
 }
 
 // startPlace is the place of the ExclusiveStartKey.
@@ -220,8 +218,8 @@ func (p *page) read() (*pageOutput, error) {
 func (p *page) walk(visit func(*row) bool) {
 	from, to := &row{place: p.window.from}, &row{place: p.window.to}
 	if p.backward {
-		p.rows().DescendRange(to, from, visit)
+		p.rows.DescendRange(to, from, visit)
 		return
 	}
-	p.rows().AscendRange(from, to, visit)
+	p.rows.AscendRange(from, to, visit)
 }

@@ -14,7 +14,7 @@ type queryInput struct {
 	ScanIndexForward       *bool
 }
 
-func (s *Service) query(input *queryInput, _ awsjson.Call) (*pageOutput, error) {
+func (s *Service) query(input *queryInput, call awsjson.Call) (*pageOutput, error) {
 	if err := input.refuse(); err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (s *Service) query(input *queryInput, _ awsjson.Call) (*pageOutput, error) 
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := p.resolve(s, s.config.Now()); err != nil {
+	if err := p.resolve(s, call.Fault.Lag); err != nil {
 		return nil, err
 	}
 	key, err := expression.NewKeyCondition(condition, p.schema().names())
@@ -116,7 +116,7 @@ func (i *scanInput) segment() (window, error) {
 	return segmentWindow(*i.Segment, *i.TotalSegments), nil
 }
 
-func (s *Service) scan(input *scanInput, _ awsjson.Call) (*pageOutput, error) {
+func (s *Service) scan(input *scanInput, call awsjson.Call) (*pageOutput, error) {
 	if err := input.refuse(); err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func (s *Service) scan(input *scanInput, _ awsjson.Call) (*pageOutput, error) {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := p.resolve(s, s.config.Now()); err != nil {
+	if err := p.resolve(s, call.Fault.Lag); err != nil {
 		return nil, err
 	}
 	return p.read()

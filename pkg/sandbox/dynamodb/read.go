@@ -37,7 +37,7 @@ func parseProjection(source *string, names map[string]string) (*expression.Proje
 	return projection, placeholders.Unused(projection != nil, "")
 }
 
-func (s *Service) getItem(input *getInput, _ awsjson.Call) (*getOutput, error) {
+func (s *Service) getItem(input *getInput, call awsjson.Call) (*getOutput, error) {
 	if err := input.refuse(); err != nil {
 		return nil, err
 	}
@@ -47,7 +47,8 @@ func (s *Service) getItem(input *getInput, _ awsjson.Call) (*getOutput, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, err := s.table(input.TableName, s.config.Now())
+	now := s.config.Now()
+	t, err := s.table(input.TableName, now)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func (s *Service) getItem(input *getInput, _ awsjson.Call) (*getOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	item := t.get(at)
+	item := itemAt(at, t.asOf(now, call.Fault.Lag, input.ConsistentRead))
 	return &getOutput{
 		Item:             projectedOrNone(projection, item),
 		ConsumedCapacity: consumed(input.ReturnConsumedCapacity, t.name, readCost(item.Size(), input.ConsistentRead)),

@@ -14,7 +14,7 @@ import (
 // Config is what a Service is made of. The zero value works.
 type Config struct {
 	Now    func() time.Time // the clock. Defaults to time.Now
-	Faults sandbox.Faults   // decides which calls go wrong. Defaults to none
+	Faults sandbox.Faults   // decides which calls go wrong, see the package. Defaults to none
 
 	Region    string // in ARNs. Defaults to eu-central-1
 	AccountID string // in ARNs. Defaults to 000000000000
@@ -23,6 +23,10 @@ type Config struct {
 	// each write and index. Writes reach an index in their order. It is called
 	// inside the critical section and must not block. Defaults to no lag.
 	IndexLag func(index string) time.Duration
+
+	// PartitionWrites is how many write units a second one partition key takes, of
+	// a table and of each index. AWS's limit is 1,000. Defaults to no limit.
+	PartitionWrites int
 
 	// Creation is how long a new table or index cannot be used. Defaults to 0.
 	Creation time.Duration
@@ -75,7 +79,7 @@ func New(config Config) *Service {
 			"TransactWriteItems":        operation(s.transactWriteItems),
 		},
 		Unknown:  unknownOperation(),
-		Throttle: throughputExceeded(),
+		Throttle: []*awsjson.Error{throughputExceeded(), throttled()},
 		Internal: internalServerError(),
 		Faults:   config.Faults,
 	}

@@ -96,7 +96,29 @@ func TestCreationTakesTime(t *testing.T) {
 		if waited := time.Since(start); waited < 30*time.Second {
 			t.Errorf("ready after %s", waited)
 		}
-		b.must(b.put("a"))
+		b.must(b.put("a", "owner", "x"))
+
+		// An index that is added later is built while its table is used.
+		_, err = b.client.UpdateTable(t.Context(), &awsdynamodb.UpdateTableInput{
+			TableName:            aws.String(tableName),
+			AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("owner"), AttributeType: types.ScalarAttributeTypeS}},
+			GlobalSecondaryIndexUpdates: []types.GlobalSecondaryIndexUpdate{{Create: &types.CreateGlobalSecondaryIndexAction{
+				IndexName:  aws.String("by-owner"),
+				KeySchema:  []types.KeySchemaElement{{AttributeName: aws.String("owner"), KeyType: types.KeyTypeHash}},
+				Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
+			}}},
+		})
+		b.must(err)
+		b.must(b.put("b", "owner", "x"))
+		scan := &awsdynamodb.ScanInput{TableName: aws.String(tableName), IndexName: aws.String("by-owner")}
+		_, err = b.client.Scan(t.Context(), scan)
+		b.code(err, "ValidationException")
+		time.Sleep(30 * time.Second)
+		got, err := b.client.Scan(t.Context(), scan)
+		b.must(err)
+		if got.Count != 2 {
+			t.Errorf("the new index has %d items", got.Count)
+		}
 	})
 }
 

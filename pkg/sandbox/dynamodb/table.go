@@ -41,6 +41,8 @@ type table struct {
 	types   map[string]attribute.Type // the key attributes of the table and its indexes
 	rows    rows
 	bytes   int
+	history history
+	meter   meter
 	indexes []*index
 
 	created             time.Time
@@ -60,9 +62,26 @@ func (t *table) index(name string) (*index, bool) {
 	return t.indexes[at], true
 }
 
-// get returns the item at a place, nil if there is none.
-func (t *table) get(at place) attribute.Item {
-	if found, ok := t.rows.Get(&row{place: at}); ok {
+// rowOf is the row of an item, nil for no item.
+func rowOf(at place, item attribute.Item) *row {
+	if item == nil {
+		return nil
+	}
+	return &row{place: at, item: item, size: item.Size()}
+}
+
+// asOf is the rows as a read sees them: one that lags sees old ones, unless it is
+// consistent.
+func (t *table) asOf(now time.Time, lag time.Duration, consistent bool) rows {
+	if consistent {
+		return t.rows
+	}
+	return t.history.asOf(now.Add(-lag), t.rows)
+}
+
+// itemAt returns the item at a place, nil if there is none.
+func itemAt(at place, in rows) attribute.Item {
+	if found, ok := in.Get(&row{place: at}); ok {
 		return found.item
 	}
 	return nil
@@ -70,9 +89,9 @@ func (t *table) get(at place) attribute.Item {
 
 // put replaces the item at a place; nil deletes it.
 func (t *table) put(at place, item attribute.Item, now time.Time) {
-	var old, replaced *row
-	if item != nil {
-		replaced = &row{place: at, item: item, size: item.Size()}
+	var old *row
+	replaced := rowOf(at, item)
+	if replaced != nil {
 		old, _ = t.rows.ReplaceOrInsert(replaced)
 		t.bytes += replaced.size
 	} else {
@@ -81,6 +100,7 @@ func (t *table) put(at place, item attribute.Item, now time.Time) {
 	if old != nil {
 		t.bytes -= old.size
 	}
+	t.history.note(change{due: now, old: old, current: replaced})
 	for _, index := range t.indexes {
 		index.follow(old, replaced, now)
 	}

@@ -50,30 +50,43 @@ func transactionCanceled(reasons []cancellationReason) error {
 // reasonFor tells why an action failed; it is not ok for errors that are not the action's.
 func reasonFor(err error, failed attribute.Item) (reason cancellationReason, ok bool) {
 	var invalid *attribute.ValidationError
+	var hot *hotPartition
 	switch {
 	case err == nil:
 		return cancellationReason{Code: "None"}, true
 	case errors.Is(err, errConditionFailed):
 		return cancellationReason{Code: "ConditionalCheckFailed", Message: conditionFailedMessage, Item: failed}, true
+	case errors.As(err, &hot):
+		return hot.reason(), true
 	case errors.As(err, &invalid):
 		return cancellationReason{Code: "ValidationError", Message: invalid.Message}, true
 	}
 	return cancellationReason{}, false
 }
 
-// conflict is the reason of an action whose item another transaction holds.
-var conflict = cancellationReason{Code: "TransactionConflict", Message: "Transaction is ongoing for the item"}
+// conflict cancels a transaction of so many actions because another one holds the
+// item of the action that the fault chooses; conditions were not looked at.
+func conflict(fault sandbox.Fault, actions int) error {
+	reasons := make([]cancellationReason, actions)
+	for i := range reasons {
+		reasons[i] = cancellationReason{Code: "None"}
+	}
+	reasons[fault.Choice/2%uint64(actions)] = cancellationReason{Code: "TransactionConflict", Message: conflictMessage}
+	return transactionCanceled(reasons)
+}
 
-// transactWriteInput is the input of TransactWriteItems. The actions stay as
-// they were received, to be compared when a token is used again.
+// transactWriteInput is the input of TransactWriteItems.
 type transactWriteInput struct {
-	TransactItems          json.RawMessage
+	TransactItems          []transactWriteItem
 	ClientRequestToken     string
 	ReturnConsumedCapacity string
 }
 
 type transactWriteItem struct {
-	ConditionCheck, Put, Update, Delete *writeInput
+	ConditionCheck *writeInput `json:",omitempty"`
+	Put            *writeInput `json:",omitempty"`
+	Update         *writeInput `json:",omitempty"`
+	Delete         *writeInput `json:",omitempty"`
 }
 
 type transactOutput struct {
@@ -116,7 +129,7 @@ func (s *Service) transactWriteItems(input *transactWriteInput, call awsjson.Cal
 	if err != nil {
 		return nil, err
 	}
-	actions, err := fingerprint(input.TransactItems)
+	actions, err := input.fingerprint()
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +143,10 @@ func (s *Service) transactWriteItems(input *transactWriteInput, call awsjson.Cal
 		}
 		return &transactOutput{ConsumedCapacity: consumedByTable(input.ReturnConsumedCapacity, earlier.readCosts())}, nil
 	}
-	plans, err := s.planAll(writes, call.Fault.Kind == sandbox.Partial, now)
+	if call.Fault.Kind == sandbox.Partial && call.Fault.Choice%2 == 1 && input.ClientRequestToken != "" {
+		return nil, transactionInProgress() // an earlier try of the same transaction
+	}
+	plans, err := s.planAll(writes, call.Fault, now)
 	if err != nil {
 		return nil, err
 	}
@@ -154,17 +170,11 @@ func (i *transactWriteInput) writes() ([]*write, error) {
 	if len(i.ClientRequestToken) > maxToken {
 		return nil, constraint(i.ClientRequestToken, "clientRequestToken", "Member must have length less than or equal to 36")
 	}
-	var items []transactWriteItem
-	if len(i.TransactItems) > 0 {
-		if err := json.Unmarshal(i.TransactItems, &items); err != nil {
-			return nil, decodingError(err)
-		}
-	}
-	if err := checkCount(len(items)); err != nil {
+	if err := checkCount(len(i.TransactItems)); err != nil {
 		return nil, err
 	}
-	writes := make([]*write, len(items))
-	for at, item := range items {
+	writes := make([]*write, len(i.TransactItems))
+	for at, item := range i.TransactItems {
 		var err error
 		if writes[at], err = item.write(); err != nil {
 			return nil, err
@@ -183,18 +193,14 @@ func checkCount(items int) error {
 	return nil
 }
 
-// fingerprint is equal for equal actions, in whatever order the members of
-// their JSON objects stand.
-func fingerprint(actions json.RawMessage) (sum [sha256.Size]byte, err error) {
-	var value any
-	if err := json.Unmarshal(actions, &value); err != nil {
-		return sum, decodingError(err)
+// fingerprint is equal for equal actions, in whatever order their members came. It
+// is needed only to recognise a token's second use.
+func (i *transactWriteInput) fingerprint() (sum [sha256.Size]byte, err error) {
+	if i.ClientRequestToken == "" {
+		return sum, nil
 	}
-	sorted, err := json.Marshal(value)
-	if err != nil {
-		return sum, err
-	}
-	return sha256.Sum256(sorted), nil
+	text, err := json.Marshal(i.TransactItems)
+	return sha256.Sum256(text), err
 }
 
 // earlier finds a finished transaction by its token and forgets old ones.
@@ -217,7 +223,7 @@ func (t transaction) readCosts() map[string]float64 {
 
 // planAll plans all actions, or tells why there is none: every action's reason
 // is found, not just the first failing one's.
-func (s *Service) planAll(writes []*write, conflicting bool, now time.Time) ([]*plan, error) {
+func (s *Service) planAll(writes []*write, fault sandbox.Fault, now time.Time) ([]*plan, error) {
 	plans := make([]*plan, len(writes))
 	reasons := make([]cancellationReason, len(writes))
 	taken := map[*table]map[place]bool{}
@@ -237,7 +243,9 @@ func (s *Service) planAll(writes []*write, conflicting bool, now time.Time) ([]*
 			}
 			taken[t][p.place] = true
 			plans[i] = p
-			err = p.prepare()
+			if err = p.prepare(); err == nil {
+				err = s.take(p, now)
+			}
 			bytes += p.new.Size()
 		}
 		var failed attribute.Item
@@ -254,13 +262,8 @@ func (s *Service) planAll(writes []*write, conflicting bool, now time.Time) ([]*
 	switch {
 	case bytes > maxTransactBytes:
 		return nil, attribute.Invalidf("Aggregated size of all items in the transaction has exceeded the limit of 4 MB")
-	case conflicting:
-		// Somebody else holds the first item; conditions were not looked at.
-		for i := range reasons {
-			reasons[i] = cancellationReason{Code: "None"}
-		}
-		reasons[0] = conflict
-		return nil, transactionCanceled(reasons)
+	case fault.Kind == sandbox.Partial:
+		return nil, conflict(fault, len(writes))
 	case cancelled:
 		return nil, transactionCanceled(reasons)
 	}
@@ -272,7 +275,7 @@ type transactGetInput struct {
 	ReturnConsumedCapacity string
 }
 
-func (s *Service) transactGetItems(input *transactGetInput, _ awsjson.Call) (*transactOutput, error) {
+func (s *Service) transactGetItems(input *transactGetInput, call awsjson.Call) (*transactOutput, error) {
 	if err := checkCount(len(input.TransactItems)); err != nil {
 		return nil, err
 	}
@@ -313,13 +316,16 @@ func (s *Service) transactGetItems(input *transactGetInput, _ awsjson.Call) (*tr
 			return nil, errOneItem
 		}
 		taken[t][at] = true
-		found := t.get(at)
+		found := itemAt(at, t.rows)
 		bytes += found.Size()
 		costs[t.name] += transactional * readCost(found.Size(), true)
 		output.Responses = append(output.Responses, transactResponse{Item: projectedOrNone(projections[i], found)})
 	}
 	if cancelled {
 		return nil, transactionCanceled(reasons)
+	}
+	if call.Fault.Kind == sandbox.Partial {
+		return nil, conflict(call.Fault, len(reasons))
 	}
 	if bytes > maxTransactBytes {
 		return nil, attribute.Invalidf("Aggregated size of all items in the transaction has exceeded the limit of 4 MB")

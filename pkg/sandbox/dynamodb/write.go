@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/awsjson"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb/expression"
@@ -97,7 +98,7 @@ func (w *write) on(t *table) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.old = t.get(p.place)
+	p.old = itemAt(p.place, t.rows)
 	p.new = p.old
 	return p, nil
 }
@@ -192,19 +193,19 @@ func (p *plan) returned() attribute.Item {
 	return nil
 }
 
-func (s *Service) putItem(input *writeInput, _ awsjson.Call) (*writeOutput, error) {
-	return s.writeItem(put, input)
+func (s *Service) putItem(input *writeInput, call awsjson.Call) (*writeOutput, error) {
+	return s.writeItem(put, input, call)
 }
 
-func (s *Service) updateItem(input *writeInput, _ awsjson.Call) (*writeOutput, error) {
-	return s.writeItem(update, input)
+func (s *Service) updateItem(input *writeInput, call awsjson.Call) (*writeOutput, error) {
+	return s.writeItem(update, input, call)
 }
 
-func (s *Service) deleteItem(input *writeInput, _ awsjson.Call) (*writeOutput, error) {
-	return s.writeItem(deletion, input)
+func (s *Service) deleteItem(input *writeInput, call awsjson.Call) (*writeOutput, error) {
+	return s.writeItem(deletion, input, call)
 }
 
-func (s *Service) writeItem(kind writeKind, input *writeInput) (*writeOutput, error) {
+func (s *Service) writeItem(kind writeKind, input *writeInput, call awsjson.Call) (*writeOutput, error) {
 	w, err := newWrite(kind, input)
 	if err != nil {
 		return nil, err
@@ -220,10 +221,16 @@ func (s *Service) writeItem(kind writeKind, input *writeInput) (*writeOutput, er
 	if err != nil {
 		return nil, err
 	}
+	if call.Fault.Kind == sandbox.Partial {
+		return nil, transactionConflict() // a transaction holds the item
+	}
 	switch err := p.prepare(); {
 	case errors.Is(err, errConditionFailed):
 		return nil, conditionalCheckFailed(p.failedItem())
 	case err != nil:
+		return nil, err
+	}
+	if err := s.take(p, now); err != nil {
 		return nil, err
 	}
 	p.commit(now)

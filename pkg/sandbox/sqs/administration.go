@@ -52,8 +52,8 @@ func (s *Service) createQueue(call awsjson.Call) (any, error) {
 		if err := s.checkRedrive(name, settings.redrive); err != nil {
 			return err
 		}
-		q := newQueue(name)
-		q.serial, q.settings, q.createdAt, q.modifiedAt = s.random.Uint64(), settings, now, now
+		q := newQueue(name, s.random.Uint64())
+		q.settings, q.createdAt, q.modifiedAt = settings, now, now
 		maps.Copy(q.tags, input.Tags)
 		s.queues[name] = q
 		delete(s.deleted, name)

@@ -1,6 +1,10 @@
 package sqs
 
-import "regexp"
+import (
+	"regexp"
+
+	"github.com/billable-events/billable/pkg/sandbox"
+)
 
 const maxEntries = 10
 
@@ -11,9 +15,9 @@ type batchEntry interface{ entryID() string }
 // batch runs the entries of a batch call, each of which succeeds or fails by
 // itself.
 type batch[Result any] struct {
-	ids     []string
-	partial bool // every second entry fails, from the first on
-	output  batchOutput[Result]
+	ids    []string
+	fault  sandbox.Fault
+	output batchOutput[Result]
 }
 
 type batchOutput[Result any] struct {
@@ -22,14 +26,14 @@ type batchOutput[Result any] struct {
 }
 
 // newBatch checks what fails a batch as a whole.
-func newBatch[Result any, Entry batchEntry](entries []Entry, partial bool) (*batch[Result], error) {
+func newBatch[Result any, Entry batchEntry](entries []Entry, fault sandbox.Fault) (*batch[Result], error) {
 	if len(entries) == 0 {
 		return nil, emptyBatchRequest.errorf("There should be at least one entry in the request.")
 	}
 	if len(entries) > maxEntries {
 		return nil, tooManyEntries.errorf("Maximum number of entries per request are %d. You have sent %d.", maxEntries, len(entries))
 	}
-	b := &batch[Result]{partial: partial}
+	b := &batch[Result]{fault: fault}
 	seen := map[string]bool{}
 	for _, entry := range entries {
 		id := entry.entryID()
@@ -49,7 +53,7 @@ func newBatch[Result any, Entry batchEntry](entries []Entry, partial bool) (*bat
 // each runs do for the position of every entry.
 func (b *batch[Result]) each(do func(i int) (Result, error)) {
 	for i, id := range b.ids {
-		if b.partial && i%2 == 0 {
+		if b.fault.Strikes(i) {
 			b.output.Failed = append(b.output.Failed, batchFailure{ID: id, Code: "InternalError", Message: "The entry could not be processed."})
 			continue
 		}

@@ -3,7 +3,6 @@ package sqs
 import (
 	"time"
 
-	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/awsjson"
 )
 
@@ -35,7 +34,7 @@ func (s *Service) deleteMessageBatch(call awsjson.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	batch, err := newBatch[batchResult](input.Entries, call.Fault.Kind == sandbox.Partial)
+	batch, err := newBatch[batchResult](input.Entries, call.Fault)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +57,7 @@ func (q *queue) deleteByHandle(given string) error {
 	if err != nil {
 		return err
 	}
-	if m, ok := q.messages[h.message]; ok && m.receipt == h.receipt {
+	if m, ok := q.messages[h.message]; ok && m.isLatest(h) {
 		q.remove(m)
 	}
 	return nil

@@ -6,6 +6,8 @@
 // of attributes take effect at once, a purge or a deleted queue is gone when
 // the call returns. What AWS does only rarely (duplicates, lost answers,
 // entries of a batch that fail) is injected by faults instead of chance.
+// Duplicate hands a message out again while it is in flight, DeliverLate lets
+// messages become visible late and out of order; both are drawn by the queue's seed.
 //
 // All state is in memory, under one mutex that is held for map, list and heap
 // operations only. Time is read from an injected clock; a waiting poll is woken

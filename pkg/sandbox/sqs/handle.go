@@ -10,7 +10,7 @@ import (
 type handle struct {
 	queue   uint64 // the queue's serial
 	message messageID
-	receipt uint64 // the number of the receive
+	receipt uint64 // the number of the receive, for this message
 }
 
 const handleLength = 8 + 16 + 8 + 4
@@ -23,6 +23,9 @@ func (h handle) String() string {
 	encoded = binary.BigEndian.AppendUint32(encoded, crc32.ChecksumIEEE(encoded))
 	return base64.StdEncoding.EncodeToString(encoded)
 }
+
+// isLatest says whether a handle is that of a message's latest receive.
+func (m *message) isLatest(h handle) bool { return uint64(m.total) == h.receipt }
 
 // parseHandle reads a handle that this queue gave out.
 func (q *queue) parseHandle(given string) (handle, error) {

@@ -53,9 +53,8 @@ type content struct {
 
 // receives is what receiving a message has left on it.
 type receives struct {
-	total   int       // over all queues
+	total   int       // over all queues; also the number of the latest receive
 	inQueue int       // since it came into this queue: what a redrive policy counts
 	first   time.Time // when it was received first
 	latest  time.Time // when it was received last
-	receipt uint64    // the number of the latest receive, 0 before the first
 }

@@ -70,7 +70,7 @@ func (s *Service) startMessageMoveTask(call awsjson.Call) (any, error) {
 			return invalidParameterValue.errorf("There is already a task running. Only one active task is allowed for a source queue arn at a given time.")
 		}
 		task.source, task.startedAt, task.toMove = q, now, q.visible.Len()
-		task.handle = base64.StdEncoding.EncodeToString([]byte(s.newID().String() + " " + input.SourceARN))
+		task.handle = base64.StdEncoding.EncodeToString([]byte(q.newID().String() + " " + input.SourceARN))
 		q.tasks = slices.Insert(q.tasks, 0, task)
 		q.tasks = q.tasks[:min(len(q.tasks), maxMoveTasks)]
 		s.schedule(task)

@@ -4,14 +4,16 @@ import (
 	"container/list"
 	"context"
 	"time"
+
+	"github.com/billable-events/billable/pkg/sandbox"
 )
 
 // poll is one call of ReceiveMessage.
 type poll struct {
-	context   context.Context
-	input     receiveInput
-	max       int
-	duplicate bool // what it gets is delivered once more
+	context context.Context
+	input   receiveInput
+	max     int
+	fault   sandbox.Fault // of a Duplicate, what the poll gets is delivered once more
 
 	// While the poll waits, others change these under Service.mu.
 	queue   *queue        // on which it waits

@@ -264,6 +264,22 @@ func (b bench) changeVisibility(message types.Message, timeout int32) {
 	}
 }
 
+func TestADeletedQueueEndsItsPolls(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, sqs.Config{}, nil)
+		failed := make(chan error)
+		go func() {
+			_, err := b.receive(1, 20)
+			failed <- err
+		}()
+		synctest.Wait()
+		_, err := b.client.DeleteQueue(t.Context(), &awssqs.DeleteQueueInput{QueueUrl: b.url})
+		b.must(err)
+		wantError[*types.QueueDoesNotExist](t, <-failed)
+	})
+}
+
 func TestAWaitingPollOnManyMessages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -2,13 +2,18 @@ package sqs
 
 import (
 	"container/list"
+	"encoding/binary"
+	"math/rand/v2"
 	"time"
+
+	"github.com/billable-events/billable/pkg/sandbox"
 )
 
 // queue is one queue. All of it is guarded by Service.mu.
 type queue struct {
 	name       string
-	serial     uint64 // tells two queues of one name apart
+	serial     uint64     // tells two queues of one name apart
+	random     *rand.Rand // of its own, so that what happens on other queues does not matter here
 	settings   settings
 	tags       map[string]string
 	createdAt  time.Time
@@ -29,9 +34,11 @@ type queue struct {
 	tasks []*moveTask // the latest first
 }
 
-func newQueue(name string) *queue {
+func newQueue(name string, serial uint64) *queue {
 	return &queue{
 		name:     name,
+		serial:   serial,
+		random:   rand.New(rand.NewPCG(serial, 0x5715)),
 		tags:     map[string]string{},
 		messages: map[messageID]*message{},
 		visible:  list.New(),
@@ -114,9 +121,27 @@ func (q *queue) unplace(m *message) {
 
 // clear drops all messages.
 func (q *queue) clear() {
-	fresh := newQueue(q.name)
+	fresh := newQueue(q.name, q.serial)
 	q.messages, q.visible, q.due, q.expiry = fresh.messages, fresh.visible, fresh.due, fresh.expiry
 	q.delayed, q.inFlight = 0, 0
+}
+
+// newID draws a version 4 UUID.
+func (q *queue) newID() messageID {
+	var id messageID
+	binary.BigEndian.PutUint64(id[:8], q.random.Uint64())
+	binary.BigEndian.PutUint64(id[8:], q.random.Uint64())
+	id[6] = id[6]&0x0f | 0x40
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
+
+// lateness draws how much later than it should a message becomes visible.
+func (q *queue) lateness(fault sandbox.Fault) time.Duration {
+	if fault.Kind != sandbox.DeliverLate || fault.Late <= 0 {
+		return 0
+	}
+	return 1 + time.Duration(q.random.Int64N(int64(fault.Late)))
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

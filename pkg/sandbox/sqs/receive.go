@@ -86,11 +86,11 @@ func (s *Service) receiveMessage(call awsjson.Call) (any, error) {
 		return nil, err
 	}
 	p := &poll{
-		context:   call.Context,
-		input:     input,
-		max:       1,
-		duplicate: call.Fault.Kind == sandbox.Duplicate,
-		served:    make(chan struct{}),
+		context: call.Context,
+		input:   input,
+		max:     1,
+		fault:   call.Fault,
+		served:  make(chan struct{}),
 	}
 	if input.MaxNumberOfMessages != nil {
 		p.max = *input.MaxNumberOfMessages
@@ -170,9 +170,9 @@ func (s *Service) take(q *queue, p *poll, now time.Time) []delivery {
 	if p.input.VisibilityTimeout != nil {
 		visibility = seconds(*p.input.VisibilityTimeout)
 	}
-	if p.duplicate {
-		// As if a replica had not heard of the receive: at once visible again.
-		visibility = 0
+	if p.fault.Kind == sandbox.Duplicate {
+		// As if a replica had not heard of the receive: visible while in flight.
+		visibility = min(visibility, p.fault.Late)
 	}
 
 	var got []delivery
@@ -186,18 +186,16 @@ func (s *Service) take(q *queue, p *poll, now time.Time) []delivery {
 			s.deadLetter(q, target, m, now)
 			continue
 		}
-		got = append(got, s.handOut(q, m, now, visibility))
+		got = append(got, q.handOut(m, now, visibility))
 	}
 	return got
 }
 
-func (s *Service) handOut(q *queue, m *message, now time.Time, visibility time.Duration) delivery {
+func (q *queue) handOut(m *message, now time.Time, visibility time.Duration) delivery {
 	before := m.receives
-	s.receipt++
 	m.total++
 	m.inQueue++
 	m.latest = now
-	m.receipt = s.receipt
 	if m.first.IsZero() {
 		m.first = now
 	}
@@ -205,7 +203,7 @@ func (s *Service) handOut(q *queue, m *message, now time.Time, visibility time.D
 	return delivery{
 		message: m,
 		seen:    *m,
-		handle:  handle{queue: q.serial, message: m.id, receipt: m.receipt},
+		handle:  handle{queue: q.serial, message: m.id, receipt: uint64(m.total)},
 		before:  before,
 	}
 }
@@ -214,7 +212,7 @@ func (s *Service) handOut(q *queue, m *message, now time.Time, visibility time.D
 func (s *Service) giveBack(q *queue, unseen []delivery) {
 	for _, d := range slices.Backward(unseen) {
 		m := d.message
-		if q.messages[m.id] != m || m.receipt != d.handle.receipt {
+		if q.messages[m.id] != m || !m.isLatest(d.handle) {
 			continue // deleted, moved or received again
 		}
 		m.receives = d.before

@@ -1,10 +1,8 @@
 package sqs
 
 import (
-	"encoding/binary"
 	"time"
 
-	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/awsjson"
 )
 
@@ -56,7 +54,7 @@ func (s *Service) sendMessage(call awsjson.Call) (any, error) {
 	}
 	var result sendResult
 	err = s.onQueue(input.QueueURL, func(q *queue, now time.Time) error {
-		result, err = s.send(q, draft, now)
+		result, err = s.send(q, draft, now, q.lateness(call.Fault))
 		return err
 	})
 	return result, err
@@ -67,7 +65,7 @@ func (s *Service) sendMessageBatch(call awsjson.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	batch, err := newBatch[sendResult](input.Entries, call.Fault.Kind == sandbox.Partial)
+	batch, err := newBatch[sendResult](input.Entries, call.Fault)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +90,7 @@ func (s *Service) sendMessageBatch(call awsjson.Call) (any, error) {
 			if drafts[i].err != nil {
 				return sendResult{}, drafts[i].err
 			}
-			result, err := s.send(q, drafts[i].draft, now)
+			result, err := s.send(q, drafts[i].draft, now, q.lateness(call.Fault))
 			result.ID = input.Entries[i].ID
 			return result, err
 		})
@@ -172,7 +170,8 @@ func isGroupID(id string) bool {
 	return true
 }
 
-func (s *Service) send(q *queue, draft draft, now time.Time) (sendResult, error) {
+// send lets a message in; late is how much later than it should it becomes visible.
+func (s *Service) send(q *queue, draft draft, now time.Time, late time.Duration) (sendResult, error) {
 	if draft.size > q.settings.maximumSize {
 		return sendResult{}, invalidParameterValue.errorf("One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", q.settings.maximumSize)
 	}
@@ -180,7 +179,7 @@ func (s *Service) send(q *queue, draft draft, now time.Time) (sendResult, error)
 	if draft.delay != nil {
 		delay = *draft.delay
 	}
-	m := s.enqueue(q, draft.content, now, seconds(delay))
+	m := s.enqueue(q, draft.content, now, seconds(delay)+late)
 	return sendResult{
 		MessageID:                    m.id.String(),
 		MD5OfMessageBody:             m.bodyDigest,
@@ -192,17 +191,7 @@ func (s *Service) send(q *queue, draft draft, now time.Time) (sendResult, error)
 // enqueue makes a new message of content.
 func (s *Service) enqueue(q *queue, content content, now time.Time, delay time.Duration) *message {
 	s.sent++
-	m := &message{content: content, id: s.newID(), sequence: s.sent, sentAt: now}
+	m := &message{content: content, id: q.newID(), sequence: s.sent, sentAt: now}
 	q.add(m, now, delay)
 	return m
-}
-
-// newID draws a version 4 UUID.
-func (s *Service) newID() messageID {
-	var id messageID
-	binary.BigEndian.PutUint64(id[:8], s.random.Uint64())
-	binary.BigEndian.PutUint64(id[8:], s.random.Uint64())
-	id[6] = id[6]&0x0f | 0x40
-	id[8] = id[8]&0x3f | 0x80
-	return id
 }

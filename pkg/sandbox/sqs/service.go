@@ -28,8 +28,8 @@ type Config struct {
 	// to 120,000, the quota that AWS raises only on request.
 	MaxInFlight int
 
-	// Seed determines message ids and receipt handles: the same seed and the
-	// same order of calls give the same ids.
+	// Seed determines message ids and receipt handles: the same seed and, on each
+	// queue, the same order of calls give the same answers.
 	Seed uint64
 }
 
@@ -42,7 +42,6 @@ type Service struct {
 	queues  map[string]*queue    // by name
 	deleted map[string]time.Time // when a queue of this name was deleted
 	random  *rand.Rand
-	receipt uint64   // the number of the latest receive of any message
 	sent    uint64   // the number of the latest message
 	touched []*queue // queues on which a waiting poll may now be served
 }
@@ -101,7 +100,7 @@ func New(config Config) *Service {
 			"CancelMessageMoveTask":        s.cancelMessageMoveTask,
 		},
 		Unknown:  unknownOperation.errorf("The requested operation is not supported here."),
-		Throttle: requestThrottled.errorf("The request was denied due to request throttling."),
+		Throttle: []*awsjson.Error{requestThrottled.errorf("The request was denied due to request throttling.")},
 		Internal: internalFailure.errorf("The request processing has failed because of an unknown error."),
 		Faults:   config.Faults,
 	}

@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"unicode/utf8"
@@ -15,6 +16,11 @@ type text string
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (t *text) UnmarshalJSON(raw []byte) error {
+	// Without an escape the text is what stands there; it is valid UTF-8 by now.
+	if len(raw) >= 2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
+		*t = text(raw[1 : len(raw)-1])
+		return nil
+	}
 	var decoded string
 	if err := json.Unmarshal(raw, &decoded); err != nil {
 		return err

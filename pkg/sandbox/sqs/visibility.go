@@ -3,7 +3,6 @@ package sqs
 import (
 	"time"
 
-	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/awsjson"
 )
 
@@ -39,7 +38,7 @@ func (s *Service) changeMessageVisibilityBatch(call awsjson.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	batch, err := newBatch[batchResult](input.Entries, call.Fault.Kind == sandbox.Partial)
+	batch, err := newBatch[batchResult](input.Entries, call.Fault)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +73,7 @@ func (q *queue) changeVisibility(given string, timeout int, now time.Time) error
 	if !ok {
 		return invalidParameterValue.errorf("Value %s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change.", given)
 	}
-	if m.state != InFlight || m.receipt != h.receipt {
+	if m.state != InFlight || !m.isLatest(h) {
 		return messageNotInflight.errorf("The message referred to is not in flight.")
 	}
 	due := now.Add(seconds(timeout))

@@ -86,6 +86,9 @@ func normalised(d decimal.Decimal) (Number, error) {
 	return newNumber(d.IsNegative(), significant, int(d.Exponent())+len(digits)-len(significant))
 }
 
+// CompareNumbers orders numbers by magnitude.
+func CompareNumbers(a, b Number) int { return a.Cmp(b.Decimal) }
+
 // Size implements Value: a byte for two digits, one more, and one for the sign.
 func (n Number) Size() int {
 	size := (n.NumDigits()+1)/2 + 1

@@ -4,7 +4,43 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+	"strings"
 )
+
+func newStringSet(elements []string) (Value, error) {
+	if len(elements) == 0 {
+		return nil, Invalidf("One or more parameter values were invalid: An string set  may not be empty")
+	}
+	set := slices.Clone(elements)
+	slices.Sort(set)
+	if len(slices.Compact(slices.Clone(set))) != len(set) {
+		return nil, Invalidf("One or more parameter values were invalid: Input collection [%s] contains duplicates.", strings.Join(elements, ", "))
+	}
+	return StringSet(set), nil
+}
+
+func newNumberSet(set []Number) (Value, error) {
+	if len(set) == 0 {
+		return nil, Invalidf("One or more parameter values were invalid: An number set  may not be empty")
+	}
+	slices.SortFunc(set, CompareNumbers)
+	same := func(a, b Number) bool { return a.Equal(b.Decimal) }
+	if len(slices.CompactFunc(slices.Clone(set), same)) != len(set) {
+		return nil, Invalidf("Input collection contains duplicates")
+	}
+	return NumberSet(set), nil
+}
+
+func newBinarySet(set [][]byte) (Value, error) {
+	if len(set) == 0 {
+		return nil, Invalidf("One or more parameter values were invalid: Binary sets should not be empty")
+	}
+	slices.SortFunc(set, bytes.Compare)
+	if len(slices.CompactFunc(slices.Clone(set), bytes.Equal)) != len(set) {
+		return nil, Invalidf("One or more parameter values were invalid: Input collection contains duplicates.")
+	}
+	return BinarySet(set), nil
+}
 
 // Union is all elements of two sets. It is not ok unless both are sets of one type.
 func Union(a, b Value) (union Value, ok bool) {

@@ -2,7 +2,6 @@ package contract
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+
+	"github.com/billable-events/billable/pkg/sandbox/conformance"
 )
 
 // bench is what a check works with.
@@ -180,7 +181,7 @@ type layout struct {
 // table makes a table that lives as long as the check.
 func (b *bench) table(l layout) (name string) {
 	b.Helper()
-	name = "contract-" + rand.Text()
+	name = conformance.Name()
 	input := &dynamodb.CreateTableInput{
 		TableName:              &name,
 		BillingMode:            types.BillingModePayPerRequest,

@@ -21,8 +21,8 @@ func together(n int, call func(i int) error) []error {
 	return failures
 }
 
-var concurrency = []Check{
-	{Name: "concurrency/counters are exact", run: func(b *bench) {
+var concurrency = []check{
+	{Name: "concurrency/counters are exact", Run: func(b *bench) {
 		table := b.table(layout{})
 		for _, err := range together(40, func(int) error {
 			_, err := b.tryUpdate(table, updating{update: "ADD x :one", values: item(":one", 1)})
@@ -32,7 +32,7 @@ var concurrency = []Check{
 		}
 		b.is(b.get(table, item("pk", "a")), item("pk", "a", "x", 40))
 	}},
-	{Name: "concurrency/one winner among conditional writes", run: func(b *bench) {
+	{Name: "concurrency/one winner among conditional writes", Run: func(b *bench) {
 		table := b.table(layout{})
 		winners := 0
 		for _, err := range together(40, func(i int) error {
@@ -49,7 +49,35 @@ var concurrency = []Check{
 		}
 		b.equal("winners", winners, 1)
 	}},
-	{Name: "concurrency/transactions move without loss", run: func(b *bench) {
+	{Name: "concurrency/one winner among transactions", Run: func(b *bench) {
+		table := b.table(layout{})
+		onlyNew := aws.String("attribute_not_exists(pk)")
+		var winner atomic.Int64
+		for i, err := range together(20, func(i int) error {
+			var puts []types.TransactWriteItem
+			for _, key := range []string{"a", "b"} {
+				puts = append(puts, types.TransactWriteItem{Put: &types.Put{
+					TableName: &table, Item: item("pk", key, "i", i), ConditionExpression: onlyNew,
+				}})
+			}
+			return b.transact(puts...)
+		}) {
+			var cancelled *types.TransactionCanceledException
+			switch {
+			case err == nil && !winner.CompareAndSwap(0, int64(i)+1):
+				b.Fatal("two transactions made the same items")
+			case err != nil && !errors.As(err, &cancelled):
+				b.Fatal(err)
+			}
+		}
+		if winner.Load() == 0 {
+			return // all of them collided
+		}
+		for _, key := range []string{"a", "b"} {
+			b.is(b.get(table, item("pk", key)), item("pk", key, "i", int(winner.Load())-1))
+		}
+	}},
+	{Name: "concurrency/transactions move without loss", Run: func(b *bench) {
 		table := b.table(layout{})
 		b.put(table, item("pk", "from", "x", 20))
 		b.put(table, item("pk", "to", "x", 0))

@@ -8,8 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-var conditions = []Check{
-	{Name: "conditions/put only once", run: func(b *bench) {
+var conditions = []check{
+	{Name: "conditions/put only once", Run: func(b *bench) {
 		table := b.table(layout{})
 		put := func(x int) error {
 			_, err := b.client.PutItem(b.Context(), &dynamodb.PutItemInput{
@@ -23,7 +23,7 @@ var conditions = []Check{
 		b.is(failed.Item, item("pk", "a", "x", 1))
 		b.is(b.get(table, item("pk", "a")), item("pk", "a", "x", 1))
 	}},
-	{Name: "conditions/the old item only when asked for", run: func(b *bench) {
+	{Name: "conditions/the old item only when asked for", Run: func(b *bench) {
 		table := b.table(layout{})
 		b.put(table, item("pk", "a"))
 		_, err := b.client.PutItem(b.Context(), &dynamodb.PutItemInput{
@@ -31,13 +31,13 @@ var conditions = []Check{
 		})
 		b.is(b.conditionFailed(err).Item, nil)
 	}},
-	{Name: "conditions/no old item of an item that is not there", run: func(b *bench) {
+	{Name: "conditions/no old item of an item that is not there", Run: func(b *bench) {
 		table := b.table(layout{})
 		_, err := b.tryUpdate(table, updating{update: "SET x = :x", condition: "attribute_exists(pk)", values: item(":x", 1)})
 		b.is(b.conditionFailed(err).Item, nil)
 		b.is(b.get(table, item("pk", "a")), nil)
 	}},
-	{Name: "conditions/update", run: func(b *bench) {
+	{Name: "conditions/update", Run: func(b *bench) {
 		table := b.table(layout{})
 		b.put(table, item("pk", "a", "version", 1))
 		bump := updating{
@@ -48,7 +48,7 @@ var conditions = []Check{
 		_, err := b.tryUpdate(table, bump)
 		b.is(b.conditionFailed(err).Item, item("pk", "a", "version", 2))
 	}},
-	{Name: "conditions/delete", run: func(b *bench) {
+	{Name: "conditions/delete", Run: func(b *bench) {
 		table := b.table(layout{})
 		b.put(table, item("pk", "a", "x", 1))
 		remove := func(x int) error {
@@ -62,7 +62,7 @@ var conditions = []Check{
 		b.must(remove(1))
 		b.is(b.get(table, item("pk", "a")), nil)
 	}},
-	{Name: "conditions/functions and operators", run: func(b *bench) {
+	{Name: "conditions/functions and operators", Run: func(b *bench) {
 		table := b.table(layout{})
 		b.put(table, conditionItem)
 		for _, c := range conditionTable {
@@ -76,7 +76,7 @@ var conditions = []Check{
 			}
 		}
 	}},
-	{Name: "conditions/precedence", run: func(b *bench) {
+	{Name: "conditions/precedence", Run: func(b *bench) {
 		table := b.table(layout{})
 		b.put(table, conditionItem)
 		yes, no := "n = :n", "n = :other"
@@ -94,7 +94,7 @@ var conditions = []Check{
 			}
 		}
 	}},
-	{Name: "conditions/malformed", run: func(b *bench) {
+	{Name: "conditions/malformed", Run: func(b *bench) {
 		table := b.table(layout{})
 		for _, c := range []struct {
 			condition string

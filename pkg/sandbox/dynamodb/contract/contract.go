@@ -9,51 +9,33 @@ package contract
 import (
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/billable-events/billable/pkg/sandbox/conformance"
 )
 
-// Check is one rule of the contract. It uses tables of its own.
-type Check struct {
-	Name  string        // group/rule
-	Lasts time.Duration // how long it sleeps
-	run   func(*bench)
-}
+// check is one rule of the contract. It uses tables of its own.
+type check = conformance.Check[*bench]
 
-// Run checks the service behind client, which must not retry: a check wants to
-// see each answer.
-func (c Check) Run(t *testing.T, client *dynamodb.Client) {
-	t.Helper()
-	c.run(&bench{T: t, client: client})
-}
-
-// All are the checks, by group.
-func All() []Check {
-	return slices.Concat(tables, items, conditions, updates, validations, transactions, batches, queries, scans,
-		indexes, concurrency)
+var suite = conformance.Suite[*bench, *dynamodb.Client]{
+	Checks: slices.Concat(tables, items, conditions, updates, validations, transactions, batches, queries, scans,
+		indexes, concurrency),
+	Bench: func(t *testing.T, client *dynamodb.Client) *bench { t.Helper(); return &bench{T: t, client: client} },
 }
 
 // Target is an endpoint in real time.
-type Target struct {
-	Client  *dynamodb.Client
-	Longest time.Duration     // checks that last longer are skipped
-	Known   map[string]string // names of checks that the target is known to fail: why
-}
+type Target = conformance.Target[*dynamodb.Client]
 
 // Run runs all checks against a target, each as a subtest.
 func Run(t *testing.T, target Target) {
 	t.Helper()
-	for _, check := range All() {
-		t.Run(check.Name, func(t *testing.T) {
-			if reason, ok := target.Known[check.Name]; ok {
-				t.Skip("known to differ: " + reason)
-			}
-			if check.Lasts > target.Longest {
-				t.Skipf("lasts %s", check.Lasts)
-			}
-			t.Parallel()
-			check.Run(t, target.Client)
-		})
-	}
+	suite.Against(t, target)
+}
+
+// InVirtualTime runs all checks against services in the same process, each as a
+// subtest. The clients must not retry.
+func InVirtualTime(t *testing.T, newClient func() *dynamodb.Client) {
+	t.Helper()
+	suite.InVirtualTime(t, newClient)
 }

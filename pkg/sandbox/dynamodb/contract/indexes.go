@@ -33,8 +33,8 @@ func openIn(table, unbilled string) *dynamodb.QueryInput {
 	}
 }
 
-var indexes = []Check{
-	{Name: "indexes/sparse and sorted", run: func(b *bench) {
+var indexes = []check{
+	{Name: "indexes/sparse and sorted", Run: func(b *bench) {
 		table := b.indexed(types.ProjectionTypeAll)
 		b.put(table, item("pk", "1", "unbilled", "s", "at", 30, "x", "y"))
 		b.put(table, item("pk", "2", "unbilled", "s", "at", 4))
@@ -45,7 +45,7 @@ var indexes = []Check{
 		b.equal("order", column(got, "pk"), "2 1")
 		b.is(got[1], item("pk", "1", "unbilled", "s", "at", 30, "x", "y"))
 	}},
-	{Name: "indexes/an item leaves with its key and comes back", run: func(b *bench) {
+	{Name: "indexes/an item leaves with its key and comes back", Run: func(b *bench) {
 		table := b.indexed(types.ProjectionTypeAll)
 		b.put(table, item("pk", "a", "unbilled", "s", "at", 1))
 		b.update(table, updating{update: "REMOVE unbilled"})
@@ -56,7 +56,7 @@ var indexes = []Check{
 		b.must(err)
 		b.equal("deleted", column(b.query(openIn(table, "s")), "pk"), "")
 	}},
-	{Name: "indexes/an item moves with its key", run: func(b *bench) {
+	{Name: "indexes/an item moves with its key", Run: func(b *bench) {
 		table := b.indexed(types.ProjectionTypeAll)
 		b.put(table, item("pk", "a", "unbilled", "s", "at", 1))
 		b.put(table, item("pk", "b", "unbilled", "s", "at", 2))
@@ -66,7 +66,7 @@ var indexes = []Check{
 		b.equal("moved out", column(b.query(openIn(table, "s")), "pk"), "b")
 		b.equal("moved in", column(b.query(openIn(table, "t")), "pk"), "a")
 	}},
-	{Name: "indexes/projections", run: func(b *bench) {
+	{Name: "indexes/projections", Run: func(b *bench) {
 		whole := item("pk", "a", "unbilled", "s", "at", 1, "x", 1, "y", 2)
 		for _, c := range []struct {
 			projection types.ProjectionType
@@ -90,7 +90,7 @@ var indexes = []Check{
 			b.invalid(err)
 		}
 	}},
-	{Name: "indexes/paging over equal keys", run: func(b *bench) {
+	{Name: "indexes/paging over equal keys", Run: func(b *bench) {
 		table := b.indexed(types.ProjectionTypeKeysOnly)
 		for i := range 23 {
 			b.put(table, item("pk", fmt.Sprintf("%02d", i), "unbilled", "s", "at", 7))
@@ -105,7 +105,7 @@ var indexes = []Check{
 			b.equal("items", len(seen), 23)
 		}
 	}},
-	{Name: "indexes/a page ends with the keys of index and table", run: func(b *bench) {
+	{Name: "indexes/a page ends with the keys of index and table", Run: func(b *bench) {
 		table := b.indexed(types.ProjectionTypeAll)
 		b.put(table, item("pk", "a", "unbilled", "s", "at", 1))
 		b.put(table, item("pk", "b", "unbilled", "s", "at", 2))
@@ -118,21 +118,21 @@ var indexes = []Check{
 		_, err = b.client.Query(b.Context(), input)
 		b.invalid(err)
 	}},
-	{Name: "indexes/no consistent reads", run: func(b *bench) {
+	{Name: "indexes/no consistent reads", Run: func(b *bench) {
 		table := b.indexed(types.ProjectionTypeAll)
 		input := openIn(table, "s")
 		input.ConsistentRead = aws.Bool(true)
 		_, err := b.client.Query(b.Context(), input)
 		b.invalid(err, "Consistent reads are not supported on global secondary indexes")
 	}},
-	{Name: "indexes/no such index", run: func(b *bench) {
+	{Name: "indexes/no such index", Run: func(b *bench) {
 		table := b.indexed(types.ProjectionTypeAll)
 		input := openIn(table, "s")
 		input.IndexName = aws.String("nonsense")
 		_, err := b.client.Query(b.Context(), input)
 		b.invalid(err, "The table does not have the specified index")
 	}},
-	{Name: "indexes/keys of the wrong type", run: func(b *bench) {
+	{Name: "indexes/keys of the wrong type", Run: func(b *bench) {
 		table := b.indexed(types.ProjectionTypeAll)
 		for _, wrong := range []attributes{
 			item("pk", "a", "unbilled", 1, "at", 1), item("pk", "a", "unbilled", "s", "at", "1"),
@@ -145,7 +145,7 @@ var indexes = []Check{
 		_, err := b.tryUpdate(table, updating{update: "SET unbilled = :x", values: item(":x", 1)})
 		b.invalid(err)
 	}},
-	{Name: "indexes/scan", run: func(b *bench) {
+	{Name: "indexes/scan", Run: func(b *bench) {
 		table := b.indexed(types.ProjectionTypeAll)
 		b.put(table, item("pk", "1", "unbilled", "s", "at", 1))
 		b.put(table, item("pk", "2", "unbilled", "t", "at", 1))
@@ -154,7 +154,7 @@ var indexes = []Check{
 		b.must(err)
 		b.equal("items", len(got.Items), 2)
 	}},
-	{Name: "indexes/a transaction changes them", run: func(b *bench) {
+	{Name: "indexes/a transaction changes them", Run: func(b *bench) {
 		table := b.indexed(types.ProjectionTypeAll)
 		b.put(table, item("pk", "a", "unbilled", "s", "at", 1))
 		b.must(b.transact(

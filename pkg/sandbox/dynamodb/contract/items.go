@@ -8,8 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-var items = []Check{
-	{Name: "items/every type comes back", run: func(b *bench) {
+var items = []check{
+	{Name: "items/every type comes back", Run: func(b *bench) {
 		table := b.table(layout{})
 		all := item("pk", "a",
 			"s", "grüße 👋 \"quoted\" \\ <&>", "empty", "", "n", number("-12.5"), "b", []byte{0, 255, 1}, "t", true, "null", nil,
@@ -18,7 +18,7 @@ var items = []Check{
 		b.put(table, all)
 		b.is(b.get(table, item("pk", "a")), all)
 	}},
-	{Name: "items/numbers are exact and normalised", run: func(b *bench) {
+	{Name: "items/numbers are exact and normalised", Run: func(b *bench) {
 		table := b.table(layout{})
 		for given, want := range map[string]string{
 			"12345678901234567890123456789012345678": "12345678901234567890123456789012345678",
@@ -35,14 +35,14 @@ var items = []Check{
 			b.is(b.get(table, item("pk", "a")), item("pk", "a", "n", number(want)))
 		}
 	}},
-	{Name: "items/numbers out of range", run: func(b *bench) {
+	{Name: "items/numbers out of range", Run: func(b *bench) {
 		table := b.table(layout{})
 		for _, given := range []string{"123456789012345678901234567890123456789", "1e126", "1e-131", "x", "", "1.2.3", "0x10", "NaN"} {
 			_, err := b.client.PutItem(b.Context(), &dynamodb.PutItemInput{TableName: &table, Item: item("pk", "a", "n", number(given))})
 			b.invalid(err)
 		}
 	}},
-	{Name: "items/sets are neither empty nor repeat themselves", run: func(b *bench) {
+	{Name: "items/sets are neither empty nor repeat themselves", Run: func(b *bench) {
 		table := b.table(layout{})
 		for _, set := range []types.AttributeValue{
 			stringSet("a", "a"), numberSet("1", "1.0"), binarySet("x", "x"),
@@ -52,7 +52,7 @@ var items = []Check{
 			b.invalid(err)
 		}
 	}},
-	{Name: "items/a put replaces all and returns the old item", run: func(b *bench) {
+	{Name: "items/a put replaces all and returns the old item", Run: func(b *bench) {
 		table := b.table(layout{})
 		put := func(made attributes) attributes {
 			b.Helper()
@@ -65,14 +65,14 @@ var items = []Check{
 		b.is(put(item("pk", "a", "y", 2)), first)
 		b.is(b.get(table, item("pk", "a")), item("pk", "a", "y", 2))
 	}},
-	{Name: "items/a put returns nothing but the old item", run: func(b *bench) {
+	{Name: "items/a put returns nothing but the old item", Run: func(b *bench) {
 		table := b.table(layout{})
 		_, err := b.client.PutItem(b.Context(), &dynamodb.PutItemInput{
 			TableName: &table, Item: item("pk", "a"), ReturnValues: types.ReturnValueAllNew,
 		})
 		b.invalid(err)
 	}},
-	{Name: "items/delete is idempotent and returns the old item", run: func(b *bench) {
+	{Name: "items/delete is idempotent and returns the old item", Run: func(b *bench) {
 		table := b.table(layout{})
 		made := item("pk", "a", "x", 1)
 		b.put(table, made)
@@ -85,7 +85,7 @@ var items = []Check{
 		}
 		b.is(b.get(table, item("pk", "a")), nil)
 	}},
-	{Name: "items/get projects nested paths", run: func(b *bench) {
+	{Name: "items/get projects nested paths", Run: func(b *bench) {
 		table := b.table(layout{})
 		b.put(table, item("pk", "a", "m", item("x", 1, "y", 2), "l", []any{"zero", "one", "two"}, "dotted.name", "d"))
 		got, err := b.client.GetItem(b.Context(), &dynamodb.GetItemInput{
@@ -96,14 +96,14 @@ var items = []Check{
 		b.must(err)
 		b.is(got.Item, item("m", item("x", 1), "l", []any{"zero", "two"}, "dotted.name", "d"))
 	}},
-	{Name: "items/projections must not overlap", run: func(b *bench) {
+	{Name: "items/projections must not overlap", Run: func(b *bench) {
 		table := b.table(layout{})
 		_, err := b.client.GetItem(b.Context(), &dynamodb.GetItemInput{
 			TableName: &table, Key: item("pk", "a"), ProjectionExpression: aws.String("m, m.x"),
 		})
 		b.invalid(err, "overlap")
 	}},
-	{Name: "items/consumed capacity", run: func(b *bench) {
+	{Name: "items/consumed capacity", Run: func(b *bench) {
 		table := b.table(layout{})
 		out, err := b.client.PutItem(b.Context(), &dynamodb.PutItemInput{
 			TableName: &table, Item: item("pk", "a", "x", strings.Repeat("x", 1500)),

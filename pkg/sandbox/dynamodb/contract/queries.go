@@ -30,8 +30,8 @@ func partition(table, more string, values ...any) *dynamodb.QueryInput {
 	}
 }
 
-var queries = []Check{
-	{Name: "queries/numeric order, both ways", run: func(b *bench) {
+var queries = []check{
+	{Name: "queries/numeric order, both ways", Run: func(b *bench) {
 		table := b.table(layout{sort: types.ScalarAttributeTypeN})
 		for _, sort := range []string{"10", "9", "-1", "-10", "0", "1.5", "-1.25", "100", "1e20", "-1e20", "0.001", "-9", "-100", "1.25"} {
 			b.put(table, item("pk", "a", "sk", number(sort)))
@@ -43,14 +43,14 @@ var queries = []Check{
 		b.equal("backward", column(b.query(input), "sk"),
 			"100000000000000000000 100 10 9 1.5 1.25 0.001 0 -1 -1.25 -9 -10 -100 -100000000000000000000")
 	}},
-	{Name: "queries/strings are ordered by bytes", run: func(b *bench) {
+	{Name: "queries/strings are ordered by bytes", Run: func(b *bench) {
 		table := b.table(layout{sort: types.ScalarAttributeTypeS})
 		for _, sort := range []string{"b", "a", "B", "aa", "é", "~", "a ", "10", "9"} {
 			b.put(table, item("pk", "a", "sk", sort))
 		}
 		b.equal("order", strings.ReplaceAll(column(b.query(partition(table, "")), "sk"), "a  ", "a_ "), "10 9 B a a_ aa b ~ é")
 	}},
-	{Name: "queries/ranges", run: func(b *bench) {
+	{Name: "queries/ranges", Run: func(b *bench) {
 		table := b.events(10)
 		for _, c := range []struct {
 			more   string
@@ -69,7 +69,7 @@ var queries = []Check{
 			b.equal(c.more, column(b.query(partition(table, c.more, c.values...)), "sk"), c.want)
 		}
 	}},
-	{Name: "queries/begins_with", run: func(b *bench) {
+	{Name: "queries/begins_with", Run: func(b *bench) {
 		table := b.table(layout{sort: types.ScalarAttributeTypeS})
 		for _, sort := range []string{"2026-01", "2026-01-31", "2026-02", "2025-12", "2026", "2027"} {
 			b.put(table, item("pk", "a", "sk", sort))
@@ -79,7 +79,7 @@ var queries = []Check{
 		input.ScanIndexForward = aws.Bool(false)
 		b.equal("backward", column(b.query(input), "sk"), "2026-01-31 2026-01")
 	}},
-	{Name: "queries/begins_with of the highest bytes", run: func(b *bench) {
+	{Name: "queries/begins_with of the highest bytes", Run: func(b *bench) {
 		table := b.table(layout{sort: types.ScalarAttributeTypeB})
 		for _, sort := range [][]byte{{0xff}, {0xff, 0xff}, {0xfe, 0xff}, {0xfe, 0xff, 1}, {0xfe}} {
 			b.put(table, item("pk", "a", "sk", sort))
@@ -87,7 +87,7 @@ var queries = []Check{
 		b.equal("ff", column(b.query(partition(table, " AND begins_with(sk, :x)", ":x", []byte{0xff})), "sk"), "ff ffff")
 		b.equal("feff", column(b.query(partition(table, " AND begins_with(sk, :x)", ":x", []byte{0xfe, 0xff})), "sk"), "feff feff01")
 	}},
-	{Name: "queries/conditions that no key can meet", run: func(b *bench) {
+	{Name: "queries/conditions that no key can meet", Run: func(b *bench) {
 		table := b.events(1)
 		for _, c := range []struct {
 			condition string
@@ -115,7 +115,7 @@ var queries = []Check{
 			b.invalid(err)
 		}
 	}},
-	{Name: "queries/pages by limit, both ways", run: func(b *bench) {
+	{Name: "queries/pages by limit, both ways", Run: func(b *bench) {
 		table := b.events(10)
 		for _, forward := range []bool{true, false} {
 			input := partition(table, " AND sk >= :x", ":x", 2)
@@ -137,13 +137,13 @@ var queries = []Check{
 			b.equal("pages", strings.Join(got, "|"), want)
 		}
 	}},
-	{Name: "queries/a page goes on from a key that is gone", run: func(b *bench) {
+	{Name: "queries/a page goes on from a key that is gone", Run: func(b *bench) {
 		table := b.events(4)
 		input := partition(table, "")
 		input.ExclusiveStartKey = item("pk", "a", "sk", number("1.5"))
 		b.equal("rest", column(b.query(input), "sk"), "2 3")
 	}},
-	{Name: "queries/start keys that are no keys", run: func(b *bench) {
+	{Name: "queries/start keys that are no keys", Run: func(b *bench) {
 		table := b.events(4)
 		for _, key := range []attributes{item("pk", "a"), item("pk", "a", "sk", "x"), item("pk", "a", "sk", 1, "z", 1), item("pk", "other", "sk", 1)} {
 			input := partition(table, "")
@@ -152,7 +152,7 @@ var queries = []Check{
 			b.invalid(err)
 		}
 	}},
-	{Name: "queries/limit counts before the filter", run: func(b *bench) {
+	{Name: "queries/limit counts before the filter", Run: func(b *bench) {
 		table := b.events(10)
 		input := partition(table, "", ":even", false)
 		input.FilterExpression = aws.String("even = :even")
@@ -164,7 +164,7 @@ var queries = []Check{
 		b.equal("scanned", page.ScannedCount, int32(5))
 		b.is(page.LastEvaluatedKey, item("pk", "a", "sk", 4))
 	}},
-	{Name: "queries/an empty page with more to come", run: func(b *bench) {
+	{Name: "queries/an empty page with more to come", Run: func(b *bench) {
 		table := b.events(4)
 		input := partition(table, "", ":x", 1)
 		input.FilterExpression = aws.String("absent = :x")
@@ -174,14 +174,14 @@ var queries = []Check{
 		b.equal("items", len(page.Items), 0)
 		b.is(page.LastEvaluatedKey, item("pk", "a", "sk", 1))
 	}},
-	{Name: "queries/no filter on the key", run: func(b *bench) {
+	{Name: "queries/no filter on the key", Run: func(b *bench) {
 		table := b.events(1)
 		input := partition(table, "", ":x", 1)
 		input.FilterExpression = aws.String("sk > :x")
 		_, err := b.client.Query(b.Context(), input)
 		b.invalid(err, "Filter Expression can only contain non-primary key attributes")
 	}},
-	{Name: "queries/count, projection, select", run: func(b *bench) {
+	{Name: "queries/count, projection, select", Run: func(b *bench) {
 		table := b.events(3)
 		input := partition(table, "")
 		input.Select = types.SelectCount
@@ -201,7 +201,7 @@ var queries = []Check{
 		_, err = b.client.Query(b.Context(), input)
 		b.invalid(err)
 	}},
-	{Name: "queries/a page has 1 MB, before the filter", run: func(b *bench) {
+	{Name: "queries/a page has 1 MB, before the filter", Run: func(b *bench) {
 		table := b.table(layout{sort: types.ScalarAttributeTypeN})
 		for i := range 8 {
 			b.put(table, item("pk", "a", "sk", i, "data", strings.Repeat("x", 300<<10)))
@@ -227,7 +227,7 @@ var queries = []Check{
 			b.Fatal("2.4 MB on one page")
 		}
 	}},
-	{Name: "queries/limits that are no limits", run: func(b *bench) {
+	{Name: "queries/limits that are no limits", Run: func(b *bench) {
 		table := b.events(1)
 		input := partition(table, "")
 		input.Limit = aws.Int32(0)
@@ -236,8 +236,8 @@ var queries = []Check{
 	}},
 }
 
-var scans = []Check{
-	{Name: "scans/pages by limit", run: func(b *bench) {
+var scans = []check{
+	{Name: "scans/pages by limit", Run: func(b *bench) {
 		table := b.events(10)
 		seen := map[string]bool{}
 		pages := dynamodb.NewScanPaginator(b.client, &dynamodb.ScanInput{TableName: &table, Limit: aws.Int32(5)})
@@ -257,7 +257,40 @@ var scans = []Check{
 		}
 		b.equal("items", len(seen), 12)
 	}},
-	{Name: "scans/filter and count", run: func(b *bench) {
+	{Name: "scans/a page has 1 MB, before the filter", Run: func(b *bench) {
+		table := b.table(layout{})
+		for i := range 8 {
+			b.put(table, item("pk", fmt.Sprint(i), "data", strings.Repeat("x", 300<<10)))
+		}
+		input := &dynamodb.ScanInput{TableName: &table, FilterExpression: aws.String("attribute_exists(absent)")}
+		pages, scanned := 0, 0
+		for scan := dynamodb.NewScanPaginator(b.client, input); scan.HasMorePages(); pages++ {
+			page, err := scan.NextPage(b.Context())
+			b.must(err)
+			scanned += int(page.ScannedCount)
+			if page.ScannedCount > 4 {
+				b.Fatalf("%d items of 300 KB on a page", page.ScannedCount)
+			}
+		}
+		b.equal("scanned", scanned, 8)
+		if pages < 2 {
+			b.Fatal("2.4 MB on one page")
+		}
+	}},
+	{Name: "scans/limit counts before the filter", Run: func(b *bench) {
+		table := b.table(layout{})
+		for i := range 10 {
+			b.put(table, item("pk", fmt.Sprint(i)))
+		}
+		page, err := b.client.Scan(b.Context(), &dynamodb.ScanInput{
+			TableName: &table, Limit: aws.Int32(4), FilterExpression: aws.String("attribute_exists(absent)"),
+		})
+		b.must(err)
+		b.equal("items", len(page.Items), 0)
+		b.equal("scanned", page.ScannedCount, int32(4))
+		b.equal("parts of the last key", len(page.LastEvaluatedKey), 1)
+	}},
+	{Name: "scans/filter and count", Run: func(b *bench) {
 		table := b.events(10)
 		got, err := b.client.Scan(b.Context(), &dynamodb.ScanInput{
 			TableName: &table, FilterExpression: aws.String("even = :even AND sk > :x"),
@@ -268,7 +301,7 @@ var scans = []Check{
 		b.equal("scanned", got.ScannedCount, int32(12))
 		b.equal("items", len(got.Items), 0)
 	}},
-	{Name: "scans/segments part the table", run: func(b *bench) {
+	{Name: "scans/segments part the table", Run: func(b *bench) {
 		table := b.table(layout{sort: types.ScalarAttributeTypeN})
 		for i := range 60 {
 			b.put(table, item("pk", fmt.Sprint("p", i%20), "sk", i))
@@ -291,7 +324,7 @@ var scans = []Check{
 			b.equal(key, times, 1)
 		}
 	}},
-	{Name: "scans/segments that are none", run: func(b *bench) {
+	{Name: "scans/segments that are none", Run: func(b *bench) {
 		table := b.table(layout{})
 		for _, input := range []*dynamodb.ScanInput{
 			{Segment: aws.Int32(4), TotalSegments: aws.Int32(4)},

@@ -1,7 +1,6 @@
 package contract
 
 import (
-	"crypto/rand"
 	"errors"
 	"slices"
 	"time"
@@ -9,11 +8,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/billable-events/billable/pkg/sandbox/conformance"
 )
 
-var tables = []Check{
-	{Name: "tables/create, wait, describe", run: func(b *bench) {
-		name := "contract-" + rand.Text()
+var tables = []check{
+	{Name: "tables/create, wait, describe", Run: func(b *bench) {
+		name := conformance.Name()
 		created := b.create(&dynamodb.CreateTableInput{
 			TableName:   &name,
 			BillingMode: types.BillingModePayPerRequest,
@@ -37,7 +38,7 @@ var tables = []Check{
 			b.Fatal("no ARN or no time of creation")
 		}
 	}},
-	{Name: "tables/create twice", run: func(b *bench) {
+	{Name: "tables/create twice", Run: func(b *bench) {
 		name := b.table(layout{})
 		_, err := b.client.CreateTable(b.Context(), &dynamodb.CreateTableInput{
 			TableName: &name, BillingMode: types.BillingModePayPerRequest,
@@ -48,8 +49,8 @@ var tables = []Check{
 			b.Fatalf("error %v, want ResourceInUseException", err)
 		}
 	}},
-	{Name: "tables/definitions that do not fit", run: func(b *bench) {
-		name := "contract-" + rand.Text()
+	{Name: "tables/definitions that do not fit", Run: func(b *bench) {
+		name := conformance.Name()
 		for _, input := range []*dynamodb.CreateTableInput{
 			{ // a key that is not defined
 				AttributeDefinitions: []types.AttributeDefinition{define("other", types.ScalarAttributeTypeS)},
@@ -65,7 +66,7 @@ var tables = []Check{
 			b.invalid(err)
 		}
 	}},
-	{Name: "tables/list in pages", run: func(b *bench) {
+	{Name: "tables/list in pages", Run: func(b *bench) {
 		want := []string{b.table(layout{}), b.table(layout{}), b.table(layout{})}
 		var got []string
 		for pages := dynamodb.NewListTablesPaginator(b.client, &dynamodb.ListTablesInput{Limit: aws.Int32(2)}); pages.HasMorePages(); {
@@ -82,8 +83,8 @@ var tables = []Check{
 			}
 		}
 	}},
-	{Name: "tables/no such table", run: func(b *bench) {
-		name := "contract-" + rand.Text()
+	{Name: "tables/no such table", Run: func(b *bench) {
+		name := conformance.Name()
 		_, describe := b.client.DescribeTable(b.Context(), &dynamodb.DescribeTableInput{TableName: &name})
 		_, remove := b.client.DeleteTable(b.Context(), &dynamodb.DeleteTableInput{TableName: &name})
 		_, get := b.client.GetItem(b.Context(), &dynamodb.GetItemInput{TableName: &name, Key: item("pk", "a")})
@@ -94,14 +95,14 @@ var tables = []Check{
 			}
 		}
 	}},
-	{Name: "tables/delete", run: func(b *bench) {
+	{Name: "tables/delete", Run: func(b *bench) {
 		name := b.table(layout{})
 		b.put(name, item("pk", "a"))
 		_, err := b.client.DeleteTable(b.Context(), &dynamodb.DeleteTableInput{TableName: &name})
 		b.must(err)
 		b.must(dynamodb.NewTableNotExistsWaiter(b.client).Wait(b.Context(), &dynamodb.DescribeTableInput{TableName: &name}, time.Minute))
 	}},
-	{Name: "tables/deletion protection", run: func(b *bench) {
+	{Name: "tables/deletion protection", Run: func(b *bench) {
 		name := b.table(layout{})
 		protect := func(on bool) {
 			b.Helper()
@@ -113,10 +114,11 @@ var tables = []Check{
 		b.invalid(err)
 		protect(false)
 	}},
-	{Name: "tables/an index added later has the old items", run: func(b *bench) {
+	{Name: "tables/an index added later has the old items", Run: func(b *bench) {
 		name := b.table(layout{})
 		b.put(name, item("pk", "a", "owner", "x"))
 		b.put(name, item("pk", "b"))
+		b.put(name, item("pk", "d", "owner", 1)) // no key of the index: it is left out
 		added := globalIndex("by-owner", "owner", "", types.ProjectionTypeAll)
 		_, err := b.client.UpdateTable(b.Context(), &dynamodb.UpdateTableInput{
 			TableName:            &name,
@@ -134,8 +136,47 @@ var tables = []Check{
 			ExpressionAttributeNames: map[string]string{"#o": "owner"}, ExpressionAttributeValues: item(":o", "x"),
 		})
 		b.equal("items", len(got), 2)
+
+		_, err = b.client.UpdateTable(b.Context(), &dynamodb.UpdateTableInput{
+			TableName: &name,
+			GlobalSecondaryIndexUpdates: []types.GlobalSecondaryIndexUpdate{
+				{Delete: &types.DeleteGlobalSecondaryIndexAction{IndexName: added.IndexName}},
+			},
+		})
+		b.must(err)
+		b.must(dynamodb.NewTableExistsWaiter(b.client).Wait(b.Context(), &dynamodb.DescribeTableInput{TableName: &name}, time.Minute))
+		_, err = b.client.Scan(b.Context(), &dynamodb.ScanInput{TableName: &name, IndexName: added.IndexName})
+		b.invalid(err, "The table does not have the specified index")
+		b.put(name, item("pk", "e", "owner", 1)) // no longer a key of anything
 	}},
-	{Name: "tables/time to live", run: func(b *bench) {
+	{Name: "tables/an index that does not fit", Run: func(b *bench) {
+		name := b.indexed(types.ProjectionTypeAll)
+		for why, c := range map[string]struct {
+			index       types.GlobalSecondaryIndex
+			definitions []types.AttributeDefinition
+		}{
+			"its key is not defined": {globalIndex("more", "owner", "", types.ProjectionTypeAll), nil},
+			"it is there already": {
+				globalIndex("open", "owner", "", types.ProjectionTypeAll), []types.AttributeDefinition{define("owner", types.ScalarAttributeTypeS)},
+			},
+			"its name is too short": {
+				globalIndex("ab", "owner", "", types.ProjectionTypeAll), []types.AttributeDefinition{define("owner", types.ScalarAttributeTypeS)},
+			},
+		} {
+			_, err := b.client.UpdateTable(b.Context(), &dynamodb.UpdateTableInput{
+				TableName: &name, AttributeDefinitions: append(c.definitions, define("pk", types.ScalarAttributeTypeS)),
+				GlobalSecondaryIndexUpdates: []types.GlobalSecondaryIndexUpdate{{Create: &types.CreateGlobalSecondaryIndexAction{
+					IndexName: c.index.IndexName, KeySchema: c.index.KeySchema, Projection: c.index.Projection,
+				}}},
+			})
+			if err == nil {
+				b.Errorf("%s, and it was accepted", why)
+				continue
+			}
+			b.invalid(err)
+		}
+	}},
+	{Name: "tables/time to live", Run: func(b *bench) {
 		name := b.table(layout{})
 		describe := func() *types.TimeToLiveDescription {
 			b.Helper()
@@ -152,7 +193,7 @@ var tables = []Check{
 		b.equal("status", describe().TimeToLiveStatus, types.TimeToLiveStatusEnabled)
 		b.equal("attribute", *describe().AttributeName, "expires_at")
 	}},
-	{Name: "tables/an expired item can be read until it is swept", run: func(b *bench) {
+	{Name: "tables/an expired item can be read until it is swept", Run: func(b *bench) {
 		name := b.table(layout{})
 		_, err := b.client.UpdateTimeToLive(b.Context(), &dynamodb.UpdateTimeToLiveInput{
 			TableName:               &name,
@@ -163,7 +204,7 @@ var tables = []Check{
 		b.put(name, expired)
 		b.is(b.get(name, item("pk", "a")), expired)
 	}},
-	{Name: "tables/continuous backups", run: func(b *bench) {
+	{Name: "tables/continuous backups", Run: func(b *bench) {
 		name := b.table(layout{})
 		_, err := b.client.UpdateContinuousBackups(b.Context(), &dynamodb.UpdateContinuousBackupsInput{
 			TableName:                        &name,

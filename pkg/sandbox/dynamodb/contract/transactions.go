@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/billable-events/billable/pkg/sandbox/conformance"
 )
 
 func putting(table string, made attributes) types.TransactWriteItem {
@@ -39,8 +41,8 @@ func (b *bench) cancelled(err error, codes ...string) []types.CancellationReason
 	return cancelled.CancellationReasons
 }
 
-var transactions = []Check{
-	{Name: "transactions/all kinds of actions on two tables", run: func(b *bench) {
+var transactions = []check{
+	{Name: "transactions/all kinds of actions on two tables", Run: func(b *bench) {
 		one, two := b.table(layout{}), b.table(layout{sort: types.ScalarAttributeTypeN})
 		b.put(one, item("pk", "update", "x", 1))
 		b.put(one, item("pk", "delete"))
@@ -62,7 +64,7 @@ var transactions = []Check{
 		b.is(b.get(one, item("pk", "update")), item("pk", "update", "x", 2))
 		b.is(b.get(one, item("pk", "delete")), nil)
 	}},
-	{Name: "transactions/every failing action has its reason and old item", run: func(b *bench) {
+	{Name: "transactions/every failing action has its reason and old item", Run: func(b *bench) {
 		table := b.table(layout{})
 		b.put(table, item("pk", "a", "x", 1))
 		b.put(table, item("pk", "b", "x", 2))
@@ -89,7 +91,61 @@ var transactions = []Check{
 		}
 		b.is(b.get(table, item("pk", "b")), item("pk", "b", "x", 2))
 	}},
-	{Name: "transactions/an update that does not fit its item", run: func(b *bench) {
+	{Name: "transactions/the old item of every kind of action", Run: func(b *bench) {
+		table := b.table(layout{})
+		var want []attributes
+		for _, key := range []string{"check", "put", "update", "delete"} {
+			made := item("pk", key, "x", 1)
+			b.put(table, made)
+			want = append(want, made)
+		}
+		onlyNew, old := aws.String("attribute_not_exists(pk)"), types.ReturnValuesOnConditionCheckFailureAllOld
+		reasons := b.cancelled(b.transact(
+			types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+				TableName: &table, Key: item("pk", "check"), ConditionExpression: onlyNew, ReturnValuesOnConditionCheckFailure: old,
+			}},
+			types.TransactWriteItem{Put: &types.Put{
+				TableName: &table, Item: item("pk", "put"), ConditionExpression: onlyNew, ReturnValuesOnConditionCheckFailure: old,
+			}},
+			types.TransactWriteItem{Update: &types.Update{
+				TableName: &table, Key: item("pk", "update"), UpdateExpression: aws.String("SET x = :x"), ExpressionAttributeValues: item(":x", 2),
+				ConditionExpression: onlyNew, ReturnValuesOnConditionCheckFailure: old,
+			}},
+			types.TransactWriteItem{Delete: &types.Delete{
+				TableName: &table, Key: item("pk", "delete"), ConditionExpression: onlyNew, ReturnValuesOnConditionCheckFailure: old,
+			}},
+		), "ConditionalCheckFailed", "ConditionalCheckFailed", "ConditionalCheckFailed", "ConditionalCheckFailed")
+		for i, reason := range reasons {
+			b.is(reason.Item, want[i])
+			b.is(b.get(table, item("pk", want[i]["pk"])), want[i])
+		}
+	}},
+	{Name: "transactions/a check changes nothing", Run: func(b *bench) {
+		table := b.table(layout{})
+		check := types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+			TableName: &table, Key: item("pk", "a"), ConditionExpression: aws.String("attribute_not_exists(pk)"),
+		}}
+		b.must(b.transact(check))
+		b.is(b.get(table, item("pk", "a")), nil)
+		b.put(table, item("pk", "a", "x", 1))
+		b.cancelled(b.transact(check), "ConditionalCheckFailed")
+		b.is(b.get(table, item("pk", "a")), item("pk", "a", "x", 1))
+	}},
+	{Name: "transactions/an item that becomes too large", Run: func(b *bench) {
+		table := b.table(layout{})
+		b.put(table, item("pk", "a", "data", strings.Repeat("x", limit400KB-20)))
+		if b.transact(
+			putting(table, item("pk", "new")),
+			types.TransactWriteItem{Update: &types.Update{
+				TableName: &table, Key: item("pk", "a"), UpdateExpression: aws.String("SET x = :x"), ExpressionAttributeValues: item(":x", strings.Repeat("x", 20)),
+			}},
+		) == nil {
+			b.Fatal("an item has more than 400 KB")
+		}
+		b.is(b.get(table, item("pk", "new")), nil)
+		b.equal("attributes", len(b.get(table, item("pk", "a"))), 2)
+	}},
+	{Name: "transactions/an update that does not fit its item", Run: func(b *bench) {
 		table := b.table(layout{})
 		b.put(table, item("pk", "a", "x", "text"))
 		b.cancelled(b.transact(
@@ -100,7 +156,7 @@ var transactions = []Check{
 		), "None", "ValidationError")
 		b.is(b.get(table, item("pk", "new")), nil)
 	}},
-	{Name: "transactions/one action per item", run: func(b *bench) {
+	{Name: "transactions/one action per item", Run: func(b *bench) {
 		table := b.table(layout{})
 		err := b.transact(
 			putting(table, item("pk", "a")),
@@ -109,7 +165,7 @@ var transactions = []Check{
 		b.invalid(err, "Transaction request cannot include multiple operations on one item")
 		b.is(b.get(table, item("pk", "a")), nil)
 	}},
-	{Name: "transactions/100 actions", run: func(b *bench) {
+	{Name: "transactions/100 actions", Run: func(b *bench) {
 		table := b.table(layout{})
 		var items []types.TransactWriteItem
 		for i := range 100 {
@@ -120,7 +176,7 @@ var transactions = []Check{
 		b.invalid(b.transact(append(items, putting(table, item("pk", "100")))...))
 		b.is(b.get(table, item("pk", "100")), nil)
 	}},
-	{Name: "transactions/4 MB", run: func(b *bench) {
+	{Name: "transactions/4 MB", Run: func(b *bench) {
 		table := b.table(layout{})
 		var items []types.TransactWriteItem
 		for i := range 11 {
@@ -132,33 +188,51 @@ var transactions = []Check{
 		}
 		b.is(b.get(table, item("pk", "10")), nil)
 	}},
-	{Name: "transactions/no such table", run: func(b *bench) {
+	{Name: "transactions/no such table", Run: func(b *bench) {
 		table := b.table(layout{})
 		var notFound *types.ResourceNotFoundException
-		if err := b.transact(putting(table, item("pk", "a")), putting("contract-"+rand.Text(), item("pk", "a"))); !errors.As(err, &notFound) {
+		if err := b.transact(putting(table, item("pk", "a")), putting(conformance.Name(), item("pk", "a"))); !errors.As(err, &notFound) {
 			b.Fatalf("error %v, want ResourceNotFoundException", err)
 		}
 		b.is(b.get(table, item("pk", "a")), nil)
 	}},
-	{Name: "transactions/expressions are checked", run: func(b *bench) {
+	{Name: "transactions/expressions are checked", Run: func(b *bench) {
 		table := b.table(layout{})
 		b.invalid(b.transact(types.TransactWriteItem{Put: &types.Put{
 			TableName: &table, Item: item("pk", "a"), ConditionExpression: aws.String("x = :x"), ExpressionAttributeValues: item(":x", 1, ":y", 1),
 		}}), "unused in expressions: keys: {:y}")
 	}},
-	{Name: "transactions/a token makes them idempotent", run: func(b *bench) {
+	{Name: "transactions/a token makes them idempotent", Run: func(b *bench) {
 		table := b.table(layout{})
 		send := tokenSender(b, table)
 		b.must(send(1))
 		b.must(send(1))
-		b.is(b.get(table, item("pk", "a")), item("pk", "a", "x", 1))
+		b.put(table, item("pk", "a", "x", 5))
+		b.must(send(1))
+		b.is(b.get(table, item("pk", "a")), item("pk", "a", "x", 5))
 		var mismatch *types.IdempotentParameterMismatchException
 		if err := send(2); !errors.As(err, &mismatch) {
 			b.Fatalf("error %v, want IdempotentParameterMismatchException", err)
 		}
-		b.is(b.get(table, item("pk", "a")), item("pk", "a", "x", 1))
+		b.is(b.get(table, item("pk", "a")), item("pk", "a", "x", 5))
+		b.must(tokenSender(b, table)(2)) // under another token
+		b.is(b.get(table, item("pk", "a")), item("pk", "a", "x", 7))
 	}},
-	{Name: "transactions/a token is good for 10 minutes", Lasts: 10 * time.Minute, run: func(b *bench) {
+	{Name: "transactions/a token has 36 characters", Run: func(b *bench) {
+		table := b.table(layout{})
+		for length, accepted := range map[int]bool{36: true, 37: false} {
+			_, err := b.client.TransactWriteItems(b.Context(), &dynamodb.TransactWriteItemsInput{
+				ClientRequestToken: aws.String(strings.Repeat("t", length)),
+				TransactItems:      []types.TransactWriteItem{putting(table, item("pk", "a"))},
+			})
+			if accepted {
+				b.must(err)
+			} else {
+				b.invalid(err)
+			}
+		}
+	}},
+	{Name: "transactions/a token is good for 10 minutes", Lasts: 10 * time.Minute, Run: func(b *bench) {
 		table := b.table(layout{})
 		send := tokenSender(b, table)
 		b.must(send(1))
@@ -169,7 +243,7 @@ var transactions = []Check{
 		b.must(send(1))
 		b.is(b.get(table, item("pk", "a")), item("pk", "a", "x", 2))
 	}},
-	{Name: "transactions/a cancelled one leaves its token free", run: func(b *bench) {
+	{Name: "transactions/a cancelled one leaves its token free", Run: func(b *bench) {
 		table := b.table(layout{})
 		token := rand.Text()
 		send := func() error {
@@ -187,7 +261,7 @@ var transactions = []Check{
 		b.must(send())
 		b.is(b.get(table, item("pk", "a")), item("pk", "a", "x", 1))
 	}},
-	{Name: "transactions/reads", run: func(b *bench) {
+	{Name: "transactions/reads", Run: func(b *bench) {
 		one, two := b.table(layout{}), b.table(layout{})
 		b.put(one, item("pk", "a", "x", 1, "y", 2))
 		b.put(two, item("pk", "a", "z", 3))
@@ -202,7 +276,28 @@ var transactions = []Check{
 		b.is(got.Responses[1].Item, nil)
 		b.is(got.Responses[2].Item, item("y", 2))
 	}},
-	{Name: "transactions/100 reads", run: func(b *bench) {
+	{Name: "transactions/reads that are refused", Run: func(b *bench) {
+		table := b.table(layout{})
+		read := func(table string, keys ...attributes) error {
+			var gets []types.TransactGetItem
+			for _, key := range keys {
+				gets = append(gets, types.TransactGetItem{Get: &types.Get{TableName: &table, Key: key}})
+			}
+			_, err := b.client.TransactGetItems(b.Context(), &dynamodb.TransactGetItemsInput{TransactItems: gets})
+			return err
+		}
+		b.invalid(read(table, item("pk", "a"), item("pk", "b"), item("pk", "a")), "multiple operations on one item")
+		b.code(read(conformance.Name(), item("pk", "a")), "ResourceNotFoundException")
+		for i := range 11 {
+			b.put(table, item("pk", fmt.Sprint(i), "data", strings.Repeat("x", 390<<10)))
+		}
+		_, keys := numbered(11)
+		b.must(read(table, keys[:10]...))
+		if read(table, keys...) == nil {
+			b.Fatal("4.2 MB were read")
+		}
+	}},
+	{Name: "transactions/100 reads", Run: func(b *bench) {
 		table := b.table(layout{})
 		var gets []types.TransactGetItem
 		for i := range 101 {

@@ -82,8 +82,8 @@ var failingUpdates = []updating{
 	{update: "SET x = :one,", values: item(":one", 1)},
 }
 
-var updates = slices.Concat(becoming(), []Check{
-	{Name: "updates/a failing update changes nothing", run: func(b *bench) {
+var updates = slices.Concat(becoming(), []check{
+	{Name: "updates/a failing update changes nothing", Run: func(b *bench) {
 		table := b.table(layout{})
 		before := item("pk", "a", "x", 1, "s", "t", "l", []any{1}, "m", item("y", 1))
 		b.put(table, before)
@@ -96,7 +96,7 @@ var updates = slices.Concat(becoming(), []Check{
 			b.is(b.get(table, item("pk", "a")), before)
 		}
 	}},
-	{Name: "updates/the last clause fails, the first does nothing", run: func(b *bench) {
+	{Name: "updates/the last clause fails, the first does nothing", Run: func(b *bench) {
 		table := b.table(layout{})
 		before := item("pk", "a", "n", 1, "s", "t", "l", []any{1}, "m", item("y", 1))
 		b.put(table, before)
@@ -106,14 +106,14 @@ var updates = slices.Concat(becoming(), []Check{
 		b.invalid(err)
 		b.is(b.get(table, item("pk", "a")), before)
 	}},
-	{Name: "updates/a sum that does not fit a number", run: func(b *bench) {
+	{Name: "updates/a sum that does not fit a number", Run: func(b *bench) {
 		table := b.table(layout{})
 		b.put(table, item("pk", "a", "n", number("9e125")))
 		_, err := b.tryUpdate(table, updating{update: "SET n = n + n"})
 		b.invalid(err)
 		b.is(b.get(table, item("pk", "a")), item("pk", "a", "n", number("9"+strings.Repeat("0", 125))))
 	}},
-	{Name: "updates/what they return", run: func(b *bench) {
+	{Name: "updates/what they return", Run: func(b *bench) {
 		for returns, want := range map[types.ReturnValue]attributes{
 			types.ReturnValueNone:       nil,
 			types.ReturnValueAllOld:     item("pk", "a", "x", 1, "y", 1, "gone", 1),
@@ -128,7 +128,14 @@ var updates = slices.Concat(becoming(), []Check{
 			}), want)
 		}
 	}},
-	{Name: "updates/a new item has no old values", run: func(b *bench) {
+	{Name: "updates/they return what changed of a map", Run: func(b *bench) {
+		table := b.table(layout{})
+		b.put(table, item("pk", "a", "m", item("x", 1, "y", 1), "l", []any{0, 1, 2}))
+		b.is(b.update(table, updating{
+			update: "SET m.x = :x, l[1] = :x", values: item(":x", 5), returns: types.ReturnValueUpdatedNew,
+		}), item("m", item("x", 5), "l", []any{5}))
+	}},
+	{Name: "updates/a new item has no old values", Run: func(b *bench) {
 		for _, returns := range []types.ReturnValue{types.ReturnValueAllOld, types.ReturnValueUpdatedOld} {
 			table := b.table(layout{})
 			b.is(b.update(table, updating{update: "SET x = :x", values: item(":x", 2), returns: returns}), nil)
@@ -137,9 +144,9 @@ var updates = slices.Concat(becoming(), []Check{
 })
 
 // becoming makes a check of each row of updateTable.
-func becoming() (checks []Check) {
+func becoming() (checks []check) {
 	for _, row := range updateTable {
-		checks = append(checks, Check{Name: "updates/" + row.name, run: func(b *bench) {
+		checks = append(checks, check{Name: "updates/" + row.name, Run: func(b *bench) {
 			table := b.table(layout{})
 			if row.before != nil {
 				b.put(table, row.before)

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -10,8 +11,8 @@ import (
 
 const limit400KB = 400 << 10
 
-var validations = []Check{
-	{Name: "validations/placeholders must be defined and used", run: func(b *bench) {
+var validations = []check{
+	{Name: "validations/placeholders must be defined and used", Run: func(b *bench) {
 		table := b.table(layout{})
 		for _, c := range []struct {
 			updating
@@ -32,14 +33,14 @@ var validations = []Check{
 		}
 		b.is(b.get(table, item("pk", "a")), nil)
 	}},
-	{Name: "validations/one placeholder in two expressions", run: func(b *bench) {
+	{Name: "validations/one placeholder in two expressions", Run: func(b *bench) {
 		table := b.table(layout{})
 		b.put(table, item("pk", "a", "x", 1))
 		b.is(b.update(table, updating{
 			update: "SET y = :x", condition: "x = :x", values: item(":x", 1), returns: types.ReturnValueUpdatedNew,
 		}), item("y", 1))
 	}},
-	{Name: "validations/reserved words", run: func(b *bench) {
+	{Name: "validations/reserved words", Run: func(b *bench) {
 		table := b.table(layout{})
 		for _, reserved := range []string{"name", "Status", "TTL", "owner", "zone", "count"} {
 			_, err := b.tryUpdate(table, updating{update: "SET " + reserved + " = :x", values: item(":x", 1)})
@@ -51,14 +52,14 @@ var validations = []Check{
 			update: "SET #s = :x", names: map[string]string{"#s": "status"}, values: item(":x", 1), returns: types.ReturnValueAllNew,
 		}), item("pk", "a", "status", 1))
 	}},
-	{Name: "validations/syntax errors", run: func(b *bench) {
+	{Name: "validations/syntax errors", Run: func(b *bench) {
 		table := b.table(layout{})
 		_, err := b.tryUpdate(table, updating{update: "SET x = :x garbage", values: item(":x", 1)})
 		b.invalid(err, "Invalid UpdateExpression: Syntax error; token: ", "garbage")
 		_, err = b.tryUpdate(table, updating{update: "SET x = 5"})
 		b.invalid(err, "Syntax error; token: ")
 	}},
-	{Name: "validations/keys of items", run: func(b *bench) {
+	{Name: "validations/keys of items", Run: func(b *bench) {
 		table := b.table(layout{sort: types.ScalarAttributeTypeN})
 		for _, c := range []struct {
 			item    attributes
@@ -77,7 +78,7 @@ var validations = []Check{
 		}
 		b.put(table, item("pk", strings.Repeat("k", 2048), "sk", 1))
 	}},
-	{Name: "validations/keys of requests", run: func(b *bench) {
+	{Name: "validations/keys of requests", Run: func(b *bench) {
 		table := b.table(layout{sort: types.ScalarAttributeTypeN})
 		for _, key := range []attributes{
 			item("pk", "a"), item("sk", 1), item("pk", "a", "sk", "1"), item("pk", "a", "sk", 1, "x", 1), item("pk", "a", "x", 1),
@@ -90,7 +91,7 @@ var validations = []Check{
 			}
 		}
 	}},
-	{Name: "validations/sort keys have 1024 bytes", run: func(b *bench) {
+	{Name: "validations/sort keys have 1024 bytes", Run: func(b *bench) {
 		table := b.table(layout{sort: types.ScalarAttributeTypeS})
 		b.put(table, item("pk", "a", "sk", strings.Repeat("k", 1024)))
 		for _, sort := range []string{"", strings.Repeat("k", 1025)} {
@@ -98,12 +99,12 @@ var validations = []Check{
 			b.invalid(err)
 		}
 	}},
-	{Name: "validations/empty binary keys", run: func(b *bench) {
+	{Name: "validations/empty binary keys", Run: func(b *bench) {
 		table := b.table(layout{sort: types.ScalarAttributeTypeB})
 		_, err := b.client.PutItem(b.Context(), &dynamodb.PutItemInput{TableName: &table, Item: item("pk", "a", "sk", []byte{})})
 		b.invalid(err)
 	}},
-	{Name: "validations/keys never collide", run: func(b *bench) {
+	{Name: "validations/keys never collide", Run: func(b *bench) {
 		table := b.table(layout{sort: types.ScalarAttributeTypeS})
 		keys := []attributes{
 			item("pk", "a.b", "sk", "c"), item("pk", "a", "sk", "b.c"), item("pk", "a|b", "sk", "c"), item("pk", "a", "sk", "b|c"),
@@ -116,13 +117,13 @@ var validations = []Check{
 			b.is(b.get(table, key), item("pk", key["pk"], "sk", key["sk"], "i", i))
 		}
 	}},
-	{Name: "validations/equal numbers are one key", run: func(b *bench) {
+	{Name: "validations/equal numbers are one key", Run: func(b *bench) {
 		table := b.table(layout{sort: types.ScalarAttributeTypeN})
 		b.put(table, item("pk", "a", "sk", number("1.0"), "x", 1))
 		b.put(table, item("pk", "a", "sk", number("1"), "x", 2))
 		b.is(b.get(table, item("pk", "a", "sk", number("100e-2"))), item("pk", "a", "sk", 1, "x", 2))
 	}},
-	{Name: "validations/an item has 400 KB, names included", run: func(b *bench) {
+	{Name: "validations/an item has 400 KB, names included", Run: func(b *bench) {
 		table := b.table(layout{})
 		room := limit400KB - len("pk") - len("a") - len("data")
 		put := func(size int) error {
@@ -134,7 +135,7 @@ var validations = []Check{
 		_, err := b.tryUpdate(table, updating{update: "SET x = :x", values: item(":x", "y")})
 		b.invalid(err, "Item size to update has exceeded the maximum allowed size")
 	}},
-	{Name: "validations/nesting has 32 levels", run: func(b *bench) {
+	{Name: "validations/nesting has 32 levels", Run: func(b *bench) {
 		table := b.table(layout{})
 		nested := func(levels int) types.AttributeValue {
 			deep := value("bottom")
@@ -147,7 +148,23 @@ var validations = []Check{
 		_, err := b.client.PutItem(b.Context(), &dynamodb.PutItemInput{TableName: &table, Item: item("pk", "a", "deep", nested(40))})
 		b.invalid(err)
 	}},
-	{Name: "validations/an expression has 4 KB", run: func(b *bench) {
+	{Name: "validations/IN has 100 values", Run: func(b *bench) {
+		table := b.table(layout{})
+		for count, accepted := range map[int]bool{100: true, 101: false} {
+			values, names := attributes{}, []string{}
+			for i := range count {
+				name := fmt.Sprint(":v", i)
+				values[name], names = value(i), append(names, name)
+			}
+			err := b.holds(table, "n IN ("+strings.Join(names, ",")+") OR attribute_not_exists(pk)", values)
+			if accepted {
+				b.must(err)
+			} else {
+				b.invalid(err)
+			}
+		}
+	}},
+	{Name: "validations/an expression has 4 KB", Run: func(b *bench) {
 		table := b.table(layout{})
 		_, err := b.client.PutItem(b.Context(), &dynamodb.PutItemInput{
 			TableName: &table, Item: item("pk", "a"), ConditionExpression: aws.String("attribute_not_exists(pk)" + strings.Repeat(" ", 4096)),

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -15,8 +16,8 @@ import (
 
 const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 
-var bodies = []Check{
-	{Name: "bodies/every permitted character", run: func(b *bench) {
+var bodies = []check{
+	{Name: "bodies/every permitted character", Run: func(b *bench) {
 		url := b.queue(nil)
 		for _, body := range []string{
 			"\t\n\r ~", "<a href=\"x\">&amp;</a>", "\u007f\u0085\ud7ff", "\ue000\ufffd", "\U00010000😀\U0010ffff", "null", " ", "\u2028\u2029",
@@ -27,15 +28,42 @@ var bodies = []Check{
 			b.delete(url, got.ReceiptHandle)
 		}
 	}},
-	{Name: "bodies/characters outside the permitted", run: func(b *bench) {
+	{Name: "bodies/all permitted characters", Run: func(b *bench) {
 		url := b.queue(nil)
-		for _, body := range []string{"\x00", "a\x01b", "\x0b", "\x1f", "\ufffe", "\uffff"} {
+		var body strings.Builder
+		send := func() {
+			b.send(url, body.String())
+			got := b.one(url)
+			if *got.Body != body.String() {
+				b.Errorf("%d bytes of characters came back as %d others", body.Len(), len(*got.Body))
+			}
+			b.delete(url, got.ReceiptHandle)
+			body.Reset()
+		}
+		for _, part := range [][2]rune{{'\t', '\n'}, {'\r', '\r'}, {0x20, 0xd7ff}, {0xe000, 0xfffd}, {0x10000, 0x10ffff}} {
+			for char := part[0]; char <= part[1]; char++ {
+				if body.WriteRune(char); body.Len() > mebibyte-utf8.UTFMax {
+					send()
+				}
+			}
+		}
+		send()
+	}},
+	{Name: "bodies/characters outside the permitted", Run: func(b *bench) {
+		url := b.queue(nil)
+		outside := []string{"\ufffe", "\uffff", "a\x01b"}
+		for char := range ' ' {
+			if !strings.ContainsRune("\t\n\r", char) {
+				outside = append(outside, string(char))
+			}
+		}
+		for _, body := range outside {
 			_, err := b.client.SendMessage(b.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body})
 			fails[*types.InvalidMessageContents](b, err)
 		}
 		b.none(url)
 	}},
-	{Name: "bodies/attributes of all types", run: func(b *bench) {
+	{Name: "bodies/attributes of all types", Run: func(b *bench) {
 		url := b.queue(nil)
 		binary := []byte{0, 1, 0xff, 0xfe}
 		sent := map[string]types.MessageAttributeValue{
@@ -55,7 +83,7 @@ var bodies = []Check{
 			b.Errorf("attributes are %v, want %v", got, sent)
 		}
 	}},
-	{Name: "bodies/attributes chosen by name and prefix", run: func(b *bench) {
+	{Name: "bodies/attributes chosen by name and prefix", Run: func(b *bench) {
 		url := b.queue(map[string]string{"VisibilityTimeout": "0"})
 		b.sendInput(&sqs.SendMessageInput{
 			QueueUrl: &url, MessageBody: aws.String("x"),
@@ -78,7 +106,7 @@ var bodies = []Check{
 			}
 		}
 	}},
-	{Name: "bodies/system attributes", Lasts: time.Second, run: func(b *bench) {
+	{Name: "bodies/system attributes", Lasts: time.Second, Run: func(b *bench) {
 		url := b.queue(map[string]string{"VisibilityTimeout": "0"})
 		before := time.Now().Add(-5 * time.Second)
 		b.sendInput(&sqs.SendMessageInput{
@@ -104,7 +132,7 @@ var bodies = []Check{
 			b.Error("no sender")
 		}
 	}},
-	{Name: "bodies/system attributes only when asked for", run: func(b *bench) {
+	{Name: "bodies/system attributes only when asked for", Run: func(b *bench) {
 		url := b.queue(map[string]string{"VisibilityTimeout": "0"})
 		b.send(url, "x")
 		got := b.receiveInput(&sqs.ReceiveMessageInput{QueueUrl: &url, WaitTimeSeconds: 1})
@@ -117,7 +145,7 @@ var bodies = []Check{
 		equal(b, "attributes asked for", len(got[0].Attributes), 2)
 		equal(b, "receive count", got[0].Attributes["ApproximateReceiveCount"], "2")
 	}},
-	{Name: "bodies/the trace header does not count toward the size", run: func(b *bench) {
+	{Name: "bodies/the trace header does not count toward the size", Run: func(b *bench) {
 		url := b.queue(map[string]string{"MaximumMessageSize": "1024"})
 		b.sendInput(&sqs.SendMessageInput{
 			QueueUrl: &url, MessageBody: aws.String(strings.Repeat("x", 1024)),

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-var concurrency = []Check{
-	{Name: "concurrency/many senders, many polls", Lasts: 3 * time.Second, run: func(b *bench) {
+var concurrency = []check{
+	{Name: "concurrency/many senders, many polls", Lasts: 3 * time.Second, Run: func(b *bench) {
 		const senders, batchesEach, polls = 8, 10, 16
 		url := b.queue(nil)
 

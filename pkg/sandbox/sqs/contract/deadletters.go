@@ -3,6 +3,7 @@ package contract
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,8 +21,8 @@ func (b *bench) pair(maxReceives string, attributes map[string]string) (source, 
 	return b.queue(merged), deadLetters
 }
 
-var deadLetters = []Check{
-	{Name: "dead letters/moved by the receive after the last", run: func(b *bench) {
+var deadLetters = []check{
+	{Name: "dead letters/moved by the receive after the last", Run: func(b *bench) {
 		source, deadLetters := b.pair("2", map[string]string{"VisibilityTimeout": "0"})
 		b.sendInput(&sqs.SendMessageInput{
 			QueueUrl: &source, MessageBody: aws.String("x"),
@@ -38,7 +39,7 @@ var deadLetters = []Check{
 		equal(b, "attribute", aws.ToString(moved.MessageAttributes["a"].StringValue), "1")
 		equal(b, "sent time", moved.Attributes["SentTimestamp"], second.Attributes["SentTimestamp"])
 	}},
-	{Name: "dead letters/they know their source", run: func(b *bench) {
+	{Name: "dead letters/they know their source", Run: func(b *bench) {
 		source, deadLetters := b.pair("1", map[string]string{"VisibilityTimeout": "0"})
 		b.send(source, "x")
 		if got, ok := b.one(source).Attributes["DeadLetterQueueSourceArn"]; ok {
@@ -47,7 +48,7 @@ var deadLetters = []Check{
 		b.none(source)
 		equal(b, "source", b.one(deadLetters).Attributes["DeadLetterQueueSourceArn"], b.arn(source))
 	}},
-	{Name: "dead letters/receives count over all queues", run: func(b *bench) {
+	{Name: "dead letters/receives count over all queues", Run: func(b *bench) {
 		source, deadLetters := b.pair("2", map[string]string{"VisibilityTimeout": "0"})
 		b.send(source, "x")
 		b.one(source)
@@ -55,7 +56,7 @@ var deadLetters = []Check{
 		b.none(source)
 		equal(b, "receive count", b.one(deadLetters).Attributes["ApproximateReceiveCount"], "3")
 	}},
-	{Name: "dead letters/releases and expiries count", Lasts: time.Second, run: func(b *bench) {
+	{Name: "dead letters/releases and expiries count", Lasts: time.Second, Run: func(b *bench) {
 		source, deadLetters := b.pair("2", map[string]string{"VisibilityTimeout": "1"})
 		b.send(source, "x")
 		b.must(b.changeVisibility(source, b.one(source).ReceiptHandle, 0))
@@ -64,7 +65,7 @@ var deadLetters = []Check{
 		b.none(source)
 		b.one(deadLetters)
 	}},
-	{Name: "dead letters/a poll goes on to the next message", run: func(b *bench) {
+	{Name: "dead letters/a poll goes on to the next message", Run: func(b *bench) {
 		source, deadLetters := b.pair("1", map[string]string{"VisibilityTimeout": "0"})
 		b.send(source, "old")
 		b.one(source)
@@ -72,7 +73,7 @@ var deadLetters = []Check{
 		equal(b, "body", *b.one(source).Body, "new")
 		equal(b, "body of the dead letter", *b.one(deadLetters).Body, "old")
 	}},
-	{Name: "dead letters/a poll on the dead-letter queue is woken", Lasts: time.Second, run: func(b *bench) {
+	{Name: "dead letters/a poll on the dead-letter queue is woken", Lasts: time.Second, Run: func(b *bench) {
 		source, deadLetters := b.pair("1", map[string]string{"VisibilityTimeout": "1"})
 		b.send(source, "x")
 		b.one(source)
@@ -81,7 +82,7 @@ var deadLetters = []Check{
 		b.within(messages, took, time.Second)
 		<-done
 	}},
-	{Name: "dead letters/retention goes on from the send", Lasts: 2 * time.Minute, run: func(b *bench) {
+	{Name: "dead letters/retention goes on from the send", Lasts: 2 * time.Minute, Run: func(b *bench) {
 		deadLetters := b.queue(map[string]string{"MessageRetentionPeriod": "90", "VisibilityTimeout": "0"})
 		attributes := redrive(b.arn(deadLetters), "1")
 		attributes["VisibilityTimeout"] = "0"
@@ -94,7 +95,7 @@ var deadLetters = []Check{
 		time.Sleep(11 * time.Second)
 		b.none(deadLetters)
 	}},
-	{Name: "dead letters/policy", run: func(b *bench) {
+	{Name: "dead letters/policy", Run: func(b *bench) {
 		target := b.arn(b.queue(nil))
 		url := b.queue(nil)
 		for _, policy := range []string{
@@ -114,12 +115,19 @@ var deadLetters = []Check{
 		}
 		b.must(b.setAttributes(url, redrive(target, `"3"`)))
 		b.must(b.setAttributes(url, redrive(target, "1000")))
-		b.must(b.setAttributes(url, map[string]string{"RedrivePolicy": ""}))
-		if got, ok := b.attributes(url)["RedrivePolicy"]; ok {
+	}},
+	{Name: "dead letters/a policy is removed by an empty one", Run: func(b *bench) {
+		source, deadLetters := b.pair("1", map[string]string{"VisibilityTimeout": "0"})
+		b.must(b.setAttributes(source, map[string]string{"RedrivePolicy": ""}))
+		if got, ok := b.attributes(source)["RedrivePolicy"]; ok {
 			b.Errorf("the removed policy is %s", got)
 		}
+		b.send(source, "x")
+		b.one(source)
+		b.one(source)
+		b.none(deadLetters)
 	}},
-	{Name: "dead letters/sources are listed", run: func(b *bench) {
+	{Name: "dead letters/sources are listed", Run: func(b *bench) {
 		source, deadLetters := b.pair("1", nil)
 		other := b.queue(redrive(b.arn(deadLetters), "5"))
 		b.queue(nil)
@@ -131,8 +139,34 @@ var deadLetters = []Check{
 		if !slices.Equal(got.QueueUrls, want) {
 			b.Errorf("sources are %v, want %v", got.QueueUrls, want)
 		}
+		none, err := b.client.ListDeadLetterSourceQueues(b.Context(), &sqs.ListDeadLetterSourceQueuesInput{QueueUrl: &source})
+		b.must(err)
+		equal(b, "sources of a source", len(none.QueueUrls), 0)
 	}},
-	{Name: "dead letters/allow policy", run: func(b *bench) {
+	{Name: "dead letters/sources are listed page by page", Run: func(b *bench) {
+		deadLetters := b.queue(nil)
+		var want, got []string
+		for range 5 {
+			want = append(want, b.queue(redrive(b.arn(deadLetters), "1")))
+		}
+		pages := sqs.NewListDeadLetterSourceQueuesPaginator(b.client, &sqs.ListDeadLetterSourceQueuesInput{
+			QueueUrl: &deadLetters, MaxResults: aws.Int32(2),
+		})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(b.Context())
+			b.must(err)
+			if len(page.QueueUrls) > 2 {
+				b.Errorf("%d sources on a page of 2", len(page.QueueUrls))
+			}
+			got = append(got, page.QueueUrls...)
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			b.Errorf("sources are %v, want %v", got, want)
+		}
+	}},
+	{Name: "dead letters/allow policy", Run: func(b *bench) {
 		deadLetters, source, other := b.queue(nil), b.queue(nil), b.queue(nil)
 		allow := func(policy string) {
 			b.Helper()
@@ -152,6 +186,20 @@ var deadLetters = []Check{
 		b.must(b.setAttributes(other, policy))
 		if b.setAttributes(deadLetters, map[string]string{"RedriveAllowPolicy": `{"redrivePermission":"some"}`}) == nil {
 			b.Error("an unknown permission was accepted")
+		}
+	}},
+	{Name: "dead letters/allow policy by queue names one to ten", Run: func(b *bench) {
+		deadLetters := b.queue(nil)
+		for count, accepted := range map[int]bool{0: false, 1: true, 10: true, 11: false} {
+			arns := strings.Join(slices.Repeat([]string{`"` + b.arn(deadLetters) + `"`}, count), ",")
+			policy := `{"redrivePermission":"byQueue","sourceQueueArns":[` + arns + `]}`
+			if err := b.setAttributes(deadLetters, map[string]string{"RedriveAllowPolicy": policy}); (err == nil) != accepted {
+				b.Errorf("%d sources: the error is %v", count, err)
+			}
+		}
+		policy := `{"redrivePermission":"allowAll","sourceQueueArns":["` + b.arn(deadLetters) + `"]}`
+		if b.setAttributes(deadLetters, map[string]string{"RedriveAllowPolicy": policy}) == nil {
+			b.Error("allowAll took a list of sources")
 		}
 	}},
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
-var identity = []Check{
-	{Name: "identity/the id stays, the handle changes", run: func(b *bench) {
+var identity = []check{
+	{Name: "identity/the id stays, the handle changes", Run: func(b *bench) {
 		url := b.queue(map[string]string{"VisibilityTimeout": "0"})
 		sent := b.send(url, "x")
 		first, second := b.one(url), b.one(url)
@@ -19,7 +19,7 @@ var identity = []Check{
 			b.Error("two receives have one handle")
 		}
 	}},
-	{Name: "identity/equal bodies are different messages", run: func(b *bench) {
+	{Name: "identity/equal bodies are different messages", Run: func(b *bench) {
 		url := b.queue(nil)
 		first, second := b.send(url, "x"), b.send(url, "x")
 		if *first.MessageId == *second.MessageId {
@@ -27,7 +27,7 @@ var identity = []Check{
 		}
 		b.counts(url, "2", "0", "0")
 	}},
-	{Name: "identity/deleting twice", run: func(b *bench) {
+	{Name: "identity/deleting twice", Run: func(b *bench) {
 		url := b.queue(nil)
 		b.send(url, "x")
 		handle := b.one(url).ReceiptHandle
@@ -35,7 +35,7 @@ var identity = []Check{
 		b.delete(url, handle)
 		b.counts(url, "0", "0", "0")
 	}},
-	{Name: "identity/a stale handle deletes nothing", Lasts: time.Second, run: func(b *bench) {
+	{Name: "identity/a stale handle deletes nothing", Lasts: time.Second, Run: func(b *bench) {
 		url := b.queue(map[string]string{"VisibilityTimeout": "1"})
 		b.send(url, "x")
 		stale := b.one(url).ReceiptHandle
@@ -46,7 +46,7 @@ var identity = []Check{
 		b.delete(url, latest)
 		b.counts(url, "0", "0", "0")
 	}},
-	{Name: "identity/an expired handle still deletes", Lasts: time.Second, run: func(b *bench) {
+	{Name: "identity/an expired handle still deletes", Lasts: time.Second, Run: func(b *bench) {
 		url := b.queue(map[string]string{"VisibilityTimeout": "1"})
 		b.send(url, "x")
 		handle := b.one(url).ReceiptHandle
@@ -55,7 +55,7 @@ var identity = []Check{
 		b.delete(url, handle)
 		b.counts(url, "0", "0", "0")
 	}},
-	{Name: "identity/garbage is no handle", run: func(b *bench) {
+	{Name: "identity/garbage is no handle", Run: func(b *bench) {
 		url := b.queue(nil)
 		b.send(url, "x")
 		handle := *b.one(url).ReceiptHandle
@@ -65,7 +65,7 @@ var identity = []Check{
 			fails[*types.ReceiptHandleIsInvalid](b, b.changeVisibility(url, &garbage, 1))
 		}
 	}},
-	{Name: "identity/the handle of another queue", run: func(b *bench) {
+	{Name: "identity/the handle of another queue", Run: func(b *bench) {
 		url, other := b.queue(nil), b.queue(nil)
 		b.send(url, "x")
 		handle := b.one(url).ReceiptHandle
@@ -73,7 +73,7 @@ var identity = []Check{
 		fails[*types.ReceiptHandleIsInvalid](b, err)
 		b.counts(url, "0", "1", "0")
 	}},
-	{Name: "identity/no handle", run: func(b *bench) {
+	{Name: "identity/no handle", Run: func(b *bench) {
 		url := b.queue(nil)
 		_, err := b.client.DeleteMessage(b.Context(), &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: aws.String("")})
 		if err == nil {

@@ -41,40 +41,40 @@ func (b *bench) within(messages []types.Message, took, least time.Duration) {
 	}
 }
 
-var polling = []Check{
-	{Name: "polling/the full wait when empty", Lasts: 2 * time.Second, run: func(b *bench) {
+var polling = []check{
+	{Name: "polling/the full wait when empty", Lasts: 2 * time.Second, Run: func(b *bench) {
 		messages, took := b.pollTook(b.queue(nil), 2)
 		equal(b, "received", len(messages), 0)
 		if took < 2*time.Second || took > 2*time.Second+prompt {
 			b.Errorf("the poll took %s", took)
 		}
 	}},
-	{Name: "polling/no wait when there is a message", run: func(b *bench) {
+	{Name: "polling/no wait when there is a message", Run: func(b *bench) {
 		url := b.queue(nil)
 		b.send(url, "x")
 		messages, took := b.pollTook(url, 20)
 		b.within(messages, took, 0)
 	}},
-	{Name: "polling/the queue's wait", Lasts: 2 * time.Second, run: func(b *bench) {
+	{Name: "polling/the queue's wait", Lasts: 2 * time.Second, Run: func(b *bench) {
 		_, took := b.pollTook(b.queue(map[string]string{"ReceiveMessageWaitTimeSeconds": "2"}), 0)
 		if took < 2*time.Second || took > 2*time.Second+prompt {
 			b.Errorf("the poll took %s", took)
 		}
 	}},
-	{Name: "polling/a call's wait goes before the queue's", Lasts: time.Second, run: func(b *bench) {
+	{Name: "polling/a call's wait goes before the queue's", Lasts: time.Second, Run: func(b *bench) {
 		_, took := b.pollTook(b.queue(map[string]string{"ReceiveMessageWaitTimeSeconds": "20"}), 1)
 		if took < time.Second || took > time.Second+prompt {
 			b.Errorf("the poll took %s", took)
 		}
 	}},
-	{Name: "polling/woken by a message", Lasts: time.Second, run: func(b *bench) {
+	{Name: "polling/woken by a message", Lasts: time.Second, Run: func(b *bench) {
 		url := b.queue(nil)
 		done := after(time.Second, func() { b.send(url, "x") })
 		messages, took := b.pollTook(url, 20)
 		b.within(messages, took, time.Second)
 		<-done
 	}},
-	{Name: "polling/woken by a release", Lasts: time.Second, run: func(b *bench) {
+	{Name: "polling/woken by a release", Lasts: time.Second, Run: func(b *bench) {
 		url := b.queue(nil)
 		b.send(url, "x")
 		handle := b.one(url).ReceiptHandle
@@ -87,20 +87,20 @@ var polling = []Check{
 		b.within(messages, took, time.Second)
 		<-done
 	}},
-	{Name: "polling/woken by an expiry", Lasts: 2 * time.Second, run: func(b *bench) {
+	{Name: "polling/woken by an expiry", Lasts: 2 * time.Second, Run: func(b *bench) {
 		url := b.queue(map[string]string{"VisibilityTimeout": "2"})
 		b.send(url, "x")
 		b.one(url)
 		messages, took := b.pollTook(url, 20)
 		b.within(messages, took, 1900*time.Millisecond)
 	}},
-	{Name: "polling/woken by the end of a delay", Lasts: 2 * time.Second, run: func(b *bench) {
+	{Name: "polling/woken by the end of a delay", Lasts: 2 * time.Second, Run: func(b *bench) {
 		url := b.queue(map[string]string{"DelaySeconds": "2"})
 		b.send(url, "x")
 		messages, took := b.pollTook(url, 20)
 		b.within(messages, took, 1900*time.Millisecond)
 	}},
-	{Name: "polling/woken by what comes first", Lasts: 2 * time.Second, run: func(b *bench) {
+	{Name: "polling/woken by what comes first", Lasts: 2 * time.Second, Run: func(b *bench) {
 		url := b.queue(nil)
 		b.send(url, "hidden for half a minute")
 		b.one(url)
@@ -111,7 +111,7 @@ var polling = []Check{
 		b.within(messages, took, 1900*time.Millisecond)
 		<-done
 	}},
-	{Name: "polling/an extension holds the poll", Lasts: 4 * time.Second, run: func(b *bench) {
+	{Name: "polling/an extension holds the poll", Lasts: 4 * time.Second, Run: func(b *bench) {
 		url := b.queue(map[string]string{"VisibilityTimeout": "2"})
 		b.send(url, "x")
 		handle := b.one(url).ReceiptHandle
@@ -124,7 +124,7 @@ var polling = []Check{
 		b.within(messages, took, 3900*time.Millisecond)
 		<-done
 	}},
-	{Name: "polling/a cancelled poll loses nothing", Lasts: time.Second, run: func(b *bench) {
+	{Name: "polling/a cancelled poll loses nothing", Lasts: time.Second, Run: func(b *bench) {
 		url := b.queue(nil)
 		ctx, cancel := context.WithTimeout(b.Context(), 500*time.Millisecond)
 		defer cancel()
@@ -137,7 +137,7 @@ var polling = []Check{
 		b.counts(url, "1", "0", "0")
 		equal(b, "receive count", b.one(url).Attributes["ApproximateReceiveCount"], "1")
 	}},
-	{Name: "polling/one message for one of many polls", Lasts: 2 * time.Second, run: func(b *bench) {
+	{Name: "polling/one message for one of many polls", Lasts: 2 * time.Second, Run: func(b *bench) {
 		url := b.queue(nil)
 		received := make(chan int)
 		const polls = 5
@@ -152,7 +152,7 @@ var polling = []Check{
 		}
 		equal(b, "received", total, 1)
 	}},
-	{Name: "polling/every poll gets its message", Lasts: time.Second, run: func(b *bench) {
+	{Name: "polling/every poll gets its message", Lasts: time.Second, Run: func(b *bench) {
 		url := b.queue(nil)
 		const polls = 5
 		received := make(chan int)
@@ -171,16 +171,5 @@ var polling = []Check{
 		if took := time.Since(start); took > prompt {
 			b.Errorf("the polls took %s", took)
 		}
-	}},
-	{Name: "polling/the queue is deleted meanwhile", Lasts: time.Second, run: func(b *bench) {
-		url := b.queue(nil)
-		done := after(time.Second, func() {
-			if _, err := b.client.DeleteQueue(b.Context(), &sqs.DeleteQueueInput{QueueUrl: &url}); err != nil {
-				b.Error(err)
-			}
-		})
-		_, err := b.client.ReceiveMessage(b.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, WaitTimeSeconds: 20})
-		fails[*types.QueueDoesNotExist](b, err)
-		<-done
 	}},
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
-var visibility = []Check{
-	{Name: "visibility/expiry", Lasts: 2 * time.Second, run: func(b *bench) {
+var visibility = []check{
+	{Name: "visibility/expiry", Lasts: 2 * time.Second, Run: func(b *bench) {
 		url := b.queue(map[string]string{"VisibilityTimeout": "2"})
 		b.send(url, "x")
 		b.one(url)
@@ -21,7 +21,7 @@ var visibility = []Check{
 		b.counts(url, "1", "0", "0")
 		b.one(url)
 	}},
-	{Name: "visibility/of one receive", Lasts: time.Second, run: func(b *bench) {
+	{Name: "visibility/of one receive", Lasts: time.Second, Run: func(b *bench) {
 		url := b.queue(nil)
 		b.send(url, "x")
 		b.receiveInput(&sqs.ReceiveMessageInput{QueueUrl: &url, WaitTimeSeconds: 1, VisibilityTimeout: 1})
@@ -31,14 +31,14 @@ var visibility = []Check{
 		time.Sleep(1100 * time.Millisecond)
 		b.none(url)
 	}},
-	{Name: "visibility/release by zero", run: func(b *bench) {
+	{Name: "visibility/release by zero", Run: func(b *bench) {
 		url := b.queue(nil)
 		b.send(url, "x")
 		b.must(b.changeVisibility(url, b.one(url).ReceiptHandle, 0))
 		b.counts(url, "1", "0", "0")
 		equal(b, "receive count", b.one(url).Attributes["ApproximateReceiveCount"], "2")
 	}},
-	{Name: "visibility/extension counts from the call", Lasts: 4 * time.Second, run: func(b *bench) {
+	{Name: "visibility/extension counts from the call", Lasts: 4 * time.Second, Run: func(b *bench) {
 		url := b.queue(map[string]string{"VisibilityTimeout": "2"})
 		b.send(url, "x")
 		handle := b.one(url).ReceiptHandle
@@ -49,7 +49,7 @@ var visibility = []Check{
 		time.Sleep(700 * time.Millisecond)
 		b.one(url)
 	}},
-	{Name: "visibility/an extension is not remembered", Lasts: 3 * time.Second, run: func(b *bench) {
+	{Name: "visibility/an extension is not remembered", Lasts: 3 * time.Second, Run: func(b *bench) {
 		url := b.queue(map[string]string{"VisibilityTimeout": "1"})
 		b.send(url, "x")
 		b.must(b.changeVisibility(url, b.one(url).ReceiptHandle, 2))
@@ -58,7 +58,7 @@ var visibility = []Check{
 		time.Sleep(1100 * time.Millisecond)
 		b.one(url)
 	}},
-	{Name: "visibility/an expired receive cannot be extended", Lasts: time.Second, run: func(b *bench) {
+	{Name: "visibility/an expired receive cannot be extended", Lasts: time.Second, Run: func(b *bench) {
 		url := b.queue(map[string]string{"VisibilityTimeout": "1"})
 		b.send(url, "x")
 		handle := b.one(url).ReceiptHandle
@@ -66,45 +66,45 @@ var visibility = []Check{
 		fails[*types.MessageNotInflight](b, b.changeVisibility(url, handle, 10))
 		b.counts(url, "1", "0", "0")
 	}},
-	{Name: "visibility/a stale handle cannot extend", run: func(b *bench) {
+	{Name: "visibility/a stale handle cannot extend", Run: func(b *bench) {
 		url := b.queue(nil)
 		b.send(url, "x")
 		stale := b.one(url).ReceiptHandle
 		b.must(b.changeVisibility(url, stale, 0))
 		latest := b.one(url).ReceiptHandle
-		fails[*types.MessageNotInflight](b, b.changeVisibility(url, stale, 0))
+		b.refused(b.changeVisibility(url, stale, 0))
 		b.counts(url, "0", "1", "0")
 		b.must(b.changeVisibility(url, latest, 0))
 	}},
-	{Name: "visibility/a deleted message cannot be extended", run: func(b *bench) {
+	{Name: "visibility/a deleted message cannot be extended", Run: func(b *bench) {
 		url := b.queue(nil)
 		b.send(url, "x")
 		handle := b.one(url).ReceiptHandle
 		b.delete(url, handle)
-		b.refused(b.changeVisibility(url, handle, 10), "InvalidParameterValue")
+		b.refused(b.changeVisibility(url, handle, 10))
 	}},
-	{Name: "visibility/range", run: func(b *bench) {
+	{Name: "visibility/range", Run: func(b *bench) {
 		url := b.queue(nil)
 		b.send(url, "x")
 		handle := b.one(url).ReceiptHandle
-		b.refused(b.changeVisibility(url, handle, -1), "InvalidParameterValue")
-		b.refused(b.changeVisibility(url, handle, 43201), "InvalidParameterValue")
+		b.refused(b.changeVisibility(url, handle, -1))
+		b.refused(b.changeVisibility(url, handle, 43201))
 		for _, timeout := range []int32{-1, 43201} {
 			_, err := b.client.ReceiveMessage(b.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, VisibilityTimeout: timeout})
-			b.refused(err, "InvalidParameterValue")
+			b.refused(err)
 		}
 	}},
-	{Name: "visibility/twelve hours from the receive", Lasts: 12 * time.Hour, run: func(b *bench) {
+	{Name: "visibility/twelve hours from the receive", Lasts: 12 * time.Hour, Run: func(b *bench) {
 		url := b.queue(map[string]string{"VisibilityTimeout": "43200"})
 		b.send(url, "x")
 		handle := b.one(url).ReceiptHandle
 		time.Sleep(11 * time.Hour)
-		b.refused(b.changeVisibility(url, handle, 3601), "InvalidParameterValue")
+		b.refused(b.changeVisibility(url, handle, 3601))
 		b.must(b.changeVisibility(url, handle, 3600))
 		time.Sleep(time.Hour)
 		equal(b, "receive count", b.one(url).Attributes["ApproximateReceiveCount"], "2")
 	}},
-	{Name: "visibility/batch", run: func(b *bench) {
+	{Name: "visibility/batch", Run: func(b *bench) {
 		url := b.queue(nil)
 		for range 3 {
 			b.send(url, "x")
@@ -131,7 +131,7 @@ var visibility = []Check{
 		}
 		b.counts(url, "1", "1", "0")
 	}},
-	{Name: "visibility/delays", Lasts: 2 * time.Second, run: func(b *bench) {
+	{Name: "visibility/delays", Lasts: 2 * time.Second, Run: func(b *bench) {
 		url := b.queue(map[string]string{"DelaySeconds": "2"})
 		b.send(url, "queue's delay")
 		b.sendInput(&sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("own delay"), DelaySeconds: 1})

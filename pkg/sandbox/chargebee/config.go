@@ -1,0 +1,136 @@
+package chargebee
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/billable-events/billable/pkg/sandbox"
+)
+
+// Config is what a site is like. Its zero value is a site without limits whose
+// calls take no time and never fail.
+type Config struct {
+	APIKey string           // the one key that is accepted; "" accepts any
+	Now    func() time.Time // defaults to time.Now
+	Seed   uint64           // ids are drawn from it
+
+	// Faults decides the fate of each call; nil: nothing fails. Operations are
+	// named as in Call.Operation; a webhook being sent asks for "webhook" and
+	// honours Delay, LoseReply, ApplyLate and Duplicate.
+	Faults sandbox.Faults
+
+	// Throttles are what calls struck by sandbox.Throttle get in turn. Defaults
+	// to ErrLockTimeout.
+	Throttles []*Error
+	// Refusals are what calls struck by sandbox.Refuse get in turn: one of the
+	// documented refusals, or a Page. Defaults to ErrTemporary, ErrInternal,
+	// Page(502), Page(504).
+	Refusals []*Error
+	// LostReplies are what calls struck by sandbox.LoseReply get in turn after
+	// they took effect: ErrCut, or as from a gateway that gave up. Defaults to
+	// ErrCut.
+	LostReplies []*Error
+
+	// MaxReadLag bounds sandbox.Fault.Lag: how far back in time a GET may look.
+	// Defaults to 0: every GET sees what is.
+	MaxReadLag time.Duration
+
+	// Latency is how long a call is worked on before it takes effect. A POST
+	// holds the lock of its invoice meanwhile.
+	Latency time.Duration
+	// LockWait is how long a POST waits for another one on the same invoice
+	// before it gets 429 lock_timeout. Defaults to 0: at once.
+	LockWait time.Duration
+
+	// IdempotencyWindow is how long a key is remembered, from the arrival of
+	// its first call. Defaults to 30 minutes.
+	IdempotencyWindow time.Duration
+	// StoreErrors makes error answers be replayed too, injected ones among
+	// them, unless they come from before the keys: a gateway, the key of the
+	// API, the limits of the site. Whether Chargebee does so is not documented.
+	StoreErrors bool
+	// TwinRefusal is what a call gets while another one with its key is worked
+	// on, e.g. ErrInvalidState or ErrLockTimeout. Defaults to nil: it waits,
+	// and gets the answer of the other one. Chargebee does not document it.
+	TwinRefusal *Error
+	// LateKeepsKey lets a call struck by sandbox.ApplyLate occupy its key from
+	// its arrival on, as one that is worked on for long does. Otherwise it
+	// arrives late too, and finds the key as it is by then.
+	LateKeepsKey bool
+
+	// RequestsPerMinute is how many requests the site may get in any 60 s; 0:
+	// any number. Plans allow 150, 1,000 or 3,500.
+	RequestsPerMinute int
+	// MaxConcurrent, MaxConcurrentGET and MaxConcurrentPOST bound the requests
+	// in flight; 0: any number. Live sites allow 150, 50 and 100.
+	MaxConcurrent, MaxConcurrentGET, MaxConcurrentPOST int
+	// BlockFor is how long everybody gets 429 after a limit was crossed.
+	// Defaults to 60 s.
+	BlockFor time.Duration
+	// NoRetryAfter leaves Retry-After out of those answers: Chargebee does not
+	// promise to send it.
+	NoRetryAfter bool
+
+	// ClosedStatus is what a closed invoice with an amount due becomes:
+	// payment_due, not_paid, paid or posted. Defaults to payment_due.
+	ClosedStatus string
+	// Collect decides what becomes of the payment for an invoice with an amount
+	// due that is being closed; nil: nothing fails. It must not call the
+	// Service.
+	Collect func(Invoice) Collection
+	// AutoClose is after how long pending invoices are closed by themselves;
+	// 0: never. Sites allow up to 50 days. Subscriptions, customers and
+	// renewals can be exempt.
+	AutoClose time.Duration
+	// KeepDate lets a closed invoice keep the date of its generation; otherwise
+	// it gets the date of its closing.
+	KeepDate bool
+	// WholeInvoices answers all lines of an invoice at once and ignores
+	// line_items_limit and line_items_offset, as sites without Enterprise-scale
+	// Invoicing do.
+	WholeInvoices bool
+
+	// Catalog is the site's product catalog. Defaults to Catalog2.
+	Catalog Catalog
+	// APIVersion is the api_version of the webhooks' envelope. Defaults to v2;
+	// the invoice within keeps the form of v2 whatever it is.
+	APIVersion string
+
+	// Events are the types of events that are sent to the endpoint. Defaults to
+	// pending_invoice_created; pending_invoice_updated, invoice_generated and
+	// invoice_deleted are known besides.
+	Events []string
+}
+
+func (c Config) withDefaults() Config {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if len(c.Throttles) == 0 {
+		c.Throttles = []*Error{ErrLockTimeout}
+	}
+	if len(c.Refusals) == 0 {
+		c.Refusals = []*Error{
+			ErrTemporary, ErrInternal, Page(http.StatusBadGateway), Page(http.StatusGatewayTimeout),
+		}
+	}
+	if len(c.LostReplies) == 0 {
+		c.LostReplies = []*Error{ErrCut}
+	}
+	if c.IdempotencyWindow == 0 {
+		c.IdempotencyWindow = 30 * time.Minute
+	}
+	if c.BlockFor == 0 {
+		c.BlockFor = time.Minute
+	}
+	if c.ClosedStatus == "" {
+		c.ClosedStatus = StatusPaymentDue
+	}
+	if c.APIVersion == "" {
+		c.APIVersion = "v2"
+	}
+	if len(c.Events) == 0 {
+		c.Events = []string{EventPendingInvoiceCreated}
+	}
+	return c
+}

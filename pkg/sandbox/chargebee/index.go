@@ -1,0 +1,181 @@
+package chargebee
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	defaultPerPage = 10
+	maxPerPage     = 100
+	secondsPerDay  = 24 * 60 * 60
+)
+
+// index is what resources of one kind can be filtered and sorted by in a list.
+type index[T any] struct {
+	texts map[string]func(*T) string
+	times map[string]func(*T) int64 // unix seconds
+	sorts []string                  // which times they can be sorted by; the first one by default
+}
+
+// parameters are those that every list of the kind takes.
+func (x index[T]) parameters() parameters {
+	made := parameters{
+		{name: "limit", kind: integer, min: 1, max: maxPerPage},
+		{name: "offset", kind: text, max: 1000},
+		{name: "sort_by[asc]", kind: text, max: maxID},
+		{name: "sort_by[desc]", kind: text, max: maxID},
+	}
+	for _, name := range slices.Sorted(maps.Keys(x.texts)) {
+		made = append(made,
+			parameter{name: name + "[is]", kind: text, max: 100},
+			parameter{name: name + "[is_not]", kind: text, max: 100},
+			parameter{name: name + "[in]", kind: texts},
+			parameter{name: name + "[not_in]", kind: texts})
+	}
+	for _, name := range slices.Sorted(maps.Keys(x.times)) {
+		made = append(made,
+			timestamp(name+"[after]"),
+			timestamp(name+"[before]"),
+			timestamp(name+"[on]"),
+			parameter{name: name + "[between]", kind: moments})
+	}
+	return made
+}
+
+// filter makes the test that a resource of the list has to pass.
+func (x index[T]) filter(fields fields) func(*T) bool {
+	var tests []func(*T) bool
+	for name, read := range x.texts {
+		if wanted := fields.text(name + "[is]"); wanted != "" {
+			tests = append(tests, func(one *T) bool { return read(one) == wanted })
+		}
+		if unwanted := fields.text(name + "[is_not]"); unwanted != "" {
+			tests = append(tests, func(one *T) bool { return read(one) != unwanted })
+		}
+		if wanted := fields.texts(name + "[in]"); wanted != nil {
+			tests = append(tests, func(one *T) bool { return slices.Contains(wanted, read(one)) })
+		}
+		if unwanted := fields.texts(name + "[not_in]"); unwanted != nil {
+			tests = append(tests, func(one *T) bool { return !slices.Contains(unwanted, read(one)) })
+		}
+	}
+	for name, read := range x.times {
+		if fields.has(name + "[after]") {
+			tests = append(tests, func(one *T) bool { return read(one) > fields.integer(name+"[after]", 0) })
+		}
+		if fields.has(name + "[before]") {
+			tests = append(tests, func(one *T) bool { return read(one) < fields.integer(name+"[before]", 0) })
+		}
+		if fields.has(name + "[on]") {
+			day := fields.integer(name+"[on]", 0) / secondsPerDay
+			tests = append(tests, func(one *T) bool { return read(one)/secondsPerDay == day })
+		}
+		if fields.has(name + "[between]") {
+			between := fields.moments(name + "[between]")
+			tests = append(tests, func(one *T) bool { return read(one) >= between[0] && read(one) <= between[1] })
+		}
+	}
+	return func(one *T) bool {
+		return !slices.ContainsFunc(tests, func(test func(*T) bool) bool { return !test(one) })
+	}
+}
+
+// page takes the page that is asked for out of resources that passed the
+// filter. A page begins behind the last resource of the page before, by its
+// place in the order and not by a count: what changes between two pages is
+// neither skipped nor shown twice, except that what is sorted by a time that
+// moved comes up again. nextOffset is "" on the last page.
+func (x index[T]) page(fields fields, passed []entry[T]) (page []entry[T], nextOffset string, err error) {
+	sorting, err := x.sorting(fields)
+	if err != nil {
+		return nil, "", err
+	}
+	start, resumed, err := readPlace(fields)
+	if err != nil {
+		return nil, "", err
+	}
+	place := func(one entry[T]) place { return place{sorting.value(one.resource), one.sequence} }
+	page = slices.DeleteFunc(passed, func(one entry[T]) bool {
+		return resumed && sorting.compare(place(one), start) <= 0
+	})
+	slices.SortFunc(page, func(a, b entry[T]) int { return sorting.compare(place(a), place(b)) })
+
+	limit := int(fields.integer("limit", defaultPerPage))
+	if len(page) > limit {
+		page = page[:limit]
+		nextOffset = place(page[limit-1]).String()
+	}
+	return page, nextOffset, nil
+}
+
+// entry is one resource of a list.
+type entry[T any] struct {
+	resource *T
+	sequence int // of its creation
+}
+
+// sorting is the order of a list: by default the newest first.
+type sorting[T any] struct {
+	value      func(*T) int64
+	descending bool
+}
+
+func (x index[T]) sorting(fields fields) (sorting[T], error) {
+	by, param, descending := x.sorts[0], "", true
+	switch {
+	case fields.has("sort_by[asc]") && fields.has("sort_by[desc]"):
+		return sorting[T]{}, wrongValue("sort_by[desc]", "cannot be given together with sort_by[asc]")
+	case fields.has("sort_by[asc]"):
+		param, descending = "sort_by[asc]", false
+		by = fields.text(param)
+	case fields.has("sort_by[desc]"):
+		param = "sort_by[desc]"
+		by = fields.text(param)
+	}
+	if !slices.Contains(x.sorts, by) {
+		return sorting[T]{}, wrongValue(param, "should be "+strings.Join(x.sorts, " or "))
+	}
+	return sorting[T]{x.times[by], descending}, nil
+}
+
+func (s sorting[T]) compare(a, b place) int {
+	order := cmp.Or(cmp.Compare(a.value, b.value), cmp.Compare(a.sequence, b.sequence))
+	if s.descending {
+		return -order
+	}
+	return order
+}
+
+// place is where a resource stands in a sorted list.
+type place struct {
+	value    int64 // of the field that is sorted by
+	sequence int   // of creation, among equals
+}
+
+// String is the place as an offset, in the form that Chargebee's offsets have.
+func (p place) String() string {
+	return `["` + strconv.FormatInt(p.value, 10) + `","` + strconv.Itoa(p.sequence) + `"]`
+}
+
+func readPlace(fields fields) (at place, given bool, err error) {
+	if !fields.has("offset") {
+		return place{}, false, nil
+	}
+	wrong := wrongValue("offset", "should be a next_offset of an earlier answer")
+	var parts []string
+	if err := json.Unmarshal([]byte(fields.text("offset")), &parts); err != nil || len(parts) != 2 {
+		return place{}, false, wrong
+	}
+	if at.value, err = strconv.ParseInt(parts[0], 10, 64); err != nil {
+		return place{}, false, wrong
+	}
+	if at.sequence, err = strconv.Atoi(parts[1]); err != nil {
+		return place{}, false, wrong
+	}
+	return at, true, nil
+}
