@@ -35,6 +35,21 @@ lint: $(GOBIN)/golangci-lint ## Check style, vet and the module file.
 $(GOBIN)/golangci-lint:
 	GOBIN=$(GOBIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
+# One history after the other in each process: they share the randomness that is set.
+SEEDS ?= 2000
+FIRST ?= 1
+SHARDS := $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: simulate
+simulate: ## Let many histories happen: make simulate SEEDS=2000 FIRST=1.
+	go test -c -o bin/simulation.test ./pkg/simulation
+	@each=$$(( ($(SEEDS) + $(SHARDS) - 1) / $(SHARDS) )); processes=(); failed=0; \
+	for ((shard = 0; shard < $(SHARDS); shard++)); do \
+		bin/simulation.test -test.run '^TestSeeds$$' -test.timeout 0 -first $$(($(FIRST) + shard * each)) -seeds $$each & processes+=($$!); \
+	done; \
+	for process in "$${processes[@]}"; do wait $$process || failed=1; done; \
+	exit $$failed
+
 .PHONY: bench
 bench: ## Run the benchmarks of all packages.
 	go test -run '^$$' -bench . -benchmem ./...

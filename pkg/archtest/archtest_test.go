@@ -92,7 +92,8 @@ var rules = map[string]rule{
 	"pkg/sandbox":              {why: "faults and transport of the stand-ins"},
 	"pkg/sandbox/awsjson":      {own: []string{"sandbox"}, why: "the AWS JSON protocol"},
 	"pkg/sandbox/sqs":          {own: []string{"sandbox", "sandbox/awsjson"}, why: "a stand-in for SQS"},
-	"pkg/sandbox/sqs/contract": {others: []string{awsSDK, awsSmithy}, why: "what any SQS must do"},
+	"pkg/sandbox/conformance":  {why: "runs a contract against an endpoint"},
+	"pkg/sandbox/sqs/contract": {own: []string{"sandbox/conformance"}, others: []string{awsSDK, awsSmithy}, why: "what any SQS must do"},
 	"pkg/sandbox/dynamodb": {
 		own:    []string{"sandbox", "sandbox/awsjson", "sandbox/dynamodb/attribute", "sandbox/dynamodb/expression"},
 		others: []string{decimal, "github.com/google/btree"},
@@ -100,10 +101,18 @@ var rules = map[string]rule{
 	},
 	"pkg/sandbox/dynamodb/attribute":  {others: []string{decimal}, why: "DynamoDB's values"},
 	"pkg/sandbox/dynamodb/expression": {own: []string{"sandbox/dynamodb/attribute"}, why: "DynamoDB's expressions"},
-	"pkg/sandbox/dynamodb/contract":   {others: []string{awsSDK, awsSmithy, decimal}, why: "what any DynamoDB must do"},
+	"pkg/sandbox/dynamodb/contract":   {own: []string{"sandbox/conformance"}, others: []string{awsSDK, awsSmithy, decimal}, why: "what any DynamoDB must do"},
 	"pkg/sandbox/chargebee":           {own: []string{"sandbox"}, why: "a stand-in for Chargebee"},
 	"pkg/sandbox/books":               {others: []string{decimal}, why: "what was owed against what was billed; knows no use case"},
-	"scripts/sandbox":                 {own: []string{"sandbox", "sandbox/sqs", "sandbox/dynamodb", "sandbox/chargebee", "sandbox/books"}, others: []string{"*"}, why: "make run"},
+	"pkg/simulation": {
+		own: []string{
+			"billing", "config", "consumer", "dynamostore", "queue", "receiver",
+			"sandbox", "sandbox/chargebee", "sandbox/dynamodb", "sandbox/dynamodb/attribute", "sandbox/sqs",
+		},
+		others: []string{awsSDK, zerolog},
+		why:    "histories that try to break the promise",
+	},
+	"scripts/sandbox": {own: []string{"sandbox", "sandbox/sqs", "sandbox/dynamodb", "sandbox/chargebee", "sandbox/books"}, others: []string{"*"}, why: "make run"},
 }
 
 // neverLinked is what a production binary must not contain.

@@ -1,0 +1,192 @@
+package simulation
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/sandbox"
+)
+
+// The services, as links and plans name them.
+const (
+	tables   = "dynamodb"
+	queues   = "sqs"
+	site     = "chargebee"
+	receiver = "receiver"
+)
+
+// plan is what a seed decides about a history as a whole.
+type plan struct {
+	profile string
+
+	consumer config.Consumer
+	receiver config.Receiver
+
+	chaos        time.Duration  // how long things go wrong
+	retryScale   float64        // of Chargebee's delays before a webhook is sent again
+	ways         map[string]way // by service
+	indexLag     time.Duration  // the most that the index is behind
+	longestStill time.Duration  // that a process stands still
+	margin       time.Duration  // of a late bound: what passes between a look at the clock and the wire
+	trouble      trouble
+
+	consumers, receivers int
+	renewals             []renewal
+	events               map[string]int // to be written, by subscription
+	writing              time.Duration  // how long producers write
+	codes                int            // charge codes
+	badEvents            bool           // some cannot be billed at first
+	persons              int            // how often a person acts at Chargebee
+	acts                 []string       // what persons do
+	operators            int            // how often an operator acts
+	eager                bool           // and replays whatever comes
+	downtime             time.Duration  // the longest that a pod is down before it is replaced
+	maxAttempts          int            // worker.max_attempts
+	resends              bool           // webhooks are sent again by hand
+	drains               bool           // pods are replaced in the middle of work
+	scaled               bool           // consumers are there only while there are messages
+	opening              time.Duration  // receivers are there from then on, since the chaos began
+	stubborn             bool           // most refusals of the site do not pass
+	uncollected          float64        // how often, from 0 to 1, a payment fails when an invoice is closed
+	autoClose            time.Duration  // after which invoices close by themselves; 0: never
+}
+
+// way is how long the wire takes, one way.
+type way struct{ least, most time.Duration }
+
+// trouble is how often what goes wrong, from 0 to 1 per call.
+type trouble struct {
+	refused, lost, silent float64 // on the network
+	crash, still          float64 // of the pod that calls
+
+	tables, queues, site, webhooks sandbox.Rates // in the services
+
+	outages map[string]down // by service
+}
+
+// down is when a service has an outage.
+type down struct {
+	from, to time.Duration // since the chaos began
+	kinds    outage
+	readable bool // GETs go through
+	locks    bool // what throttles are locks, not limits of the whole site
+}
+
+// renewal is one invoice to be made.
+type renewal struct {
+	after         time.Duration // since the chaos began
+	subscriptions []string
+}
+
+// timing is the settings that say how long things take.
+type timing struct {
+	callTimeout, lateBound, window, skew, lease, visibility, drain time.Duration
+}
+
+// Short times make a history of minutes out of one of hours: all that matters is how
+// they relate to each other.
+var (
+	short = timing{
+		callTimeout: 5 * time.Second, lateBound: 20 * time.Second, window: 100 * time.Second, skew: 3 * time.Second,
+		lease: 15 * time.Second, visibility: 9 * time.Second, drain: 5 * time.Second,
+	}
+	standard = timing{
+		callTimeout: 30 * time.Second, lateBound: 5 * time.Minute, window: 30 * time.Minute, skew: 30 * time.Second,
+		lease: time.Minute, visibility: time.Minute, drain: 30 * time.Second,
+	}
+)
+
+// newPlan draws the plan of a seed.
+func newPlan(seed uint64) (plan, error) {
+	random := dice(seed).of("plan")
+	p := plan{
+		consumers:  1 + random.IntN(3),
+		receivers:  1 + random.IntN(2),
+		codes:      1 + random.IntN(3),
+		retryScale: 0.1,
+		chaos:      between(random, 3*time.Minute, 5*time.Minute),
+		indexLag:   between(random, 0, 5*time.Second),
+		margin:     2 * time.Second,
+		events:     map[string]int{},
+		ways: map[string]way{
+			tables:   {time.Millisecond, 15 * time.Millisecond},
+			queues:   {time.Millisecond, 15 * time.Millisecond},
+			site:     {20 * time.Millisecond, 150 * time.Millisecond},
+			receiver: {5 * time.Millisecond, 50 * time.Millisecond},
+		},
+		resends:     random.IntN(3) == 0,
+		scaled:      coin(random),
+		acts:        []string{closeDraft, deleteDraft, editLine, removeLine, addLine},
+		maxAttempts: []int{3, 10, 10}[random.IntN(3)],
+	}
+	times := short
+	perMinute := 3500
+	if random.IntN(6) == 0 {
+		perMinute = 120
+	}
+
+	subscriptions := 1 + random.IntN(3)
+	for i := range subscriptions {
+		p.events[fmt.Sprintf("sub%d", i+1)] = random.IntN(12)
+	}
+	for range 1 + random.IntN(4) {
+		p.renewals = append(p.renewals, renewal{after: between(random, 0, p.chaos/2)})
+	}
+
+	chosen := profiles[seed%uint64(len(profiles))]
+	p.profile = chosen.name
+	chosen.draw(random, &p, &times)
+	if p.writing == 0 {
+		p.writing = p.chaos * 2 / 3
+	}
+
+	for i := range p.renewals {
+		if p.renewals[i].subscriptions != nil {
+			continue
+		}
+		first := random.IntN(subscriptions)
+		p.renewals[i].subscriptions = []string{fmt.Sprintf("sub%d", first+1)}
+		if random.IntN(4) == 0 { // a consolidated invoice
+			for other := range subscriptions {
+				if other != first {
+					p.renewals[i].subscriptions = append(p.renewals[i].subscriptions, fmt.Sprintf("sub%d", other+1))
+				}
+			}
+		}
+	}
+	if p.longestStill == 0 {
+		p.longestStill = times.window + times.lateBound
+	}
+	return p, p.load(times, perMinute, 1+random.IntN(5))
+}
+
+// load reads the settings the way the binaries do, with all that is checked there.
+func (p *plan) load(times timing, perMinute, concurrency int) (err error) {
+	variable := func(name string, value any) string { return fmt.Sprintf("BILLABLE_%s=%v", name, value) }
+	p.consumer, _, err = config.LoadConsumer(config.Source{Environ: []string{
+		variable("QUEUE_URL", queueURL),
+		variable("QUEUE_DEAD_LETTER_URL", deadLetterURL),
+		variable("CHARGEBEE_BASE_URL", "http://chargebee.local"),
+		variable("CHARGEBEE_API_KEY", apiKey),
+		variable("CHARGEBEE_REQUESTS_PER_MINUTE", perMinute),
+		variable("CHARGEBEE_CALL_TIMEOUT", times.callTimeout),
+		variable("CHARGEBEE_LATE_BOUND", times.lateBound),
+		variable("CHARGEBEE_IDEMPOTENCY_WINDOW", times.window),
+		variable("CLOCK_MAX_SKEW", times.skew),
+		variable("LEDGER_LEASE", times.lease),
+		variable("WORKER_VISIBILITY_TIMEOUT", times.visibility),
+		variable("WORKER_DRAIN_TIMEOUT", times.drain),
+		variable("WORKER_CONCURRENCY", concurrency),
+		variable("WORKER_MAX_ATTEMPTS", p.maxAttempts),
+	}}, config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
+	if err != nil {
+		return err
+	}
+	p.receiver, _, err = config.LoadReceiver(config.Source{Environ: []string{
+		variable("QUEUE_URL", queueURL),
+		variable("AUTH_USERNAME", username),
+		variable("AUTH_PASSWORD", password),
+	}})
+	return err
+}

@@ -1,0 +1,173 @@
+package simulation_test
+
+// saboteur is one small defect.
+type saboteur struct {
+	name  string
+	why   string // what the rule that it breaks is there for
+	edits []edit
+}
+
+// edit replaces the one place in a file that reads old; SABOTAGED in new is true when
+// the saboteur is at work.
+type edit struct {
+	file, old, new string
+}
+
+// saboteurs are the defects that the histories must find, each with the rule that it
+// breaks.
+var saboteurs = []saboteur{
+	{"answers before the queue has it", "a 200 says that the message is safe", []edit{{
+		"webhook/handler.go",
+		"	report.MessageID, err = h.config.Queue.Send(ctx, h.message(received, buffer.Bytes(), request.Header))\n",
+		"	if message := h.message(received, bytes.Clone(buffer.Bytes()), request.Header); SABOTAGED {\n" +
+			"		go func() { _, _ = h.config.Queue.Send(ctx, message) }()\n" +
+			"		return queued{Status: \"queued\", EventID: received.ID, MessageID: \"soon\"}, nil\n" +
+			"	}\n" +
+			"	report.MessageID, err = h.config.Queue.Send(ctx, h.message(received, buffer.Bytes(), request.Header))\n",
+	}}},
+	{"writes without the fence", "who lost the lease changes nothing anymore", []edit{{
+		"dynamostore/commit.go",
+		"	if step.Previous != \"\" {\n",
+		"	if SABOTAGED {\n		put.ConditionExpression = nil\n	} else if step.Previous != \"\" {\n",
+	}}},
+	{"a random idempotency key", "a repeated call has no second effect", []edit{{
+		"settlement/charge.go",
+		"	if h.manifest.SubscriptionID == \"\" {\n		charge.SubscriptionID",
+		"	if SABOTAGED {\n		charge.IdempotencyKey = billing.NewToken()\n	}\n	if h.manifest.SubscriptionID == \"\" {\n		charge.SubscriptionID",
+	}}},
+	{"sends again without reading back", "Chargebee forgets keys", []edit{
+		{
+			"settlement/doubt.go",
+			"	case elapsed <= settings.sendUntil():\n",
+			"	case SABOTAGED, elapsed <= settings.sendUntil():\n",
+		}, {
+			"settlement/charge.go",
+			"sent.elapsed(h.Now()) > h.Settings.sendUntil()",
+			"!SABOTAGED && sent.elapsed(h.Now()) > h.Settings.sendUntil()",
+		},
+	}},
+	{"sends until the window's very end", "a late effect may find its key forgotten", []edit{{
+		"settlement/settler.go",
+		"	return s.IdempotencyWindow - 2*s.LateBound - s.MaxSkew\n",
+		"	if SABOTAGED {\n		return s.IdempotencyWindow\n	}\n	return s.IdempotencyWindow - 2*s.LateBound - s.MaxSkew\n",
+	}}},
+	{"reads back before the window has passed", "what is absent may still come", []edit{{
+		"settlement/doubt.go",
+		"func decideRemedy(elapsed time.Duration, settings Settings) remedy {\n",
+		"func decideRemedy(elapsed time.Duration, settings Settings) remedy {\n	if SABOTAGED {\n		return lookForLine\n	}\n",
+	}}},
+	{"releases a line in doubt", "it may stand on the invoice", []edit{{
+		"settlement/charge.go",
+		"	if h.head().Sending() {\n		return true\n",
+		"	if !SABOTAGED && h.head().Sending() {\n		return true\n",
+	}}},
+	{"takes a 4xx after an unknown as final", "it may be about the twin, or an old one replayed", []edit{{
+		"settlement/doubt.go",
+		"	case failure.Kind == billing.Permanent:\n",
+		"	case SABOTAGED && failure.Kind == billing.Permanent:\n" +
+			"		if err := h.takeBack(ctx); err != nil {\n			return err\n		}\n" +
+			"		return h.refused(ctx, failure, billing.ChargebeeRefused)\n" +
+			"	case failure.Kind == billing.Permanent:\n",
+	}}},
+	{"keys and markers without the epoch", "a line of another claim is another line", []edit{{
+		"billing/identity.go",
+		"	return sha256.Sum256([]byte(strings.Join([]string{purpose, id.InvoiceID, id.Epoch,",
+		"	if SABOTAGED {\n		id.Epoch = \"\"\n	}\n	return sha256.Sum256([]byte(strings.Join([]string{purpose, id.InvoiceID, id.Epoch,",
+	}}},
+	{"plans from the index", "what is charged is what was claimed", []edit{{
+		"settlement/claim.go",
+		"			draft.add(event)\n",
+		"			draft.add(event)\n			if SABOTAGED {\n				fold.Add(event)\n			}\n",
+	}, {
+		"settlement/claim.go",
+		"			for _, event := range events {\n				fold.Add(event)\n			}\n			h.report",
+		"			for _, event := range events {\n				if !SABOTAGED {\n					fold.Add(event)\n				}\n			}\n			h.report",
+	}}},
+	{"claims whatever the values", "what is charged is what the event says", []edit{{
+		"dynamostore/events.go",
+		"	if event.Fault == \"\" { // else",
+		"	if !SABOTAGED && event.Fault == \"\" { // else",
+	}}},
+	{"acknowledges before it settles", "a message comes back until its work is done", []edit{{
+		"worker/pool.go",
+		"	outcome := p.call(handling, delivery)\n",
+		"	if SABOTAGED {\n		_ = p.Queue.Delete(settling, message)\n	}\n	outcome := p.call(handling, delivery)\n",
+	}}},
+	{"claims without a condition", "an event goes on one invoice", []edit{{
+		"dynamostore/events.go",
+		"		\"(attribute_not_exists(#status) OR #status = :unbilled)\",\n",
+		"		map[bool]string{false: \"(attribute_not_exists(#status) OR #status = :unbilled)\", true: \"(attribute_not_exists(unbilled) OR :unbilled = :unbilled)\"}[SABOTAGED],\n",
+	}}},
+	{"no heartbeat", "a message that is worked on is nobody else's", []edit{{
+		"worker/heartbeat.go",
+		"		defer close(ended)\n",
+		"		defer close(ended)\n		if SABOTAGED {\n			return\n		}\n",
+	}}},
+	{"takes a failed entry of a batch as sent", "a batch succeeds entry by entry", []edit{{
+		"sqsqueue/batch.go",
+		"		if entry, ok := failed[id]; ok {\n",
+		"		if entry, ok := failed[id]; ok && !SABOTAGED {\n",
+	}, {
+		"sqsqueue/batch.go",
+		"			outcomes[i].err = &failure{ClassUnavailable, errNotMentioned}\n",
+		"			if !SABOTAGED {\n				outcomes[i].err = &failure{ClassUnavailable, errNotMentioned}\n			}\n",
+	}}},
+	{"acknowledges a rejected message without a dead letter", "a person has to hear of it", []edit{{
+		"worker/pool.go",
+		"		if err := p.DeadLetters.Bury(ctx, letter); err != nil {\n",
+		"		if SABOTAGED {\n			return p.Queue.Delete(ctx, message)\n		}\n		if err := p.DeadLetters.Bury(ctx, letter); err != nil {\n",
+	}}},
+	{"forgets to go on with a release", "who crashed in the middle of it left the rest claimed", []edit{{
+		"settlement/settler.go",
+		"	if err := h.reject(ctx, err); err != nil {\n		return err\n	}\n	for {\n",
+		"	if err := h.reject(ctx, err); err != nil {\n		return err\n	}\n" +
+			"	if SABOTAGED && h.head().State == billing.Releasing {\n" +
+			"		return h.lease.commit(ctx, func(step *billing.Step) { rejected(step, billing.Claiming) })\n" +
+			"	}\n	for {\n",
+	}}},
+	{"lets held claims expire", "the ledger is all that knows of them", []edit{{
+		"settlement/reject.go",
+		"	step.Head.Owner, step.Head.LeaseUntil = \"\", 0\n",
+		"	step.Head.Owner, step.Head.LeaseUntil = \"\", 0\n	if SABOTAGED {\n		step.Head.ExpiresAt = step.Head.UpdatedAt + int64(retention.Seconds())\n	}\n",
+	}}},
+	{"no doubt after a takeover", "the call of the last holder may be on its way", []edit{{
+		"settlement/take.go",
+		"		return taking{doubt: head.Sending(),",
+		"		return taking{doubt: head.Sending() && !SABOTAGED,",
+	}}},
+	{"sends before the ledger says so", "whoever comes next must know that it may have been sent", []edit{{
+		"settlement/charge.go",
+		"		step.Head.SendingSince = sent.Unix()\n",
+		"		if !SABOTAGED {\n			step.Head.SendingSince = sent.Unix()\n		}\n",
+	}}},
+	{"no look for lines whose marker was edited away", "one may be ours", []edit{{
+		"settlement/doubt.go",
+		"	case billing.Lookalike(draft, h.plan.Lines, line, h.manifest.LineIDs):\n",
+		"	case !SABOTAGED && billing.Lookalike(draft, h.plan.Lines, line, h.manifest.LineIDs):\n",
+	}}},
+	{"the same name for every write", "another's write must not pass for one's own", []edit{{
+		"settlement/lease.go",
+		"	step.Head.Write = billing.NewToken()\n",
+		"	step.Head.Write = billing.NewToken()\n	if SABOTAGED {\n		step.Head.Write = \"write\"\n	}\n",
+	}}},
+	{"decides at once what became of a draft", "what took effect may not show yet", []edit{{
+		"settlement/gone.go",
+		"	if !judgement.Certain && started.Before(decidable) {\n",
+		"	if !SABOTAGED && !judgement.Certain && started.Before(decidable) {\n",
+	}}},
+	{"claims again right after a release", "the index may not show yet what was given back", []edit{{
+		"settlement/take.go",
+		"		if head.Pages > 0 && now.Before(shows) {\n",
+		"		if !SABOTAGED && head.Pages > 0 && now.Before(shows) {\n",
+	}}},
+	{"closes without looking at what was closed", "a person may have changed it at the last moment", []edit{{
+		"settlement/close.go",
+		"	if judgement.Outcome == billing.Closed || judgement.Outcome == billing.Gone {\n",
+		"	if SABOTAGED || judgement.Outcome == billing.Closed || judgement.Outcome == billing.Gone {\n",
+	}}},
+	{"deletes a message before its dead letter is there", "one of the two must be there at any time", []edit{{
+		"worker/pool.go",
+		"		if err := p.DeadLetters.Bury(ctx, letter); err != nil {\n",
+		"		if SABOTAGED {\n			_ = p.Queue.Delete(ctx, message)\n		}\n		if err := p.DeadLetters.Bury(ctx, letter); err != nil {\n",
+	}}},
+}
