@@ -45,7 +45,7 @@ simulate: ## Let many histories happen: make simulate SEEDS=2000 FIRST=1.
 	go test -c -o bin/simulation.test ./pkg/simulation
 	@each=$$(( ($(SEEDS) + $(SHARDS) - 1) / $(SHARDS) )); processes=(); failed=0; \
 	for ((shard = 0; shard < $(SHARDS); shard++)); do \
-		bin/simulation.test -test.run '^TestSeeds$$' -test.timeout 0 -first $$(($(FIRST) + shard * each)) -seeds $$each & processes+=($$!); \
+		bin/simulation.test -test.run '^TestHistories$$' -test.timeout 0 -first $$(($(FIRST) + shard * each)) -seeds $$each & processes+=($$!); \
 	done; \
 	for process in "$${processes[@]}"; do wait $$process || failed=1; done; \
 	exit $$failed

@@ -15,7 +15,7 @@
 // and the SDKs draw themselves comes from crypto/rand, which a test sets
 // (testing/cryptotest). A seed therefore replays exactly, with the same timeline:
 //
-//	go test ./pkg/simulation -run TestSeed -seed 7
+//	go test ./pkg/simulation -v -run TestSeed -seed 7
 //
 // Saboteurs, small defects in copies of the product's files, show that it bites.
 package simulation

@@ -120,7 +120,7 @@ func build(t *testing.T, overlay string) (binary string) {
 // hunt runs the default set of seeds until one fails.
 func hunt(t *testing.T, binary, saboteur string) (caught bool, output string) {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), binary, "-test.run", "^TestSeeds$", "-test.failfast", "-test.timeout", "2m",
+	command := exec.CommandContext(t.Context(), binary, "-test.run", "^TestHistories$", "-test.failfast", "-test.timeout", "2m",
 		"-first", fmt.Sprint(*first), "-seeds", fmt.Sprint(*seeds))
 	command.Env = append(os.Environ(), "SABOTEUR="+saboteur)
 	printed, err := command.CombinedOutput()

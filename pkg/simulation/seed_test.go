@@ -16,9 +16,9 @@ import (
 
 var (
 	seed    = flag.Uint64("seed", 0, "the seed that TestSeed replays, with its timeline")
-	first   = flag.Uint64("first", 1, "the first seed of TestSeeds")
+	first   = flag.Uint64("first", 1, "the first seed of TestHistories")
 	replays = flag.Uint64("replays", 18, "how many seeds TestReplay tries")
-	seeds   = flag.Uint64("seeds", 216, "how many seeds TestSeeds tries")
+	seeds   = flag.Uint64("seeds", 216, "how many seeds TestHistories tries")
 )
 
 // run lets the history of a seed happen. Histories run one after the other: the
@@ -47,8 +47,8 @@ func TestSeed(t *testing.T) {
 	judge(t, report)
 }
 
-// TestSeeds tries many.
-func TestSeeds(t *testing.T) {
+// TestHistories tries many.
+func TestHistories(t *testing.T) {
 	for seed := *first; seed < *first+*seeds; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			judge(t, run(t, seed))

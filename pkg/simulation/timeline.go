@@ -1,9 +1,12 @@
 package simulation
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -39,7 +42,7 @@ func (t *Timeline) Entries() []Entry {
 // WriteTo writes the timeline for a person, a line per entry.
 func (t *Timeline) WriteTo(w io.Writer) (written int64, err error) {
 	for _, entry := range t.Entries() {
-		n, err := fmt.Fprintf(w, "%s %-14s %s\n", clock(entry.At), entry.Who, entry.What)
+		n, err := fmt.Fprintf(w, "%s %-14s %s\n", clock(entry.At), entry.Who, readable(entry.What))
 		written += int64(n)
 		if err != nil {
 			return written, err
@@ -52,4 +55,20 @@ func (t *Timeline) WriteTo(w io.Writer) (written int64, err error) {
 func clock(at time.Duration) string {
 	at = at.Round(time.Millisecond)
 	return fmt.Sprintf("%3d:%02d:%02d.%03d", int(at.Hours()), int(at.Minutes())%60, int(at.Seconds())%60, at.Milliseconds()%1000)
+}
+
+// readable writes an event of a pod's log as words: what happened, then what it was
+// about.
+func readable(what string) string {
+	var event map[string]any
+	if !strings.HasPrefix(what, "{") || json.Unmarshal([]byte(what), &event) != nil {
+		return what
+	}
+	words := []string{fmt.Sprintf("%v:", event["message"])}
+	for _, name := range slices.Sorted(maps.Keys(event)) {
+		if name != "message" && name != "level" {
+			words = append(words, fmt.Sprintf("%s=%v", name, event[name]))
+		}
+	}
+	return strings.Join(words, " ")
 }

@@ -1,6 +1,7 @@
 package dynamodb_test
 
 import (
+	"flag"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -48,4 +49,23 @@ func TestContractOverLoopback(t *testing.T) {
 		server.Close()
 	})
 	contract.Run(t, contract.Target{Client: clientOver(conformance.PlainBodies{RoundTripper: transport}, server.URL)})
+}
+
+var (
+	endpoint = flag.String("endpoint", "", "what TestContractAt holds against the contract, e.g. http://127.0.0.1:8000")
+	longest  = flag.Duration("longest", 0, "checks that last longer are skipped there")
+)
+
+// TestContractAt holds any other DynamoDB against the contract, in real time.
+func TestContractAt(t *testing.T) {
+	t.Parallel()
+	if *endpoint == "" {
+		t.Skip("-endpoint says which")
+	}
+	transport := &http.Transport{MaxIdleConnsPerHost: 100}
+	t.Cleanup(transport.CloseIdleConnections)
+	contract.Run(t, contract.Target{
+		Client:  clientOver(conformance.PlainBodies{RoundTripper: transport}, *endpoint),
+		Longest: *longest,
+	})
 }

@@ -1,6 +1,7 @@
 package sqs_test
 
 import (
+	"flag"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -53,4 +54,23 @@ func TestContractOverLoopback(t *testing.T) {
 	contract.Run(t, target)
 	target.Longest, target.Only = time.Second, []string{"polling/a cancelled poll loses nothing"}
 	contract.Run(t, target)
+}
+
+var (
+	endpoint = flag.String("endpoint", "", "what TestContractAt holds against the contract, e.g. http://127.0.0.1:9324")
+	longest  = flag.Duration("longest", 0, "checks that last longer are skipped there")
+)
+
+// TestContractAt holds any other SQS against the contract, in real time.
+func TestContractAt(t *testing.T) {
+	t.Parallel()
+	if *endpoint == "" {
+		t.Skip("-endpoint says which")
+	}
+	transport := &http.Transport{MaxIdleConnsPerHost: 100}
+	t.Cleanup(transport.CloseIdleConnections)
+	contract.Run(t, contract.Target{
+		Client:  clientOver(conformance.PlainBodies{RoundTripper: transport}, *endpoint),
+		Longest: *longest,
+	})
 }
