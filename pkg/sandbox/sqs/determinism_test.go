@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/sandbox"
+	"github.com/billable-events/billable/pkg/sandbox/conformance"
 	"github.com/billable-events/billable/pkg/sandbox/sqs"
 )
 
@@ -151,24 +152,5 @@ func played(t *testing.T, seed uint64) []string {
 // move tasks.
 func TestSameSeedSameAnswers(t *testing.T) {
 	t.Parallel()
-	first := played(t, 1)
-	for range 3 {
-		again := played(t, 1)
-		for i := range min(len(first), len(again)) {
-			if first[i] != again[i] {
-				t.Fatalf("answer %d of %d is\n%s\nwas\n%s", i, len(first), again[i], first[i])
-			}
-		}
-		if len(first) != len(again) {
-			t.Fatalf("%d answers, then %d", len(first), len(again))
-		}
-	}
-	if slices.Equal(first, played(t, 2)) {
-		t.Error("another seed gives the same answers")
-	}
-	for _, part := range []string{`"Messages":[{`, `"Failed":[{`, `"Status":"COMPLETED"`, "connection cut", `DeadLetterQueueSourceArn`} {
-		if !slices.ContainsFunc(first, func(answer string) bool { return strings.Contains(answer, part) }) {
-			t.Errorf("no answer has %q: the script is too tame", part)
-		}
-	}
+	conformance.Repeatable(t, func(seed uint64) []string { return played(t, seed) }, `"Messages":[{`, `"Failed":[{`, `"Status":"COMPLETED"`, "connection cut", `DeadLetterQueueSourceArn`)
 }
