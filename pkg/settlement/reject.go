@@ -6,6 +6,7 @@ import (
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/retry"
 )
 
 // maxDetail is the most characters of a detail that the head keeps, so that it
@@ -70,7 +71,14 @@ func (h *handling) resume(ctx context.Context) error {
 	if head.Verdict != "" {
 		return h.judge(ctx, h.Now())
 	}
-	draft, gone, err := h.readDraft(ctx)
+	missing, gone, err := h.missing(ctx)
+	if err == nil && missing != "" {
+		// What was added right before the rejection may not show yet.
+		if err := retry.Wait(ctx, h.Settings.LateBound, nil); err != nil {
+			return err
+		}
+		missing, gone, err = h.missing(ctx)
+	}
 	switch {
 	case err != nil:
 		return err
@@ -78,16 +86,22 @@ func (h *handling) resume(ctx context.Context) error {
 		return h.goOn(ctx, h.Now().Unix())
 	case gone:
 		return h.goOn(ctx, head.GoneAt)
-	}
-	missing, err := h.compare(draft)
-	if err != nil {
-		return err
-	}
-	if missing != "" {
-		return &billing.Rejection{Reason: billing.LineRemoved, Detail: "the line with marker " + missing + " is not on " + draft.ID}
+	case missing != "":
+		return &billing.Rejection{Reason: billing.LineRemoved, Detail: "the line with marker " + missing + " is not on " + h.manifest.InvoiceID}
 	}
 	h.shown = !head.Sending()
 	return h.goOn(ctx, 0)
+}
+
+// missing reads the draft, unless it is gone, and returns the marker of an added line
+// that is not on it.
+func (h *handling) missing(ctx context.Context) (marker string, gone bool, err error) {
+	draft, gone, err := h.readDraft(ctx)
+	if err != nil || gone {
+		return "", gone, err
+	}
+	marker, err = h.compare(draft)
+	return marker, false, err
 }
 
 // goOn leaves the state rejected for the one before it.

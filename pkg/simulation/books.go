@@ -131,8 +131,7 @@ var groundless = regexp.MustCompile(`"reason":"(successor_unknown|invoice_not_pe
 // nobody did anything.
 func (b *books) rejected(line []byte) {
 	plan := b.world.plan
-	_, outage := plan.trouble.outages[site]
-	if plan.persons > 0 || plan.autoClose > 0 || plan.trouble.site.Refuse > 0 || outage {
+	if plan.persons > 0 || plan.autoClose > 0 {
 		return
 	}
 	if reason := groundless.FindSubmatch(line); reason != nil {

@@ -92,7 +92,7 @@ var profiles = []profile{
 			kinds: outage{sandbox.ApplyLate, sandbox.Throttle, sandbox.Throttle, sandbox.Throttle, sandbox.Throttle, sandbox.Throttle},
 			locks: true,
 		}}
-		p.persons, p.acts = random.IntN(6), []string{editLine}
+		p.persons, p.acts = random.IntN(6), []string{editLine, editLine, closeDraft}
 		aLineEach(random, p, 20*time.Second)
 	}},
 	{"down at the wrong moment", func(random *rand.Rand, p *plan, times *timing) {

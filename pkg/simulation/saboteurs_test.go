@@ -170,4 +170,14 @@ var saboteurs = []saboteur{
 		"		if err := p.DeadLetters.Bury(ctx, letter); err != nil {\n",
 		"		if SABOTAGED {\n			_ = p.Queue.Delete(ctx, message)\n		}\n		if err := p.DeadLetters.Bury(ctx, letter); err != nil {\n",
 	}}},
+	{"takes a gone draft's word at first sight", "a read may be stale", []edit{{
+		"settlement/gone.go",
+		"	if !gone { // a stale read",
+		"	if !gone && !SABOTAGED { // a stale read",
+	}}},
+	{"closes before the last line is certain", "a closed draft takes no line", []edit{{
+		"settlement/doubt.go",
+		"	case failure.Kind == billing.Missing:\n		if _, err",
+		"	case SABOTAGED && failure.Kind == billing.Limited:\n		h.added = line + 1\n		return h.note(ctx)\n	case failure.Kind == billing.Missing:\n		if _, err",
+	}}},
 }
