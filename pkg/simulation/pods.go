@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -172,9 +173,16 @@ func (d *door) RoundTrip(request *http.Request) (*http.Response, error) {
 	if to == nil {
 		return nil, errReset
 	}
-	to.process.awake("request")
+	body, err := readBody(request)
+	if err != nil {
+		return nil, err
+	}
+	call := describe(request, body)
+	request = request.Clone(request.Context())
+	request.Body = io.NopCloser(bytes.NewReader(body))
+	to.process.awake("take " + call)
 	response, err := d.world.link(d.caller, receiver, to.handler).RoundTrip(request)
-	to.process.awake("answer")
+	to.process.awake("answer " + call)
 	if to.process.dead() {
 		return nil, errReset
 	}

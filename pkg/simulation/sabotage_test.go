@@ -27,7 +27,8 @@ func By(saboteur string) bool { return name == saboteur }
 `
 
 // TestSaboteurs lets each saboteur work in a copy of the product, and wants the seeds
-// of the default set to notice. All are in one binary, built with -overlay.
+// of the default set to notice; and none to fail when nobody is at work. All are in one
+// binary, built with -overlay.
 func TestSaboteurs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds another binary")
@@ -47,6 +48,9 @@ func TestSaboteurs(t *testing.T) {
 		t.Parallel()
 		if caught, output := hunt(t, binary, ""); caught {
 			t.Fatalf("the copy fails by itself: %s", output)
+		}
+		if output, err := exec.CommandContext(t.Context(), binary, "-test.run", "^TestReplay$").CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, output)
 		}
 	})
 }
@@ -121,7 +125,7 @@ func build(t *testing.T, overlay string) (binary string) {
 func hunt(t *testing.T, binary, saboteur string) (caught bool, output string) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), binary, "-test.run", "^TestHistories$", "-test.failfast", "-test.timeout", "2m",
-		"-first", fmt.Sprint(*first), "-seeds", fmt.Sprint(*seeds))
+		"-first", fmt.Sprint(*first), "-seeds", fmt.Sprint(*hunted))
 	command.Env = append(os.Environ(), "SABOTEUR="+saboteur)
 	printed, err := command.CombinedOutput()
 	var exit *exec.ExitError
