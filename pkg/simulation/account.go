@@ -27,6 +27,7 @@ type account struct {
 	store   *dynamostore.Store
 	heads   map[string]billing.Head
 	letters map[string]bool              // invoices that have a dead letter
+	events  map[string]storedEvent       // by id
 	charged map[string][]charge          // by event
 	found   map[string]chargebee.Invoice // by id now
 }
@@ -48,6 +49,7 @@ func (w *world) account(when string) {
 		},
 		heads: map[string]billing.Head{}, letters: map[string]bool{}, charged: map[string][]charge{}, found: map[string]chargebee.Invoice{},
 	}
+	a.events = a.billable()
 	a.readLetters()
 	a.readInvoices()
 	a.checkWebhooks(ctx)
@@ -87,7 +89,7 @@ func (a *account) readLetters() {
 // readInvoices reads which events stand on which lines.
 func (a *account) readInvoices() {
 	names := map[string]string{} // of events, by subscription and amount
-	for id, event := range a.billable() {
+	for id, event := range a.events {
 		if whole, _, _ := strings.Cut(event.amount, "."); whole != "0" {
 			names[event.subscription+" "+whole] = id
 		}
@@ -175,7 +177,7 @@ func (a *account) checkWebhooks(ctx context.Context) {
 // checkEvents: each is billed on one line of the invoice that it names, or unbilled
 // and on none, or held by a rejected invoice that has a dead letter.
 func (a *account) checkEvents(ctx context.Context) {
-	events := a.billable()
+	events := a.events
 	for _, id := range slices.Sorted(maps.Keys(events)) {
 		event, on := events[id], a.charged[id]
 		free := strings.HasPrefix(event.amount, "0")

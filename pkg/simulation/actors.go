@@ -65,14 +65,14 @@ func (w *world) produce(ctx context.Context, as *process, subscription, id strin
 	random := w.dice.of("event", id)
 	time.Sleep(between(random, 0, w.plan.writing))
 	client := awsdynamodb.NewFromConfig(w.aws(as))
-	event := w.books.newEvent(subscription, id, random)
+	amount := w.books.newEvent(subscription, id, random)
 	item := map[string]types.AttributeValue{
 		"subscription_id": text(subscription),
 		"event_id":        text(id),
 		"unbilled":        text(subscription),
 		"occurred_at":     number(strconv.FormatInt(time.Now().Unix()-random.Int64N(3600)+60*random.Int64N(2), 10)),
 		"charge_code":     text(fmt.Sprintf("code%d", 1+random.IntN(w.plan.codes))),
-		"amount":          number(event.amount),
+		"amount":          number(amount),
 		"currency_code":   text("EUR"),
 	}
 	if random.IntN(3) == 0 {
@@ -84,7 +84,7 @@ func (w *world) produce(ctx context.Context, as *process, subscription, id strin
 	}
 	w.write(ctx, client, random, item)
 	w.books.wrote(id)
-	w.timeline.notef(as.name, "%s is written: %s", id, event.amount)
+	w.timeline.notef(as.name, "%s is written: %s", id, amount)
 	if bad || w.plan.badEvents && random.IntN(2) == 0 {
 		w.mend(ctx, client, random, subscription, id)
 	}
@@ -123,14 +123,14 @@ func (w *world) mend(ctx context.Context, client *awsdynamodb.Client, random *ra
 	renewal := w.plan.renewals[random.IntN(len(w.plan.renewals))]
 	wait := renewal.after + between(random, -4*time.Second, 500*time.Millisecond) - time.Since(w.began)
 	time.Sleep(max(wait, between(random, 0, 10*time.Second))) // just when it may be claimed
-	event := w.books.newAmount(id)
+	amount := w.books.newAmount(id)
 	update := &awsdynamodb.UpdateItemInput{
 		TableName:           aws.String(w.plan.consumer.Events.Table),
 		Key:                 map[string]types.AttributeValue{"subscription_id": text(subscription), "event_id": text(id)},
 		UpdateExpression:    aws.String("SET amount = :amount, currency_code = :currency, charge_code = :code"),
 		ConditionExpression: aws.String("attribute_exists(unbilled)"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":amount": number(event.amount), ":currency": text("EUR"), ":code": text("code1"),
+			":amount": number(amount), ":currency": text("EUR"), ":code": text("code1"),
 		},
 	}
 	var claimed *types.ConditionalCheckFailedException
@@ -138,7 +138,7 @@ func (w *world) mend(ctx context.Context, client *awsdynamodb.Client, random *ra
 		_, err := client.UpdateItem(ctx, update)
 		if err == nil {
 			w.books.wrote(id)
-			w.timeline.notef("producer", "%s is mended: %s", id, event.amount)
+			w.timeline.notef("producer", "%s is mended: %s", id, amount)
 			return
 		}
 		if errors.As(err, &claimed) && w.calm.Load() {

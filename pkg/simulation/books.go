@@ -21,7 +21,6 @@ type books struct {
 	events    map[string]*writtenEvent
 	amounts   map[string]int // amounts given out, by subscription
 	invoices  []openedInvoice
-	touched   map[string]bool // drafts that a person changed
 	strange   map[string]bool // lines that a person added
 	handlings int             // handlings that pods reported
 }
@@ -29,7 +28,6 @@ type books struct {
 // writtenEvent is an event as its producer knows it.
 type writtenEvent struct {
 	subscription string
-	amount       string
 	certain      int64 // since then (unix seconds) it is known to be there as it is
 }
 
@@ -43,31 +41,30 @@ type openedInvoice struct {
 func newBooks(w *world) *books {
 	return &books{
 		world: w, events: map[string]*writtenEvent{}, amounts: map[string]int{},
-		touched: map[string]bool{}, strange: map[string]bool{},
+		strange: map[string]bool{},
 	}
 }
 
 // mostAmounts are the powers of two that an int64 has room for.
 const mostAmounts = 60
 
-func (b *books) newEvent(subscription, id string, random *rand.Rand) writtenEvent {
+// newEvent enters an event and gives it an amount.
+func (b *books) newEvent(subscription, id string, random *rand.Rand) (amount string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	event := &writtenEvent{subscription: subscription, amount: b.draw(subscription)}
+	b.events[id] = &writtenEvent{subscription: subscription}
+	amount = b.draw(subscription)
 	if random.IntN(4) == 0 {
-		event.amount += ".004"
+		amount += ".004"
 	}
-	b.events[id] = event
-	return *event
+	return amount
 }
 
 // newAmount gives an event another amount.
-func (b *books) newAmount(id string) writtenEvent {
+func (b *books) newAmount(id string) (amount string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	event := *b.events[id]
-	event.amount = b.draw(event.subscription)
-	return event
+	return b.draw(b.events[id].subscription)
 }
 
 // draw returns the next power of two; when none is left, events cost nothing.
@@ -104,12 +101,6 @@ func (b *books) opened(invoice openedInvoice) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.invoices = append(b.invoices, invoice)
-}
-
-func (b *books) meddled(draft string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.touched[draft] = true
 }
 
 func (b *books) foreign(line string) {

@@ -26,10 +26,6 @@ type link struct {
 	handler http.Handler
 }
 
-func (w *world) link(from *process, service string, handler http.Handler) link {
-	return link{from, service, handler}
-}
-
 // fate is what happens to one call.
 type fate struct {
 	there, back   time.Duration // on the wire

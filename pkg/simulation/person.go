@@ -43,9 +43,6 @@ func (w *world) meddle(as *process, name string) {
 		err = w.change(act, invoice.ID, ours[random.IntN(len(ours))])
 	}
 	w.timeline.notef(as.name, "does %s %s: %v", act, invoice.ID, err)
-	if err == nil {
-		w.books.meddled(invoice.ID)
-	}
 }
 
 // lurk waits until a line is on a draft, and then a little.

@@ -155,9 +155,7 @@ func newPlan(seed uint64) (plan, error) {
 			}
 		}
 	}
-	if p.longestStill == 0 {
-		p.longestStill = times.window + times.lateBound
-	}
+	p.longestStill = times.window + times.lateBound
 	return p, p.load(times, perMinute, 1+random.IntN(5))
 }
 

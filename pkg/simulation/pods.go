@@ -77,7 +77,7 @@ func (w *world) runConsumer(ctx context.Context, p *process) error {
 	consumer, err := consumerroot.New(w.plan.consumer, consumerroot.Surroundings{
 		AWS:       w.aws(p),
 		Now:       p.now,
-		Chargebee: w.link(p, site, w.site),
+		Chargebee: link{p, site, w.site},
 	}, w.logger(p))
 	if err != nil {
 		return err
@@ -128,7 +128,6 @@ func (w *world) runReceiver(ctx context.Context, p *process) error {
 
 // door is the load balancer before the receivers.
 type door struct {
-	world  *world
 	caller *process
 
 	mu   sync.Mutex
@@ -181,7 +180,7 @@ func (d *door) RoundTrip(request *http.Request) (*http.Response, error) {
 	request = request.Clone(request.Context())
 	request.Body = io.NopCloser(bytes.NewReader(body))
 	to.process.awake("take " + call)
-	response, err := d.world.link(d.caller, receiver, to.handler).RoundTrip(request)
+	response, err := link{d.caller, receiver, to.handler}.RoundTrip(request)
 	to.process.awake("answer " + call)
 	if to.process.dead() {
 		return nil, errReset

@@ -70,7 +70,7 @@ func newWorld(ctx context.Context, seed uint64, p plan) (*world, error) {
 		Seed:    seed,
 	})
 	w.site = chargebee.New(w.siteConfig(seed))
-	w.door = &door{world: w, caller: w.process("chargebee")}
+	w.door = &door{caller: w.process("chargebee")}
 	return w, w.create(ctx)
 }
 
@@ -139,8 +139,8 @@ func (w *world) aws(from *process) aws.Config {
 		Credentials:  credentials.NewStaticCredentialsProvider("key", "secret", ""),
 		BaseEndpoint: aws.String("http://aws.local"),
 		HTTPClient: &http.Client{Transport: byTarget{
-			queues: w.link(from, queues, oneByOne{w.queues}),
-			tables: w.link(from, tables, w.tables),
+			queues: link{from, queues, oneByOne{w.queues}},
+			tables: link{from, tables, w.tables},
 		}},
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(options *retry.StandardOptions) { options.Backoff = backoff{from} })
