@@ -94,9 +94,25 @@ type sum struct {
 	textFromID string
 }
 
-// Add takes one event into its line. What cannot be billed is remembered and
+// Clone returns a fold of the same events that goes its own way.
+func (f *Fold) Clone() *Fold {
+	clone := &Fold{manifest: f.manifest, sums: make(map[LineKey]*sum, len(f.sums)), faults: f.faults.clone(), foreign: f.foreign.clone()}
+	for key, line := range f.sums {
+		own := *line
+		clone.sums[key] = &own
+	}
+	return clone
+}
+
+// Add takes events into their lines. What cannot be billed is remembered and
 // reported by Plan.
-func (f *Fold) Add(event Event) {
+func (f *Fold) Add(events ...Event) {
+	for _, event := range events {
+		f.add(event)
+	}
+}
+
+func (f *Fold) add(event Event) {
 	amount, quantity, fault := numbers(event)
 	if fault != "" {
 		f.faults.add(event.EventKey, fault)
@@ -263,6 +279,8 @@ func (f *faults) add(key EventKey, problem string) {
 		f.named = append(f.named, key.String()+": "+problem)
 	}
 }
+
+func (f faults) clone() faults { return faults{f.count, slices.Clone(f.named)} }
 
 func (f *faults) String() string {
 	text := strings.Join(f.named, "; ")

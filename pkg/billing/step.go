@@ -36,14 +36,11 @@ const (
 // give their time to live.
 const MaxExpiring = maxSize / MaxPageSize
 
-// Fits tells whether the step, which claims and plans nothing, is within the limits.
-// What it changes is taken to be as big as it may be.
+// Fits tells whether the step is within the limits. Whatever it changes is taken to be
+// as big as it may be.
 func (s Step) Fits() bool {
-	size := MaxPageSize * (len(s.Expire.Pages) + s.Expire.PlanParts)
-	if s.Expire.Manifest {
-		size += MaxPageSize
-	}
-	if len(s.Bill)+len(s.Release) > 0 {
+	size := MaxPageSize * s.contents()
+	if s.events() > 0 {
 		size += MaxEventsSize
 	}
 	return s.Actions() <= maxActions && size <= maxSize
@@ -51,23 +48,34 @@ func (s Step) Fits() bool {
 
 // Actions is how many items the step changes.
 func (s Step) Actions() int {
-	actions := 1 + len(s.Bill) + len(s.Release) + len(s.Expire.Pages) + s.Expire.PlanParts
-	if s.Manifest != nil {
-		actions++
-	}
-	if s.Claim != nil {
-		actions += 1 + len(s.Claim.Events)
-	}
-	if s.Plan != nil {
-		actions += len(s.Plan.Parts())
-	}
+	actions := 1 + s.contents() + s.events()
 	if s.Final {
 		actions++
 	}
-	if s.Expire.Manifest {
-		actions++
-	}
 	return actions
+}
+
+// contents is how many items of the epoch the step changes.
+func (s Step) contents() int {
+	contents := len(s.Expire.Pages) + s.Expire.PlanParts
+	for _, whether := range []bool{s.Manifest != nil, s.Claim != nil, s.Expire.Manifest} {
+		if whether {
+			contents++
+		}
+	}
+	if s.Plan != nil {
+		contents += len(s.Plan.Parts())
+	}
+	return contents
+}
+
+// events is how many events the step changes.
+func (s Step) events() int {
+	events := len(s.Bill) + len(s.Release)
+	if s.Claim != nil {
+		events += len(s.Claim.Events)
+	}
+	return events
 }
 
 // Expiry names what of an epoch gets its time to live.

@@ -84,24 +84,22 @@ func (s *Store) commitAll(ctx context.Context, step billing.Step) error {
 	}
 }
 
-// actions is a step as a transaction: the head first, then what changes with it.
+// actions is a step as a transaction: the head first, then what changes with it, the
+// events last.
 type actions struct {
 	items  []types.TransactWriteItem
-	events map[int]billing.EventKey // which items are events, by position
+	events []billing.EventKey // of the last items
 }
 
 func (s *Store) actions(step billing.Step) actions {
 	head := step.Head
-	all := actions{events: map[int]billing.EventKey{}}
+	all := actions{items: make([]types.TransactWriteItem, 0, step.Actions())}
 	all.put(s.putHead(step))
 	if step.Manifest != nil {
 		all.put(s.putNew(encodeManifest(*step.Manifest)))
 	}
 	if step.Claim != nil {
 		all.put(s.putNew(encodePage(head, *step.Claim)))
-		for _, event := range step.Claim.Events {
-			all.event(event.EventKey, s.claim(head, event))
-		}
 	}
 	if step.Plan != nil {
 		for _, part := range encodePlan(head, *step.Plan) {
@@ -115,14 +113,21 @@ func (s *Store) actions(step billing.Step) actions {
 			attributeExpiresAt: number(head.UpdatedAt + int64(aliasLife.Seconds())),
 		}})
 	}
-	for _, key := range step.Bill {
-		all.event(key, s.bill(head, key))
-	}
-	for _, key := range step.Release {
-		all.event(key, s.release(head, key))
-	}
 	for _, key := range expiring(step) {
 		all.update(s.expire(key, step.Expire.At))
+	}
+
+	change := s.eventChanges(head)
+	if step.Claim != nil {
+		for _, event := range step.Claim.Events {
+			all.event(event.EventKey, change.claim(event))
+		}
+	}
+	for _, key := range step.Bill {
+		all.event(key, change.bill(key))
+	}
+	for _, key := range step.Release {
+		all.event(key, change.release(key))
 	}
 	return all
 }
@@ -149,7 +154,7 @@ func (a *actions) update(update *types.Update) {
 }
 
 func (a *actions) event(key billing.EventKey, update *types.Update) {
-	a.events[len(a.items)] = key
+	a.events = append(a.events, key)
 	a.update(update)
 }
 
@@ -166,15 +171,15 @@ func (a *actions) explain(step billing.Step, canceled *types.TransactionCanceled
 	changed := &billing.EventsChanged{}
 	for i, reason := range reasons {
 		code := aws.ToString(reason.Code)
-		key, isEvent := a.events[i]
+		event := i - (len(a.items) - len(a.events))
 		switch {
 		case busyReasons[code]:
 			return fmt.Errorf("dynamodb: transaction on %s: %w: %w", step.Head.InvoiceID, billing.ErrBusy, canceled)
 		case code == reasonNone:
-		case code == reasonCondition && isEvent:
+		case code == reasonCondition && event >= 0:
 			found := reader(reason.Item)
 			changed.Events = append(changed.Events, billing.ChangedEvent{
-				EventKey:       key,
+				EventKey:       a.events[event],
 				Status:         statusOf(found),
 				InvoiceID:      found.text(attributeInvoiceID),
 				FinalInvoiceID: found.text("final_invoice_id"),

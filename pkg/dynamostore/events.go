@@ -56,9 +56,12 @@ func (s *Store) query(ctx context.Context, query *dynamodb.QueryInput) (*dynamod
 // foldedTexts and foldedNumbers are the attributes that an event's charge is made
 // of, besides occurred_at. A claim requires them to be as they were read.
 var (
-	foldedTexts   = []string{"charge_code", "description", "currency_code"}
-	foldedNumbers = []string{"amount", "quantity"}
+	foldedTexts   = [...]attribute{{"charge_code", ":cc"}, {"description", ":d"}, {"currency_code", ":cu"}}
+	foldedNumbers = [...]attribute{{"amount", ":a"}, {"quantity", ":q"}}
 )
+
+// attribute is one attribute of an event, and how conditions call its value.
+type attribute struct{ name, value string }
 
 func decodeEvent(from item) billing.Event {
 	event := billing.Event{Size: sizeOf(from)}
@@ -72,23 +75,23 @@ func decodeEvent(from item) billing.Event {
 		event.Fault = "unbilled is not the subscription_id: " + unbilled
 	}
 	texts := []*string{&event.ChargeCode, &event.Description, &event.CurrencyCode}
-	for i, name := range foldedTexts {
-		switch value := from[name].(type) {
+	for i, attribute := range foldedTexts {
+		switch value := from[attribute.name].(type) {
 		case nil:
 		case *types.AttributeValueMemberS:
 			*texts[i] = value.Value
 		default:
-			event.Fault = name + " is not a string"
+			event.Fault = attribute.name + " is not a string"
 		}
 	}
 	numbers := []*string{&event.Amount, &event.Quantity}
-	for i, name := range foldedNumbers {
-		switch value := from[name].(type) {
+	for i, attribute := range foldedNumbers {
+		switch value := from[attribute.name].(type) {
 		case nil:
 		case *types.AttributeValueMemberN:
 			*numbers[i] = value.Value
 		default:
-			event.Fault = name + " is not a number"
+			event.Fault = attribute.name + " is not a number"
 		}
 	}
 	return event
@@ -149,95 +152,4 @@ func statusOf(found reader) string {
 		return status
 	}
 	return billing.EventUnbilled
-}
-
-// claim takes an unbilled event for the invoice, if its values are as read.
-func (s *Store) claim(head billing.Head, event billing.Event) *types.Update {
-	conditions := []string{
-		"attribute_exists(event_id)",
-		"(attribute_not_exists(#status) OR #status = :unbilled)",
-	}
-	values := item{
-		":claimed":  text(billing.EventClaimed),
-		":unbilled": text(billing.EventUnbilled),
-		":invoice":  text(head.InvoiceID),
-	}
-	if event.Fault == "" { // else it will be given back: its values do not matter
-		for i, read := range []string{event.ChargeCode, event.Description, event.CurrencyCode} {
-			name := foldedTexts[i]
-			values[":"+name] = text(read)
-			if read == "" {
-				conditions = append(conditions, "(attribute_not_exists("+name+") OR "+name+" = :"+name+")")
-			} else {
-				conditions = append(conditions, name+" = :"+name)
-			}
-		}
-		for i, read := range []string{event.Amount, event.Quantity} {
-			name := foldedNumbers[i]
-			if read == "" {
-				conditions = append(conditions, "attribute_not_exists("+name+")")
-			} else {
-				conditions = append(conditions, name+" = :"+name)
-				values[":"+name] = &types.AttributeValueMemberN{Value: read}
-			}
-		}
-		conditions = append(conditions, "occurred_at = :occurred_at")
-		values[":occurred_at"] = number(event.OccurredAt)
-	}
-	return s.updateEvent(event.EventKey, eventChange{
-		set:       "SET #status = :claimed, invoice_id = :invoice REMOVE unbilled",
-		condition: strings.Join(conditions, " AND "),
-		values:    values,
-	})
-}
-
-// bill marks a claimed event as billed.
-func (s *Store) bill(head billing.Head, key billing.EventKey) *types.Update {
-	change := eventChange{
-		set:       "SET #status = :billed, billed_at = :at",
-		condition: "#status = :claimed AND invoice_id = :invoice",
-		values: item{
-			":billed":  text(billing.EventBilled),
-			":claimed": text(billing.EventClaimed),
-			":invoice": text(head.InvoiceID),
-			":at":      number(head.UpdatedAt),
-		},
-	}
-	if head.FinalInvoiceID != "" {
-		change.set += ", final_invoice_id = :final"
-		change.values[":final"] = text(head.FinalInvoiceID)
-	}
-	return s.updateEvent(key, change)
-}
-
-// release gives a claimed event back.
-func (s *Store) release(head billing.Head, key billing.EventKey) *types.Update {
-	return s.updateEvent(key, eventChange{
-		set:       "SET #status = :unbilled, unbilled = :subscription REMOVE invoice_id",
-		condition: "#status = :claimed AND invoice_id = :invoice",
-		values: item{
-			":unbilled":     text(billing.EventUnbilled),
-			":claimed":      text(billing.EventClaimed),
-			":invoice":      text(head.InvoiceID),
-			":subscription": text(key.SubscriptionID),
-		},
-	})
-}
-
-type eventChange struct {
-	set       string
-	condition string
-	values    item
-}
-
-func (s *Store) updateEvent(key billing.EventKey, change eventChange) *types.Update {
-	return &types.Update{
-		TableName:                           &s.EventsTable,
-		Key:                                 eventKey(key),
-		UpdateExpression:                    &change.set,
-		ConditionExpression:                 &change.condition,
-		ExpressionAttributeNames:            map[string]string{"#status": "status"},
-		ExpressionAttributeValues:           change.values,
-		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	}
 }

@@ -14,8 +14,9 @@ func (h *handling) bill(ctx context.Context) error {
 	if err := h.loadPlan(ctx); err != nil {
 		return err
 	}
-	letters := h.letters()
-	return h.pages(ctx, func(event billing.Event) byte { return letters[event.Line()] }, h.ended)
+	head := h.head()
+	pass := &pass{handling: h, letter: h.letterOf(head.Verdict), end: h.ended}
+	return pass.over(ctx, head.Settled)
 }
 
 // release gives the events of all pages back.
@@ -24,15 +25,20 @@ func (h *handling) release(ctx context.Context) error {
 	if err := h.loadPlan(ctx); err != nil && !errors.Is(err, billing.ErrNotFound) {
 		return err
 	}
-	return h.pages(ctx, func(billing.Event) byte { return billing.Released }, func(step *billing.Step) {
-		rejected(step, billing.Claiming)
-		h.expire(step)
-	})
+	pass := &pass{
+		handling: h,
+		letter:   func(billing.Event) byte { return billing.Released },
+		end: func(step *billing.Step) {
+			rejected(step, billing.Claiming)
+			h.expire(step)
+		},
+	}
+	return pass.over(ctx, h.head().Settled)
 }
 
-// letters is the verdict by line. Without one, every line stands.
-func (h *handling) letters() map[billing.LineKey]byte {
-	verdict := h.head().Verdict
+// letterOf is the letter of an event by a verdict on the lines. Without one, every
+// line stands.
+func (h *handling) letterOf(verdict string) func(billing.Event) byte {
 	letters := make(map[billing.LineKey]byte, len(h.plan.Lines))
 	for i, line := range h.plan.Lines {
 		letters[line.Key()] = billing.Stands
@@ -40,7 +46,7 @@ func (h *handling) letters() map[billing.LineKey]byte {
 			letters[line.Key()] = verdict[i]
 		}
 	}
-	return letters
+	return func(event billing.Event) byte { return letters[event.Line()] }
 }
 
 // ended puts the end of settling into a step.
@@ -70,37 +76,57 @@ func (h *handling) expire(step *billing.Step) {
 	}
 }
 
-// pages goes over the pages that are not settled yet and does with each event what
-// its letter says; the step of the last one takes the end with it, if it fits.
-func (h *handling) pages(ctx context.Context, letter func(billing.Event) byte, end func(*billing.Step)) error {
-	for number := h.head().Settled; number < h.head().Pages; number++ {
-		page, err := h.page(ctx, number)
+// pass goes once over the pages of an epoch and does with each event what its letter
+// says.
+type pass struct {
+	*handling
+
+	begin  func(*billing.Step) // put into the first step; may be nil
+	letter func(billing.Event) byte
+	end    func(*billing.Step) // put into the step of the last page if it fits, or else into one of its own
+}
+
+// over goes over the pages from the given one on.
+func (p *pass) over(ctx context.Context, first int) error {
+	for number := first; number < p.head().Pages; number++ {
+		page, err := p.page(ctx, number)
 		if err != nil {
 			return err
 		}
 		var step billing.Step
 		for _, event := range page.Events {
-			switch letter(event) {
+			switch p.letter(event) {
 			case billing.Stands:
 				step.Bill = append(step.Bill, event.EventKey)
 			case billing.Released:
 				step.Release = append(step.Release, event.EventKey)
 			}
 		}
-		if err := h.settlePage(ctx, step, end); err != nil {
+		if err := p.settlePage(ctx, step); err != nil {
 			return err
 		}
+		p.begin = nil
 	}
-	if h.head().Owner == "" {
+	if p.head().Owner == "" {
 		return nil // the last page took the end with it
 	}
-	return h.endPages(ctx, end)
+	return p.writeEnd(ctx)
+}
+
+// commit writes a step that begins the pass if it is the first.
+func (p *pass) commit(ctx context.Context, change func(*billing.Step)) error {
+	return p.lease.commit(ctx, func(step *billing.Step) {
+		if p.begin != nil {
+			p.begin(step)
+		}
+		change(step)
+	})
 }
 
 // settlePage settles the events of one page.
-func (h *handling) settlePage(ctx context.Context, events billing.Step, end func(*billing.Step)) error {
+func (p *pass) settlePage(ctx context.Context, events billing.Step) error {
 	for {
-		err := h.lease.commit(ctx, func(step *billing.Step) {
+		err := p.commit(ctx, func(step *billing.Step) {
 			step.Bill, step.Release = events.Bill, events.Release
 			step.Head.Settled++
 			step.Head.Attempts = 0
@@ -108,7 +134,7 @@ func (h *handling) settlePage(ctx context.Context, events billing.Step, end func
 				return
 			}
 			whole := *step
-			if end(&whole); whole.Fits() {
+			if p.end(&whole); whole.Fits() {
 				*step = whole
 			}
 		})
@@ -117,7 +143,32 @@ func (h *handling) settlePage(ctx context.Context, events billing.Step, end func
 			return err
 		}
 		for _, found := range changed.Events {
-			h.leave(&events, found)
+			p.leave(&events, found)
+		}
+	}
+}
+
+// writeEnd writes the end by itself; what of the epoch does not fit its step gets its
+// time to live before it.
+func (p *pass) writeEnd(ctx context.Context) error {
+	expired := 0 // pages, from the first on
+	for {
+		more := false
+		err := p.commit(ctx, func(step *billing.Step) {
+			whole := *step
+			p.end(&whole)
+			whole.Expire.Pages = whole.Expire.Pages[min(expired, len(whole.Expire.Pages)):]
+			if whole.Fits() {
+				*step = whole
+				return
+			}
+			more = true
+			pages := whole.Expire.Pages
+			step.Expire = billing.Expiry{At: whole.Expire.At, Pages: pages[:min(len(pages), billing.MaxExpiring)]}
+			expired += len(step.Expire.Pages)
+		})
+		if err != nil || !more {
+			return err
 		}
 	}
 }
@@ -134,29 +185,4 @@ func (h *handling) leave(events *billing.Step, found billing.ChangedEvent) {
 	}
 	events.Bill = slices.DeleteFunc(events.Bill, is)
 	events.Release = slices.DeleteFunc(events.Release, is)
-}
-
-// endPages writes the end by itself; what of the epoch does not fit its step gets
-// its time to live before it.
-func (h *handling) endPages(ctx context.Context, end func(*billing.Step)) error {
-	expired := 0 // pages, from the first on
-	for {
-		more := false
-		err := h.lease.commit(ctx, func(step *billing.Step) {
-			whole := *step
-			end(&whole)
-			whole.Expire.Pages = whole.Expire.Pages[min(expired, len(whole.Expire.Pages)):]
-			if whole.Fits() {
-				*step = whole
-				return
-			}
-			more = true
-			pages := whole.Expire.Pages
-			step.Expire = billing.Expiry{At: whole.Expire.At, Pages: pages[:min(len(pages), billing.MaxExpiring)]}
-			expired += len(step.Expire.Pages)
-		})
-		if err != nil || !more {
-			return err
-		}
-	}
 }

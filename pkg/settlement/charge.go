@@ -233,9 +233,10 @@ func (h *handling) charged(ctx context.Context) error {
 	})
 }
 
-// finish writes what became of the lines and begins to settle their events.
+// finish writes what became of the lines and begins to settle their events. Those of
+// one page are settled in the same step.
 func (h *handling) finish(ctx context.Context, judgement billing.Judgement, finalInvoiceID string) error {
-	return h.lease.commit(ctx, func(step *billing.Step) {
+	settling := func(step *billing.Step) {
 		h.record(step)
 		step.Head.State, step.Head.Resume = billing.Settling, ""
 		step.Head.Verdict = judgement.Verdict
@@ -246,5 +247,10 @@ func (h *handling) finish(ctx context.Context, judgement billing.Judgement, fina
 		step.Head.FinalInvoiceID = finalInvoiceID
 		step.Head.Settled = 0
 		step.Head.Attempts = 0
-	})
+	}
+	if h.head().Pages > 1 {
+		return h.lease.commit(ctx, settling)
+	}
+	pass := &pass{handling: h, begin: settling, letter: h.letterOf(judgement.Verdict), end: h.ended}
+	return pass.over(ctx, 0)
 }

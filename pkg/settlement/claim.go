@@ -26,9 +26,7 @@ func (h *handling) claim(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, event := range page.Events {
-			fold.Add(event)
-		}
+		fold.Add(page.Events...)
 	}
 
 	draft := &pageDraft{}
@@ -38,30 +36,22 @@ func (h *handling) claim(ctx context.Context) error {
 				return fmt.Errorf("look for unbilled events of %s: %w", subscription, err)
 			}
 			if !draft.fits(event) {
-				if err := h.claimPage(ctx, draft, fold); err != nil {
+				if err := h.claimPage(ctx, draft.take(), fold); err != nil {
 					return err
 				}
 			}
 			draft.add(event)
 		}
 	}
-	if err := h.claimPage(ctx, draft, fold); err != nil {
-		return err
-	}
-	return h.draw(ctx, fold)
+	return h.draw(ctx, draft.take(), fold)
 }
 
-// claimPage claims the drafted events as the next page, as far as they are still
-// unbilled and as read.
-func (h *handling) claimPage(ctx context.Context, draft *pageDraft, fold *billing.Fold) error {
-	events := draft.take()
+// claimPage claims the events as the next page, as far as they are still unbilled and
+// as read.
+func (h *handling) claimPage(ctx context.Context, events []billing.Event, fold *billing.Fold) error {
 	for len(events) > 0 {
 		page := billing.Page{Number: h.head().Pages, Events: events}
-		err := h.lease.commit(ctx, func(step *billing.Step) {
-			step.Claim = &page
-			step.Head.Pages++
-			step.Head.Attempts = 0
-		})
+		err := h.lease.commit(ctx, func(step *billing.Step) { claiming(step, &page) })
 		var changed *billing.EventsChanged
 		switch {
 		case errors.As(err, &changed):
@@ -69,14 +59,25 @@ func (h *handling) claimPage(ctx context.Context, draft *pageDraft, fold *billin
 		case err != nil:
 			return err
 		default:
-			for _, event := range events {
-				fold.Add(event)
-			}
-			h.report.Events += len(events)
+			fold.Add(events...)
+			h.claimed(page)
 			return nil
 		}
 	}
 	return nil
+}
+
+// claiming puts a new page into a step.
+func claiming(step *billing.Step, page *billing.Page) {
+	step.Claim = page
+	step.Head.Pages++
+	step.Head.Attempts = 0
+}
+
+// claimed takes note of a page that was written.
+func (h *handling) claimed(page billing.Page) {
+	h.lastPage = page
+	h.report.Events += len(page.Events)
 }
 
 // without returns the events that did not change.
@@ -86,27 +87,75 @@ func without(events []billing.Event, changed *billing.EventsChanged) []billing.E
 	})
 }
 
-// draw writes the plan. It ends claiming: later events wait for the next invoice.
-func (h *handling) draw(ctx context.Context, fold *billing.Fold) error {
+// draw claims the last events and writes the plan, at once if it can. That ends
+// claiming: later events wait for the next invoice.
+func (h *handling) draw(ctx context.Context, last []billing.Event, fold *billing.Fold) error {
+	drawn, err := h.drawWith(ctx, last, fold)
+	var changed *billing.EventsChanged
+	switch {
+	case errors.As(err, &changed):
+		last = without(last, changed)
+	case err != nil || drawn:
+		return err
+	}
+	// An event counts once it is claimed: only then it may refuse the plan.
+	if err := h.claimPage(ctx, last, fold); err != nil {
+		return err
+	}
 	lines, err := fold.Plan(h.Settings.MaxAmount)
 	if err != nil {
 		return err
 	}
 	plan := billing.Plan{Lines: lines}
-	err = h.lease.commit(ctx, func(step *billing.Step) {
-		step.Plan = &plan
-		step.Head.State = billing.Charging
-		step.Head.Attempts = 0
-	})
-	if err != nil {
+	if err := h.lease.commit(ctx, func(step *billing.Step) { planning(step, &plan) }); err != nil {
 		return err
 	}
-	h.plan, h.planned = plan, true
-	h.report.Lines = len(lines)
+	h.plans(plan)
 	return nil
 }
 
+// drawWith claims the last events and writes the plan in one step, if they fit one and
+// the plan is not refused.
+func (h *handling) drawWith(ctx context.Context, last []billing.Event, fold *billing.Fold) (drawn bool, err error) {
+	if len(last) == 0 {
+		return false, nil
+	}
+	whole := fold.Clone()
+	whole.Add(last...)
+	lines, err := whole.Plan(h.Settings.MaxAmount)
+	plan, page := billing.Plan{Lines: lines}, billing.Page{Number: h.head().Pages, Events: last}
+	if err != nil || !(billing.Step{Claim: &page, Plan: &plan}).Fits() {
+		return false, nil
+	}
+	err = h.lease.commit(ctx, func(step *billing.Step) {
+		claiming(step, &page)
+		planning(step, &plan)
+	})
+	if err != nil {
+		return false, err
+	}
+	h.claimed(page)
+	h.plans(plan)
+	return true, nil
+}
+
+// planning puts the plan into a step.
+func planning(step *billing.Step, plan *billing.Plan) {
+	step.Plan = plan
+	step.Head.State = billing.Charging
+	step.Head.Attempts = 0
+}
+
+// plans takes note of the plan.
+func (h *handling) plans(plan billing.Plan) {
+	h.plan, h.planned = plan, true
+	h.report.Lines = len(plan.Lines)
+}
+
 func (h *handling) page(ctx context.Context, number int) (billing.Page, error) {
+	if number == h.lastPage.Number && len(h.lastPage.Events) > 0 {
+		return h.lastPage, nil
+	}
 	head := h.head()
 	page, err := h.Claims.Page(ctx, head.InvoiceID, head.Epoch, number)
 	if err != nil {
@@ -125,8 +174,7 @@ func (h *handling) loadPlan(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the plan of %s: %w", head.InvoiceID, err)
 	}
-	h.plan, h.planned = plan, true
-	h.report.Lines = len(plan.Lines)
+	h.plans(plan)
 	return nil
 }
 

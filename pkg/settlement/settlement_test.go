@@ -346,7 +346,7 @@ func TestCrash(t *testing.T) {
 				t.Fatalf("at call %d, after its effect: %t", at, after)
 			}
 			if !reached {
-				if at < 15 {
+				if at < 12 {
 					t.Errorf("only %d calls were made", at)
 				}
 				break

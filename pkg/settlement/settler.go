@@ -81,7 +81,8 @@ type handling struct {
 	lease    *lease
 	manifest billing.Manifest
 	plan     billing.Plan
-	planned  bool // plan is loaded
+	planned  bool         // plan is loaded
+	lastPage billing.Page // the last one that this handling claimed; it is not read again
 
 	recheck  bool // a rejected invoice is resumed: look at its lines first
 	added    int  // lines below it are known to be added; ahead of the head's cursor by one at most

@@ -80,13 +80,17 @@ var saboteurs = []saboteur{
 		"			draft.add(event)\n			if SABOTAGED {\n				fold.Add(event)\n			}\n",
 	}, {
 		"settlement/claim.go",
-		"			for _, event := range events {\n				fold.Add(event)\n			}\n			h.report",
-		"			for _, event := range events {\n				if !SABOTAGED {\n					fold.Add(event)\n				}\n			}\n			h.report",
+		"			fold.Add(events...)\n",
+		"			if !SABOTAGED {\n				fold.Add(events...)\n			}\n",
+	}, {
+		"settlement/claim.go",
+		"	whole.Add(last...)\n",
+		"	if !SABOTAGED {\n		whole.Add(last...)\n	}\n",
 	}}},
 	{"claims whatever the values", "what is charged is what the event says", []edit{{
-		"dynamostore/events.go",
-		"	if event.Fault == \"\" { // else",
-		"	if !SABOTAGED && event.Fault == \"\" { // else",
+		"dynamostore/eventchanges.go",
+		"	if event.Fault != \"\" { // it",
+		"	if SABOTAGED || event.Fault != \"\" { // it",
 	}}},
 	{"acknowledges before it settles", "a message comes back until its work is done", []edit{{
 		"worker/pool.go",
@@ -94,9 +98,9 @@ var saboteurs = []saboteur{
 		"	if SABOTAGED {\n		_ = p.Queue.Delete(settling, message)\n	}\n	outcome := p.call(handling, delivery)\n",
 	}}},
 	{"claims without a condition", "an event goes on one invoice", []edit{{
-		"dynamostore/events.go",
-		"		\"(attribute_not_exists(#status) OR #status = :unbilled)\",\n",
-		"		map[bool]string{false: \"(attribute_not_exists(#status) OR #status = :unbilled)\", true: \"(attribute_not_exists(unbilled) OR :unbilled = :unbilled)\"}[SABOTAGED],\n",
+		"dynamostore/eventchanges.go",
+		"	return c.update(event.EventKey, claimUpdate, asRead[absent], values)\n",
+		"	condition := asRead[absent]\n	if SABOTAGED {\n		condition = strings.Replace(condition, unbilledCondition, \"(attribute_not_exists(unbilled) OR :u = :u)\", 1)\n	}\n	return c.update(event.EventKey, claimUpdate, condition, values)\n",
 	}}},
 	{"no heartbeat", "a message that is worked on is nobody else's", []edit{{
 		"worker/heartbeat.go",

@@ -1,0 +1,127 @@
+package dynamostore
+
+import (
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/billable-events/billable/pkg/billing"
+)
+
+// The words of the changes to events. They stand in a transaction once per event, so
+// they are short, and made once: most of what a large claim costs is writing them.
+const (
+	unbilledCondition = "(attribute_not_exists(#s) OR #s = :u)"
+	claimedCondition  = "#s = :c AND invoice_id = :i"
+
+	claimUpdate     = "SET #s = :c, invoice_id = :i REMOVE unbilled"
+	billUpdate      = "SET #s = :b, billed_at = :at"
+	billFinalUpdate = billUpdate + ", final_invoice_id = :f"
+	releaseUpdate   = "SET #s = :u, unbilled = :s REMOVE invoice_id"
+)
+
+var (
+	statusName = map[string]string{"#s": "status"} // a reserved word
+
+	statusUnbilled = text(billing.EventUnbilled)
+	statusClaimed  = text(billing.EventClaimed)
+	statusBilled   = text(billing.EventBilled)
+)
+
+// eventChanges makes the changes to events of one step. What is the same for all of
+// them is made once.
+type eventChanges struct {
+	store      *Store
+	invoice    types.AttributeValue
+	billUpdate string
+	billed     item
+}
+
+func (s *Store) eventChanges(head billing.Head) eventChanges {
+	changes := eventChanges{store: s, invoice: text(head.InvoiceID), billUpdate: billUpdate}
+	changes.billed = item{":b": statusBilled, ":c": statusClaimed, ":i": changes.invoice, ":at": number(head.UpdatedAt)}
+	if head.FinalInvoiceID != "" {
+		changes.billUpdate = billFinalUpdate
+		changes.billed[":f"] = text(head.FinalInvoiceID)
+	}
+	return changes
+}
+
+// claim takes an unbilled event for the invoice, if its values are as read.
+func (c eventChanges) claim(event billing.Event) *types.Update {
+	values := make(item, 9)
+	values[":c"], values[":u"], values[":i"] = statusClaimed, statusUnbilled, c.invoice
+	if event.Fault != "" { // it will be given back: its values do not matter
+		return c.update(event.EventKey, claimUpdate, "attribute_exists(event_id) AND "+unbilledCondition, values)
+	}
+	values[":o"] = number(event.OccurredAt)
+	var absent presence
+	for i, read := range [...]string{event.ChargeCode, event.Description, event.CurrencyCode} {
+		values[foldedTexts[i].value] = text(read)
+		absent[i] = read == ""
+	}
+	for i, read := range [...]string{event.Amount, event.Quantity} {
+		if absent[len(foldedTexts)+i] = read == ""; read != "" {
+			values[foldedNumbers[i].value] = &types.AttributeValueMemberN{Value: read}
+		}
+	}
+	return c.update(event.EventKey, claimUpdate, asRead[absent], values)
+}
+
+// bill marks a claimed event as billed.
+func (c eventChanges) bill(key billing.EventKey) *types.Update {
+	return c.update(key, c.billUpdate, claimedCondition, c.billed)
+}
+
+// release gives a claimed event back.
+func (c eventChanges) release(key billing.EventKey) *types.Update {
+	return c.update(key, releaseUpdate, claimedCondition, item{
+		":u": statusUnbilled,
+		":c": statusClaimed,
+		":i": c.invoice,
+		":s": text(key.SubscriptionID),
+	})
+}
+
+func (c eventChanges) update(key billing.EventKey, update, condition string, values item) *types.Update {
+	return &types.Update{
+		TableName:                           &c.store.EventsTable,
+		Key:                                 eventKey(key),
+		UpdateExpression:                    &update,
+		ConditionExpression:                 &condition,
+		ExpressionAttributeNames:            statusName,
+		ExpressionAttributeValues:           values,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}
+}
+
+// presence tells which of foldedTexts and foldedNumbers are absent.
+type presence [len(foldedTexts) + len(foldedNumbers)]bool
+
+// asRead is the condition of a claim, by what was absent when the event was read.
+var asRead = func() map[presence]string {
+	conditions := map[presence]string{}
+	for bits := range 1 << len(presence{}) {
+		var absent presence
+		terms := []string{unbilledCondition, "occurred_at = :o"}
+		for i := range absent {
+			absent[i] = bits>>i&1 == 1
+		}
+		for i, attribute := range foldedTexts {
+			term := attribute.name + " = " + attribute.value
+			if absent[i] { // an empty text counts as none
+				term = "(attribute_not_exists(" + attribute.name + ") OR " + term + ")"
+			}
+			terms = append(terms, term)
+		}
+		for i, attribute := range foldedNumbers {
+			term := attribute.name + " = " + attribute.value
+			if absent[len(foldedTexts)+i] {
+				term = "attribute_not_exists(" + attribute.name + ")"
+			}
+			terms = append(terms, term)
+		}
+		conditions[absent] = strings.Join(terms, " AND ")
+	}
+	return conditions
+}()
