@@ -82,28 +82,8 @@ func (s *Settler) spend(ctx context.Context, permit *pace.Permit, send func(cont
 	return err
 }
 
-// explain turns a call that failed without an effect, or a failed GET, into how
-// the handling ends. This is the one place that says what each kind means.
-func (s *Settler) explain(failure *billing.Failure) error {
-	switch failure.Kind {
-	case billing.Transient:
-		return wait(retry.Jitter(outageWait, 0.5), failure.Error())
-	case billing.Limited:
-		return wait(max(failure.RetryAfter, retry.Jitter(lockWait, 0.75)), failure.Error())
-	case billing.Unauthorized:
-		return wait(unauthorizedWait, failure.Error())
-	case billing.Permanent, billing.Missing:
-		return &billing.Rejection{Reason: billing.ChargebeeRefused, Detail: failure.Error()}
-	default: // billing.Unknown
-		if s.Breaker.Open() {
-			return wait(retry.Jitter(outageWait, 0.5), failure.Error())
-		}
-		return failed(failure.Error())
-	}
-}
-
 // readInvoice reads the invoice with all its lines. An invoice that is not there
-// is a *billing.Failure of kind Missing, every other failure is explained.
+// is a *billing.Failure of kind Missing.
 func (s *Settler) readInvoice(ctx context.Context, invoiceID string) (billing.Invoice, error) {
 	var invoice billing.Invoice
 	seen := map[string]bool{}
@@ -114,8 +94,8 @@ func (s *Settler) readInvoice(ctx context.Context, invoiceID string) (billing.In
 			s.Breaker.Record(invoiceID, err)
 			return err
 		})
-		if failure, ok := asFailure(err); ok && failure.Kind != billing.Missing {
-			return invoice, s.explain(failure)
+		if failure, ok := asFailure(err); ok {
+			return invoice, s.failedRead(failure)
 		}
 		if err != nil {
 			return invoice, err

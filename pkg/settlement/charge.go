@@ -101,24 +101,17 @@ func (h *handling) send(ctx context.Context, line int) (billing.Invoice, error) 
 			invoice, err = h.add(ctx, permit, line, startedAt(sent))
 		}
 	}
-	failure, failed := asFailure(err)
-	switch {
-	case err == nil:
+	if failure, ok := asFailure(err); ok {
+		return invoice, h.fail(ctx, adding, failure)
+	}
+	if err == nil {
 		return invoice, nil
-	case errors.Is(err, pace.ErrSpent): // this process is slow, and no permit's fault
-		return invoice, errors.Join(h.takeBack(ctx), wait(retry.Jitter(lockWait, 0.75), err.Error()))
-	case !failed: // nothing was sent
-		return invoice, errors.Join(h.takeBack(ctx), err)
-	case failure.Kind == billing.Unknown:
-		if err := h.lease.commit(ctx, func(step *billing.Step) { step.Head.Doubt = true }); err != nil {
-			return invoice, err
-		}
-		return invoice, h.explain(failure)
 	}
-	if err := h.takeBack(ctx); err != nil {
-		return invoice, err
+	// Nothing was sent.
+	if errors.Is(err, pace.ErrSpent) { // this process is slow, and no permit's fault
+		err = wait(retry.Jitter(lockWait, 0.75), err.Error())
 	}
-	return invoice, h.refused(ctx, failure, billing.ChargebeeRefused)
+	return invoice, errors.Join(h.takeBack(ctx), err)
 }
 
 // takeBack notes that the line at the cursor was not sent after all.
@@ -162,28 +155,6 @@ func (h *handling) chargeOf(i int) billing.Charge {
 		charge.SubscriptionID = line.SubscriptionID
 	}
 	return charge
-}
-
-// refused decides after a call that had no effect. A 404 or 409 is no verdict, nor
-// is any refusal to close: the draft is read, and what that says counts.
-func (h *handling) refused(ctx context.Context, failure *billing.Failure, reason billing.Reason) error {
-	switch {
-	case failure.Kind == billing.Missing, failure.Kind == billing.Permanent && reason == billing.CloseRefused:
-		if _, err := h.pendingDraft(ctx); err != nil {
-			return err
-		}
-		if err := retry.Wait(ctx, h.Settings.LateBound, nil); err != nil {
-			return err
-		}
-		if _, err := h.pendingDraft(ctx); err != nil {
-			return err
-		}
-		return &billing.Rejection{Reason: reason, Detail: failure.Error()}
-	case failure.Kind == billing.Limited && !failure.Resource && !failure.Replayed:
-		return errAnew // the pacer waits
-	default:
-		return h.explain(failure)
-	}
 }
 
 // note writes down that lines were added, if the head does not know it yet.

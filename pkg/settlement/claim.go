@@ -87,18 +87,22 @@ func without(events []billing.Event, changed *billing.EventsChanged) []billing.E
 	})
 }
 
+// errSeparately says that the last events and the plan do not go into one step.
+var errSeparately = errors.New("settlement: claim first, then plan")
+
 // draw claims the last events and writes the plan, at once if it can. That ends
 // claiming: later events wait for the next invoice.
 func (h *handling) draw(ctx context.Context, last []billing.Event, fold *billing.Fold) error {
-	drawn, err := h.drawWith(ctx, last, fold)
+	err := h.drawAtOnce(ctx, last, fold)
 	var changed *billing.EventsChanged
 	switch {
+	case err == nil:
+		return nil
 	case errors.As(err, &changed):
 		last = without(last, changed)
-	case err != nil || drawn:
+	case !errors.Is(err, errSeparately):
 		return err
 	}
-	// An event counts once it is claimed: only then it may refuse the plan.
 	if err := h.claimPage(ctx, last, fold); err != nil {
 		return err
 	}
@@ -114,29 +118,29 @@ func (h *handling) draw(ctx context.Context, last []billing.Event, fold *billing
 	return nil
 }
 
-// drawWith claims the last events and writes the plan in one step, if they fit one and
-// the plan is not refused.
-func (h *handling) drawWith(ctx context.Context, last []billing.Event, fold *billing.Fold) (drawn bool, err error) {
-	if len(last) == 0 {
-		return false, nil
-	}
+// drawAtOnce claims the last events and writes the plan in one step. It leaves plans
+// that are refused alone: an event may refuse one only once it is claimed.
+func (h *handling) drawAtOnce(ctx context.Context, last []billing.Event, fold *billing.Fold) error {
 	whole := fold.Clone()
 	whole.Add(last...)
 	lines, err := whole.Plan(h.Settings.MaxAmount)
+	if err != nil {
+		return errSeparately
+	}
 	plan, page := billing.Plan{Lines: lines}, billing.Page{Number: h.head().Pages, Events: last}
-	if err != nil || !(billing.Step{Claim: &page, Plan: &plan}).Fits() {
-		return false, nil
+	if len(last) == 0 || !(billing.Step{Claim: &page, Plan: &plan}).Fits() {
+		return errSeparately
 	}
 	err = h.lease.commit(ctx, func(step *billing.Step) {
 		claiming(step, &page)
 		planning(step, &plan)
 	})
 	if err != nil {
-		return false, err
+		return err
 	}
 	h.claimed(page)
 	h.plans(plan)
-	return true, nil
+	return nil
 }
 
 // planning puts the plan into a step.

@@ -31,20 +31,13 @@ func (h *handling) close(ctx context.Context) error {
 		h.Breaker.Record(h.manifest.InvoiceID, err)
 		return err
 	})
-	failure, failedCall := asFailure(err)
-	switch {
-	case err == nil:
-		return h.closed(ctx, closed)
-	case !failedCall:
-		return err
-	case failure.Kind == billing.Unknown:
-		if _, err := h.pendingDraft(ctx); err != nil {
-			return err
-		}
-		return h.explain(failure) // closed again next time, with the same key
-	default:
-		return h.refused(ctx, failure, billing.CloseRefused)
+	if failure, ok := asFailure(err); ok {
+		return h.fail(ctx, closing, failure)
 	}
+	if err != nil {
+		return err
+	}
+	return h.closed(ctx, closed)
 }
 
 // closed checks the closed invoice as any successor of a draft is checked.

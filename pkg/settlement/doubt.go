@@ -13,7 +13,7 @@ type remedy int
 
 const (
 	sendAgain   remedy = iota // Chargebee still knows the key: a twin has no effect
-	letPass                   // neither is safe: wait until the key is forgotten
+	waitForLine               // neither is safe: wait until the key is forgotten
 	lookForLine               // whatever was sent has had its effect and shows
 )
 
@@ -24,7 +24,7 @@ func decideRemedy(elapsed time.Duration, settings Settings) remedy {
 	case elapsed <= settings.sendUntil():
 		return sendAgain
 	case elapsed < settings.IdempotencyWindow:
-		return letPass
+		return waitForLine
 	default:
 		return lookForLine
 	}
@@ -37,15 +37,11 @@ func (h *handling) resolve(ctx context.Context) error {
 	switch decideRemedy(sent.elapsed(h.Now()), h.Settings) {
 	case sendAgain:
 		return h.resend(ctx, head.Cursor, sent)
-	case letPass:
-		return h.letPass(head, "a line may have been added")
+	case waitForLine:
+		return h.letKeyExpire(head, "a line may have been added")
 	default:
 		return h.look(ctx, head.Cursor)
 	}
-}
-
-func (h *handling) letPass(head billing.Head, why string) error {
-	return h.until(time.Unix(head.SendingSince, 0).Add(h.Settings.IdempotencyWindow), why)
 }
 
 // resend sends the line again, with the same key and the same bytes. Only success
@@ -56,26 +52,17 @@ func (h *handling) resend(ctx context.Context, line int, sent stopwatch) error {
 	}
 	var invoice billing.Invoice
 	err := h.call(ctx, h.adding(line, sent, &invoice))
-	failure, failedCall := asFailure(err)
-	switch {
-	case err == nil:
-		h.added = line + 1
-		if err := h.note(ctx); err != nil {
-			return err
-		}
-		return h.verify(ctx, invoice)
-	case !failedCall:
-		return err
-	case failure.Kind == billing.Missing:
-		if _, err := h.pendingDraft(ctx); err != nil {
-			return err
-		}
-		return h.letPass(h.head(), failure.Error())
-	case failure.Kind == billing.Permanent:
-		return h.letPass(h.head(), failure.Error())
-	default:
-		return h.explain(failure)
+	if failure, ok := asFailure(err); ok {
+		return h.fail(ctx, addingAgain, failure)
 	}
+	if err != nil {
+		return err
+	}
+	h.added = line + 1
+	if err := h.note(ctx); err != nil {
+		return err
+	}
+	return h.verify(ctx, invoice)
 }
 
 // look reads the invoice for the line's marker. It does so only when nothing that

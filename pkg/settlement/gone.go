@@ -134,7 +134,7 @@ func (h *handling) listInvoices(ctx context.Context, query billing.InvoiceQuery)
 		return err
 	})
 	if failure, ok := asFailure(err); ok {
-		return page, h.explain(failure)
+		return page, h.failedRead(failure)
 	}
 	return page, err
 }

@@ -62,12 +62,9 @@ var saboteurs = []saboteur{
 		"	if !SABOTAGED && h.head().Sending() {\n		return true\n",
 	}}},
 	{"takes a 4xx after an unknown as final", "it may be about the twin, or an old one replayed", []edit{{
-		"settlement/doubt.go",
-		"	case failure.Kind == billing.Permanent:\n",
-		"	case SABOTAGED && failure.Kind == billing.Permanent:\n" +
-			"		if err := h.takeBack(ctx); err != nil {\n			return err\n		}\n" +
-			"		return h.refused(ctx, failure, billing.ChargebeeRefused)\n" +
-			"	case failure.Kind == billing.Permanent:\n",
+		"settlement/course.go",
+		"	case addingAgain:\n		return course{ending: whenKeyExpires}\n",
+		"	case addingAgain:\n		if SABOTAGED {\n			return course{line: notSent, ending: giveUp, reason: billing.ChargebeeRefused}\n		}\n		return course{ending: whenKeyExpires}\n",
 	}}},
 	{"keys and markers without the epoch", "a line of another claim is another line", []edit{{
 		"billing/identity.go",
@@ -181,7 +178,7 @@ var saboteurs = []saboteur{
 	}}},
 	{"closes before the last line is certain", "a closed draft takes no line", []edit{{
 		"settlement/doubt.go",
-		"	case failure.Kind == billing.Missing:\n		if _, err",
-		"	case SABOTAGED && failure.Kind == billing.Limited:\n		h.added = line + 1\n		return h.note(ctx)\n	case failure.Kind == billing.Missing:\n		if _, err",
+		"	if failure, ok := asFailure(err); ok {\n		return h.fail(ctx, addingAgain, failure)\n",
+		"	if failure, ok := asFailure(err); ok {\n		if SABOTAGED && failure.Kind == billing.Limited {\n			h.added = line + 1\n			return h.note(ctx)\n		}\n		return h.fail(ctx, addingAgain, failure)\n",
 	}}},
 }

@@ -1,0 +1,180 @@
+package settlement
+
+import (
+	"context"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/retry"
+)
+
+// call is what a call to Chargebee was made for.
+type call int
+
+const (
+	adding      call = iota // to add a line for the first time
+	addingAgain             // to add a line that may stand on the invoice already
+	closing                 // to close the invoice
+	reading                 // to read invoices
+)
+
+// fate is what a failed call says about the line that it was to add.
+type fate int
+
+const (
+	unchanged fate = iota // nothing: no line was to be added, or it stays in doubt
+	inDoubt               // it may stand on the invoice
+	notSent               // it does not
+)
+
+// ending is how a handling goes on after a failed call.
+type ending int
+
+const (
+	backOff        ending = iota // the message comes back after a growing delay; it was an attempt
+	comeBack                     // the message comes back after a known time
+	lookAnew                     // the handling goes on; the pacer has it wait
+	whenKeyExpires               // the message comes back when Chargebee has forgotten the line's key
+	giveUp                       // the message is rejected
+	takeAsMissing                // the caller decides on an invoice that is not there
+)
+
+// course is what follows from a failed call.
+type course struct {
+	line   fate
+	looks  int // at the draft, late_bound apart: it goes on only if the draft is pending every time
+	ending ending
+	wait   time.Duration  // comeBack: at most, unless Chargebee says more
+	reason billing.Reason // giveUp
+}
+
+// decideCourse says what follows from a call that failed. This is the one place that
+// says what each kind of failure means. outage says that Chargebee answers nobody.
+func decideCourse(call call, failure *billing.Failure, outage bool) course {
+	switch failure.Kind {
+	case billing.Transient:
+		return course{line: notSentIf(call), ending: comeBack, wait: outageWait}
+	case billing.Unauthorized:
+		return course{line: notSentIf(call), ending: comeBack, wait: unauthorizedWait}
+	case billing.Limited:
+		if failure.Resource || failure.Replayed {
+			return course{line: notSentIf(call), ending: comeBack, wait: lockWait}
+		}
+		return course{line: notSentIf(call), ending: lookAnew}
+	case billing.Missing:
+		return decideMissing(call)
+	case billing.Permanent:
+		return decideRefusal(call)
+	default: // billing.Unknown
+		return decideUnknown(call, outage)
+	}
+}
+
+// notSentIf is the fate of a line after a call that surely had no effect: a line in
+// doubt stays so, for the answer may be about its twin.
+func notSentIf(call call) fate {
+	if call == adding {
+		return notSent
+	}
+	return unchanged
+}
+
+// decideMissing decides on a 404 or 409. It is no verdict on a line: the draft itself
+// says whether it is gone.
+func decideMissing(call call) course {
+	switch call {
+	case adding:
+		return course{line: notSent, looks: 2, ending: giveUp, reason: billing.ChargebeeRefused}
+	case addingAgain:
+		return course{looks: 1, ending: whenKeyExpires}
+	case closing:
+		return course{looks: 2, ending: giveUp, reason: billing.CloseRefused}
+	default:
+		return course{ending: takeAsMissing}
+	}
+}
+
+// decideRefusal decides on what Chargebee will never do. In doubt it is no verdict
+// either: it may be about the twin, or an old one replayed.
+func decideRefusal(call call) course {
+	switch call {
+	case addingAgain:
+		return course{ending: whenKeyExpires}
+	case closing:
+		return course{looks: 2, ending: giveUp, reason: billing.CloseRefused}
+	default:
+		return course{line: notSentIf(call), ending: giveUp, reason: billing.ChargebeeRefused}
+	}
+}
+
+// decideUnknown decides on a call that may have had its effect.
+func decideUnknown(call call, outage bool) course {
+	var after course // a back-off
+	if outage {
+		after = course{ending: comeBack, wait: outageWait}
+	}
+	switch call {
+	case adding:
+		after.line = inDoubt
+	case closing:
+		after.looks = 1 // a draft that is closed is not there
+	}
+	return after
+}
+
+// fail goes on after a failed call.
+func (h *handling) fail(ctx context.Context, call call, failure *billing.Failure) error {
+	course := decideCourse(call, failure, h.Breaker.Open())
+	if course.line != unchanged {
+		err := h.lease.commit(ctx, func(step *billing.Step) {
+			if step.Head.Doubt = course.line == inDoubt; !step.Head.Doubt {
+				step.Head.SendingSince = 0
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for look := range course.looks {
+		if look > 0 {
+			if err := retry.Wait(ctx, h.Settings.LateBound, nil); err != nil {
+				return err
+			}
+		}
+		if _, err := h.pendingDraft(ctx); err != nil {
+			return err
+		}
+	}
+	if course.ending == whenKeyExpires {
+		return h.letKeyExpire(h.head(), failure.Error())
+	}
+	return course.end(failure)
+}
+
+// letKeyExpire defers the message until Chargebee has forgotten the key of the line in
+// doubt.
+func (h *handling) letKeyExpire(head billing.Head, why string) error {
+	return h.until(time.Unix(head.SendingSince, 0).Add(h.Settings.IdempotencyWindow), why)
+}
+
+// failedRead is the end of a handling that could not read invoices; an invoice that is
+// not there is for the caller.
+func (s *Settler) failedRead(failure *billing.Failure) error {
+	return decideCourse(reading, failure, s.Breaker.Open()).end(failure)
+}
+
+// end is the error that the handling ends with.
+func (c course) end(failure *billing.Failure) error {
+	switch c.ending {
+	case lookAnew:
+		return errAnew
+	case comeBack:
+		return wait(max(failure.RetryAfter, retry.Jitter(c.wait, 0.5)), failure.Error())
+	case giveUp:
+		return &billing.Rejection{Reason: c.reason, Detail: failure.Error()}
+	case takeAsMissing:
+		return failure
+	default:
+		return failed(failure.Error())
+	}
+}

@@ -1,0 +1,169 @@
+package settlement
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+)
+
+// TestDecideCourse says in one table what follows from every kind of failure, for each
+// thing that a call is made for.
+func TestDecideCourse(t *testing.T) {
+	t.Parallel()
+	var (
+		unknown      = billing.Failure{Kind: billing.Unknown}
+		transient    = billing.Failure{Kind: billing.Transient}
+		site         = billing.Failure{Kind: billing.Limited, RetryAfter: time.Minute}
+		locked       = billing.Failure{Kind: billing.Limited, Resource: true}
+		replayed     = billing.Failure{Kind: billing.Limited, Replayed: true}
+		missing      = billing.Failure{Kind: billing.Missing}
+		permanent    = billing.Failure{Kind: billing.Permanent}
+		unauthorized = billing.Failure{Kind: billing.Unauthorized}
+
+		soon     = course{ending: comeBack, wait: lockWait}
+		calm     = course{ending: comeBack, wait: outageWait}
+		repaired = course{ending: comeBack, wait: unauthorizedWait}
+		waited   = course{ending: whenKeyExpires}
+		chargeNo = course{ending: giveUp, reason: billing.ChargebeeRefused}
+		closeNo  = course{looks: 2, ending: giveUp, reason: billing.CloseRefused}
+	)
+	unsent := func(c course) course { c.line = notSent; return c }
+
+	for _, row := range []struct {
+		name    string
+		failure billing.Failure
+		outage  bool
+
+		adding, again, closing, reading course
+	}{
+		{"it may have happened", unknown, false,
+			course{line: inDoubt}, course{}, course{looks: 1}, course{}},
+		{"it may have happened, and Chargebee answers nobody", unknown, true,
+			course{line: inDoubt, ending: comeBack, wait: outageWait}, calm, course{looks: 1, ending: comeBack, wait: outageWait}, calm},
+		{"not now", transient, false,
+			unsent(calm), calm, calm, calm},
+		{"the site's limit", site, false,
+			unsent(course{ending: lookAnew}), course{ending: lookAnew}, course{ending: lookAnew}, course{ending: lookAnew}},
+		{"another call on the same invoice", locked, false,
+			unsent(soon), soon, soon, soon},
+		{"a limit of some time ago, replayed", replayed, false,
+			unsent(soon), soon, soon, soon},
+		{"the invoice is not there, or not in the state", missing, false,
+			course{line: notSent, looks: 2, ending: giveUp, reason: billing.ChargebeeRefused},
+			course{looks: 1, ending: whenKeyExpires}, closeNo, course{ending: takeAsMissing}},
+		{"never", permanent, false,
+			unsent(chargeNo), waited, closeNo, chargeNo},
+		{"not with these credentials", unauthorized, false,
+			unsent(repaired), repaired, repaired, repaired},
+	} {
+		for _, cell := range []struct {
+			call call
+			name string
+			want course
+		}{
+			{adding, "adding a line", row.adding},
+			{addingAgain, "adding a line in doubt", row.again},
+			{closing, "closing", row.closing},
+			{reading, "reading", row.reading},
+		} {
+			if got := decideCourse(cell.call, &row.failure, row.outage); got != cell.want {
+				t.Errorf("%s, %s:\n got %+v\nwant %+v", row.name, cell.name, got, cell.want)
+			}
+		}
+	}
+}
+
+// TestDecideRemedy looks at both sides of each bound: by the defaults a line is sent
+// again for 30 min − 2 · 5 min − 30 s, and looked for from 30 min on.
+func TestDecideRemedy(t *testing.T) {
+	t.Parallel()
+	settings := Settings{IdempotencyWindow: 30 * time.Minute, LateBound: 5 * time.Minute, MaxSkew: 30 * time.Second}
+	const until = 19*time.Minute + 30*time.Second
+	for _, row := range []struct {
+		elapsed time.Duration
+		want    remedy
+	}{
+		{-time.Minute, sendAgain}, // another's clock was ahead
+		{0, sendAgain},
+		{until, sendAgain},
+		{until + 1, waitForLine},
+		{30*time.Minute - 1, waitForLine},
+		{30 * time.Minute, lookForLine},
+		{240 * time.Hour, lookForLine},
+	} {
+		if got := decideRemedy(row.elapsed, settings); got != row.want {
+			t.Errorf("%s after the first send: %d, want %d", row.elapsed, got, row.want)
+		}
+	}
+}
+
+// TestDecideTaking says how each head that can be found is taken.
+func TestDecideTaking(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_000_000, 0)
+	const skew = 30 * time.Second
+	var (
+		ago    = now.Add(-time.Hour).Unix()
+		held   = billing.Head{State: billing.Charging, Owner: "other", LeaseUntil: now.Unix() + 20, UpdatedAt: ago}
+		lapsed = billing.Head{State: billing.Charging, Owner: "other", LeaseUntil: now.Unix(), UpdatedAt: ago}
+	)
+	sending := func(head billing.Head) billing.Head { head.SendingSince = ago; return head }
+	rejected := func(head billing.Head) billing.Head { head.State, head.UpdatedAt = billing.Rejected, ago; return head }
+	lately := func(head billing.Head, age time.Duration) billing.Head {
+		head.UpdatedAt = now.Add(-age).Unix()
+		return head
+	}
+	for _, row := range []struct {
+		name string
+		head *billing.Head
+		want taking
+		wait time.Duration // not now
+		done bool
+	}{
+		{name: "no head", want: taking{fresh: true}},
+		{name: "finished", head: &billing.Head{State: billing.Finished}, done: true},
+		{name: "finished and past its time to live", head: &billing.Head{State: billing.Finished, ExpiresAt: ago}, done: true},
+		{name: "of a newer program", head: &billing.Head{State: billing.Finished, Version: billing.HeadVersion + 1}, wait: newerVersionWait},
+		{name: "held", head: &held, wait: 21 * time.Second},
+		{name: "its lease ran out", head: &lapsed},
+		{name: "its lease ran out while it sent", head: new(sending(lapsed)), want: taking{doubt: true}},
+		{name: "given up while it sent", head: &billing.Head{State: billing.Charging, SendingSince: ago}, want: taking{doubt: true}},
+		{name: "rejected, nothing claimed", head: new(rejected(billing.Head{Resume: billing.Claiming})), want: taking{fresh: true}},
+		{name: "rejected just now, nothing claimed", head: new(lately(rejected(billing.Head{Resume: billing.Claiming}), 0)), want: taking{fresh: true}},
+		{name: "rejected, given back", head: new(rejected(billing.Head{Resume: billing.Claiming, Pages: 2})), want: taking{fresh: true}},
+		{
+			name: "rejected, given back just now",
+			head: new(lately(rejected(billing.Head{Resume: billing.Claiming, Pages: 2}), 0)),
+			wait: time.Second + releaseShows + skew,
+		},
+		{name: "rejected, all lines given back", head: new(rejected(billing.Head{Resume: billing.Settling, Verdict: "rr", Pages: 1})), want: taking{fresh: true}},
+		{name: "rejected, a line held", head: new(rejected(billing.Head{Resume: billing.Settling, Verdict: "rh", Pages: 1})), want: taking{recheck: true}},
+		{name: "rejected while charging", head: new(rejected(billing.Head{Resume: billing.Charging})), want: taking{recheck: true}},
+		{
+			name: "rejected with a line in doubt",
+			head: new(sending(rejected(billing.Head{Resume: billing.Charging}))),
+			want: taking{recheck: true, doubt: true},
+		},
+	} {
+		var head billing.Head
+		if row.head != nil {
+			head = *row.head
+		}
+		got, err := decideTaking(head, row.head != nil, now, skew)
+		later, _ := errors.AsType[*deferral](err)
+		switch {
+		case row.done:
+			if !errors.Is(err, errDone) {
+				t.Errorf("%s: %+v, %v; want %v", row.name, got, err, errDone)
+			}
+		case row.wait > 0:
+			if later == nil || later.after != row.wait || later.attempt {
+				t.Errorf("%s: %+v, %+v; want a wait of %s", row.name, got, err, row.wait)
+			}
+		case err != nil || got != row.want:
+			t.Errorf("%s: %+v, %v; want %+v", row.name, got, err, row.want)
+		}
+	}
+}
