@@ -11,6 +11,7 @@ import (
 
 	"github.com/billable-events/billable/pkg/commandline"
 	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/lifecycle"
 	"github.com/billable-events/billable/pkg/telemetry"
 	"github.com/billable-events/billable/pkg/terminal"
 )
@@ -82,6 +83,7 @@ func (a *app) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	lifecycle.CollectLess(a.process.Environ)
 	consumer, err := New(settings, Surroundings{AWS: aws}, logger)
 	if err != nil {
 		return err

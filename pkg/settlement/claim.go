@@ -202,7 +202,8 @@ func (d *pageDraft) add(event billing.Event) {
 		return
 	}
 	if d.keys == nil {
-		d.keys = map[billing.EventKey]bool{}
+		d.keys = make(map[billing.EventKey]bool, billing.MaxPageEvents)
+		d.events = make([]billing.Event, 0, billing.MaxPageEvents)
 	}
 	d.keys[event.EventKey] = true
 	d.events = append(d.events, event)

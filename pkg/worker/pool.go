@@ -17,6 +17,10 @@ const (
 	maxBatch     = 10               // messages per receive
 	pollLimit    = 30 * time.Second // a receive that takes longer hangs
 	settleBudget = 5 * time.Second  // for one message
+
+	// gathering is how long a free slot waits for others while messages are worked on: a
+	// receive costs the same for one message as for ten, and slots become free one by one.
+	gathering = 50 * time.Millisecond
 )
 
 var (
@@ -124,7 +128,7 @@ func (p *Pool) poll(ctx context.Context, slots chan struct{}, start func(queue.M
 }
 
 // takeSlots waits for a free slot and the gates, and takes what further slots are
-// free. It returns 0 when ctx has ended.
+// free, or become so within a moment. It returns 0 when ctx has ended.
 func (p *Pool) takeSlots(ctx context.Context, slots chan struct{}) int {
 	select {
 	case slots <- struct{}{}:
@@ -140,21 +144,37 @@ func (p *Pool) takeSlots(ctx context.Context, slots chan struct{}) int {
 		}
 		most = min(most, allowed)
 	}
-	taken := 1
-	for taken < most {
-		select {
-		case slots <- struct{}{}:
-			taken++
-			continue
-		default:
-		}
-		break
-	}
+	taken := gather(ctx, slots, most)
 	if ctx.Err() != nil {
 		for range taken {
 			<-slots
 		}
 		return 0
+	}
+	return taken
+}
+
+// gather takes up to most slots, of which one is taken already: those that are free,
+// and while that is less than half of them, those that become so within a moment.
+func gather(ctx context.Context, slots chan struct{}, most int) (taken int) {
+	moment := time.NewTimer(gathering)
+	defer moment.Stop()
+	for taken = 1; taken < most; taken++ {
+		select {
+		case slots <- struct{}{}:
+			continue
+		default:
+		}
+		if taken >= most/2 {
+			return taken
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-moment.C:
+			return taken
+		case <-ctx.Done():
+			return taken
+		}
 	}
 	return taken
 }

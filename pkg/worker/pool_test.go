@@ -231,6 +231,46 @@ func TestSlotBeforeReceive(t *testing.T) {
 	})
 }
 
+// TestSlotsGather has slots come free one after the other: those that do so within a
+// moment are filled by one receive, and a single one does not wait for long.
+func TestSlotsGather(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBroker("1", "2", "3", "4", "5", "6", "7", "8")
+		took := map[string]time.Duration{
+			"1": time.Second, "2": time.Second + 20*time.Millisecond, // together
+			"3": 2 * time.Second, "4": 3 * time.Second, // alone
+		}
+		var starts []string
+		started := time.Now()
+		p, _ := pool(b, func(_ context.Context, delivery *queue.Delivery) queue.Outcome {
+			b.mu.Lock()
+			starts = append(starts, fmt.Sprintf("%s at %s", delivery.ID, time.Since(started)))
+			b.mu.Unlock()
+			wait, ok := took[delivery.ID]
+			if !ok {
+				wait = time.Hour
+			}
+			time.Sleep(wait)
+			return queue.Outcome{Verdict: queue.Done}
+		})
+		p.DrainTimeout = 2 * time.Hour
+		stop := start(t, p)
+		time.Sleep(time.Minute)
+		b.mu.Lock()
+		slices.Sort(starts)
+		got := strings.Join(starts, ", ")
+		b.mu.Unlock()
+		const want = "1 at 0s, 2 at 0s, 3 at 0s, 4 at 0s, 5 at 1.02s, 6 at 1.02s, 7 at 2.05s, 8 at 3.05s"
+		if got != want {
+			t.Errorf("messages were handled\n%s\nwant\n%s", got, want)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestGateHoldsReceiving(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
