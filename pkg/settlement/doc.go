@@ -17,7 +17,7 @@
 // judged by its successor (gone.go). What cannot be billed is rejected for a person
 // to look at (reject.go).
 //
-// Decisions are pure functions: decideTaking, decideRemedy, billing.Judge,
-// billing.Fold. All writes of one handling go through its lease (lease.go), each
-// conditioned on the one before.
+// Decisions are pure functions: decideTaking, decideRemedy, decideCourse (what
+// follows from a failed call), billing.Judge, billing.Fold. All writes of one handling
+// go through its lease (lease.go), each conditioned on the one before.
 package settlement
