@@ -1,13 +1,18 @@
 package billing
 
-// Charge is one line to be added to a pending invoice.
+// Charge is one line to be added to a pending invoice: of an item price, or else an
+// ad-hoc one.
 type Charge struct {
 	InvoiceID      string
 	SubscriptionID string // only when the invoice spans subscriptions
 	Amount         int64  // minor units, at least 1
-	Description    string
-	From, To       int64 // the period of the line, unix seconds
+	From, To       int64  // the period of the line, unix seconds
 	IdempotencyKey string
+
+	ItemPriceID string // empty: an ad-hoc line
+
+	Description string // of an ad-hoc line
+	Tax         Tax    // of an ad-hoc line
 }
 
 // Close is the closing of a pending invoice.

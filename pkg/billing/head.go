@@ -25,9 +25,16 @@ const (
 	Gone     Result = "gone"      // closed or deleted by somebody else, and we had nothing to charge
 )
 
-// HeadVersion is the version of the ledger's layout that this program writes and
-// the newest that it understands.
-const HeadVersion = 1
+// The versions of the ledger's layout. A program that does not know a version leaves
+// the invoice to one that does. One that knew only the first would send the lines of a
+// catalog as plain ones, under the same keys: the heads of such plans have the second.
+// All others keep the first, so that a release can be rolled out and taken back while
+// invoices are under way.
+const (
+	HeadVersion        = 1
+	CatalogHeadVersion = 2
+	NewestHeadVersion  = CatalogHeadVersion // that this program understands
+)
 
 // Head is the ledger's word on one pending invoice: where its settlement stands
 // and who works on it. Times are unix seconds, 0 means never.

@@ -26,14 +26,28 @@ type Line struct {
 	Quantity       string // plain decimal; empty when no event carries one
 	Events         int    // how many events it sums up
 	From, To       int64  // first and last occurred_at, unix seconds
-	Description    string // as sent: text, quantity, marker
-	Marker         string
+	Description    string // of an ad-hoc line, as sent: text, quantity, marker
+	Marker         string // of an ad-hoc line
 	IdempotencyKey string
+
+	// What the charge code was at Chargebee when the plan was drawn.
+	ItemPriceID string // empty: the line is an ad-hoc one
+	Tax         Tax    // of an ad-hoc line
 }
 
 // Plan is all that is charged on one invoice.
 type Plan struct {
 	Lines []Line
+}
+
+// HeadVersion is the version of the head of an invoice with this plan.
+func (p Plan) HeadVersion() int {
+	for _, line := range p.Lines {
+		if line.ItemPriceID != "" || line.Tax != (Tax{}) {
+			return CatalogHeadVersion
+		}
+	}
+	return HeadVersion
 }
 
 const (
@@ -47,7 +61,8 @@ func (p Plan) Parts() [][]Line {
 	parts := [][]Line{nil}
 	size := 0
 	for _, line := range p.Lines {
-		own := lineMargin + len(line.SubscriptionID) + len(line.ChargeCode) + len(line.Description) + len(line.Quantity)
+		own := lineMargin + len(line.SubscriptionID) + len(line.ChargeCode) + len(line.Description) + len(line.Quantity) +
+			len(line.ItemPriceID) + line.Tax.size()
 		if size+own > MaxPageSize {
 			parts, size = append(parts, nil), 0
 		}
@@ -175,9 +190,10 @@ func (s *sum) add(event Event, amount decimal.Decimal, quantity *decimal.Decimal
 }
 
 // Plan returns the lines, sorted by subscription and charge code, each rounded
-// once, half to even. maxAmount bounds their total in minor units, 0 does not. A
-// plan that cannot be charged is refused with a *Rejection.
-func (f *Fold) Plan(maxAmount int64) ([]Line, error) {
+// once, half to even, and each what the catalog says that its charge code is.
+// maxAmount bounds their total in minor units, 0 does not. A plan that cannot be
+// charged is refused with a *Rejection.
+func (f *Fold) Plan(maxAmount int64, catalog Catalog) ([]Line, error) {
 	if f.faults.count > 0 {
 		return nil, &Rejection{InvalidEvent, f.faults.String()}
 	}
@@ -198,7 +214,7 @@ func (f *Fold) Plan(maxAmount int64) ([]Line, error) {
 		if total.GreaterThan(decimal.NewFromInt(math.MaxInt64)) {
 			return nil, &Rejection{LineLimits, fmt.Sprintf("%s of subscription %s: the amount does not fit 64 bits", key.ChargeCode, key.SubscriptionID)}
 		}
-		lines[i] = f.line(i, key, amount.IntPart())
+		lines[i] = f.line(i, key, amount.IntPart(), catalog[key.ChargeCode])
 		if utf8.RuneCountInString(lines[i].Description) > MaxDescription {
 			return nil, &Rejection{LineLimits, fmt.Sprintf("%s of subscription %s: the quantity does not fit the line", key.ChargeCode, key.SubscriptionID)}
 		}
@@ -212,7 +228,7 @@ func (f *Fold) Plan(maxAmount int64) ([]Line, error) {
 	return lines, nil
 }
 
-func (f *Fold) line(i int, key LineKey, amount int64) Line {
+func (f *Fold) line(i int, key LineKey, amount int64, product Product) Line {
 	sum := f.sums[key]
 	id := LineID{InvoiceID: f.manifest.InvoiceID, Epoch: f.manifest.Epoch, Line: i}
 	line := Line{
@@ -222,13 +238,17 @@ func (f *Fold) line(i int, key LineKey, amount int64) Line {
 		Events:         sum.events,
 		From:           sum.from,
 		To:             sum.to,
-		Marker:         id.Marker(),
 		IdempotencyKey: id.IdempotencyKey(),
+		ItemPriceID:    product.ItemPriceID,
+		Tax:            product.Tax,
 	}
 	if sum.quantity != nil {
 		line.Quantity = plain(*sum.quantity)
 	}
-	line.Description = describe(cmp.Or(sum.text, key.ChargeCode), line.Quantity, line.Marker)
+	if line.ItemPriceID == "" {
+		line.Marker = id.Marker()
+		line.Description = describe(cmp.Or(sum.text, key.ChargeCode), line.Quantity, line.Marker)
+	}
 	return line
 }
 

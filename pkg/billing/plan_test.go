@@ -39,7 +39,7 @@ func foldAll(events []billing.Event, maxAmount int64) ([]billing.Line, error) {
 	for _, event := range events {
 		fold.Add(event)
 	}
-	return fold.Plan(maxAmount)
+	return fold.Plan(maxAmount, nil)
 }
 
 // TestRounding rounds a line once, half to even, whatever its events are.
@@ -199,7 +199,7 @@ func TestFoldIsExact(t *testing.T) {
 			fold.Add(event(fmt.Sprint(i), "calls", amount))
 			total = total.Add(decimal.RequireFromString(amounts[len(amounts)-1-i]))
 		}
-		lines, err := fold.Plan(0)
+		lines, err := fold.Plan(0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,13 +216,13 @@ func TestPartsFitItemsOfTheLedger(t *testing.T) {
 		id := strings.Repeat("s", rapid.IntRange(1, 2048).Draw(t, "id"))
 		var plan billing.Plan
 		for range count {
-			plan.Lines = append(plan.Lines, billing.Line{SubscriptionID: id, ChargeCode: "code", Description: strings.Repeat("ü", 250)})
+			plan.Lines = append(plan.Lines, billing.Line{SubscriptionID: id, ChargeCode: "code", Description: strings.Repeat("ü", 250), ItemPriceID: strings.Repeat("ü", 100)})
 		}
 		parts, lines := plan.Parts(), 0
 		for _, part := range parts {
 			size := 0
 			for _, line := range part {
-				size += len(line.SubscriptionID) + len(line.Description)
+				size += len(line.SubscriptionID) + len(line.Description) + len(line.ItemPriceID)
 			}
 			if size > 300<<10 {
 				t.Errorf("a part has %d bytes", size)

@@ -42,15 +42,15 @@ func Judge(evidence Evidence) Judgement {
 	letters := make([]byte, len(evidence.Lines))
 	certain := true
 	duplicate := ""
-	var marks map[string]int
+	var marks map[Mark]int
 	if evidence.Successor != nil {
-		marks = evidence.Successor.Marks()
+		marks = evidence.Successor.Marks(evidence.LineIDs)
 	}
 	for i, line := range evidence.Lines {
-		letter, count := evidence.judge(i, line, marks[line.Marker])
+		letter, count := evidence.judge(i, line, marks[line.Mark()])
 		letters[i] = letter
 		if count > 1 {
-			duplicate = line.Marker
+			duplicate = line.Mark().String()
 		}
 		if line.Amount > 0 && letter != Stands && !evidence.decided(i) {
 			certain = false
@@ -121,7 +121,7 @@ func (j *Judgement) conclude(evidence Evidence, duplicate string) {
 		j.Outcome = Closed
 	case duplicate != "":
 		j.Reason = DuplicateLine
-		j.Detail = fmt.Sprintf("the marker %s stands more than once on %s", duplicate, evidence.Successor.ID)
+		j.Detail = fmt.Sprintf("the line %s stands more than once on %s", duplicate, evidence.Successor.ID)
 	case held > 0 && evidence.Successor == nil:
 		j.Reason = SuccessorUnknown
 		j.Detail = fmt.Sprintf("the draft is gone and no invoice of the customer carries its lines; %d of %d lines may have been charged", held, charges)
@@ -134,15 +134,26 @@ func (j *Judgement) conclude(evidence Evidence, duplicate string) {
 	}
 }
 
-// Lookalike finds a line that might be the i-th of ours with its marker edited
-// away: an ad-hoc line of the same subscription and amount that bears none of our
-// markers and did not stand on the invoice before.
+// Lookalike finds a line that might be the i-th of ours after somebody changed it: one
+// that resembles it, bears the mark of none of ours and did not stand on the invoice
+// before.
 func Lookalike(invoice Invoice, lines []Line, i int, originals []string) bool {
 	return slices.ContainsFunc(invoice.Lines, func(found InvoiceLine) bool {
-		return found.EntityType == EntityAdHoc &&
-			found.Amount == lines[i].Amount &&
-			(found.SubscriptionID == "" || found.SubscriptionID == lines[i].SubscriptionID) &&
+		return lines[i].resembles(found) &&
 			!slices.Contains(originals, found.ID) &&
-			!slices.ContainsFunc(lines, func(line Line) bool { return found.Carries(line.Marker) })
+			!slices.ContainsFunc(lines, func(line Line) bool { return invoice.bears(found, line.Mark()) })
 	})
+}
+
+// resembles tells whether the found line has what cannot be edited away without
+// making another line of it: what it is for and, where text is all that was ours, the
+// amount.
+func (l Line) resembles(found InvoiceLine) bool {
+	if found.SubscriptionID != "" && found.SubscriptionID != l.SubscriptionID {
+		return false
+	}
+	if l.ItemPriceID == "" {
+		return found.EntityType == EntityAdHoc && found.Amount == l.Amount
+	}
+	return found.EntityType == EntityChargeItemPrice && found.EntityID == l.ItemPriceID
 }

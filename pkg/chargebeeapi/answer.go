@@ -79,8 +79,11 @@ type (
 		ID             string `json:"id"`
 		SubscriptionID string `json:"subscription_id"`
 		EntityType     string `json:"entity_type"`
+		EntityID       string `json:"entity_id"`
 		Description    string `json:"description"`
 		Amount         int64  `json:"amount"`
+		From           int64  `json:"date_from"`
+		To             int64  `json:"date_to"`
 	}
 )
 

@@ -3,39 +3,71 @@ package chargebeeapi
 import (
 	"context"
 
+	"github.com/chargebee/chargebee-go/v3"
 	invoiceaction "github.com/chargebee/chargebee-go/v3/actions/invoice"
+	"github.com/chargebee/chargebee-go/v3/enum"
 	invoicemodel "github.com/chargebee/chargebee-go/v3/models/invoice"
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/pace"
 )
 
-// Both POSTs turn SetIdempotency off: it adds a header X-CB-Idempotency-Key, which no
+// All POSTs turn SetIdempotency off: it adds a header X-CB-Idempotency-Key, which no
 // documentation knows, with a new random value each time. The documented header is
 // the other one, and if Chargebee ever heeded both, a repeated charge would look new.
 // https://apidocs.chargebee.com/docs/api/v1/idempotency
 
 // AddCharge adds one line to a pending invoice and returns the invoice with it. The
 // same charge is the same bytes, always.
-// https://apidocs.chargebee.com/docs/api/invoices/add-one-time-charge-to-a-pending-invoice
 func (c *Client) AddCharge(ctx context.Context, permit *pace.Permit, charge billing.Charge) (billing.Invoice, error) {
+	name, request := "add_charge", adHocCharge
+	if charge.ItemPriceID != "" {
+		name, request = "add_charge_item", itemCharge
+	}
 	return call(ctx, permit, operation[billing.Invoice]{
 		client:    c,
-		name:      "add_charge",
+		name:      name,
 		arguments: []argument{{"invoice id", charge.InvoiceID}, {"idempotency key", charge.IdempotencyKey}},
 		decode:    decodeInvoice,
 		send: func(ctx context.Context) error {
-			params := &invoicemodel.AddChargeRequestParams{
-				Amount:         &charge.Amount,
-				Description:    charge.Description,
-				LineItem:       &invoicemodel.AddChargeLineItemParams{DateFrom: &charge.From, DateTo: &charge.To},
-				SubscriptionId: charge.SubscriptionID,
-			}
-			_, err := invoiceaction.AddCharge(charge.InvoiceID, params).
+			_, err := request(charge).
 				SetIdempotency(false).SetIdempotencyKey(charge.IdempotencyKey).
 				Contexts(ctx).RequestWithEnv(c.environment)
 			return err
 		},
+	})
+}
+
+// adHocCharge is the request that adds a line without an item price.
+// https://apidocs.chargebee.com/docs/api/invoices/add-one-time-charge-to-a-pending-invoice
+func adHocCharge(charge billing.Charge) chargebee.Request {
+	return invoiceaction.AddCharge(charge.InvoiceID, &invoicemodel.AddChargeRequestParams{
+		Amount:                 &charge.Amount,
+		Description:            charge.Description,
+		AvalaraSaleType:        enum.AvalaraSaleType(charge.Tax.AvalaraSaleType),
+		AvalaraTransactionType: charge.Tax.AvalaraTransactionType,
+		AvalaraServiceType:     charge.Tax.AvalaraServiceType,
+		AvalaraTaxCode:         charge.Tax.AvalaraTaxCode,
+		HsnCode:                charge.Tax.HSNCode,
+		TaxjarProductCode:      charge.Tax.TaxJarProductCode,
+		LineItem:               &invoicemodel.AddChargeLineItemParams{DateFrom: &charge.From, DateTo: &charge.To},
+		SubscriptionId:         charge.SubscriptionID,
+	})
+}
+
+// itemCharge is the request that adds the line of an item price: one unit of it, which
+// costs the amount. Only a flat fee and a price per unit let a call say what it costs,
+// and a flat fee takes no quantity.
+// https://apidocs.chargebee.com/docs/api/invoices/add-a-charge-item-to-a-pending-invoice
+func itemCharge(charge billing.Charge) chargebee.Request {
+	return invoiceaction.AddChargeItem(charge.InvoiceID, &invoicemodel.AddChargeItemRequestParams{
+		ItemPrice: &invoicemodel.AddChargeItemItemPriceParams{
+			ItemPriceId: charge.ItemPriceID,
+			UnitPrice:   &charge.Amount,
+			DateFrom:    &charge.From,
+			DateTo:      &charge.To,
+		},
+		SubscriptionId: charge.SubscriptionID,
 	})
 }
 

@@ -28,7 +28,7 @@ type Config struct {
 
 // Observation is how a call went.
 type Observation struct {
-	Operation string // add_charge, close, retrieve, list
+	Operation string // add_charge, add_charge_item, close, retrieve, list
 	Kind      string // "ok", or the name of a billing.Kind
 	Status    int    // HTTP status, 0 when no answer came
 	Took      time.Duration

@@ -83,6 +83,9 @@ func charge(invoiceID string) billing.Charge {
 	}
 }
 
+// mark is what the line of charge() bears.
+var mark = billing.Line{Marker: "abcdefghijkl"}.Mark()
+
 // invoiceJSON is a small answer.
 const invoiceJSON = `{"invoice":{"id":"draft_1","customer_id":"ada","status":"pending","currency_code":"USD","date":1700000000,` +
 	`"line_items":[{"id":"li_1","subscription_id":"ada-1","entity_type":"adhoc","description":"x [m]","amount":5}]}}`

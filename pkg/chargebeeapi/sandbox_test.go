@@ -88,7 +88,7 @@ func (s *site) count(invoiceID string) int {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return invoice.Count("abcdefghijkl")
+	return invoice.Count(mark, nil)
 }
 
 // of makes a configuration one that every service gets for itself.
@@ -117,11 +117,11 @@ func TestCharging(t *testing.T) {
 			s.t.Fatal(err)
 		}
 		if charged.ID != draft || charged.CustomerID != "ada" || charged.SubscriptionID != "ada-1" || charged.CurrencyCode != "USD" ||
-			charged.Status != billing.StatusPending || charged.Date == 0 || len(charged.Lines) != 2 || charged.Count("abcdefghijkl") != 1 {
+			charged.Status != billing.StatusPending || charged.Date == 0 || len(charged.Lines) != 2 || charged.Count(mark, nil) != 1 {
 			s.t.Errorf("charged %+v", charged)
 		}
 		line := charged.Lines[1]
-		want := billing.InvoiceLine{ID: line.ID, SubscriptionID: "ada-1", EntityType: billing.EntityAdHoc, Description: charge(draft).Description, Amount: 12345}
+		want := billing.InvoiceLine{ID: line.ID, SubscriptionID: "ada-1", EntityType: billing.EntityAdHoc, Description: charge(draft).Description, Amount: 12345, From: 1_700_000_000, To: 1_702_592_000}
 		if line != want || line.ID == "" {
 			s.t.Errorf("line %+v", line)
 		}
@@ -215,7 +215,7 @@ func TestLostReply(t *testing.T) {
 					s.t.Errorf("the charge stands %d times", n)
 				}
 				charged, err := s.add(charge(draft))
-				if err != nil || charged.Count("abcdefghijkl") != 1 {
+				if err != nil || charged.Count(mark, nil) != 1 {
 					s.t.Errorf("sent again: %+v: %v", charged, err)
 				}
 				if n := s.count(draft); n != 1 {

@@ -80,6 +80,25 @@ func TestWireForm(t *testing.T) {
 			_, err := client.AddCharge(t.Context(), permit(), charge("draft_inv_1"))
 			return err
 		},
+		"add_charge, tax": func() error {
+			wanted := charge("draft_inv_1")
+			wanted.Tax = billing.Tax{
+				TaxJarProductCode: "31000", HSNCode: "998313", AvalaraSaleType: "vendor_use",
+				AvalaraTransactionType: new(int32), AvalaraServiceType: new(int32(600)), AvalaraTaxCode: "P 1",
+			}
+			_, err := client.AddCharge(t.Context(), permit(), wanted)
+			return err
+		},
+		"add_charge_item": func() error {
+			_, err := client.AddCharge(t.Context(), permit(), itemCharge("draft_inv_1"))
+			return err
+		},
+		"add_charge_item, subscription": func() error {
+			wanted := itemCharge("draft_inv_1")
+			wanted.SubscriptionID = "sub/1"
+			_, err := client.AddCharge(t.Context(), permit(), wanted)
+			return err
+		},
 		"close": func() error {
 			_, err := client.Close(t.Context(), permit(), billing.Close{InvoiceID: "draft_inv_1", IdempotencyKey: "key-2"})
 			return err
@@ -117,6 +136,22 @@ func TestWireForm(t *testing.T) {
 			body: "amount=12345&description=API+calls+%283%29+%5Babcdefghijkl%5D" +
 				"&line_item%5Bdate_from%5D=1700000000&line_item%5Bdate_to%5D=1702592000",
 		},
+		"add_charge, tax": {
+			target: "POST " + root + "/invoices/draft_inv_1/add_charge",
+			body: "amount=12345&avalara_sale_type=vendor_use&avalara_service_type=600&avalara_tax_code=P+1&avalara_transaction_type=0" +
+				"&description=API+calls+%283%29+%5Babcdefghijkl%5D&hsn_code=998313" +
+				"&line_item%5Bdate_from%5D=1700000000&line_item%5Bdate_to%5D=1702592000&taxjar_product_code=31000",
+		},
+		"add_charge_item": {
+			target: "POST " + root + "/invoices/draft_inv_1/add_charge_item",
+			body: "item_price%5Bdate_from%5D=1700000000&item_price%5Bdate_to%5D=1702592000" +
+				"&item_price%5Bitem_price_id%5D=sms-USD+%26+more&item_price%5Bunit_price%5D=12345",
+		},
+		"add_charge_item, subscription": {
+			target: "POST " + root + "/invoices/draft_inv_1/add_charge_item",
+			body: "item_price%5Bdate_from%5D=1700000000&item_price%5Bdate_to%5D=1702592000" +
+				"&item_price%5Bitem_price_id%5D=sms-USD+%26+more&item_price%5Bunit_price%5D=12345&subscription_id=sub%2F1",
+		},
 		"close":             {target: "POST " + root + "/invoices/draft_inv_1/close"},
 		"retrieve":          {target: "GET " + root + "/invoices/draft_inv_1"},
 		"retrieve, page":    {target: "GET " + root + "/invoices/draft_inv_1?line_items_limit=300&line_items_offset=300"},
@@ -137,6 +172,13 @@ func TestWireForm(t *testing.T) {
 			t.Errorf("%s went to the host %q", name, got.host)
 		}
 	}
+}
+
+// itemCharge is the charge of an item price.
+func itemCharge(invoiceID string) billing.Charge {
+	item := charge(invoiceID)
+	item.ItemPriceID, item.Description = "sms-USD & more", ""
+	return item
 }
 
 // The headers of a POST are the same every time, too: the SDK's random key is not
@@ -175,6 +217,14 @@ func TestHeaders(t *testing.T) {
 		}
 	}
 
+	for range 2 {
+		if _, err := client.AddCharge(t.Context(), permit(), itemCharge("draft_1")); err != nil {
+			t.Fatal(err)
+		}
+		if header := last().header; !maps.EqualFunc(first, header, slices.Equal) {
+			t.Errorf("add_charge_item has the headers\n%v, add_charge\n%v", header, first)
+		}
+	}
 	if _, err := client.Close(t.Context(), permit(), billing.Close{InvoiceID: "draft_1", IdempotencyKey: "key-2"}); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +33,7 @@ func TestExamplesShowTheDefaults(t *testing.T) {
 	if err != nil || len(warnings) != 0 {
 		t.Fatal(err, warnings)
 	}
-	if want := config.DefaultConsumer(); consumer != want {
+	if want := config.DefaultConsumer(); !reflect.DeepEqual(consumer, want) {
 		t.Errorf("configs/consumer.yaml: got %+v, want %+v", consumer, want)
 	}
 }

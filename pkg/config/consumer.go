@@ -19,6 +19,7 @@ type Consumer struct {
 	Clock     Clock         `key:"clock"`
 	Budget    Budget        `key:"budget"`
 	Invoice   Invoice       `key:"invoice"`
+	Charges   Charges       `key:"charges"`
 	Log       Log           `key:"log"`
 }
 

@@ -52,7 +52,7 @@ func (e *Error) Error() string {
 // load puts what the source says into settings, a pointer to a struct that holds
 // the defaults. It returns warnings, and faults that kept a value from being read.
 func load(source Source, settings any) (warnings []string, faults []Fault, err error) {
-	fields := fieldsOf(reflect.ValueOf(settings).Elem(), "")
+	fields, sections := fieldsOf(reflect.ValueOf(settings).Elem(), "")
 	file := koanf.New(".")
 	if source.File != "" {
 		content, err := os.ReadFile(source.File)
@@ -62,8 +62,11 @@ func load(source Source, settings any) (warnings []string, faults []Fault, err e
 		if err := file.Load(rawbytes.Provider(content), yaml.Parser()); err != nil {
 			return nil, nil, fmt.Errorf("settings: %s: %w", source.File, err)
 		}
+		if faults, err = readSections(file, content, sections); err != nil {
+			return nil, nil, fmt.Errorf("settings: %s: %w", source.File, err)
+		}
 	}
-	faults = unknownKeys(file, fields)
+	faults = append(unknownKeys(file, fields), faults...)
 
 	environment, warnings := readEnvironment(source.Environ, fields)
 	values := koanf.New(".")
@@ -86,17 +89,45 @@ type field struct {
 
 func (f field) secret() bool { return f.value.Type() == reflect.TypeFor[Secret]() }
 
-func fieldsOf(of reflect.Value, prefix string) []field {
-	var fields []field
+// section is a setting at the top of the file whose keys are the operator's own words.
+// It is read as YAML has it: as paths with dots its keys would be ambiguous, and koanf
+// makes texts of all keys.
+type section interface {
+	// readSection takes what the file has at the key, nil if it has nothing there.
+	readSection(key string, content any) faults
+}
+
+func fieldsOf(of reflect.Value, prefix string) (fields []field, sections map[string]section) {
+	sections = map[string]section{}
 	for i := range of.NumField() {
 		key := prefix + of.Type().Field(i).Tag.Get("key")
-		if value := of.Field(i); value.Kind() == reflect.Struct {
-			fields = append(fields, fieldsOf(value, key+".")...)
-		} else {
-			fields = append(fields, field{key, value})
+		value := of.Field(i)
+		if own, ok := reflect.TypeAssert[section](value.Addr()); ok {
+			sections[key] = own
+			continue
 		}
+		if value.Kind() != reflect.Struct {
+			fields = append(fields, field{key, value})
+			continue
+		}
+		inner, _ := fieldsOf(value, key+".")
+		fields = append(fields, inner...)
 	}
-	return fields
+	return fields, sections
+}
+
+// readSections reads the sections and takes them out of the file.
+func readSections(file *koanf.Koanf, content []byte, sections map[string]section) ([]Fault, error) {
+	written, err := yaml.Parser().Unmarshal(content)
+	if err != nil {
+		return nil, err
+	}
+	var faults []Fault
+	for key, section := range sections {
+		faults = append(faults, section.readSection(key, written[key])...)
+		file.Delete(key)
+	}
+	return faults, nil
 }
 
 func unknownKeys(file *koanf.Koanf, fields []field) []Fault {

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/budget"
 	"github.com/billable-events/billable/pkg/chargebeeapi"
 	"github.com/billable-events/billable/pkg/config"
@@ -119,7 +120,26 @@ func settlementSettings(settings config.Consumer) settlement.Settings {
 		Close:              settings.Invoice.Close,
 		CloseWithoutEvents: settings.Invoice.CloseWithoutEvents,
 		MaxAmount:          settings.Invoice.MaxAmount,
+		Catalog:            catalog(settings.Charges),
 	}
+}
+
+func catalog(charges config.Charges) billing.Catalog {
+	catalog := make(billing.Catalog, len(charges))
+	for code, charge := range charges {
+		catalog[code] = billing.Product{
+			ItemPriceID: charge.ItemPriceID,
+			Tax: billing.Tax{
+				TaxJarProductCode:      charge.TaxJarProductCode,
+				HSNCode:                charge.HSNCode,
+				AvalaraSaleType:        charge.AvalaraSaleType,
+				AvalaraTransactionType: charge.AvalaraTransactionType,
+				AvalaraServiceType:     charge.AvalaraServiceType,
+				AvalaraTaxCode:         charge.AvalaraTaxCode,
+			},
+		}
+	}
+	return catalog
 }
 
 // Work takes messages and settles their invoices until ctx ends, then drains. It

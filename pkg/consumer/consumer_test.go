@@ -58,6 +58,7 @@ type deployment struct {
 	name      string
 	chargebee *chargebee.Service
 	environ   []string
+	flags     []string // of run
 	queueURL  string
 	sqs       *awssqs.Client
 	dynamodb  *awsdynamodb.Client
@@ -179,7 +180,7 @@ func (d *deployment) start() *running {
 	r := &running{log: &log{lines: make(chan string, 1000)}}
 	code := make(chan int, 1)
 	go func() {
-		code <- consumer.Main(ctx, commandline.Process{Args: []string{"run"}, Environ: d.environ, Stdout: io.Discard, Stderr: r.log})
+		code <- consumer.Main(ctx, commandline.Process{Args: append([]string{"run"}, d.flags...), Environ: d.environ, Stdout: io.Discard, Stderr: r.log})
 	}()
 	r.stop = sync.OnceValue(func() int {
 		cancel()

@@ -67,7 +67,7 @@ func (a *app) showInvoice(invoice ledger.Invoice) error {
 	for _, line := range invoice.Lines {
 		rows = append(rows, []string{
 			line.SubscriptionID, line.ChargeCode, strconv.FormatInt(line.Amount, 10), orNone(line.Quantity),
-			strconv.Itoa(line.Events), line.Marker, line.State,
+			strconv.Itoa(line.Events), orNone(line.Marker), line.State,
 		})
 	}
 	if _, err := fmt.Fprintln(a.process.Stdout); err != nil {

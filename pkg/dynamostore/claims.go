@@ -62,6 +62,18 @@ type storedLine struct {
 	Description    string `json:"description"`
 	Marker         string `json:"marker"`
 	IdempotencyKey string `json:"idempotency_key"`
+
+	ItemPriceID string `json:"item_price_id,omitempty"`
+	storedTax
+}
+
+type storedTax struct {
+	TaxJarProductCode      string `json:"taxjar_product_code,omitempty"`
+	HSNCode                string `json:"hsn_code,omitempty"`
+	AvalaraSaleType        string `json:"avalara_sale_type,omitempty"`
+	AvalaraTransactionType *int32 `json:"avalara_transaction_type,omitempty"`
+	AvalaraServiceType     *int32 `json:"avalara_service_type,omitempty"`
+	AvalaraTaxCode         string `json:"avalara_tax_code,omitempty"`
 }
 
 // Manifest returns the manifest of an epoch.
@@ -114,7 +126,7 @@ func (s *Store) Plan(ctx context.Context, invoiceID, epoch string) (billing.Plan
 		}
 		parts = stored.Parts
 		for _, line := range stored.Lines {
-			plan.Lines = append(plan.Lines, billing.Line(line))
+			plan.Lines = append(plan.Lines, line.line())
 		}
 	}
 	return plan, nil
@@ -171,11 +183,45 @@ func encodePlan(head billing.Head, plan billing.Plan) []item {
 	for number, lines := range parts {
 		stored := storedPart{Parts: len(parts), Lines: make([]storedLine, len(lines))}
 		for i, line := range lines {
-			stored.Lines[i] = storedLine(line)
+			stored.Lines[i] = storeLine(line)
 		}
 		items[number] = content(partKey(head.InvoiceID, head.Epoch, number), stored)
 	}
 	return items
+}
+
+func storeLine(line billing.Line) storedLine {
+	return storedLine{
+		SubscriptionID: line.SubscriptionID,
+		ChargeCode:     line.ChargeCode,
+		Amount:         line.Amount,
+		Quantity:       line.Quantity,
+		Events:         line.Events,
+		From:           line.From,
+		To:             line.To,
+		Description:    line.Description,
+		Marker:         line.Marker,
+		IdempotencyKey: line.IdempotencyKey,
+		ItemPriceID:    line.ItemPriceID,
+		storedTax:      storedTax(line.Tax),
+	}
+}
+
+func (l storedLine) line() billing.Line {
+	return billing.Line{
+		SubscriptionID: l.SubscriptionID,
+		ChargeCode:     l.ChargeCode,
+		Amount:         l.Amount,
+		Quantity:       l.Quantity,
+		Events:         l.Events,
+		From:           l.From,
+		To:             l.To,
+		Description:    l.Description,
+		Marker:         l.Marker,
+		IdempotencyKey: l.IdempotencyKey,
+		ItemPriceID:    l.ItemPriceID,
+		Tax:            billing.Tax(l.storedTax),
+	}
 }
 
 func content(key string, value any) item {

@@ -208,6 +208,51 @@ func TestEpochIsKept(t *testing.T) {
 	}
 }
 
+// TestStoredLines holds the form of lines in the ledger to the letter: plans that are
+// under way while another version takes over must be read as they were written.
+func TestStoredLines(t *testing.T) {
+	t.Parallel()
+	plan := billing.Plan{Lines: []billing.Line{
+		{
+			SubscriptionID: "s", ChargeCode: "calls", Amount: 5, Quantity: "1.5", Events: 2, From: 3, To: 4,
+			Description: "Calls (1.5) [m]", Marker: "m", IdempotencyKey: "k1",
+		}, {
+			SubscriptionID: "s", ChargeCode: "sms", Amount: 6, Quantity: "7", Events: 1, From: 3, To: 3,
+			IdempotencyKey: "k2", ItemPriceID: "sms-EUR",
+		}, {
+			SubscriptionID: "s", ChargeCode: "storage", Amount: 7, Events: 1, From: 3, To: 3,
+			Description: "storage [n]", Marker: "n", IdempotencyKey: "k3",
+			Tax: billing.Tax{
+				TaxJarProductCode: "31000", HSNCode: "998313", AvalaraSaleType: "retail",
+				AvalaraTransactionType: new(int32), AvalaraServiceType: new(int32(600)), AvalaraTaxCode: "P1",
+			},
+		},
+	}}
+	f := newFixture(t)
+	f.must(billing.Step{Head: billing.Head{InvoiceID: "draft", Epoch: "e", Write: "w1"}, Plan: &plan})
+	const want = `{"parts":1,"lines":[` +
+		`{"subscription_id":"s","charge_code":"calls","amount":5,"quantity":"1.5","events":2,"date_from":3,"date_to":4,` +
+		`"description":"Calls (1.5) [m]","marker":"m","idempotency_key":"k1"},` +
+		`{"subscription_id":"s","charge_code":"sms","amount":6,"quantity":"7","events":1,"date_from":3,"date_to":3,` +
+		`"description":"","marker":"","idempotency_key":"k2","item_price_id":"sms-EUR"},` +
+		`{"subscription_id":"s","charge_code":"storage","amount":7,"events":1,"date_from":3,"date_to":3,` +
+		`"description":"storage [n]","marker":"n","idempotency_key":"k3",` +
+		`"taxjar_product_code":"31000","hsn_code":"998313","avalara_sale_type":"retail","avalara_transaction_type":0,` +
+		`"avalara_service_type":600,"avalara_tax_code":"P1"}]}`
+	found, err := f.sdk.GetItem(t.Context(), &awsdynamodb.GetItemInput{
+		TableName: &f.store.LedgerTable, Key: map[string]types.AttributeValue{"invoice_id": text("draft#e#l0")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := found.Item["content"].(*types.AttributeValueMemberS); got == nil || got.Value != want {
+		t.Errorf("got  %+v\nwant %s", got, want)
+	}
+	if got, err := f.store.Plan(t.Context(), "draft", "e"); err != nil || !reflect.DeepEqual(got, plan) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 // TestClaimNeedsEventsAsRead changes an event between the read and the claim.
 func TestClaimNeedsEventsAsRead(t *testing.T) {
 	t.Parallel()

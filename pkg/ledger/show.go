@@ -60,7 +60,7 @@ type Line struct {
 	Amount         int64   `json:"amount"` // minor units
 	Quantity       *string `json:"quantity"`
 	Events         int     `json:"events"`
-	Marker         string  `json:"marker"`
+	Marker         *string `json:"marker"` // the line of an item price has none
 	State          string  `json:"state"`
 }
 
@@ -125,7 +125,7 @@ func describe(head billing.Head, plan billing.Plan) Invoice {
 			Amount:         line.Amount,
 			Quantity:       text(line.Quantity),
 			Events:         line.Events,
-			Marker:         line.Marker,
+			Marker:         text(line.Marker),
 			State:          lineState(head, i, line),
 		}
 	}

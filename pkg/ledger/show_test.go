@@ -130,7 +130,7 @@ func TestDocument(t *testing.T) {
 				From: 1, To: 2, Description: "Calls (102.5) [aaaaaaaaaaaa]", Marker: "aaaaaaaaaaaa", IdempotencyKey: "key",
 			},
 			billing.Line{SubscriptionID: "sub_1", ChargeCode: "free", Events: 1, Marker: "bbbbbbbbbbbb"},
-			billing.Line{SubscriptionID: "sub_2", ChargeCode: "calls", Amount: 12, Events: 2, Marker: "cccccccccccc"},
+			billing.Line{SubscriptionID: "sub_2", ChargeCode: "calls", Amount: 12, Events: 2, ItemPriceID: "calls-EUR"},
 		),
 		"claiming.json": {
 			head: func(string) (billing.Head, bool, error) {

@@ -150,6 +150,8 @@ func (h *handling) chargeOf(i int) billing.Charge {
 		From:           line.From,
 		To:             line.To,
 		IdempotencyKey: line.IdempotencyKey,
+		ItemPriceID:    line.ItemPriceID,
+		Tax:            line.Tax,
 	}
 	if h.manifest.SubscriptionID == "" {
 		charge.SubscriptionID = line.SubscriptionID

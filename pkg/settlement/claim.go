@@ -106,7 +106,7 @@ func (h *handling) draw(ctx context.Context, last []billing.Event, fold *billing
 	if err := h.claimPage(ctx, last, fold); err != nil {
 		return err
 	}
-	lines, err := fold.Plan(h.Settings.MaxAmount)
+	lines, err := fold.Plan(h.Settings.MaxAmount, h.Settings.Catalog)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (h *handling) draw(ctx context.Context, last []billing.Event, fold *billing
 func (h *handling) drawAtOnce(ctx context.Context, last []billing.Event, fold *billing.Fold) error {
 	whole := fold.Clone()
 	whole.Add(last...)
-	lines, err := whole.Plan(h.Settings.MaxAmount)
+	lines, err := whole.Plan(h.Settings.MaxAmount, h.Settings.Catalog)
 	if err != nil {
 		return errSeparately
 	}
@@ -147,6 +147,7 @@ func (h *handling) drawAtOnce(ctx context.Context, last []billing.Event, fold *b
 func planning(step *billing.Step, plan *billing.Plan) {
 	step.Plan = plan
 	step.Head.State = billing.Charging
+	step.Head.Version = plan.HeadVersion()
 	step.Head.Attempts = 0
 }
 

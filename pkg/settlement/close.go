@@ -40,11 +40,26 @@ func (h *handling) close(ctx context.Context) error {
 	return h.closed(ctx, closed)
 }
 
-// closed checks the closed invoice as any successor of a draft is checked.
+// closed checks the closed invoice as any successor of a draft is checked. An answer
+// that may not show all lines is read again by the id that it names.
 func (h *handling) closed(ctx context.Context, invoice billing.Invoice) error {
-	judgement := h.judgement(&invoice)
-	if judgement.Outcome == billing.Closed || judgement.Outcome == billing.Gone {
-		return h.finish(ctx, billing.Judgement{Outcome: billing.Closed}, invoice.ID)
+	stands := h.stands(invoice)
+	if !stands && len(invoice.Lines) >= shortAnswer {
+		read, err := h.readInvoice(ctx, invoice.ID)
+		failure, failed := asFailure(err)
+		if err != nil && !(failed && failure.Kind == billing.Missing) {
+			return err
+		}
+		stands = err == nil && h.stands(read)
 	}
-	return h.gone(ctx)
+	if !stands {
+		return h.gone(ctx)
+	}
+	return h.finish(ctx, billing.Judgement{Outcome: billing.Closed}, invoice.ID)
+}
+
+// stands tells whether all that the plan charges stands on the closed invoice.
+func (h *handling) stands(invoice billing.Invoice) bool {
+	judgement := h.judgement(&invoice)
+	return judgement.Outcome == billing.Closed || judgement.Outcome == billing.Gone
 }

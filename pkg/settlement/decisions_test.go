@@ -125,7 +125,7 @@ func TestDecideTaking(t *testing.T) {
 		{name: "no head", want: taking{fresh: true}},
 		{name: "finished", head: &billing.Head{State: billing.Finished}, done: true},
 		{name: "finished and past its time to live", head: &billing.Head{State: billing.Finished, ExpiresAt: ago}, done: true},
-		{name: "of a newer program", head: &billing.Head{State: billing.Finished, Version: billing.HeadVersion + 1}, wait: newerVersionWait},
+		{name: "of a newer program", head: &billing.Head{State: billing.Finished, Version: billing.NewestHeadVersion + 1}, wait: newerVersionWait},
 		{name: "held", head: &held, wait: 21 * time.Second},
 		{name: "its lease ran out", head: &lapsed},
 		{name: "its lease ran out while it sent", head: new(sending(lapsed)), want: taking{doubt: true}},

@@ -65,24 +65,24 @@ func (h *handling) resend(ctx context.Context, line int, sent stopwatch) error {
 	return h.verify(ctx, invoice)
 }
 
-// look reads the invoice for the line's marker. It does so only when nothing that
-// was sent can still have its effect.
+// look reads the invoice for the line's mark. It does so only when nothing that was
+// sent can still have its effect.
 func (h *handling) look(ctx context.Context, line int) error {
 	draft, err := h.pendingDraft(ctx)
 	if err != nil {
 		return err
 	}
-	marker := h.plan.Lines[line].Marker
-	switch count := draft.Count(marker); {
+	mark := h.plan.Lines[line].Mark()
+	switch count := draft.Count(mark, h.manifest.LineIDs); {
 	case count == 1:
 		h.added = line + 1
 		return h.note(ctx)
 	case count > 1:
-		return duplicate(marker, count, draft.ID)
+		return duplicate(mark, count, draft.ID)
 	case billing.Lookalike(draft, h.plan.Lines, line, h.manifest.LineIDs):
 		return &billing.Rejection{
 			Reason: billing.AmbiguousLine,
-			Detail: fmt.Sprintf("%s has a line of %d without a marker that may be ours, marked %s: restore the marker or remove the line, then replay", draft.ID, h.plan.Lines[line].Amount, marker),
+			Detail: fmt.Sprintf("%s has a line that may be ours of %d %s, changed by somebody: restore it or remove it, then replay", draft.ID, h.plan.Lines[line].Amount, mark),
 		}
 	default:
 		// It was never added: the line is sent in a new round. That is no progress,

@@ -75,7 +75,7 @@ func (h *handling) judgement(successor *billing.Invoice) billing.Judgement {
 }
 
 // successor finds the invoice that the draft became, with all its lines: the one
-// that carries our markers, or else lines that stood on the draft. It is nil when
+// that bears our unique marks, or else lines that stood on the draft. It is nil when
 // there is none.
 func (h *handling) successor(ctx context.Context) (*billing.Invoice, error) {
 	after := time.Unix(h.manifest.ClaimedAt, 0).Add(-h.Settings.MaxSkew - time.Second)
@@ -107,8 +107,10 @@ func (h *handling) successor(ctx context.Context) (*billing.Invoice, error) {
 	}
 }
 
-// likeness is how much an invoice looks like the draft's successor: any marker of
-// ours counts for more than all the lines that stood on the draft before.
+// likeness is how much an invoice looks like the draft's successor: any unique mark of
+// ours counts for more than all the lines that stood on the draft before. Other marks
+// count nothing: an invoice that bears one may be a twin that charges other events, and
+// ours would be billed without having been charged.
 func (h *handling) likeness(invoice billing.Invoice) int {
 	likeness := 0
 	for _, line := range invoice.Lines {
@@ -116,9 +118,11 @@ func (h *handling) likeness(invoice billing.Invoice) int {
 			likeness++
 		}
 	}
-	marks := invoice.Marks()
+	marks := invoice.Marks(h.manifest.LineIDs)
 	for _, line := range h.plan.Lines {
-		likeness += (len(h.manifest.LineIDs) + 1) * marks[line.Marker]
+		if mark := line.Mark(); mark.Unique() {
+			likeness += (len(h.manifest.LineIDs) + 1) * marks[mark]
+		}
 	}
 	return likeness
 }

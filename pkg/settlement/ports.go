@@ -39,7 +39,7 @@ type Events interface {
 // Charger changes pending invoices. Errors are *billing.Failure, or
 // pace.ErrSpent when nothing was sent because the permit came too late.
 type Charger interface {
-	// AddCharge returns the invoice with the new line.
+	// AddCharge adds a line, ad-hoc or of an item price, and returns the invoice with it.
 	AddCharge(ctx context.Context, permit *pace.Permit, charge billing.Charge) (billing.Invoice, error)
 	// Close returns the new invoice; the pending one ceases to exist.
 	Close(ctx context.Context, permit *pace.Permit, closing billing.Close) (billing.Invoice, error)

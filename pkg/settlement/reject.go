@@ -87,21 +87,21 @@ func (h *handling) resume(ctx context.Context) error {
 	case gone:
 		return h.goOn(ctx, head.GoneAt)
 	case missing != "":
-		return &billing.Rejection{Reason: billing.LineRemoved, Detail: "the line with marker " + missing + " is not on " + h.manifest.InvoiceID}
+		return &billing.Rejection{Reason: billing.LineRemoved, Detail: "the line " + missing + " is not on " + h.manifest.InvoiceID}
 	}
 	h.shown = !head.Sending()
 	return h.goOn(ctx, 0)
 }
 
-// missing reads the draft, unless it is gone, and returns the marker of an added line
-// that is not on it.
-func (h *handling) missing(ctx context.Context) (marker string, gone bool, err error) {
+// missing reads the draft, unless it is gone, and returns the mark of an added line that
+// is not on it.
+func (h *handling) missing(ctx context.Context) (mark string, gone bool, err error) {
 	draft, gone, err := h.readDraft(ctx)
 	if err != nil || gone {
 		return "", gone, err
 	}
-	marker, err = h.compare(draft)
-	return marker, false, err
+	mark, err = h.compare(draft)
+	return mark, false, err
 }
 
 // goOn leaves the state rejected for the one before it.

@@ -45,6 +45,8 @@ type Settings struct {
 	Close              bool  // close the invoice once it is charged
 	CloseWithoutEvents bool  // close it also when there was nothing to charge
 	MaxAmount          int64 // the most that one plan may charge, minor units; 0 is no limit
+
+	Catalog billing.Catalog // what charge codes are, in plans that are drawn from now on
 }
 
 // sendUntil is the age at which a line that was sent may no longer be sent again: a

@@ -35,7 +35,7 @@ func decideTaking(head billing.Head, ok bool, now time.Time, skew time.Duration)
 	switch {
 	case !ok:
 		return taking{fresh: true}, nil
-	case head.Version > billing.HeadVersion:
+	case head.Version > billing.NewestHeadVersion:
 		return taking{}, wait(newerVersionWait, fmt.Sprintf("the ledger's version %d is newer than this program", head.Version))
 	case head.State == billing.Finished:
 		return taking{}, errDone

@@ -133,7 +133,7 @@ func TestNewerLedgerWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		id, body := w.three()
-		err := w.store.Commit(t.Context(), billing.Step{Head: billing.Head{InvoiceID: id, State: "polishing", Write: "w", Version: billing.HeadVersion + 1}})
+		err := w.store.Commit(t.Context(), billing.Step{Head: billing.Head{InvoiceID: id, State: "polishing", Write: "w", Version: billing.NewestHeadVersion + 1}})
 		if err != nil {
 			t.Fatal(err)
 		}

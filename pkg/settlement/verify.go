@@ -62,34 +62,34 @@ func (h *handling) confirm(ctx context.Context) error {
 	if err == nil && missing != "" {
 		err = &billing.Rejection{
 			Reason: billing.LineRemoved,
-			Detail: fmt.Sprintf("the line with marker %s is no longer on %s", missing, draft.ID),
+			Detail: fmt.Sprintf("the line %s is no longer on %s", missing, draft.ID),
 		}
 	}
 	return err
 }
 
-// compare counts the markers of the added lines. It returns one that is missing, and
+// compare counts the marks of the added lines. It returns one that is missing, and
 // rejects one that stands more than once.
 func (h *handling) compare(invoice billing.Invoice) (missing string, err error) {
-	marks := invoice.Marks()
+	marks := invoice.Marks(h.manifest.LineIDs)
 	for _, line := range h.plan.Lines[:h.added] {
 		if line.Amount == 0 {
 			continue
 		}
-		switch count := marks[line.Marker]; {
+		switch count := marks[line.Mark()]; {
 		case count > 1:
-			return "", duplicate(line.Marker, count, invoice.ID)
+			return "", duplicate(line.Mark(), count, invoice.ID)
 		case count == 0:
-			missing = line.Marker
+			missing = line.Mark().String()
 		}
 	}
 	return missing, nil
 }
 
 // duplicate rejects an invoice on which a line stands more than once.
-func duplicate(marker string, count int, invoiceID string) error {
+func duplicate(mark billing.Mark, count int, invoiceID string) error {
 	return &billing.Rejection{
 		Reason: billing.DuplicateLine,
-		Detail: fmt.Sprintf("the line with marker %s stands %d times on %s", marker, count, invoiceID),
+		Detail: fmt.Sprintf("the line %s stands %d times on %s", mark, count, invoiceID),
 	}
 }

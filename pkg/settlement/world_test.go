@@ -305,8 +305,8 @@ func (w *world) invoices() []books.Invoice {
 			entry.DraftID = invoice.ID
 		}
 		for _, line := range invoice.LineItems {
-			if line.EntityType == chargebee.EntityAdhoc {
-				entry.Charges = append(entry.Charges, books.Charge{SubscriptionID: line.SubscriptionID, Amount: line.Amount})
+			if line.EntityType == chargebee.EntityAdhoc || line.EntityType == chargebee.EntityChargeItemPrice {
+				entry.Charges = append(entry.Charges, books.Charge{SubscriptionID: line.SubscriptionID, ItemPriceID: line.EntityID, Amount: line.Amount})
 			}
 			if !slices.Contains(entry.SubscriptionIDs, line.SubscriptionID) {
 				entry.SubscriptionIDs = append(entry.SubscriptionIDs, line.SubscriptionID)
@@ -320,13 +320,22 @@ func (w *world) invoices() []books.Invoice {
 // wantEqualBooks compares owed, billed and ledger.
 func (w *world) wantEqualBooks() {
 	w.t.Helper()
-	account := books.Compare(slices.Collect(mapValues(w.events())), w.invoices())
+	account := books.Compare(slices.Collect(mapValues(w.events())), w.invoices(), w.itemPrices())
 	for _, difference := range account.Differences {
 		w.t.Error(difference)
 	}
 	for _, event := range w.notes.mismatched {
 		w.t.Errorf("alarmed about %+v", event)
 	}
+}
+
+// itemPrices are the item prices of the settings, by charge code.
+func (w *world) itemPrices() map[string]string {
+	prices := map[string]string{}
+	for code, product := range w.settings.Catalog {
+		prices[code] = product.ItemPriceID
+	}
+	return prices
 }
 
 func mapValues[K comparable, V any](m map[K]V) func(func(V) bool) {

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -101,7 +102,7 @@ func (a *account) readInvoices() {
 		}
 		a.found[draft] = invoice
 		for _, line := range invoice.LineItems {
-			if invoice.Deleted || line.EntityType != chargebee.EntityAdhoc || a.books.strange[line.ID] {
+			if invoice.Deleted || !added(line) || a.books.strange[line.ID] {
 				continue
 			}
 			for power := range 63 {
@@ -253,12 +254,12 @@ func (a *account) checkLines(ctx context.Context) {
 		var planned, standing []string
 		for _, line := range plan.Lines {
 			if line.Amount > 0 {
-				planned = append(planned, fmt.Sprintf("%s %d", line.SubscriptionID, line.Amount))
+				planned = append(planned, fmt.Sprintf("%s %s %d", line.SubscriptionID, cmp.Or(line.ItemPriceID, "ad-hoc"), line.Amount))
 			}
 		}
 		for _, line := range invoice.LineItems {
-			if line.EntityType == chargebee.EntityAdhoc && !a.books.strange[line.ID] {
-				standing = append(standing, fmt.Sprintf("%s %d", line.SubscriptionID, line.Amount))
+			if added(line) && !a.books.strange[line.ID] {
+				standing = append(standing, fmt.Sprintf("%s %s %d", line.SubscriptionID, cmp.Or(line.EntityID, "ad-hoc"), line.Amount))
 			}
 		}
 		slices.Sort(planned)
@@ -278,14 +279,14 @@ func (a *account) checkCalls() {
 			a.faultf("%s of %s was refused: its key had been used for another call", call.Operation, call.InvoiceID)
 		}
 	}
-	if a.plan.profile != undisturbed {
+	if strings.TrimSuffix(a.plan.profile, withCatalog) != undisturbed {
 		return
 	}
 	want := 0
 	for _, invoice := range a.found { // none of them is touched by anybody else
 		want++
 		for _, line := range invoice.LineItems {
-			if line.EntityType == chargebee.EntityAdhoc {
+			if added(line) {
 				want++
 			}
 		}

@@ -67,11 +67,16 @@ func describe(request *http.Request, body []byte) string {
 	return strings.Join(words, " ")
 }
 
+// itemPrice is the parameter that names what add_charge_item charges.
+const itemPrice = "item_price[item_price_id]"
+
 // describeHTTP names a call to Chargebee, or from there.
 func describeHTTP(request *http.Request, body []byte) string {
 	name := request.Method + " " + strings.TrimPrefix(request.URL.Path, "/api/v2")
 	if form, err := url.ParseQuery(string(body)); err == nil && form.Has("description") {
 		name += " " + form.Get("description")
+	} else if form.Has(itemPrice) {
+		name += " " + form.Get(itemPrice)
 	}
 	if id := webhookID.FindSubmatch(body); id != nil {
 		name += " " + string(id[1])

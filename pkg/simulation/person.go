@@ -30,7 +30,7 @@ func (w *world) meddle(as *process, name string) {
 		return
 	}
 	act := w.plan.acts[random.IntN(len(w.plan.acts))]
-	ours := adHoc(invoice)
+	ours := charges(invoice)
 	var err error
 	switch {
 	case act == closeDraft:
@@ -40,7 +40,7 @@ func (w *world) meddle(as *process, name string) {
 	case len(ours) == 0:
 		return
 	default:
-		err = w.change(act, invoice.ID, ours[random.IntN(len(ours))])
+		err = w.change(random, act, invoice.ID, ours[random.IntN(len(ours))])
 	}
 	w.timeline.notef(as.name, "does %s %s: %v", act, invoice.ID, err)
 }
@@ -61,16 +61,20 @@ func (w *world) standing() int {
 	lines := 0
 	for _, invoice := range w.site.Invoices() {
 		if invoice.Status == chargebee.StatusPending {
-			lines += len(adHoc(invoice))
+			lines += len(charges(invoice))
 		}
 	}
 	return lines
 }
 
-func adHoc(invoice chargebee.Invoice) []chargebee.LineItem {
-	return slices.DeleteFunc(slices.Clone(invoice.LineItems), func(line chargebee.LineItem) bool {
-		return line.EntityType != chargebee.EntityAdhoc
-	})
+// charges are the lines that were added to an invoice.
+func charges(invoice chargebee.Invoice) []chargebee.LineItem {
+	return slices.DeleteFunc(slices.Clone(invoice.LineItems), func(line chargebee.LineItem) bool { return !added(line) })
+}
+
+// added tells a line that was added from those of the subscription's plan.
+func added(line chargebee.LineItem) bool {
+	return line.EntityType == chargebee.EntityAdhoc || line.EntityType == chargebee.EntityChargeItemPrice
 }
 
 // draft is a pending invoice, the one with the most lines rather than another.
@@ -88,15 +92,27 @@ func (w *world) draft(random *rand.Rand) (chargebee.Invoice, bool) {
 	return pending[random.IntN(len(pending))], true
 }
 
+// unmark changes a line so that it bears no mark. The amount stays: the books tell by it
+// what the line charges.
+func unmark(line *chargebee.LineItem) {
+	line.Description = "as agreed"
+	if line.EntityType == chargebee.EntityChargeItemPrice {
+		line.DateTo += 86400
+	}
+}
+
 // change does something to one of our lines.
-func (w *world) change(act, invoiceID string, line chargebee.LineItem) error {
+func (w *world) change(random *rand.Rand, act, invoiceID string, line chargebee.LineItem) error {
 	switch act {
 	case editLine:
-		return w.site.EditLine(invoiceID, line.ID, func(line *chargebee.LineItem) { line.Description = "as agreed" })
+		return w.site.EditLine(invoiceID, line.ID, unmark)
 	case removeLine:
 		return w.site.RemoveLine(invoiceID, line.ID)
-	default: // one that looks like ours, but has no marker
-		line.Description = "as agreed"
+	default: // one that looks like ours, but has no mark
+		unmark(&line)
+		if prices := w.plan.itemPrices(); line.EntityID != "" {
+			line.EntityID = prices[random.IntN(len(prices))] // also one whose own line is not there yet
+		}
 		id, err := w.site.AddLine(invoiceID, line)
 		w.books.foreign(id)
 		return err

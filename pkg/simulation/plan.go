@@ -2,6 +2,9 @@ package simulation
 
 import (
 	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/billable-events/billable/pkg/config"
@@ -36,6 +39,7 @@ type plan struct {
 	events               map[string]int // to be written, by subscription
 	writing              time.Duration  // how long producers write
 	codes                int            // charge codes
+	charges              config.Charges // what they are at Chargebee, for pods that know it
 	badEvents            bool           // some cannot be billed at first
 	persons              int            // how often a person acts at Chargebee
 	acts                 []string       // what persons do
@@ -155,8 +159,38 @@ func newPlan(seed uint64) (plan, error) {
 			}
 		}
 	}
+	if turn := seed / uint64(len(profiles)); (turn+seed)%3 == 2 {
+		p.sell(dice(seed).of("catalog"))
+	}
 	p.longestStill = times.window + times.lateBound
 	return p, p.load(times, perMinute, 1+random.IntN(5))
+}
+
+// sell lets charge codes be of the catalog, every third time that it is a profile's turn.
+// It draws from dice of its own: all other histories go as they would without it.
+func (p *plan) sell(random *rand.Rand) {
+	p.profile += withCatalog
+	p.charges = config.Charges{}
+	for i := range p.codes {
+		code := fmt.Sprintf("code%d", i+1)
+		switch kind := random.IntN(4); {
+		case i == 0, kind < 2:
+			p.charges[code] = config.Charge{ItemPriceID: code + "-EUR"}
+		case kind == 2:
+			p.charges[code] = config.Charge{HSNCode: "0815", AvalaraServiceType: new(int32)}
+		}
+	}
+}
+
+// itemPrices are those of the charge codes, in their order.
+func (p *plan) itemPrices() []string {
+	var prices []string
+	for _, code := range slices.Sorted(maps.Keys(p.charges)) {
+		if price := p.charges[code].ItemPriceID; price != "" {
+			prices = append(prices, price)
+		}
+	}
+	return prices
 }
 
 // load reads the settings the way the binaries do, with all that is checked there.

@@ -74,7 +74,11 @@ func (w *world) keep(ctx context.Context, name string, run func(context.Context,
 }
 
 func (w *world) runConsumer(ctx context.Context, p *process) error {
-	consumer, err := consumerroot.New(w.plan.consumer, consumerroot.Surroundings{
+	settings := w.plan.consumer
+	if len(w.plan.charges) > 0 && w.dice.of("knows the catalog", p.name).IntN(4) > 0 { // it is being rolled out, or back
+		settings.Charges = w.plan.charges
+	}
+	consumer, err := consumerroot.New(settings, consumerroot.Surroundings{
 		AWS:       w.aws(p),
 		Now:       p.now,
 		Chargebee: link{p, site, w.site},

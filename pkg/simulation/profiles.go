@@ -17,6 +17,9 @@ type profile struct {
 // undisturbed is the profile in which nothing goes wrong.
 const undisturbed = "undisturbed"
 
+// withCatalog is added to the name of a profile whose charge codes are of the catalog.
+const withCatalog = ", with a catalog"
+
 // profiles are taken in turn: any set of seeds that follow each other has its share of
 // each.
 var profiles = []profile{

@@ -163,8 +163,8 @@ var saboteurs = []saboteur{
 	}}},
 	{"closes without looking at what was closed", "a person may have changed it at the last moment", []edit{{
 		"settlement/close.go",
-		"	if judgement.Outcome == billing.Closed || judgement.Outcome == billing.Gone {\n",
-		"	if SABOTAGED || judgement.Outcome == billing.Closed || judgement.Outcome == billing.Gone {\n",
+		"	return judgement.Outcome == billing.Closed || judgement.Outcome == billing.Gone\n",
+		"	return SABOTAGED || judgement.Outcome == billing.Closed || judgement.Outcome == billing.Gone\n",
 	}}},
 	{"deletes a message before its dead letter is there", "one of the two must be there at any time", []edit{{
 		"worker/pool.go",
@@ -175,6 +175,16 @@ var saboteurs = []saboteur{
 		"settlement/gone.go",
 		"	if !gone { // a stale read",
 		"	if !gone && !SABOTAGED { // a stale read",
+	}}},
+	{"asks what a charge code is for every call", "a plan keeps what it was drawn with", []edit{{
+		"settlement/charge.go",
+		"	charge := billing.Charge{\n",
+		"	if SABOTAGED {\n		product := h.Settings.Catalog[line.ChargeCode]\n		line.ItemPriceID, line.Tax = product.ItemPriceID, product.Tax\n	}\n	charge := billing.Charge{\n",
+	}}},
+	{"no look for lines of item prices that somebody changed", "one may be ours", []edit{{
+		"billing/verdict.go",
+		"	return found.EntityType == EntityChargeItemPrice &&",
+		"	return !SABOTAGED && found.EntityType == EntityChargeItemPrice &&",
 	}}},
 	{"closes before the last line is certain", "a closed draft takes no line", []edit{{
 		"settlement/doubt.go",

@@ -40,7 +40,7 @@ func (w *world) siteConfig(seed uint64) chargebee.Config {
 	if coin(random) {
 		config.LockWait = between(random, 0, time.Second)
 	}
-	if coin(random) {
+	if coin(random) && len(w.plan.charges) == 0 {
 		config.Catalog = chargebee.Catalog1
 	}
 	if coin(random) {
@@ -50,6 +50,20 @@ func (w *world) siteConfig(seed uint64) chargebee.Config {
 		config.Collect = w.collect
 	}
 	return config
+}
+
+// sell adds the item prices of the plan's charge codes to the catalog.
+func (w *world) sell() error {
+	for _, id := range w.plan.itemPrices() {
+		model := chargebee.FlatFee
+		if coin(w.dice.of("item price", id)) {
+			model = chargebee.PerUnit
+		}
+		if err := w.site.AddItemPrice(chargebee.ItemPrice{ID: id, Description: "Item", CurrencyCode: "EUR", PricingModel: model, UnitAmount: 1}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func coin(random *rand.Rand) bool { return random.IntN(2) == 0 }

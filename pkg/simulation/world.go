@@ -70,6 +70,9 @@ func newWorld(ctx context.Context, seed uint64, p plan) (*world, error) {
 		Seed:    seed,
 	})
 	w.site = chargebee.New(w.siteConfig(seed))
+	if err := w.sell(); err != nil {
+		return nil, err
+	}
 	w.door = &door{caller: w.process("chargebee")}
 	return w, w.create(ctx)
 }

@@ -45,7 +45,7 @@ func (w *world) account(ctx context.Context) (books.Account, error) {
 	for _, invoice := range w.chargebee.Invoices() {
 		invoices = append(invoices, billed(invoice))
 	}
-	return books.Compare(events, invoices), nil
+	return books.Compare(events, invoices, nil), nil
 }
 
 func billed(invoice chargebee.Invoice) books.Invoice {

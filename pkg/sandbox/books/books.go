@@ -42,7 +42,8 @@ type Invoice struct {
 // Charge is one line that was added to an invoice.
 type Charge struct {
 	SubscriptionID string
-	Amount         int64 // minor units
+	ItemPriceID    string // empty: an ad-hoc line
+	Amount         int64  // minor units
 }
 
 // Account is the comparison of the three books.
@@ -69,7 +70,9 @@ type lineKey struct{ subscription, code string }
 type sums map[lineKey]decimal.Decimal
 
 // Compare makes up the account. Every subscription is expected to have one invoice.
-func Compare(events []Event, invoices []Invoice) Account {
+// itemPrices are the item prices of charge codes: what these owe has to stand on lines
+// of theirs, and everything else on ad-hoc lines.
+func Compare(events []Event, invoices []Invoice, itemPrices map[string]string) Account {
 	account := Account{Invoices: len(invoices)}
 	bySubscription := map[string]*Invoice{}
 	for i := range invoices {
@@ -88,7 +91,7 @@ func Compare(events []Event, invoices []Invoice) Account {
 		account.due(event, invoice, ledger)
 	}
 	for _, invoice := range invoices {
-		account.invoice(invoice, owed[invoice.DraftID], ledger[invoice.DraftID])
+		account.invoice(invoice, owed[invoice.DraftID], ledger[invoice.DraftID], itemPrices)
 	}
 	return account
 }
@@ -126,7 +129,7 @@ func (a *Account) due(event Event, invoice *Invoice, ledger map[string]sums) {
 }
 
 // invoice compares one invoice line by line.
-func (a *Account) invoice(invoice Invoice, owed, ledger sums) {
+func (a *Account) invoice(invoice Invoice, owed, ledger sums, itemPrices map[string]string) {
 	if invoice.Closed {
 		a.Closed++
 	} else {
@@ -144,7 +147,7 @@ func (a *Account) invoice(invoice Invoice, owed, ledger sums) {
 			a.differf("%s, %s of %s: owed are %s, the ledger says %s", invoice.DraftID, key.code, key.subscription, owed[key], ledger[key])
 		}
 	}
-	if want, got := expected(owed), listed(invoice.Charges); want != got {
+	if want, got := expected(owed, itemPrices), listed(invoice.Charges); want != got {
 		a.differf("%s: owed are the lines %s, billed are %s", invoice.DraftID, want, got)
 	}
 }
@@ -169,11 +172,11 @@ func keys(books ...sums) []lineKey {
 }
 
 // expected writes the lines that an invoice should have. Lines of 0 are not sent.
-func expected(owed sums) string {
+func expected(owed sums, itemPrices map[string]string) string {
 	var charges []Charge
 	for key, amount := range owed {
 		if amount := round(amount); amount > 0 {
-			charges = append(charges, Charge{key.subscription, amount})
+			charges = append(charges, Charge{key.subscription, itemPrices[key.code], amount})
 		}
 	}
 	return listed(charges)
@@ -182,7 +185,7 @@ func expected(owed sums) string {
 func listed(charges []Charge) string {
 	lines := make([]string, len(charges))
 	for i, charge := range charges {
-		lines[i] = fmt.Sprintf("%s:%d", charge.SubscriptionID, charge.Amount)
+		lines[i] = fmt.Sprintf("%s:%s:%d", charge.SubscriptionID, cmp.Or(charge.ItemPriceID, "ad-hoc"), charge.Amount)
 	}
 	slices.Sort(lines)
 	return "[" + strings.Join(lines, " ") + "]"

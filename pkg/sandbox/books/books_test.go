@@ -23,13 +23,17 @@ func settled() ([]books.Event, []books.Invoice) {
 			{SubscriptionID: "s1", EventID: "e5", OccurredAt: 20, ChargeCode: "calls", Amount: "9"},
 		}, []books.Invoice{{
 			DraftID: "draft_1", ID: "1", Date: 20, Closed: true, SubscriptionIDs: []string{"s1"},
-			Charges: []books.Charge{{"s1", 7}, {"s1", 2}},
+			Charges: []books.Charge{{"s1", "", 7}, {"s1", "", 2}},
 		}}
+}
+
+func compare(events []books.Event, invoices []books.Invoice) books.Account {
+	return books.Compare(events, invoices, nil)
 }
 
 func TestEqual(t *testing.T) {
 	t.Parallel()
-	account := books.Compare(settled())
+	account := compare(settled())
 	if !account.Equal() {
 		t.Fatal(account.Differences)
 	}
@@ -44,7 +48,9 @@ func TestDifferences(t *testing.T) {
 		spoil func([]books.Event, []books.Invoice)
 		want  string
 	}{
-		"a line twice":           {func(_ []books.Event, i []books.Invoice) { i[0].Charges = append(i[0].Charges, books.Charge{"s1", 7}) }, "billed are"},
+		"a line twice": {func(_ []books.Event, i []books.Invoice) {
+			i[0].Charges = append(i[0].Charges, books.Charge{SubscriptionID: "s1", Amount: 7})
+		}, "billed are"},
 		"a line missing":         {func(_ []books.Event, i []books.Invoice) { i[0].Charges = i[0].Charges[1:] }, "billed are"},
 		"a line of a cent more":  {func(_ []books.Event, i []books.Invoice) { i[0].Charges[0].Amount++ }, "billed are"},
 		"another subscription's": {func(_ []books.Event, i []books.Invoice) { i[0].Charges[0].SubscriptionID = "s2" }, "billed are"},
@@ -59,9 +65,38 @@ func TestDifferences(t *testing.T) {
 			t.Parallel()
 			events, invoices := settled()
 			test.spoil(events, invoices)
-			account := books.Compare(events, invoices)
+			account := compare(events, invoices)
 			if account.Equal() || !strings.Contains(strings.Join(account.Differences, "\n"), test.want) {
 				t.Errorf("got %q, want %q", account.Differences, test.want)
+			}
+		})
+	}
+}
+
+// TestItemPrices counts lines of both kinds, each code's on the right one.
+func TestItemPrices(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		itemPrices map[string]string
+		charges    []books.Charge
+		equal      bool
+	}{
+		"on its item price":   {map[string]string{"calls": "calls-EUR"}, []books.Charge{{"s1", "", 7}, {"s1", "calls-EUR", 2}}, true},
+		"on an ad-hoc line":   {map[string]string{"calls": "calls-EUR"}, []books.Charge{{"s1", "", 7}, {"s1", "", 2}}, false},
+		"on another":          {map[string]string{"calls": "calls-EUR"}, []books.Charge{{"s1", "calls-EUR", 7}, {"s1", "", 2}}, false},
+		"on one that is none": {nil, []books.Charge{{"s1", "", 7}, {"s1", "calls-EUR", 2}}, false},
+		"twice":               {map[string]string{"calls": "calls-EUR"}, []books.Charge{{"s1", "", 7}, {"s1", "calls-EUR", 2}, {"s1", "calls-EUR", 2}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			events, invoices := settled()
+			invoices[0].Charges = test.charges
+			account := books.Compare(events, invoices, test.itemPrices)
+			if account.Equal() != test.equal {
+				t.Errorf("got %q", account.Differences)
+			}
+			if test.equal && (account.Billed != 9 || account.Charges != 2) {
+				t.Errorf("got %+v", account)
 			}
 		})
 	}

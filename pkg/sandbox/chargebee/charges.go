@@ -1,6 +1,10 @@
 package chargebee
 
-import "errors"
+import (
+	"errors"
+	"slices"
+	"strings"
+)
 
 // maxID is how long an id may be, in characters.
 const maxID = 50
@@ -20,11 +24,18 @@ var addChargeParameters = parameters{
 	{name: "subscription_id", kind: text, max: maxID},
 }
 
+// saleTypes are what avalara_sale_type may be.
+var saleTypes = []string{"wholesale", "retail", "consumed", "vendor_use"}
+
 // addCharge is POST /invoices/{id}/add_charge.
 //
 // https://apidocs.chargebee.com/docs/api/invoices/add-one-time-charge-to-a-pending-invoice
 func (s *Service) addCharge(call *call, fields fields) (any, error) {
 	invoice, err := s.addLine(call, fields, "line_item[date_from]", "line_item[date_to]", func(_ *Invoice, line *LineItem) error {
+		line.Tax = fields.tax()
+		if sale := line.Tax.AvalaraSaleType; sale != "" && !slices.Contains(saleTypes, sale) {
+			return wrongValue("avalara_sale_type", "should be one of "+strings.Join(saleTypes, ", "))
+		}
 		line.UnitAmount = fields.integer("amount", 0)
 		line.Quantity = 1
 		line.Amount = line.UnitAmount
@@ -40,6 +51,18 @@ func (s *Service) addCharge(call *call, fields fields) (any, error) {
 		return nil, err
 	}
 	return s.show(invoice, linePage{}), nil
+}
+
+// tax is what the fields tell tax providers.
+func (f fields) tax() Tax {
+	return Tax{
+		TaxJarProductCode:      f.text("taxjar_product_code"),
+		HSNCode:                f.text("hsn_code"),
+		AvalaraSaleType:        f.text("avalara_sale_type"),
+		AvalaraTransactionType: f.text("avalara_transaction_type"),
+		AvalaraServiceType:     f.text("avalara_service_type"),
+		AvalaraTaxCode:         f.text("avalara_tax_code"),
+	}
 }
 
 // addLine puts a line on a pending invoice: what all charges have in common,

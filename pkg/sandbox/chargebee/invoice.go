@@ -106,6 +106,19 @@ type LineItem struct {
 	Metered                 bool   `json:"metered"`
 	DiscountAmount          int64  `json:"discount_amount"`
 	ItemLevelDiscountAmount int64  `json:"item_level_discount_amount"`
+
+	// Tax is what a one-time charge told tax providers. No answer of the API shows it.
+	Tax Tax `json:"-"`
+}
+
+// Tax is what tax providers were told about a line, as it was sent.
+type Tax struct {
+	TaxJarProductCode      string
+	HSNCode                string
+	AvalaraSaleType        string
+	AvalaraTransactionType string
+	AvalaraServiceType     string
+	AvalaraTaxCode         string
 }
 
 // Note is printed on an invoice.
