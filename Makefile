@@ -11,7 +11,7 @@ RACE := $(shell command -v $$(go env CC) >/dev/null 2>&1 && [ "$$(go env CGO_ENA
 
 .PHONY: help
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build both binaries into bin/.
@@ -53,6 +53,10 @@ simulate: ## Let many histories happen: make simulate SEEDS=2000 FIRST=1.
 .PHONY: bench
 bench: ## Run the benchmarks of all packages.
 	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: bench-consumer
+bench-consumer: build ## Measure consumers, into bench/: make bench-consumer QUICK=1 PROFILE=1.
+	go run ./scripts/bench consumer $(if $(QUICK),--quick) $(if $(PROFILE),--profile .bench/consumer)
 
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for a few seconds.

@@ -112,7 +112,13 @@ var rules = map[string]rule{
 		others: []string{awsSDK, zerolog},
 		why:    "histories that try to break the promise",
 	},
-	"scripts/sandbox": {own: []string{"sandbox", "sandbox/sqs", "sandbox/dynamodb", "sandbox/chargebee", "sandbox/books"}, others: []string{"*"}, why: "make run"},
+	"scripts/testbed": {
+		own:    []string{"sandbox", "sandbox/sqs", "sandbox/dynamodb", "sandbox/dynamodb/attribute", "sandbox/chargebee", "sandbox/books"},
+		others: []string{"*"},
+		why:    "the real binaries on this machine, and all around them",
+	},
+	"scripts/sandbox": {own: []string{"sandbox", "sandbox/sqs", "sandbox/dynamodb", "sandbox/chargebee"}, others: []string{"*"}, why: "make run"},
+	"scripts/bench":   {own: []string{"sandbox/chargebee"}, others: []string{"*"}, why: "make bench-consumer"},
 }
 
 // neverLinked is what a production binary must not contain.

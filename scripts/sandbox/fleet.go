@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,27 +14,22 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/billable-events/billable/scripts/testbed"
 )
 
-const (
-	startLimit = 30 * time.Second
-	stopLimit  = 45 * time.Second
-)
+const stopLimit = 45 * time.Second
 
 // process is one of the two binaries, started again when it is killed.
 type process struct {
 	name    string // receiver or consumer
-	binary  string
-	env     []string
+	command testbed.Command
 	url     string // of its main listener; consumers have none
-	admin   string
-	stopped chan struct{} // closed when it is not to be started again
 
-	mu     sync.Mutex
-	cmd    *exec.Cmd
-	exited chan struct{}
-	cpu    time.Duration // of all that were started and ended
-	killed int
+	mu      sync.Mutex
+	running *testbed.Process
+	cpu     time.Duration // of all that were started and ended
+	killed  int
 }
 
 // fleet is all receivers and consumers.
@@ -53,12 +46,12 @@ type fleet struct {
 func startFleet(ctx context.Context, o options, w *world) (*fleet, error) {
 	f := &fleet{}
 	for i := range o.receivers + o.consumers {
-		p := &process{name: "receiver", env: w.receiverEnvironment(), stopped: make(chan struct{})}
+		p := &process{name: "receiver", command: testbed.Command{Env: w.receiverEnvironment()}}
 		if i >= o.receivers {
-			p.name, p.env = "consumer", w.consumerEnvironment()
+			p.name, p.command.Env = "consumer", w.consumerEnvironment()
 		}
-		p.binary = filepath.Join(o.binaries, p.name)
-		p.env = append(p.env, callersSettings()...)
+		p.command.Binary = filepath.Join(o.binaries, p.name)
+		p.command.Env = append(p.command.Env, callersSettings()...)
 		if err := p.addresses(); err != nil {
 			return nil, err
 		}
@@ -72,7 +65,7 @@ func startFleet(ctx context.Context, o options, w *world) (*fleet, error) {
 		f.processes = append(f.processes, p)
 	}
 	for _, p := range f.processes {
-		if err := p.ready(ctx); err != nil {
+		if err := p.running.Ready(ctx); err != nil {
 			_ = f.stop()
 			return nil, err
 		}
@@ -90,88 +83,55 @@ func callersSettings() []string {
 }
 
 // addresses chooses free ports.
-func (p *process) addresses() error {
-	admin, err := freeAddress()
-	if err != nil {
+func (p *process) addresses() (err error) {
+	if p.command.Admin, err = testbed.FreeAddress(); err != nil {
 		return err
 	}
-	p.admin = "http://" + admin
-	p.env = append(p.env, "BILLABLE_ADMIN_ADDR="+admin)
 	if p.name == "receiver" {
-		addr, err := freeAddress()
+		addr, err := testbed.FreeAddress()
 		if err != nil {
 			return err
 		}
 		p.url = "http://" + addr
-		p.env = append(p.env, "BILLABLE_HTTP_ADDR="+addr)
+		p.command.Env = append(p.command.Env, "BILLABLE_HTTP_ADDR="+addr)
 	}
 	return nil
-}
-
-func freeAddress() (string, error) {
-	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("look for a free port: %w", err)
-	}
-	return listener.Addr().String(), listener.Close()
 }
 
 func (p *process) start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	cmd := exec.Command(p.binary) //nolint:gosec,noctx // the directory is the caller's own; it is stopped by signals
-	cmd.Env = p.env
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start %s: %w", p.binary, err)
+	running, err := testbed.Start(p.command)
+	if err != nil {
+		return err
 	}
-	exited := make(chan struct{})
-	p.cmd, p.exited = cmd, exited
-	go func() {
-		_ = cmd.Wait() // its exit code is read from the state
-		p.mu.Lock()
-		p.cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-		p.mu.Unlock()
-		close(exited)
-	}()
+	p.running = running
 	return nil
 }
 
-// ready waits until the process says that it can do its job.
-func (p *process) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.admin+"/readyz", nil)
-		if err != nil {
-			return err
-		}
-		if response, err := http.DefaultClient.Do(request); err == nil {
-			_ = response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%s was not ready within %s", p.name, startLimit)
-		case <-p.exited:
-			return fmt.Errorf("%s ended at once", p.name)
-		case <-time.After(50 * time.Millisecond):
-		}
+// ended waits for the process and adds up what it used.
+func (p *process) ended(limit <-chan time.Time) bool {
+	select {
+	case <-p.running.Exited():
+	case <-limit:
+		return false
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cpu += p.running.State().UserTime() + p.running.State().SystemTime()
+	return true
 }
 
 func (p *process) signal(signal syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_ = p.cmd.Process.Signal(signal) // it may have ended
+	p.running.Signal(signal)
 }
 
 // kill ends the process without a word and starts it again.
 func (p *process) kill() error {
 	p.signal(syscall.SIGKILL)
-	<-p.exited
+	p.ended(nil)
 	p.killed++
 	return p.start()
 }
@@ -218,15 +178,12 @@ func (f *fleet) stop() error {
 		}
 		deadline := time.After(stopLimit)
 		for _, p := range f.processes {
-			select {
-			case <-p.exited:
-				if code := p.cmd.ProcessState.ExitCode(); code != 0 {
-					errs = append(errs, fmt.Errorf("%s ended with code %d", p.name, code))
-				}
-			case <-deadline:
+			if !p.ended(deadline) {
 				p.signal(syscall.SIGKILL)
-				<-p.exited
+				p.ended(nil)
 				errs = append(errs, fmt.Errorf("%s did not end within %s", p.name, stopLimit))
+			} else if code := p.running.State().ExitCode(); code != 0 {
+				errs = append(errs, fmt.Errorf("%s ended with code %d", p.name, code))
 			}
 		}
 		f.stopErr = errors.Join(errs...)

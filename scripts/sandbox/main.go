@@ -102,7 +102,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	defer world.close()
+	defer world.Close()
 	if err := world.prepare(ctx); err != nil {
 		return err
 	}
@@ -119,11 +119,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return errors.New("interrupted")
 	}
 	if o.keep {
-		if err := errors.Join(world.report(ctx, stdout, fleet, took), world.keep(ctx, stdout, fleet)); err != nil {
+		if err := errors.Join(world.report(stdout, fleet, took), world.keep(ctx, stdout, fleet)); err != nil {
 			return err
 		}
 		return finished
 	}
 	stopped := fleet.stop()
-	return errors.Join(world.report(ctx, stdout, fleet, took), finished, stopped)
+	return errors.Join(world.report(stdout, fleet, took), finished, stopped)
 }

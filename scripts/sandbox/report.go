@@ -7,93 +7,25 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
-	"github.com/billable-events/billable/pkg/sandbox/books"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
+	"github.com/billable-events/billable/scripts/testbed"
 )
 
 const shownDifferences = 20
 
 var errBooks = errors.New("the books differ")
 
-// account reads the three books and compares them.
-func (w *world) account(ctx context.Context) (books.Account, error) {
-	var events []books.Event
-	err := w.scan(ctx, eventsTable, func(item map[string]types.AttributeValue) {
-		events = append(events, books.Event{
-			SubscriptionID: text(item["subscription_id"]),
-			EventID:        text(item["event_id"]),
-			OccurredAt:     integer(item["occurred_at"]),
-			ChargeCode:     text(item["charge_code"]),
-			Amount:         text(item["amount"]),
-			Status:         text(item["status"]),
-			InvoiceID:      text(item["invoice_id"]),
-			FinalID:        text(item["final_invoice_id"]),
-		})
-	})
-	if err != nil {
-		return books.Account{}, err
-	}
-	var invoices []books.Invoice
-	for _, invoice := range w.chargebee.Invoices() {
-		invoices = append(invoices, billed(invoice))
-	}
-	return books.Compare(events, invoices, nil), nil
-}
-
-func billed(invoice chargebee.Invoice) books.Invoice {
-	entry := books.Invoice{
-		DraftID: invoice.DraftID,
-		ID:      invoice.ID,
-		Date:    invoice.Date,
-		Closed:  invoice.Status != chargebee.StatusPending,
-	}
-	if entry.DraftID == "" {
-		entry.DraftID = invoice.ID
-	}
-	for _, line := range invoice.LineItems {
-		if line.EntityType == chargebee.EntityAdhoc {
-			entry.Charges = append(entry.Charges, books.Charge{SubscriptionID: line.SubscriptionID, Amount: line.Amount})
-		}
-		if !slices.Contains(entry.SubscriptionIDs, line.SubscriptionID) {
-			entry.SubscriptionIDs = append(entry.SubscriptionIDs, line.SubscriptionID)
-		}
-	}
-	return entry
-}
-
-func text(value types.AttributeValue) string {
-	switch value := value.(type) {
-	case *types.AttributeValueMemberS:
-		return value.Value
-	case *types.AttributeValueMemberN:
-		return value.Value
-	default:
-		return ""
-	}
-}
-
-func integer(value types.AttributeValue) int64 {
-	parsed, _ := strconv.ParseInt(text(value), 10, 64)
-	return parsed
-}
-
 // report prints the account. It returns errBooks if the books differ.
-func (w *world) report(ctx context.Context, out io.Writer, f *fleet, took time.Duration) error {
-	account, err := w.account(ctx)
-	if err != nil {
-		return err
-	}
-	deliveries := w.chargebee.Deliveries()
-	calls := w.chargebee.Calls()
-	dead := len(w.sqs.Messages(deadName))
+func (w *world) report(out io.Writer, f *fleet, took time.Duration) error {
+	account := w.Account()
+	deliveries := w.Chargebee.Deliveries()
+	calls := w.Chargebee.Calls()
+	dead := len(w.SQS.Messages(testbed.DeadName))
+	var err error
 	var b strings.Builder
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-22s %s\n", name, fmt.Sprintf(format, args...))
@@ -108,7 +40,7 @@ func (w *world) report(ctx context.Context, out io.Writer, f *fleet, took time.D
 	row("billed", "%s", money(account.Billed))
 	row("ledger", "%s", money(account.Ledger))
 	row("calls to Chargebee", "%d, at most %d in 60 s of %d", len(calls), chargebee.Busiest(calls, time.Minute), w.options.rate)
-	row("429 for the site", "%d", w.chargebee.RateLimited())
+	row("429 for the site", "%d", w.Chargebee.RateLimited())
 	row("events", "%d billed, %d held, %d left, %d for the next invoice", account.EventsBilled, account.EventsHeld, account.EventsLeft, account.EventsEarly)
 	row("dead letters", "%d", dead)
 	f.describe(row)
@@ -160,7 +92,9 @@ func sum(counts map[int]int) int {
 }
 
 // money writes minor units of the currency.
-func money(minor int64) string { return fmt.Sprintf("%s %d.%02d", currency, minor/100, minor%100) }
+func money(minor int64) string {
+	return fmt.Sprintf("%s %d.%02d", testbed.Currency, minor/100, minor%100)
+}
 
 // keep prints how to reach everything, writes it as a file for the shell, and waits
 // until it is interrupted.
@@ -193,9 +127,9 @@ Everything is left running until you press Ctrl-C.
   %s invoice show %s
   curl -u %s:%s -H 'Content-Type: application/json' -d '{"event_type":"customer_created"}' %s/webhooks/chargebee
   curl -H "Authorization: Basic $(printf %s | base64)" '%s/api/v2/invoices?limit=1'
-`, f.receivers[0], username, password, w.sqsURL, w.dynamodbURL, w.chargebeeURL, apiKey, w.queueURL, w.deadURL,
-		file, command, command, w.chargebee.Invoices()[0].ID,
-		username, password, f.receivers[0], apiKey, w.chargebeeURL)
+`, f.receivers[0], username, password, w.SQSURL, w.DynamoDBURL, w.ChargebeeURL, testbed.APIKey, w.QueueURL, w.DeadURL,
+		file, command, command, w.Chargebee.Invoices()[0].ID,
+		username, password, f.receivers[0], testbed.APIKey, w.ChargebeeURL)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
+	"github.com/billable-events/billable/scripts/testbed"
 )
 
 const (
@@ -38,7 +39,7 @@ func (w *world) work(ctx context.Context, f *fleet, stderr io.Writer) error {
 	delivering, stopDelivering := context.WithCancel(ctx)
 	defer stopDelivering()
 	background.Go(func() {
-		failed <- w.chargebee.Deliver(delivering, chargebee.Endpoint{
+		failed <- w.Chargebee.Deliver(delivering, chargebee.Endpoint{
 			URL:         f.receivers[0] + "/webhooks/chargebee",
 			Username:    username,
 			Password:    password,
@@ -74,7 +75,7 @@ func (w *world) work(ctx context.Context, f *fleet, stderr io.Writer) error {
 		if done >= w.options.invoices*9/10 {
 			calm() // the rest shall come to an end
 		}
-		if w.chargebee.Deliveries().Pending == 0 && len(w.sqs.Messages(queueName)) == 0 {
+		if w.Chargebee.Deliveries().Pending == 0 && len(w.SQS.Messages(testbed.QueueName)) == 0 {
 			progress.show(w.dealtWith())
 			return nil
 		}
@@ -83,8 +84,8 @@ func (w *world) work(ctx context.Context, f *fleet, stderr io.Writer) error {
 
 // dealtWith counts invoices that are closed or whose message is a dead letter.
 func (w *world) dealtWith() int {
-	done := len(w.sqs.Messages(deadName))
-	for _, invoice := range w.chargebee.Invoices() {
+	done := len(w.SQS.Messages(testbed.DeadName))
+	for _, invoice := range w.Chargebee.Invoices() {
 		if invoice.Status != chargebee.StatusPending {
 			done++
 		}
