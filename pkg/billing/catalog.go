@@ -27,5 +27,5 @@ type Tax struct {
 
 // size is how many bytes the texts have.
 func (t Tax) size() int {
-	return len(t.TaxJarProductCode) + len(t.HSNCode) + len(t.AvalaraSaleType) + len(t.AvalaraTaxCode)
+	return EncodedSize(t.TaxJarProductCode) + EncodedSize(t.HSNCode) + EncodedSize(t.AvalaraSaleType) + EncodedSize(t.AvalaraTaxCode)
 }

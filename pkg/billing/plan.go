@@ -61,8 +61,8 @@ func (p Plan) Parts() [][]Line {
 	parts := [][]Line{nil}
 	size := 0
 	for _, line := range p.Lines {
-		own := lineMargin + len(line.SubscriptionID) + len(line.ChargeCode) + len(line.Description) + len(line.Quantity) +
-			len(line.ItemPriceID) + line.Tax.size()
+		own := lineMargin + EncodedSize(line.SubscriptionID) + EncodedSize(line.ChargeCode) + EncodedSize(line.Description) + len(line.Quantity) +
+			EncodedSize(line.ItemPriceID) + line.Tax.size()
 		if size+own > MaxPageSize {
 			parts, size = append(parts, nil), 0
 		}
@@ -282,6 +282,42 @@ func Cut(text string, most int) string {
 		return text
 	}
 	return string(characters[:max(most-1, 0)]) + "…"
+}
+
+// CutBytes shortens a text to at most the given number of bytes, between two characters;
+// one that was cut ends with an ellipsis.
+func CutBytes(text string, most int) string {
+	const ellipsis = "…"
+	if len(text) <= most {
+		return text
+	}
+	end := most - len(ellipsis)
+	if end < 0 {
+		return ""
+	}
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + ellipsis
+}
+
+// EncodedSize is how many bytes a text takes in the JSON that pages and parts of plans
+// are kept as, without its quotes: up to six for one character.
+// https://pkg.go.dev/encoding/json#Marshal
+func EncodedSize(text string) int {
+	const escaped = len(`\u0000`)
+	size := 0
+	for _, character := range text {
+		switch {
+		case character == '"' || character == '\\':
+			size += 2
+		case character < ' ', strings.ContainsRune("<>&\u2028\u2029\ufffd", character):
+			size += escaped
+		default:
+			size += utf8.RuneLen(character)
+		}
+	}
+	return size
 }
 
 // maxNamed is how many events the detail of a rejection names.

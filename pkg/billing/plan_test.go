@@ -1,6 +1,7 @@
 package billing_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -231,6 +232,51 @@ func TestPartsFitItemsOfTheLedger(t *testing.T) {
 		}
 		if lines != count || len(parts) < 1 || len(parts) > 10 {
 			t.Errorf("%d lines in %d parts, want %d lines", lines, len(parts), count)
+		}
+	})
+}
+
+// TestCut by characters and by bytes: what fits stays as it is, and no character is cut
+// in the middle.
+func TestCut(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		text       string
+		most       int
+		characters string
+		bytes      string
+	}{
+		{"", 0, "", ""},
+		{"abcde", 5, "abcde", "abcde"},
+		{"abcdef", 5, "abcd…", "ab…"},
+		{"üöä", 6, "üöä", "üöä"},
+		{"üöäß", 7, "üöäß", "üö…"},
+		{"üöäß", 3, "üö…", "…"},
+		{"abcd", 2, "a…", ""},
+		{"😀😀😀", 11, "😀😀😀", "😀😀…"},
+		{"😀😀😀", 10, "😀😀😀", "😀…"},
+	} {
+		if got := billing.Cut(test.text, test.most); got != test.characters {
+			t.Errorf("%q cut to %d characters is %q, want %q", test.text, test.most, got, test.characters)
+		}
+		if got := billing.CutBytes(test.text, test.most); got != test.bytes {
+			t.Errorf("%q cut to %d bytes is %q, want %q", test.text, test.most, got, test.bytes)
+		}
+	}
+}
+
+// TestEncodedSize is never less than what the text takes, and never much more.
+func TestEncodedSize(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		piece := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"<", ">", "&", `"`, `\`, "\x00", "\n", "\x7f", "\u2028", "\u2029", "\ufffd", "\xff", "😀"}))
+		text := strings.Join(rapid.SliceOf(piece).Draw(t, "text"), "")
+		encoded, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := billing.EncodedSize(text), len(encoded)-2; got < want || got > 3*want {
+			t.Errorf("%q takes %d bytes, %d are counted", text, want, got)
 		}
 	})
 }

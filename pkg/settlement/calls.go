@@ -50,19 +50,25 @@ func (s *Settler) permit(ctx context.Context) (*pace.Permit, error) {
 	}
 }
 
-// call makes one call to Chargebee under a permit of its own, as often as the
-// permit turns out to be too old when the call could start.
+// call makes one call to Chargebee under a permit of its own, and under another one if
+// that turns out to be too old when the call could start.
 func (s *Settler) call(ctx context.Context, send func(context.Context, *pace.Permit) error) error {
-	for {
-		permit, err := s.permit(ctx)
-		if err != nil {
-			return err
-		}
-		err = s.spend(ctx, permit, send)
-		if !errors.Is(err, pace.ErrSpent) {
-			return err
-		}
+	err := s.callOnce(ctx, send)
+	if errors.Is(err, pace.ErrSpent) {
+		err = s.callOnce(ctx, send)
 	}
+	if errors.Is(err, pace.ErrSpent) { // this process is slow, and no permit's fault
+		return wait(retry.Jitter(lockWait, 0.75), err.Error())
+	}
+	return err
+}
+
+func (s *Settler) callOnce(ctx context.Context, send func(context.Context, *pace.Permit) error) error {
+	permit, err := s.permit(ctx)
+	if err != nil {
+		return err
+	}
+	return s.spend(ctx, permit, send)
 }
 
 // spend makes one call, and tells the pacer if the site is over its limit.

@@ -114,13 +114,14 @@ func TestPlainPlansKeepTheirVersion(t *testing.T) {
 		w := newCatalogWorld(t, nil)
 		w.write("sub", "calls", "10")
 		id, body := w.renew("sub")
-		refusing := w.settler(answering("/add_charge_item", http.StatusBadRequest, "param_wrong_value", func() bool { return true }))
-		if outcome := w.deliver(refusing, body); outcome.Reason != string(billing.ChargebeeRefused) {
+		w.gateway.answer(canned{to: "/add_charge_item", words: "400 invalid_request param_wrong_value"})
+		if outcome := w.deliver(w.settler(nil), body); outcome.Reason != string(billing.ChargebeeRefused) {
 			t.Fatalf("got %+v", outcome)
 		}
 		if head := w.head(id); head.Version != billing.CatalogHeadVersion {
 			t.Errorf("got %+v", head)
 		}
+		w.gateway.stop()
 		w.settings.Catalog = nil
 		if outcome := w.deliver(w.settler(nil), body); outcome.Verdict != queue.Done {
 			t.Fatalf("got %+v", outcome)

@@ -219,7 +219,13 @@ func (d *pageDraft) take() []billing.Event {
 	return events
 }
 
+// pageSize is how many bytes of a page an event takes, at most.
 func pageSize(event billing.Event) int {
-	return eventMargin + len(event.SubscriptionID) + len(event.EventID) + len(event.ChargeCode) +
-		min(len(event.Description), 4*billing.MaxDescription) + len(event.Amount) + len(event.Quantity) + len(event.CurrencyCode) + len(event.Fault)
+	size := eventMargin + len(event.Amount) + len(event.Quantity)
+	for _, text := range []string{
+		event.SubscriptionID, event.EventID, event.ChargeCode, billing.Cut(event.Description, billing.MaxDescription), event.CurrencyCode, event.Fault,
+	} {
+		size += billing.EncodedSize(text)
+	}
+	return size
 }

@@ -46,11 +46,13 @@ func (h *handling) closed(ctx context.Context, invoice billing.Invoice) error {
 	stands := h.stands(invoice)
 	if !stands && len(invoice.Lines) >= shortAnswer {
 		read, err := h.readInvoice(ctx, invoice.ID)
-		failure, failed := asFailure(err)
-		if err != nil && !(failed && failure.Kind == billing.Missing) {
+		failure, ok := asFailure(err)
+		switch missing := ok && failure.Kind == billing.Missing; {
+		case err == nil:
+			stands = h.stands(read)
+		case !missing:
 			return err
 		}
-		stands = err == nil && h.stands(read)
 	}
 	if !stands {
 		return h.gone(ctx)

@@ -1,8 +1,7 @@
 package settlement_test
 
 import (
-	"net/http"
-	"net/http/httptest"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,139 +10,157 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/sandbox"
+	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
 
-// TestDoubtOutlivesARefusal: a 4xx to a line in doubt does not make it one that was
-// never sent, however long it is left alone after.
-func TestDoubtOutlivesARefusal(t *testing.T) {
+// TestDoubt loses the answer of a call that adds the second of three lines, in every
+// way, and lets the consumer be away for a time. It ends with one line each.
+func TestDoubt(t *testing.T) {
 	t.Parallel()
-	for _, status := range []int{400, 404, 409, 422} {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, once("add_charge", 2, sandbox.Fault{Kind: sandbox.LoseReply}))
-			id, body := w.three()
-			w.handle(w.settler(nil), body)
-			code := map[int]string{404: "resource_not_found", 409: "invalid_state_for_request"}[status]
-			if code == "" {
-				code = "param_wrong_value"
-			}
-			refusing := w.settler(answering("/add_charge", status, code, func() bool { return true }))
-			if outcome := w.handle(refusing, body); outcome.Verdict != queue.Retry {
-				t.Fatalf("%d: got %+v", status, outcome)
-			}
-			if head := w.head(id); !head.Doubt || !head.Sending() {
-				t.Errorf("%d: got %+v", status, head)
-			}
-			time.Sleep(2 * settings.IdempotencyWindow)
-			if outcome := w.deliver(w.settler(nil), body); outcome.Verdict != queue.Done {
-				t.Fatalf("%d: got %+v", status, outcome)
-			}
-			w.wantEqualBooks()
-		})
+	for name, fault := range map[string]sandbox.Fault{
+		"no effect":      {Kind: sandbox.Refuse},
+		"effect at once": {Kind: sandbox.LoseReply},
+		"half an answer": {Kind: sandbox.CutBody},
+		"a late effect":  {Kind: sandbox.ApplyLate, Late: 4 * time.Minute},
+		"locked":         {Kind: sandbox.Throttle},
+	} {
+		for _, away := range []time.Duration{0, 10 * time.Minute, 21 * time.Minute, 31 * time.Minute, 48 * time.Hour} {
+			t.Run(fmt.Sprintf("%s, away for %s", name, away), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t, once("add_charge", 2, fault))
+					for _, code := range []string{"calls", "storage", "seats"} {
+						w.write("sub", code, "12.5")
+					}
+					_, body := w.renew("sub")
+					w.wantRetry(w.settler(nil), body)
+					time.Sleep(away)
+					w.wantClosed(w.settler(nil), body)
+					time.Sleep(10 * time.Minute)
+					w.wantEqualBooks() // nothing comes late
+				})
+			})
+		}
 	}
 }
 
-// TestSleeperAlone decides to send a line again, and sleeps while it waits for a permit
-// until it is too late for that. Nobody took its lease: it is the clock that says no.
-func TestSleeperAlone(t *testing.T) {
+// TestDoubtOnALongInvoice finds the line among more than one page of lines.
+func TestDoubtOnALongInvoice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, once("add_charge", 149, sandbox.Fault{Kind: sandbox.LoseReply}))
+		for i := range 150 {
+			w.write("sub", fmt.Sprintf("code_%03d", i), "12")
+		}
+		_, body := w.renew("sub")
+		w.wantRetry(w.settler(nil), body)
+		time.Sleep(time.Hour)
+		w.wantClosed(w.settler(nil), body)
+	})
+}
+
+// TestDoubtByAge: what is done about a line in doubt depends on when it was first sent.
+// Between the last moment for sending it again and the first one for looking, nothing is.
+func TestDoubtByAge(t *testing.T) {
+	t.Parallel()
+	for age, calls := range map[time.Duration]string{
+		time.Minute:                     "add_charge add_charge close",
+		19*time.Minute + 20*time.Second: "add_charge add_charge close",
+		19*time.Minute + 40*time.Second: "",
+		25 * time.Minute:                "",
+		29*time.Minute + 50*time.Second: "",
+		30*time.Minute + 10*time.Second: "retrieve add_charge close",
+		3 * time.Hour:                   "retrieve add_charge close",
+	} {
+		for name, fault := range map[string]sandbox.Fault{
+			"effect at once": {Kind: sandbox.LoseReply},
+			"no effect":      {Kind: sandbox.Refuse},
+			"a late effect":  {Kind: sandbox.ApplyLate, Late: settings.LateBound - time.Second},
+		} {
+			t.Run(fmt.Sprintf("%s, %s after", name, age), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t, once("add_charge", 2, fault))
+					_, body := w.three()
+					sent := time.Now()
+					w.handle(w.settler(nil), body)
+					before := len(w.calls())
+					time.Sleep(time.Until(sent.Add(age)))
+					outcome := w.handle(w.settler(nil), body)
+					want := calls
+					if fault.Kind == sandbox.Refuse { // found missing, it is sent again
+						want = strings.Replace(calls, "retrieve", "retrieve add_charge", 1)
+					}
+					if got := strings.TrimSpace(w.calls()[before:]); got != want {
+						t.Errorf("called %q, want %q", got, want)
+					}
+					if left := settings.IdempotencyWindow - age; calls == "" && (outcome.Verdict != queue.Retry || outcome.After < left || outcome.After > left+3*time.Second) {
+						t.Errorf("got %+v, the key is forgotten in %s", outcome, left)
+					}
+					w.wantClosed(w.settler(nil), body)
+					time.Sleep(settings.LateBound)
+					w.wantEqualBooks() // nothing comes late
+				})
+			})
+		}
+	}
+}
+
+// TestAmbiguousLine is one in doubt whose marker a person edited away: it is not
+// charged again.
+func TestAmbiguousLine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, once("add_charge", 2, sandbox.Fault{Kind: sandbox.LoseReply}))
-		_, body := w.three()
-		w.handle(w.settler(nil), body)
-		time.Sleep(17 * time.Minute) // of 19.5
-		sleeper := w.settler(nil)
-		slept := false
-		sleeper.Pacer = slowPermits{sleeper.Pacer, func() {
-			if !slept {
-				slept = true
-				time.Sleep(4 * time.Minute)
+		id, body := w.three()
+		settler := w.settler(nil)
+		w.wantRetry(settler, body)
+		var original string
+		edit := func(text string) {
+			err := w.chargebee.EditLine(id, w.adHoc(id)[1].ID, func(line *chargebee.LineItem) { original, line.Description = line.Description, text })
+			if err != nil {
+				t.Fatal(err)
 			}
-		}}
-		before := w.calls()
-		if outcome := w.handle(sleeper, body); outcome.Verdict != queue.Retry || outcome.After < 8*time.Minute {
-			t.Errorf("got %+v", outcome)
 		}
-		if got := w.calls(); got != before {
-			t.Errorf("it called %s after %s", got, before)
+		edit("twenty, as agreed")
+		time.Sleep(time.Hour)
+		for range 2 {
+			w.wantRejected(settler, body, billing.AmbiguousLine)
 		}
-		if outcome := w.deliver(w.settler(nil), body); outcome.Verdict != queue.Done {
-			t.Fatalf("got %+v", outcome)
-		}
-		w.wantEqualBooks()
+		edit(original)
+		w.wantClosed(settler, body)
 	})
 }
 
-// TestDoubtOnADeletedDraft holds the line's events: nobody can say what became of it.
-func TestDoubtOnADeletedDraft(t *testing.T) {
+// TestLostClose finds the closed invoice by its lines.
+func TestLostClose(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, once("add_charge", 2, sandbox.Fault{Kind: sandbox.Refuse}))
-		id, body := w.three()
-		w.handle(w.settler(nil), body)
-		if err := w.chargebee.DeleteInvoice(id); err != nil {
-			t.Fatal(err)
-		}
-		outcome := w.deliver(w.settler(nil), body)
-		if head := w.head(id); outcome.Reason != string(billing.SuccessorUnknown) || head.Verdict != "hhr" {
-			t.Errorf("got %+v: %+v", outcome, head)
-		}
-	})
-}
-
-// TestVerdictWaitsForWhatMustShow: the list of invoices lags behind the draft, and
-// does not show its successor yet.
-func TestVerdictWaitsForWhatMustShow(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
-		var closedAt time.Time
-		settler := w.settler(func(_ string, transport http.RoundTripper) http.RoundTripper {
-			return roundTripper(func(request *http.Request) (*http.Response, error) {
-				switch path := request.URL.Path; {
-				case strings.HasSuffix(path, "/add_charge") && len(w.adHoc(id)) == 2 && closedAt.IsZero():
-					closedAt = time.Now()
-					if err := closed(w, id); err != nil {
-						t.Error(err)
+	for name, fault := range map[string]sandbox.Fault{
+		"effect at once": {Kind: sandbox.LoseReply},
+		"half an answer": {Kind: sandbox.CutBody},
+		"a late effect":  {Kind: sandbox.ApplyLate, Late: 4 * time.Minute},
+		"no effect":      {Kind: sandbox.Refuse},
+	} {
+		for _, away := range []time.Duration{0, time.Hour} {
+			t.Run(fmt.Sprintf("%s, away for %s", name, away), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t, once("close", 1, fault))
+					id, body := w.three()
+					outcome := w.handle(w.settler(nil), body)
+					time.Sleep(away)
+					if outcome.Verdict == queue.Retry {
+						outcome = w.deliver(w.settler(nil), body)
 					}
-				case strings.HasSuffix(path, "/invoices") && time.Since(closedAt) < settings.LateBound-time.Second:
-					recorder := httptest.NewRecorder()
-					recorder.Header().Set("Content-Type", "application/json")
-					_, _ = recorder.WriteString(`{"list":[]}`)
-					return recorder.Result(), nil
-				}
-				return transport.RoundTrip(request)
+					if outcome.Verdict != queue.Done {
+						t.Fatalf("got %+v", outcome)
+					}
+					if head := w.head(id); head.Outcome != billing.Closed || head.FinalInvoiceID == "" {
+						t.Errorf("got %+v", head)
+					}
+					w.wantEqualBooks()
+				})
 			})
-		})
-		outcome := w.deliver(settler, body)
-		if head := w.head(id); outcome.Reason != string(billing.InvoiceNotPending) || head.Verdict != "ssr" {
-			t.Errorf("got %+v: %+v", outcome, head)
 		}
-		if got := w.statuses(); got != "billed billed unbilled" {
-			t.Errorf("events are %s", got)
-		}
-		w.wantLinesOnce()
-	})
-}
-
-// TestDraftThatIsPendingAgain was gone in one answer only: the work goes on.
-func TestDraftThatIsPendingAgain(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
-		posts, gets := 0, 0
-		refusing := answering("/add_charge", http.StatusNotFound, "resource_not_found", func() bool { posts++; return posts == 2 })
-		missing := answering("/invoices/"+id, http.StatusNotFound, "resource_not_found", func() bool { gets++; return gets == 1 })
-		settler := w.settler(func(service string, transport http.RoundTripper) http.RoundTripper {
-			return missing(service, refusing(service, transport))
-		})
-		if outcome := w.deliver(settler, body); outcome.Verdict != queue.Done {
-			t.Fatalf("got %+v: %+v", outcome, w.head(id))
-		}
-		if head := w.head(id); head.Outcome != billing.Closed || head.GoneAt != 0 {
-			t.Errorf("got %+v", head)
-		}
-		w.wantEqualBooks()
-	})
+	}
 }

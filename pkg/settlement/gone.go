@@ -39,11 +39,14 @@ func (h *handling) gone(ctx context.Context) error {
 // follows from not finding something counts only in reads that began when
 // everything must have shown.
 func (h *handling) judge(ctx context.Context, started time.Time) error {
-	successor, err := h.successor(ctx)
+	successor, vanished, err := h.successor(ctx)
 	if err != nil {
 		return err
 	}
 	judgement := h.judgement(successor)
+	if vanished && !judgement.Certain {
+		return wait(h.Settings.LateBound, "an invoice that may be the successor is listed, and cannot be read")
+	}
 	// The ledger keeps whole seconds: the next one is surely not before the draft was gone.
 	decidable := time.Unix(h.head().GoneAt+1, 0).Add(h.Settings.LateBound + h.Settings.MaxSkew)
 	if !judgement.Certain && started.Before(decidable) {
@@ -76,24 +79,29 @@ func (h *handling) judgement(successor *billing.Invoice) billing.Judgement {
 
 // successor finds the invoice that the draft became, with all its lines: the one
 // that bears our unique marks, or else lines that stood on the draft. It is nil when
-// there is none.
-func (h *handling) successor(ctx context.Context) (*billing.Invoice, error) {
+// there is none. vanished says that one was listed that was not there when its lines
+// were read: the list or the read does not show yet what happened to it.
+func (h *handling) successor(ctx context.Context) (found *billing.Invoice, vanished bool, err error) {
 	after := time.Unix(h.manifest.ClaimedAt, 0).Add(-h.Settings.MaxSkew - time.Second)
 	query := billing.InvoiceQuery{CustomerID: h.manifest.CustomerID, UpdatedAfter: after.Unix()}
-	var found *billing.Invoice
 	best := 0
 	for {
 		page, err := h.listInvoices(ctx, query)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		for _, invoice := range page.Invoices {
 			if invoice.Status == billing.StatusPending {
 				continue
 			}
 			if shown := len(invoice.Lines); shown == 0 || shown >= shortAnswer { // a list may not show all lines
-				if invoice, err = h.readInvoice(ctx, invoice.ID); err != nil {
-					return nil, err
+				invoice, err = h.readInvoice(ctx, invoice.ID)
+				if failure, ok := asFailure(err); ok && failure.Kind == billing.Missing {
+					vanished = true
+					continue
+				}
+				if err != nil {
+					return nil, false, err
 				}
 			}
 			if likeness := h.likeness(invoice); likeness > best {
@@ -101,7 +109,7 @@ func (h *handling) successor(ctx context.Context) (*billing.Invoice, error) {
 			}
 		}
 		if page.Next == "" {
-			return found, nil
+			return found, vanished, nil
 		}
 		query.Offset = page.Next
 	}

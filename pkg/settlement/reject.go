@@ -9,9 +9,10 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// maxDetail is the most characters of a detail that the head keeps, so that it
-// stays small with a verdict of 750 letters.
-const maxDetail = queue.MaxDetail / 2
+// maxDetail is the most bytes of a detail that the head keeps: as many as the dead
+// letter takes. With a verdict of 750 letters and the longest ids the head stays below
+// the 4 KB that one read unit pays for.
+const maxDetail = queue.MaxDetail
 
 // reject writes a rejection into the head; other errors are returned as they are.
 // As long as nothing was sent, the claimed events are given back; after that they
@@ -28,7 +29,7 @@ func (h *handling) reject(ctx context.Context, err error) error {
 	return h.lease.commit(ctx, func(step *billing.Step) {
 		h.record(step)
 		if !rejecting(step.Head) {
-			step.Head.Reason, step.Head.Detail = rejection.Reason, billing.Cut(rejection.Detail, maxDetail)
+			step.Head.Reason, step.Head.Detail = rejection.Reason, billing.CutBytes(rejection.Detail, maxDetail)
 		}
 		step.Head.Attempts = 0 // whoever goes on counts anew
 		switch {

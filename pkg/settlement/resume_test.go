@@ -33,18 +33,55 @@ func TestReplayRightAfterTheRejection(t *testing.T) {
 				return sandbox.Fault{}
 			}),
 		}, dynamodb.Config{})
-		id, body := w.three()
+		_, body := w.three()
 		time.Sleep(time.Hour) // the draft itself shows
 		settler := w.settler(nil)
-		if outcome := w.deliver(settler, body); outcome.Reason != string(billing.ChargebeeRefused) {
-			t.Fatalf("the second line: %+v", outcome)
-		}
-		if outcome := w.deliver(settler, body); outcome.Verdict != queue.Done {
-			t.Errorf("replayed: %+v", outcome)
-		}
-		if head := w.head(id); head.Outcome != billing.Closed {
-			t.Errorf("got %+v", head)
-		}
-		w.wantEqualBooks()
+		w.wantRejected(settler, body, billing.ChargebeeRefused)
+		w.wantClosed(settler, body)
 	})
+}
+
+// TestResumingThatFails is counted as any other attempt: a rejected invoice that
+// cannot be looked at is rejected again.
+func TestResumingThatFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		id, body := w.three()
+		settler := w.settler(nil)
+		w.gateway.answer(canned{to: "/add_charge", words: "400 invalid_request param_wrong_value", after: 1, times: 1})
+		w.wantRejected(settler, body, billing.ChargebeeRefused)
+		w.gateway.answer(canned{to: "/" + id, words: "500 operation_failed internal_error"})
+		if outcome, receives := w.receive(settler, body, 5*24*time.Hour); outcome.Reason != string(billing.AttemptsExhausted) {
+			t.Fatalf("after %d receives: %+v", receives, outcome)
+		}
+		w.wantStatuses("claimed claimed claimed")
+		w.gateway.stop()
+		w.wantClosed(settler, body)
+	})
+}
+
+// TestTooOldInTheMiddle of charging or closing holds the claims, and a younger message
+// goes on where the old one stopped.
+func TestTooOldInTheMiddle(t *testing.T) {
+	t.Parallel()
+	for operation, resume := range map[string]billing.State{"add_charge": billing.Charging, "close": billing.Closing} {
+		synctest.Test(t, func(t *testing.T) {
+			call := map[string]int{"add_charge": 2, "close": 1}[operation]
+			w := newWorld(t, once(operation, call, sandbox.Fault{Kind: sandbox.Refuse}))
+			id, body := w.three()
+			settler := w.settler(nil)
+			w.wantRetry(settler, body)
+			time.Sleep(time.Minute)
+			old := &queue.Delivery{Message: queue.Message{Body: body, SentAt: time.Now().Add(-6 * 24 * time.Hour)}}
+			if outcome := settler.Handle(t.Context(), old); outcome.Reason != string(billing.TooOld) {
+				t.Fatalf("got %+v", outcome)
+			}
+			w.wantStatuses("claimed claimed claimed")
+			if head := w.head(id); head.State != billing.Rejected || head.Resume != resume {
+				t.Errorf("got %+v", head)
+			}
+			w.wantClosed(settler, body)
+		})
+	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/queue"
-	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
 
@@ -24,9 +23,7 @@ func TestUndisturbed(t *testing.T) {
 		}
 		id, body := w.renew("sub")
 		settler := w.settler(nil)
-		if outcome := w.handle(settler, body); outcome.Verdict != queue.Done {
-			t.Fatalf("got %+v: %+v", outcome, w.last())
-		}
+		w.wantDoneAtOnce(settler, body)
 		if got := w.calls(); got != "add_charge add_charge add_charge close" {
 			t.Errorf("called %s", got)
 		}
@@ -77,9 +74,7 @@ func TestNothingToCharge(t *testing.T) {
 					w.write("sub", "calls", amount)
 				}
 				id, body := w.renew("sub")
-				if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Done {
-					t.Fatalf("got %+v: %+v", outcome, w.last())
-				}
+				w.wantDoneAtOnce(w.settler(nil), body)
 				if got := w.calls(); got != test.calls {
 					t.Errorf("called %q", got)
 				}
@@ -133,9 +128,7 @@ func TestConsolidatedInvoice(t *testing.T) {
 		w.write("sub_b", "calls", "20")
 		w.write("sub_c", "calls", "40") // is not on the invoice
 		_, body := w.renew("sub_a", "sub_b")
-		if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Done {
-			t.Fatalf("got %+v: %+v", outcome, w.last())
-		}
+		w.wantDoneAtOnce(w.settler(nil), body)
 		if got := w.calls(); got != "add_charge add_charge close" {
 			t.Errorf("called %s", got)
 		}
@@ -157,9 +150,7 @@ func TestWhichEvents(t *testing.T) {
 		}
 		left := []string{w.write("sub", "calls", "8", at(now)), w.write("sub", "calls", "16", at(now+1))}
 		_, body := w.renew("sub")
-		if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Done {
-			t.Fatalf("got %+v", outcome)
-		}
+		w.wantDoneAtOnce(w.settler(nil), body)
 		events := w.events()
 		for _, id := range billed {
 			if events[id].Status != billing.EventBilled {
@@ -223,24 +214,10 @@ func TestBadEventsReject(t *testing.T) {
 				}
 				// A producer mends the event; the message is replayed.
 				w.mend(bad)
-				if outcome := w.deliver(settler, body); outcome.Verdict != queue.Done {
-					t.Fatalf("replayed: %+v: %+v", outcome, w.last())
-				}
-				w.wantEqualBooks()
+				w.wantClosed(settler, body)
 			})
 		})
 	}
-}
-
-// mend makes an event one that can be billed.
-func (w *world) mend(eventID string) {
-	w.t.Helper()
-	written := w.written
-	w.written = 0
-	_, _ = fmt.Sscanf(eventID, "event_%d", &w.written)
-	w.written--
-	w.write("sub", "mended", "3")
-	w.written = written
 }
 
 // TestUnreadable messages are rejected without a word to the ledger.
@@ -274,9 +251,7 @@ func TestTooOld(t *testing.T) {
 		if outcome := settler.Handle(t.Context(), old()); outcome.Verdict != queue.Reject || outcome.Reason != string(billing.TooOld) {
 			t.Fatalf("got %+v", outcome)
 		}
-		if outcome := w.handle(settler, body); outcome.Verdict != queue.Done {
-			t.Fatalf("a younger copy: %+v", outcome)
-		}
+		w.wantDoneAtOnce(settler, body)
 		if outcome := settler.Handle(t.Context(), old()); outcome.Verdict != queue.Done {
 			t.Errorf("an old copy of a finished one: %+v", outcome)
 		}
@@ -317,151 +292,4 @@ func TestMessageThatLacksSomething(t *testing.T) {
 			})
 		})
 	}
-}
-
-// TestCrash ends the process at every call it makes, before and after the call's
-// effect; the next one goes on. The books are equal every time.
-func TestCrash(t *testing.T) {
-	t.Parallel()
-	for _, after := range []bool{false, true} {
-		for at := 1; ; at++ {
-			reached := false
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				for i := range 5 {
-					w.write("sub", []string{"calls", "storage"}[i%2], "7.5")
-				}
-				id, body := w.renew("sub")
-				reached = w.handleAndCrash(&crash{at: at, after: after}, body)
-				time.Sleep(2 * settings.Lease)
-				if outcome := w.deliver(w.settler(nil), body); outcome.Verdict != queue.Done {
-					t.Errorf("crashed at call %d (after its effect: %t): %+v", at, after, outcome)
-				}
-				if head := w.head(id); head.Outcome != billing.Closed {
-					t.Errorf("crashed at call %d (after its effect: %t): %+v", at, after, head)
-				}
-				w.wantEqualBooks()
-			})
-			if t.Failed() {
-				t.Fatalf("at call %d, after its effect: %t", at, after)
-			}
-			if !reached {
-				if at < 12 {
-					t.Errorf("only %d calls were made", at)
-				}
-				break
-			}
-		}
-	}
-}
-
-// TestCrashWhileReleasing does the same for a rejection.
-func TestCrashWhileReleasing(t *testing.T) {
-	t.Parallel()
-	for _, after := range []bool{false, true} {
-		for at := 1; ; at++ {
-			reached := false
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				w.write("sub", "calls", "7.5")
-				bad := w.write("sub", "calls", "-1")
-				_, body := w.renew("sub")
-				reached = w.handleAndCrash(&crash{at: at, after: after}, body)
-				time.Sleep(2 * settings.Lease)
-				settler := w.settler(nil)
-				if outcome := w.deliver(settler, body); outcome.Verdict != queue.Reject {
-					t.Errorf("crashed at call %d (after its effect: %t): %+v", at, after, outcome)
-				}
-				for _, event := range w.events() {
-					if event.InvoiceID != "" {
-						t.Errorf("crashed at call %d (after its effect: %t): %+v", at, after, event)
-					}
-				}
-				w.mend(bad)
-				if outcome := w.deliver(settler, body); outcome.Verdict != queue.Done {
-					t.Errorf("crashed at call %d (after its effect: %t): replayed: %+v", at, after, outcome)
-				}
-				w.wantEqualBooks()
-			})
-			if t.Failed() {
-				t.Fatalf("at call %d, after its effect: %t", at, after)
-			}
-			if !reached {
-				break
-			}
-		}
-	}
-}
-
-// once strikes the n-th call of an operation.
-func once(operation string, n int, fault sandbox.Fault) sandbox.Faults {
-	calls := 0
-	return sandbox.FaultFunc(func(called string) sandbox.Fault {
-		if called != operation {
-			return sandbox.Fault{}
-		}
-		if calls++; calls == n {
-			return fault
-		}
-		return sandbox.Fault{}
-	})
-}
-
-// TestDoubt loses the answer of a call that adds the second of three lines, in every
-// way, and lets the consumer be away for a time. It ends with one line each.
-func TestDoubt(t *testing.T) {
-	t.Parallel()
-	for name, fault := range map[string]sandbox.Fault{
-		"no effect":      {Kind: sandbox.Refuse},
-		"effect at once": {Kind: sandbox.LoseReply},
-		"half an answer": {Kind: sandbox.CutBody},
-		"a late effect":  {Kind: sandbox.ApplyLate, Late: 4 * time.Minute},
-		"locked":         {Kind: sandbox.Throttle},
-	} {
-		for _, away := range []time.Duration{0, 10 * time.Minute, 21 * time.Minute, 31 * time.Minute, 48 * time.Hour} {
-			t.Run(fmt.Sprintf("%s, away for %s", name, away), func(t *testing.T) {
-				t.Parallel()
-				synctest.Test(t, func(t *testing.T) {
-					w := newWorld(t, once("add_charge", 2, fault))
-					for _, code := range []string{"calls", "storage", "seats"} {
-						w.write("sub", code, "12.5")
-					}
-					id, body := w.renew("sub")
-					if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Retry {
-						t.Fatalf("got %+v", outcome)
-					}
-					time.Sleep(away)
-					if outcome := w.deliver(w.settler(nil), body); outcome.Verdict != queue.Done {
-						t.Fatalf("got %+v", outcome)
-					}
-					if head := w.head(id); head.Outcome != billing.Closed {
-						t.Errorf("got %+v", head)
-					}
-					w.wantEqualBooks()
-					time.Sleep(10 * time.Minute)
-					w.wantEqualBooks() // nothing comes late
-				})
-			})
-		}
-	}
-}
-
-// TestDoubtOnALongInvoice finds the line among more than one page of lines.
-func TestDoubtOnALongInvoice(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, once("add_charge", 149, sandbox.Fault{Kind: sandbox.LoseReply}))
-		for i := range 150 {
-			w.write("sub", fmt.Sprintf("code_%03d", i), "12")
-		}
-		_, body := w.renew("sub")
-		if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Retry {
-			t.Fatalf("got %+v", outcome)
-		}
-		time.Sleep(time.Hour)
-		if outcome := w.deliver(w.settler(nil), body); outcome.Verdict != queue.Done {
-			t.Fatalf("got %+v", outcome)
-		}
-		w.wantEqualBooks()
-	})
 }

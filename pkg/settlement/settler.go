@@ -238,7 +238,7 @@ func (h *handling) giveUp(ctx context.Context, why *deferral) {
 		case !why.attempt:
 			step.Head.Attempts = max(step.Head.Attempts-1, 0)
 		case !rejecting(step.Head):
-			step.Head.Detail = billing.Cut(why.why, maxDetail)
+			step.Head.Detail = billing.CutBytes(why.why, maxDetail)
 		}
 	})
 }

@@ -2,62 +2,15 @@ package settlement_test
 
 import (
 	"fmt"
-	"net/http"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
 )
-
-// TestLostReplyOfEachWrite: whatever answer of DynamoDB is lost, or comes after the
-// write was thought to be lost, the handling goes on and costs no further call.
-func TestLostReplyOfEachWrite(t *testing.T) {
-	t.Parallel()
-	for _, fault := range []sandbox.Fault{{Kind: sandbox.LoseReply}, {Kind: sandbox.CutBody}, {Kind: sandbox.ApplyLate, Late: 700 * time.Millisecond}} {
-		for call := 1; ; call++ {
-			reached := false
-			synctest.Test(t, func(t *testing.T) {
-				calls, on := 0, false
-				w := newWorldOf(t, chargebee.Config{}, dynamodb.Config{Faults: sandbox.FaultFunc(func(operation string) sandbox.Fault {
-					if !on || operation == "GetItem" || operation == "Query" {
-						return sandbox.Fault{}
-					}
-					if calls++; calls != call {
-						return sandbox.Fault{}
-					}
-					reached = true
-					return fault
-				})})
-				_, body := w.three()
-				on = true
-				if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Done {
-					t.Errorf("got %+v: %+v", outcome, w.last())
-				}
-				on = false
-				if got := w.calls(); got != "add_charge add_charge add_charge close" {
-					t.Errorf("called %s", got)
-				}
-				time.Sleep(time.Second)
-				w.wantEqualBooks()
-			})
-			if t.Failed() {
-				t.Fatalf("write %d: %+v", call, fault)
-			}
-			if !reached {
-				if call < 9 {
-					t.Errorf("only %d writes were made", call)
-				}
-				break
-			}
-		}
-	}
-}
 
 // TestConflictStorm is waited out under the lease.
 func TestConflictStorm(t *testing.T) {
@@ -75,12 +28,50 @@ func TestConflictStorm(t *testing.T) {
 				})})
 				_, body := w.three()
 				until = time.Now().Add(5 * time.Second)
-				if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Done {
-					t.Fatalf("got %+v: %+v", outcome, w.last())
-				}
+				w.wantDoneAtOnce(w.settler(nil), body)
 				w.wantEqualBooks()
 			})
 		})
+	}
+}
+
+// TestBusyLedgerTookNothing: when it stays busy for longer than a write is repeated,
+// nobody knows whether the head says what it should. Nothing is sent then, whatever the
+// head was to say.
+func TestBusyLedgerTookNothing(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		operation string // after whose
+		call      int    // n-th call the ledger is busy
+		calls     string // that arrive at Chargebee until that is over
+	}{
+		"before the second line":     {"add_charge", 1, "add_charge"},
+		"before closing":             {"add_charge", 3, "add_charge add_charge add_charge"},
+		"before settling the events": {"close", 1, "add_charge add_charge add_charge close"},
+	} {
+		for _, fault := range []sandbox.Kind{sandbox.Throttle, sandbox.Refuse, sandbox.LoseReply} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					var busyUntil time.Time
+					w := newWorldOf(t, chargebee.Config{Faults: at(test.operation, test.call, func() {
+						busyUntil = time.Now().Add(time.Minute)
+					})}, dynamodb.Config{Faults: sandbox.FaultFunc(func(operation string) sandbox.Fault {
+						if time.Now().After(busyUntil) || operation != "PutItem" && operation != "TransactWriteItems" {
+							return sandbox.Fault{}
+						}
+						return sandbox.Fault{Kind: fault}
+					})})
+					_, body := w.three()
+					w.wantRetry(w.settler(nil), body)
+					if got := w.calls(); got != test.calls {
+						t.Errorf("called %s", got)
+					}
+					time.Sleep(2 * time.Hour) // no idempotency key helps anymore
+					w.wantClosed(w.settler(nil), body)
+				})
+			})
+		}
 	}
 }
 
@@ -103,22 +94,13 @@ func TestManyInvoicesOfOneSubscription(t *testing.T) {
 			w.write("sub", fmt.Sprintf("code_%d", i%4), "3")
 		}
 		time.Sleep(2 * time.Second)
-		var all sync.WaitGroup
+		var bodies [][]byte
 		for range 6 {
 			_, body := w.renew("sub")
-			all.Go(func() {
-				if outcome := w.deliver(w.settler(nil), body); outcome.Verdict != queue.Done {
-					t.Errorf("got %+v", outcome)
-				}
-			})
+			bodies = append(bodies, body)
 		}
-		all.Wait()
-		for _, event := range w.events() {
-			if event.Status != billing.EventBilled {
-				t.Errorf("got %+v", event)
-			}
-		}
-		w.wantLinesOnce()
+		w.allDone(bodies...)
+		w.wantAllBilled()
 	})
 }
 
@@ -130,15 +112,9 @@ func TestReleasedEventsAreFoundAgain(t *testing.T) {
 		w := newWorldOf(t, chargebee.Config{}, dynamodb.Config{IndexLag: func(string) time.Duration { return 5 * time.Second }})
 		_, body := w.three()
 		time.Sleep(5 * time.Second)
-		refuse := true
-		settler := w.settler(answering("/add_charge", http.StatusBadRequest, "param_wrong_value", func() bool { return refuse }))
-		if outcome := w.handle(settler, body); outcome.Reason != string(billing.ChargebeeRefused) {
-			t.Fatalf("got %+v", outcome)
-		}
-		refuse = false
-		if outcome := w.deliver(settler, body); outcome.Verdict != queue.Done { // a copy, at once
-			t.Fatalf("got %+v", outcome)
-		}
-		w.wantEqualBooks()
+		settler := w.settler(nil)
+		w.gateway.answer(canned{to: "/add_charge", words: "400 invalid_request param_wrong_value", times: 1})
+		w.wantRejected(settler, body, billing.ChargebeeRefused)
+		w.wantClosed(settler, body) // a copy, at once
 	})
 }

@@ -9,10 +9,8 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/pace"
 	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/sandbox"
-	"github.com/billable-events/billable/pkg/settlement"
 )
 
 // TestSleeper is stopped at every call it makes, before the call is sent, sleeps
@@ -41,9 +39,7 @@ func TestSleeper(t *testing.T) {
 				ended := make(chan queue.Outcome)
 				go func() { ended <- w.handle(sleeper, body) }()
 				time.Sleep(settings.Lease + time.Second)
-				if outcome := w.deliver(w.settler(nil), body); outcome.Verdict != queue.Done {
-					t.Errorf("the other one: %+v", outcome)
-				}
+				w.wantDone(w.settler(nil), body)
 				before := w.head(id)
 				w.wantEqualBooks()
 				<-ended
@@ -61,6 +57,99 @@ func TestSleeper(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestSleeperAlone decides to send a line again, and sleeps while it waits for a permit
+// until it is too late for that. Nobody took its lease: it is the clock that says no.
+func TestSleeperAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, once("add_charge", 2, sandbox.Fault{Kind: sandbox.LoseReply}))
+		_, body := w.three()
+		w.handle(w.settler(nil), body)
+		time.Sleep(17 * time.Minute) // of 19.5
+		sleeper := w.settler(nil)
+		slept := false
+		sleeper.Pacer = slowPermits{sleeper.Pacer, func() {
+			if !slept {
+				slept = true
+				time.Sleep(4 * time.Minute)
+			}
+		}}
+		before := w.calls()
+		if outcome := w.handle(sleeper, body); outcome.Verdict != queue.Retry || outcome.After < 8*time.Minute {
+			t.Errorf("got %+v", outcome)
+		}
+		if got := w.calls(); got != before {
+			t.Errorf("it called %s after %s", got, before)
+		}
+		w.wantClosed(w.settler(nil), body)
+	})
+}
+
+// TestSleeperSendsNothing: one that slept past its lease while it waited for a permit
+// makes no call that changes an invoice, not even one that would do no harm.
+func TestSleeperSendsNothing(t *testing.T) {
+	t.Parallel()
+	for _, operation := range []string{"add_charge", "close"} {
+		for n := 1; n <= 2; n++ {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, once(operation, n, sandbox.Fault{Kind: sandbox.Refuse}))
+				_, body := w.three()
+				if outcome := w.handle(w.settler(nil), body); operation == "add_charge" && outcome.Verdict != queue.Retry {
+					t.Fatalf("got %+v", outcome)
+				}
+				sleeper := w.settler(nil)
+				slept := false
+				sleeper.Pacer = slowPermits{sleeper.Pacer, func() {
+					if slept {
+						return
+					}
+					slept = true
+					time.Sleep(settings.Lease + time.Second)
+					w.wantDone(w.settler(nil), body)
+				}}
+				w.handle(sleeper, body)
+				calls := w.chargebee.Calls()
+				if last := calls[len(calls)-1].Operation; last != "close" {
+					t.Errorf("%s %d: the sleeper called %s", operation, n, last)
+				}
+				w.wantEqualBooks()
+			})
+		}
+	}
+}
+
+// TestSleeperBeforeTheFirstCall wrote that a line is being sent, and slept until it was
+// too late for it. Nobody took its lease: it sends the line, but says first that it does
+// so only now.
+func TestSleeperBeforeTheFirstCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var w *world
+		var id string
+		arrive := func() {
+			head := w.head(id)
+			if age := time.Since(time.Unix(head.SendingSince, 0)); !head.Sending() || age > time.Minute {
+				t.Errorf("a line is sent %s after the head said so: %+v", age, head)
+			}
+		}
+		w = newWorld(t, at("add_charge", 2, arrive))
+		var body []byte
+		id, body = w.three()
+		sleeper := w.settler(nil)
+		slept := false
+		sleeper.Ledger = watched{Ledger: sleeper.Ledger, after: func(step billing.Step) {
+			if step.Head.Cursor == 1 && step.Head.Sending() && !slept {
+				slept = true
+				time.Sleep(20 * time.Minute) // of 19.5
+			}
+		}}
+		w.wantClosed(sleeper, body)
+		if !slept {
+			t.Error("it did not sleep")
+		}
+	})
 }
 
 // TestLiveOwnerIsLeftAlone: a duplicate of the message waits.
@@ -120,10 +209,7 @@ func TestDrainedHandling(t *testing.T) {
 		if head := w.head(id); head.Owner != "" || head.Attempts != 0 || head.Cursor != 1 || !head.Sending() {
 			t.Errorf("got %+v", head)
 		}
-		if outcome := w.deliver(w.settler(nil), body); outcome.Verdict != queue.Done {
-			t.Errorf("afterwards: %+v", outcome)
-		}
-		w.wantEqualBooks()
+		w.wantClosed(w.settler(nil), body)
 	})
 }
 
@@ -179,108 +265,4 @@ func TestHeartbeatKeepsTheLease(t *testing.T) {
 			t.Errorf("a beat after the end: %v", err)
 		}
 	})
-}
-
-// TestBreaker opens for credentials at once, for silence after five invoices, and
-// lets one message per interval probe.
-func TestBreaker(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		breaker := settlement.NewBreaker(time.Now)
-		silent := &billing.Failure{Kind: billing.Unknown}
-		for range 10 {
-			breaker.Record("one", silent)
-		}
-		for _, id := range []string{"two", "three", "four"} {
-			breaker.Record(id, silent)
-		}
-		if breaker.Open() {
-			t.Fatal("it opened for four invoices")
-		}
-		breaker.Record("five", &billing.Failure{Kind: billing.Transient})
-		if !breaker.Open() {
-			t.Fatal("it did not open for five invoices")
-		}
-		passed := make(chan time.Duration, 10)
-		started := time.Now()
-		ctx, cancel := context.WithCancel(t.Context())
-		for range 5 {
-			go func() {
-				most, err := breaker.Wait(ctx)
-				if err != nil {
-					return
-				}
-				if (most == 1) != breaker.Open() {
-					t.Errorf("%d messages may pass, open: %t", most, breaker.Open())
-				}
-				passed <- time.Since(started)
-			}()
-		}
-		if first, second := <-passed, <-passed; first != 10*time.Second || second != 20*time.Second {
-			t.Errorf("probes passed after %s and %s", first, second)
-		}
-		breaker.Record("six", &billing.Failure{Kind: billing.Permanent}) // an answer
-		synctest.Wait()
-		if breaker.Open() || len(passed) != 3 {
-			t.Errorf("open: %t, %d passed at once", breaker.Open(), len(passed))
-		}
-		breaker.Record("seven", &billing.Failure{Kind: billing.Unauthorized})
-		if !breaker.Open() {
-			t.Error("it did not open for refused credentials")
-		}
-		breaker.Record("seven", nil)
-		if breaker.Open() {
-			t.Error("it did not close after an answer")
-		}
-		cancel()
-	})
-}
-
-// slowPermits makes a process sleep while it waits for a permit.
-type slowPermits struct {
-	settlement.Pacer
-
-	sleep func()
-}
-
-func (p slowPermits) TryAcquire() *pace.Permit { return nil }
-
-func (p slowPermits) Acquire(ctx context.Context) (*pace.Permit, error) {
-	p.sleep()
-	return p.Pacer.Acquire(ctx)
-}
-
-// TestSleeperSendsNothing: one that slept past its lease while it waited for a permit
-// makes no call that changes an invoice, not even one that would do no harm.
-func TestSleeperSendsNothing(t *testing.T) {
-	t.Parallel()
-	for _, operation := range []string{"add_charge", "close"} {
-		for n := 1; n <= 2; n++ {
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, once(operation, n, sandbox.Fault{Kind: sandbox.Refuse}))
-				_, body := w.three()
-				if outcome := w.handle(w.settler(nil), body); operation == "add_charge" && outcome.Verdict != queue.Retry {
-					t.Fatalf("got %+v", outcome)
-				}
-				sleeper := w.settler(nil)
-				slept := false
-				sleeper.Pacer = slowPermits{sleeper.Pacer, func() {
-					if slept {
-						return
-					}
-					slept = true
-					time.Sleep(settings.Lease + time.Second)
-					if outcome := w.deliver(w.settler(nil), body); outcome.Verdict != queue.Done {
-						t.Errorf("the other one: %+v", outcome)
-					}
-				}}
-				w.handle(sleeper, body)
-				calls := w.chargebee.Calls()
-				if last := calls[len(calls)-1].Operation; last != "close" {
-					t.Errorf("%s %d: the sleeper called %s", operation, n, last)
-				}
-				w.wantEqualBooks()
-			})
-		}
-	}
 }

@@ -1,7 +1,6 @@
 package settlement_test
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/pace"
 	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/settlement"
 )
@@ -37,30 +35,24 @@ func (w *world) receive(settler *settlement.Settler, body []byte, keep time.Dura
 // reason. At last it is too old.
 func TestWaitingUsesUpNoMessage(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct {
-		status int
-		code   string
-	}{
-		"maintenance": {http.StatusServiceUnavailable, "site_not_ready"},
-		"locked":      {http.StatusTooManyRequests, "lock_timeout"},
-		"credentials": {http.StatusUnauthorized, "api_authentication_failed"},
+	for name, answer := range map[string]string{
+		"maintenance": notReady,
+		"locked":      "429 operation_failed lock_timeout",
+		"credentials": "401 untyped api_authentication_failed",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, nil)
 				_, body := w.three()
-				away := true
-				settler := w.settler(answering("/add_charge", test.status, test.code, func() bool { return away }))
+				settler := w.settler(nil)
+				w.gateway.answer(canned{to: "/add_charge", words: answer})
 				outcome, receives := w.receive(settler, body, 7*24*time.Hour)
 				if outcome.Reason != string(billing.TooOld) || receives >= maxReceiveCount {
 					t.Fatalf("after %d receives: %+v", receives, outcome)
 				}
-				away = false
-				if outcome := w.deliver(settler, body); outcome.Verdict != queue.Done {
-					t.Fatalf("replayed: %+v", outcome)
-				}
-				w.wantEqualBooks()
+				w.gateway.stop()
+				w.wantClosed(settler, body)
 			})
 		})
 	}
@@ -92,13 +84,12 @@ func TestStoreThatRefuses(t *testing.T) {
 func TestMessageThatLacksSomethingForGood(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		status int
-		code   string
+		answer string
 		reason billing.Reason
 	}{
-		"refused":     {http.StatusBadRequest, "param_wrong_value", billing.ChargebeeRefused},
-		"no answer":   {http.StatusInternalServerError, "internal_error", billing.AttemptsExhausted},
-		"maintenance": {http.StatusServiceUnavailable, "site_not_ready", billing.TooOld},
+		"refused":     {"400 invalid_request param_wrong_value", billing.ChargebeeRefused},
+		"no answer":   {"500 operation_failed internal_error", billing.AttemptsExhausted},
+		"maintenance": {notReady, billing.TooOld},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -106,8 +97,8 @@ func TestMessageThatLacksSomethingForGood(t *testing.T) {
 				w := newWorld(t, nil)
 				id, body := w.three()
 				body = []byte(strings.ReplaceAll(string(body), `"id":"li_`, `"xid":"li_`))
-				failing := true
-				settler := w.settler(answering("/invoices/"+id, test.status, test.code, func() bool { return failing }))
+				settler := w.settler(nil)
+				w.gateway.answer(canned{to: "/" + id, words: test.answer})
 				outcome, receives := w.receive(settler, body, 7*24*time.Hour)
 				if outcome.Reason != string(test.reason) {
 					t.Fatalf("after %d receives: %+v", receives, outcome)
@@ -115,10 +106,8 @@ func TestMessageThatLacksSomethingForGood(t *testing.T) {
 				if head := w.head(id); head.State != billing.Rejected || head.Owner != "" {
 					t.Errorf("got %+v", head)
 				}
-				failing = false
-				if outcome := w.handle(settler, body); outcome.Verdict != queue.Done {
-					t.Fatalf("replayed: %+v: %+v", outcome, w.last())
-				}
+				w.gateway.stop()
+				w.wantDoneAtOnce(settler, body)
 				if head := w.head(id); head.Outcome != billing.Closed {
 					t.Errorf("got %+v", head)
 				}
@@ -128,31 +117,27 @@ func TestMessageThatLacksSomethingForGood(t *testing.T) {
 	}
 }
 
-// TestResumingThatFails is counted as any other attempt: a rejected invoice that
-// cannot be looked at is rejected again.
-func TestResumingThatFails(t *testing.T) {
+// TestAttemptsAreExhausted by failures without a known end, and counted anew after.
+func TestAttemptsAreExhausted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		id, body := w.three()
-		calls := 0
-		first := w.settler(answering("/add_charge", http.StatusBadRequest, "param_wrong_value", func() bool { calls++; return calls == 2 }))
-		if outcome := w.deliver(first, body); outcome.Reason != string(billing.ChargebeeRefused) {
+		settler := w.settler(nil)
+		w.gateway.answer(canned{to: "/add_charge", words: "500 operation_failed internal_error"})
+		started := time.Now()
+		outcome := w.deliver(settler, body)
+		if outcome.Reason != string(billing.AttemptsExhausted) || !strings.Contains(outcome.Detail, "internal_error") {
 			t.Fatalf("got %+v", outcome)
 		}
-		failing := true
-		settler := w.settler(answering("/invoices/"+id, http.StatusInternalServerError, "internal_error", func() bool { return failing }))
-		if outcome, receives := w.receive(settler, body, 5*24*time.Hour); outcome.Reason != string(billing.AttemptsExhausted) {
-			t.Fatalf("after %d receives: %+v", receives, outcome)
+		if took := time.Since(started); took < 30*time.Minute || took > 24*time.Hour {
+			t.Errorf("it took %s", took)
 		}
-		if got := w.statuses(); got != "claimed claimed claimed" {
-			t.Errorf("events are %s", got)
+		if head := w.head(id); head.Resume != billing.Charging || !head.Doubt {
+			t.Errorf("got %+v", head)
 		}
-		failing = false
-		if outcome := w.deliver(settler, body); outcome.Verdict != queue.Done {
-			t.Fatalf("replayed: %+v", outcome)
-		}
-		w.wantEqualBooks()
+		w.gateway.stop()
+		w.wantClosed(settler, body)
 	})
 }
 
@@ -183,63 +168,66 @@ func TestReleasingThatFails(t *testing.T) {
 		if outcome.Reason != string(billing.InvalidEvent) || !strings.Contains(outcome.Detail, bad) {
 			t.Fatalf("released and rejected: %+v", outcome)
 		}
-		if got := w.statuses(); got != billing.EventUnbilled {
-			t.Errorf("events are %s", got)
-		}
+		w.wantStatuses(billing.EventUnbilled)
 		w.mend(bad)
-		if outcome := w.deliver(broken, body); outcome.Verdict != queue.Done {
-			t.Fatalf("replayed: %+v", outcome)
-		}
-		w.wantEqualBooks()
+		w.wantClosed(broken, body)
 	})
 }
 
-// stalePermits hands out permits that are too old, as a process gets them that is
-// slow between a permit and its call.
-type stalePermits struct {
-	settlement.Pacer
-
-	stale func() bool
-}
-
-func (p stalePermits) TryAcquire() *pace.Permit {
-	permit, _ := p.Acquire(context.Background())
-	return permit
-}
-
-func (p stalePermits) Acquire(ctx context.Context) (*pace.Permit, error) {
-	permit, err := p.Pacer.Acquire(ctx)
-	if err == nil && p.stale() {
-		defer permit.Release()
-		return pace.NewPermit(time.Now().Add(-time.Second), nil), nil
-	}
-	return permit, err
-}
-
-// TestSpentPermits are no attempt: nothing was sent, and the next permit is sure to
-// come.
-func TestSpentPermits(t *testing.T) {
+// TestPermitIsAwaitedForFiveMinutes: then the message comes back, what was added is
+// written down, nothing counts as sent, and the handling was no attempt.
+func TestPermitIsAwaitedForFiveMinutes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		id, body := w.three()
 		settler := w.settler(nil)
-		stale := true
-		settler.Pacer = stalePermits{settler.Pacer, func() bool { return stale }}
-		for range 2 * settings.MaxAttempts {
-			outcome := w.handle(settler, body)
-			if outcome.Verdict != queue.Retry {
-				t.Fatalf("got %+v", outcome)
-			}
-			time.Sleep(outcome.After)
+		pacer := settler.Pacer
+		settler.Pacer = &exhausted{left: 1}
+		started := time.Now()
+		outcome := w.handle(settler, body)
+		if waited := time.Since(started); outcome.Verdict != queue.Retry || waited < 5*time.Minute || waited > 6*time.Minute {
+			t.Errorf("after %s: %+v", waited, outcome)
 		}
-		if head := w.head(id); head.Attempts != 0 || head.Sending() {
+		if head := w.head(id); head.Cursor != 1 || head.Sending() || head.Attempts != 0 || head.Owner != "" {
 			t.Errorf("got %+v", head)
 		}
-		stale = false
-		if outcome := w.deliver(settler, body); outcome.Verdict != queue.Done {
-			t.Fatalf("got %+v", outcome)
-		}
-		w.wantEqualBooks()
+		settler.Pacer = pacer
+		w.wantClosed(settler, body)
 	})
+}
+
+// TestSpentPermits are no attempt, whatever call they were for: nothing was sent, and the
+// message comes back soon.
+func TestSpentPermits(t *testing.T) {
+	t.Parallel()
+	for _, now := range situations {
+		t.Run(now.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				id, body := w.three()
+				settler := w.settler(nil)
+				now.arise(w, settler, body)
+				stale := true
+				settler.Pacer = stalePermits{settler.Pacer, func() bool { return stale }}
+				before := w.calls()
+				for range 2 * settings.MaxAttempts {
+					outcome := w.handle(settler, body)
+					if outcome.Verdict != queue.Retry || outcome.After > 3*time.Second {
+						t.Fatalf("got %+v", outcome)
+					}
+					time.Sleep(outcome.After)
+				}
+				if head := w.head(id); head.Attempts != 0 || head.Sending() != now.doubt {
+					t.Errorf("got %+v", head)
+				}
+				if got := w.calls(); got != before {
+					t.Errorf("called %s after %s", got, before)
+				}
+				stale = false
+				w.wantClosed(settler, body)
+			})
+		})
+	}
 }

@@ -1,14 +1,7 @@
 package settlement_test
 
 import (
-	"bytes"
-	"context"
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/budget"
@@ -25,7 +17,6 @@ import (
 	"github.com/billable-events/billable/pkg/dynamostore"
 	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/sandbox"
-	"github.com/billable-events/billable/pkg/sandbox/books"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
 	"github.com/billable-events/billable/pkg/settlement"
@@ -56,6 +47,7 @@ type world struct {
 
 	written int // events
 	notes   *observer
+	gateway *gateway
 }
 
 // newWorld must be called inside a bubble. faults may be nil.
@@ -73,6 +65,7 @@ func newWorldOf(t *testing.T, site chargebee.Config, tables dynamodb.Config) *wo
 		chargebee: chargebee.New(site),
 		tables:    dynamodb.New(tables),
 		notes:     &observer{},
+		gateway:   &gateway{},
 	}
 	w.sdk = newDynamoDB(sandbox.Transport{Handler: w.tables})
 	w.store = &dynamostore.Store{Client: w.sdk, EventsTable: "events", LedgerTable: "ledger"}
@@ -125,7 +118,7 @@ func (w *world) process(on *pod, wrap func(service string, transport http.RoundT
 		BaseURL:   "http://chargebee.local",
 		APIKey:    "key",
 		Now:       on.now,
-		Transport: wrap("chargebee", sandbox.Transport{Handler: w.chargebee}),
+		Transport: wrap("chargebee", w.gateway.wrap(sandbox.Transport{Handler: w.chargebee})),
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -164,40 +157,6 @@ func (o *observer) Mismatched(_ string, event billing.ChangedEvent) {
 	o.mismatched = append(o.mismatched, event)
 }
 
-// write puts an event into the table: code, amount, and further attributes as
-// name=value; a value that is a number becomes one.
-func (w *world) write(subscription, code, amount string, more ...string) string {
-	w.t.Helper()
-	w.written++
-	item := map[string]types.AttributeValue{
-		"subscription_id": text(subscription),
-		"event_id":        text(fmt.Sprintf("event_%05d", w.written)),
-		"unbilled":        text(subscription),
-		"occurred_at":     number(strconv.FormatInt(time.Now().Unix()-3600, 10)),
-		"charge_code":     text(code),
-		"amount":          number(amount),
-		"currency_code":   text("EUR"),
-	}
-	for _, attribute := range more {
-		name, value, _ := strings.Cut(attribute, "=")
-		switch _, err := strconv.ParseFloat(value, 64); {
-		case value == "":
-			delete(item, name)
-		case err == nil && name != "charge_code":
-			item[name] = number(value)
-		default:
-			item[name] = text(value)
-		}
-	}
-	if _, err := w.sdk.PutItem(w.t.Context(), &awsdynamodb.PutItemInput{TableName: aws.String("events"), Item: item}); err != nil {
-		w.t.Fatal(err)
-	}
-	return item["event_id"].(*types.AttributeValueMemberS).Value
-}
-
-func text(value string) types.AttributeValue   { return &types.AttributeValueMemberS{Value: value} }
-func number(value string) types.AttributeValue { return &types.AttributeValueMemberN{Value: value} }
-
 // renew makes a pending invoice for subscriptions, and returns the webhook's body.
 func (w *world) renew(subscriptions ...string) (invoiceID string, body []byte) {
 	w.t.Helper()
@@ -212,6 +171,14 @@ func (w *world) renew(subscriptions ...string) (invoiceID string, body []byte) {
 		w.t.Fatal(err)
 	}
 	return invoice.ID, w.chargebee.Payload(event.ID)
+}
+
+// three writes three events, of one code each, and renews.
+func (w *world) three() (invoiceID string, body []byte) {
+	w.write("sub", "calls", "10")
+	w.write("sub", "seats", "20")
+	w.write("sub", "storage", "40")
+	return w.renew("sub")
 }
 
 // handle handles the message once.
@@ -230,8 +197,69 @@ func (w *world) deliver(settler *settlement.Settler, body []byte) queue.Outcome 
 		}
 		time.Sleep(outcome.After)
 	}
-	w.t.Fatalf("the message came back 100 times, the last time because of %q", w.last().Why)
+	w.t.Errorf("the message came back 100 times, the last time because of %q", w.last().Why)
 	return queue.Outcome{}
+}
+
+// wantDone handles the message until it is done.
+func (w *world) wantDone(settler *settlement.Settler, body []byte) {
+	w.t.Helper()
+	if outcome := w.deliver(settler, body); outcome.Verdict != queue.Done {
+		w.t.Fatalf("got %+v: %+v", outcome, w.last())
+	}
+}
+
+// wantDoneAtOnce handles the message once, and it is done.
+func (w *world) wantDoneAtOnce(settler *settlement.Settler, body []byte) {
+	w.t.Helper()
+	if outcome := w.handle(settler, body); outcome.Verdict != queue.Done {
+		w.t.Fatalf("got %+v: %+v", outcome, w.last())
+	}
+}
+
+// wantClosed handles the message until its invoice is closed, and compares the books.
+func (w *world) wantClosed(settler *settlement.Settler, body []byte) {
+	w.t.Helper()
+	w.wantDone(settler, body)
+	if last := w.last(); last.Result != billing.Closed {
+		w.t.Errorf("got %+v", last)
+	}
+	w.wantEqualBooks()
+}
+
+// wantRetry handles the message once, and it comes back.
+func (w *world) wantRetry(settler *settlement.Settler, body []byte) queue.Outcome {
+	w.t.Helper()
+	outcome := w.handle(settler, body)
+	if outcome.Verdict != queue.Retry {
+		w.t.Fatalf("got %+v: %+v", outcome, w.last())
+	}
+	return outcome
+}
+
+// wantRejected handles the message until it is rejected.
+func (w *world) wantRejected(settler *settlement.Settler, body []byte, reason billing.Reason) queue.Outcome {
+	w.t.Helper()
+	outcome := w.deliver(settler, body)
+	if outcome.Verdict != queue.Reject || outcome.Reason != string(reason) {
+		w.t.Fatalf("got %+v: %+v", outcome, w.last())
+	}
+	return outcome
+}
+
+// allDone handles the messages at the same time, each in a process of its own.
+func (w *world) allDone(bodies ...[]byte) {
+	w.t.Helper()
+	var all sync.WaitGroup
+	for _, body := range bodies {
+		settler := w.settler(nil)
+		all.Go(func() {
+			if outcome := w.deliver(settler, body); outcome.Verdict != queue.Done {
+				w.t.Errorf("got %+v", outcome)
+			}
+		})
+	}
+	all.Wait()
 }
 
 func (w *world) last() settlement.Report {
@@ -246,106 +274,7 @@ func (w *world) head(invoiceID string) billing.Head {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if size := len(fmt.Sprintf("%+v", head)); size > 4096 {
-		w.t.Errorf("the head has %d bytes", size)
-	}
 	return head
-}
-
-// events are all events as they stand in the table, by id.
-func (w *world) events() map[string]books.Event {
-	w.t.Helper()
-	all := map[string]books.Event{}
-	pages := awsdynamodb.NewScanPaginator(w.sdk, &awsdynamodb.ScanInput{TableName: aws.String("events")})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(w.t.Context())
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		for _, item := range page.Items {
-			event := books.Event{
-				SubscriptionID: value(item, "subscription_id"),
-				EventID:        value(item, "event_id"),
-				ChargeCode:     value(item, "charge_code"),
-				Amount:         value(item, "amount"),
-				Status:         value(item, "status"),
-				InvoiceID:      value(item, "invoice_id"),
-				FinalID:        value(item, "final_invoice_id"),
-			}
-			event.OccurredAt, _ = strconv.ParseInt(value(item, "occurred_at"), 10, 64)
-			if unbilled := value(item, "unbilled"); (unbilled != "") != (event.Status == "" || event.Status == billing.EventUnbilled) {
-				w.t.Errorf("event %s is %q and shows in the index as %q", event.EventID, event.Status, unbilled)
-			}
-			all[event.EventID] = event
-		}
-	}
-	return all
-}
-
-func value(item map[string]types.AttributeValue, name string) string {
-	switch value := item[name].(type) {
-	case *types.AttributeValueMemberS:
-		return value.Value
-	case *types.AttributeValueMemberN:
-		return value.Value
-	default:
-		return ""
-	}
-}
-
-// invoices are all invoices at Chargebee.
-func (w *world) invoices() []books.Invoice {
-	var all []books.Invoice
-	for _, invoice := range w.chargebee.Invoices() {
-		entry := books.Invoice{
-			DraftID: invoice.DraftID, ID: invoice.ID, Date: invoice.Date,
-			Closed: invoice.Status != chargebee.StatusPending,
-		}
-		if entry.DraftID == "" {
-			entry.DraftID = invoice.ID
-		}
-		for _, line := range invoice.LineItems {
-			if line.EntityType == chargebee.EntityAdhoc || line.EntityType == chargebee.EntityChargeItemPrice {
-				entry.Charges = append(entry.Charges, books.Charge{SubscriptionID: line.SubscriptionID, ItemPriceID: line.EntityID, Amount: line.Amount})
-			}
-			if !slices.Contains(entry.SubscriptionIDs, line.SubscriptionID) {
-				entry.SubscriptionIDs = append(entry.SubscriptionIDs, line.SubscriptionID)
-			}
-		}
-		all = append(all, entry)
-	}
-	return all
-}
-
-// wantEqualBooks compares owed, billed and ledger.
-func (w *world) wantEqualBooks() {
-	w.t.Helper()
-	account := books.Compare(slices.Collect(mapValues(w.events())), w.invoices(), w.itemPrices())
-	for _, difference := range account.Differences {
-		w.t.Error(difference)
-	}
-	for _, event := range w.notes.mismatched {
-		w.t.Errorf("alarmed about %+v", event)
-	}
-}
-
-// itemPrices are the item prices of the settings, by charge code.
-func (w *world) itemPrices() map[string]string {
-	prices := map[string]string{}
-	for code, product := range w.settings.Catalog {
-		prices[code] = product.ItemPriceID
-	}
-	return prices
-}
-
-func mapValues[K comparable, V any](m map[K]V) func(func(V) bool) {
-	return func(yield func(V) bool) {
-		for _, v := range m {
-			if !yield(v) {
-				return
-			}
-		}
-	}
 }
 
 // calls lists the operations that arrived at Chargebee.
@@ -355,57 +284,4 @@ func (w *world) calls() string {
 		operations = append(operations, call.Operation)
 	}
 	return strings.Join(operations, " ")
-}
-
-// errCrashed is what a crashed process gets from every call: nothing.
-var errCrashed = errors.New("the process is gone")
-
-// crash ends a process at one of its calls: before the call is sent, or after it
-// had its effect and before its answer arrives. Later calls reach nothing.
-type crash struct {
-	at    int  // which call, counted from 1
-	after bool // the call has its effect
-
-	mu    sync.Mutex
-	calls int
-}
-
-func (c *crash) wrap(_ string, transport http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(request *http.Request) (*http.Response, error) {
-		c.mu.Lock()
-		c.calls++
-		call := c.calls
-		c.mu.Unlock()
-		switch {
-		case call < c.at:
-			return transport.RoundTrip(request)
-		case call == c.at && c.after:
-			if response, err := transport.RoundTrip(request); err == nil {
-				response.Body.Close()
-			}
-			return nil, errCrashed
-		default:
-			return nil, errCrashed
-		}
-	})
-}
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (r roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return r(request) }
-
-// handleAndCrash handles the message in a process that ends at one of its calls,
-// and returns whether it got so far.
-func (w *world) handleAndCrash(c *crash, body []byte) bool {
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
-	defer cancel()
-	w.settler(c.wrap).Handle(ctx, &queue.Delivery{Message: queue.Message{ID: "message", Body: body, SentAt: time.Now()}})
-	return c.calls >= c.at
-}
-
-// bodyOf reads a request's body and puts it back.
-func bodyOf(request *http.Request) string {
-	body, _ := io.ReadAll(request.Body)
-	request.Body = io.NopCloser(bytes.NewReader(body))
-	return string(body)
 }

@@ -17,14 +17,15 @@ func (p *Pool) startHeart(ctx context.Context, cancel context.CancelCauseFunc, d
 	go func() {
 		defer close(ended)
 		hiddenUntil := time.Now().Add(p.Visibility)
-		ticker := time.NewTicker(p.Beat)
-		defer ticker.Stop()
+		timer := time.NewTimer(p.Beat)
+		defer timer.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-ticker.C:
+			case <-timer.C:
 			}
+			started := time.Now()
 			if ctx.Err() != nil {
 				return // both were ready
 			}
@@ -33,6 +34,9 @@ func (p *Pool) startHeart(ctx context.Context, cancel context.CancelCauseFunc, d
 				cancel(err)
 				return
 			}
+			// One that waited for the handler to be through with something may find it
+			// through with everything: the next is never at the same moment.
+			timer.Reset(max(p.Beat-time.Since(started), p.Beat/10))
 		}
 	}()
 	return ended

@@ -555,26 +555,57 @@ func TestPollEndsByItself(t *testing.T) {
 	})
 }
 
-// TestStartStop starts and stops a pool in every phase of its work.
+// TestStartStop starts and stops a pool in every phase of its work, again and again: a
+// stop leaves nothing half done, and the next start goes on where it ended.
 func TestStartStop(t *testing.T) {
 	t.Parallel()
-	for after := range 40 {
+	for phase := 1; phase <= 40; phase++ {
 		synctest.Test(t, func(t *testing.T) {
-			b := newBroker("1", "2", "3", "4", "5", "6", "7")
-			p, seen := pool(b, func(context.Context, *queue.Delivery) queue.Outcome {
-				time.Sleep(3 * time.Second)
-				return queue.Outcome{Verdict: queue.Done}
+			var ids []string
+			for i := range 30 {
+				ids = append(ids, fmt.Sprintf("%02d", i))
+			}
+			b := newBroker(ids...)
+			failures := 0
+			b.receive = func() error {
+				if failures++; failures%3 == 0 {
+					return errors.New("no")
+				}
+				return nil
+			}
+			p, seen := pool(b, func(_ context.Context, delivery *queue.Delivery) queue.Outcome {
+				switch delivery.ID[1] {
+				case '0':
+					panic("boom")
+				case '1', '2':
+					return queue.Outcome{Verdict: queue.Reject, Reason: "too_old"}
+				default:
+					time.Sleep(time.Duration(delivery.ID[1]-'0') * time.Second)
+					return queue.Outcome{Verdict: queue.Done}
+				}
 			})
-			stop := start(t, p)
-			time.Sleep(time.Duration(after) * 250 * time.Millisecond)
-			if err := stop(); err != nil {
-				t.Error(err)
+			for starts := 0; b.count() < len(ids); starts++ {
+				stop := start(t, p)
+				time.Sleep(time.Duration(phase) * 250 * time.Millisecond)
+				if err := stop(); err != nil {
+					t.Error(err)
+				}
+				if len(seen.handled) != b.received {
+					t.Fatalf("stopped %d times: %d received, %d handled", starts+1, b.received, len(seen.handled))
+				}
+				if err := p.Alive(); err != nil {
+					t.Error(err)
+				}
+				if starts == 100 {
+					t.Fatalf("after 100 starts %d were received", b.received)
+				}
 			}
-			if len(b.deleted) != b.received || len(seen.handled) != b.received {
-				t.Errorf("%d received, %d deleted, %d observed", b.received, len(b.deleted), len(seen.handled))
+			slices.Sort(b.deleted)
+			if slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(b.deleted, id) != (id[1] != '0') }) || len(b.deleted) != 27 {
+				t.Errorf("deleted %q", b.deleted)
 			}
-			if err := p.Alive(); err != nil {
-				t.Error(err)
+			if len(b.buried) != 6 {
+				t.Errorf("buried %+v", b.buried)
 			}
 		})
 	}

@@ -1,0 +1,231 @@
+package settlement_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/sandbox/books"
+	"github.com/billable-events/billable/pkg/sandbox/chargebee"
+)
+
+// write puts an event into the table: code, amount, and further attributes as
+// name=value; a value that is a number becomes one.
+func (w *world) write(subscription, code, amount string, more ...string) string {
+	w.t.Helper()
+	item := w.event(subscription, code, amount, more...)
+	if _, err := w.sdk.PutItem(w.t.Context(), &awsdynamodb.PutItemInput{TableName: aws.String("events"), Item: item}); err != nil {
+		w.t.Fatal(err)
+	}
+	return value(item, "event_id")
+}
+
+// event is the next event, as write puts it.
+func (w *world) event(subscription, code, amount string, more ...string) map[string]types.AttributeValue {
+	w.written++
+	item := map[string]types.AttributeValue{
+		"subscription_id": text(subscription),
+		"event_id":        text(fmt.Sprintf("event_%05d", w.written)),
+		"unbilled":        text(subscription),
+		"occurred_at":     number(strconv.FormatInt(time.Now().Unix()-3600, 10)),
+		"charge_code":     text(code),
+		"amount":          number(amount),
+		"currency_code":   text("EUR"),
+	}
+	for _, attribute := range more {
+		name, value, _ := strings.Cut(attribute, "=")
+		switch _, err := strconv.ParseFloat(value, 64); {
+		case value == "":
+			delete(item, name)
+		case err == nil && name != "charge_code":
+			item[name] = number(value)
+		default:
+			item[name] = text(value)
+		}
+	}
+	return item
+}
+
+// mend makes an event one that can be billed.
+func (w *world) mend(eventID string) { w.rewrite(eventID, "mended", "3") }
+
+// rewrite writes an event anew, as a producer must not.
+func (w *world) rewrite(eventID, code, amount string) {
+	w.t.Helper()
+	written := w.written
+	_, _ = fmt.Sscanf(eventID, "event_%d", &w.written)
+	w.written--
+	w.write("sub", code, amount)
+	w.written = written
+}
+
+func text(value string) types.AttributeValue { return &types.AttributeValueMemberS{Value: value} }
+
+func number(value string) types.AttributeValue { return &types.AttributeValueMemberN{Value: value} }
+
+func value(item map[string]types.AttributeValue, name string) string {
+	switch value := item[name].(type) {
+	case *types.AttributeValueMemberS:
+		return value.Value
+	case *types.AttributeValueMemberN:
+		return value.Value
+	default:
+		return ""
+	}
+}
+
+// events are all events as they stand in the table, by id.
+func (w *world) events() map[string]books.Event {
+	w.t.Helper()
+	all := map[string]books.Event{}
+	pages := awsdynamodb.NewScanPaginator(w.sdk, &awsdynamodb.ScanInput{TableName: aws.String("events")})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(w.t.Context())
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, item := range page.Items {
+			event := books.Event{
+				SubscriptionID: value(item, "subscription_id"),
+				EventID:        value(item, "event_id"),
+				ChargeCode:     value(item, "charge_code"),
+				Amount:         value(item, "amount"),
+				Status:         value(item, "status"),
+				InvoiceID:      value(item, "invoice_id"),
+				FinalID:        value(item, "final_invoice_id"),
+			}
+			event.OccurredAt, _ = strconv.ParseInt(value(item, "occurred_at"), 10, 64)
+			if unbilled := value(item, "unbilled"); (unbilled != "") != (event.Status == "" || event.Status == billing.EventUnbilled) {
+				w.t.Errorf("event %s is %q and shows in the index as %q", event.EventID, event.Status, unbilled)
+			}
+			all[event.EventID] = event
+		}
+	}
+	return all
+}
+
+// statuses of the events, in the order of their writing.
+func (w *world) statuses() string {
+	events := w.events()
+	var statuses []string
+	for i := range w.written {
+		status := events[fmt.Sprintf("event_%05d", i+1)].Status
+		if status == "" {
+			status = billing.EventUnbilled
+		}
+		statuses = append(statuses, status)
+	}
+	return strings.Join(statuses, " ")
+}
+
+func (w *world) wantStatuses(want string) {
+	w.t.Helper()
+	if got := w.statuses(); got != want {
+		w.t.Errorf("events are %s, want %s", got, want)
+	}
+}
+
+// adHoc are the charges on an invoice.
+func (w *world) adHoc(id string) []chargebee.LineItem {
+	invoice, _ := w.chargebee.Invoice(id)
+	var lines []chargebee.LineItem
+	for _, line := range invoice.LineItems {
+		if line.EntityType == chargebee.EntityAdhoc {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// invoices are all invoices at Chargebee.
+func (w *world) invoices() []books.Invoice {
+	var all []books.Invoice
+	for _, invoice := range w.chargebee.Invoices() {
+		if invoice.Deleted {
+			continue
+		}
+		entry := books.Invoice{
+			DraftID: invoice.DraftID, ID: invoice.ID, Date: invoice.Date,
+			Closed: invoice.Status != chargebee.StatusPending,
+		}
+		if entry.DraftID == "" {
+			entry.DraftID = invoice.ID
+		}
+		for _, line := range invoice.LineItems {
+			if line.EntityType == chargebee.EntityAdhoc || line.EntityType == chargebee.EntityChargeItemPrice {
+				entry.Charges = append(entry.Charges, books.Charge{SubscriptionID: line.SubscriptionID, ItemPriceID: line.EntityID, Amount: line.Amount})
+			}
+			if !slices.Contains(entry.SubscriptionIDs, line.SubscriptionID) {
+				entry.SubscriptionIDs = append(entry.SubscriptionIDs, line.SubscriptionID)
+			}
+		}
+		all = append(all, entry)
+	}
+	return all
+}
+
+// itemPrices are the item prices of the settings, by charge code.
+func (w *world) itemPrices() map[string]string {
+	prices := map[string]string{}
+	for code, product := range w.settings.Catalog {
+		prices[code] = product.ItemPriceID
+	}
+	return prices
+}
+
+// wantEqualBooks compares owed, billed and ledger.
+func (w *world) wantEqualBooks() {
+	w.t.Helper()
+	account := books.Compare(slices.Collect(maps.Values(w.events())), w.invoices(), w.itemPrices())
+	for _, difference := range account.Differences {
+		w.t.Error(difference)
+	}
+	for _, event := range w.notes.mismatched {
+		w.t.Errorf("alarmed about %+v", event)
+	}
+}
+
+// wantEachBilledOnce compares the books invoice by invoice: each carries the lines of the
+// events that are billed on it, and no other charge. Events that are not billed are on
+// none.
+func (w *world) wantEachBilledOnce() {
+	w.t.Helper()
+	billed := map[string][]books.Event{}
+	for _, event := range w.events() {
+		if event.Status == billing.EventBilled {
+			billed[event.InvoiceID] = append(billed[event.InvoiceID], event)
+		}
+	}
+	for _, invoice := range w.invoices() {
+		account := books.Compare(billed[invoice.DraftID], []books.Invoice{invoice}, w.itemPrices())
+		for _, difference := range account.Differences {
+			w.t.Error(difference)
+		}
+		delete(billed, invoice.DraftID)
+	}
+	for id, events := range billed {
+		w.t.Errorf("%d events are billed on %s, which does not exist", len(events), id)
+	}
+	for _, event := range w.notes.mismatched {
+		w.t.Errorf("alarmed about %+v", event)
+	}
+}
+
+// wantAllBilled compares the books of all invoices; no event is left.
+func (w *world) wantAllBilled() {
+	w.t.Helper()
+	for _, event := range w.events() {
+		if event.Status != billing.EventBilled {
+			w.t.Errorf("got %+v", event)
+		}
+	}
+	w.wantEachBilledOnce()
+}

@@ -1,0 +1,73 @@
+package settlement_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode/utf8"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/queue"
+)
+
+// TestBiggestHead is read for one unit, and written for four: it has at most 4 KB, with
+// the longest ids, a verdict on as many lines as there may be, and a detail that had to
+// be cut.
+func TestBiggestHead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		biggest := billing.Head{
+			InvoiceID:      strings.Repeat("😀", 256), // a webhook may name no longer one
+			State:          billing.Rejected,
+			Resume:         billing.Releasing,
+			Generation:     math.MaxInt32,
+			Write:          billing.NewToken(),
+			LeaseUntil:     time.Now().Unix(),
+			Epoch:          billing.NewToken(),
+			Pages:          math.MaxInt32,
+			Cursor:         billing.MaxLines,
+			SendingSince:   time.Now().Unix(),
+			Doubt:          true,
+			GoneAt:         time.Now().Unix(),
+			Verdict:        strings.Repeat(string(billing.Held), billing.MaxLines),
+			Settled:        math.MaxInt32,
+			Outcome:        billing.LeftOpen,
+			Reason:         billing.AttemptsExhausted,
+			FinalInvoiceID: strings.Repeat("😀", 50),
+			ExpiresAt:      time.Now().Unix(),
+			UpdatedAt:      time.Now().Unix(),
+			Version:        billing.HeadVersion,
+		}
+		if err := w.store.Commit(t.Context(), billing.Step{Head: biggest}); err != nil {
+			t.Fatal(err)
+		}
+		// There is no manifest: the error says so with the invoice's id, twice.
+		body, err := json.Marshal(map[string]any{
+			"id": "ev_1", "event_type": "pending_invoice_created", "api_version": "v2",
+			"content": map[string]any{"invoice": map[string]any{
+				"id": biggest.InvoiceID, "customer_id": "customer", "currency_code": "EUR", "status": "pending", "date": time.Now().Unix(),
+			}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantRetry(w.settler(nil), body)
+		head := w.head(biggest.InvoiceID)
+		if head.Attempts != 1 || head.Verdict != biggest.Verdict || !strings.HasPrefix(w.last().Why, "read the manifest of 😀") {
+			t.Errorf("got %+v: %+v", head, w.last())
+		}
+		if !strings.HasSuffix(head.Detail, "😀…") || !utf8.ValidString(head.Detail) || len(head.Detail) > queue.MaxDetail {
+			t.Errorf("the detail was not cut, or not between characters: %q", head.Detail)
+		}
+		for _, item := range w.tables.Items("ledger") {
+			if size := item.Size(); size > 4<<10 {
+				t.Errorf("%.20s … has %d bytes, of them the detail %d", fmt.Sprint(item["invoice_id"]), size, len(head.Detail))
+			}
+		}
+	})
+}

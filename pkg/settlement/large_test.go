@@ -1,0 +1,161 @@
+package settlement_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/ledger"
+	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/sandbox/chargebee"
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
+	"github.com/billable-events/billable/pkg/worker"
+)
+
+// writesPerSecond is how many small items of one partition key DynamoDB lets transactions
+// write: it takes 1,000 units, and such a write costs two.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
+const writesPerSecond = 500
+
+// TestTwentyThousandEvents of one subscription are more than its partition takes at once.
+// They are settled by one handling, as fast as DynamoDB lets it and under a lease that
+// never runs out, and whoever asks the ledger meanwhile sees it come forward.
+func TestTwentyThousandEvents(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const events = 20_000
+		w := newWorldOf(t, chargebee.Config{}, dynamodb.Config{PartitionWrites: writesPerSecond})
+		w.writeMany("sub", "calls", "0.25", events)
+		id, body := w.renew("sub")
+
+		started := time.Now()
+		mail := &mailbox{t: t, body: body, hidden: started, ended: make(chan struct{})}
+		pool := &worker.Pool{
+			Queue: mail, DeadLetters: mail, Handler: w.settler(nil), Observer: mail,
+			Concurrency: 1, Visibility: time.Minute, Beat: 20 * time.Second,
+			DrainTimeout: time.Minute, SettleTimeout: time.Minute,
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		running := make(chan error)
+		go func() { running <- pool.Run(ctx) }()
+
+		seen, looks := 0, 0
+		for working := true; working; {
+			select {
+			case <-mail.ended:
+				working = false
+				continue
+			case <-time.After(5 * time.Second):
+			}
+			looks++
+			shown, err := ledger.Show(t.Context(), w.store, w.store, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if done := shown.Pages + shown.Settled; done <= seen && shown.Outcome == nil {
+				t.Errorf("after %s it is still at %d pages claimed, %d settled", time.Since(started), shown.Pages, shown.Settled)
+			} else {
+				seen = done
+			}
+			if shown.Owner != nil && !shown.LeaseUntil.After(time.Now()) {
+				t.Errorf("after %s the lease had run out", time.Since(started))
+			}
+			if shown.Generation != 1 || shown.Attempts > 1 {
+				t.Errorf("after %s it is in generation %d, %d attempts", time.Since(started), shown.Generation, shown.Attempts)
+			}
+		}
+		took := time.Since(started)
+		stop()
+		if err := <-running; err != nil {
+			t.Error(err)
+		}
+
+		// Each event is written when it is claimed, and when it is billed.
+		if least := 2 * events / writesPerSecond * time.Second; took < least || took > 2*least {
+			t.Errorf("it took %s, DynamoDB lets nobody do it in less than %s", took, least)
+		}
+		if looks < 15 {
+			t.Errorf("the ledger was looked at %d times", looks)
+		}
+		if head := w.head(id); head.Outcome != billing.Closed || head.Generation != 1 || head.Attempts != 0 {
+			t.Errorf("got %+v", head)
+		}
+		if got := w.calls(); got != "add_charge close" {
+			t.Errorf("called %s", got)
+		}
+		w.wantEqualBooks()
+	})
+}
+
+// writeMany puts events into the table, no faster than it takes them.
+func (w *world) writeMany(subscription, code, amount string, count int) {
+	w.t.Helper()
+	const batch = 25
+	for written := 0; written < count; written += batch {
+		if written%(writesPerSecond-batch) == 0 {
+			time.Sleep(time.Second)
+		}
+		var puts []types.WriteRequest
+		for range min(batch, count-written) {
+			puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: w.event(subscription, code, amount)}})
+		}
+		output, err := w.sdk.BatchWriteItem(w.t.Context(), &awsdynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{"events": puts}})
+		if err != nil || len(output.UnprocessedItems) > 0 {
+			w.t.Fatalf("%v, not written: %v", err, output)
+		}
+	}
+	time.Sleep(time.Second)
+}
+
+// mailbox is a queue with one message, for a pool that shall handle it once.
+type mailbox struct {
+	t      *testing.T
+	body   []byte
+	hidden time.Time // when it was last made invisible
+	ended  chan struct{}
+}
+
+func (m *mailbox) Receive(ctx context.Context, _ int) ([]queue.Message, error) {
+	if m.body == nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Second):
+		}
+		return nil, nil
+	}
+	message := queue.Message{ID: "message", Body: m.body, SentAt: time.Now(), ReceiveCount: 1}
+	m.body = nil
+	return []queue.Message{message}, nil
+}
+
+func (m *mailbox) Hide(_ context.Context, _ queue.Message, invisible time.Duration) error {
+	if since := time.Since(m.hidden); since > invisible {
+		m.t.Errorf("the message was visible: it was hidden %s ago", since)
+	}
+	m.hidden = time.Now()
+	return nil
+}
+
+func (m *mailbox) Delete(context.Context, queue.Message) error {
+	close(m.ended)
+	return nil
+}
+
+func (m *mailbox) Bury(_ context.Context, letter queue.DeadLetter) error {
+	return errors.New(letter.Reason)
+}
+
+func (m *mailbox) Handled(_ queue.Message, outcome queue.Outcome, err error) {
+	if outcome.Verdict != queue.Done || err != nil {
+		m.t.Errorf("got %+v, %v", outcome, err)
+	}
+}
+
+func (m *mailbox) Failed(what string, err error) { m.t.Error(fmt.Errorf("%s: %w", what, err)) }
