@@ -17,6 +17,10 @@ import (
 // sort key occurred_at.
 const unbilledIndex = "unbilled"
 
+// queryLimit is how many events one query returns at most. An answer of 1 MB of small
+// events would take ten times that as decoded, for each invoice that is worked on.
+const queryLimit = 5 * billing.MaxPageEvents
+
 // Unbilled returns the unbilled events of a subscription that occurred strictly
 // before the given unix second, as the index shows them.
 func (s *Store) Unbilled(ctx context.Context, subscriptionID string, before int64) iter.Seq2[billing.Event, error] {
@@ -26,6 +30,7 @@ func (s *Store) Unbilled(ctx context.Context, subscriptionID string, before int6
 			IndexName:                 aws.String(unbilledIndex),
 			KeyConditionExpression:    aws.String("unbilled = :subscription AND occurred_at < :before"),
 			ExpressionAttributeValues: item{":subscription": text(subscriptionID), ":before": number(before)},
+			Limit:                     aws.Int32(queryLimit),
 		}
 		for {
 			output, err := s.query(ctx, query)

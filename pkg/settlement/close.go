@@ -16,7 +16,7 @@ func (h *handling) close(ctx context.Context) error {
 	if h.head().GoneAt != 0 {
 		return h.gone(ctx)
 	}
-	if err := h.lease.ensure(ctx, 2*h.Settings.CallTimeout); err != nil {
+	if err := h.lease.ensure(ctx, h.Settings.beforePermit()); err != nil {
 		return err
 	}
 	var closed billing.Invoice

@@ -47,7 +47,7 @@ func (h *handling) resolve(ctx context.Context) error {
 // resend sends the line again, with the same key and the same bytes. Only success
 // ends the doubt: a refusal may be about the twin, or be an old one replayed.
 func (h *handling) resend(ctx context.Context, line int, sent stopwatch) error {
-	if err := h.lease.ensure(ctx, 2*h.Settings.CallTimeout); err != nil {
+	if err := h.lease.ensure(ctx, h.Settings.beforePermit()); err != nil {
 		return err
 	}
 	var invoice billing.Invoice

@@ -56,6 +56,10 @@ func (s Settings) sendUntil() time.Duration {
 	return s.IdempotencyWindow - 2*s.LateBound - s.MaxSkew
 }
 
+// beforePermit is how long the lease lasts at least when a permit for a call is asked
+// for: longer than the call, so that it need not be written between the two.
+func (s Settings) beforePermit() time.Duration { return s.CallTimeout * 3 / 2 }
+
 // Settler settles pending invoices, one message at a time. All fields are
 // required. It is safe for concurrent use.
 type Settler struct {
