@@ -2,6 +2,7 @@ package settlement
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
@@ -62,7 +63,7 @@ func decideCourse(call call, failure *billing.Failure, outage bool) course {
 		}
 		return course{line: notSentIf(call), ending: lookAnew}
 	case billing.Missing:
-		return decideMissing(call)
+		return decideMissing(call, failure.Status)
 	case billing.Permanent:
 		return decideRefusal(call)
 	default: // billing.Unknown
@@ -80,17 +81,19 @@ func notSentIf(call call) fate {
 }
 
 // decideMissing decides on a 404 or 409. It is no verdict on a line: the draft itself
-// says whether it is gone.
-func decideMissing(call call) course {
-	switch call {
-	case adding:
+// says whether it is gone, and that by a 404 only.
+func decideMissing(call call, status int) course {
+	switch {
+	case call == adding:
 		return course{line: notSent, looks: 2, ending: giveUp, reason: billing.ChargebeeRefused}
-	case addingAgain:
+	case call == addingAgain:
 		return course{looks: 1, ending: whenKeyExpires}
-	case closing:
+	case call == closing:
 		return course{looks: 2, ending: giveUp, reason: billing.CloseRefused}
-	default:
+	case status == http.StatusNotFound:
 		return course{ending: takeAsMissing}
+	default:
+		return course{}
 	}
 }
 

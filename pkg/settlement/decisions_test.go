@@ -2,6 +2,7 @@ package settlement
 
 import (
 	"errors"
+	"net/http"
 	"testing"
 	"time"
 
@@ -18,7 +19,8 @@ func TestDecideCourse(t *testing.T) {
 		site         = billing.Failure{Kind: billing.Limited, RetryAfter: time.Minute}
 		locked       = billing.Failure{Kind: billing.Limited, Resource: true}
 		replayed     = billing.Failure{Kind: billing.Limited, Replayed: true}
-		missing      = billing.Failure{Kind: billing.Missing}
+		missing      = billing.Failure{Kind: billing.Missing, Status: http.StatusNotFound}
+		conflict     = billing.Failure{Kind: billing.Missing, Status: http.StatusConflict}
 		permanent    = billing.Failure{Kind: billing.Permanent}
 		unauthorized = billing.Failure{Kind: billing.Unauthorized}
 
@@ -50,7 +52,10 @@ func TestDecideCourse(t *testing.T) {
 			unsent(soon), soon, soon, soon},
 		{"a limit of some time ago, replayed", replayed, false,
 			unsent(soon), soon, soon, soon},
-		{"the invoice is not there, or not in the state", missing, false,
+		{"the invoice is not in the state", conflict, false,
+			course{line: notSent, looks: 2, ending: giveUp, reason: billing.ChargebeeRefused},
+			course{looks: 1, ending: whenKeyExpires}, closeNo, course{}},
+		{"the invoice is not there", missing, false,
 			course{line: notSent, looks: 2, ending: giveUp, reason: billing.ChargebeeRefused},
 			course{looks: 1, ending: whenKeyExpires}, closeNo, course{ending: takeAsMissing}},
 		{"never", permanent, false,

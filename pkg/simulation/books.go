@@ -2,10 +2,13 @@ package simulation
 
 import (
 	"math/rand/v2"
+	"net/http"
 	"regexp"
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
 )
 
 // books is what is known of what should be.
@@ -116,7 +119,7 @@ func (b *books) handled() {
 }
 
 // groundless are reasons that only a person, or the site by itself, gives.
-var groundless = regexp.MustCompile(`"reason":"(successor_unknown|invoice_not_pending|line_removed|duplicate_line|ambiguous_line)"`)
+var groundless = regexp.MustCompile(`"invoice_id":"([^"]+)".*"reason":"(successor_unknown|invoice_not_pending|line_removed|duplicate_line|ambiguous_line)"`)
 
 // rejected looks at how a pod explains a rejection: nobody is to be alarmed when
 // nobody did anything.
@@ -125,7 +128,23 @@ func (b *books) rejected(line []byte) {
 	if plan.persons > 0 || plan.autoClose > 0 {
 		return
 	}
-	if reason := groundless.FindSubmatch(line); reason != nil {
-		b.world.faults.addf("a groundless rejection: %s", reason[1])
+	if found := groundless.FindSubmatch(line); found != nil && !b.denied(string(found[1])) {
+		b.world.faults.addf("a groundless rejection: %s", found[2])
 	}
+}
+
+// denied tells whether the site said more than once of a pending invoice that it is not
+// there. Whoever asks twice, far enough apart, has to believe it.
+func (b *books) denied(id string) bool {
+	invoice, ok := b.world.site.Invoice(id)
+	if !ok || invoice.Deleted || invoice.Status != billing.StatusPending {
+		return false
+	}
+	denials := 0
+	for _, call := range b.world.site.Calls() {
+		if call.InvoiceID == id && call.Operation == "retrieve" && call.Status == http.StatusNotFound {
+			denials++
+		}
+	}
+	return denials > 1
 }
