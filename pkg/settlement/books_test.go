@@ -133,16 +133,18 @@ func (w *world) wantStatuses(want string) {
 	}
 }
 
-// adHoc are the charges on an invoice.
-func (w *world) adHoc(id string) []chargebee.LineItem {
+// adHoc are the ad-hoc lines on an invoice.
+func (w *world) adHoc(id string) []chargebee.LineItem { return w.lines(id, chargebee.EntityAdhoc) }
+
+// items are the lines of item prices on an invoice.
+func (w *world) items(id string) []chargebee.LineItem {
+	return w.lines(id, chargebee.EntityChargeItemPrice)
+}
+
+// lines are the lines of one kind on an invoice.
+func (w *world) lines(id, entityType string) []chargebee.LineItem {
 	invoice, _ := w.chargebee.Invoice(id)
-	var lines []chargebee.LineItem
-	for _, line := range invoice.LineItems {
-		if line.EntityType == chargebee.EntityAdhoc {
-			lines = append(lines, line)
-		}
-	}
-	return lines
+	return slices.DeleteFunc(invoice.LineItems, func(line chargebee.LineItem) bool { return line.EntityType != entityType })
 }
 
 // invoices are all invoices at Chargebee.

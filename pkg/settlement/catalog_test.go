@@ -2,16 +2,12 @@ package settlement_test
 
 import (
 	"fmt"
-	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
@@ -45,20 +41,8 @@ func (w *world) sell(price chargebee.ItemPrice) {
 	}
 }
 
-// items are the lines of item prices on an invoice.
-func (w *world) items(id string) []chargebee.LineItem {
-	invoice, _ := w.chargebee.Invoice(id)
-	var lines []chargebee.LineItem
-	for _, line := range invoice.LineItems {
-		if line.EntityType == chargebee.EntityChargeItemPrice {
-			lines = append(lines, line)
-		}
-	}
-	return lines
-}
-
-// TestCatalogUndisturbed costs one call per line and one to close, on an invoice of one
-// subscription and on one of two.
+// TestCatalogUndisturbed costs one call per line and one to close. The line of an item
+// price is one for all events of its code, and tax fields reach Chargebee as they are.
 func TestCatalogUndisturbed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -69,13 +53,10 @@ func TestCatalogUndisturbed(t *testing.T) {
 		w.write("sub", "seats", "40")
 		w.write("sub", "storage", "0.25") // comes to 0: not sent
 		id, body := w.renew("sub")
-		if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Done {
-			t.Fatalf("got %+v: %+v", outcome, w.last())
-		}
-		if got := w.calls(); got != "add_charge_item add_charge close" {
-			t.Errorf("called %s", got)
-		}
+		w.wantDoneAtOnce(w.settler(nil), body)
+		w.wantCalls("add_charge_item add_charge close")
 		w.wantEqualBooks()
+
 		head := w.head(id)
 		if head.Outcome != billing.Closed || head.Version != billing.CatalogHeadVersion {
 			t.Errorf("got %+v", head)
@@ -89,6 +70,11 @@ func TestCatalogUndisturbed(t *testing.T) {
 			t.Errorf("the tax provider was told %+v", got)
 		}
 	})
+}
+
+// TestCatalogOnAConsolidatedInvoice: one item price has a line for each subscription.
+func TestCatalogOnAConsolidatedInvoice(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newCatalogWorld(t, nil)
 		for _, subscription := range []string{"one", "two"} {
@@ -96,11 +82,41 @@ func TestCatalogUndisturbed(t *testing.T) {
 			w.write(subscription, "storage", "20")
 		}
 		_, body := w.renew("one", "two")
-		if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Done {
-			t.Fatalf("got %+v: %+v", outcome, w.last())
+		w.wantDoneAtOnce(w.settler(nil), body)
+		w.wantCalls("add_charge_item add_charge_item add_charge_item add_charge_item close")
+		w.wantEqualBooks()
+	})
+}
+
+// TestManyCatalogLines on an invoice that had no line before. Answers show 100 of the
+// 120 lines, so all are read once before closing, and once after it. Nothing but the id
+// in the answer to the close leads there.
+func TestManyCatalogLines(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const lines = 120
+		w := newWorld(t, nil)
+		w.settings.Catalog = billing.Catalog{}
+		for i := range lines {
+			code := fmt.Sprintf("code_%03d", i)
+			w.sell(chargebee.ItemPrice{ID: code + "-EUR"})
+			w.settings.Catalog[code] = billing.Product{ItemPriceID: code + "-EUR"}
+			w.write("sub", code, "12")
 		}
-		if got := w.calls(); got != "add_charge_item add_charge_item add_charge_item add_charge_item close" {
-			t.Errorf("called %s", got)
+		draft, body := w.renewWithoutPlan("sub")
+		w.wantDoneAtOnce(w.settler(nil), body)
+		head := w.head(draft)
+		if head.State != billing.Finished || head.Outcome != billing.Closed {
+			t.Errorf("got %+v", head)
+		}
+		var got strings.Builder
+		for _, call := range w.chargebee.Calls() {
+			fmt.Fprintf(&got, "%s %s, ", call.Operation, call.InvoiceID)
+		}
+		want := strings.Repeat(fmt.Sprintf("add_charge_item %s, ", draft), lines) +
+			fmt.Sprintf("retrieve %s, close %s, retrieve %s, ", draft, draft, head.FinalInvoiceID)
+		if got.String() != want {
+			t.Errorf("called %s", got.String())
 		}
 		w.wantEqualBooks()
 	})
@@ -115,435 +131,46 @@ func TestPlainPlansKeepTheirVersion(t *testing.T) {
 		w.write("sub", "calls", "10")
 		id, body := w.renew("sub")
 		w.gateway.answer(canned{to: "/add_charge_item", words: "400 invalid_request param_wrong_value"})
-		if outcome := w.deliver(w.settler(nil), body); outcome.Reason != string(billing.ChargebeeRefused) {
-			t.Fatalf("got %+v", outcome)
-		}
+		w.wantRejected(w.settler(nil), body, billing.ChargebeeRefused)
 		if head := w.head(id); head.Version != billing.CatalogHeadVersion {
 			t.Errorf("got %+v", head)
 		}
 		w.gateway.stop()
-		w.settings.Catalog = nil
-		if outcome := w.deliver(w.settler(nil), body); outcome.Verdict != queue.Done {
-			t.Fatalf("got %+v", outcome)
-		}
+		w.settings.Catalog = nil // an operator gives up on it
+		w.wantClosed(w.settler(nil), body)
 		if head := w.head(id); head.Version != billing.HeadVersion {
 			t.Errorf("got %+v", head)
 		}
-		w.wantEqualBooks()
 	})
-}
-
-// TestCatalogDoubt loses the answer of a call that adds a line, in every way, and lets
-// the consumer be away for a time. Meanwhile the setting changed, too: the plan keeps
-// what it was drawn with, or the key would come with another call.
-func TestCatalogDoubt(t *testing.T) {
-	t.Parallel()
-	for name, fault := range map[string]sandbox.Fault{
-		"effect at once": {Kind: sandbox.LoseReply},
-		"half an answer": {Kind: sandbox.CutBody},
-		"a late effect":  {Kind: sandbox.ApplyLate, Late: 4 * time.Minute},
-		"no effect":      {Kind: sandbox.Refuse},
-	} {
-		for _, away := range []time.Duration{0, 20 * time.Minute, time.Hour} {
-			for _, line := range []int{1, 2} {
-				t.Run(fmt.Sprintf("%s, line %d, away for %s", name, line, away), func(t *testing.T) {
-					t.Parallel()
-					synctest.Test(t, func(t *testing.T) {
-						w := newCatalogWorld(t, once("add_charge_item", line, fault))
-						_, body := w.three()
-						outcome := w.handle(w.settler(nil), body)
-						time.Sleep(away)
-						w.settings.Catalog = billing.Catalog{"calls": {ItemPriceID: "storage-EUR"}, "storage": {Tax: billing.Tax{HSNCode: "1"}}}
-						if outcome.Verdict == queue.Retry {
-							outcome = w.deliver(w.settler(nil), body)
-						}
-						if outcome.Verdict != queue.Done {
-							t.Fatalf("got %+v", outcome)
-						}
-						for _, call := range w.chargebee.Calls() {
-							if call.Status == http.StatusUnprocessableEntity {
-								t.Error("a key came with two different calls")
-							}
-						}
-						w.settings.Catalog = catalog() // what the plan was drawn with
-						w.wantEqualBooks()
-					})
-				})
-			}
-		}
-	}
-}
-
-// TestCatalogLineChanged while it was in doubt, in every way: it is not charged again.
-// Once a person mended it, a replay ends well.
-func TestCatalogLineChanged(t *testing.T) {
-	t.Parallel()
-	byHand := chargebee.LineItem{
-		SubscriptionID: "sub", EntityType: chargebee.EntityChargeItemPrice, EntityID: "storage-EUR", Description: "Storage, by hand", Amount: 99,
-	}
-	for name, test := range map[string]struct {
-		fault  sandbox.Kind
-		person func(w *world, id string) error
-		reason billing.Reason
-		mend   func(w *world, id string) error
-	}{
-		"another amount": {
-			sandbox.LoseReply,
-			func(w *world, id string) error {
-				return w.editItem(id, func(line *chargebee.LineItem) { line.Amount-- })
-			},
-			billing.AmbiguousLine,
-			func(w *world, id string) error {
-				return w.editItem(id, func(line *chargebee.LineItem) { line.Amount++ })
-			},
-		},
-		"another period": {
-			sandbox.LoseReply,
-			func(w *world, id string) error {
-				return w.editItem(id, func(line *chargebee.LineItem) { line.DateTo += 86400 })
-			},
-			billing.AmbiguousLine,
-			func(w *world, id string) error {
-				return w.editItem(id, func(line *chargebee.LineItem) { line.DateTo -= 86400 })
-			},
-		},
-		"another text": {
-			sandbox.LoseReply,
-			func(w *world, id string) error {
-				return w.editItem(id, func(line *chargebee.LineItem) { line.Description = "as agreed" })
-			},
-			"", nil,
-		},
-		"not there, one by hand": {
-			sandbox.Refuse,
-			func(w *world, id string) error {
-				_, err := w.chargebee.AddLine(id, byHand)
-				return err
-			},
-			billing.AmbiguousLine,
-			func(w *world, id string) error { return w.chargebee.RemoveLine(id, w.items(id)[1].ID) },
-		},
-		"twice": {
-			sandbox.LoseReply,
-			func(w *world, id string) error {
-				_, err := w.chargebee.AddLine(id, w.items(id)[1])
-				return err
-			},
-			billing.DuplicateLine,
-			func(w *world, id string) error { return w.chargebee.RemoveLine(id, w.items(id)[2].ID) },
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				w := newCatalogWorld(t, once("add_charge_item", 2, sandbox.Fault{Kind: test.fault}))
-				id, body := w.three()
-				settler := w.settler(nil)
-				if outcome := w.handle(settler, body); outcome.Verdict != queue.Retry {
-					t.Fatalf("got %+v", outcome)
-				}
-				if err := test.person(w, id); err != nil {
-					t.Fatal(err)
-				}
-				time.Sleep(time.Hour)
-				if test.reason != "" {
-					for range 2 {
-						if outcome := w.deliver(settler, body); outcome.Reason != string(test.reason) {
-							t.Fatalf("got %+v", outcome)
-						}
-					}
-					if got := w.statuses(); got != "claimed claimed claimed" {
-						t.Errorf("events are %s", got)
-					}
-					if err := test.mend(w, id); err != nil {
-						t.Fatal(err)
-					}
-				}
-				if outcome := w.deliver(settler, body); outcome.Verdict != queue.Done {
-					t.Fatalf("got %+v", outcome)
-				}
-				w.wantEqualBooks()
-			})
-		})
-	}
-}
-
-// editItem changes the last line of an item price.
-func (w *world) editItem(id string, edit func(*chargebee.LineItem)) error {
-	lines := w.items(id)
-	return w.chargebee.EditLine(id, lines[len(lines)-1].ID, edit)
-}
-
-// TestPersonChangesCatalogLines that were added, before the last call to charge.
-func TestPersonChangesCatalogLines(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		person func(w *world, id string) error
-		reason billing.Reason
-	}{
-		"another amount": {
-			func(w *world, id string) error {
-				return w.editItem(id, func(line *chargebee.LineItem) { line.Amount-- })
-			},
-			billing.LineRemoved,
-		},
-		"removed": {
-			func(w *world, id string) error { return w.chargebee.RemoveLine(id, w.items(id)[0].ID) },
-			billing.LineRemoved,
-		},
-		"one more of the item price": {
-			func(w *world, id string) error {
-				line := w.items(id)[0]
-				line.Amount, line.DateFrom = 99, line.DateFrom-86400
-				_, err := w.chargebee.AddLine(id, line)
-				return err
-			},
-			"",
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				var w *world
-				var id string
-				w = newCatalogWorld(t, at("add_charge_item", 2, func() {
-					if err := test.person(w, id); err != nil {
-						t.Error(err)
-					}
-				}))
-				var body []byte
-				id, body = w.three()
-				outcome := w.deliver(w.settler(nil), body)
-				if outcome.Reason != string(test.reason) {
-					t.Fatalf("got %+v", outcome)
-				}
-				if test.reason != "" {
-					if strings.Contains(w.calls(), "close") || w.statuses() != "claimed claimed claimed" {
-						t.Errorf("called %s, events are %s", w.calls(), w.statuses())
-					}
-					return
-				}
-				if got := w.statuses(); got != "billed billed billed" {
-					t.Errorf("events are %s", got)
-				}
-				var amounts []int64 // hers stands beside ours
-				for _, line := range w.items(w.head(id).FinalInvoiceID) {
-					amounts = append(amounts, line.Amount)
-				}
-				if got := fmt.Sprint(amounts); got != "[10 99 40]" {
-					t.Errorf("lines of %s", got)
-				}
-			})
-		})
-	}
-}
-
-// TestRoundedDates: should Chargebee show other dates than were sent, no line is charged
-// twice and no invoice is closed; a person is told.
-func TestRoundedDates(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newCatalogWorld(t, nil)
-		id, body := w.three()
-		settler := w.settler(func(_ string, transport http.RoundTripper) http.RoundTripper {
-			return roundTripper(func(request *http.Request) (*http.Response, error) {
-				if !strings.HasSuffix(request.URL.Path, "/add_charge_item") {
-					return transport.RoundTrip(request)
-				}
-				form, err := url.ParseQuery(bodyOf(request))
-				if err != nil {
-					return nil, err
-				}
-				day, _ := strconv.ParseInt(form.Get("item_price[date_from]"), 10, 64)
-				form.Set("item_price[date_from]", fmt.Sprint(day-day%86400))
-				rounded := strings.NewReader(form.Encode())
-				again, err := http.NewRequestWithContext(request.Context(), request.Method, request.URL.String(), rounded)
-				if err != nil {
-					return nil, err
-				}
-				again.Header = request.Header
-				return transport.RoundTrip(again)
-			})
-		})
-		for range 3 {
-			if outcome := w.deliver(settler, body); outcome.Reason != string(billing.LineRemoved) || !strings.Contains(outcome.Detail, "of item price calls-EUR for sub from ") {
-				t.Fatalf("got %+v", outcome)
-			}
-		}
-		if got := w.calls(); strings.Count(got, "add_charge") != 1 || strings.Contains(got, "close") {
-			t.Errorf("called %s", got)
-		}
-		if lines := w.items(id); len(lines) != 1 {
-			t.Errorf("lines %+v", lines)
-		}
-	})
-}
-
-// TestPersonEndsACatalogDraft in the middle of charging. The plan's line, which stood
-// there before, leads to the successor; there the fingerprints decide.
-func TestPersonEndsACatalogDraft(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		operation string
-		call      int
-		person    func(*world, string) error
-		reason    billing.Reason
-		verdict   string
-		statuses  string
-	}{
-		"closed before the first line": {"add_charge_item", 1, closed, billing.InvoiceNotPending, "rrr", "unbilled unbilled unbilled"},
-		"closed before the second":     {"add_charge", 1, closed, billing.InvoiceNotPending, "srr", "billed unbilled unbilled"},
-		"closed before the third":      {"add_charge_item", 2, closed, billing.InvoiceNotPending, "ssr", "billed billed unbilled"},
-		"closed before the close":      {"close", 1, closed, "", "sss", "billed billed billed"},
-		"deleted before the second":    {"add_charge", 1, deleted, billing.SuccessorUnknown, "hrr", "claimed unbilled unbilled"},
-		"changed and closed": {"close", 1, func(w *world, id string) error {
-			if err := w.editItem(id, func(line *chargebee.LineItem) { line.Amount++ }); err != nil {
-				return err
-			}
-			return closed(w, id)
-		}, billing.LineRemoved, "ssh", "billed billed claimed"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				var w *world
-				var id string
-				w = newCatalogWorld(t, at(test.operation, test.call, func() {
-					if err := test.person(w, id); err != nil {
-						t.Error(err)
-					}
-				}))
-				var body []byte
-				id, body = w.three()
-				if outcome := w.deliver(w.settler(nil), body); outcome.Reason != string(test.reason) {
-					t.Errorf("got %+v", outcome)
-				}
-				if head := w.head(id); head.Verdict != test.verdict {
-					t.Errorf("verdict %q", head.Verdict)
-				}
-				if got := w.statuses(); got != test.statuses {
-					t.Errorf("events are %s", got)
-				}
-			})
-		})
-	}
-}
-
-// TestTwinOfADeletedDraft is an invoice that bears the very fingerprint of the draft's
-// line: two events of one amount in one second, written before and after the draft was
-// claimed. If a fingerprint led to the successor, the twin would be taken for it, the
-// first event would become billed on it, and nobody would ever pay for it: the twin
-// charges the second. So it is held, and a person is told.
-func TestTwinOfADeletedDraft(t *testing.T) {
-	t.Parallel()
-	for name, faults := range map[string]func() sandbox.Faults{
-		"in doubt": func() sandbox.Faults { return once("add_charge_item", 1, sandbox.Fault{Kind: sandbox.LoseReply}) },
-		"added":    func() sandbox.Faults { return once("close", 1, sandbox.Fault{Kind: sandbox.Refuse}) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				w := newCatalogWorld(t, faults())
-				second := fmt.Sprint("occurred_at=", time.Now().Unix()-3600)
-				w.write("sub", "calls", "10", second)
-				draft, body := w.renew("sub")
-				if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Retry {
-					t.Fatalf("got %+v", outcome)
-				}
-				w.write("sub", "calls", "10", second)
-				twin, twinBody := w.renew("sub")
-				if err := w.chargebee.DeleteInvoice(draft); err != nil {
-					t.Fatal(err)
-				}
-				if outcome := w.deliver(w.settler(nil), twinBody); outcome.Verdict != queue.Done {
-					t.Fatalf("the twin: %+v", outcome)
-				}
-				one, other := w.items(draft)[0], w.items(w.head(twin).FinalInvoiceID)[0]
-				if one.ID = other.ID; one != other {
-					t.Fatalf("no twins: %+v and %+v", one, other)
-				}
-				outcome := w.deliver(w.settler(nil), body)
-				if head := w.head(draft); outcome.Reason != string(billing.SuccessorUnknown) || head.Verdict != "h" || head.FinalInvoiceID != "" {
-					t.Errorf("got %+v: %+v", outcome, head)
-				}
-				if got := w.statuses(); got != "claimed billed" {
-					t.Errorf("events are %s", got)
-				}
-			})
-		})
-	}
-}
-
-// TestNothingLeadsToTheSuccessor of a draft that had no line before and got lines of
-// item prices alone: it is refused, unless Chargebee's answer to the close names it.
-func TestNothingLeadsToTheSuccessor(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		codes   string
-		fault   sandbox.Fault
-		reason  billing.Reason
-		verdict string
-	}{
-		"the answer names it":       {"calls storage", sandbox.Fault{}, "", ""},
-		"the answer is lost":        {"calls storage", sandbox.Fault{Kind: sandbox.LoseReply}, billing.SuccessorUnknown, "hh"},
-		"a marker leads to it":      {"calls seats", sandbox.Fault{Kind: sandbox.LoseReply}, "", "ss"},
-		"lost before it was closed": {"calls storage", sandbox.Fault{Kind: sandbox.Refuse}, "", ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				w := newCatalogWorld(t, once("close", 1, test.fault))
-				for code := range strings.FieldsSeq(test.codes) {
-					w.write("sub", code, "10")
-				}
-				w.chargebee.AddSubscription(chargebee.Subscription{ID: "sub", CustomerID: "customer", CurrencyCode: "EUR"})
-				invoice, event, err := w.chargebee.Renew(chargebee.Renewal{SubscriptionIDs: []string{"sub"}})
-				if err != nil {
-					t.Fatal(err)
-				}
-				outcome := w.deliver(w.settler(nil), w.chargebee.Payload(event.ID))
-				if head := w.head(invoice.ID); outcome.Reason != string(test.reason) || head.Verdict != test.verdict {
-					t.Errorf("got %+v: %+v", outcome, head)
-				}
-				if got := w.statuses(); strings.Contains(got, "claimed") != (test.reason != "") || strings.Contains(got, "unbilled") {
-					t.Errorf("events are %s", got)
-				}
-			})
-		})
-	}
 }
 
 // TestItemPricesThatCannotBeCharged are said to a person, and nothing stays claimed.
 // Once the catalog is right, a replay charges.
 func TestItemPricesThatCannotBeCharged(t *testing.T) {
 	t.Parallel()
-	for name, price := range map[string]*chargebee.ItemPrice{
+	for name, wrong := range map[string][]chargebee.ItemPrice{
 		"unknown":          nil,
-		"another currency": {ID: "calls-EUR", CurrencyCode: "USD"},
-		"priced in tiers":  {ID: "calls-EUR", CurrencyCode: "EUR", PricingModel: chargebee.Tiered, Tiers: []chargebee.Tier{{StartingUnit: 1, Price: 5}}},
+		"another currency": {{ID: "calls-EUR", CurrencyCode: "USD"}},
+		"priced in tiers":  {{ID: "calls-EUR", PricingModel: chargebee.Tiered, Tiers: []chargebee.Tier{{StartingUnit: 1, Price: 5}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, nil)
 				w.settings.Catalog = billing.Catalog{"calls": {ItemPriceID: "calls-EUR"}}
-				if price != nil {
-					w.sell(*price)
+				for _, price := range wrong {
+					w.sell(price)
 				}
 				w.write("sub", "calls", "10")
 				_, body := w.renew("sub")
-				outcome := w.deliver(w.settler(nil), body)
-				if outcome.Reason != string(billing.ChargebeeRefused) || !strings.Contains(outcome.Detail, "add_charge_item") {
-					t.Fatalf("got %+v", outcome)
+				settler := w.settler(nil)
+				outcome := w.wantRejected(settler, body, billing.ChargebeeRefused)
+				if !strings.Contains(outcome.Detail, "add_charge_item") {
+					t.Errorf("the detail %q does not name the call", outcome.Detail)
 				}
-				if got := w.statuses(); got != billing.EventUnbilled {
-					t.Errorf("events are %s", got)
-				}
+				w.wantStatuses(billing.EventUnbilled)
 				w.sell(chargebee.ItemPrice{ID: "calls-EUR"})
-				if outcome := w.deliver(w.settler(nil), body); outcome.Verdict != queue.Done {
-					t.Fatalf("replayed: %+v", outcome)
-				}
-				w.wantEqualBooks()
+				w.wantClosed(settler, body)
 			})
 		})
 	}

@@ -9,42 +9,46 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
 )
+
+// atEachCall tells a story once for every call that is made in it, each time in a bubble
+// of its own, and returns how many calls there are. A story returns whether its call was
+// made.
+func atEachCall(t *testing.T, what string, story func(t *testing.T, call int) (reached bool)) (calls int) {
+	t.Helper()
+	for call := 1; ; call++ {
+		reached := false
+		synctest.Test(t, func(t *testing.T) { reached = story(t, call) })
+		if t.Failed() {
+			t.Fatalf("%s at call %d", what, call)
+		}
+		if !reached {
+			return call - 1
+		}
+	}
+}
 
 // TestCrash ends the process at every call it makes, before and after the call's
 // effect; the next one goes on. The books are equal every time.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	for _, after := range []bool{false, true} {
-		for at := 1; ; at++ {
-			reached := false
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				for i := range 5 {
-					w.write("sub", []string{"calls", "storage"}[i%2], "7.5")
-				}
-				id, body := w.renew("sub")
-				reached = w.handleAndCrash(&crash{at: at, after: after}, body)
-				time.Sleep(2 * settings.Lease)
-				w.wantDone(w.settler(nil), body)
-				if head := w.head(id); head.Outcome != billing.Closed {
-					t.Errorf("crashed at call %d (after its effect: %t): %+v", at, after, head)
-				}
-				w.wantEqualBooks()
-			})
-			if t.Failed() {
-				t.Fatalf("at call %d, after its effect: %t", at, after)
+		calls := atEachCall(t, fmt.Sprintf("crashed, after the effect: %t,", after), func(t *testing.T, call int) (reached bool) {
+			w := newWorld(t, nil)
+			for i := range 5 {
+				w.write("sub", []string{"calls", "storage"}[i%2], "7.5")
 			}
-			if !reached {
-				if at < 12 {
-					t.Errorf("only %d calls were made", at)
-				}
-				break
-			}
+			_, body := w.renew("sub")
+			reached = w.handleAndCrash(&crash{at: call, after: after}, body)
+			time.Sleep(2 * settings.Lease)
+			w.wantClosed(w.settler(nil), body)
+			return reached
+		})
+		if calls < 11 {
+			t.Errorf("only %d calls were made", calls)
 		}
 	}
 }
@@ -53,34 +57,24 @@ func TestCrash(t *testing.T) {
 func TestCrashWhileReleasing(t *testing.T) {
 	t.Parallel()
 	for _, after := range []bool{false, true} {
-		for at := 1; ; at++ {
-			reached := false
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				w.write("sub", "calls", "7.5")
-				bad := w.write("sub", "calls", "-1")
-				_, body := w.renew("sub")
-				reached = w.handleAndCrash(&crash{at: at, after: after}, body)
-				time.Sleep(2 * settings.Lease)
-				settler := w.settler(nil)
-				if outcome := w.deliver(settler, body); outcome.Verdict != queue.Reject {
-					t.Errorf("crashed at call %d (after its effect: %t): %+v", at, after, outcome)
+		atEachCall(t, fmt.Sprintf("crashed, after the effect: %t,", after), func(t *testing.T, call int) (reached bool) {
+			w := newWorld(t, nil)
+			w.write("sub", "calls", "7.5")
+			bad := w.write("sub", "calls", "-1")
+			_, body := w.renew("sub")
+			reached = w.handleAndCrash(&crash{at: call, after: after}, body)
+			time.Sleep(2 * settings.Lease)
+			settler := w.settler(nil)
+			w.wantRejected(settler, body, billing.InvalidEvent)
+			for _, event := range w.events() {
+				if event.InvoiceID != "" {
+					t.Errorf("a claim is held: %+v", event)
 				}
-				for _, event := range w.events() {
-					if event.InvoiceID != "" {
-						t.Errorf("crashed at call %d (after its effect: %t): %+v", at, after, event)
-					}
-				}
-				w.mend(bad)
-				w.wantClosed(settler, body)
-			})
-			if t.Failed() {
-				t.Fatalf("at call %d, after its effect: %t", at, after)
 			}
-			if !reached {
-				break
-			}
-		}
+			w.mend(bad)
+			w.wantClosed(settler, body)
+			return reached
+		})
 	}
 }
 
@@ -89,39 +83,29 @@ func TestCrashWhileReleasing(t *testing.T) {
 func TestLostReplyOfEachWrite(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []sandbox.Fault{{Kind: sandbox.LoseReply}, {Kind: sandbox.CutBody}, {Kind: sandbox.ApplyLate, Late: 700 * time.Millisecond}} {
-		for call := 1; ; call++ {
-			reached := false
-			synctest.Test(t, func(t *testing.T) {
-				calls, on := 0, false
-				w := newWorldOf(t, chargebee.Config{}, dynamodb.Config{Faults: sandbox.FaultFunc(func(operation string) sandbox.Fault {
-					if !on || operation == "GetItem" || operation == "Query" {
-						return sandbox.Fault{}
-					}
-					if calls++; calls != call {
-						return sandbox.Fault{}
-					}
-					reached = true
-					return fault
-				})})
-				_, body := w.three()
-				on = true
-				w.wantDoneAtOnce(w.settler(nil), body)
-				on = false
-				if got := w.calls(); got != "add_charge add_charge add_charge close" {
-					t.Errorf("called %s", got)
+		writes := atEachCall(t, fmt.Sprintf("%+v", fault), func(t *testing.T, call int) (reached bool) {
+			calls, on := 0, false
+			w := newWorldOf(t, chargebee.Config{}, dynamodb.Config{Faults: sandbox.FaultFunc(func(operation string) sandbox.Fault {
+				if !on || operation == "GetItem" || operation == "Query" {
+					return sandbox.Fault{}
 				}
-				time.Sleep(time.Second)
-				w.wantEqualBooks()
-			})
-			if t.Failed() {
-				t.Fatalf("write %d: %+v", call, fault)
-			}
-			if !reached {
-				if call < 9 {
-					t.Errorf("only %d writes were made", call)
+				if calls++; calls != call {
+					return sandbox.Fault{}
 				}
-				break
-			}
+				reached = true
+				return fault
+			})})
+			_, body := w.three()
+			on = true
+			w.wantDoneAtOnce(w.settler(nil), body)
+			on = false
+			w.wantCalls("add_charge add_charge add_charge close")
+			time.Sleep(time.Second)
+			w.wantEqualBooks()
+			return reached
+		})
+		if writes < 8 {
+			t.Errorf("only %d writes were made", writes)
 		}
 	}
 }

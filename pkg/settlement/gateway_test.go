@@ -42,6 +42,32 @@ func at(operation string, n int, do func()) sandbox.Faults {
 	})
 }
 
+// siteFaults are the faults of a site, and what else happens when a call arrives there.
+type siteFaults struct {
+	own       sandbox.Faults // may be nil
+	meanwhile []sandbox.Faults
+}
+
+func (f *siteFaults) Next(operation string) sandbox.Fault {
+	for _, happening := range f.meanwhile {
+		happening.Next(operation)
+	}
+	if f.own == nil {
+		return sandbox.Fault{}
+	}
+	return f.own.Next(operation)
+}
+
+// meanwhile does something once, when the n-th call of an operation from now on arrives
+// and before it has an effect.
+func (w *world) meanwhile(operation string, n int, do func() error) {
+	w.faults.meanwhile = append(w.faults.meanwhile, at(operation, n, func() {
+		if err := do(); err != nil {
+			w.t.Error(err)
+		}
+	}))
+}
+
 // gateway stands between all settlers of a world and Chargebee, and answers some calls
 // itself.
 type gateway struct {

@@ -87,9 +87,7 @@ func TestTwentyThousandEvents(t *testing.T) {
 		if head := w.head(id); head.Outcome != billing.Closed || head.Generation != 1 || head.Attempts != 0 {
 			t.Errorf("got %+v", head)
 		}
-		if got := w.calls(); got != "add_charge close" {
-			t.Errorf("called %s", got)
-		}
+		w.wantCalls("add_charge close")
 		w.wantEqualBooks()
 	})
 }

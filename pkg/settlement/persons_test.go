@@ -9,55 +9,83 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
 
+// person does something to an invoice in Chargebee's own pages.
+type person func(w *world, invoiceID string) error
+
+func closed(w *world, id string) error {
+	_, err := w.chargebee.CloseInvoice(id)
+	return err
+}
+
+func deleted(w *world, id string) error { return w.chargebee.DeleteInvoice(id) }
+
+// inTurn is a person who does one thing after the other.
+func inTurn(persons ...person) person {
+	return func(w *world, id string) error {
+		for _, person := range persons {
+			if err := person(w, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// let lets a person do something to an invoice while nothing else happens.
+func (w *world) let(person person, invoiceID string) {
+	w.t.Helper()
+	if err := person(w, invoiceID); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // TestPersonEndsTheDraft in the middle of charging, in every way.
 func TestPersonEndsTheDraft(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		operation string // before whose
 		call      int    // n-th call
-		person    func(*world, string) error
-		reason    billing.Reason // empty: done
-		verdict   string
-		statuses  string
+		person    person
+		want      judgement
 	}{
-		"closed before the first line": {"add_charge", 1, closed, billing.InvoiceNotPending, "rrr", "unbilled unbilled unbilled"},
-		"closed before the second":     {"add_charge", 2, closed, billing.InvoiceNotPending, "srr", "billed unbilled unbilled"},
-		"closed before the close":      {"close", 1, closed, "", "sss", "billed billed billed"},
-		"deleted before the first":     {"add_charge", 1, deleted, billing.InvoiceNotPending, "rrr", "unbilled unbilled unbilled"},
-		"deleted before the third":     {"add_charge", 3, deleted, billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"},
-		"deleted before the close":     {"close", 1, deleted, billing.SuccessorUnknown, "hhh", "claimed claimed claimed"},
+		"closed before the first line": {
+			"add_charge", 1, closed,
+			judgement{billing.InvoiceNotPending, "rrr", "unbilled unbilled unbilled"},
+		},
+		"closed before the second": {
+			"add_charge", 2, closed,
+			judgement{billing.InvoiceNotPending, "srr", "billed unbilled unbilled"},
+		},
+		"closed before the close": {
+			"close", 1, closed,
+			judgement{"", "sss", "billed billed billed"},
+		},
+		"deleted before the first": {
+			"add_charge", 1, deleted,
+			judgement{billing.InvoiceNotPending, "rrr", "unbilled unbilled unbilled"},
+		},
+		"deleted before the third": {
+			"add_charge", 3, deleted,
+			judgement{billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"},
+		},
+		"deleted before the close": {
+			"close", 1, deleted,
+			judgement{billing.SuccessorUnknown, "hhh", "claimed claimed claimed"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				var w *world
-				var id string
-				w = newWorld(t, at(test.operation, test.call, func() {
-					if err := test.person(w, id); err != nil {
-						t.Error(err)
-					}
-				}))
-				var body []byte
-				id, body = w.three()
-				outcome := w.deliver(w.settler(nil), body)
-				if outcome.Reason != string(test.reason) {
-					t.Errorf("got %+v", outcome)
-				}
-				head := w.head(id)
-				if head.Verdict != test.verdict {
-					t.Errorf("verdict %q", head.Verdict)
-				}
-				w.wantStatuses(test.statuses)
+				w := newWorld(t, nil)
+				id, body := w.three()
+				w.meanwhile(test.operation, test.call, func() error { return test.person(w, id) })
+				w.wantJudged(w.settler(nil), body, test.want)
 				// A replay charges nothing and says the same.
 				before := strings.Count(w.calls(), "add_charge")
-				again := w.deliver(w.settler(nil), body)
-				if again.Verdict != outcome.Verdict || again.Reason != outcome.Reason {
-					t.Errorf("replayed: %+v", again)
-				}
-				if test.verdict != "rrr" && strings.Count(w.calls(), "add_charge") != before {
+				w.wantJudged(w.settler(nil), body, test.want)
+				if test.want.verdict != "rrr" && strings.Count(w.calls(), "add_charge") != before {
 					t.Error("the replay charged something")
 				}
-				w.wantStatuses(test.statuses)
 				// The next invoice bills what was given back, and nothing else.
 				_, next := w.renew("sub")
 				w.wantDone(w.settler(nil), next)
@@ -75,22 +103,12 @@ func TestPersonEndsTheDraft(t *testing.T) {
 func TestPersonAndConsolidatedInvoice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var w *world
-		var id string
-		w = newWorld(t, at("add_charge", 2, func() {
-			if err := closed(w, id); err != nil {
-				t.Error(err)
-			}
-		}))
+		w := newWorld(t, nil)
 		w.write("sub_a", "calls", "10")
 		w.write("sub_b", "calls", "20")
-		var body []byte
-		id, body = w.renew("sub_a", "sub_b")
-		outcome := w.deliver(w.settler(nil), body)
-		if head := w.head(id); outcome.Reason != string(billing.InvoiceNotPending) || head.Verdict != "sr" {
-			t.Fatalf("got %+v: %+v", outcome, head)
-		}
-		w.wantStatuses("billed unbilled")
+		id, body := w.renew("sub_a", "sub_b")
+		w.meanwhile("add_charge", 2, func() error { return closed(w, id) })
+		w.wantJudged(w.settler(nil), body, judgement{billing.InvoiceNotPending, "sr", "billed unbilled"})
 		w.wantEachBilledOnce()
 		_, next := w.renew("sub_b")
 		w.wantDone(w.settler(nil), next)
@@ -101,21 +119,14 @@ func TestPersonAndConsolidatedInvoice(t *testing.T) {
 	})
 }
 
-func closed(w *world, id string) error {
-	_, err := w.chargebee.CloseInvoice(id)
-	return err
-}
-
-func deleted(w *world, id string) error { return w.chargebee.DeleteInvoice(id) }
-
 // TestPersonEditsLines that were added, and mends them before the replay.
 func TestPersonEditsLines(t *testing.T) {
 	t.Parallel()
 	var kept chargebee.LineItem
 	for name, test := range map[string]struct {
-		edit   func(w *world, id string) error
+		edit   person
 		reason billing.Reason
-		mend   func(w *world, id string) error
+		mend   person
 	}{
 		"removed": {
 			edit: func(w *world, id string) error {
@@ -140,15 +151,9 @@ func TestPersonEditsLines(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var w *world
-				var id string
-				w = newWorld(t, at("add_charge", 3, func() {
-					if err := test.edit(w, id); err != nil {
-						t.Error(err)
-					}
-				}))
-				var body []byte
-				id, body = w.three()
+				w := newWorld(t, nil)
+				id, body := w.three()
+				w.meanwhile("add_charge", 3, func() error { return test.edit(w, id) })
 				settler := w.settler(nil)
 				for range 2 { // a replay without mending is rejected again
 					w.wantRejected(settler, body, test.reason)
@@ -157,9 +162,7 @@ func TestPersonEditsLines(t *testing.T) {
 						t.Fatal("it was closed")
 					}
 				}
-				if err := test.mend(w, id); err != nil {
-					t.Fatal(err)
-				}
+				w.let(test.mend, id)
 				w.wantClosed(settler, body)
 			})
 		})

@@ -69,6 +69,21 @@ func bodyOf(request *http.Request) string {
 	return string(body)
 }
 
+// onTheWayTo lets something happen to each request of a process to a service before it
+// is sent. An error is all that the process gets for it.
+func onTheWayTo(service string, happens func(*http.Request) error) func(string, http.RoundTripper) http.RoundTripper {
+	return func(called string, transport http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(request *http.Request) (*http.Response, error) {
+			if called == service {
+				if err := happens(request); err != nil {
+					return nil, err
+				}
+			}
+			return transport.RoundTrip(request)
+		})
+	}
+}
+
 // requests counts what a process asks of DynamoDB and of Chargebee.
 type requests struct{ dynamodb, chargebee []string }
 

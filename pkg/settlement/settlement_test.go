@@ -9,7 +9,6 @@ import (
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/queue"
-	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
 
 // TestUndisturbed costs one call per line and one to close, and a repeated message
@@ -24,9 +23,7 @@ func TestUndisturbed(t *testing.T) {
 		id, body := w.renew("sub")
 		settler := w.settler(nil)
 		w.wantDoneAtOnce(settler, body)
-		if got := w.calls(); got != "add_charge add_charge add_charge close" {
-			t.Errorf("called %s", got)
-		}
+		w.wantCalls("add_charge add_charge add_charge close")
 		w.wantEqualBooks()
 		head := w.head(id)
 		if head.State != billing.Finished || head.Outcome != billing.Closed || head.FinalInvoiceID == "" || head.FinalInvoiceID == id || head.ExpiresAt < time.Now().Add(90*24*time.Hour).Unix() {
@@ -75,9 +72,7 @@ func TestNothingToCharge(t *testing.T) {
 				}
 				id, body := w.renew("sub")
 				w.wantDoneAtOnce(w.settler(nil), body)
-				if got := w.calls(); got != test.calls {
-					t.Errorf("called %q", got)
-				}
+				w.wantCalls(test.calls)
 				if head := w.head(id); head.Outcome != test.result {
 					t.Errorf("got %+v", head)
 				}
@@ -100,15 +95,9 @@ func TestEmptyInvoice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		w.write("sub", "calls", "0.2")
-		w.chargebee.AddSubscription(chargebee.Subscription{ID: "sub", CustomerID: "customer", CurrencyCode: "EUR"})
-		invoice, event, err := w.chargebee.Renew(chargebee.Renewal{SubscriptionIDs: []string{"sub"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if outcome := w.deliver(w.settler(nil), w.chargebee.Payload(event.ID)); outcome.Verdict != queue.Done {
-			t.Fatalf("got %+v", outcome)
-		}
-		if head := w.head(invoice.ID); head.Outcome != billing.Empty {
+		id, body := w.renewWithoutPlan("sub")
+		w.wantDone(w.settler(nil), body)
+		if head := w.head(id); head.Outcome != billing.Empty {
 			t.Errorf("got %+v", head)
 		}
 		for _, event := range w.events() {
@@ -129,9 +118,7 @@ func TestConsolidatedInvoice(t *testing.T) {
 		w.write("sub_c", "calls", "40") // is not on the invoice
 		_, body := w.renew("sub_a", "sub_b")
 		w.wantDoneAtOnce(w.settler(nil), body)
-		if got := w.calls(); got != "add_charge add_charge close" {
-			t.Errorf("called %s", got)
-		}
+		w.wantCalls("add_charge add_charge close")
 		w.wantEqualBooks()
 	})
 }
@@ -201,9 +188,7 @@ func TestBadEventsReject(t *testing.T) {
 						t.Errorf("the detail %q does not name %s", outcome.Detail, bad)
 					}
 				}
-				if w.calls() != "" {
-					t.Errorf("called %s", w.calls())
-				}
+				w.wantCalls("")
 				for _, event := range w.events() {
 					if event.Status != "" && event.Status != billing.EventUnbilled || event.InvoiceID != "" {
 						t.Errorf("a claim is held: %+v", event)
@@ -282,12 +267,8 @@ func TestMessageThatLacksSomething(t *testing.T) {
 				if spoilt == string(body) {
 					t.Fatalf("nothing to spoil in %s", body)
 				}
-				if outcome := w.handle(w.settler(nil), []byte(spoilt)); outcome.Verdict != queue.Done {
-					t.Fatalf("got %+v: %+v", outcome, w.last())
-				}
-				if got := w.calls(); got != "retrieve add_charge close" {
-					t.Errorf("called %s", got)
-				}
+				w.wantDoneAtOnce(w.settler(nil), []byte(spoilt))
+				w.wantCalls("retrieve add_charge close")
 				w.wantEqualBooks()
 			})
 		})

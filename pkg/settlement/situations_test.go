@@ -165,25 +165,22 @@ func TestEventThatNoLongerMatches(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				var w *world
+				w := newWorld(t, nil)
+				id, body := w.three()
 				key := map[string]types.AttributeValue{"subscription_id": text("sub"), "event_id": text("event_00001")}
-				w = newWorld(t, at("close", 1, func() {
-					var err error
+				w.meanwhile("close", 1, func() (err error) {
 					if test.status == "" {
 						_, err = w.sdk.DeleteItem(t.Context(), &awsdynamodb.DeleteItemInput{TableName: aws.String("events"), Key: key})
-					} else {
-						_, err = w.sdk.UpdateItem(t.Context(), &awsdynamodb.UpdateItemInput{
-							TableName: aws.String("events"), Key: key,
-							UpdateExpression:          aws.String("SET #status = :status, unbilled = subscription_id"),
-							ExpressionAttributeNames:  map[string]string{"#status": "status"},
-							ExpressionAttributeValues: map[string]types.AttributeValue{":status": text(test.status)},
-						})
+						return err
 					}
-					if err != nil {
-						t.Error(err)
-					}
-				}))
-				id, body := w.three()
+					_, err = w.sdk.UpdateItem(t.Context(), &awsdynamodb.UpdateItemInput{
+						TableName: aws.String("events"), Key: key,
+						UpdateExpression:          aws.String("SET #status = :status, unbilled = subscription_id"),
+						ExpressionAttributeNames:  map[string]string{"#status": "status"},
+						ExpressionAttributeValues: map[string]types.AttributeValue{":status": text(test.status)},
+					})
+					return err
+				})
 				w.wantDone(w.settler(nil), body)
 				if head := w.head(id); head.Outcome != billing.Closed {
 					t.Errorf("got %+v", head)

@@ -7,7 +7,6 @@ import (
 	"testing/synctest"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
 )
@@ -39,15 +38,11 @@ func TestManyPages(t *testing.T) {
 // many pages.
 func (w *world) wantSettled(id string, body []byte, pages int) {
 	w.t.Helper()
-	if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Done {
-		w.t.Fatalf("got %+v: %+v", outcome, w.last())
-	}
+	w.wantDoneAtOnce(w.settler(nil), body)
 	if head := w.head(id); head.Pages != pages || head.Outcome != billing.Closed {
 		w.t.Errorf("got %+v", head)
 	}
-	if got := w.calls(); got != "add_charge close" {
-		w.t.Errorf("called %s", got)
-	}
+	w.wantCalls("add_charge close")
 	for _, item := range w.tables.Items("ledger") {
 		if _, ok := item["expires_at"]; !ok {
 			w.t.Errorf("%v has no time to live", item["invoice_id"])
@@ -131,10 +126,7 @@ func TestLongCodes(t *testing.T) {
 			w.write("sub", fmt.Sprintf("%s_%03d", strings.Repeat("c", 12<<10), i), "1")
 		}
 		_, body := w.renew("sub")
-		outcome := w.deliver(w.settler(nil), body)
-		if outcome.Reason != string(billing.LineLimits) {
-			t.Fatalf("got %+v", outcome)
-		}
+		w.wantRejected(w.settler(nil), body, billing.LineLimits)
 		if got := w.statuses(); strings.Contains(" "+got, " "+billing.EventClaimed) {
 			t.Errorf("%d events are claimed", strings.Count(got, billing.EventClaimed))
 		}

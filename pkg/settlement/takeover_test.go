@@ -3,6 +3,7 @@ package settlement_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -19,43 +20,35 @@ import (
 func TestSleeper(t *testing.T) {
 	t.Parallel()
 	for _, sleep := range []time.Duration{2 * time.Minute, 2 * time.Hour} {
-		for call := 1; ; call++ {
-			reached := false
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				id, body := w.three()
-				calls := 0
-				sleeper := w.settler(func(_ string, transport http.RoundTripper) http.RoundTripper {
-					return roundTripper(func(request *http.Request) (*http.Response, error) {
-						if calls++; calls == call {
-							reached = true
-							time.Sleep(sleep)
-							// The process slept, not its timers: the call goes out.
-							request = request.WithContext(context.WithoutCancel(request.Context()))
-						}
-						return transport.RoundTrip(request)
-					})
+		atEachCall(t, "asleep for "+sleep.String(), func(t *testing.T, call int) (reached bool) {
+			w := newWorld(t, nil)
+			id, body := w.three()
+			calls := 0
+			sleeper := w.settler(func(_ string, transport http.RoundTripper) http.RoundTripper {
+				return roundTripper(func(request *http.Request) (*http.Response, error) {
+					if calls++; calls == call {
+						reached = true
+						time.Sleep(sleep)
+						// The process slept, not its timers: the call goes out.
+						request = request.WithContext(context.WithoutCancel(request.Context()))
+					}
+					return transport.RoundTrip(request)
 				})
-				ended := make(chan queue.Outcome)
-				go func() { ended <- w.handle(sleeper, body) }()
-				time.Sleep(settings.Lease + time.Second)
-				w.wantDone(w.settler(nil), body)
-				before := w.head(id)
-				w.wantEqualBooks()
-				<-ended
-				time.Sleep(time.Hour)
-				if after := w.head(id); after != before {
-					t.Errorf("the ledger changed from %+v to %+v", before, after)
-				}
-				w.wantEqualBooks()
 			})
-			if t.Failed() {
-				t.Fatalf("asleep for %s at call %d", sleep, call)
+			ended := make(chan queue.Outcome)
+			go func() { ended <- w.handle(sleeper, body) }()
+			time.Sleep(settings.Lease + time.Second)
+			w.wantDone(w.settler(nil), body)
+			before := w.head(id)
+			w.wantEqualBooks()
+			<-ended
+			time.Sleep(time.Hour)
+			if after := w.head(id); after != before {
+				t.Errorf("the ledger changed from %+v to %+v", before, after)
 			}
-			if !reached {
-				break
-			}
-		}
+			w.wantEqualBooks()
+			return reached
+		})
 	}
 }
 
@@ -126,17 +119,15 @@ func TestSleeperSendsNothing(t *testing.T) {
 func TestSleeperBeforeTheFirstCall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var w *world
-		var id string
-		arrive := func() {
+		w := newWorld(t, nil)
+		id, body := w.three()
+		w.meanwhile("add_charge", 2, func() error {
 			head := w.head(id)
 			if age := time.Since(time.Unix(head.SendingSince, 0)); !head.Sending() || age > time.Minute {
-				t.Errorf("a line is sent %s after the head said so: %+v", age, head)
+				return fmt.Errorf("a line is sent %s after the head said so: %+v", age, head)
 			}
-		}
-		w = newWorld(t, at("add_charge", 2, arrive))
-		var body []byte
-		id, body = w.three()
+			return nil
+		})
 		sleeper := w.settler(nil)
 		slept := false
 		sleeper.Ledger = watched{Ledger: sleeper.Ledger, after: func(step billing.Step) {
@@ -158,14 +149,10 @@ func TestLiveOwnerIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		_, body := w.three()
-		first := w.settler(func(service string, transport http.RoundTripper) http.RoundTripper {
-			return roundTripper(func(request *http.Request) (*http.Response, error) {
-				if service == "chargebee" {
-					time.Sleep(5 * time.Second)
-				}
-				return transport.RoundTrip(request)
-			})
-		})
+		first := w.settler(onTheWayTo("chargebee", func(*http.Request) error {
+			time.Sleep(5 * time.Second)
+			return nil
+		}))
 		ended := make(chan queue.Outcome)
 		go func() { ended <- w.handle(first, body) }()
 		time.Sleep(2 * time.Second)
@@ -187,19 +174,14 @@ func TestDrainedHandling(t *testing.T) {
 		w := newWorld(t, nil)
 		id, body := w.three()
 		drained := errors.New("drained")
-		slow := w.settler(func(service string, transport http.RoundTripper) http.RoundTripper {
-			return roundTripper(func(request *http.Request) (*http.Response, error) {
-				if service != "chargebee" {
-					return transport.RoundTrip(request)
-				}
-				select {
-				case <-time.After(10 * time.Second):
-					return transport.RoundTrip(request)
-				case <-request.Context().Done():
-					return nil, request.Context().Err()
-				}
-			})
-		})
+		slow := w.settler(onTheWayTo("chargebee", func(request *http.Request) error {
+			select {
+			case <-time.After(10 * time.Second):
+				return nil
+			case <-request.Context().Done():
+				return request.Context().Err()
+			}
+		}))
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(15*time.Second, func() { cancel(drained) })
 		outcome := slow.Handle(ctx, &queue.Delivery{Message: queue.Message{Body: body, SentAt: time.Now()}})
@@ -238,14 +220,10 @@ func TestHeartbeatKeepsTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		id, body := w.three()
-		slow := w.settler(func(service string, transport http.RoundTripper) http.RoundTripper {
-			return roundTripper(func(request *http.Request) (*http.Response, error) {
-				if service == "chargebee" {
-					time.Sleep(25 * time.Second)
-				}
-				return transport.RoundTrip(request)
-			})
-		})
+		slow := w.settler(onTheWayTo("chargebee", func(*http.Request) error {
+			time.Sleep(25 * time.Second)
+			return nil
+		}))
 		delivery := &queue.Delivery{Message: queue.Message{Body: body, SentAt: time.Now()}}
 		ended := make(chan queue.Outcome)
 		go func() { ended <- slow.Handle(t.Context(), delivery) }()

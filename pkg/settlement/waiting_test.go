@@ -65,14 +65,7 @@ func TestStoreThatRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		_, body := w.three()
-		settler := w.settler(func(service string, transport http.RoundTripper) http.RoundTripper {
-			return roundTripper(func(request *http.Request) (*http.Response, error) {
-				if service == "dynamodb" {
-					return nil, errCrashed
-				}
-				return transport.RoundTrip(request)
-			})
-		})
+		settler := w.settler(onTheWayTo("dynamodb", func(*http.Request) error { return errCrashed }))
 		if outcome, receives := w.receive(settler, body, 7*24*time.Hour-time.Hour); receives < maxReceiveCount {
 			t.Errorf("after %d receives: %+v", receives, outcome)
 		}
@@ -126,9 +119,9 @@ func TestAttemptsAreExhausted(t *testing.T) {
 		settler := w.settler(nil)
 		w.gateway.answer(canned{to: "/add_charge", words: "500 operation_failed internal_error"})
 		started := time.Now()
-		outcome := w.deliver(settler, body)
-		if outcome.Reason != string(billing.AttemptsExhausted) || !strings.Contains(outcome.Detail, "internal_error") {
-			t.Fatalf("got %+v", outcome)
+		outcome := w.wantRejected(settler, body, billing.AttemptsExhausted)
+		if !strings.Contains(outcome.Detail, "internal_error") {
+			t.Errorf("the detail is %q", outcome.Detail)
 		}
 		if took := time.Since(started); took < 30*time.Minute || took > 24*time.Hour {
 			t.Errorf("it took %s", took)
@@ -150,23 +143,21 @@ func TestReleasingThatFails(t *testing.T) {
 		bad := w.write("sub", "calls", "-1")
 		id, body := w.renew("sub")
 		failing := true
-		broken := w.settler(func(service string, transport http.RoundTripper) http.RoundTripper {
-			return roundTripper(func(request *http.Request) (*http.Response, error) {
-				releases := service == "dynamodb" && w.head(id).State == billing.Releasing
-				if failing && releases && strings.HasSuffix(request.Header.Get("X-Amz-Target"), ".GetItem") && !strings.Contains(bodyOf(request), `"`+id+`"`) {
-					return nil, errCrashed // the pages cannot be read
-				}
-				return transport.RoundTrip(request)
-			})
-		})
+		broken := w.settler(onTheWayTo("dynamodb", func(request *http.Request) error {
+			releases := w.head(id).State == billing.Releasing
+			if failing && releases && strings.HasSuffix(request.Header.Get("X-Amz-Target"), ".GetItem") && !strings.Contains(bodyOf(request), `"`+id+`"`) {
+				return errCrashed // the pages cannot be read
+			}
+			return nil
+		}))
 		outcome, receives := w.receive(broken, body, 5*24*time.Hour)
 		if outcome.Reason != string(billing.InvalidEvent) {
 			t.Fatalf("after %d receives: %+v", receives, outcome)
 		}
 		failing = false
-		outcome = w.deliver(broken, body)
-		if outcome.Reason != string(billing.InvalidEvent) || !strings.Contains(outcome.Detail, bad) {
-			t.Fatalf("released and rejected: %+v", outcome)
+		outcome = w.wantRejected(broken, body, billing.InvalidEvent)
+		if !strings.Contains(outcome.Detail, bad) {
+			t.Errorf("released and rejected: %+v", outcome)
 		}
 		w.wantStatuses(billing.EventUnbilled)
 		w.mend(bad)

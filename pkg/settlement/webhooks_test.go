@@ -110,15 +110,11 @@ func TestWebhookAfterAutoClose(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorldOf(t, chargebee.Config{AutoClose: 24 * time.Hour}, dynamodb.Config{})
-		id, body := w.three()
+		_, body := w.three()
 		time.Sleep(25 * time.Hour)
 		settler := w.settler(nil)
 		for range 2 { // a replay says the same
-			outcome := w.deliver(settler, body)
-			if head := w.head(id); outcome.Reason != string(billing.InvoiceNotPending) || head.Verdict != "rrr" {
-				t.Fatalf("got %+v: %+v", outcome, head)
-			}
-			w.wantStatuses("unbilled unbilled unbilled")
+			w.wantJudged(settler, body, judgement{billing.InvoiceNotPending, "rrr", "unbilled unbilled unbilled"})
 			w.wantEachBilledOnce()
 		}
 		_, next := w.renew("sub")
@@ -136,13 +132,10 @@ func TestAutoCloseInTheMiddle(t *testing.T) {
 			AutoClose: 24 * time.Hour,
 			Faults:    at("add_charge", 2, func() { time.Sleep(2 * time.Second) }),
 		}, dynamodb.Config{})
-		id, body := w.three()
+		_, body := w.three()
 		time.Sleep(24*time.Hour - time.Second)
 		settler := w.settler(nil)
-		outcome := w.deliver(settler, body)
-		if head := w.head(id); outcome.Reason != string(billing.InvoiceNotPending) || head.Verdict != "srr" {
-			t.Fatalf("got %+v: %+v", outcome, head)
-		}
+		w.wantJudged(settler, body, judgement{billing.InvoiceNotPending, "srr", "billed unbilled unbilled"})
 		w.wantEachBilledOnce()
 		_, next := w.renew("sub")
 		w.wantDone(settler, next)

@@ -15,7 +15,6 @@ import (
 	"github.com/billable-events/billable/pkg/budget"
 	"github.com/billable-events/billable/pkg/chargebeeapi"
 	"github.com/billable-events/billable/pkg/dynamostore"
-	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
@@ -48,6 +47,7 @@ type world struct {
 	written int // events
 	notes   *observer
 	gateway *gateway
+	faults  *siteFaults
 }
 
 // newWorld must be called inside a bubble. faults may be nil.
@@ -58,7 +58,8 @@ func newWorld(t *testing.T, faults sandbox.Faults) *world {
 
 func newWorldOf(t *testing.T, site chargebee.Config, tables dynamodb.Config) *world {
 	t.Helper()
-	site.APIKey, site.KeepDate = "key", true
+	faults := &siteFaults{own: site.Faults}
+	site.APIKey, site.KeepDate, site.Faults = "key", true, faults
 	w := &world{
 		t:         t,
 		settings:  settings,
@@ -66,6 +67,7 @@ func newWorldOf(t *testing.T, site chargebee.Config, tables dynamodb.Config) *wo
 		tables:    dynamodb.New(tables),
 		notes:     &observer{},
 		gateway:   &gateway{},
+		faults:    faults,
 	}
 	w.sdk = newDynamoDB(sandbox.Transport{Handler: w.tables})
 	w.store = &dynamostore.Store{Client: w.sdk, EventsTable: "events", LedgerTable: "ledger"}
@@ -160,11 +162,19 @@ func (o *observer) Mismatched(_ string, event billing.ChangedEvent) {
 // renew makes a pending invoice for subscriptions, and returns the webhook's body.
 func (w *world) renew(subscriptions ...string) (invoiceID string, body []byte) {
 	w.t.Helper()
+	return w.renewWith(chargebee.Plan{ItemPriceID: "team", Description: "Team plan", UnitAmount: 4900}, subscriptions...)
+}
+
+// renewWithoutPlan makes a pending invoice that has no line.
+func (w *world) renewWithoutPlan(subscription string) (invoiceID string, body []byte) {
+	w.t.Helper()
+	return w.renewWith(chargebee.Plan{}, subscription)
+}
+
+func (w *world) renewWith(plan chargebee.Plan, subscriptions ...string) (invoiceID string, body []byte) {
+	w.t.Helper()
 	for _, subscription := range subscriptions {
-		w.chargebee.AddSubscription(chargebee.Subscription{
-			ID: subscription, CustomerID: "customer", CurrencyCode: "EUR",
-			Plan: chargebee.Plan{ItemPriceID: "team", Description: "Team plan", UnitAmount: 4900},
-		})
+		w.chargebee.AddSubscription(chargebee.Subscription{ID: subscription, CustomerID: "customer", CurrencyCode: "EUR", Plan: plan})
 	}
 	invoice, event, err := w.chargebee.Renew(chargebee.Renewal{SubscriptionIDs: subscriptions})
 	if err != nil {
@@ -179,87 +189,6 @@ func (w *world) three() (invoiceID string, body []byte) {
 	w.write("sub", "seats", "20")
 	w.write("sub", "storage", "40")
 	return w.renew("sub")
-}
-
-// handle handles the message once.
-func (w *world) handle(settler *settlement.Settler, body []byte) queue.Outcome {
-	return settler.Handle(w.t.Context(), &queue.Delivery{Message: queue.Message{ID: "message", Body: body, SentAt: time.Now()}})
-}
-
-// deliver handles the message as a queue would, until it is done or rejected.
-func (w *world) deliver(settler *settlement.Settler, body []byte) queue.Outcome {
-	w.t.Helper()
-	sent := time.Now()
-	for range 100 {
-		outcome := settler.Handle(w.t.Context(), &queue.Delivery{Message: queue.Message{ID: "message", Body: body, SentAt: sent}})
-		if outcome.Verdict != queue.Retry {
-			return outcome
-		}
-		time.Sleep(outcome.After)
-	}
-	w.t.Errorf("the message came back 100 times, the last time because of %q", w.last().Why)
-	return queue.Outcome{}
-}
-
-// wantDone handles the message until it is done.
-func (w *world) wantDone(settler *settlement.Settler, body []byte) {
-	w.t.Helper()
-	if outcome := w.deliver(settler, body); outcome.Verdict != queue.Done {
-		w.t.Fatalf("got %+v: %+v", outcome, w.last())
-	}
-}
-
-// wantDoneAtOnce handles the message once, and it is done.
-func (w *world) wantDoneAtOnce(settler *settlement.Settler, body []byte) {
-	w.t.Helper()
-	if outcome := w.handle(settler, body); outcome.Verdict != queue.Done {
-		w.t.Fatalf("got %+v: %+v", outcome, w.last())
-	}
-}
-
-// wantClosed handles the message until its invoice is closed, and compares the books.
-func (w *world) wantClosed(settler *settlement.Settler, body []byte) {
-	w.t.Helper()
-	w.wantDone(settler, body)
-	if last := w.last(); last.Result != billing.Closed {
-		w.t.Errorf("got %+v", last)
-	}
-	w.wantEqualBooks()
-}
-
-// wantRetry handles the message once, and it comes back.
-func (w *world) wantRetry(settler *settlement.Settler, body []byte) queue.Outcome {
-	w.t.Helper()
-	outcome := w.handle(settler, body)
-	if outcome.Verdict != queue.Retry {
-		w.t.Fatalf("got %+v: %+v", outcome, w.last())
-	}
-	return outcome
-}
-
-// wantRejected handles the message until it is rejected.
-func (w *world) wantRejected(settler *settlement.Settler, body []byte, reason billing.Reason) queue.Outcome {
-	w.t.Helper()
-	outcome := w.deliver(settler, body)
-	if outcome.Verdict != queue.Reject || outcome.Reason != string(reason) {
-		w.t.Fatalf("got %+v: %+v", outcome, w.last())
-	}
-	return outcome
-}
-
-// allDone handles the messages at the same time, each in a process of its own.
-func (w *world) allDone(bodies ...[]byte) {
-	w.t.Helper()
-	var all sync.WaitGroup
-	for _, body := range bodies {
-		settler := w.settler(nil)
-		all.Go(func() {
-			if outcome := w.deliver(settler, body); outcome.Verdict != queue.Done {
-				w.t.Errorf("got %+v", outcome)
-			}
-		})
-	}
-	all.Wait()
 }
 
 func (w *world) last() settlement.Report {
@@ -284,4 +213,11 @@ func (w *world) calls() string {
 		operations = append(operations, call.Operation)
 	}
 	return strings.Join(operations, " ")
+}
+
+func (w *world) wantCalls(want string) {
+	w.t.Helper()
+	if got := w.calls(); got != want {
+		w.t.Errorf("called %q, want %q", got, want)
+	}
 }

@@ -1,0 +1,197 @@
+package settlement_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/sandbox"
+	"github.com/billable-events/billable/pkg/sandbox/chargebee"
+)
+
+// editsItem is a person who changes the last line of an item price.
+func editsItem(edit func(*chargebee.LineItem)) person {
+	return func(w *world, id string) error {
+		lines := w.items(id)
+		return w.chargebee.EditLine(id, lines[len(lines)-1].ID, edit)
+	}
+}
+
+// removesItem is a person who removes a line of an item price.
+func removesItem(i int) person {
+	return func(w *world, id string) error { return w.chargebee.RemoveLine(id, w.items(id)[i].ID) }
+}
+
+// repeatsItem is a person who adds a line of an item price again, and changes the second.
+func repeatsItem(i int, edit func(*chargebee.LineItem)) person {
+	return func(w *world, id string) error {
+		line := w.items(id)[i]
+		edit(&line)
+		_, err := w.chargebee.AddLine(id, line)
+		return err
+	}
+}
+
+// TestPersonSpoilsACatalogLine that was added, before the last call to charge: the
+// invoice is not closed, and its events are held.
+func TestPersonSpoilsACatalogLine(t *testing.T) {
+	t.Parallel()
+	for name, person := range map[string]person{
+		"another amount": editsItem(func(line *chargebee.LineItem) { line.Amount-- }),
+		"removed":        removesItem(0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newCatalogWorld(t, nil)
+				id, body := w.three()
+				w.meanwhile("add_charge_item", 2, func() error { return person(w, id) })
+				w.wantRejected(w.settler(nil), body, billing.LineRemoved)
+				if strings.Contains(w.calls(), "close") {
+					t.Errorf("called %s", w.calls())
+				}
+				w.wantStatuses("claimed claimed claimed")
+			})
+		})
+	}
+}
+
+// TestPersonAddsACatalogLine of an item price that we charge, too: hers stands beside
+// ours.
+func TestPersonAddsACatalogLine(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newCatalogWorld(t, nil)
+		id, body := w.three()
+		hers := repeatsItem(0, func(line *chargebee.LineItem) { line.Amount, line.DateFrom = 99, line.DateFrom-86400 })
+		w.meanwhile("add_charge_item", 2, func() error { return hers(w, id) })
+		w.wantDone(w.settler(nil), body)
+		w.wantStatuses("billed billed billed")
+		var amounts []int64
+		for _, line := range w.items(w.head(id).FinalInvoiceID) {
+			amounts = append(amounts, line.Amount)
+		}
+		if got := fmt.Sprint(amounts); got != "[10 99 40]" {
+			t.Errorf("lines of %s", got)
+		}
+	})
+}
+
+// TestPersonEndsACatalogDraft in the middle of charging. The plan's line, which stood
+// there before, leads to the successor; there the fingerprints decide.
+func TestPersonEndsACatalogDraft(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		operation string // before whose
+		call      int    // n-th call
+		person    person
+		want      judgement
+	}{
+		"closed before the first line": {
+			"add_charge_item", 1, closed,
+			judgement{billing.InvoiceNotPending, "rrr", "unbilled unbilled unbilled"},
+		},
+		"closed before the second": {
+			"add_charge", 1, closed,
+			judgement{billing.InvoiceNotPending, "srr", "billed unbilled unbilled"},
+		},
+		"closed before the third": {
+			"add_charge_item", 2, closed,
+			judgement{billing.InvoiceNotPending, "ssr", "billed billed unbilled"},
+		},
+		"closed before the close": {
+			"close", 1, closed,
+			judgement{"", "sss", "billed billed billed"},
+		},
+		"deleted before the second": {
+			"add_charge", 1, deleted,
+			judgement{billing.SuccessorUnknown, "hrr", "claimed unbilled unbilled"},
+		},
+		"changed and closed": {
+			"close", 1, inTurn(editsItem(func(line *chargebee.LineItem) { line.Amount++ }), closed),
+			judgement{billing.LineRemoved, "ssh", "billed billed claimed"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newCatalogWorld(t, nil)
+				id, body := w.three()
+				w.meanwhile(test.operation, test.call, func() error { return test.person(w, id) })
+				w.wantJudged(w.settler(nil), body, test.want)
+			})
+		})
+	}
+}
+
+// TestTwinOfADeletedDraft is an invoice that bears the very fingerprint of the draft's
+// line: two events of one amount in one second, written before and after the draft was
+// claimed. If a fingerprint led to the successor, the twin would be taken for it, the
+// first event would become billed on it, and nobody would ever pay for it: the twin
+// charges the second. So it is held, and a person is told.
+func TestTwinOfADeletedDraft(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string]struct {
+		operation string
+		fault     sandbox.Kind
+	}{
+		"in doubt": {"add_charge_item", sandbox.LoseReply},
+		"added":    {"close", sandbox.Refuse},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newCatalogWorld(t, once(lost.operation, 1, sandbox.Fault{Kind: lost.fault}))
+				second := fmt.Sprint("occurred_at=", time.Now().Unix()-3600)
+				w.write("sub", "calls", "10", second)
+				draft, body := w.renew("sub")
+				w.wantRetry(w.settler(nil), body)
+
+				w.write("sub", "calls", "10", second)
+				twin, twinBody := w.renew("sub")
+				w.let(deleted, draft)
+				w.wantDone(w.settler(nil), twinBody)
+				one, other := w.items(draft)[0], w.items(w.head(twin).FinalInvoiceID)[0]
+				if one.ID = other.ID; one != other {
+					t.Fatalf("no twins: %+v and %+v", one, other)
+				}
+
+				w.wantJudged(w.settler(nil), body, judgement{billing.SuccessorUnknown, "h", "claimed billed"})
+				if head := w.head(draft); head.FinalInvoiceID != "" {
+					t.Errorf("got %+v", head)
+				}
+			})
+		})
+	}
+}
+
+// TestNothingLeadsToTheSuccessor of a draft that had no line before and got lines of
+// item prices alone: it is refused, unless Chargebee's answer to the close names it.
+func TestNothingLeadsToTheSuccessor(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		codes [2]string
+		fault sandbox.Kind // of the call that closes
+		want  judgement
+	}{
+		"the answer names it":       {[2]string{"calls", "storage"}, sandbox.None, judgement{"", "", "billed billed"}},
+		"the answer is lost":        {[2]string{"calls", "storage"}, sandbox.LoseReply, judgement{billing.SuccessorUnknown, "hh", "claimed claimed"}},
+		"a marker leads to it":      {[2]string{"calls", "seats"}, sandbox.LoseReply, judgement{"", "ss", "billed billed"}},
+		"lost before it was closed": {[2]string{"calls", "storage"}, sandbox.Refuse, judgement{"", "", "billed billed"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newCatalogWorld(t, once("close", 1, sandbox.Fault{Kind: test.fault}))
+				for _, code := range test.codes {
+					w.write("sub", code, "10")
+				}
+				_, body := w.renewWithoutPlan("sub")
+				w.wantJudged(w.settler(nil), body, test.want)
+			})
+		})
+	}
+}

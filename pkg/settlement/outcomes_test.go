@@ -1,0 +1,112 @@
+package settlement_test
+
+import (
+	"sync"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/settlement"
+)
+
+// handle handles the message once.
+func (w *world) handle(settler *settlement.Settler, body []byte) queue.Outcome {
+	return settler.Handle(w.t.Context(), &queue.Delivery{Message: queue.Message{ID: "message", Body: body, SentAt: time.Now()}})
+}
+
+// deliver handles the message as a queue would, until it is done or rejected.
+func (w *world) deliver(settler *settlement.Settler, body []byte) queue.Outcome {
+	w.t.Helper()
+	sent := time.Now()
+	for range 100 {
+		outcome := settler.Handle(w.t.Context(), &queue.Delivery{Message: queue.Message{ID: "message", Body: body, SentAt: sent}})
+		if outcome.Verdict != queue.Retry {
+			return outcome
+		}
+		time.Sleep(outcome.After)
+	}
+	w.t.Errorf("the message came back 100 times, the last time because of %q", w.last().Why)
+	return queue.Outcome{}
+}
+
+// wantDone handles the message until it is done.
+func (w *world) wantDone(settler *settlement.Settler, body []byte) {
+	w.t.Helper()
+	if outcome := w.deliver(settler, body); outcome.Verdict != queue.Done {
+		w.t.Fatalf("got %+v: %+v", outcome, w.last())
+	}
+}
+
+// wantDoneAtOnce handles the message once, and it is done.
+func (w *world) wantDoneAtOnce(settler *settlement.Settler, body []byte) {
+	w.t.Helper()
+	if outcome := w.handle(settler, body); outcome.Verdict != queue.Done {
+		w.t.Fatalf("got %+v: %+v", outcome, w.last())
+	}
+}
+
+// wantClosed handles the message until its invoice is closed, and compares the books.
+func (w *world) wantClosed(settler *settlement.Settler, body []byte) {
+	w.t.Helper()
+	w.wantDone(settler, body)
+	if last := w.last(); last.Result != billing.Closed {
+		w.t.Errorf("got %+v", last)
+	}
+	w.wantEqualBooks()
+}
+
+// wantRetry handles the message once, and it comes back.
+func (w *world) wantRetry(settler *settlement.Settler, body []byte) queue.Outcome {
+	w.t.Helper()
+	outcome := w.handle(settler, body)
+	if outcome.Verdict != queue.Retry {
+		w.t.Fatalf("got %+v: %+v", outcome, w.last())
+	}
+	return outcome
+}
+
+// wantRejected handles the message until it is rejected.
+func (w *world) wantRejected(settler *settlement.Settler, body []byte, reason billing.Reason) queue.Outcome {
+	w.t.Helper()
+	outcome := w.deliver(settler, body)
+	if outcome.Verdict != queue.Reject || outcome.Reason != string(reason) {
+		w.t.Fatalf("got %+v: %+v", outcome, w.last())
+	}
+	return outcome
+}
+
+// judgement is what becomes of a draft that is gone, or cannot be told from one.
+type judgement struct {
+	reason   billing.Reason // of the message's rejection; empty: it is done
+	verdict  string         // on the lines
+	statuses string         // of all events
+}
+
+// wantJudged handles the message until its draft is judged.
+func (w *world) wantJudged(settler *settlement.Settler, body []byte, want judgement) {
+	w.t.Helper()
+	if want.reason == "" {
+		w.wantDone(settler, body)
+	} else {
+		w.wantRejected(settler, body, want.reason)
+	}
+	if head := w.head(w.last().InvoiceID); head.Verdict != want.verdict {
+		w.t.Errorf("the verdict is %q, want %q: %+v", head.Verdict, want.verdict, head)
+	}
+	w.wantStatuses(want.statuses)
+}
+
+// allDone handles the messages at the same time, each in a process of its own.
+func (w *world) allDone(bodies ...[]byte) {
+	w.t.Helper()
+	var all sync.WaitGroup
+	for _, body := range bodies {
+		settler := w.settler(nil)
+		all.Go(func() {
+			if outcome := w.deliver(settler, body); outcome.Verdict != queue.Done {
+				w.t.Errorf("got %+v", outcome)
+			}
+		})
+	}
+	all.Wait()
+}
