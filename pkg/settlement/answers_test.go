@@ -168,6 +168,9 @@ func play(t *testing.T, row answerRow, now situation, word string) {
 	if on.breaker.Open() != (word == "pause") {
 		t.Errorf("%s: the pod is paused: %q", word, on.breaker.Reason())
 	}
+	if on.pacer.Paused() { // a limit of the site was waited for; nothing else pauses the pacer
+		t.Errorf("%s: the pacer is paused", word)
+	}
 	if after.head.Owner != "" {
 		t.Errorf("%s: it is still owned", word)
 	}

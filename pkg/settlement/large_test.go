@@ -141,10 +141,7 @@ func (m *mailbox) Hide(_ context.Context, _ queue.Message, invisible time.Durati
 	return nil
 }
 
-func (m *mailbox) Delete(context.Context, queue.Message) error {
-	close(m.ended)
-	return nil
-}
+func (m *mailbox) Delete(context.Context, queue.Message) error { return nil }
 
 func (m *mailbox) Bury(_ context.Context, letter queue.DeadLetter) error {
 	return errors.New(letter.Reason)
@@ -154,6 +151,7 @@ func (m *mailbox) Handled(_ queue.Message, outcome queue.Outcome, err error) {
 	if outcome.Verdict != queue.Done || err != nil {
 		m.t.Errorf("got %+v, %v", outcome, err)
 	}
+	close(m.ended) // it comes once only, whatever became of it
 }
 
 func (m *mailbox) Failed(what string, err error) { m.t.Error(fmt.Errorf("%s: %w", what, err)) }
