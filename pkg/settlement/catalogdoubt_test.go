@@ -21,12 +21,7 @@ import (
 // what it was drawn with, or the key would come with another call.
 func TestCatalogDoubt(t *testing.T) {
 	t.Parallel()
-	for name, fault := range map[string]sandbox.Fault{
-		"effect at once": {Kind: sandbox.LoseReply},
-		"half an answer": {Kind: sandbox.CutBody},
-		"a late effect":  {Kind: sandbox.ApplyLate, Late: 4 * time.Minute},
-		"no effect":      {Kind: sandbox.Refuse},
-	} {
+	for name, fault := range lostAnswers {
 		for _, away := range []time.Duration{0, 20 * time.Minute, time.Hour} {
 			for _, line := range []int{1, 2} {
 				t.Run(fmt.Sprintf("%s, line %d, away for %s", name, line, away), func(t *testing.T) {

@@ -21,10 +21,14 @@ func atEachCall(t *testing.T, what string, story func(t *testing.T, call int) (r
 	t.Helper()
 	for call := 1; ; call++ {
 		reached := false
-		synctest.Test(t, func(t *testing.T) { reached = story(t, call) })
-		if t.Failed() {
-			t.Fatalf("%s at call %d", what, call)
-		}
+		synctest.Test(t, func(t *testing.T) { // a story that fails ends the whole test
+			defer func() {
+				if t.Failed() {
+					t.Logf("%s at call %d", what, call)
+				}
+			}()
+			reached = story(t, call)
+		})
 		if !reached {
 			return call - 1
 		}

@@ -13,6 +13,14 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
 
+// lostAnswers are the ways in which nobody knows whether a call had its effect.
+var lostAnswers = map[string]sandbox.Fault{
+	"effect at once": {Kind: sandbox.LoseReply},
+	"half an answer": {Kind: sandbox.CutBody},
+	"a late effect":  {Kind: sandbox.ApplyLate, Late: 4 * time.Minute},
+	"no effect":      {Kind: sandbox.Refuse},
+}
+
 // TestDoubt loses the answer of a call that adds the second of three lines, in every
 // way, and lets the consumer be away for a time. It ends with one line each.
 func TestDoubt(t *testing.T) {
@@ -135,12 +143,7 @@ func TestAmbiguousLine(t *testing.T) {
 // TestLostClose finds the closed invoice by its lines.
 func TestLostClose(t *testing.T) {
 	t.Parallel()
-	for name, fault := range map[string]sandbox.Fault{
-		"effect at once": {Kind: sandbox.LoseReply},
-		"half an answer": {Kind: sandbox.CutBody},
-		"a late effect":  {Kind: sandbox.ApplyLate, Late: 4 * time.Minute},
-		"no effect":      {Kind: sandbox.Refuse},
-	} {
+	for name, fault := range lostAnswers {
 		for _, away := range []time.Duration{0, time.Hour} {
 			t.Run(fmt.Sprintf("%s, away for %s", name, away), func(t *testing.T) {
 				t.Parallel()

@@ -75,14 +75,14 @@ func (w *world) wantRejected(settler *settlement.Settler, body []byte, reason bi
 	return outcome
 }
 
-// judgement is what becomes of a draft that is gone, or cannot be told from one.
+// judgement is what becomes of a message, and of the lines and events of its invoice.
 type judgement struct {
-	reason   billing.Reason // of the message's rejection; empty: it is done
-	verdict  string         // on the lines
+	reason   billing.Reason // of the rejection; empty: it is done
+	verdict  string         // on the lines; empty: no draft was gone
 	statuses string         // of all events
 }
 
-// wantJudged handles the message until its draft is judged.
+// wantJudged handles the message until it is rejected or done, as the judgement says.
 func (w *world) wantJudged(settler *settlement.Settler, body []byte, want judgement) {
 	w.t.Helper()
 	if want.reason == "" {
