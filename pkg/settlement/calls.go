@@ -30,6 +30,12 @@ func asFailure(err error) (*billing.Failure, bool) {
 	return errors.AsType[*billing.Failure](err)
 }
 
+// notThere tells whether an invoice could not be read because it does not exist.
+func notThere(err error) bool {
+	failure, failed := asFailure(err)
+	return failed && failure.Kind == billing.Missing
+}
+
 // permit waits for the permit of one call.
 func (s *Settler) permit(ctx context.Context) (*pace.Permit, error) {
 	if permit := s.Pacer.TryAcquire(); permit != nil {
@@ -50,25 +56,28 @@ func (s *Settler) permit(ctx context.Context) (*pace.Permit, error) {
 	}
 }
 
-// call makes one call to Chargebee under a permit of its own, and under another one if
-// that turns out to be too old when the call could start.
+// call makes one call to Chargebee under a permit of its own.
 func (s *Settler) call(ctx context.Context, send func(context.Context, *pace.Permit) error) error {
-	err := s.callOnce(ctx, send)
+	permit, err := s.permit(ctx)
+	if err != nil {
+		return err
+	}
+	return s.callUnder(ctx, permit, send)
+}
+
+// callUnder makes one call under a permit at hand, and under another one if that turns
+// out to be too old when the call could start.
+func (s *Settler) callUnder(ctx context.Context, permit *pace.Permit, send func(context.Context, *pace.Permit) error) error {
+	err := s.spend(ctx, permit, send)
 	if errors.Is(err, pace.ErrSpent) {
-		err = s.callOnce(ctx, send)
+		if permit, err = s.permit(ctx); err == nil {
+			err = s.spend(ctx, permit, send)
+		}
 	}
 	if errors.Is(err, pace.ErrSpent) { // this process is slow, and no permit's fault
 		return wait(retry.Jitter(lockWait, 0.75), err.Error())
 	}
 	return err
-}
-
-func (s *Settler) callOnce(ctx context.Context, send func(context.Context, *pace.Permit) error) error {
-	permit, err := s.permit(ctx)
-	if err != nil {
-		return err
-	}
-	return s.spend(ctx, permit, send)
 }
 
 // spend makes one call, and tells the pacer if the site is over its limit.
@@ -78,9 +87,6 @@ func (s *Settler) spend(ctx context.Context, permit *pace.Permit, send func(cont
 	defer cancel()
 
 	err := send(ctx, permit)
-	if errors.Is(err, pace.ErrSpent) {
-		return err
-	}
 	failure, failed := asFailure(err)
 	if failed && failure.Kind == billing.Limited && !failure.Resource && !failure.Replayed {
 		s.Pacer.Pause(permit, failure.RetryAfter)
@@ -89,7 +95,7 @@ func (s *Settler) spend(ctx context.Context, permit *pace.Permit, send func(cont
 }
 
 // readInvoice reads the invoice with all its lines. An invoice that is not there
-// is a *billing.Failure of kind Missing.
+// is an error that notThere knows.
 func (s *Settler) readInvoice(ctx context.Context, invoiceID string) (billing.Invoice, error) {
 	var invoice billing.Invoice
 	seen := map[string]bool{}
@@ -130,7 +136,7 @@ func (h *handling) readDraft(ctx context.Context) (draft billing.Invoice, gone b
 		return draft, false, err
 	}
 	draft, err = h.readInvoice(ctx, h.manifest.InvoiceID)
-	if failure, ok := asFailure(err); ok && failure.Kind == billing.Missing {
+	if notThere(err) {
 		return draft, true, nil
 	}
 	return draft, err == nil && draft.Status != billing.StatusPending, err

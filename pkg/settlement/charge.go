@@ -7,7 +7,6 @@ import (
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/pace"
-	"github.com/billable-events/billable/pkg/retry"
 )
 
 // charge adds the lines of the plan to the invoice, one call each.
@@ -94,35 +93,20 @@ func (h *handling) send(ctx context.Context, line int) (billing.Invoice, error) 
 	}
 	h.added = line
 
-	invoice, err := h.add(ctx, permit, line, startedAt(sent))
-	if errors.Is(err, pace.ErrSpent) {
-		// The head is written: the next permit goes straight onto the wire.
-		if permit, err = h.permit(ctx); err == nil {
-			invoice, err = h.add(ctx, permit, line, startedAt(sent))
-		}
-	}
+	var invoice billing.Invoice
+	err = h.callUnder(ctx, permit, h.adding(line, startedAt(sent), &invoice))
 	if failure, ok := asFailure(err); ok {
 		return invoice, h.fail(ctx, adding, failure)
 	}
-	if err == nil {
-		return invoice, nil
+	if err != nil { // nothing was sent
+		return invoice, errors.Join(h.takeBack(ctx), err)
 	}
-	// Nothing was sent.
-	if errors.Is(err, pace.ErrSpent) { // this process is slow, and no permit's fault
-		err = wait(retry.Jitter(lockWait, 0.75), err.Error())
-	}
-	return invoice, errors.Join(h.takeBack(ctx), err)
+	return invoice, nil
 }
 
 // takeBack notes that the line at the cursor was not sent after all.
 func (h *handling) takeBack(ctx context.Context) error {
 	return h.lease.commit(ctx, func(step *billing.Step) { step.Head.SendingSince = 0 })
-}
-
-// add makes the call that adds the line under a permit at hand.
-func (h *handling) add(ctx context.Context, permit *pace.Permit, line int, sent stopwatch) (invoice billing.Invoice, err error) {
-	err = h.spend(ctx, permit, h.adding(line, sent, &invoice))
-	return invoice, err
 }
 
 // adding is the call that adds a line, whether for the first time or again. It starts

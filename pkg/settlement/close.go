@@ -46,13 +46,10 @@ func (h *handling) closed(ctx context.Context, invoice billing.Invoice) error {
 	stands := h.stands(invoice)
 	if !stands && len(invoice.Lines) >= shortAnswer {
 		read, err := h.readInvoice(ctx, invoice.ID)
-		failure, ok := asFailure(err)
-		switch missing := ok && failure.Kind == billing.Missing; {
-		case err == nil:
-			stands = h.stands(read)
-		case !missing:
+		if err != nil && !notThere(err) {
 			return err
 		}
+		stands = err == nil && h.stands(read)
 	}
 	if !stands {
 		return h.gone(ctx)

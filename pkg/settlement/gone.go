@@ -96,7 +96,7 @@ func (h *handling) successor(ctx context.Context) (found *billing.Invoice, vanis
 			}
 			if shown := len(invoice.Lines); shown == 0 || shown >= shortAnswer { // a list may not show all lines
 				invoice, err = h.readInvoice(ctx, invoice.ID)
-				if failure, ok := asFailure(err); ok && failure.Kind == billing.Missing {
+				if notThere(err) {
 					vanished = true
 					continue
 				}

@@ -126,9 +126,8 @@ func (h *handling) open(ctx context.Context) error {
 func (h *handling) ask(ctx context.Context) error {
 	manifest, _ := describe(h.invoice)
 	read, err := h.readInvoice(ctx, h.invoice.ID)
-	failure, failed := asFailure(err)
 	switch {
-	case failed && failure.Kind == billing.Missing:
+	case notThere(err):
 		manifest.Unconfirmed = true
 	case err != nil:
 		return err
