@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -20,8 +19,7 @@ func TestNeverAboveBudget(t *testing.T) {
 	t.Parallel()
 	for _, perMinute := range []int{3, 10, 150, 1000, 3500} {
 		synctest.Test(t, func(t *testing.T) {
-			limits := budget.Limits{RequestsPerMinute: perMinute, MaxConcurrent: 50, Jitter: time.Second}
-			pacer := budget.NewPacer(time.Now, limits)
+			pacer := granted(perMinute, 50)
 			random := rand.New(rand.NewPCG(uint64(perMinute), 1))
 			var arrivals []time.Time
 			end := time.Now().Add(4 * time.Minute)
@@ -33,7 +31,7 @@ func TestNeverAboveBudget(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				late := time.Duration(random.Int64N(2)) * (pace.PermitLife + limits.Jitter)
+				late := time.Duration(random.Int64N(2)) * (pace.PermitLife + jitter)
 				arrivals = append(arrivals, time.Now().Add(late))
 				permit.Release()
 			}
@@ -48,7 +46,7 @@ func TestFullDemandUsesTheBudget(t *testing.T) {
 	t.Parallel()
 	for _, perMinute := range []int{150, 1000, 3500} {
 		synctest.Test(t, func(t *testing.T) {
-			pacer := budget.NewPacer(time.Now, budget.Limits{RequestsPerMinute: perMinute, MaxConcurrent: 50, Jitter: time.Second})
+			pacer := granted(perMinute, 50)
 			start := time.Now()
 			for range 5 * perMinute {
 				permit, err := pacer.Acquire(t.Context())
@@ -67,7 +65,7 @@ func TestFullDemandUsesTheBudget(t *testing.T) {
 func TestCanceledWaitersCostNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		pacer := budget.NewPacer(time.Now, budget.Limits{RequestsPerMinute: 62, MaxConcurrent: 50}) // about one a second
+		pacer := granted(64, 50) // about one a second
 		acquire(t, pacer).Release()
 		start := time.Now()
 		for range 20 {
@@ -87,7 +85,7 @@ func TestCanceledWaitersCostNothing(t *testing.T) {
 func TestWaitersAreServedInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		pacer := budget.NewPacer(time.Now, budget.Limits{RequestsPerMinute: 62, MaxConcurrent: 50})
+		pacer := granted(64, 50)
 		var mu sync.Mutex
 		var served []int
 		var group sync.WaitGroup
@@ -120,7 +118,7 @@ func TestWaitersAreServedInOrder(t *testing.T) {
 func TestSlotsBoundSimultaneousCalls(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		pacer := budget.NewPacer(time.Now, budget.Limits{RequestsPerMinute: 3500, MaxConcurrent: 2})
+		pacer := granted(3500, 2)
 		first, second := acquire(t, pacer), acquire(t, pacer)
 		time.Sleep(time.Minute)
 		if pacer.TryAcquire() != nil {
@@ -140,7 +138,7 @@ func TestSlotsBoundSimultaneousCalls(t *testing.T) {
 func TestPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		pacer := budget.NewPacer(time.Now, budget.Limits{RequestsPerMinute: 3500, MaxConcurrent: 10})
+		pacer := granted(3500, 10)
 		early, refused := acquire(t, pacer), acquire(t, pacer)
 		time.Sleep(time.Millisecond)
 		pacer.Pause(refused, 20*time.Second)
@@ -150,13 +148,10 @@ func TestPause(t *testing.T) {
 			t.Fatal("a permit was handed out in a pause")
 		}
 		start := time.Now()
-		if _, err := pacer.Wait(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		acquire(t, pacer).Release()
 		if waited := time.Since(start); waited != 19*time.Second {
 			t.Errorf("waited %s for the rest of a pause of 20 s", waited)
 		}
-		acquire(t, pacer).Release()
 		early.Release()
 		refused.Release()
 	})
@@ -177,6 +172,19 @@ func TestPermit(t *testing.T) {
 	}
 }
 
+const jitter = time.Second
+
+// granted is a pacer that may use a whole site for a day.
+func granted(perMinute, slots int) *budget.Pacer {
+	pacer := budget.NewPacer(time.Now, nil)
+	pacer.Grant(budget.Grant{
+		Rate:  int64(perMinute-2) * 1000 * int64(time.Second) / int64(time.Minute+pace.PermitLife+jitter),
+		Slots: int64(slots),
+		Until: time.Now().Add(24 * time.Hour),
+	})
+	return pacer
+}
+
 func acquire(t *testing.T, pacer *budget.Pacer) *pace.Permit {
 	t.Helper()
 	permit, err := pacer.Acquire(t.Context())
@@ -184,17 +192,4 @@ func acquire(t *testing.T, pacer *budget.Pacer) *pace.Permit {
 		t.Fatal(err)
 	}
 	return permit
-}
-
-// mostIn is the most of the times that lie in any span of the given length.
-func mostIn(times []time.Time, span time.Duration) int {
-	slices.SortFunc(times, time.Time.Compare)
-	most, first := 0, 0
-	for last, at := range times {
-		for at.Sub(times[first]) >= span {
-			first++
-		}
-		most = max(most, last-first+1)
-	}
-	return most
 }

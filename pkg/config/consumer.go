@@ -160,7 +160,7 @@ func (c Chargebee) validate(f *faults) {
 		ok := err == nil && (base.Scheme == "http" || base.Scheme == "https") && base.Host != "" && base.RawQuery == "" && base.User == nil
 		f.require(ok, "chargebee.base_url", "it is no URL like http://127.0.0.1:9333")
 	}
-	f.atLeast("chargebee.requests_per_minute", int64(c.RequestsPerMinute), 1)
+	f.atLeast("chargebee.requests_per_minute", int64(c.RequestsPerMinute), 10)
 	f.atLeast("chargebee.max_concurrent", int64(c.MaxConcurrent), 1)
 }
 

@@ -44,6 +44,7 @@ type Consumer struct {
 	logger   zerolog.Logger
 	registry *prometheus.Registry
 	breaker  *settlement.Breaker
+	budget   *budget.Member
 	health   *sqsqueue.Health
 	pool     *worker.Pool
 }
@@ -54,14 +55,22 @@ func New(settings config.Consumer, surroundings Surroundings, logger zerolog.Log
 	if now == nil {
 		now = time.Now
 	}
-	pacer := budget.NewPacer(now, budget.Limits{
-		RequestsPerMinute: settings.Chargebee.RequestsPerMinute,
-		MaxConcurrent:     settings.Chargebee.MaxConcurrent,
-		Jitter:            settings.Budget.Jitter,
+	store := newStore(surroundings.AWS, settings)
+	registry := telemetry.NewRegistry()
+	observer := observer{newMetrics(registry), logger}
+	member := budget.NewMember(budget.Config{
+		Store: store,
+		Now:   now,
+		Limits: budget.Limits{
+			RequestsPerMinute: settings.Chargebee.RequestsPerMinute,
+			MaxConcurrent:     settings.Chargebee.MaxConcurrent,
+			CallTimeout:       settings.Chargebee.CallTimeout,
+			Jitter:            settings.Budget.Jitter,
+		},
+		Observe: observer.shared,
 	})
 	breaker := settlement.NewBreaker(now)
-	registry := telemetry.NewRegistry()
-	observer := observer{newMetrics(registry, pacer, breaker), logger}
+	observer.metrics.watch(registry, member, breaker)
 	chargebee, err := chargebeeapi.New(chargebeeapi.Config{
 		Site:          settings.Chargebee.Site,
 		BaseURL:       settings.Chargebee.BaseURL,
@@ -75,13 +84,13 @@ func New(settings config.Consumer, surroundings Surroundings, logger zerolog.Log
 	if err != nil {
 		return nil, err
 	}
-	store := newStore(surroundings.AWS, settings)
 	client := sqs.NewFromConfig(surroundings.AWS)
 	return &Consumer{
 		settings: settings,
 		logger:   logger,
 		registry: registry,
 		breaker:  breaker,
+		budget:   member,
 		health:   sqsqueue.NewHealth(client, settings.Queue.URL),
 		pool: &worker.Pool{
 			Queue:       sqsqueue.NewQueue(client, settings.Queue.URL, settings.Worker.VisibilityTimeout),
@@ -92,13 +101,13 @@ func New(settings config.Consumer, surroundings Surroundings, logger zerolog.Log
 				Events:   store,
 				Charger:  chargebee,
 				Invoices: chargebee,
-				Pacer:    pacer,
+				Pacer:    member,
 				Breaker:  breaker,
 				Observer: settlementObserver{observer},
 				Now:      now,
 				Settings: settlementSettings(settings),
 			},
-			Gates:         []worker.Gate{breaker, pacer},
+			Gates:         []worker.Gate{breaker, member},
 			Observer:      workerObserver{observer},
 			Concurrency:   settings.Worker.Concurrency,
 			Visibility:    settings.Worker.VisibilityTimeout,
@@ -144,7 +153,18 @@ func catalog(charges config.Charges) billing.Catalog {
 
 // Work takes messages and settles their invoices until ctx ends, then drains. It
 // returns worker.ErrDeadline if handlings did not end in time. Run does it by itself.
-func (c *Consumer) Work(ctx context.Context) error { return c.pool.Run(ctx) }
+func (c *Consumer) Work(ctx context.Context) error {
+	sharing, leave := context.WithCancel(context.WithoutCancel(ctx))
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		c.budget.Run(sharing)
+	}()
+	err := c.pool.Run(ctx)
+	leave() // the share is needed until the last handling has ended
+	<-left
+	return err
+}
 
 // Run works, and serves the admin listener, until ctx ends.
 func (c *Consumer) Run(ctx context.Context) error {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/budget"
+	"github.com/billable-events/billable/pkg/pace"
 	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/settlement"
 	"github.com/billable-events/billable/pkg/telemetry"
@@ -24,19 +25,21 @@ type metrics struct {
 	revenueAtRisk *prometheus.CounterVec   // reason
 	mismatched    prometheus.Counter
 	survived      *prometheus.CounterVec // what
+	budgetLimit   prometheus.Gauge
+	budgetMembers prometheus.Gauge
 
 	sending sendings
 }
 
-func newMetrics(registry *prometheus.Registry, pacer *budget.Pacer, breaker *settlement.Breaker) *metrics {
+func newMetrics(registry *prometheus.Registry) *metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: telemetry.Namespace, Name: name, Help: help})
 	}
 	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: telemetry.Namespace, Name: name, Help: help}, labels)
 	}
-	gauge := func(name, help string, value func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: telemetry.Namespace, Name: name, Help: help}, value)
+	settable := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: telemetry.Namespace, Name: name, Help: help})
 	}
 	m := &metrics{
 		messages:    counters("messages_total", "Messages by what became of them.", "outcome"),
@@ -54,23 +57,46 @@ func newMetrics(registry *prometheus.Registry, pacer *budget.Pacer, breaker *set
 		revenueAtRisk: counters("revenue_at_risk_total", "Invoices that may have been closed without all our charges.", "reason"),
 		mismatched:    counter("events_mismatched_total", "Events that were not in the state that the ledger says."),
 		survived:      counters("worker_failures_total", "What the pool of workers survived.", "what"),
+		budgetLimit:   settable("budget_limit_ratio", "Part of the configured calls per minute that all processes use: less than 1 after Chargebee refused one."),
+		budgetMembers: settable("budget_processes", "Processes that share the calls to Chargebee, as this one last saw."),
 		sending:       sendings{since: map[string]int64{}},
 	}
 	registry.MustRegister(
 		m.messages, m.ignored, m.settlements, m.settling, m.chargebee, m.chargebeeTook, m.revenueAtRisk, m.mismatched, m.survived,
-		gauge("budget_granted", "Calls to Chargebee per minute that this process may make.", pacer.Granted),
+		m.budgetLimit, m.budgetMembers,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: telemetry.Namespace, Name: "sending_oldest_seconds", Help: "Age of the oldest line whose fate at Chargebee this process does not know.",
+		}, m.sending.oldest),
+	)
+	return m
+}
+
+// watch has the metrics show what the process's share and breaker say of themselves.
+func (m *metrics) watch(registry *prometheus.Registry, share *budget.Member, breaker *settlement.Breaker) {
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: telemetry.Namespace, Name: name, Help: help}, value)
+	}
+	registry.MustRegister(
+		gauge("budget_granted", "Calls to Chargebee per minute that this process may make.", share.Granted),
 		gauge("budget_paused", "1 while no calls to Chargebee are made: a pause, or a breaker that is open.", func() float64 {
-			if pacer.Paused() || breaker.Open() {
+			if share.Paused() || breaker.Open() {
 				return 1
 			}
 			return 0
 		}),
-		gauge("sending_oldest_seconds", "Age of the oldest line whose fate at Chargebee this process does not know.", m.sending.oldest),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Namespace: telemetry.Namespace, Name: "budget_used_total", Help: "Calls to Chargebee that this process was permitted.",
-		}, func() float64 { return float64(pacer.Used()) }),
+		}, func() float64 { return float64(share.Used()) }),
 	)
-	return m
+}
+
+// shared takes note of what the process knows of the budget. It knows nothing before it
+// first saw it.
+func (m *metrics) shared(report budget.Report) {
+	if report.Limit > 0 {
+		m.budgetLimit.Set(float64(report.Limit) / pace.FullLimit)
+		m.budgetMembers.Set(float64(report.Members))
+	}
 }
 
 // outcome is the label of how a handling ended.

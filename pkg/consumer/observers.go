@@ -4,7 +4,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/budget"
 	"github.com/billable-events/billable/pkg/chargebeeapi"
+	"github.com/billable-events/billable/pkg/pace"
 	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/settlement"
 )
@@ -84,4 +86,26 @@ func (o workerObserver) Failed(what string, err error) {
 func (o observer) called(observation chargebeeapi.Observation) {
 	o.metrics.chargebee.WithLabelValues(observation.Operation, observation.Kind).Inc()
 	o.metrics.chargebeeTook.WithLabelValues(observation.Operation).Observe(observation.Took.Seconds())
+}
+
+// shared takes note of a change of the process's share of the calls to Chargebee.
+func (o observer) shared(report budget.Report) {
+	o.metrics.shared(report)
+	entry := o.logger.Info()
+	if report.Err != nil {
+		entry = o.logger.Warn().Err(report.Err)
+	}
+	entry = entry.
+		Str("member", report.Name).
+		Float64("calls_per_minute", float64(report.Rate)*60/1000).
+		Int64("slots", report.Slots).
+		Int("members", report.Members).
+		Float64("limit", float64(report.Limit)/pace.FullLimit)
+	if report.Pause != nil {
+		entry = entry.Str("pause", report.Pause.Reason).Int64("pause_s", report.Pause.Seconds)
+	}
+	if report.Hold != nil {
+		entry = entry.Str("hold", report.Hold.Reason)
+	}
+	entry.Msg("share of the budget changed")
 }

@@ -99,7 +99,7 @@ func TestHandlingLongerThanVisibility(t *testing.T) {
 			DeadLetters: sqsqueue.NewDeadLetters(sqsClient, *created.QueueUrl),
 			Handler: &settlement.Settler{
 				Ledger: store, Claims: store, Events: store, Charger: client, Invoices: client,
-				Pacer:    budget.NewPacer(time.Now, budget.Limits{RequestsPerMinute: 3500, MaxConcurrent: 10}),
+				Pacer:    granted(10),
 				Breaker:  settlement.NewBreaker(time.Now),
 				Observer: reporter{silent{t}, handled},
 				Now:      time.Now,
@@ -146,3 +146,10 @@ type reporter struct {
 }
 
 func (r reporter) Handled(report settlement.Report) { r.reports <- report }
+
+// granted is a pacer that may call as it likes.
+func granted(slots int64) *budget.Pacer {
+	pacer := budget.NewPacer(time.Now, nil)
+	pacer.Grant(budget.Grant{Rate: 50_000, Slots: slots, Until: time.Now().Add(24 * time.Hour), Member: true})
+	return pacer
+}

@@ -66,3 +66,12 @@ func (r reader) flag(name string) bool {
 	value, _ := r[name].(*types.AttributeValueMemberBOOL)
 	return value != nil && value.Value
 }
+
+// object returns a map; it is nil when there is none.
+func (r reader) object(name string) reader {
+	value, _ := r[name].(*types.AttributeValueMemberM)
+	if value == nil {
+		return nil
+	}
+	return value.Value
+}

@@ -31,13 +31,19 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
+	return newFixtureOf(t, dynamodb.Config{})
+}
+
+func newFixtureOf(t *testing.T, config dynamodb.Config) *fixture {
+	t.Helper()
 	f := &fixture{t: t}
-	service := dynamodb.New(dynamodb.Config{Faults: sandbox.FaultFunc(func(operation string) sandbox.Fault {
+	config.Faults = sandbox.FaultFunc(func(operation string) sandbox.Fault {
 		if f.fate == nil {
 			return sandbox.Fault{}
 		}
 		return f.fate(operation)
-	})})
+	})
+	service := dynamodb.New(config)
 	f.sdk = awsdynamodb.NewFromConfig(aws.Config{
 		Region:      "eu-central-1",
 		Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),

@@ -35,7 +35,7 @@ func (p *Permit) Issued() time.Time { return p.issued }
 
 // Spend uses the permit up, just before its call goes onto the wire.
 func (p *Permit) Spend(now time.Time) error {
-	if now.Sub(p.issued) > PermitLife || !p.used.CompareAndSwap(false, true) {
+	if p.age(now) > PermitLife || !p.used.CompareAndSwap(false, true) {
 		return ErrSpent
 	}
 	return nil
@@ -43,7 +43,13 @@ func (p *Permit) Spend(now time.Time) error {
 
 // Fresh tells whether the permit could still be spent at now.
 func (p *Permit) Fresh(now time.Time) bool {
-	return !p.used.Load() && now.Sub(p.issued) <= PermitLife
+	return !p.used.Load() && p.age(now) <= PermitLife
+}
+
+// age is how old the permit is, by the clock that says more: the monotonic one may stand
+// still while a machine does.
+func (p *Permit) age(now time.Time) time.Duration {
+	return max(now.Sub(p.issued), now.Round(0).Sub(p.issued.Round(0)))
 }
 
 // Release gives the permit's slot for a simultaneous call back. Further calls do

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/budget"
 	"github.com/billable-events/billable/pkg/pace"
 	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/settlement"
@@ -34,7 +33,7 @@ func settleMadeUp(t *testing.T, events int) map[string]int {
 	site := &madeUp{events: events, alive: map[string]int{}}
 	settler := &settlement.Settler{
 		Ledger: site, Claims: site, Events: site, Charger: site, Invoices: site,
-		Pacer:    budget.NewPacer(time.Now, budget.Limits{RequestsPerMinute: 1_000_000, MaxConcurrent: 1}),
+		Pacer:    unlimited(time.Now),
 		Breaker:  settlement.NewBreaker(time.Now),
 		Observer: &observer{},
 		Now:      time.Now,

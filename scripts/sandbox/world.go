@@ -97,12 +97,11 @@ func (w *world) receiverEnvironment() []string {
 	)
 }
 
-// consumerEnvironment is the settings of the consumers. Each gets its part of the
-// site's budget.
+// consumerEnvironment is the settings of the consumers, which share the site's budget.
 func (w *world) consumerEnvironment() []string {
 	environment := append(w.ConsumerEnvironment(),
-		fmt.Sprintf("BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=%d", max(w.options.rate/w.options.consumers, 1)),
-		fmt.Sprintf("BILLABLE_CHARGEBEE_MAX_CONCURRENT=%d", max(50/w.options.consumers, 1)),
+		fmt.Sprintf("BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=%d", w.options.rate),
+		fmt.Sprintf("BILLABLE_CHARGEBEE_MAX_CONCURRENT=%d", 50),
 	)
 	if w.options.hurried() {
 		environment = append(environment,
