@@ -58,9 +58,10 @@ var rules = map[string]rule{
 	"pkg/webhook":    {own: []string{"event", "queue"}, others: []string{echo}, why: "the HTTP side"},
 	"pkg/worker":     {own: []string{"queue", "retry"}, why: "the pool"},
 	"pkg/settlement": {own: []string{"event", "queue", "billing", "pace", "retry"}, why: "one message: claim, plan, charge, close, settle"},
-	"pkg/budget":     {own: []string{"pace", "retry"}, others: []string{"golang.org/x/time/rate"}, why: "the call budget"},
+	"pkg/budget":     {own: []string{"pace", "retry"}, why: "the call budget, shared by all processes"},
 	"pkg/deadletter": {own: []string{"queue", "event", "billing", "pace"}, why: "dead letters"},
 	"pkg/ledger":     {own: []string{"queue", "event", "billing", "pace"}, why: "what the operator asks of the ledger"},
+	"pkg/diagnosis":  {own: []string{"pace"}, why: "what is wrong with an installation, and what to do"},
 
 	// Layer 2: edges. They know no use case, and one technology each.
 	"pkg/awsclient":    {others: []string{awsSDK, awsSmithy}, why: "how AWS is reached"},
@@ -78,8 +79,8 @@ var rules = map[string]rule{
 	},
 	"pkg/consumer": {
 		own: []string{
-			"awsclient", "billing", "budget", "chargebeeapi", "commandline", "config", "deadletter", "dynamostore", "ledger", "lifecycle",
-			"pace", "queue", "settlement", "sqsqueue", "telemetry", "terminal", "worker",
+			"awsclient", "billing", "budget", "chargebeeapi", "commandline", "config", "deadletter", "diagnosis", "dynamostore", "ledger",
+			"lifecycle", "pace", "queue", "settlement", "sqsqueue", "telemetry", "terminal", "worker",
 		},
 		others: []string{awsSDK, prom, zerolog, cobra},
 		why:    "wires the consumer; its commands",
@@ -89,6 +90,7 @@ var rules = map[string]rule{
 
 	// Tests and local services: never linked into a production binary.
 	"pkg/archtest":             {why: "this table"},
+	"pkg/budget/contract":      {own: []string{"budget", "pace"}, why: "what any store of the budget must do"},
 	"pkg/sandbox":              {why: "faults and transport of the stand-ins"},
 	"pkg/sandbox/awsjson":      {own: []string{"sandbox"}, why: "the AWS JSON protocol"},
 	"pkg/sandbox/sqs":          {own: []string{"sandbox", "sandbox/awsjson"}, why: "a stand-in for SQS"},

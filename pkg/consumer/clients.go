@@ -33,6 +33,17 @@ func awsConfig(ctx context.Context, settings config.Consumer, logger zerolog.Log
 	return loaded, nil
 }
 
+// connect reads the settings, of which the required keys must have a value, and how a
+// command reaches AWS.
+func (a *app) connect(ctx context.Context, required ...string) (config.Consumer, aws.Config, error) {
+	settings, logger, err := a.settings(required...)
+	if err != nil {
+		return settings, aws.Config{}, err
+	}
+	loaded, err := awsConfig(ctx, settings, logger)
+	return settings, loaded, err
+}
+
 func newStore(aws aws.Config, settings config.Consumer) *dynamostore.Store {
 	return &dynamostore.Store{
 		Client:      dynamodb.NewFromConfig(aws),

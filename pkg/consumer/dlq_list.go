@@ -20,11 +20,7 @@ func (a *app) dlqList() *cobra.Command {
 		Short: "List the dead letters with their reasons and what the ledger says about their invoices",
 		Args:  commandline.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			settings, logger, err := a.settings(config.DeadLetterURL)
-			if err != nil {
-				return err
-			}
-			aws, err := awsConfig(cmd.Context(), settings, logger)
+			settings, aws, err := a.connect(cmd.Context(), config.DeadLetterURL)
 			if err != nil {
 				return err
 			}

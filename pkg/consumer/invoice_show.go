@@ -18,11 +18,7 @@ func (a *app) invoiceShow() *cobra.Command {
 		Short: "Show what the ledger knows of an invoice, by its draft or final id",
 		Args:  commandline.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			settings, logger, err := a.settings()
-			if err != nil {
-				return err
-			}
-			aws, err := awsConfig(cmd.Context(), settings, logger)
+			settings, aws, err := a.connect(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -45,6 +45,7 @@ func (a *app) command() *cobra.Command {
 			Args:  commandline.Args(cobra.NoArgs),
 			RunE:  func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
 		},
+		a.check(),
 		group("tables", "The tables in DynamoDB", a.tablesCreate()),
 		group("invoice", "The ledger's word on invoices", a.invoiceShow()),
 		group("dlq", "The dead-letter queue", a.dlqList()),

@@ -20,11 +20,7 @@ func (a *app) tablesCreate() *cobra.Command {
 		Short: "Create the tables with their index and time to live, as far as they do not exist, and wait for them",
 		Args:  commandline.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			settings, logger, err := a.settings()
-			if err != nil {
-				return err
-			}
-			aws, err := awsConfig(cmd.Context(), settings, logger)
+			settings, aws, err := a.connect(cmd.Context())
 			if err != nil {
 				return err
 			}

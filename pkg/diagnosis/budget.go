@@ -1,0 +1,95 @@
+package diagnosis
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/billable-events/billable/pkg/pace"
+)
+
+// Share is one process's part of the budget.
+type Share struct {
+	Process        string  `json:"process"`
+	State          string  `json:"state"` // calls, waits for a share, has no work, has left
+	CallsPerMinute float64 `json:"calls_per_minute"`
+	Slots          int64   `json:"slots"` // simultaneous calls
+}
+
+// The states of a process.
+const (
+	stateCalls   = "calls"
+	stateWaits   = "waits for a share"
+	stateNoWork  = "has no work"
+	stateHasLeft = "has left"
+)
+
+// Shares lists the processes that share the budget, the largest shares first.
+func Shares(budget pace.Budget) []Share {
+	shares := []Share{}
+	for name, entry := range budget.Entries {
+		share := Share{Process: name, State: stateCalls, CallsPerMinute: perMinute(entry.Rate), Slots: entry.Slots}
+		switch {
+		case entry.Left:
+			share.State = stateHasLeft
+		case entry.Rate > 0:
+		case entry.Want > pace.ReadyWant:
+			share.State = stateWaits
+		default:
+			share.State = stateNoWork
+		}
+		shares = append(shares, share)
+	}
+	slices.SortFunc(shares, func(a, b Share) int {
+		return cmp.Or(cmp.Compare(b.CallsPerMinute, a.CallsPerMinute), strings.Compare(a.Process, b.Process))
+	})
+	return shares
+}
+
+// perMinute is a rate, thousandths of a call per second, in calls per minute.
+func perMinute(rate int64) float64 { return float64(rate) * 60 / 1000 }
+
+// Budget judges the budget of calls to Chargebee: requestsPerMinute is the setting of the
+// process that asks.
+func Budget(budget pace.Budget, requestsPerMinute int) []Finding {
+	const subject = "budget"
+	var findings []Finding
+	find := func(level Level, remedy, format string, args ...any) {
+		findings = append(findings, Finding{subject, level, fmt.Sprintf(format, args...), remedy})
+	}
+
+	granted, held, waiting := 0.0, 0, 0
+	for _, share := range Shares(budget) {
+		granted += share.CallsPerMinute
+		if share.State != stateHasLeft {
+			held++
+		}
+		if share.State == stateWaits {
+			waiting++
+		}
+	}
+	find(OK, "", "%d processes share %d calls a minute, of which %.0f are granted", held, requestsPerMinute, granted)
+
+	if hold := budget.Hold; hold != nil {
+		find(Warning, "let them go on with: consumer resume",
+			"an operator stopped all calls at %s: %s", time.Unix(hold.Since, 0).UTC().Format(time.RFC3339), hold.Reason)
+	}
+	if pause := budget.Pause; pause != nil {
+		find(Warning, "none: they go on by themselves", "no calls for %d s: %s", pause.Seconds, pause.Reason)
+	}
+	if budget.Limit < pace.FullLimit {
+		find(Warning, "lower chargebee.requests_per_minute to what others leave of the site's limit, or find out who else calls it",
+			"after a refusal %.1f %% of the limit are used; 2 %% come back every minute", float64(budget.Limit)*100/pace.FullLimit)
+	}
+	if waiting > 0 && budget.Pause == nil && budget.Hold == nil {
+		find(Warning, "run fewer consumers, or raise chargebee.requests_per_minute if the site's plan allows it",
+			"%d processes have work and no share, and receive no messages: there is one share for each 30 calls a minute", waiting)
+	}
+	if budget.Used > int64(requestsPerMinute)*pace.FullLimit {
+		find(Error, "give all consumers and commands the same chargebee.requests_per_minute",
+			"the shares together cost %d calls a minute, chargebee.requests_per_minute is %d here", (budget.Used+999)/1000, requestsPerMinute)
+	}
+	return findings
+}
