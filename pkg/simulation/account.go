@@ -270,9 +270,13 @@ func (a *account) checkLines(ctx context.Context) {
 	}
 }
 
-// checkCalls: no key was used for two different calls; and where nothing went wrong,
-// each invoice of n lines cost n + 1 calls and each message was handled once.
+// checkCalls: never were there more than the budget; no key was used for two different
+// calls; and where nothing went wrong, each invoice of n lines cost n + 1 calls and each
+// message was handled once.
 func (a *account) checkCalls() {
+	if most, began := a.sent.most(); most > a.plan.consumer.Chargebee.RequestsPerMinute {
+		a.faultf("%d calls left in the 60 s from %s on, the budget is %d", most, began.Sub(a.timeline.began), a.plan.consumer.Chargebee.RequestsPerMinute)
+	}
 	calls := a.site.Calls()
 	for _, call := range calls {
 		if call.Status == http.StatusUnprocessableEntity {

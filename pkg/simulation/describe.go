@@ -73,6 +73,9 @@ const itemPrice = "item_price[item_price_id]"
 // describeHTTP names a call to Chargebee, or from there.
 func describeHTTP(request *http.Request, body []byte) string {
 	name := request.Method + " " + strings.TrimPrefix(request.URL.Path, "/api/v2")
+	if since := request.URL.Query().Get("updated_at[after]"); since != "" { // tells two lists at the same instant apart
+		name += " since " + since
+	}
 	if form, err := url.ParseQuery(string(body)); err == nil && form.Has("description") {
 		name += " " + form.Get("description")
 	} else if form.Has(itemPrice) {

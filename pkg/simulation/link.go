@@ -81,6 +81,9 @@ func (l link) draw(call string) fate {
 			f.stillBefore = still
 		}
 	}
+	if strings.HasPrefix(call, "SendMessageBatch "+deadLetterName) && chance(random, trouble.unburied) {
+		f.refused = true
+	}
 	return f
 }
 
@@ -89,6 +92,9 @@ func (l link) RoundTrip(request *http.Request) (*http.Response, error) {
 	body, err := readBody(request)
 	if err != nil {
 		return nil, err
+	}
+	if l.service == site && l.from.frail {
+		l.from.world.sent.note()
 	}
 	call := describe(request, body)
 	poll := strings.HasPrefix(call, "ReceiveMessage ")

@@ -35,10 +35,12 @@ type plan struct {
 	trouble      trouble
 
 	consumers, receivers int
+	perMinute            int // calls to the site
 	renewals             []renewal
 	events               map[string]int // to be written, by subscription
 	writing              time.Duration  // how long producers write
 	codes                int            // charge codes
+	selling              bool           // they are of the catalog, whoever's turn it is
 	charges              config.Charges // what they are at Chargebee, for pods that know it
 	badEvents            bool           // some cannot be billed at first
 	persons              int            // how often a person acts at Chargebee
@@ -63,6 +65,7 @@ type way struct{ least, most time.Duration }
 type trouble struct {
 	refused, lost, silent float64 // on the network
 	crash, still          float64 // of the pod that calls
+	unburied              float64 // the dead-letter queue cannot be reached
 
 	tables, queues, site, webhooks sandbox.Rates // in the services
 
@@ -101,6 +104,9 @@ var (
 	}
 )
 
+// shortBudgets are calls per minute that make consumers wait.
+var shortBudgets = []int{60, 40, 20}
+
 // newPlan draws the plan of a seed.
 func newPlan(seed uint64) (plan, error) {
 	random := dice(seed).of("plan")
@@ -123,11 +129,11 @@ func newPlan(seed uint64) (plan, error) {
 		scaled:      coin(random),
 		acts:        []string{closeDraft, deleteDraft, editLine, removeLine, addLine},
 		maxAttempts: []int{3, 10, 10}[random.IntN(3)],
+		perMinute:   3500,
 	}
 	times := short
-	perMinute := 3500
 	if random.IntN(6) == 0 {
-		perMinute = 120
+		p.perMinute = shortBudgets[dice(seed).of("per minute").IntN(len(shortBudgets))]
 	}
 
 	subscriptions := 1 + random.IntN(3)
@@ -159,14 +165,14 @@ func newPlan(seed uint64) (plan, error) {
 			}
 		}
 	}
-	if turn := seed / uint64(len(profiles)); (turn+seed)%3 == 2 {
+	if turn := seed / uint64(len(profiles)); p.selling || (turn+seed)%3 == 2 {
 		p.sell(dice(seed).of("catalog"))
 	}
 	p.longestStill = times.window + times.lateBound
-	return p, p.load(times, perMinute, 1+random.IntN(5))
+	return p, p.load(times, 1+random.IntN(5))
 }
 
-// sell lets charge codes be of the catalog, every third time that it is a profile's turn.
+// sell lets charge codes be of the catalog, at least every third time that it is a profile's turn.
 // It draws from dice of its own: all other histories go as they would without it.
 func (p *plan) sell(random *rand.Rand) {
 	p.profile += withCatalog
@@ -194,14 +200,14 @@ func (p *plan) itemPrices() []string {
 }
 
 // load reads the settings the way the binaries do, with all that is checked there.
-func (p *plan) load(times timing, perMinute, concurrency int) (err error) {
+func (p *plan) load(times timing, concurrency int) (err error) {
 	variable := func(name string, value any) string { return fmt.Sprintf("BILLABLE_%s=%v", name, value) }
 	p.consumer, _, err = config.LoadConsumer(config.Source{Environ: []string{
 		variable("QUEUE_URL", queueURL),
 		variable("QUEUE_DEAD_LETTER_URL", deadLetterURL),
 		variable("CHARGEBEE_BASE_URL", "http://chargebee.local"),
 		variable("CHARGEBEE_API_KEY", apiKey),
-		variable("CHARGEBEE_REQUESTS_PER_MINUTE", perMinute),
+		variable("CHARGEBEE_REQUESTS_PER_MINUTE", p.perMinute),
 		variable("CHARGEBEE_CALL_TIMEOUT", times.callTimeout),
 		variable("CHARGEBEE_LATE_BOUND", times.lateBound),
 		variable("CHARGEBEE_IDEMPOTENCY_WINDOW", times.window),

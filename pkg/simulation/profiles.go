@@ -53,7 +53,7 @@ var profiles = []profile{
 	}},
 	{"lost replies", func(random *rand.Rand, p *plan, times *timing) {
 		p.trouble.site.LoseReply = 0.2 + 0.3*random.Float64()
-		p.trouble.site.LagRate, p.trouble.site.MaxLag = 0.3, times.lateBound
+		p.trouble.site.LagRate, p.trouble.site.MaxLag = 0.7, times.lateBound
 		p.trouble.tables.LoseReply = 0.15 * random.Float64()
 		p.trouble.queues.LoseReply = 0.2 * random.Float64()
 		p.trouble.webhooks.LoseReply = 0.2
@@ -95,7 +95,8 @@ var profiles = []profile{
 			kinds: outage{sandbox.ApplyLate, sandbox.Throttle, sandbox.Throttle, sandbox.Throttle, sandbox.Throttle, sandbox.Throttle},
 			locks: true,
 		}}
-		p.persons, p.acts = random.IntN(6), []string{editLine, editLine, closeDraft}
+		p.persons, p.acts = 3+random.IntN(6), []string{editLine, editLine, editLine, closeDraft}
+		p.selling = coin(random)
 		aLineEach(random, p, 20*time.Second)
 	}},
 	{"down at the wrong moment", func(random *rand.Rand, p *plan, times *timing) {
@@ -107,6 +108,13 @@ var profiles = []profile{
 		p.consumers, p.downtime = 1, 2*times.window
 		aLineEach(random, p, p.chaos/2)
 	}},
+	{"refused after a late effect", func(random *rand.Rand, p *plan, times *timing) {
+		// What is sent once more is refused for good, while the first may still come.
+		late(p, times, 0)
+		p.chaos = 3 * times.window
+		p.trouble.outages = map[string]down{site: {to: 2 * times.window, kinds: outage{sandbox.ApplyLate, sandbox.Refuse}, readable: true}}
+		aLineEach(random, p, times.window)
+	}},
 	{"AWS in trouble", func(random *rand.Rand, p *plan, _ *timing) {
 		rates := sandbox.Rates{Throttle: 0.1, Refuse: 0.05, LoseReply: 0.05, Partial: 0.4, Duplicate: 0.1, CutBody: 0.02}
 		p.trouble.tables, p.trouble.queues = rates, rates
@@ -114,7 +122,10 @@ var profiles = []profile{
 		outageOf(random, p, []string{tables, queues}[random.IntN(2)], time.Minute, outage{sandbox.Refuse, sandbox.Throttle, sandbox.LoseReply})
 	}},
 	{"a person", func(random *rand.Rand, p *plan, times *timing) {
-		p.persons = 1 + random.IntN(4)
+		p.persons = 3 + random.IntN(5)
+		if coin(random) { // whoever changes the only line does it right before the close
+			p.codes, p.acts = 1, []string{editLine, removeLine}
+		}
 		if random.IntN(3) == 0 {
 			p.autoClose = between(random, 5*time.Second, p.chaos)
 		}
@@ -150,6 +161,7 @@ var profiles = []profile{
 		p.indexLag = 5 * time.Second
 		p.trouble.tables.LagRate, p.trouble.tables.MaxLag = 0.5, 4*time.Second
 		p.operators, p.eager = 1, true
+		p.trouble.unburied = []float64{0, 0.9, 0.95}[random.IntN(3)]
 		p.codes = 1
 		p.writing = p.chaos
 		atLeastEvents(p, 20)
@@ -171,6 +183,18 @@ var profiles = []profile{
 		p.codes = 4
 		atLeastEvents(p, 8)
 		p.drains = true
+	}},
+	{"a short budget", func(random *rand.Rand, p *plan, _ *timing) {
+		// There is work at once for several times what all pods may call in a minute.
+		p.perMinute = shortBudgets[random.IntN(len(shortBudgets))]
+		p.consumers, p.scaled = 2+random.IntN(3), false
+		p.trouble.crash = 0.01 * float64(random.IntN(3))
+		p.trouble.still = 0.005 * float64(random.IntN(3))
+		p.trouble.tables.LoseReply = 0.05 * random.Float64()
+		p.drains = coin(random)
+		aLineEach(random, p, 20*time.Second)
+		p.codes = 5
+		atLeastEvents(p, 12)
 	}},
 	{"everything", func(random *rand.Rand, p *plan, times *timing) {
 		everything(p, 0.5+random.Float64())

@@ -191,4 +191,22 @@ var saboteurs = []saboteur{
 		"	if failure, ok := asFailure(err); ok {\n		return h.fail(ctx, addingAgain, failure)\n",
 		"	if failure, ok := asFailure(err); ok {\n		if SABOTAGED && failure.Kind == billing.Limited {\n			h.added = line + 1\n			return h.note(ctx)\n		}\n		return h.fail(ctx, addingAgain, failure)\n",
 	}}},
+	{"a budget of its own for every pod", "Chargebee counts the calls of all", []edit{{
+		"budget/share.go",
+		"	members := l.members(budget)\n",
+		"	if SABOTAGED {\n		return share{true, l.rateFor(l.capacity(budget.Limit)), int64(l.MaxConcurrent)}\n	}\n	members := l.members(budget)\n",
+	}, {
+		"budget/share.go",
+		"func (l Limits) most(limit int64) pace.Sums {\n",
+		"func (l Limits) most(limit int64) pace.Sums {\n	if SABOTAGED {\n		return pace.Sums{Cost: 1 << 40, Slots: 1 << 20}\n	}\n",
+	}, {
+		"budget/lease.go",
+		"	rate := min(share.rate, limits.rateFor(",
+		"	if SABOTAGED {\n		view = &pace.Budget{Limit: view.Limit}\n	}\n	rate := min(share.rate, limits.rateFor(",
+	}}},
+	{"leases of calls in blocks", "a block may be called all at once, and the next one right after it", []edit{{
+		"budget/pacer.go",
+		"	passed := now.Sub(p.filled)\n",
+		"	passed := now.Sub(p.filled)\n	if SABOTAGED && p.grant.Rate > 0 && p.level < whole {\n		p.level += 60 * p.grant.Rate * int64(time.Second)\n		return\n	}\n",
+	}}},
 }

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -17,10 +18,16 @@ import (
 var (
 	seed    = flag.Uint64("seed", 0, "the seed that TestSeed replays, with its timeline")
 	first   = flag.Uint64("first", 1, "the first seed of TestHistories")
-	replays = flag.Uint64("replays", 18, "how many seeds TestReplay tries")
-	seeds   = flag.Uint64("seeds", 72, "how many seeds TestHistories tries")
-	hunted  = flag.Uint64("hunted", 216, "how many seeds TestSaboteurs tries, without the race detector")
+	replays = flag.Uint64("replays", 20, "how many seeds TestReplay tries")
+	seeds   = flag.Uint64("seeds", 60, "how many seeds TestHistories tries")
+	hunted  = flag.Uint64("hunted", 220, "how many seeds TestSaboteurs tries, without the race detector")
 )
+
+// TestMain has garbage lie a little longer: histories make much of it, and keep little.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	os.Exit(m.Run())
+}
 
 // run lets the history of a seed happen. Histories run one after the other: the
 // randomness that the product draws is set for the whole process.

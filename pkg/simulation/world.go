@@ -52,6 +52,7 @@ type world struct {
 	pods   sync.WaitGroup // who are stopped
 	books  *books
 	faults faultLog
+	sent   sendings
 }
 
 // newWorld makes the services, with their tables and queues.
