@@ -58,6 +58,10 @@ bench: ## Run the benchmarks of all packages.
 bench-consumer: build ## Measure consumers, into bench/: make bench-consumer QUICK=1 PROFILE=1.
 	go run ./scripts/bench consumer $(if $(QUICK),--quick) $(if $(PROFILE),--profile .bench/consumer)
 
+.PHONY: bench-budget
+bench-budget: build ## Measure how consumers share a budget, into bench/budget.md: make bench-budget QUICK=1.
+	go run ./scripts/bench budget $(if $(QUICK),--quick)
+
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for a few seconds.
 	@set -e; grep -rlE '^func Fuzz' --include='*_test.go' pkg | while read -r file; do \

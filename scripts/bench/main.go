@@ -2,6 +2,7 @@
 // loopback, and records what it measured.
 //
 //	bench consumer [--quick] [--profile]    invoices per second, CPU and calls per invoice
+//	bench budget [--quick]                  how much of a site's budget consumers use together
 package main
 
 import (
@@ -40,15 +41,17 @@ func main() {
 
 func run(ctx context.Context, args []string, std streams) error {
 	if len(args) == 0 {
-		return usageError(std, "say what to measure: consumer")
+		return usageError(std, "say what to measure: consumer or budget")
 	}
 	switch name, args := args[0], args[1:]; name {
 	case "consumer":
 		return benchConsumer(ctx, args, std)
+	case "budget":
+		return benchBudget(ctx, args, std)
 	case scenarioCommand:
 		return serveScenario(ctx, std)
 	default:
-		return usageError(std, fmt.Sprintf("%q is nothing to measure: consumer is", name))
+		return usageError(std, fmt.Sprintf("%q is nothing to measure: consumer and budget are", name))
 	}
 }
 

@@ -116,7 +116,7 @@ func (s scenario) start(ctx context.Context, world *testbed.World, watch *watch)
 		}
 		consumer, err := testbed.Start(testbed.Command{Binary: s.consumer(), Admin: admin, Env: append(world.ConsumerEnvironment(),
 			fmt.Sprintf("BILLABLE_WORKER_CONCURRENCY=%d", s.Concurrency),
-			fmt.Sprintf("BILLABLE_CHARGEBEE_MAX_CONCURRENT=%d", s.Concurrency),
+			fmt.Sprintf("BILLABLE_CHARGEBEE_MAX_CONCURRENT=%d", s.Concurrency*s.Consumers),
 			"BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=1000000000", // no limit: a permit is always at hand
 			fmt.Sprintf("BILLABLE_ADMIN_PPROF=%t", s.Profile != ""),
 		)})

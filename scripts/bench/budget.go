@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// budgetOptions is how the shared budget is measured.
+type budgetOptions struct {
+	binaries string
+	reports  string
+	quick    bool
+}
+
+// benchBudget has fleets of consumers share a site's budget, with all the work that they
+// can do, and prints and records how much of it they used.
+func benchBudget(ctx context.Context, args []string, std streams) error {
+	var o budgetOptions
+	flags := flag.NewFlagSet("budget", flag.ContinueOnError)
+	flags.SetOutput(std.err)
+	flags.StringVar(&o.binaries, "binaries", "bin", "directory of the binaries")
+	flags.StringVar(&o.reports, "reports", "bench", "directory of the report")
+	flags.BoolVar(&o.quick, "quick", false, "a minute of each, which is not recorded")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return err
+	case err != nil, flags.NArg() > 0:
+		return errUsage
+	}
+	sections := []section{{
+		title:  "Consumers that share a budget",
+		text:   "Real consumers with endless work, against a site that refuses what is above its limit. A row is one stretch of time; its use is what arrived at Chargebee, refused calls too.",
+		header: []string{"fleet", "site, calls/min", "when", "calls/min", "used", "least minute", "most in 60 s", "429s", "of calls"},
+		left:   3,
+	}}
+	for _, fleet := range fleets(o.quick) {
+		rows, err := fleet.run(ctx, o.binaries, std.err)
+		if err != nil {
+			return fmt.Errorf("%s: %w", fleet.name, err)
+		}
+		sections[0].rows = append(sections[0].rows, rows...)
+	}
+	m := measured{run: recordedRun{Date: time.Now().UTC().Format(time.RFC3339), Commit: commit(ctx)}}
+	var err error
+	if m.run.Machine, err = thisMachine(); err != nil {
+		return err
+	}
+	if m.run.Load, err = load(); err != nil {
+		return err
+	}
+	if err := m.print(std.out, sections); err != nil || o.quick {
+		return err
+	}
+	return keep(filepath.Join(o.reports, "budget.md"), []byte(budgetPage(m, sections)))
+}
+
+func budgetPage(m measured, sections []section) string {
+	var page strings.Builder
+	_, _ = fmt.Fprintf(&page, "# How consumers share a budget\n\nMeasured by `make bench-budget`, which wrote this page.\n\n%s.\n\n", m.circumstances())
+	for _, section := range sections {
+		_, _ = io.WriteString(&page, section.markdown())
+	}
+	_, _ = io.WriteString(&page, `
+What to expect: at a rate r an entry costs (60.5 s + jitter) · r + 2 calls, with a jitter of 1 s. n
+consumers of a site with b calls a minute so use at most (b − 2n) / b · 60 / 61.5 of it: 96.3 % of 600
+with four. Of ten consumers at 150 a minute five have a share (one for each 30 calls), and what they cost
+by themselves makes 91 % the most. A neighbour that the fleet does not know of costs one pause of about a
+minute's refusals, and then 40 % of the limit, of which 2 % come back every minute: it is adapted to, not
+fought.
+`)
+	return page.String()
+}
