@@ -6,17 +6,24 @@ import (
 	"strings"
 )
 
-// collectAt is how much the heap may grow until it is collected, in percent of what is
-// in use.
-const collectAt = 400
+// Memory is how much memory a process may use in order to spend less CPU on collecting
+// garbage. A server whose every request leaves much garbage and keeps nothing has a few
+// megabytes in use; with Go's defaults it would spend a fifth of its CPU on collecting.
+// https://go.dev/doc/gc-guide
+type Memory struct {
+	Growth int   // of the heap until it is collected, in percent of what is in use
+	Limit  int64 // bytes above which it is collected more often; 0: none
+}
 
-// CollectLess lets the heap grow to five times what is in use instead of twice. A
-// server whose every request leaves much garbage and keeps nothing has a few megabytes
-// in use, and would spend a fifth of its CPU on collecting. GOGC in the environment
-// goes first; GOMEMLIMIT works beside it. https://go.dev/doc/gc-guide
-func CollectLess(environ []string) {
-	set := func(variable string) bool { return strings.HasPrefix(variable, "GOGC=") }
-	if !slices.ContainsFunc(environ, set) {
-		debug.SetGCPercent(collectAt)
+// Set makes it so, as far as GOGC and GOMEMLIMIT in the environment do not say otherwise.
+func (m Memory) Set(environ []string) {
+	given := func(name string) bool {
+		return slices.ContainsFunc(environ, func(variable string) bool { return strings.HasPrefix(variable, name+"=") })
+	}
+	if !given("GOGC") {
+		debug.SetGCPercent(m.Growth)
+	}
+	if !given("GOMEMLIMIT") && m.Limit > 0 {
+		debug.SetMemoryLimit(m.Limit)
 	}
 }

@@ -9,8 +9,13 @@ import (
 
 	"github.com/billable-events/billable/pkg/commandline"
 	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/lifecycle"
 	"github.com/billable-events/billable/pkg/telemetry"
 )
+
+// memory fits a container of 256 MiB. The limit is soft: more bodies in flight than that,
+// see http.max_in_flight_bytes, cost CPU instead.
+var memory = lifecycle.Memory{Growth: 800, Limit: 220 << 20}
 
 // Main runs the receiver until ctx ends, and returns the exit code.
 func Main(ctx context.Context, process commandline.Process) int {
@@ -50,5 +55,6 @@ func run(ctx context.Context, process commandline.Process, file string) error {
 	if err != nil {
 		return commandline.UsageError{Err: err}
 	}
+	memory.Set(process.Environ)
 	return New(settings, aws, logger).Run(ctx)
 }

@@ -18,6 +18,7 @@ type metrics struct {
 	shed     prometheus.Counter
 	batches  prometheus.Histogram
 	sending  prometheus.Histogram
+	waiting  prometheus.Histogram
 	failures *prometheus.CounterVec // class
 }
 
@@ -41,6 +42,10 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 			Namespace: telemetry.Namespace, Name: "enqueue_seconds", Help: "Time of one call to SQS.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 12),
 		}),
+		waiting: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: telemetry.Namespace, Name: "enqueue_wait_seconds", Help: "Time that an event waits until the call to SQS that takes it along leaves.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 12),
+		}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: telemetry.Namespace, Name: "enqueue_failures_total", Help: "Events that an attempt could not put into the queue; what may pass is tried again.",
 		}, []string{"class"}),
@@ -48,7 +53,7 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 	for _, class := range sqsqueue.Classes() {
 		m.failures.WithLabelValues(class)
 	}
-	registry.MustRegister(m.requests, m.took, m.shed, m.batches, m.sending, m.failures)
+	registry.MustRegister(m.requests, m.took, m.shed, m.batches, m.sending, m.waiting, m.failures)
 	return m
 }
 
@@ -72,6 +77,9 @@ func (m *metrics) Sent(entries int, took time.Duration) {
 	m.batches.Observe(float64(entries))
 	m.sending.Observe(took.Seconds())
 }
+
+// Waited implements sqsqueue.SendObserver.
+func (m *metrics) Waited(took time.Duration) { m.waiting.Observe(took.Seconds()) }
 
 // Failed implements sqsqueue.SendObserver.
 func (m *metrics) Failed(class string, entries int) {

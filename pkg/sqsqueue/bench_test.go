@@ -112,7 +112,14 @@ type tally struct {
 	mu      sync.Mutex
 	batches []int
 	took    []time.Duration
+	waited  []time.Duration
 	failed  map[string]int
+}
+
+func (o *tally) Waited(took time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.waited = append(o.waited, took)
 }
 
 func (o *tally) Sent(entries int, took time.Duration) {

@@ -24,6 +24,8 @@ type groupCommit[Entry, Result any] struct {
 	commit func(batch []Entry) []outcome[Result]
 	// size is what an entry counts towards maxBytes.
 	size func(Entry) int
+	// waited, which may be nil, is told how long each entry waited for its flight.
+	waited func(time.Duration)
 
 	maxEntries int // of a batch
 	maxBytes   int // of a batch; a larger entry flies alone
@@ -46,6 +48,7 @@ type outcome[Result any] struct {
 type ticket[Entry, Result any] struct {
 	entry   Entry
 	bytes   int
+	boarded time.Time
 	outcome chan outcome[Result] // with room for the one outcome: a flight waits for no caller
 }
 
@@ -57,7 +60,7 @@ func (g *groupCommit[Entry, Result]) do(ctx context.Context, entry Entry) (Resul
 	if ctx.Err() != nil {
 		return none, context.Cause(ctx)
 	}
-	t := &ticket[Entry, Result]{entry: entry, bytes: g.size(entry), outcome: make(chan outcome[Result], 1)}
+	t := &ticket[Entry, Result]{entry: entry, bytes: g.size(entry), boarded: time.Now(), outcome: make(chan outcome[Result], 1)}
 	if err := g.board(t); err != nil {
 		return none, err
 	}
@@ -101,6 +104,9 @@ func (g *groupCommit[Entry, Result]) fly(batch []*ticket[Entry, Result]) {
 		entries := make([]Entry, len(batch))
 		for i, t := range batch {
 			entries[i] = t.entry
+			if g.waited != nil {
+				g.waited(time.Since(t.boarded))
+			}
 		}
 		outcomes := g.commit(entries)
 		for i, t := range batch {

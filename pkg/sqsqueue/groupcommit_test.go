@@ -23,6 +23,7 @@ type recorder struct {
 
 	mu      sync.Mutex
 	batches [][]int
+	waited  []time.Duration
 	flying  int
 	most    int
 }
@@ -54,6 +55,11 @@ func (r *recorder) group() *groupCommit[int, int] {
 		maxEntries: 10,
 		maxBytes:   100,
 		maxFlights: 4,
+		waited: func(took time.Duration) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.waited = append(r.waited, took)
+		},
 	}
 }
 
@@ -107,6 +113,9 @@ func TestThoseWhoComeDuringAFlightShareTheNext(t *testing.T) {
 		r.want(t, []int{1}, []int{2, 3, 4, 5, 6, 7, 8, 9})
 		if took := time.Since(started); took != 2*r.takes {
 			t.Errorf("all took %s", took)
+		}
+		if want := append([]time.Duration{0}, slices.Repeat([]time.Duration{r.takes}, 8)...); !slices.Equal(r.waited, want) {
+			t.Errorf("they waited %s, want %s", r.waited, want)
 		}
 	})
 }
