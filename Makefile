@@ -66,7 +66,7 @@ bench-budget: build ## Measure how consumers share a budget, into bench/budget.m
 fuzz: ## Fuzz every parser for a few seconds.
 	@set -e; grep -rlE '^func Fuzz' --include='*_test.go' pkg | while read -r file; do \
 		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z]+).*/\1/p' "$$file"); do \
-			go test -run '^$$' -fuzz "^$$name$$" -fuzztime 8s "./$$(dirname "$$file")"; \
+			go test -run '^$$' -fuzz "^$$name$$" -fuzztime 8s -fuzzminimizetime 10x "./$$(dirname "$$file")"; \
 		done; \
 	done
 

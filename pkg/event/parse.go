@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -93,7 +94,7 @@ func (p *parser) whole() error {
 		return errNoObject
 	}
 	p.seen = make(map[string]bool, 16)
-	if err := p.members("", p.root); err != nil {
+	if err := p.members(p.root); err != nil {
 		return err
 	}
 	if _, err := p.json.ReadToken(); !errors.Is(err, io.EOF) {
@@ -108,7 +109,7 @@ func (p *parser) whole() error {
 // result is the event that was read, if nothing that counts for its type is wrong.
 func (p *parser) result(body []byte) (Event, error) {
 	if !p.typed {
-		p.report("event_type", "is missing")
+		p.report(fieldType, "is missing")
 	}
 	if len(p.typeProblems) > 0 {
 		return Event{}, &InvalidError{p.typeProblems}
@@ -124,17 +125,18 @@ func (p *parser) result(body []byte) (Event, error) {
 }
 
 // members reads an object and calls read for each member; read returns false for
-// one that is not of interest, which is skipped then.
-func (p *parser) members(path string, read func(path, name string) (bool, error)) error {
+// one that is not of interest, which is skipped then. The name may be kept only until
+// the next token is read: most names are of no interest, and are not worth a string.
+func (p *parser) members(read func(name []byte) (bool, error)) error {
 	if _, err := p.json.ReadToken(); err != nil {
 		return err
 	}
 	for p.json.PeekKind() != '}' {
-		token, err := p.json.ReadToken()
+		name, err := p.name()
 		if err != nil {
 			return err
 		}
-		taken, err := read(path, token.String())
+		taken, err := read(name)
 		if err == nil && !taken {
 			err = p.json.SkipValue()
 		}
@@ -146,22 +148,48 @@ func (p *parser) members(path string, read func(path, name string) (bool, error)
 	return err
 }
 
-func (p *parser) root(_, name string) (bool, error) {
-	switch name {
+// name reads the name of a member.
+func (p *parser) name() ([]byte, error) {
+	quoted, err := p.json.ReadValue()
+	if err != nil || bytes.IndexByte(quoted, '\\') >= 0 {
+		unquoted, invalid := jsontext.AppendUnquote(nil, quoted)
+		return unquoted, cmp.Or(err, invalid)
+	}
+	return quoted[1 : len(quoted)-1], nil
+}
+
+// The fields that are read, by their paths.
+const (
+	fieldID             = "id"
+	fieldType           = "event_type"
+	fieldVersion        = "api_version"
+	fieldContent        = "content"
+	fieldInvoice        = "content.invoice"
+	fieldInvoiceID      = "content.invoice.id"
+	fieldCustomerID     = "content.invoice.customer_id"
+	fieldCurrencyCode   = "content.invoice.currency_code"
+	fieldStatus         = "content.invoice.status"
+	fieldSubscriptionID = "content.invoice.subscription_id"
+	fieldDate           = "content.invoice.date"
+	fieldLineItems      = "content.invoice.line_items"
+)
+
+func (p *parser) root(name []byte) (bool, error) {
+	switch string(name) {
 	case "id":
-		return true, p.text("id", &p.event.ID)
+		return true, p.text(fieldID, &p.event.ID)
 	case "event_type":
 		p.typed = true
-		return true, p.text("event_type", &p.event.Type)
+		return true, p.text(fieldType, &p.event.Type)
 	case "api_version":
 		var version string
-		err := p.text("api_version", &version)
+		err := p.text(fieldVersion, &version)
 		if err == nil && version != "" && version != apiVersion {
-			p.report("api_version", fmt.Sprintf("is not %s: set the API version of the webhook in Chargebee to %s", apiVersion, strings.ToUpper(apiVersion)))
+			p.report(fieldVersion, fmt.Sprintf("is not %s: set the API version of the webhook in Chargebee to %s", apiVersion, strings.ToUpper(apiVersion)))
 		}
 		return true, err
 	case "content":
-		return true, p.object("content", p.content)
+		return true, p.object(fieldContent, p.content)
 	case "detail":
 		if p.json.PeekKind() != '{' {
 			return false, nil
@@ -174,44 +202,43 @@ func (p *parser) root(_, name string) (bool, error) {
 	}
 }
 
-func (p *parser) content(path, name string) (bool, error) {
-	if name != "invoice" {
+func (p *parser) content(name []byte) (bool, error) {
+	if string(name) != "invoice" {
 		return false, nil
 	}
-	return true, p.object(path+".invoice", p.invoice)
+	return true, p.object(fieldInvoice, p.invoice)
 }
 
-func (p *parser) invoice(path, name string) (bool, error) {
+func (p *parser) invoice(name []byte) (bool, error) {
 	invoice := &p.event.Invoice
-	field := path + "." + name
-	switch name {
+	switch string(name) {
 	case "id":
-		return true, p.text(field, &invoice.ID)
+		return true, p.text(fieldInvoiceID, &invoice.ID)
 	case "customer_id":
-		return true, p.text(field, &invoice.CustomerID)
+		return true, p.text(fieldCustomerID, &invoice.CustomerID)
 	case "currency_code":
-		return true, p.text(field, &invoice.CurrencyCode)
+		return true, p.text(fieldCurrencyCode, &invoice.CurrencyCode)
 	case "status":
-		return true, p.text(field, &invoice.Status)
+		return true, p.text(fieldStatus, &invoice.Status)
 	case "subscription_id":
-		return true, p.text(field, &invoice.SubscriptionID)
+		return true, p.text(fieldSubscriptionID, &invoice.SubscriptionID)
 	case "date":
-		return true, p.integer(field, &invoice.Date)
+		return true, p.integer(fieldDate, &invoice.Date)
 	case "line_items":
-		return true, p.lineItems(field)
+		return true, p.lineItems(fieldLineItems)
 	default:
 		return false, nil
 	}
 }
 
 // object reads a member that must be an object.
-func (p *parser) object(field string, read func(path, name string) (bool, error)) error {
+func (p *parser) object(field string, read func(name []byte) (bool, error)) error {
 	p.once(field)
 	if p.json.PeekKind() != '{' {
 		p.report(field, "is not an object")
 		return p.json.SkipValue()
 	}
-	return p.members(field, read)
+	return p.members(read)
 }
 
 // text reads a member that must be a string and not empty.
@@ -251,7 +278,7 @@ func (p *parser) integer(field string, into *int64) error {
 }
 
 // lineItems reads the lines. What a line lacks is asked of Chargebee later, so no
-// line is wrong.
+// line is wrong but one that says the same thing twice.
 func (p *parser) lineItems(field string) error {
 	p.once(field)
 	if p.json.PeekKind() != '[' {
@@ -263,7 +290,7 @@ func (p *parser) lineItems(field string) error {
 	}
 	p.event.Invoice.LineItems = []LineItem{}
 	for p.json.PeekKind() != ']' {
-		item, err := p.lineItem()
+		item, err := p.lineItem(field, len(p.event.Invoice.LineItems))
 		if err != nil {
 			return err
 		}
@@ -273,19 +300,27 @@ func (p *parser) lineItems(field string) error {
 	return err
 }
 
-func (p *parser) lineItem() (item LineItem, err error) {
+func (p *parser) lineItem(field string, index int) (item LineItem, err error) {
 	if p.json.PeekKind() != '{' {
 		return item, p.json.SkipValue()
 	}
-	err = p.members("", func(_, name string) (bool, error) {
+	var id, subscriptionID bool // were seen
+	err = p.members(func(name []byte) (bool, error) {
 		var into *string
-		switch name {
+		var seen *bool
+		switch string(name) {
 		case "id":
-			into = &item.ID
+			into, seen = &item.ID, &id
 		case "subscription_id":
-			into = &item.SubscriptionID
+			into, seen = &item.SubscriptionID, &subscriptionID
+		default:
+			return false, nil
 		}
-		if into == nil || p.json.PeekKind() != '"' {
+		if *seen {
+			p.report(fmt.Sprintf("%s.%d.%s", field, index, name), twice)
+		}
+		*seen = true
+		if p.json.PeekKind() != '"' {
 			return false, nil
 		}
 		token, err := p.json.ReadToken()
@@ -297,18 +332,27 @@ func (p *parser) lineItem() (item LineItem, err error) {
 	return item, err
 }
 
-// once reports a field that stands twice: readers of JSON disagree on which counts.
+// twice is wrong with a field because readers of JSON disagree on which one counts.
+const twice = "stands more than once"
+
+// once reports a field that stands twice.
 func (p *parser) once(field string) {
 	if p.seen[field] {
-		p.report(field, "stands more than once")
+		p.report(field, twice)
 	}
 	p.seen[field] = true
 }
 
+// maxProblems is how many problems of an event are told, far more than an honest one
+// has: fields that stand a hundred thousand times make no answer of megabytes.
+const maxProblems = 32
+
 func (p *parser) report(field, problem string) {
 	reported := Problem{Field: field, Problem: problem}
-	p.problems = append(p.problems, reported)
-	if field == "event_type" {
+	if len(p.problems) < maxProblems {
+		p.problems = append(p.problems, reported)
+	}
+	if field == fieldType && len(p.typeProblems) < maxProblems {
 		p.typeProblems = append(p.typeProblems, reported)
 	}
 }

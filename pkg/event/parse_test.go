@@ -97,6 +97,8 @@ func TestParseRefuses(t *testing.T) {
 		"date out of range":              {body("", strings.Replace(invoice(""), `1767225600`, `9223372036854775808`, 1)), "content.invoice.date", "not an integer"},
 		"subscription null":              {body("", strings.Replace(invoice(""), `"s"`, `null`, 1)), "content.invoice.subscription_id", "not a string"},
 		"line_items an object":           {body("", strings.Replace(invoice(""), `[]`, `{}`, 1)), "content.invoice.line_items", "not an array"},
+		"a line's id twice":              {body("", strings.Replace(invoice(""), `[]`, `[{},{"id":"a","id":"a"}]`, 1)), "content.invoice.line_items.1.id", "more than once"},
+		"a line's subscription twice":    {body("", strings.Replace(invoice(""), `[]`, `[{"subscription_id":null,"subscription_id":"a"}]`, 1)), "content.invoice.line_items.0.subscription_id", "more than once"},
 		"U+FFFF in the body":             {body("\"x\":\"\uFFFF\",", invoice("")), "", "SQS"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -130,6 +132,21 @@ func TestParseReportsEveryFieldOnce(t *testing.T) {
 	want := "content.invoice.date id api_version content.invoice.id content.invoice.customer_id content.invoice.currency_code content.invoice.status"
 	if got := strings.Join(fields, " "); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+// What is wrong a hundred thousand times is not told as often.
+func TestParseReportsNoMoreThanAPersonReads(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"fields": body(strings.Repeat(`"id":"",`, 100_000), invoice("")),
+		"types":  `{` + strings.Repeat(`"event_type":"",`, 100_000) + `"id":"x"}`,
+		"lines":  body("", strings.Replace(invoice(""), `[]`, `[`+strings.Repeat(`{"id":1,"id":1},`, 50_000)+`{}]`, 1)),
+	} {
+		_, err := event.Parse([]byte(text))
+		if invalid, ok := errors.AsType[*event.InvalidError](err); !ok || len(invalid.Problems) != 32 {
+			t.Errorf("%s: %d bytes of problems", name, len(fmt.Sprint(err)))
+		}
 	}
 }
 

@@ -34,9 +34,8 @@ func (e *InvalidError) Error() string {
 
 // required are the fields that an event of type PendingInvoiceCreated must have.
 var required = []string{
-	"id", "event_type", "api_version",
-	"content.invoice.id", "content.invoice.customer_id", "content.invoice.currency_code",
-	"content.invoice.status", "content.invoice.date",
+	fieldID, fieldType, fieldVersion,
+	fieldInvoiceID, fieldCustomerID, fieldCurrencyCode, fieldStatus, fieldDate,
 }
 
 // requireAll reports required fields that are missing, and what the queue would not
@@ -49,10 +48,10 @@ func (p *parser) requireAll(body []byte) {
 	}
 	if strings.HasPrefix(p.event.Invoice.ID, "#") {
 		// The ledger keeps its own items under such keys.
-		p.report("content.invoice.id", "begins with #, as no id of Chargebee does")
+		p.report(fieldInvoiceID, "begins with #, as no id of Chargebee does")
 	}
-	p.requireQueueable("id", p.event.ID)
-	p.requireQueueable("content.invoice.id", p.event.Invoice.ID)
+	p.requireQueueable(fieldID, p.event.ID)
+	p.requireQueueable(fieldInvoiceID, p.event.Invoice.ID)
 	// JSON allows no raw control characters; these two it does.
 	if bytes.Contains(body, []byte("\uFFFE")) || bytes.Contains(body, []byte("\uFFFF")) {
 		p.report("", "the body contains U+FFFE or U+FFFF, which SQS does not take: write it as an escape sequence")

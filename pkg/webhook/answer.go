@@ -67,7 +67,7 @@ type document struct {
 // error.
 func (h *Handler) answer(c echo.Context, success any, err error) (status int) {
 	header := c.Response().Header()
-	if h.draining.Load() {
+	if h.draining.Load() || !delimited(c.Request()) {
 		header.Set("Connection", "close")
 	}
 	if err == nil {
@@ -97,6 +97,13 @@ func (h *Handler) answer(c echo.Context, success any, err error) (status int) {
 	}
 	return refused.status
 }
+
+// delimited tells whether it is beyond doubt where the request ended. Of chunks that come
+// together with a Content-Length net/http forgets the length, and of chunks in HTTP/1.0
+// the chunks; somebody in front of the receiver may go by what it forgets, and then what
+// seems to be the next request was smuggled in.
+// https://www.rfc-editor.org/rfc/rfc9112#section-6.1-14
+func delimited(r *http.Request) bool { return r.ProtoAtLeast(1, 1) && len(r.TransferEncoding) == 0 }
 
 // refusalOf makes a refusal of any error: of those that echo finds, and of a defect.
 func refusalOf(err error) *refusal {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -78,6 +80,8 @@ func (h *Handler) readBody(c echo.Context, deadline time.Time, into *bytes.Buffe
 			return held, nil
 		case isTooLarge(err):
 			return held, h.refuseSize()
+		case !isPassing(err):
+			return held, &refusal{status: http.StatusBadRequest, detail: "the transfer encoding of the body is malformed", cause: err}
 		default: // too slow, or the client has gone
 			return held, &refusal{status: http.StatusServiceUnavailable, detail: "the body did not arrive in time", cause: err}
 		}
@@ -93,6 +97,13 @@ func readUntil(c echo.Context, deadline time.Time) {
 func isTooLarge(err error) bool {
 	_, ok := errors.AsType[*http.MaxBytesError](err)
 	return ok
+}
+
+// isPassing tells whether the body may arrive another time: it, or the connection, ended
+// too early. What else net/http finds wrong with a body is its chunks.
+func isPassing(err error) bool {
+	_, broken := errors.AsType[net.Error](err)
+	return broken || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrClosedPipe)
 }
 
 func (h *Handler) refuseSize() error {

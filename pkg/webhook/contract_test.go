@@ -154,6 +154,29 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+// Who was let in stays in; who comes later is judged by what is used then.
+func TestCredentialsChange(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, nil)
+	r.queue.send = func(context.Context, queue.Message) (string, error) {
+		r.handler.Use([]webhook.Credentials{{Username: "chargebee", Password: "next"}})
+		return "message-1", nil
+	}
+	if got := r.post(pendingInvoice(t)); got.status != http.StatusOK {
+		t.Errorf("in flight: answered %d", got.status)
+	}
+	r.post(pendingInvoice(t)).wantProblem(t, http.StatusUnauthorized)
+	request := r.request(strings.NewReader(`{"event_type":"x"}`))
+	request.SetBasicAuth("chargebee", "next")
+	if got := r.do(request); got.status != http.StatusOK {
+		t.Errorf("the next: answered %d", got.status)
+	}
+
+	r.handler.Use(nil)
+	request.Body, _ = request.GetBody()
+	r.do(request).wantProblem(t, http.StatusUnauthorized)
+}
+
 func TestWithoutCredentials(t *testing.T) {
 	t.Parallel()
 	for anyone, status := range map[bool]int{false: 401, true: 200} {

@@ -12,7 +12,7 @@ type Credentials struct {
 	Password string
 }
 
-// guard knows who may send webhooks.
+// guard knows who may send webhooks. It is not changed: another takes its place.
 type guard struct {
 	accepted []digests
 	anyone   bool
@@ -26,8 +26,8 @@ func digestsOf(username, password string) digests {
 	return digests{sha256.Sum256([]byte(username)), sha256.Sum256([]byte(password))}
 }
 
-func newGuard(accepted []Credentials, anyone bool) guard {
-	g := guard{anyone: anyone}
+func newGuard(accepted []Credentials, anyone bool) *guard {
+	g := &guard{anyone: anyone}
 	for _, credentials := range accepted {
 		g.accepted = append(g.accepted, digestsOf(credentials.Username, credentials.Password))
 	}
@@ -36,7 +36,7 @@ func newGuard(accepted []Credentials, anyone bool) guard {
 
 // admits compares with all that is accepted, to the end: how long it takes says
 // nothing about which part was wrong.
-func (g guard) admits(r *http.Request) bool {
+func (g *guard) admits(r *http.Request) bool {
 	if g.anyone {
 		return true
 	}

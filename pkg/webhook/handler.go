@@ -27,8 +27,8 @@ type Config struct {
 	Observer Observer
 	Now      func() time.Time // the clock of received_at
 
-	// Credentials are the sets that are accepted; without any no request is. Anyone
-	// lets everybody in.
+	// Credentials are the sets that are accepted until Use gives others; without any no
+	// request is. Anyone lets everybody in.
 	Credentials []Credentials
 	Anyone      bool
 
@@ -41,7 +41,7 @@ type Config struct {
 // Handler answers webhooks. It is safe for concurrent use.
 type Handler struct {
 	config   Config
-	guard    guard
+	guard    atomic.Pointer[guard]
 	requests allowance
 	bytes    allowance
 	buffers  sync.Pool // of *bytes.Buffer
@@ -54,12 +54,12 @@ type Handler struct {
 func NewHandler(config Config) *Handler {
 	h := &Handler{
 		config:   config,
-		guard:    newGuard(config.Credentials, config.Anyone),
 		requests: allowance{limit: int64(config.MaxInFlight)},
 		bytes:    allowance{limit: config.MaxInFlightBytes},
 		buffers:  sync.Pool{New: func() any { return new(bytes.Buffer) }},
 		echo:     echo.New(),
 	}
+	h.Use(config.Credentials)
 	h.echo.POST(Path, h.handle(h.receive))
 	// Echo answers OPTIONS with success by itself.
 	h.echo.OPTIONS(Path, h.handle(wrongMethod))
@@ -71,6 +71,12 @@ func NewHandler(config Config) *Handler {
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.echo.ServeHTTP(w, r) }
+
+// Use makes these the sets of credentials that are accepted, in place of those before.
+// Requests that are in flight were let in by those.
+func (h *Handler) Use(credentials []Credentials) {
+	h.guard.Store(newGuard(credentials, h.config.Anyone))
+}
 
 // InFlight is how many webhooks are worked on.
 func (h *Handler) InFlight() int64 { return h.requests.used.Load() }
@@ -144,7 +150,7 @@ func (h *Handler) receive(c echo.Context, report *Report) (any, error) {
 	defer h.requests.give(1)
 
 	request := c.Request()
-	if !h.guard.admits(request) {
+	if !h.guard.Load().admits(request) {
 		return nil, refuseCredentials
 	}
 	if err := checkContent(request.Header); err != nil {

@@ -241,15 +241,11 @@ func TestBytesInFlightAreBounded(t *testing.T) {
 	if got := r.post(padded(maxBody)); got.status != 200 {
 		t.Errorf("what just fits is answered %d", got.status)
 	}
-	arriving := r.raw(head + fmt.Sprintf("Content-Length: %d\r\n\r\n", maxBody-100)) // its bytes count before they come
-	for {
-		// until it has been let in
-		got := r.post(padded(101))
-		if got.status == 503 {
-			got.wantProblem(t, 503)
-			break
-		}
+	arriving := r.raw(head + fmt.Sprintf("Content-Length: %d\r\nExpect: 100-continue\r\n\r\n", maxBody-100))
+	if got := r.read(arriving); got.status != http.StatusContinue { // its bytes count before they come
+		t.Fatalf("answered %d", got.status)
 	}
+	r.post(padded(101)).wantProblem(t, 503)
 	chunked := r.do(r.request(struct{ io.Reader }{strings.NewReader(padded(1000))}))
 	chunked.wantProblem(t, 503)
 	if _, err := io.WriteString(arriving, padded(maxBody-100)); err != nil {

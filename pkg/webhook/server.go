@@ -32,6 +32,12 @@ func (s *Server) Start(ctx context.Context, addr string, failed chan<- error) (n
 	if err != nil {
 		return nil, err
 	}
+	s.Serve(listener, failed)
+	return listener.Addr(), nil
+}
+
+// Serve serves on the listener until Stop, and returns at once.
+func (s *Server) Serve(listener net.Listener, failed chan<- error) {
 	timeout := s.Handler.config.RequestTimeout
 	s.server = &http.Server{
 		Handler:                      s.Handler,
@@ -48,7 +54,6 @@ func (s *Server) Start(ctx context.Context, addr string, failed chan<- error) (n
 			failed <- fmt.Errorf("webhook listener: %w", err)
 		}
 	}()
-	return listener.Addr(), nil
 }
 
 // StopLimit is the longest that Stop takes if nothing goes wrong.
