@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func TestExamplesShowTheDefaults(t *testing.T) {
 	}
 	want := config.DefaultReceiver()
 	want.Queue.URL, want.Auth.Username, want.Auth.Password = "http://q/1/w", "u", "a:b"
-	if receiver != want {
+	if !reflect.DeepEqual(receiver, want) {
 		t.Errorf("configs/receiver.yaml: got %+v, want %+v", receiver, want)
 	}
 	consumer, warnings, err := config.LoadConsumer(config.Source{File: filepath.Join(configs, "consumer.yaml")})
@@ -98,6 +99,75 @@ func TestSecrets(t *testing.T) {
 	_, _, err = config.LoadReceiver(config.Source{Environ: append(environ, "BILLABLE_AUTH_PASSWORD=other")})
 	wantFaults(t, err, "auth.password")
 	_, _, err = config.LoadReceiver(config.Source{Environ: []string{"BILLABLE_QUEUE_URL=u", "BILLABLE_AUTH_USERNAME=u", "BILLABLE_AUTH_PASSWORD_FILE=/nowhere"}})
+	wantFaults(t, err, "auth.password_file")
+}
+
+func TestCredentialsAreReadAgain(t *testing.T) {
+	t.Parallel()
+	username, password, previous := write(t, "u"), write(t, "first\n"), write(t, "zeroth")
+	settings, _, err := config.LoadReceiver(config.Source{
+		File:    write(t, "queue:\n  url: http://q/1/w\nauth:\n  username_file: "+username+"\n  previous_username: p\n  previous_password_file: "+previous+"\n"),
+		Environ: []string{"BILLABLE_AUTH_PASSWORD_FILE=" + password},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	auth := settings.Auth
+	if !auth.FromFiles() {
+		t.Error("files are not noticed")
+	}
+	for _, step := range []struct {
+		file, content string
+		want          [4]config.Secret
+		keys          []string
+	}{
+		{password, "first", [4]config.Secret{"u", "first", "p", "zeroth"}, nil},
+		{password, "second\r\n", [4]config.Secret{"u", "second", "p", "zeroth"}, nil},
+		{previous, "fi:rst", [4]config.Secret{"u", "second", "p", "fi:rst"}, nil},
+		{username, "v", [4]config.Secret{"v", "second", "p", "fi:rst"}, nil},
+		{password, "", [4]config.Secret{}, []string{"auth.password_file"}},
+		{previous, "\n", [4]config.Secret{}, []string{"auth.password_file", "auth.previous_password_file"}},
+		{username, "v:w", [4]config.Secret{}, []string{"auth.password_file", "auth.previous_password_file", "auth.username"}},
+		{username, "w", [4]config.Secret{}, []string{"auth.password_file", "auth.previous_password_file"}},
+		{previous, "x", [4]config.Secret{}, []string{"auth.password_file"}},
+		{password, "third", [4]config.Secret{"w", "third", "p", "x"}, nil},
+	} {
+		if err := os.WriteFile(step.file, []byte(step.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := auth.Reread()
+		wantFaults(t, err, step.keys...)
+		if err == nil && [4]config.Secret{got.Username, got.Password, got.PreviousUsername, got.PreviousPassword} != step.want {
+			t.Errorf("after %q: got %q", step.content, got.Password.Reveal())
+		}
+		if err != nil && strings.Contains(err.Error(), "third") {
+			t.Errorf("the secret is told: %v", err)
+		}
+	}
+	if err := os.Remove(password); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := auth.Reread(); err == nil {
+		t.Error("a file that is gone is no fault")
+	}
+}
+
+func TestCredentialsThatAreNoFiles(t *testing.T) {
+	t.Parallel()
+	for name, environ := range map[string][]string{
+		"plain":    {"BILLABLE_AUTH_USERNAME=u", "BILLABLE_AUTH_PASSWORD=p"},
+		"disabled": {"BILLABLE_AUTH_USERNAME=u", "BILLABLE_AUTH_PASSWORD_FILE=" + write(t, "p"), "BILLABLE_AUTH_DISABLED=true"},
+	} {
+		settings, _, err := config.LoadReceiver(config.Source{Environ: append(environ, "BILLABLE_QUEUE_URL=u")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if settings.Auth.FromFiles() {
+			t.Errorf("%s: there is nothing to read again", name)
+		}
+	}
+	empty := append(slices.Clone(required[:2]), "BILLABLE_AUTH_PASSWORD_FILE="+write(t, "\n"))
+	_, _, err := config.LoadReceiver(config.Source{Environ: empty})
 	wantFaults(t, err, "auth.password_file")
 }
 

@@ -116,11 +116,11 @@ func DefaultConsumer() Consumer {
 // *Error reports every fault; a required key without a value is one.
 func LoadConsumer(source Source, required ...string) (Consumer, []string, error) {
 	settings := DefaultConsumer()
-	warnings, loading, err := load(source, &settings)
+	loaded, err := load(source, &settings)
 	if err != nil {
-		return settings, warnings, err
+		return settings, nil, err
 	}
-	return settings, warnings, finish(loading, settings.validate(required))
+	return settings, loaded.warnings, finish(loaded.faults, settings.validate(required))
 }
 
 // siteName is what can be a part of a host name: the SDK panics over anything else.

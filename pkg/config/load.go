@@ -49,36 +49,56 @@ func (e *Error) Error() string {
 	return "settings: " + strings.Join(lines, "; ")
 }
 
+// loaded is what load has to say.
+type loaded struct {
+	warnings []string
+	faults   []Fault     // that kept a value from being read
+	files    secretFiles // of the secrets that were given as files
+}
+
 // load puts what the source says into settings, a pointer to a struct that holds
-// the defaults. It returns warnings, and faults that kept a value from being read.
-func load(source Source, settings any) (warnings []string, faults []Fault, err error) {
+// the defaults.
+func load(source Source, settings any) (result loaded, err error) {
 	fields, sections := fieldsOf(reflect.ValueOf(settings).Elem(), "")
 	file := koanf.New(".")
 	if source.File != "" {
 		content, err := os.ReadFile(source.File)
 		if err != nil {
-			return nil, nil, fmt.Errorf("settings: %w", err)
+			return loaded{}, fmt.Errorf("settings: %w", err)
 		}
 		if err := file.Load(rawbytes.Provider(content), yaml.Parser()); err != nil {
-			return nil, nil, fmt.Errorf("settings: %s: %w", source.File, err)
+			return loaded{}, fmt.Errorf("settings: %s: %w", source.File, err)
 		}
-		if faults, err = readSections(file, content, sections); err != nil {
-			return nil, nil, fmt.Errorf("settings: %s: %w", source.File, err)
+		if result.faults, err = readSections(file, content, sections); err != nil {
+			return loaded{}, fmt.Errorf("settings: %s: %w", source.File, err)
 		}
 	}
-	faults = append(unknownKeys(file, fields), faults...)
+	result.faults = append(unknownKeys(file, fields), result.faults...)
 
-	environment, warnings := readEnvironment(source.Environ, fields)
+	var environment map[string]any
+	environment, result.warnings = readEnvironment(source.Environ, fields)
 	values := koanf.New(".")
 	if err := errors.Join(values.Merge(file), values.Load(confmap.Provider(environment, "."), nil)); err != nil {
-		return nil, nil, fmt.Errorf("settings: %w", err)
+		return loaded{}, fmt.Errorf("settings: %w", err)
 	}
 	for _, field := range fields {
-		if fault := field.read(values, file, environment); fault != nil {
-			faults = append(faults, *fault)
+		path, fault := field.secretFile(file, environment)
+		switch {
+		case fault != nil:
+		case path != "":
+			if result.files == nil {
+				result.files = secretFiles{}
+			}
+			result.files[field.key] = path
+			fault = field.readSecret(path)
+		default:
+			fault = field.read(values)
+		}
+		if fault != nil {
+			result.faults = append(result.faults, *fault)
 		}
 	}
-	return warnings, faults, nil
+	return result, nil
 }
 
 // field is one setting: a leaf of the settings' struct.
@@ -100,7 +120,11 @@ type section interface {
 func fieldsOf(of reflect.Value, prefix string) (fields []field, sections map[string]section) {
 	sections = map[string]section{}
 	for i := range of.NumField() {
-		key := prefix + of.Type().Field(i).Tag.Get("key")
+		name, ok := of.Type().Field(i).Tag.Lookup("key")
+		if !ok {
+			continue // no setting
+		}
+		key := prefix + name
 		value := of.Field(i)
 		if own, ok := reflect.TypeAssert[section](value.Addr()); ok {
 			sections[key] = own
@@ -177,13 +201,7 @@ func variable(key string) string {
 }
 
 // read sets the field to what was given for it, if anything.
-func (f field) read(values, file *koanf.Koanf, environment map[string]any) *Fault {
-	if f.secret() {
-		given, fault := f.secretFromFile(file, environment)
-		if given || fault != nil {
-			return fault
-		}
-	}
+func (f field) read(values *koanf.Koanf) *Fault {
 	if !values.Exists(f.key) || values.Get(f.key) == nil {
 		return nil
 	}
@@ -194,33 +212,6 @@ func (f field) read(values, file *koanf.Koanf, environment map[string]any) *Faul
 		return &Fault{f.key, err.Error()}
 	}
 	return nil
-}
-
-// secretFromFile reads a secret that was given as a path. The environment counts
-// more than the file of settings; in each, the secret and its path exclude each
-// other.
-func (f field) secretFromFile(file *koanf.Koanf, environment map[string]any) (given bool, fault *Fault) {
-	path, inEnvironment := environment[f.key+fileSuffix].(string)
-	_, plain := environment[f.key]
-	if !inEnvironment {
-		if plain {
-			return false, nil
-		}
-		path, plain = file.String(f.key+fileSuffix), file.Exists(f.key)
-	}
-	switch {
-	case path == "":
-		return false, nil
-	case plain:
-		return true, &Fault{f.key, "it is given twice, also as " + f.key + fileSuffix}
-	}
-	content, err := os.ReadFile(path) //nolint:gosec // the operator names the file
-	if err != nil {
-		return true, &Fault{f.key + fileSuffix, err.Error()}
-	}
-	text := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
-	f.value.SetString(text)
-	return true, nil
 }
 
 func (f field) parse(text string) error {

@@ -1,9 +1,6 @@
 package config
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // MaxBodyBytes is the largest webhook body that fits an SQS message of 1 MiB
 // together with its attributes.
@@ -26,15 +23,6 @@ type HTTP struct {
 	MaxBodyBytes     Bytes         `key:"max_body_bytes"`
 	RequestTimeout   time.Duration `key:"request_timeout"` // from the first byte of the body to the answer
 	DrainPause       time.Duration `key:"drain_pause"`     // from unready to no longer accepting
-}
-
-// Auth is the credentials that webhooks must bring. Two sets can be live at once.
-type Auth struct {
-	Username         string `key:"username"`
-	Password         Secret `key:"password"`
-	PreviousUsername string `key:"previous_username"`
-	PreviousPassword Secret `key:"previous_password"`
-	Disabled         bool   `key:"disabled"`
 }
 
 // ReceiverQueue is where webhooks go.
@@ -62,11 +50,12 @@ func DefaultReceiver() Receiver {
 // *Error reports every fault.
 func LoadReceiver(source Source) (Receiver, []string, error) {
 	settings := DefaultReceiver()
-	warnings, loading, err := load(source, &settings)
+	loaded, err := load(source, &settings)
 	if err != nil {
-		return settings, warnings, err
+		return settings, nil, err
 	}
-	return settings, warnings, finish(loading, settings.validate())
+	settings.Auth.files = loaded.files
+	return settings, loaded.warnings, finish(loaded.faults, settings.validate())
 }
 
 func (r Receiver) validate() faults {
@@ -78,13 +67,7 @@ func (r Receiver) validate() faults {
 	f.positive("http.request_timeout", r.HTTP.RequestTimeout)
 	f.require(r.HTTP.DrainPause >= time.Second, "http.drain_pause", "it is below 1s: load balancers need time to notice")
 	f.missing("queue.url", r.Queue.URL)
-	if !r.Auth.Disabled {
-		f.missing("auth.username", r.Auth.Username)
-		f.missing("auth.password", r.Auth.Password.Reveal())
-	}
-	f.require(!strings.Contains(r.Auth.Username, ":"), "auth.username", "it contains a colon, which Basic authentication cannot carry")
-	f.require(!strings.Contains(r.Auth.PreviousUsername, ":"), "auth.previous_username", "it contains a colon, which Basic authentication cannot carry")
-	f.require((r.Auth.PreviousUsername == "") == (r.Auth.PreviousPassword == ""), "auth.previous_password", "auth.previous_username and auth.previous_password go together")
+	r.Auth.validate(&f)
 	f.log(r.Log)
 	return f
 }

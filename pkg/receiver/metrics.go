@@ -15,11 +15,14 @@ import (
 type metrics struct {
 	requests *prometheus.CounterVec // code, event_type
 	took     prometheus.Histogram
+	bodies   prometheus.Histogram
 	shed     prometheus.Counter
 	batches  prometheus.Histogram
 	sending  prometheus.Histogram
 	waiting  prometheus.Histogram
 	failures *prometheus.CounterVec // class
+
+	reloadFailures prometheus.Counter
 }
 
 func newMetrics(registry *prometheus.Registry) *metrics {
@@ -30,6 +33,10 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		took: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: telemetry.Namespace, Name: "webhook_request_seconds", Help: "Time from the arrival of a request to its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+		}),
+		bodies: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: telemetry.Namespace, Name: "webhook_body_bytes", Help: "Size of the bodies that were read, as far as they were.",
+			Buckets: prometheus.ExponentialBuckets(1<<10, 2, 11),
 		}),
 		shed: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: telemetry.Namespace, Name: "webhook_shed_total", Help: "Requests refused because too much was in flight.",
@@ -49,11 +56,14 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: telemetry.Namespace, Name: "enqueue_failures_total", Help: "Events that an attempt could not put into the queue; what may pass is tried again.",
 		}, []string{"class"}),
+		reloadFailures: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: telemetry.Namespace, Name: "credentials_reload_failures_total", Help: "Looks at the files of credentials that found none to use.",
+		}),
 	}
 	for _, class := range sqsqueue.Classes() {
 		m.failures.WithLabelValues(class)
 	}
-	registry.MustRegister(m.requests, m.took, m.shed, m.batches, m.sending, m.waiting, m.failures)
+	registry.MustRegister(m.requests, m.took, m.bodies, m.shed, m.batches, m.sending, m.waiting, m.failures, m.reloadFailures)
 	return m
 }
 
@@ -67,6 +77,9 @@ func (m *metrics) watch(registry *prometheus.Registry, handler *webhook.Handler)
 func (m *metrics) answered(report webhook.Report) {
 	m.requests.WithLabelValues(strconv.Itoa(report.Status), report.EventLabel()).Inc()
 	m.took.Observe(report.Took.Seconds())
+	if report.Bytes > 0 {
+		m.bodies.Observe(float64(report.Bytes))
+	}
 	if report.Shed {
 		m.shed.Inc()
 	}

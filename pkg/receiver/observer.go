@@ -10,9 +10,12 @@ import (
 )
 
 const (
-	// maxRefusalLines bounds the lines per second about requests that got no success,
-	// which come in floods; the metrics count all.
+	// maxRefusalLines bounds the lines per second and level about requests that got no
+	// success, which come in floods; the metrics count all.
 	maxRefusalLines = 100
+	// maxTakenLines bounds those per second about requests that got one. All of them are
+	// told at debug: otherwise the metrics say it, and the queue.
+	maxTakenLines = 1
 	// maxLoggedText bounds what a line repeats of a request.
 	maxLoggedText = 200
 )
@@ -20,22 +23,32 @@ const (
 // observer is a webhook.Observer: it counts each request, and writes one line for it.
 type observer struct {
 	metrics  *metrics
-	taken    zerolog.Logger
+	logger   zerolog.Logger
 	refusals zerolog.Logger
+	samples  zerolog.Sampler // of requests that got a success
 }
 
 func newObserver(metrics *metrics, logger zerolog.Logger) observer {
 	return observer{
-		metrics:  metrics,
-		taken:    logger,
-		refusals: logger.Sample(&zerolog.BurstSampler{Burst: maxRefusalLines, Period: time.Second}),
+		metrics: metrics,
+		logger:  logger,
+		refusals: logger.Sample(zerolog.LevelSampler{
+			InfoSampler:  perSecond(maxRefusalLines),
+			WarnSampler:  perSecond(maxRefusalLines),
+			ErrorSampler: perSecond(maxRefusalLines),
+		}),
+		samples: perSecond(maxTakenLines),
 	}
+}
+
+func perSecond(lines uint32) zerolog.Sampler {
+	return &zerolog.BurstSampler{Burst: lines, Period: time.Second}
 }
 
 // Answered implements webhook.Observer.
 func (o observer) Answered(report webhook.Report) {
 	o.metrics.answered(report)
-	logger, level := o.logger(report.Status)
+	logger, level := o.place(report.Status)
 	logger.WithLevel(level).Err(report.Err).
 		Int("status", report.Status).
 		Str("event_type", bounded(report.EventType)).
@@ -47,14 +60,15 @@ func (o observer) Answered(report webhook.Report) {
 		Msg("webhook answered")
 }
 
-// logger returns where a request with this answer is logged, and at which level. What
-// went well is said on request only: the metrics say it, and the queue.
-func (o observer) logger(status int) (*zerolog.Logger, zerolog.Level) {
+// place returns where a request with this answer is logged, and at which level.
+func (o observer) place(status int) (*zerolog.Logger, zerolog.Level) {
 	switch {
+	case status < http.StatusMultipleChoices && o.samples.Sample(zerolog.InfoLevel):
+		return &o.logger, zerolog.InfoLevel
 	case status < http.StatusMultipleChoices:
-		return &o.taken, zerolog.DebugLevel
+		return &o.logger, zerolog.DebugLevel
 	case status == http.StatusInternalServerError: // a defect
-		return &o.taken, zerolog.ErrorLevel
+		return &o.refusals, zerolog.ErrorLevel
 	case status > http.StatusInternalServerError:
 		return &o.refusals, zerolog.WarnLevel
 	default:

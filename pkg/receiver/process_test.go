@@ -70,6 +70,18 @@ func (l *logLines) started(ctx context.Context) (http, admin string, err error) 
 	}
 }
 
+// wait returns when the log contains the text.
+func (l *logLines) wait(ctx context.Context, text string) error {
+	for !strings.Contains(l.String(), text) {
+		select {
+		case <-l.wrote:
+		case <-ctx.Done():
+			return fmt.Errorf("it does not say %q: %s", text, l)
+		}
+	}
+	return nil
+}
+
 // service is a receiver that runs in this process.
 type service struct {
 	*testing.T
@@ -103,14 +115,17 @@ func newQueue(t testing.TB) (name string) {
 	return name
 }
 
-// environ is what a receiver of the given queue needs.
+// environ is what a receiver of the given queue needs. Who gives credentials gives all.
 func environ(queue string, more ...string) []string {
-	return slices.Concat([]string{
+	environ := []string{
 		"BILLABLE_QUEUE_URL=" + queueURL(queue),
 		"BILLABLE_HTTP_ADDR=127.0.0.1:0", "BILLABLE_ADMIN_ADDR=127.0.0.1:0",
 		"BILLABLE_HTTP_DRAIN_PAUSE=1s",
-		"BILLABLE_AUTH_USERNAME=chargebee", "BILLABLE_AUTH_PASSWORD=pass:word",
-	}, more)
+	}
+	if !slices.ContainsFunc(more, func(entry string) bool { return strings.HasPrefix(entry, "BILLABLE_AUTH_") }) {
+		environ = append(environ, "BILLABLE_AUTH_USERNAME=chargebee", "BILLABLE_AUTH_PASSWORD=pass:word")
+	}
+	return append(environ, more...)
 }
 
 func start(t *testing.T, more ...string) *service {

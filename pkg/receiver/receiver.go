@@ -48,6 +48,7 @@ type Receiver struct {
 	settings config.Receiver
 	logger   zerolog.Logger
 	registry *prometheus.Registry
+	metrics  *metrics
 	sender   *sqsqueue.Sender
 	health   *sqsqueue.Health
 	handler  *webhook.Handler
@@ -75,19 +76,11 @@ func New(settings config.Receiver, aws aws.Config, logger zerolog.Logger) *Recei
 		settings: settings,
 		logger:   logger,
 		registry: registry,
+		metrics:  metrics,
 		sender:   sender,
 		health:   sqsqueue.NewHealth(client, settings.Queue.URL),
 		handler:  handler,
 	}
-}
-
-// credentials are the one or two sets that webhooks may bring.
-func credentials(auth config.Auth) []webhook.Credentials {
-	sets := []webhook.Credentials{{Username: auth.Username, Password: auth.Password.Reveal()}}
-	if auth.PreviousUsername != "" {
-		sets = append(sets, webhook.Credentials{Username: auth.PreviousUsername, Password: auth.PreviousPassword.Reveal()})
-	}
-	return sets
 }
 
 // Handler answers webhooks, without a listener.
@@ -127,6 +120,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 			Limit: adminTimeout,
 		},
 		lifecycle.Part{Name: "queue", Stop: r.Close, Limit: flushTimeout},
+		r.watching(),
 		lifecycle.Part{
 			Name: "webhook listener",
 			Start: func(ctx context.Context) error {
