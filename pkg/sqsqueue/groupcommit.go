@@ -13,10 +13,10 @@ import (
 //
 // A batch under way is a flight. An entry that finds none departs at once, alone:
 // nobody waits for company that may never come, and there is no timer. While
-// flights are under way entries wait, and depart together as soon as one lands, or
-// as soon as they fill a batch and another flight is allowed. So the load itself
-// sets the size of the batches, and an entry waits for one foreign flight at most
-// until maxFlights are under way.
+// flights are under way entries wait, and depart together as soon as they fill a
+// batch and another flight is allowed, or as soon as the last flight lands. So the
+// load itself sets the size of the batches, and an entry waits for those flights at
+// most that were under way when it came, until maxFlights are.
 type groupCommit[Entry, Result any] struct {
 	// commit carries out one batch and returns an outcome for each entry, by
 	// position. It must end by itself: no caller's context ends it, because each
@@ -116,11 +116,13 @@ func (g *groupCommit[Entry, Result]) fly(batch []*ticket[Entry, Result]) {
 	}
 }
 
-// land ends a flight. Whoever waits departs with the next one, which it returns.
+// land ends a flight. Whoever waits departs with the next one, which it returns, if it
+// is full or nobody else would take them along: at 2,000 entries a second those who did
+// not wait for the last flight left six by six, and made two thirds more calls.
 func (g *groupCommit[Entry, Result]) land() []*ticket[Entry, Result] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.waiting) > 0 {
+	if g.full() || g.flights == 1 && len(g.waiting) > 0 {
 		return g.depart()
 	}
 	g.flights--

@@ -131,6 +131,25 @@ func TestAFullBatchDepartsWhileOthersFly(t *testing.T) {
 	})
 }
 
+// TestOnlyTheLastFlightTakesAFewAlong: those who do not fill a batch wait for it.
+func TestOnlyTheLastFlightTakesAFewAlong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{takes: 20 * time.Millisecond}
+		g := r.group()
+		started := time.Now()
+		first := entries(t, g, 1, 1)
+		time.Sleep(5 * time.Millisecond)
+		second := entries(t, g, 2, 12)
+		first.Wait()
+		second.Wait()
+		r.want(t, []int{1}, []int{2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, []int{12})
+		if took := time.Since(started); took != 45*time.Millisecond {
+			t.Errorf("all took %s", took)
+		}
+	})
+}
+
 func TestFlightsAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
