@@ -51,7 +51,11 @@ simulate: ## Let many histories happen: make simulate SEEDS=2000 FIRST=1.
 	exit $$failed
 
 .PHONY: bench
-bench: ## Run the benchmarks of all packages.
+bench: build ## Measure the receiver, into bench/: make bench QUICK=1 ONLY=ladder.
+	go run ./scripts/bench receiver $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)")
+
+.PHONY: bench-code
+bench-code: ## Run the benchmarks of all packages.
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: bench-consumer

@@ -8,7 +8,8 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
-	"time"
+
+	"github.com/billable-events/billable/scripts/bench/report"
 )
 
 // budgetOptions is how the shared budget is measured.
@@ -33,38 +34,35 @@ func benchBudget(ctx context.Context, args []string, std streams) error {
 	case err != nil, flags.NArg() > 0:
 		return errUsage
 	}
-	sections := []section{{
-		title:  "Consumers that share a budget",
-		text:   "Real consumers with endless work, against a site that refuses what is above its limit. A row is one stretch of time; its use is what arrived at Chargebee, refused calls too.",
-		header: []string{"fleet", "site, calls/min", "when", "calls/min", "used", "least minute", "most in 60 s", "429s", "of calls"},
-		left:   3,
+	sections := []report.Section{{
+		Title:  "Consumers that share a budget",
+		Text:   "Real consumers with endless work, against a site that refuses what is above its limit. A row is one stretch of time; its use is what arrived at Chargebee, refused calls too.",
+		Header: []string{"fleet", "site, calls/min", "when", "calls/min", "used", "least minute", "most in 60 s", "429s", "of calls"},
+		Left:   3,
 	}}
 	for _, fleet := range fleets(o.quick) {
 		rows, err := fleet.run(ctx, o.binaries, std.err)
 		if err != nil {
 			return fmt.Errorf("%s: %w", fleet.name, err)
 		}
-		sections[0].rows = append(sections[0].rows, rows...)
+		sections[0].Rows = append(sections[0].Rows, rows...)
 	}
-	m := measured{run: recordedRun{Date: time.Now().UTC().Format(time.RFC3339), Commit: commit(ctx)}}
-	var err error
-	if m.run.Machine, err = thisMachine(); err != nil {
+	run, err := report.NewRun[result](ctx)
+	if err != nil {
 		return err
 	}
-	if m.run.Load, err = load(); err != nil {
-		return err
-	}
+	m := measured{run: run}
 	if err := m.print(std.out, sections); err != nil || o.quick {
 		return err
 	}
-	return keep(filepath.Join(o.reports, "budget.md"), []byte(budgetPage(m, sections)))
+	return report.Keep(filepath.Join(o.reports, "budget.md"), []byte(budgetPage(m, sections)))
 }
 
-func budgetPage(m measured, sections []section) string {
+func budgetPage(m measured, sections []report.Section) string {
 	var page strings.Builder
-	_, _ = fmt.Fprintf(&page, "# How consumers share a budget\n\nMeasured by `make bench-budget`, which wrote this page.\n\n%s.\n\n", m.circumstances())
+	_, _ = fmt.Fprintf(&page, "# How consumers share a budget\n\nMeasured by `make bench-budget`, which wrote this page.\n\n%s.\n\n", m.run.Circumstances())
 	for _, section := range sections {
-		_, _ = io.WriteString(&page, section.markdown())
+		_, _ = io.WriteString(&page, section.Markdown())
 	}
 	_, _ = io.WriteString(&page, `
 What to expect: at a rate r an entry costs (60.5 s + jitter) · r + 2 calls, with a jitter of 1 s. n

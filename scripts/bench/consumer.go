@@ -15,6 +15,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/billable-events/billable/scripts/bench/report"
 )
 
 // stopLimit is how long a scenario may take to stop its consumers when it is told to.
@@ -57,7 +59,7 @@ func benchConsumer(ctx context.Context, args []string, std streams) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, runLimit, fmt.Errorf("the run was not finished within %s", runLimit))
 	defer cancel()
 	recordFile := filepath.Join(o.reports, "consumer.json")
-	past, err := readRecord(recordFile)
+	past, err := report.Read[result](recordFile)
 	if err != nil {
 		return err
 	}
@@ -65,23 +67,20 @@ func benchConsumer(ctx context.Context, args []string, std streams) error {
 	if err != nil {
 		return err
 	}
-	m.before = past.last()
-	if len(past.Runs) > 0 {
-		m.baseline = past.Runs[0]
-	}
+	m.before, m.baseline = past.Last(), past.First()
 	sections, err := m.sections()
 	if err != nil {
 		return err
 	}
 	if !o.quick {
-		past = past.with(m.run)
+		past = past.With(m.run)
 		sections = append(sections, history(past))
 	}
 	if err := m.print(std.out, sections); err != nil {
 		return err
 	}
 	if !o.quick {
-		if err := errors.Join(past.write(recordFile), keep(filepath.Join(o.reports, "consumer.md"), []byte(m.page(sections)))); err != nil {
+		if err := errors.Join(past.Write(recordFile), report.Keep(filepath.Join(o.reports, "consumer.md"), []byte(m.page(sections)))); err != nil {
 			return err
 		}
 	}
@@ -90,18 +89,11 @@ func benchConsumer(ctx context.Context, args []string, std streams) error {
 
 // measure runs all scenarios.
 func (o consumerOptions) measure(ctx context.Context, progress io.Writer) (measured, error) {
-	m := measured{questions: questions(), run: recordedRun{
-		Date:    time.Now().UTC().Format(time.RFC3339),
-		Commit:  commit(ctx),
-		Results: map[string]result{},
-	}}
-	var err error
-	if m.run.Machine, err = thisMachine(); err != nil {
-		return m, err
+	run, err := report.NewRun[result](ctx)
+	if err != nil {
+		return measured{}, err
 	}
-	if m.run.Load, err = load(); err != nil {
-		return m, err
-	}
+	m := measured{questions: questions(), run: run}
 	runs := mainRuns
 	if o.quick {
 		runs = 1
@@ -184,10 +176,10 @@ func (o consumerOptions) explain(ctx context.Context, out io.Writer, usual resul
 	return top(ctx, out, o.profile)
 }
 
-func (m measured) print(out io.Writer, sections []section) error {
-	_, err := fmt.Fprintf(out, "%s\n%s\n", m.circumstances(), m.elsewhere())
+func (m measured) print(out io.Writer, sections []report.Section) error {
+	_, err := fmt.Fprintf(out, "%s\n%s\n", m.run.Circumstances(), m.run.Elsewhere(m.before))
 	for _, section := range sections {
-		err = errors.Join(err, section.print(out))
+		err = errors.Join(err, section.Print(out))
 	}
 	return err
 }

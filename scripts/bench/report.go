@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/billable-events/billable/scripts/bench/report"
 )
 
 // how says what the numbers mean.
@@ -18,19 +20,19 @@ const how = "Consumers are the real binary, each a process of its own; the stand
 
 // measured is all that one run has to report.
 type measured struct {
-	run       recordedRun
+	run       report.Run[result]
 	runs      []result // of the main scenario
 	questions []question
-	before    recordedRun // what it is compared with
-	baseline  recordedRun
+	before    report.Run[result] // what it is compared with
+	baseline  report.Run[result]
 }
 
-func (m measured) sections() ([]section, error) {
+func (m measured) sections() ([]report.Section, error) {
 	calls, err := m.calls()
 	if err != nil {
 		return nil, err
 	}
-	sections := []section{m.main(), calls}
+	sections := []report.Section{m.main(), calls}
 	for _, question := range m.questions {
 		sections = append(sections, m.answer(question))
 	}
@@ -38,13 +40,13 @@ func (m measured) sections() ([]section, error) {
 }
 
 // main is the section of the main scenario.
-func (m measured) main() section {
+func (m measured) main() report.Section {
 	now, before, baseline := m.run.Results[mainName], m.before.Results[mainName], m.baseline.Results[mainName]
-	s := section{
-		title:  fmt.Sprintf("An invoice of %d events and %d lines", mainEvents, mainLines),
-		text:   fmt.Sprintf("One consumer, %d invoices, the median of %d runs (CPU per invoice: %s).", now.Invoices, len(m.runs), m.spread()),
-		header: []string{"", "now", "run before", "ratio", "baseline", "ratio"},
-		left:   1,
+	s := report.Section{
+		Title:  fmt.Sprintf("An invoice of %d events and %d lines", mainEvents, mainLines),
+		Text:   fmt.Sprintf("One consumer, %d invoices, the median of %d runs (CPU per invoice: %s).", now.Invoices, len(m.runs), m.spread()),
+		Header: []string{"", "now", "run before", "ratio", "baseline", "ratio"},
+		Left:   1,
 	}
 	for _, line := range []struct {
 		name   string
@@ -66,9 +68,9 @@ func (m measured) main() section {
 				cells = append(cells, "–", "–")
 				continue
 			}
-			cells = append(cells, fmt.Sprintf(line.format, line.value(other)), ratio(line.value(now), line.value(other)))
+			cells = append(cells, fmt.Sprintf(line.format, line.value(other)), report.Ratio(line.value(now), line.value(other)))
 		}
-		s.rows = append(s.rows, cells)
+		s.Rows = append(s.Rows, cells)
 	}
 	return s
 }
@@ -82,22 +84,22 @@ func (m measured) spread() string {
 	return strings.Join(each, ", ") + " ms"
 }
 
-func (m measured) calls() (section, error) {
+func (m measured) calls() (report.Section, error) {
 	rows, err := callRows(m.run.Results[mainName])
-	return section{
-		title:  "Its calls",
-		header: []string{"service", "call", "per invoice", "why"},
-		rows:   rows,
-		left:   -1,
+	return report.Section{
+		Title:  "Its calls",
+		Header: []string{"service", "call", "per invoice", "why"},
+		Rows:   rows,
+		Left:   -1,
 	}, err
 }
 
 // answer is the section of a question.
-func (m measured) answer(q question) section {
-	s := section{
-		title: q.title,
-		text:  q.text,
-		header: append(q.grows,
+func (m measured) answer(q question) report.Section {
+	s := report.Section{
+		Title: q.title,
+		Text:  q.text,
+		Header: append(q.grows,
 			"invoices", "invoices/s", "events/s", "CPU, ms", "CPU per event, µs", "stand-ins' CPU, ms", "peak, MB",
 			"Chargebee calls", "DynamoDB calls", "SQS calls", "invoices/s to before", "CPU to before"),
 	}
@@ -105,10 +107,10 @@ func (m measured) answer(q question) section {
 		now, before := m.run.Results[row.scenario.Name], m.before.Results[row.scenario.Name]
 		speed, cpu := "–", "–"
 		if before.Invoices > 0 {
-			speed = ratio(now.perSecond(), before.perSecond())
-			cpu = ratio(float64(now.cpuPerInvoice()), float64(before.cpuPerInvoice()))
+			speed = report.Ratio(now.perSecond(), before.perSecond())
+			cpu = report.Ratio(float64(now.cpuPerInvoice()), float64(before.cpuPerInvoice()))
 		}
-		s.rows = append(s.rows, append(row.values,
+		s.Rows = append(s.Rows, append(row.values,
 			strconv.Itoa(now.Invoices),
 			fmt.Sprintf("%.1f", now.perSecond()),
 			fmt.Sprintf("%.0f", now.eventsPerSecond()),
@@ -126,19 +128,19 @@ func (m measured) answer(q question) section {
 }
 
 // history is how the main scenario went from run to run.
-func history(r record) section {
-	s := section{
-		title:  "Runs so far",
-		text:   "The main scenario; ratios are to the first run.",
-		header: []string{"date", "commit", "machine", "load", "invoices/s", "ratio", "CPU per invoice, ms", "ratio", "DynamoDB calls per invoice"},
-		left:   3,
+func history(r report.Record[result]) report.Section {
+	s := report.Section{
+		Title:  "Runs so far",
+		Text:   "The main scenario; ratios are to the first run.",
+		Header: []string{"date", "commit", "machine", "load", "invoices/s", "ratio", "CPU per invoice, ms", "ratio", "DynamoDB calls per invoice"},
+		Left:   3,
 	}
 	for _, run := range r.Runs {
 		now, first := run.Results[mainName], r.Runs[0].Results[mainName]
-		s.rows = append(s.rows, []string{
+		s.Rows = append(s.Rows, []string{
 			run.Date, run.Commit, fmt.Sprintf("%s, %d cores", run.Machine.CPU, run.Machine.Cores), fmt.Sprintf("%.1f", run.Load),
-			fmt.Sprintf("%.1f", now.perSecond()), ratio(now.perSecond(), first.perSecond()),
-			fmt.Sprintf("%.2f", milliseconds(now.cpuPerInvoice())), ratio(float64(now.cpuPerInvoice()), float64(first.cpuPerInvoice())),
+			fmt.Sprintf("%.1f", now.perSecond()), report.Ratio(now.perSecond(), first.perSecond()),
+			fmt.Sprintf("%.2f", milliseconds(now.cpuPerInvoice())), report.Ratio(float64(now.cpuPerInvoice()), float64(first.cpuPerInvoice())),
 			perInvoice(now, now.callsOf("DynamoDB")),
 		})
 	}
@@ -146,38 +148,17 @@ func history(r record) section {
 }
 
 // page is the whole report as a file.
-func (m measured) page(sections []section) string {
+func (m measured) page(sections []report.Section) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# What a consumer costs\n\nMeasured by `make bench-consumer`, which wrote this page.\n\n")
-	fmt.Fprintf(&b, "%s.\n\n%s\n", m.circumstances(), how)
-	if note := m.elsewhere(); note != "" {
+	fmt.Fprintf(&b, "%s.\n\n%s\n", m.run.Circumstances(), how)
+	if note := m.run.Elsewhere(m.before); note != "" {
 		fmt.Fprintf(&b, "\n%s\n", note)
 	}
 	for _, section := range sections {
-		fmt.Fprintf(&b, "\n%s", section.markdown())
+		fmt.Fprintf(&b, "\n%s", section.Markdown())
 	}
 	return b.String()
-}
-
-// circumstances are when, of what and where it was measured.
-func (m measured) circumstances() string {
-	return fmt.Sprintf("%s, commit %s. %s, load %.1f when it began", m.run.Date, m.run.Commit, m.run.Machine, m.run.Load)
-}
-
-// elsewhere warns that the runs that are compared come from different machines.
-func (m measured) elsewhere() string {
-	if m.before.Results == nil || m.before.Machine == m.run.Machine {
-		return ""
-	}
-	return fmt.Sprintf("The run before was made elsewhere, so ratios say little: %s.", m.before.Machine)
-}
-
-// ratio is now to before: below 1 is less.
-func ratio(now, before float64) string {
-	if before == 0 {
-		return "–"
-	}
-	return fmt.Sprintf("%.2f", now/before)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -3,11 +3,12 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/billable-events/billable/scripts/bench/machine"
+	"github.com/billable-events/billable/scripts/bench/report"
 )
 
 // billed is a result with the given CPU time per invoice.
@@ -18,14 +19,14 @@ func billed(each time.Duration) result {
 	}
 }
 
-func ran(commit string, each time.Duration) recordedRun {
+func ran(commit string, each time.Duration) report.Run[result] {
 	results := map[string]result{mainName: billed(each)}
 	for _, question := range questions() {
 		for _, row := range question.rows {
 			results[row.scenario.Name] = billed(each)
 		}
 	}
-	return recordedRun{Date: "2026-01-02T03:04:05Z", Commit: commit, Machine: machine{CPU: "fast", Cores: 8}, Results: results}
+	return report.Run[result]{Date: "2026-01-02T03:04:05Z", Commit: commit, Machine: machine.Machine{CPU: "fast", Cores: 8}, Results: results}
 }
 
 // TestReport compares a run with the one before and with the first.
@@ -39,7 +40,7 @@ func TestReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sections = append(sections, history(record{[]recordedRun{m.baseline, m.before, m.run}}))
+	sections = append(sections, history(report.Record[result]{Runs: []report.Run[result]{m.baseline, m.before, m.run}}))
 	page := m.page(sections)
 	for _, want := range []string{
 		"| invoices per second | 50.0 | 50.0 | 1.00 | 50.0 | 1.00 |",
@@ -57,7 +58,7 @@ func TestReport(t *testing.T) {
 		t.Error("the machine is the same")
 	}
 	m.run.Machine.Cores = 4
-	if note := m.elsewhere(); !strings.Contains(note, "fast, 8 cores") {
+	if note := m.run.Elsewhere(m.before); !strings.Contains(note, "fast, 8 cores") {
 		t.Errorf("another machine: %q", note)
 	}
 	var terminal bytes.Buffer
@@ -120,34 +121,5 @@ func TestMedian(t *testing.T) {
 	t.Parallel()
 	if got := median([]result{billed(9), billed(1), billed(5)}); got.CPU != 500 {
 		t.Errorf("got %s", got.CPU)
-	}
-}
-
-// TestRecord keeps the first run and the latest ones.
-func TestRecord(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "bench", "consumer.json")
-	kept, err := readRecord(file)
-	if err != nil || kept.last().Results != nil {
-		t.Fatalf("nothing yet: %+v, %v", kept, err)
-	}
-	for i := range maxRuns + 5 {
-		kept = kept.with(ran(fmt.Sprint(i), time.Millisecond))
-	}
-	if err := kept.write(file); err != nil {
-		t.Fatal(err)
-	}
-	kept, err = readRecord(file)
-	if err != nil || len(kept.Runs) != maxRuns || kept.Runs[0].Commit != "0" || kept.Runs[1].Commit != "6" || kept.last().Commit != "24" {
-		t.Errorf("%d runs, %v", len(kept.Runs), err)
-	}
-	if got := kept.last().Results[mainName].cpuPerInvoice(); got != time.Millisecond {
-		t.Errorf("an invoice took %s", got)
-	}
-	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := readRecord(file); err == nil {
-		t.Error("half a record was read")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
+	"github.com/billable-events/billable/scripts/bench/machine"
 	"github.com/billable-events/billable/scripts/testbed"
 )
 
@@ -209,11 +210,11 @@ type used struct {
 func usage(consumers []*testbed.Process) (used, error) {
 	var u used
 	for _, consumer := range consumers {
-		cpu, err := processCPU(consumer.PID())
+		cpu, err := machine.ProcessCPU(consumer.PID())
 		if err != nil {
 			return u, err
 		}
-		peak, err := peakMemory(consumer.PID())
+		peak, err := machine.PeakMemory(consumer.PID())
 		if err != nil {
 			return u, err
 		}
@@ -221,6 +222,6 @@ func usage(consumers []*testbed.Process) (used, error) {
 		u.peak = max(u.peak, peak)
 	}
 	var err error
-	u.self, err = processCPU(os.Getpid())
+	u.self, err = machine.ProcessCPU(os.Getpid())
 	return u, err
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,9 +17,10 @@ const (
 	lookEvery  = 50 * time.Millisecond
 )
 
-// Command is how one of the binaries is started.
+// Command is how one of the binaries is started, or a program that stands in for one.
 type Command struct {
 	Binary string
+	Args   []string
 	Admin  string // address of its admin listener, see FreeAddress
 	Env    []string
 }
@@ -43,13 +45,13 @@ func FreeAddress() (string, error) {
 
 // Start starts a process.
 func Start(command Command) (*Process, error) {
-	cmd := exec.Command(command.Binary) //nolint:gosec,noctx // the binary is the caller's own; it is stopped by signals
+	cmd := exec.Command(command.Binary, command.Args...) //nolint:gosec,noctx // the binary is the caller's own; it is stopped by signals
 	cmd.Env = append(slices.Clone(command.Env), "BILLABLE_ADMIN_ADDR="+command.Admin)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", command.Binary, err)
 	}
-	p := &Process{name: filepath.Base(command.Binary), admin: "http://" + command.Admin, command: cmd, exited: make(chan struct{})}
+	p := &Process{name: strings.Join(append([]string{filepath.Base(command.Binary)}, command.Args...), " "), admin: "http://" + command.Admin, command: cmd, exited: make(chan struct{})}
 	go func() {
 		_ = cmd.Wait() // its exit code is read from the state
 		close(p.exited)

@@ -1,4 +1,4 @@
-package main
+package machine
 
 import (
 	"bytes"
@@ -14,10 +14,10 @@ import (
 // architectures that Go runs on.
 const ticksPerSecond = 100
 
-// processCPU is the CPU time that a process has used so far, in user mode and in the
+// ProcessCPU is the CPU time that a process has used so far, in user mode and in the
 // kernel, to 10 ms.
 // https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
-func processCPU(pid int) (time.Duration, error) {
+func ProcessCPU(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, fmt.Errorf("CPU of a process is read from /proc, which Linux has: %w", err)
@@ -44,8 +44,8 @@ func parseStat(stat []byte) (time.Duration, error) {
 	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
 }
 
-// peakMemory is the most memory, in bytes, that a process has had resident so far.
-func peakMemory(pid int) (int64, error) {
+// PeakMemory is the most memory, in bytes, that a process has had resident so far.
+func PeakMemory(pid int) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err

@@ -1,4 +1,6 @@
-package main
+// Package machine says what the machine is that numbers come from, and what its processes
+// use of it.
+package machine
 
 import (
 	"context"
@@ -10,8 +12,8 @@ import (
 	"strings"
 )
 
-// machine is where numbers come from: they compare on the same one only.
-type machine struct {
+// Machine is where numbers come from: they compare on the same one only.
+type Machine struct {
 	CPU    string `json:"cpu"`
 	Cores  int    `json:"cores"`
 	Memory int64  `json:"memory_bytes"`
@@ -19,8 +21,9 @@ type machine struct {
 	Go     string `json:"go"`
 }
 
-func thisMachine() (machine, error) {
-	m := machine{Cores: runtime.NumCPU(), Go: runtime.Version(), CPU: runtime.GOARCH}
+// This describes the machine that this program runs on.
+func This() (Machine, error) {
+	m := Machine{Cores: runtime.NumCPU(), Go: runtime.Version(), CPU: runtime.GOARCH}
 	memory, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
 		return m, fmt.Errorf("the machine is described by /proc, which Linux has: %w", err)
@@ -46,13 +49,13 @@ func thisMachine() (machine, error) {
 	return m, nil
 }
 
-func (m machine) String() string {
+func (m Machine) String() string {
 	return fmt.Sprintf("%s, %d cores, %.0f GB, Linux %s, %s", m.CPU, m.Cores, float64(m.Memory)/(1<<30), m.Kernel, m.Go)
 }
 
-// load is how many processes wanted a core, on average over the last minute: what else
+// Load is how many processes wanted a core, on average over the last minute: what else
 // the machine has to do makes numbers worse.
-func load() (float64, error) {
+func Load() (float64, error) {
 	averages, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
 		return 0, err
@@ -61,8 +64,8 @@ func load() (float64, error) {
 	return strconv.ParseFloat(first, 64)
 }
 
-// commit names the state of the source, "-dirty" if there are changes besides.
-func commit(ctx context.Context) string {
+// Commit names the state of the source, "-dirty" if there are changes besides.
+func Commit(ctx context.Context) string {
 	described, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--exclude", "*").Output()
 	if err != nil {
 		return "unknown"

@@ -1,4 +1,4 @@
-package main
+package machine
 
 import (
 	"os"
@@ -45,20 +45,20 @@ func TestParseField(t *testing.T) {
 // TestOwnUsage reads what /proc says of this very process.
 func TestOwnUsage(t *testing.T) {
 	t.Parallel()
-	peak, err := peakMemory(os.Getpid())
+	peak, err := PeakMemory(os.Getpid())
 	if err != nil || peak < 1<<20 || peak > 1<<40 {
 		t.Errorf("the peak is %d bytes, %v", peak, err)
 	}
-	if _, err := processCPU(os.Getpid()); err != nil {
+	if _, err := ProcessCPU(os.Getpid()); err != nil {
 		t.Error(err)
 	}
-	if _, err := processCPU(-1); err == nil {
+	if _, err := ProcessCPU(-1); err == nil {
 		t.Error("there is no such process")
 	}
-	if wanted, err := load(); err != nil || wanted < 0 {
+	if wanted, err := Load(); err != nil || wanted < 0 {
 		t.Errorf("a load of %g, %v", wanted, err)
 	}
-	if m, err := thisMachine(); err != nil || m.CPU == "" || m.Cores < 1 || m.Memory < 1<<26 || m.Kernel == "" || m.Go == "" {
+	if m, err := This(); err != nil || m.CPU == "" || m.Cores < 1 || m.Memory < 1<<26 || m.Kernel == "" || m.Go == "" {
 		t.Errorf("%+v, %v", m, err)
 	}
 }

@@ -1,0 +1,139 @@
+package cgroup_test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/billable-events/billable/scripts/bench/cgroup"
+)
+
+var quarter = cgroup.Limits{CPU: 0.25, Memory: 256 << 20}
+
+// tree makes a directory that looks like mounted control groups: files by their path; a
+// path that ends with a slash is a directory.
+func tree(t *testing.T, files map[string]string) (root string) {
+	t.Helper()
+	root = t.TempDir()
+	for name, content := range files {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(name, "/") {
+			if err := os.MkdirAll(path, 0o750); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+// written are the files of all groups named bench, by path.
+func written(t *testing.T, root string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
+		relative, _ := filepath.Rel(root, path)
+		if err != nil || entry.IsDir() || !strings.Contains(relative, "bench/") {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		found[relative] = string(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestMake(t *testing.T) {
+	t.Parallel()
+	limits1 := func(cpu, memory string) map[string]string {
+		return map[string]string{
+			cpu + "bench/cpu.cfs_period_us": "100000", cpu + "bench/cpu.cfs_quota_us": "25000", cpu + "bench/cgroup.procs": "42",
+			memory + "bench/memory.limit_in_bytes": "268435456", memory + "bench/cgroup.procs": "42",
+		}
+	}
+	limits2 := func(at string) map[string]string {
+		return map[string]string{at + "bench/cpu.max": "25000 100000", at + "bench/memory.max": "268435456", at + "bench/cgroup.procs": "42"}
+	}
+	const both = "cpuset cpu io memory pids"
+	for name, test := range map[string]struct {
+		files map[string]string
+		self  string
+		want  map[string]string
+	}{
+		"version 1, at the root": {map[string]string{"cpu/": "", "memory/": ""}, "2:memory:/\n1:cpu:/\n", limits1("cpu/", "memory/")},
+		"version 1, below": {
+			map[string]string{"cpu/user/": "", "memory/jobs/7/": "", "unified/cgroup.controllers": ""},
+			"4:memory:/jobs/7\n3:cpu,cpuacct:/user\n2:cpuset:/other\n0::/", limits1("cpu/user/", "memory/jobs/7/"),
+		},
+		"version 1, a path of the host": {map[string]string{"cpu/": "", "memory/": ""}, "2:memory:/docker/1\n1:cpu:/docker/1\n", limits1("cpu/", "memory/")},
+		"version 2, at the root":        {map[string]string{"cgroup.controllers": both, "cgroup.subtree_control": both}, "0::/\n", limits2("")},
+		"version 2, around": {
+			map[string]string{"cgroup.controllers": both, "a/cgroup.subtree_control": both, "a/b/cgroup.subtree_control": "pids", "a/b/c/cgroup.subtree_control": ""},
+			"0::/a/b/c\n", limits2("a/"),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			root := tree(t, test.files)
+			group, err := cgroup.Make(root, test.self, "bench", quarter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := group.Add(42); err != nil {
+				t.Fatal(err)
+			}
+			got := written(t, root)
+			if !maps.Equal(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+			if err := group.Remove(); err == nil {
+				t.Error("what is not empty was removed")
+			}
+			for path := range got { // as the kernel has it: the files are no obstacle
+				_ = os.Remove(filepath.Join(root, path))
+			}
+			if err := group.Remove(); err != nil {
+				t.Error(err)
+			}
+			for path := range got {
+				if _, err := os.Stat(filepath.Dir(filepath.Join(root, path))); err == nil {
+					t.Errorf("%s is still there", filepath.Dir(path))
+				}
+			}
+			if err := group.Remove(); err != nil {
+				t.Errorf("again: %v", err)
+			}
+		})
+	}
+}
+
+// TestMakeFails says why, and leaves nothing behind.
+func TestMakeFails(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"nothing there":     {nil, "no control group of the cpu"},
+		"half of it":        {map[string]string{"cpu/": ""}, "no control group of the memory"},
+		"no controllers":    {map[string]string{"cgroup.controllers": "", "cgroup.subtree_control": ""}, "no control group around"},
+		"there is one":      {map[string]string{"cpu/bench/": "", "memory/": ""}, "file exists"},
+		"there is a second": {map[string]string{"cgroup.controllers": "", "cgroup.subtree_control": "cpu memory", "bench/": ""}, "file exists"},
+	} {
+		root := tree(t, test.files)
+		if _, err := cgroup.Make(root, "0::/\n", "bench", quarter); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
