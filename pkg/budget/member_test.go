@@ -230,10 +230,16 @@ func TestHold(t *testing.T) {
 		if got := f.share(began.Add(2*time.Second+jitter), 50*time.Second); got != 0 || !pods[0].member.Paused() {
 			t.Errorf("%.1f %% of the budget was used while an operator held it", 100*got)
 		}
+		if held := pods[2].member.Held(); held == nil || held.Reason != "a price is wrong" {
+			t.Errorf("a pod says that it is held: %+v", held)
+		}
 		f.shared.update(func(b *pace.Budget) { b.Hold = nil })
 		from := time.Now().Add(3 * time.Second)
 		time.Sleep(2 * time.Minute)
 		f.wantShare(t, "after it", from, time.Minute, 0.95)
+		if held := pods[2].member.Held(); held != nil {
+			t.Errorf("a pod still says that it is held: %+v", held)
+		}
 	})
 }
 

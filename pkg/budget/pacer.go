@@ -38,11 +38,11 @@ type Pacer struct {
 	calls   int64     // under way
 	peak    int64     // most calls under way or waiting since the last demand
 	waiting int64
-	starved bool      // a permit was asked for and not at hand since the last demand
-	used    uint64    // permits
-	paused  time.Time // no permit before it
-	stopped bool      // no permit until it is taken back: an operator says so
-	since   time.Time // when the last pause began
+	starved bool       // a permit was asked for and not at hand since the last demand
+	used    uint64     // permits
+	paused  time.Time  // no permit before it
+	held    *pace.Hold // no permit until it is taken back: an operator says so
+	since   time.Time  // when the last pause began
 	changed chan struct{}
 }
 
@@ -102,7 +102,7 @@ func (p *Pacer) take() (permit *pace.Permit, wait time.Duration, changed <-chan 
 	now := p.now()
 	p.fill(now)
 	switch {
-	case p.stopped, p.ended(now), p.grant.Rate == 0, p.calls >= p.grant.Slots:
+	case p.held != nil, p.ended(now), p.grant.Rate == 0, p.calls >= p.grant.Slots:
 		wait = math.MaxInt64
 	case p.paused.After(now):
 		wait = p.paused.Sub(now)
@@ -234,14 +234,21 @@ func (p *Pacer) pauseFor(wait time.Duration) {
 	p.wake()
 }
 
-// stop stops all calls, or lets them go on.
-func (p *Pacer) stop(stopped bool) {
+// hold stops all calls, or lets them go on if there is none.
+func (p *Pacer) hold(hold *pace.Hold) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.stopped != stopped {
-		p.stopped = stopped
+	if (p.held == nil) != (hold == nil) {
 		p.wake()
 	}
+	p.held = hold
+}
+
+// Held is an operator's pause, as far as the process knows of it; nil if there is none.
+func (p *Pacer) Held() *pace.Hold {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held
 }
 
 // closed returns why no call can be made now whoever asks, for how long that is sure,
@@ -251,7 +258,7 @@ func (p *Pacer) closed() (wait time.Duration, changed <-chan struct{}) {
 	defer p.mu.Unlock()
 	now := p.now()
 	switch {
-	case p.stopped, p.ended(now), !p.grant.Member:
+	case p.held != nil, p.ended(now), !p.grant.Member:
 		return math.MaxInt64, p.changed
 	default:
 		return p.paused.Sub(now), p.changed
@@ -272,5 +279,5 @@ func (p *Pacer) Used() uint64 {
 func (p *Pacer) Paused() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.stopped || p.paused.After(p.now())
+	return p.held != nil || p.paused.After(p.now())
 }

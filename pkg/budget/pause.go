@@ -37,7 +37,7 @@ type serving struct {
 
 // see begins to serve a pause that was not seen before, and does as an operator says.
 func (m *Member) see(found pace.Budget) {
-	m.stop(found.Hold != nil)
+	m.hold(found.Hold)
 	if found.Pause == nil || found.Pause.ID == m.pause.id {
 		return
 	}

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -211,6 +212,8 @@ func (c *Consumer) ready(working *working) error {
 		return errDraining
 	case c.breaker.Open():
 		return errors.New(c.breaker.Reason())
+	case c.budget.Held() != nil:
+		return fmt.Errorf("an operator stopped all calls to Chargebee: %s", c.budget.Held().Reason)
 	default:
 		return c.health.Check()
 	}

@@ -32,6 +32,7 @@ type app struct {
 	process commandline.Process
 	config  string          // path of the settings file
 	format  terminal.Format // of a command's result
+	yes     bool            // what a command would change it changes
 }
 
 func (a *app) command() *cobra.Command {
@@ -50,6 +51,8 @@ func (a *app) command() *cobra.Command {
 			RunE:  func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
 		},
 		a.check(),
+		a.pause(),
+		a.resume(),
 		group("tables", "The tables in DynamoDB", a.tablesCreate()),
 		group("invoice", "The ledger's word on invoices", a.invoiceShow()),
 		group("dlq", "The dead-letter queue", a.dlqList()),
@@ -75,6 +78,12 @@ func group(name, short string, commands ...*cobra.Command) *cobra.Command {
 // output gives a command the flag that says how its result is shown.
 func (a *app) output(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().Var(&a.format, "output", "form of the result")
+	return cmd
+}
+
+// confirmed gives a command the flag without which it only says what it would change.
+func (a *app) confirmed(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().BoolVar(&a.yes, "yes", false, "change it; without, it is only said what would change")
 	return cmd
 }
 

@@ -48,6 +48,16 @@ func Shares(budget pace.Budget) []Share {
 	return shares
 }
 
+// Running is how many processes take part in the budget.
+func Running(budget pace.Budget) (running int) {
+	for _, entry := range budget.Entries {
+		if !entry.Left {
+			running++
+		}
+	}
+	return running
+}
+
 // perMinute is a rate, thousandths of a call per second, in calls per minute.
 func perMinute(rate int64) float64 { return float64(rate) * 60 / 1000 }
 
@@ -60,17 +70,14 @@ func Budget(budget pace.Budget, requestsPerMinute int) []Finding {
 		findings = append(findings, Finding{subject, level, fmt.Sprintf(format, args...), remedy})
 	}
 
-	granted, held, waiting := 0.0, 0, 0
+	granted, waiting := 0.0, 0
 	for _, share := range Shares(budget) {
 		granted += share.CallsPerMinute
-		if share.State != stateHasLeft {
-			held++
-		}
 		if share.State == stateWaits {
 			waiting++
 		}
 	}
-	find(OK, "", "%d processes share %d calls a minute, of which %.0f are granted", held, requestsPerMinute, granted)
+	find(OK, "", "%d processes share %d calls a minute, of which %.0f are granted", Running(budget), requestsPerMinute, granted)
 
 	if hold := budget.Hold; hold != nil {
 		find(Warning, "let them go on with: consumer resume",

@@ -135,6 +135,25 @@ func (s *Store) SetLimit(ctx context.Context, read, limit int64) error {
 	return err
 }
 
+// Hold stops the calls of all processes until Release. It returns the budget after it, or
+// as found, and false, if a hold stands already.
+func (s *Store) Hold(ctx context.Context, hold pace.Hold) (found pace.Budget, applied bool, err error) {
+	update := newUpdate()
+	update.require("attribute_exists(#entries)", "attribute_not_exists(#hold)")
+	update.set("#hold = :hold")
+	update.values[":hold"] = &types.AttributeValueMemberM{Value: item{"reason": text(hold.Reason), "since": number(hold.Since)}}
+	return s.updateBudget(ctx, update)
+}
+
+// Release takes the hold away. It returns the budget after it, or as found, and false, if
+// there is none.
+func (s *Store) Release(ctx context.Context) (found pace.Budget, applied bool, err error) {
+	update := newUpdate()
+	update.require("attribute_exists(#hold)")
+	update.remove = "#hold"
+	return s.updateBudget(ctx, update)
+}
+
 // update is an update of the budget as it is put together.
 type update struct {
 	sets       []string
@@ -180,7 +199,7 @@ func (s *Store) updateBudget(ctx context.Context, update *update) (found pace.Bu
 	defer cancel()
 	expression, condition := update.expression(), strings.Join(update.conditions, " AND ")
 	names := maps.Clone(update.names)
-	for _, name := range []string{budgetEntries, budgetUsed, budgetSlots, budgetLimit, budgetPause} {
+	for _, name := range []string{budgetEntries, budgetUsed, budgetSlots, budgetLimit, budgetPause, budgetHold} {
 		if strings.Contains(expression+" "+condition, "#"+name) {
 			names["#"+name] = name // some are reserved words
 		}

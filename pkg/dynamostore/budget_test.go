@@ -123,3 +123,28 @@ func TestFiftyPods(t *testing.T) {
 		group.Wait()
 	})
 }
+
+// TestHold stands until it is taken away, whatever processes write meanwhile.
+func TestHold(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	hold := pace.Hold{Reason: "a price is wrong", Since: 1_790_000_000}
+	found, applied, err := f.store.Hold(t.Context(), hold)
+	if err != nil || !applied || found.Hold == nil || *found.Hold != hold {
+		t.Fatalf("%+v, %t, %v", found, applied, err)
+	}
+	found, applied, err = f.store.Hold(t.Context(), pace.Hold{Reason: "another"})
+	if err != nil || applied || *found.Hold != hold {
+		t.Errorf("a second one: %+v, %t, %v", found, applied, err)
+	}
+	entry := pace.Entry{Beat: "one"}
+	if found, _, err = f.store.Change(t.Context(), pace.Change{Name: "a", New: &entry}); err != nil || found.Hold == nil {
+		t.Errorf("after a change: %+v, %v", found, err)
+	}
+	if found, applied, err = f.store.Release(t.Context()); err != nil || !applied || found.Hold != nil || len(found.Entries) != 1 {
+		t.Errorf("released: %+v, %t, %v", found, applied, err)
+	}
+	if _, applied, err = f.store.Release(t.Context()); err != nil || applied {
+		t.Errorf("released again: %t, %v", applied, err)
+	}
+}
