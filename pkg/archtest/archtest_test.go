@@ -68,7 +68,7 @@ var rules = map[string]rule{
 	"pkg/sqsqueue":     {own: words, others: []string{awsSDK, awsSmithy, jsonText}, why: "SQS"},
 	"pkg/dynamostore":  {own: words, others: []string{awsSDK, awsSmithy}, why: "DynamoDB"},
 	"pkg/chargebeeapi": {own: words, others: []string{chargebee}, why: "Chargebee"},
-	"pkg/terminal":     {own: words, others: []string{"github.com/jedib0t/go-pretty/v6", "github.com/schollz/progressbar/v3"}, why: "tables, JSON, progress"},
+	"pkg/terminal":     {own: words, others: []string{"github.com/jedib0t/go-pretty/v6", "github.com/schollz/progressbar/v3", "golang.org/x/term"}, why: "tables, JSON, progress"},
 
 	// Layer 3: roots. They wire, and are the only ones who know both sides.
 	"pkg/commandline": {own: []string{"config"}, others: []string{cobra}, why: "what both command lines have in common"},

@@ -34,7 +34,14 @@ var (
 	tables *dynamodb.Service
 )
 
+// asConsumer is the variable with which this test's binary is the consumer itself, as a
+// process that can be killed.
+const asConsumer = "TEST_AS_CONSUMER"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asConsumer) != "" {
+		os.Exit(consumer.Main(context.Background(), commandline.Process{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr}))
+	}
 	queues, tables = sqs.New(sqs.Config{}), dynamodb.New(dynamodb.Config{})
 	sqsServer, dynamodbServer := httptest.NewServer(queues), httptest.NewServer(tables)
 	for name, value := range map[string]string{

@@ -3,6 +3,7 @@ package consumer
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/spf13/cobra"
@@ -15,7 +16,8 @@ import (
 )
 
 func (a *app) dlqList() *cobra.Command {
-	return a.output(&cobra.Command{
+	var filter deadletter.Filter
+	return filtered(&filter, a.output(&cobra.Command{
 		Use:   "list",
 		Short: "List the dead letters with their reasons and what the ledger says about their invoices",
 		Args:  commandline.Args(cobra.NoArgs),
@@ -25,7 +27,7 @@ func (a *app) dlqList() *cobra.Command {
 				return err
 			}
 			letters := sqsqueue.NewDeadLetters(sqs.NewFromConfig(aws), settings.Queue.DeadLetterURL)
-			listing, err := deadletter.List(cmd.Context(), letters, newStore(aws, settings))
+			listing, err := deadletter.List(cmd.Context(), letters, newStore(aws, settings), filter, time.Now())
 			if err != nil {
 				return err
 			}
@@ -34,7 +36,19 @@ func (a *app) dlqList() *cobra.Command {
 			}
 			return a.showLetters(listing)
 		},
-	})
+	}))
+}
+
+// filtered gives a command the flags that choose dead letters.
+func filtered(filter *deadletter.Filter, cmd *cobra.Command) *cobra.Command {
+	flags := cmd.Flags()
+	flags.StringVar(&filter.Reason, "reason", "", "only those with this reason; "+deadletter.NoReason+": those that the queue moved itself")
+	flags.StringVar(&filter.Customer, "customer", "", "only those of this customer")
+	flags.StringVar(&filter.Subscription, "subscription", "", "only those of invoices of this subscription")
+	flags.StringVar(&filter.Invoice, "invoice", "", "only those of this pending invoice")
+	flags.StringVar(&filter.Event, "event", "", "only the one with this event or message id")
+	flags.DurationVar(&filter.OlderThan, "older-than", 0, "only those that failed longer ago, as 90m or 48h")
+	return cmd
 }
 
 func (a *app) showLetters(listing deadletter.Listing) error {

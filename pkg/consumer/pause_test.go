@@ -60,7 +60,7 @@ func TestPauseAndResume(t *testing.T) {
 // eventually waits for what other processes bring about.
 func (d *deployment) eventually(holds func() bool, what string) {
 	d.t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !holds(); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(15 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			d.t.Fatalf("after 15 s: %s", what)
 		}

@@ -52,6 +52,8 @@ type Letter struct {
 	ReceiveCount    int        `json:"receive_count"`
 	ReplayCount     int        `json:"replay_count"`
 	LedgerState     string     `json:"ledger_state"`
+
+	sent time.Time // into the queue
 }
 
 // Group is the dead letters of one reason.
@@ -61,13 +63,16 @@ type Group struct {
 	Oldest *time.Time `json:"oldest"` // when the first of them failed
 }
 
-// List shows all dead letters with what the ledger says about their invoices.
-func List(ctx context.Context, browser Browser, heads Heads) (Listing, error) {
+// List shows the dead letters that the filter chooses at a time, with what the ledger says
+// about their invoices.
+func List(ctx context.Context, browser Browser, heads Heads, filter Filter, now time.Time) (Listing, error) {
 	listing := Listing{Messages: []Letter{}, Groups: []Group{}}
 	var failed error
 	complete, err := browser.Browse(ctx, func(message queue.Message) bool {
 		letter, err := read(ctx, heads, message)
-		listing.Messages = append(listing.Messages, letter)
+		if filter.chooses(letter, now) {
+			listing.Messages = append(listing.Messages, letter)
+		}
 		failed = err
 		return err == nil
 	})
@@ -80,6 +85,15 @@ func List(ctx context.Context, browser Browser, heads Heads) (Listing, error) {
 	})
 	listing.Groups = group(listing.Messages)
 	return listing, nil
+}
+
+// replayCount is how often a message was replayed.
+func replayCount(message queue.Message) int {
+	count, err := strconv.Atoi(message.Attributes[queue.AttributeReplayCount])
+	if err != nil {
+		return 0
+	}
+	return count
 }
 
 // read describes one dead letter. Its body counts more than its attributes, which
@@ -95,10 +109,9 @@ func read(ctx context.Context, heads Heads, message queue.Message) (Letter, erro
 		FailedAt:        instant(message.Attributes[queue.AttributeFailedAt]),
 		ReceivedAt:      instant(message.Attributes[queue.AttributeReceivedAt]),
 		ReceiveCount:    message.ReceiveCount,
+		ReplayCount:     replayCount(message),
 		LedgerState:     NoLedger,
-	}
-	if count, err := strconv.Atoi(message.Attributes[queue.AttributeReplayCount]); err == nil {
-		letter.ReplayCount = count
+		sent:            message.SentAt,
 	}
 	if webhook, err := event.ParseMessage(message.Body); err == nil {
 		letter.EventID = cmp.Or(text(webhook.ID), letter.EventID)

@@ -72,7 +72,7 @@ func attributes(pairs ...string) map[string]string {
 // first lists one message.
 func first(t *testing.T, message queue.Message, ledger heads) deadletter.Letter {
 	t.Helper()
-	listing, err := deadletter.List(t.Context(), holding(message), ledger)
+	listing, err := deadletter.List(t.Context(), holding(message), ledger, deadletter.Filter{}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestDocument(t *testing.T) {
 		"listing.json": holding(bare, moved, full),
 		"empty.json":   holding(),
 	} {
-		listing, err := deadletter.List(t.Context(), from, ledger)
+		listing, err := deadletter.List(t.Context(), from, ledger, deadletter.Filter{}, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -248,7 +248,7 @@ func TestOrderAndGroups(t *testing.T) {
 		letter("a", "too_old", second),
 		letter("i", "line_limits", third),
 		letter("j", "", third),
-	), knowing())
+	), knowing(), deadletter.Filter{}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +280,7 @@ func TestIncomplete(t *testing.T) {
 	listing, err := deadletter.List(t.Context(), browser(func(visit func(queue.Message) bool) (bool, error) {
 		visit(queue.Message{ID: "m1"})
 		return false, nil
-	}), knowing())
+	}), knowing(), deadletter.Filter{}, time.Now())
 	if err != nil || listing.Complete || len(listing.Messages) != 1 || len(listing.Groups) != 1 {
 		t.Errorf("got %+v, %v", listing, err)
 	}
@@ -301,7 +301,7 @@ func TestErrors(t *testing.T) {
 		}
 		return true, noQueue
 	})
-	listing, err := deadletter.List(t.Context(), from, heads(func(string) (billing.Head, bool, error) { return billing.Head{}, false, noLedger }))
+	listing, err := deadletter.List(t.Context(), from, heads(func(string) (billing.Head, bool, error) { return billing.Head{}, false, noLedger }), deadletter.Filter{}, time.Now())
 	if !errors.Is(err, noLedger) || !errors.Is(err, noQueue) || visited != 1 || listing.Complete {
 		t.Errorf("%d visited, complete %t: %v", visited, listing.Complete, err)
 	}
@@ -327,7 +327,7 @@ func FuzzList(f *testing.F) {
 			ID:         "m",
 			Body:       body,
 			Attributes: attributes("reason", reason, "detail", reason, "failed_at", at, "received_at", at, "replay_count", count, "invoice_id", reason),
-		}), knowing())
+		}), knowing(), deadletter.Filter{}, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

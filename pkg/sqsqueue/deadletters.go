@@ -70,8 +70,17 @@ func letterAttributes(letter queue.DeadLetter, now time.Time) map[string]string 
 	if letter.Detail != "" {
 		places--
 	}
-	room := maxBatchBytes - len(letter.Body) - len(groupID(letter.GroupID))
-	kept := map[string]string{}
+	kept, room := fitting(letter.Message, all, places)
+	if detail := cut(acceptable(letter.Detail), min(queue.MaxDetail, room-attributeSize(queue.AttributeDetail, ""))); detail != "" {
+		kept[queue.AttributeDetail] = detail
+	}
+	return kept
+}
+
+// fitting are the attributes of worth that a message has room for, and the bytes left.
+func fitting(message queue.Message, all map[string]string, places int) (kept map[string]string, room int) {
+	room = maxBatchBytes - len(message.Body) - len(groupID(message.GroupID))
+	kept = map[string]string{}
 	for _, name := range slices.Concat(inWorth, foreign(all)) {
 		value := all[name]
 		if size := attributeSize(name, value); value != "" && len(kept) < places && size <= room {
@@ -79,10 +88,7 @@ func letterAttributes(letter queue.DeadLetter, now time.Time) map[string]string 
 			room -= size
 		}
 	}
-	if detail := cut(acceptable(letter.Detail), min(queue.MaxDetail, room-attributeSize(queue.AttributeDetail, ""))); detail != "" {
-		kept[queue.AttributeDetail] = detail
-	}
-	return kept
+	return kept, room
 }
 
 // foreign are the names that are not this system's own, in alphabetical order.

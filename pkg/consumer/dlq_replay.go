@@ -1,0 +1,78 @@
+package consumer
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/spf13/cobra"
+
+	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/deadletter"
+	"github.com/billable-events/billable/pkg/sqsqueue"
+	"github.com/billable-events/billable/pkg/terminal"
+)
+
+func (a *app) dlqReplay() *cobra.Command {
+	var order deadletter.Order
+	cmd := filtered(&order.Filter, a.confirmed(a.output(&cobra.Command{
+		Use:   "replay",
+		Short: "Put dead letters back into the queue; those of billed invoices are skipped",
+		Args:  commandline.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			settings, aws, err := a.connect(cmd.Context(), config.QueueURL, config.DeadLetterURL)
+			if err != nil {
+				return err
+			}
+			client := sqs.NewFromConfig(aws)
+			replayer := &deadletter.Replayer{
+				Letters: sqsqueue.NewDeadLetters(client, settings.Queue.DeadLetterURL),
+				Heads:   newStore(aws, settings),
+				Source:  sqsqueue.NewSource(client, settings.Queue.URL),
+				Remover: sqsqueue.NewQueue(client, settings.Queue.DeadLetterURL, settings.Worker.VisibilityTimeout),
+				Now:     time.Now,
+			}
+			order.DryRun = !a.yes
+			progress := terminal.NewProgress(a.process.Stderr, "replayed")
+			result, err := replayer.Run(cmd.Context(), order, func(deadletter.Step) { progress.Add(1) })
+			progress.Done()
+			if err != nil && !errors.Is(err, deadletter.ErrPartial) {
+				return err
+			}
+			return errors.Join(a.showReplay(result), err)
+		},
+	})))
+	cmd.Flags().BoolVar(&order.DropDone, "drop-done", false, "delete those of billed invoices instead of skipping them")
+	return cmd
+}
+
+func (a *app) showReplay(result deadletter.Result) error {
+	if a.format == terminal.JSON {
+		return terminal.WriteJSON(a.process.Stdout, result)
+	}
+	if len(result.Messages) == 0 {
+		return a.say("There are no such dead letters.")
+	}
+	var rows [][]string
+	for _, action := range []deadletter.Action{deadletter.Replayed, deadletter.Skipped, deadletter.Dropped, deadletter.Failed} {
+		if count := result.Counts[action]; count > 0 {
+			rows = append(rows, []string{string(action), strconv.Itoa(count)})
+		}
+	}
+	if err := terminal.WriteTable(a.process.Stdout, []terminal.Column{{Title: "what"}, {Title: "count", Right: true}}, rows); err != nil {
+		return err
+	}
+	for _, step := range result.Messages {
+		if step.Error != nil {
+			if err := a.say("%s: %s", step.MessageID, *step.Error); err != nil {
+				return err
+			}
+		}
+	}
+	if result.DryRun {
+		return a.say("Dry run: --yes does it.")
+	}
+	return nil
+}

@@ -1,0 +1,182 @@
+package deadletter_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/deadletter"
+	"github.com/billable-events/billable/pkg/queue"
+)
+
+// queues are a dead-letter queue and the queue that its letters come from. A letter that
+// is redriven to a queue that fails it comes back at once.
+type queues struct {
+	mu      sync.Mutex
+	dead    []queue.Message
+	source  []queue.Message
+	deleted []string
+	fails   bool             // what is redriven comes back
+	refuses map[string]error // by message id
+	undying map[string]error // by message id
+}
+
+func (q *queues) Browse(_ context.Context, visit func(queue.Message) bool) (bool, error) {
+	for i := 0; ; i++ {
+		q.mu.Lock()
+		if i >= len(q.dead) {
+			q.mu.Unlock()
+			return true, nil
+		}
+		letter := q.dead[i]
+		q.mu.Unlock()
+		if !visit(letter) {
+			return false, nil
+		}
+		time.Sleep(time.Millisecond) // what comes back comes before the end
+	}
+}
+
+func (q *queues) Redrive(_ context.Context, letter queue.Message) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.refuses[letter.ID]; err != nil {
+		return err
+	}
+	q.source = append(q.source, letter)
+	if q.fails {
+		count, _ := strconv.Atoi(letter.Attributes["replay_count"])
+		letter.ID += "'"
+		letter.Attributes = attributes("reason", "too_old", "replay_count", strconv.Itoa(count+1))
+		q.dead = append(q.dead, letter)
+	}
+	return nil
+}
+
+func (q *queues) Delete(_ context.Context, letter queue.Message) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !slices.ContainsFunc(q.source, func(sent queue.Message) bool { return string(sent.Body) == string(letter.Body) }) && len(q.source) > 0 {
+		return fmt.Errorf("%s was deleted before it was sent", letter.ID)
+	}
+	if err := q.undying[letter.ID]; err != nil {
+		return err
+	}
+	q.deleted = append(q.deleted, letter.ID)
+	return nil
+}
+
+func letterOf(id, invoiceID string, pairs ...string) queue.Message {
+	return queue.Message{ID: id, Body: body(invoiceID, ""), Attributes: attributes(append([]string{"reason", "too_old"}, pairs...)...)}
+}
+
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	for name, test := range map[string]struct {
+		queues  *queues
+		order   deadletter.Order
+		sent    string
+		deleted string
+		counts  map[deadletter.Action]int
+		err     error
+	}{
+		"all": {
+			queues: &queues{dead: []queue.Message{letterOf("a", "draft_1"), letterOf("b", "draft_2")}},
+			sent:   "[a b]", deleted: "[a b]", counts: map[deadletter.Action]int{deadletter.Replayed: 2},
+		},
+		"a dry run": {
+			queues: &queues{dead: []queue.Message{letterOf("a", "draft_1"), letterOf("b", "draft_done")}},
+			order:  deadletter.Order{DryRun: true},
+			sent:   "[]", deleted: "[]", counts: map[deadletter.Action]int{deadletter.Replayed: 1, deadletter.Skipped: 1},
+		},
+		"a filter": {
+			queues: &queues{dead: []queue.Message{letterOf("a", "draft_1"), letterOf("b", "draft_2")}},
+			order:  deadletter.Order{Filter: deadletter.Filter{Invoice: "draft_2"}},
+			sent:   "[b]", deleted: "[b]", counts: map[deadletter.Action]int{deadletter.Replayed: 1},
+		},
+		"what is billed is skipped": {
+			queues: &queues{dead: []queue.Message{letterOf("a", "draft_done"), letterOf("b", "draft_2")}},
+			sent:   "[b]", deleted: "[b]", counts: map[deadletter.Action]int{deadletter.Replayed: 1, deadletter.Skipped: 1},
+		},
+		"or dropped": {
+			queues: &queues{dead: []queue.Message{letterOf("a", "draft_done")}},
+			order:  deadletter.Order{DropDone: true},
+			sent:   "[]", deleted: "[a]", counts: map[deadletter.Action]int{deadletter.Dropped: 1},
+		},
+		"what the queue does not take stays": {
+			queues: &queues{dead: []queue.Message{letterOf("a", "draft_1"), letterOf("b", "draft_2")}, refuses: map[string]error{"a": broken}},
+			sent:   "[b]", deleted: "[b]", counts: map[deadletter.Action]int{deadletter.Replayed: 1, deadletter.Failed: 1}, err: deadletter.ErrPartial,
+		},
+		"what cannot be deleted is in both": {
+			queues: &queues{dead: []queue.Message{letterOf("a", "draft_1")}, undying: map[string]error{"a": broken}},
+			sent:   "[a]", deleted: "[]", counts: map[deadletter.Action]int{deadletter.Failed: 1}, err: deadletter.ErrPartial,
+		},
+		"what comes back is left alone": {
+			queues: &queues{dead: []queue.Message{letterOf("a", "draft_1"), letterOf("b", "draft_2", "replay_count", "3")}, fails: true},
+			sent:   "[a b]", deleted: "[a b]", counts: map[deadletter.Action]int{deadletter.Replayed: 2},
+		},
+		"copies of a message": {
+			queues: &queues{dead: []queue.Message{letterOf("a", "draft_1"), letterOf("b", "draft_1")}},
+			sent:   "[a b]", deleted: "[a b]", counts: map[deadletter.Action]int{deadletter.Replayed: 2},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			replayer := &deadletter.Replayer{
+				Letters: test.queues, Source: test.queues, Remover: test.queues, Now: time.Now,
+				Heads: knowing(billing.Head{InvoiceID: "draft_done", State: billing.Finished}),
+			}
+			var told sync.Map
+			result, err := replayer.Run(t.Context(), test.order, func(step deadletter.Step) { told.Store(step.MessageID, step.Action) })
+			if !errors.Is(err, test.err) {
+				t.Errorf("got %v, want %v", err, test.err)
+			}
+			var sent []string
+			for _, message := range test.queues.source {
+				sent = append(sent, message.ID)
+			}
+			slices.Sort(sent)
+			slices.Sort(test.queues.deleted)
+			if got := fmt.Sprint(sent); got != test.sent {
+				t.Errorf("sent %s, want %s", got, test.sent)
+			}
+			if got := fmt.Sprint(test.queues.deleted); got != test.deleted {
+				t.Errorf("deleted %s, want %s", got, test.deleted)
+			}
+			if !maps.Equal(result.Counts, test.counts) || result.DryRun != test.order.DryRun || !result.Complete {
+				t.Errorf("got %+v", result)
+			}
+			for _, step := range result.Messages {
+				if action, ok := told.Load(step.MessageID); !ok || action != step.Action || (step.Error != nil) != (step.Action == deadletter.Failed) {
+					t.Errorf("%+v, told as %v", step, action)
+				}
+			}
+		})
+	}
+}
+
+// TestReplayWithoutALedger ends it: nobody knows what is billed.
+func TestReplayWithoutALedger(t *testing.T) {
+	t.Parallel()
+	noLedger := errors.New("no ledger")
+	q := &queues{}
+	for i := range 200 {
+		q.dead = append(q.dead, letterOf(fmt.Sprint(i), "draft_1"))
+	}
+	replayer := &deadletter.Replayer{
+		Letters: q, Source: q, Remover: q, Now: time.Now,
+		Heads: heads(func(string) (billing.Head, bool, error) { return billing.Head{}, false, noLedger }),
+	}
+	result, err := replayer.Run(t.Context(), deadletter.Order{}, nil)
+	if !errors.Is(err, noLedger) || len(q.source) > 0 || result.Complete {
+		t.Errorf("%d are sent, %+v, %v", len(q.source), result, err)
+	}
+}

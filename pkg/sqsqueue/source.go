@@ -1,0 +1,45 @@
+package sqsqueue
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strconv"
+
+	"github.com/billable-events/billable/pkg/queue"
+)
+
+// Source is the queue that dead letters come from and go back to. It is safe for
+// concurrent use.
+type Source struct{ sender *Sender }
+
+// NewSource returns the queue with the given URL.
+func NewSource(client SendAPI, url string) *Source { return &Source{NewSender(client, url, nil)} }
+
+// Redrive puts a dead letter back into the queue: with its body, its group, and its
+// attributes but reason, detail and time; replay_count is one more. What fails for a
+// passing reason is repeated until ctx ends. Errors: as of Sender.Send.
+func (s *Source) Redrive(ctx context.Context, letter queue.Message) error {
+	letter.Attributes = redriven(letter)
+	if _, err := s.sender.Send(ctx, letter); err != nil {
+		return fmt.Errorf("replay message %s: %w", letter.ID, err)
+	}
+	return nil
+}
+
+func redriven(letter queue.Message) map[string]string {
+	all := maps.Clone(letter.Attributes)
+	if all == nil {
+		all = map[string]string{}
+	}
+	count, err := strconv.Atoi(all[queue.AttributeReplayCount])
+	if err != nil {
+		count = 0 // somebody else's word
+	}
+	all[queue.AttributeReplayCount] = strconv.Itoa(count + 1)
+	for _, name := range []string{queue.AttributeReason, queue.AttributeDetail, queue.AttributeFailedAt} {
+		delete(all, name)
+	}
+	kept, _ := fitting(letter, all, maxAttributes)
+	return kept
+}
