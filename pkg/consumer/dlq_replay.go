@@ -41,14 +41,15 @@ func (a *app) dlqReplay() *cobra.Command {
 			if err != nil && !errors.Is(err, deadletter.ErrPartial) {
 				return err
 			}
-			return errors.Join(a.showReplay(result), err)
+			return errors.Join(a.showResult(result), err)
 		},
 	})))
 	cmd.Flags().BoolVar(&order.DropDone, "drop-done", false, "delete those of billed invoices instead of skipping them")
 	return cmd
 }
 
-func (a *app) showReplay(result deadletter.Result) error {
+// showResult shows what became of dead letters.
+func (a *app) showResult(result deadletter.Result) error {
 	if a.format == terminal.JSON {
 		return terminal.WriteJSON(a.process.Stdout, result)
 	}
@@ -56,7 +57,7 @@ func (a *app) showReplay(result deadletter.Result) error {
 		return a.say("There are no such dead letters.")
 	}
 	var rows [][]string
-	for _, action := range []deadletter.Action{deadletter.Replayed, deadletter.Skipped, deadletter.Dropped, deadletter.Failed} {
+	for _, action := range deadletter.Actions {
 		if count := result.Counts[action]; count > 0 {
 			rows = append(rows, []string{string(action), strconv.Itoa(count)})
 		}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -113,4 +114,35 @@ func TestReplayThatIsKilled(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d are in the queue, %d are dead letters", len(queues.Messages(d.name)), len(all), len(queues.Messages(d.name+"_dead")))
+}
+
+func TestDiscard(t *testing.T) {
+	d := deploy(t)
+	d.must("tables", "create")
+	d.bury("ev", 3)
+	file := filepath.Join(t.TempDir(), "discarded.jsonl")
+	for _, test := range []struct {
+		args string
+		want string
+	}{
+		{"--yes --reason-note tests", "chosen by a filter"},
+		{"--event ev_001 --yes", "--reason-note is missing"},
+	} {
+		if code, _, stderr := d.command(append([]string{"dlq", "discard"}, strings.Fields(test.args)...)...); code != 2 || !strings.Contains(stderr, test.want) {
+			t.Errorf("%s: exit code %d, %s", test.args, code, stderr)
+		}
+	}
+	if got := d.must("dlq", "discard", "--event", "ev_001", "--file", file); !strings.Contains(got, "discarded      1") || !strings.Contains(got, "Dry run") {
+		t.Errorf("a dry run: %s", got)
+	}
+	if got := d.must("dlq", "discard", "--event", "ev_001", "--yes", "--reason-note", "a test", "--file", file); !strings.Contains(got, "discarded      1") {
+		t.Errorf("got %s", got)
+	}
+	if got := len(queues.Messages(d.name + "_dead")); got != 2 {
+		t.Errorf("%d dead letters are left", got)
+	}
+	kept, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(kept), "ev_001") || !strings.Contains(string(kept), "a test") || strings.Count(string(kept), "\n") != 1 {
+		t.Errorf("%s, %v", kept, err)
+	}
 }

@@ -53,7 +53,8 @@ type Letter struct {
 	ReplayCount     int        `json:"replay_count"`
 	LedgerState     string     `json:"ledger_state"`
 
-	sent time.Time // into the queue
+	sent        time.Time // into the queue
+	holdsClaims bool      // events are claimed for its invoice
 }
 
 // Group is the dead letters of one reason.
@@ -126,7 +127,7 @@ func read(ctx context.Context, heads Heads, message queue.Message) (Letter, erro
 	if err != nil || !ok || head.State == "" { // an item without a state is one of the ledger's own
 		return letter, err
 	}
-	letter.LedgerState = string(head.State)
+	letter.LedgerState, letter.holdsClaims = string(head.State), holdsClaims(head)
 	if letter.Reason == nil { // the queue moved it: the ledger's last error says more than nothing
 		letter.Detail = text(head.Detail)
 	}

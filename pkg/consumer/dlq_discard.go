@@ -1,0 +1,96 @@
+package consumer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/spf13/cobra"
+
+	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/deadletter"
+	"github.com/billable-events/billable/pkg/sqsqueue"
+	"github.com/billable-events/billable/pkg/terminal"
+)
+
+func (a *app) dlqDiscard() *cobra.Command {
+	var disposal deadletter.Disposal
+	var path string
+	cmd := filtered(&disposal.Filter, a.confirmed(a.output(&cobra.Command{
+		Use:   "discard",
+		Short: "Delete dead letters that a filter chooses, each kept in a file first; not those of invoices that hold claims",
+		Args:  commandline.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case disposal.Empty():
+				return commandline.UsageError{Err: deadletter.ErrNoFilter}
+			case a.yes && disposal.Note == "":
+				return commandline.UsageError{Err: errors.New("--reason-note is missing: say why, for whoever wonders")}
+			}
+			settings, aws, err := a.connect(cmd.Context(), config.DeadLetterURL)
+			if err != nil {
+				return err
+			}
+			kept := &keptLetters{path: path}
+			client := sqs.NewFromConfig(aws)
+			discarder := &deadletter.Discarder{
+				Letters: sqsqueue.NewDeadLetters(client, settings.Queue.DeadLetterURL),
+				Heads:   newStore(aws, settings),
+				Archive: kept,
+				Remover: sqsqueue.NewQueue(client, settings.Queue.DeadLetterURL, settings.Worker.VisibilityTimeout),
+				Now:     time.Now,
+			}
+			disposal.DryRun = !a.yes
+			progress := terminal.NewProgress(a.process.Stderr, "discarded")
+			result, err := discarder.Run(cmd.Context(), disposal, func(deadletter.Step) { progress.Add(1) })
+			progress.Done()
+			err = errors.Join(err, kept.close())
+			if err != nil && !errors.Is(err, deadletter.ErrPartial) {
+				return err
+			}
+			return errors.Join(a.showResult(result), err)
+		},
+	})))
+	cmd.Flags().StringVar(&disposal.Note, "reason-note", "", "why, for whoever wonders; kept with the letters")
+	cmd.Flags().StringVar(&path, "file", fmt.Sprintf("discarded-%s.jsonl", time.Now().UTC().Format("20060102T150405Z")), "where the letters are kept, one line of JSON each")
+	return cmd
+}
+
+// keptLetters is a file of discarded letters, made with the first of them.
+type keptLetters struct {
+	path string
+
+	mu   sync.Mutex
+	file *os.File
+}
+
+// Keep implements deadletter.Archive.
+func (k *keptLetters) Keep(letter deadletter.Kept) error {
+	line, err := json.Marshal(letter)
+	if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.file == nil {
+		if k.file, err = os.OpenFile(k.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+			return err
+		}
+	}
+	if _, err := k.file.Write(append(line, '\n')); err != nil {
+		return err
+	}
+	return k.file.Sync()
+}
+
+func (k *keptLetters) close() error {
+	if k.file == nil {
+		return nil
+	}
+	return k.file.Close()
+}
