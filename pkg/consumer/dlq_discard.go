@@ -28,7 +28,7 @@ func (a *app) dlqDiscard() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case disposal.Empty():
-				return commandline.UsageError{Err: deadletter.ErrNoFilter}
+				return commandline.UsageError{Err: fmt.Errorf("%w: --reason, --event, --invoice and others, see --help", deadletter.ErrNoFilter)}
 			case a.yes && disposal.Note == "":
 				return commandline.UsageError{Err: errors.New("--reason-note is missing: say why, for whoever wonders")}
 			}

@@ -80,7 +80,7 @@ func Budget(budget pace.Budget, requestsPerMinute int) []Finding {
 	find(OK, "", "%d processes share %d calls a minute, of which %.0f are granted", Running(budget), requestsPerMinute, granted)
 
 	if hold := budget.Hold; hold != nil {
-		find(Warning, "let them go on with: consumer resume",
+		find(Warning, "let them go on with: consumer resume --yes",
 			"an operator stopped all calls at %s: %s", time.Unix(hold.Since, 0).UTC().Format(time.RFC3339), hold.Reason)
 	}
 	if pause := budget.Pause; pause != nil {
