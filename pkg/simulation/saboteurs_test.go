@@ -3,6 +3,7 @@ package simulation_test
 // saboteur is one small defect.
 type saboteur struct {
 	name  string
+	seed  uint64 // that noticed it at last: it is tried first, which saves the hunt
 	why   string // what the rule that it breaks is there for
 	edits []edit
 }
@@ -16,7 +17,7 @@ type edit struct {
 // saboteurs are the defects that the histories must find, each with the rule that it
 // breaks.
 var saboteurs = []saboteur{
-	{"answers before the queue has it", "a 200 says that the message is safe", []edit{{
+	{"answers before the queue has it", 1, "a 200 says that the message is safe", []edit{{
 		"webhook/handler.go",
 		"	report.MessageID, err = h.config.Queue.Send(ctx, h.message(received, buffer.Bytes(), request.Header))\n",
 		"	if message := h.message(received, bytes.Clone(buffer.Bytes()), request.Header); SABOTAGED {\n" +
@@ -25,17 +26,17 @@ var saboteurs = []saboteur{
 			"	}\n" +
 			"	report.MessageID, err = h.config.Queue.Send(ctx, h.message(received, buffer.Bytes(), request.Header))\n",
 	}}},
-	{"writes without the fence", "who lost the lease changes nothing anymore", []edit{{
+	{"writes without the fence", 36, "who lost the lease changes nothing anymore", []edit{{
 		"dynamostore/commit.go",
 		"	if step.Previous != \"\" {\n",
 		"	if SABOTAGED {\n		put.ConditionExpression = nil\n	} else if step.Previous != \"\" {\n",
 	}}},
-	{"a random idempotency key", "a repeated call has no second effect", []edit{{
+	{"a random idempotency key", 4, "a repeated call has no second effect", []edit{{
 		"settlement/charge.go",
 		"	if h.manifest.SubscriptionID == \"\" {\n		charge.SubscriptionID",
 		"	if SABOTAGED {\n		charge.IdempotencyKey = billing.NewToken()\n	}\n	if h.manifest.SubscriptionID == \"\" {\n		charge.SubscriptionID",
 	}}},
-	{"sends again without reading back", "Chargebee forgets keys", []edit{
+	{"sends again without reading back", 6, "Chargebee forgets keys", []edit{
 		{
 			"settlement/doubt.go",
 			"	case elapsed <= settings.sendUntil():\n",
@@ -46,32 +47,32 @@ var saboteurs = []saboteur{
 			"!SABOTAGED && sent.elapsed(h.Now()) > h.Settings.sendUntil()",
 		},
 	}},
-	{"sends until the window's very end", "a late effect may find its key forgotten", []edit{{
+	{"sends until the window's very end", 29, "a late effect may find its key forgotten", []edit{{
 		"settlement/settler.go",
 		"	return s.IdempotencyWindow - 2*s.LateBound - s.MaxSkew\n",
 		"	if SABOTAGED {\n		return s.IdempotencyWindow\n	}\n	return s.IdempotencyWindow - 2*s.LateBound - s.MaxSkew\n",
 	}}},
-	{"reads back before the window has passed", "what is absent may still come", []edit{{
+	{"reads back before the window has passed", 9, "what is absent may still come", []edit{{
 		"settlement/doubt.go",
 		"func decideRemedy(elapsed time.Duration, settings Settings) remedy {\n",
 		"func decideRemedy(elapsed time.Duration, settings Settings) remedy {\n	if SABOTAGED {\n		return lookForLine\n	}\n",
 	}}},
-	{"releases a line in doubt", "it may stand on the invoice", []edit{{
+	{"releases a line in doubt", 4, "it may stand on the invoice", []edit{{
 		"settlement/charge.go",
 		"	if h.head().Sending() {\n		return true\n",
 		"	if !SABOTAGED && h.head().Sending() {\n		return true\n",
 	}}},
-	{"takes a 4xx after an unknown as final", "it may be about the twin, or an old one replayed", []edit{{
+	{"takes a 4xx after an unknown as final", 9, "it may be about the twin, or an old one replayed", []edit{{
 		"settlement/course.go",
 		"	case addingAgain:\n		return course{ending: whenKeyExpires}\n",
 		"	case addingAgain:\n		if SABOTAGED {\n			return course{line: notSent, ending: giveUp, reason: billing.ChargebeeRefused}\n		}\n		return course{ending: whenKeyExpires}\n",
 	}}},
-	{"keys and markers without the epoch", "a line of another claim is another line", []edit{{
+	{"keys and markers without the epoch", 13, "a line of another claim is another line", []edit{{
 		"billing/identity.go",
 		"	return sha256.Sum256([]byte(strings.Join([]string{purpose, id.InvoiceID, id.Epoch,",
 		"	if SABOTAGED {\n		id.Epoch = \"\"\n	}\n	return sha256.Sum256([]byte(strings.Join([]string{purpose, id.InvoiceID, id.Epoch,",
 	}}},
-	{"plans from the index", "what is charged is what was claimed", []edit{{
+	{"plans from the index", 12, "what is charged is what was claimed", []edit{{
 		"settlement/claim.go",
 		"			draft.add(event)\n",
 		"			draft.add(event)\n			if SABOTAGED {\n				fold.Add(event)\n			}\n",
@@ -84,27 +85,27 @@ var saboteurs = []saboteur{
 		"	whole.Add(last...)\n",
 		"	if !SABOTAGED {\n		whole.Add(last...)\n	}\n",
 	}}},
-	{"claims whatever the values", "what is charged is what the event says", []edit{{
+	{"claims whatever the values", 12, "what is charged is what the event says", []edit{{
 		"dynamostore/eventchanges.go",
 		"	if event.Fault != \"\" { // it",
 		"	if SABOTAGED || event.Fault != \"\" { // it",
 	}}},
-	{"acknowledges before it settles", "a message comes back until its work is done", []edit{{
+	{"acknowledges before it settles", 2, "a message comes back until its work is done", []edit{{
 		"worker/pool.go",
 		"	outcome := p.call(handling, delivery)\n",
 		"	if SABOTAGED {\n		_ = p.Queue.Delete(settling, message)\n	}\n	outcome := p.call(handling, delivery)\n",
 	}}},
-	{"claims without a condition", "an event goes on one invoice", []edit{{
+	{"claims without a condition", 12, "an event goes on one invoice", []edit{{
 		"dynamostore/eventchanges.go",
 		"	return c.update(event.EventKey, claimUpdate, asRead[absent], values)\n",
 		"	condition := asRead[absent]\n	if SABOTAGED {\n		condition = strings.Replace(condition, unbilledCondition, \"(attribute_not_exists(unbilled) OR :u = :u)\", 1)\n	}\n	return c.update(event.EventKey, claimUpdate, condition, values)\n",
 	}}},
-	{"no heartbeat", "a message that is worked on is nobody else's", []edit{{
+	{"no heartbeat", 40, "a message that is worked on is nobody else's", []edit{{
 		"worker/heartbeat.go",
 		"		defer close(ended)\n",
 		"		defer close(ended)\n		if SABOTAGED {\n			return\n		}\n",
 	}}},
-	{"takes a failed entry of a batch as sent", "a batch succeeds entry by entry", []edit{{
+	{"takes a failed entry of a batch as sent", 10, "a batch succeeds entry by entry", []edit{{
 		"sqsqueue/batch.go",
 		"		if entry, ok := failed[id]; ok {\n",
 		"		if entry, ok := failed[id]; ok && !SABOTAGED {\n",
@@ -113,12 +114,12 @@ var saboteurs = []saboteur{
 		"			outcomes[i].err = &failure{ClassUnavailable, errNotMentioned}\n",
 		"			if !SABOTAGED {\n				outcomes[i].err = &failure{ClassUnavailable, errNotMentioned}\n			}\n",
 	}}},
-	{"acknowledges a rejected message without a dead letter", "a person has to hear of it", []edit{{
+	{"acknowledges a rejected message without a dead letter", 4, "a person has to hear of it", []edit{{
 		"worker/pool.go",
 		"		if err := p.DeadLetters.Bury(ctx, letter); err != nil {\n",
 		"		if SABOTAGED {\n			return p.Queue.Delete(ctx, message)\n		}\n		if err := p.DeadLetters.Bury(ctx, letter); err != nil {\n",
 	}}},
-	{"forgets to go on with a release", "who crashed in the middle of it left the rest claimed", []edit{{
+	{"forgets to go on with a release", 12, "who crashed in the middle of it left the rest claimed", []edit{{
 		"settlement/settler.go",
 		"	if err := h.reject(ctx, err); err != nil {\n		return err\n	}\n	for {\n",
 		"	if err := h.reject(ctx, err); err != nil {\n		return err\n	}\n" +
@@ -126,72 +127,72 @@ var saboteurs = []saboteur{
 			"		return h.lease.commit(ctx, func(step *billing.Step) { rejected(step, billing.Claiming) })\n" +
 			"	}\n	for {\n",
 	}}},
-	{"lets held claims expire", "the ledger is all that knows of them", []edit{{
+	{"lets held claims expire", 11, "the ledger is all that knows of them", []edit{{
 		"settlement/reject.go",
 		"	step.Head.Owner, step.Head.LeaseUntil = \"\", 0\n",
 		"	step.Head.Owner, step.Head.LeaseUntil = \"\", 0\n	if SABOTAGED {\n		step.Head.ExpiresAt = step.Head.UpdatedAt + int64(retention.Seconds())\n	}\n",
 	}}},
-	{"no doubt after a takeover", "the call of the last holder may be on its way", []edit{{
+	{"no doubt after a takeover", 22, "the call of the last holder may be on its way", []edit{{
 		"settlement/take.go",
 		"		return taking{doubt: head.Sending(),",
 		"		return taking{doubt: head.Sending() && !SABOTAGED,",
 	}}},
-	{"sends before the ledger says so", "whoever comes next must know that it may have been sent", []edit{{
+	{"sends before the ledger says so", 4, "whoever comes next must know that it may have been sent", []edit{{
 		"settlement/charge.go",
 		"		step.Head.SendingSince = sent.Unix()\n",
 		"		if !SABOTAGED {\n			step.Head.SendingSince = sent.Unix()\n		}\n",
 	}}},
-	{"no look for lines whose marker was edited away", "one may be ours", []edit{{
+	{"no look for lines whose marker was edited away", 27, "one may be ours", []edit{{
 		"settlement/doubt.go",
 		"	case billing.Lookalike(draft, h.plan.Lines, line, h.manifest.LineIDs):\n",
 		"	case !SABOTAGED && billing.Lookalike(draft, h.plan.Lines, line, h.manifest.LineIDs):\n",
 	}}},
-	{"the same name for every write", "another's write must not pass for one's own", []edit{{
+	{"the same name for every write", 4, "another's write must not pass for one's own", []edit{{
 		"settlement/lease.go",
 		"	step.Head.Write = billing.NewToken()\n",
 		"	step.Head.Write = billing.NewToken()\n	if SABOTAGED {\n		step.Head.Write = \"write\"\n	}\n",
 	}}},
-	{"decides at once what became of a draft", "what took effect may not show yet", []edit{{
+	{"decides at once what became of a draft", 9, "what took effect may not show yet", []edit{{
 		"settlement/gone.go",
 		"	if !judgement.Certain && started.Before(decidable) {\n",
 		"	if !SABOTAGED && !judgement.Certain && started.Before(decidable) {\n",
 	}}},
-	{"claims again right after a release", "the index may not show yet what was given back", []edit{{
+	{"claims again right after a release", 12, "the index may not show yet what was given back", []edit{{
 		"settlement/take.go",
 		"		if head.Pages > 0 && now.Before(shows) {\n",
 		"		if !SABOTAGED && head.Pages > 0 && now.Before(shows) {\n",
 	}}},
-	{"closes without looking at what was closed", "a person may have changed it at the last moment", []edit{{
+	{"closes without looking at what was closed", 111, "a person may have changed it at the last moment", []edit{{
 		"settlement/close.go",
 		"	return judgement.Outcome == billing.Closed || judgement.Outcome == billing.Gone\n",
 		"	return SABOTAGED || judgement.Outcome == billing.Closed || judgement.Outcome == billing.Gone\n",
 	}}},
-	{"deletes a message before its dead letter is there", "one of the two must be there at any time", []edit{{
+	{"deletes a message before its dead letter is there", 73, "one of the two must be there at any time", []edit{{
 		"worker/pool.go",
 		"		if err := p.DeadLetters.Bury(ctx, letter); err != nil {\n",
 		"		if SABOTAGED {\n			_ = p.Queue.Delete(ctx, message)\n		}\n		if err := p.DeadLetters.Bury(ctx, letter); err != nil {\n",
 	}}},
-	{"takes a gone draft's word at first sight", "a read may be stale", []edit{{
+	{"takes a gone draft's word at first sight", 29, "a read may be stale", []edit{{
 		"settlement/gone.go",
 		"	if !gone { // a stale read",
 		"	if !gone && !SABOTAGED { // a stale read",
 	}}},
-	{"asks what a charge code is for every call", "a plan keeps what it was drawn with", []edit{{
+	{"asks what a charge code is for every call", 5, "a plan keeps what it was drawn with", []edit{{
 		"settlement/charge.go",
 		"	charge := billing.Charge{\n",
 		"	if SABOTAGED {\n		product := h.Settings.Catalog[line.ChargeCode]\n		line.ItemPriceID, line.Tax = product.ItemPriceID, product.Tax\n	}\n	charge := billing.Charge{\n",
 	}}},
-	{"no look for lines of item prices that somebody changed", "one may be ours", []edit{{
+	{"no look for lines of item prices that somebody changed", 107, "one may be ours", []edit{{
 		"billing/verdict.go",
 		"	return found.EntityType == EntityChargeItemPrice &&",
 		"	return !SABOTAGED && found.EntityType == EntityChargeItemPrice &&",
 	}}},
-	{"closes before the last line is certain", "a closed draft takes no line", []edit{{
+	{"closes before the last line is certain", 113, "a closed draft takes no line", []edit{{
 		"settlement/doubt.go",
 		"	if failure, ok := asFailure(err); ok {\n		return h.fail(ctx, addingAgain, failure)\n",
 		"	if failure, ok := asFailure(err); ok {\n		if SABOTAGED && failure.Kind == billing.Limited {\n			h.added = line + 1\n			return h.note(ctx)\n		}\n		return h.fail(ctx, addingAgain, failure)\n",
 	}}},
-	{"a budget of its own for every pod", "Chargebee counts the calls of all", []edit{{
+	{"a budget of its own for every pod", 36, "Chargebee counts the calls of all", []edit{{
 		"budget/share.go",
 		"	members := l.members(budget)\n",
 		"	if SABOTAGED {\n		return share{true, l.rateFor(l.capacity(budget.Limit)), int64(l.MaxConcurrent)}\n	}\n	members := l.members(budget)\n",
@@ -204,7 +205,7 @@ var saboteurs = []saboteur{
 		"	rate := min(share.rate, limits.rateFor(",
 		"	if SABOTAGED {\n		view = &pace.Budget{Limit: view.Limit}\n	}\n	rate := min(share.rate, limits.rateFor(",
 	}}},
-	{"leases of calls in blocks", "a block may be called all at once, and the next one right after it", []edit{{
+	{"leases of calls in blocks", 36, "a block may be called all at once, and the next one right after it", []edit{{
 		"budget/pacer.go",
 		"	passed := now.Sub(p.filled)\n",
 		"	passed := now.Sub(p.filled)\n	if SABOTAGED && p.grant.Rate > 0 && p.level < whole {\n		p.level += 60 * p.grant.Rate * int64(time.Second)\n		return\n	}\n",
