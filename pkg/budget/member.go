@@ -218,11 +218,7 @@ func (m *Member) report() {
 	}
 	if m.view != nil {
 		now.Limit, now.Pause, now.Hold = m.view.Limit, m.view.Pause, m.view.Hold
-		for _, entry := range m.view.Entries {
-			if !entry.Left {
-				now.Members++
-			}
-		}
+		now.Members = m.view.Running()
 	}
 	if told := m.told; 10*max(now.Rate-told.Rate, told.Rate-now.Rate) < told.Rate {
 		now.Rate = told.Rate

@@ -266,7 +266,7 @@ func (p *Pacer) closed() (wait time.Duration, changed <-chan struct{}) {
 }
 
 // Granted is the share of the process, in calls per minute.
-func (p *Pacer) Granted() float64 { return float64(p.granted().Rate) * 60 / 1000 }
+func (p *Pacer) Granted() float64 { return pace.PerMinute(p.granted().Rate) }
 
 // Used is how many permits were handed out.
 func (p *Pacer) Used() uint64 {

@@ -14,8 +14,6 @@ import (
 	"github.com/billable-events/billable/pkg/commandline"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/deadletter"
-	"github.com/billable-events/billable/pkg/sqsqueue"
-	"github.com/billable-events/billable/pkg/terminal"
 )
 
 func (a *app) dlqDiscard() *cobra.Command {
@@ -37,23 +35,12 @@ func (a *app) dlqDiscard() *cobra.Command {
 				return err
 			}
 			kept := &keptLetters{path: path}
-			client := sqs.NewFromConfig(aws)
-			discarder := &deadletter.Discarder{
-				Letters: sqsqueue.NewDeadLetters(client, settings.Queue.DeadLetterURL),
-				Heads:   newStore(aws, settings),
-				Archive: kept,
-				Remover: sqsqueue.NewQueue(client, settings.Queue.DeadLetterURL, settings.Worker.VisibilityTimeout),
-				Now:     time.Now,
-			}
+			discarder := &deadletter.Discarder{Box: newBox(aws, sqs.NewFromConfig(aws), settings), Archive: kept}
 			disposal.DryRun = !a.yes
-			progress := terminal.NewProgress(a.process.Stderr, "discarded")
-			result, err := discarder.Run(cmd.Context(), disposal, func(deadletter.Step) { progress.Add(1) })
-			progress.Done()
-			err = errors.Join(err, kept.close())
-			if err != nil && !errors.Is(err, deadletter.ErrPartial) {
-				return err
-			}
-			return errors.Join(a.showResult(result), err)
+			return a.deal("discarded", func(progress func(deadletter.Step)) (deadletter.Result, error) {
+				result, err := discarder.Run(cmd.Context(), disposal, progress)
+				return result, errors.Join(err, kept.close())
+			})
 		},
 	})))
 	cmd.Flags().StringVar(&disposal.Note, "reason-note", "", "why, for whoever wonders; kept with the letters")

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/spf13/cobra"
 
@@ -28,24 +29,38 @@ func (a *app) dlqReplay() *cobra.Command {
 			}
 			client := sqs.NewFromConfig(aws)
 			replayer := &deadletter.Replayer{
-				Letters: sqsqueue.NewDeadLetters(client, settings.Queue.DeadLetterURL),
-				Heads:   newStore(aws, settings),
-				Source:  sqsqueue.NewSource(client, settings.Queue.URL),
-				Remover: sqsqueue.NewQueue(client, settings.Queue.DeadLetterURL, settings.Worker.VisibilityTimeout),
-				Now:     time.Now,
+				Box:    newBox(aws, client, settings),
+				Source: sqsqueue.NewSource(client, settings.Queue.URL),
 			}
 			order.DryRun = !a.yes
-			progress := terminal.NewProgress(a.process.Stderr, "replayed")
-			result, err := replayer.Run(cmd.Context(), order, func(deadletter.Step) { progress.Add(1) })
-			progress.Done()
-			if err != nil && !errors.Is(err, deadletter.ErrPartial) {
-				return err
-			}
-			return errors.Join(a.showResult(result), err)
+			return a.deal("replayed", func(progress func(deadletter.Step)) (deadletter.Result, error) {
+				return replayer.Run(cmd.Context(), order, progress)
+			})
 		},
 	})))
 	cmd.Flags().BoolVar(&order.DropDone, "drop-done", false, "delete those of billed invoices instead of skipping them")
 	return cmd
+}
+
+// newBox is the dead letters of the settings.
+func newBox(aws aws.Config, client *sqs.Client, settings config.Consumer) deadletter.Box {
+	return deadletter.Box{
+		Letters: sqsqueue.NewDeadLetters(client, settings.Queue.DeadLetterURL),
+		Heads:   newStore(aws, settings),
+		Remover: sqsqueue.NewQueue(client, settings.Queue.DeadLetterURL, settings.Worker.VisibilityTimeout),
+		Now:     time.Now,
+	}
+}
+
+// deal runs what deals with dead letters, and shows how far it is and what became of them.
+func (a *app) deal(done string, run func(progress func(deadletter.Step)) (deadletter.Result, error)) error {
+	progress := terminal.NewProgress(a.process.Stderr, done)
+	result, err := run(func(deadletter.Step) { progress.Add(1) })
+	progress.Done()
+	if err != nil && !errors.Is(err, deadletter.ErrPartial) {
+		return err
+	}
+	return errors.Join(a.showResult(result), err)
 }
 
 // showResult shows what became of dead letters.

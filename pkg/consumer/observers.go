@@ -97,7 +97,7 @@ func (o observer) shared(report budget.Report) {
 	}
 	entry = entry.
 		Str("member", report.Name).
-		Float64("calls_per_minute", float64(report.Rate)*60/1000).
+		Float64("calls_per_minute", pace.PerMinute(report.Rate)).
 		Int64("slots", report.Slots).
 		Int("members", report.Members).
 		Float64("limit", float64(report.Limit)/pace.FullLimit)

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/billable-events/billable/pkg/commandline"
-	"github.com/billable-events/billable/pkg/diagnosis"
 	"github.com/billable-events/billable/pkg/pace"
 )
 
@@ -38,7 +37,7 @@ func (a *app) pause() *cobra.Command {
 				return err
 			}
 			if found.Hold == nil && !a.yes {
-				return a.say("Dry run: with --yes, %d processes stop calling Chargebee until consumer resume.", diagnosis.Running(found))
+				return a.say("Dry run: with --yes, %d processes stop calling Chargebee until consumer resume.", found.Running())
 			}
 			found, applied, err := store.Hold(cmd.Context(), pace.Hold{Reason: reason, Since: time.Now().Unix()})
 			switch {
@@ -47,7 +46,7 @@ func (a *app) pause() *cobra.Command {
 			case !applied:
 				return a.say("They are paused already, since %s: %s", time.Unix(found.Hold.Since, 0).UTC().Format(time.RFC3339), found.Hold.Reason)
 			default:
-				return a.say("Paused: %d processes stop calling Chargebee within two seconds, until consumer resume.", diagnosis.Running(found))
+				return a.say("Paused: %d processes stop calling Chargebee within two seconds, until consumer resume.", found.Running())
 			}
 		},
 	})
@@ -74,13 +73,13 @@ func (a *app) resume() *cobra.Command {
 				return a.say("They are not paused.")
 			case !a.yes:
 				return a.say("Dry run: with --yes, %d processes go on that are paused since %s: %s",
-					diagnosis.Running(found), time.Unix(found.Hold.Since, 0).UTC().Format(time.RFC3339), found.Hold.Reason)
+					found.Running(), time.Unix(found.Hold.Since, 0).UTC().Format(time.RFC3339), found.Hold.Reason)
 			}
 			found, _, err = store.Release(cmd.Context()) // whoever was faster wanted the same
 			if err != nil {
 				return err
 			}
-			return a.say("Resumed: %d processes go on within two seconds.", diagnosis.Running(found))
+			return a.say("Resumed: %d processes go on within two seconds.", found.Running())
 		},
 	})
 }

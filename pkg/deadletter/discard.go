@@ -28,11 +28,9 @@ type Kept struct {
 
 // Discarder takes dead letters away for good.
 type Discarder struct {
-	Letters Browser
-	Heads   Heads
+	Box
+
 	Archive Archive
-	Remover Remover
-	Now     func() time.Time
 }
 
 // Disposal is what shall be discarded.
@@ -56,7 +54,7 @@ func (d *Discarder) Run(ctx context.Context, disposal Disposal, progress func(St
 		return Result{}, ErrNoFilter
 	}
 	discard := &work{
-		letters: d.Letters, heads: d.Heads, now: d.Now, filter: disposal.Filter, dryRun: disposal.DryRun, progress: progress,
+		Box: d.Box, filter: disposal.Filter, dryRun: disposal.DryRun, progress: progress,
 		decide: func(letter Letter) Action {
 			if letter.holdsClaims {
 				return Refused

@@ -79,7 +79,7 @@ func TestDiscard(t *testing.T) {
 			t.Parallel()
 			q := &queues{dead: slices.Clone(letters)}
 			kept := &archive{cannot: test.cannot}
-			discarder := &deadletter.Discarder{Letters: q, Heads: ledger, Archive: kept, Remover: q, Now: time.Now}
+			discarder := &deadletter.Discarder{Box: deadletter.Box{Letters: q, Heads: ledger, Remover: q, Now: time.Now}, Archive: kept}
 			result, err := discarder.Run(t.Context(), test.disposal, nil)
 			if !errors.Is(err, test.err) {
 				t.Errorf("got %v, want %v", err, test.err)

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
@@ -88,15 +87,6 @@ func List(ctx context.Context, browser Browser, heads Heads, filter Filter, now 
 	return listing, nil
 }
 
-// replayCount is how often a message was replayed.
-func replayCount(message queue.Message) int {
-	count, err := strconv.Atoi(message.Attributes[queue.AttributeReplayCount])
-	if err != nil {
-		return 0
-	}
-	return count
-}
-
 // read describes one dead letter. Its body counts more than its attributes, which
 // messages from elsewhere may lack.
 func read(ctx context.Context, heads Heads, message queue.Message) (Letter, error) {
@@ -110,7 +100,7 @@ func read(ctx context.Context, heads Heads, message queue.Message) (Letter, erro
 		FailedAt:        instant(message.Attributes[queue.AttributeFailedAt]),
 		ReceivedAt:      instant(message.Attributes[queue.AttributeReceivedAt]),
 		ReceiveCount:    message.ReceiveCount,
-		ReplayCount:     replayCount(message),
+		ReplayCount:     message.ReplayCount(),
 		LedgerState:     NoLedger,
 		sent:            message.SentAt,
 	}

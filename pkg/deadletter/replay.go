@@ -2,7 +2,6 @@ package deadletter
 
 import (
 	"context"
-	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/queue"
@@ -17,11 +16,9 @@ type Source interface {
 
 // Replayer puts dead letters back into the queue that they come from.
 type Replayer struct {
-	Letters Browser
-	Heads   Heads
-	Source  Source
-	Remover Remover
-	Now     func() time.Time
+	Box
+
+	Source Source
 }
 
 // Order is what shall be replayed.
@@ -40,7 +37,7 @@ type Order struct {
 // Errors: those of Letters and Heads, and ErrPartial.
 func (r *Replayer) Run(ctx context.Context, order Order, progress func(Step)) (Result, error) {
 	replay := &work{
-		letters: r.Letters, heads: r.Heads, now: r.Now, filter: order.Filter, dryRun: order.DryRun, progress: progress,
+		Box: r.Box, filter: order.Filter, dryRun: order.DryRun, progress: progress,
 		decide: order.decide, carryOut: r.carryOut,
 	}
 	return replay.run(ctx)

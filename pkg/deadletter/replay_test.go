@@ -131,8 +131,11 @@ func TestReplay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			replayer := &deadletter.Replayer{
-				Letters: test.queues, Source: test.queues, Remover: test.queues, Now: time.Now,
-				Heads: knowing(billing.Head{InvoiceID: "draft_done", State: billing.Finished}),
+				Box: deadletter.Box{
+					Letters: test.queues, Remover: test.queues, Now: time.Now,
+					Heads: knowing(billing.Head{InvoiceID: "draft_done", State: billing.Finished}),
+				},
+				Source: test.queues,
 			}
 			var told sync.Map
 			result, err := replayer.Run(t.Context(), test.order, func(step deadletter.Step) { told.Store(step.MessageID, step.Action) })
@@ -172,8 +175,11 @@ func TestReplayWithoutALedger(t *testing.T) {
 		q.dead = append(q.dead, letterOf(fmt.Sprint(i), "draft_1"))
 	}
 	replayer := &deadletter.Replayer{
-		Letters: q, Source: q, Remover: q, Now: time.Now,
-		Heads: heads(func(string) (billing.Head, bool, error) { return billing.Head{}, false, noLedger }),
+		Box: deadletter.Box{
+			Letters: q, Remover: q, Now: time.Now,
+			Heads: heads(func(string) (billing.Head, bool, error) { return billing.Head{}, false, noLedger }),
+		},
+		Source: q,
 	}
 	result, err := replayer.Run(t.Context(), deadletter.Order{}, nil)
 	if !errors.Is(err, noLedger) || len(q.source) > 0 || result.Complete {

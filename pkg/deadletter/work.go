@@ -20,6 +20,14 @@ type Remover interface {
 	Delete(ctx context.Context, letter queue.Message) error
 }
 
+// Box is the dead letters, and what is known of them.
+type Box struct {
+	Letters Browser
+	Heads   Heads
+	Remover Remover
+	Now     func() time.Time
+}
+
 // Action is what was done with a letter, or in a dry run would be.
 type Action string
 
@@ -59,11 +67,10 @@ var ErrPartial = errors.New("not all dead letters were dealt with: start it agai
 
 // work deals with each dead letter that is chosen, once.
 type work struct {
-	letters Browser
-	heads   Heads
-	now     func() time.Time
-	filter  Filter
-	dryRun  bool
+	Box
+
+	filter Filter
+	dryRun bool
 
 	decide   func(Letter) Action
 	carryOut func(context.Context, Action, queue.Message) error
@@ -80,10 +87,10 @@ type work struct {
 func (w *work) run(ctx context.Context) (Result, error) {
 	w.seen = map[[sha256.Size]byte]int{}
 	w.result = Result{DryRun: w.dryRun, Counts: map[Action]int{}, Messages: []Step{}}
-	began := w.now()
+	began := w.Now()
 	slots := make(chan struct{}, atOnce)
 	var steps sync.WaitGroup
-	complete, err := w.letters.Browse(ctx, func(letter queue.Message) bool {
+	complete, err := w.Letters.Browse(ctx, func(letter queue.Message) bool {
 		if w.again(letter) {
 			return true
 		}
@@ -109,7 +116,7 @@ func (w *work) run(ctx context.Context) (Result, error) {
 // it has an equal that was replayed less often. One as often replayed is a copy of the
 // message, for delivery is at least once.
 func (w *work) again(letter queue.Message) bool {
-	digest, count := sha256.Sum256(letter.Body), replayCount(letter)
+	digest, count := sha256.Sum256(letter.Body), letter.ReplayCount()
 	before, seen := w.seen[digest]
 	if seen && before < count {
 		return true
@@ -126,7 +133,7 @@ func (w *work) broken() bool {
 
 // step deals with one letter.
 func (w *work) step(ctx context.Context, message queue.Message, began time.Time) {
-	letter, err := read(ctx, w.heads, message)
+	letter, err := read(ctx, w.Heads, message)
 	if err != nil {
 		w.mu.Lock()
 		defer w.mu.Unlock()

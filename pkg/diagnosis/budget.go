@@ -30,7 +30,7 @@ const (
 func Shares(budget pace.Budget) []Share {
 	shares := []Share{}
 	for name, entry := range budget.Entries {
-		share := Share{Process: name, State: stateCalls, CallsPerMinute: perMinute(entry.Rate), Slots: entry.Slots}
+		share := Share{Process: name, State: stateCalls, CallsPerMinute: pace.PerMinute(entry.Rate), Slots: entry.Slots}
 		switch {
 		case entry.Left:
 			share.State = stateHasLeft
@@ -48,19 +48,6 @@ func Shares(budget pace.Budget) []Share {
 	return shares
 }
 
-// Running is how many processes take part in the budget.
-func Running(budget pace.Budget) (running int) {
-	for _, entry := range budget.Entries {
-		if !entry.Left {
-			running++
-		}
-	}
-	return running
-}
-
-// perMinute is a rate, thousandths of a call per second, in calls per minute.
-func perMinute(rate int64) float64 { return float64(rate) * 60 / 1000 }
-
 // Budget judges the budget of calls to Chargebee: requestsPerMinute is the setting of the
 // process that asks.
 func Budget(budget pace.Budget, requestsPerMinute int) []Finding {
@@ -77,7 +64,7 @@ func Budget(budget pace.Budget, requestsPerMinute int) []Finding {
 			waiting++
 		}
 	}
-	find(OK, "", "%d processes share %d calls a minute, of which %.0f are granted", Running(budget), requestsPerMinute, granted)
+	find(OK, "", "%d processes share %d calls a minute, of which %.0f are granted", budget.Running(), requestsPerMinute, granted)
 
 	if hold := budget.Hold; hold != nil {
 		find(Warning, "let them go on with: consumer resume --yes",

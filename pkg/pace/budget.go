@@ -29,6 +29,19 @@ type Budget struct {
 	Hold  *Hold  // an operator stopped all calls
 }
 
+// Running is how many processes hold an entry.
+func (b Budget) Running() (running int) {
+	for _, entry := range b.Entries {
+		if !entry.Left {
+			running++
+		}
+	}
+	return running
+}
+
+// PerMinute is a rate, thousandths of a call per second, in calls per minute.
+func PerMinute(rate int64) float64 { return float64(rate) * 60 / 1000 }
+
 // FullLimit is the limit of a budget that nobody else takes from.
 const FullLimit = 1000
 

@@ -6,6 +6,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync/atomic"
 	"time"
 )
@@ -35,6 +36,15 @@ type Message struct {
 	Receipt      string    // names this receive, not the message
 	SentAt       time.Time // when it was put into the queue
 	ReceiveCount int
+}
+
+// ReplayCount is how often the message was replayed, as far as it says so.
+func (m Message) ReplayCount() int {
+	count, err := strconv.Atoi(m.Attributes[AttributeReplayCount])
+	if err != nil {
+		return 0
+	}
+	return count
 }
 
 // DeadLetter is a message that could not be handled, and why.

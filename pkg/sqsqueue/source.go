@@ -32,11 +32,7 @@ func redriven(letter queue.Message) map[string]string {
 	if all == nil {
 		all = map[string]string{}
 	}
-	count, err := strconv.Atoi(all[queue.AttributeReplayCount])
-	if err != nil {
-		count = 0 // somebody else's word
-	}
-	all[queue.AttributeReplayCount] = strconv.Itoa(count + 1)
+	all[queue.AttributeReplayCount] = strconv.Itoa(letter.ReplayCount() + 1)
 	for _, name := range []string{queue.AttributeReason, queue.AttributeDetail, queue.AttributeFailedAt} {
 		delete(all, name)
 	}

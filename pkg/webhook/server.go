@@ -38,22 +38,27 @@ func (s *Server) Start(ctx context.Context, addr string, failed chan<- error) (n
 
 // Serve serves on the listener until Stop, and returns at once.
 func (s *Server) Serve(listener net.Listener, failed chan<- error) {
-	timeout := s.Handler.config.RequestTimeout
-	s.server = &http.Server{
-		Handler:                      s.Handler,
-		ErrorLog:                     s.ErrorLog,
-		ReadHeaderTimeout:            headerTimeout,
-		ReadTimeout:                  headerTimeout + timeout,
-		WriteTimeout:                 headerTimeout + timeout + writeTimeout,
-		IdleTimeout:                  idleTimeout,
-		MaxHeaderBytes:               maxHeaderBytes,
-		DisableGeneralOptionsHandler: true, // "OPTIONS *" has no path that is served
-	}
+	s.server = HTTPServer(s.Handler, s.Handler.config.RequestTimeout)
+	s.server.ErrorLog = s.ErrorLog
 	go func() {
 		if err := s.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			failed <- fmt.Errorf("webhook listener: %w", err)
 		}
 	}()
+}
+
+// HTTPServer is a server that cuts slow clients as the receiver's does. A request may take
+// so long from its body's first byte to the answer.
+func HTTPServer(handler http.Handler, requestTimeout time.Duration) *http.Server {
+	return &http.Server{
+		Handler:                      handler,
+		ReadHeaderTimeout:            headerTimeout,
+		ReadTimeout:                  headerTimeout + requestTimeout,
+		WriteTimeout:                 headerTimeout + requestTimeout + writeTimeout,
+		IdleTimeout:                  idleTimeout,
+		MaxHeaderBytes:               maxHeaderBytes,
+		DisableGeneralOptionsHandler: true, // "OPTIONS *" has no path that is served
+	}
 }
 
 // StopLimit is the longest that Stop takes if nothing goes wrong.

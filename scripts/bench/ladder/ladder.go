@@ -39,14 +39,8 @@ const (
 // Rungs are the names of all, in order.
 func Rungs() []string { return []string{DoNothing, WithBody, WithMemory, Validate, SendMessage} }
 
-// The settings of the receiver's server.
-const (
-	headerTimeout  = 5 * time.Second
-	requestTimeout = 5 * time.Second
-	writeTimeout   = 5 * time.Second
-	idleTimeout    = 2 * time.Minute
-	maxHeaderBytes = 16 << 10
-)
+// requestTimeout is the receiver's.
+const requestTimeout = 5 * time.Second
 
 // memory is the receiver's. The rungs have what Go gives by itself, as servers that nobody
 // tuned; one shows what that makes of them.
@@ -77,15 +71,7 @@ func Serve(ctx context.Context, args []string) error {
 	failed := make(chan error, 2) // one of each listener
 	well := func() error { return nil }
 	admin := &telemetry.Admin{Live: well, Ready: well, Registry: telemetry.NewRegistry()}
-	server := &http.Server{
-		Handler:                      rung.handler(name),
-		ReadHeaderTimeout:            headerTimeout,
-		ReadTimeout:                  headerTimeout + requestTimeout,
-		WriteTimeout:                 headerTimeout + requestTimeout + writeTimeout,
-		IdleTimeout:                  idleTimeout,
-		MaxHeaderBytes:               maxHeaderBytes,
-		DisableGeneralOptionsHandler: true,
-	}
+	server := webhook.HTTPServer(rung.handler(name), requestTimeout)
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", os.Getenv("BILLABLE_HTTP_ADDR"))
 	if err != nil {
 		return err
