@@ -50,7 +50,7 @@ var rules = map[string]rule{
 	"pkg/queue":     {why: "words for messages"},
 	"pkg/pace":      {why: "words for the shared budget"},
 	"pkg/retry":     {why: "delays as pure functions"},
-	"pkg/lifecycle": {why: "start and stop in order"},
+	"pkg/lifecycle": {others: []string{"github.com/KimMachineGun/automemlimit", "go.uber.org/automaxprocs"}, why: "start and stop in order, fitted into a container"},
 	"pkg/config":    {others: []string{koanf}, why: "typed settings"},
 	"pkg/telemetry": {others: []string{prom, zerolog}, why: "logger, metrics, admin listener"},
 

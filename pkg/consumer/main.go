@@ -16,9 +16,9 @@ import (
 	"github.com/billable-events/billable/pkg/terminal"
 )
 
-// memory is a fifth of the CPU's worth: a peak of 58 instead of 33 MB, measured with the
+// resources are a fifth of the CPU's worth: a peak of 58 instead of 33 MB, measured with the
 // default concurrency.
-var memory = lifecycle.Memory{Growth: 400}
+var resources = lifecycle.Resources{Growth: 400}
 
 // Main runs the consumer or one of its commands until it is done or ctx ends, and
 // returns the exit code.
@@ -97,7 +97,7 @@ func (a *app) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	memory.Set(a.process.Environ)
+	resources.Fit(a.process.Environ)
 	consumer, err := New(settings, Surroundings{AWS: aws}, logger)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -73,7 +74,7 @@ type parser struct {
 	detail []byte // a member named detail that is an object
 	typed  bool   // event_type was seen
 
-	seen         map[string]bool // required fields that were seen, by path
+	seen         []string // paths of the fields that were seen: a dozen, for which a map costs more
 	problems     []Problem
 	typeProblems []Problem // those of event_type: they count for every event
 }
@@ -93,7 +94,7 @@ func (p *parser) whole() error {
 		}
 		return errNoObject
 	}
-	p.seen = make(map[string]bool, 16)
+	p.seen = make([]string, 0, 12)
 	if err := p.members(p.root); err != nil {
 		return err
 	}
@@ -138,7 +139,7 @@ func (p *parser) members(read func(name []byte) (bool, error)) error {
 		}
 		taken, err := read(name)
 		if err == nil && !taken {
-			err = p.json.SkipValue()
+			_, err = p.json.ReadValue() // SkipValue goes token by token
 		}
 		if err != nil {
 			return err
@@ -337,10 +338,11 @@ const twice = "stands more than once"
 
 // once reports a field that stands twice.
 func (p *parser) once(field string) {
-	if p.seen[field] {
+	if slices.Contains(p.seen, field) {
 		p.report(field, twice)
+		return
 	}
-	p.seen[field] = true
+	p.seen = append(p.seen, field)
 }
 
 // maxProblems is how many problems of an event are told, far more than an honest one

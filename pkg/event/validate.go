@@ -3,6 +3,7 @@ package event
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -42,7 +43,7 @@ var required = []string{
 // take.
 func (p *parser) requireAll(body []byte) {
 	for _, field := range required {
-		if !p.seen[field] && !p.inherited(field) {
+		if !slices.Contains(p.seen, field) && !p.inherited(field) {
 			p.report(field, "is missing")
 		}
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/billable-events/billable/pkg/telemetry"
 )
 
-// memory fits a container of 256 MiB. The limit is soft: more bodies in flight than that,
-// see http.max_in_flight_bytes, cost CPU instead.
-var memory = lifecycle.Memory{Growth: 800, Limit: 220 << 20}
+// resources are those of a pod of 256 MiB where nothing else is said. The limit is soft: more
+// bodies in flight than that, see http.max_in_flight_bytes, cost CPU instead.
+var resources = lifecycle.Resources{Growth: 800, Memory: 220 << 20}
 
 // Main runs the receiver until ctx ends, and returns the exit code.
 func Main(ctx context.Context, process commandline.Process) int {
@@ -55,6 +55,6 @@ func run(ctx context.Context, process commandline.Process, file string) error {
 	if err != nil {
 		return commandline.UsageError{Err: err}
 	}
-	memory.Set(process.Environ)
+	resources.Fit(process.Environ)
 	return New(settings, aws, logger).Run(ctx)
 }

@@ -152,14 +152,15 @@ func write(path, content string) error {
 	return nil
 }
 
-// Add puts a process into the group.
-func (g *Group) Add(pid int) error {
+// Command returns a command line that runs the given one within the group from its first
+// instruction on: a process looks for its limits when it starts.
+func (g *Group) Command(binary string, arguments ...string) (shell string, wrapped []string) {
+	var script strings.Builder
 	for _, directory := range g.directories {
-		if err := write(filepath.Join(directory, "cgroup.procs"), strconv.Itoa(pid)); err != nil {
-			return err
-		}
+		fmt.Fprintf(&script, "echo $$ > '%s/cgroup.procs' && ", directory)
 	}
-	return nil
+	script.WriteString(`exec "$0" "$@"`)
+	return "/bin/sh", append([]string{"-c", script.String(), binary}, arguments...)
 }
 
 // Remove removes the group, whose processes must have ended. The kernel may take a

@@ -1,12 +1,19 @@
 package cgroup_test
 
 import (
+	"fmt"
 	"maps"
+	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/billable-events/billable/pkg/lifecycle"
 	"github.com/billable-events/billable/scripts/bench/cgroup"
 )
 
@@ -58,12 +65,12 @@ func TestMake(t *testing.T) {
 	t.Parallel()
 	limits1 := func(cpu, memory string) map[string]string {
 		return map[string]string{
-			cpu + "bench/cpu.cfs_period_us": "100000", cpu + "bench/cpu.cfs_quota_us": "25000", cpu + "bench/cgroup.procs": "42",
-			memory + "bench/memory.limit_in_bytes": "268435456", memory + "bench/cgroup.procs": "42",
+			cpu + "bench/cpu.cfs_period_us": "100000", cpu + "bench/cpu.cfs_quota_us": "25000", cpu + "bench/cgroup.procs": "PID\n",
+			memory + "bench/memory.limit_in_bytes": "268435456", memory + "bench/cgroup.procs": "PID\n",
 		}
 	}
 	limits2 := func(at string) map[string]string {
-		return map[string]string{at + "bench/cpu.max": "25000 100000", at + "bench/memory.max": "268435456", at + "bench/cgroup.procs": "42"}
+		return map[string]string{at + "bench/cpu.max": "25000 100000", at + "bench/memory.max": "268435456", at + "bench/cgroup.procs": "PID\n"}
 	}
 	const both = "cpuset cpu io memory pids"
 	for name, test := range map[string]struct {
@@ -90,10 +97,15 @@ func TestMake(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := group.Add(42); err != nil {
-				t.Fatal(err)
+			shell, arguments := group.Command("/bin/sh", "-c", `printf %s "$1 $2"`, "sh", "a b", "$c")
+			command := exec.CommandContext(t.Context(), shell, arguments...)
+			if output, err := command.CombinedOutput(); err != nil || string(output) != "a b $c" {
+				t.Fatalf("%v: %s", err, output)
 			}
 			got := written(t, root)
+			for path, content := range test.want {
+				test.want[path] = strings.Replace(content, "PID", strconv.Itoa(command.Process.Pid), 1)
+			}
 			if !maps.Equal(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
@@ -135,5 +147,59 @@ func TestMakeFails(t *testing.T) {
 		if _, err := cgroup.Make(root, "0::/\n", "bench", quarter); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// asFitted makes the test's program one that fits itself into its group, and says how.
+const asFitted = "BILLABLE_TEST_AS_FITTED"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asFitted) != "" {
+		lifecycle.Resources{Growth: 100}.Fit(os.Environ())
+		fmt.Fprint(os.Stdout, runtime.GOMAXPROCS(0), " ", debug.SetMemoryLimit(-1))
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// TestProcessFitsIntoItsGroup with the real kernel: it stays below the memory that it has, and
+// does not spread over more processors than that.
+func TestProcessFitsIntoItsGroup(t *testing.T) {
+	t.Parallel()
+	self, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		t.Skip(err)
+	}
+	group, err := cgroup.Make(cgroup.Root, string(self), fmt.Sprintf("billable-test-%d", os.Getpid()), quarter)
+	if err != nil {
+		t.Skipf("no group can be made here: %v", err)
+	}
+	defer func() {
+		if err := group.Remove(); err != nil {
+			t.Error(err)
+		}
+	}()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fitted := func(environ ...string) (processors int, memory int64) {
+		shell, arguments := group.Command(program)
+		command := exec.CommandContext(t.Context(), shell, arguments...)
+		command.Env = append([]string{asFitted + "=yes"}, environ...)
+		output, err := command.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, output)
+		}
+		if _, err := fmt.Sscan(string(output), &processors, &memory); err != nil {
+			t.Fatalf("%v: %s", err, output)
+		}
+		return processors, memory
+	}
+	if processors, memory := fitted(); processors != 1 || memory < 200<<20 || memory > 230<<20 {
+		t.Errorf("a quarter of a core, 256 MiB: %d processors, %d bytes", processors, memory)
+	}
+	if processors, memory := fitted("GOMAXPROCS=2", "GOMEMLIMIT=off"); processors != 2 || memory != math.MaxInt64 {
+		t.Errorf("asked for otherwise: %d processors, %d bytes", processors, memory)
 	}
 }

@@ -38,8 +38,7 @@ type server struct {
 	url string
 }
 
-// start starts a server, puts it into the group if there is one, and waits until it is
-// ready.
+// start starts a server, in the group if there is one, and waits until it is ready.
 func start(ctx context.Context, command testbed.Command, group *cgroup.Group) (*server, error) {
 	address, err := testbed.FreeAddress()
 	if err != nil {
@@ -55,15 +54,15 @@ func start(ctx context.Context, command testbed.Command, group *cgroup.Group) (*
 		"BILLABLE_AUTH_PASSWORD="+password,
 		"BILLABLE_LOG_LEVEL=error", // what it refuses is seen from outside
 	)
+	if group != nil {
+		command.Binary, command.Args = group.Command(command.Binary, command.Args...)
+	}
 	process, err := testbed.Start(command)
 	if err != nil {
 		return nil, err
 	}
 	s := &server{Process: process, url: "http://" + address + webhook.Path}
-	if group != nil {
-		err = group.Add(s.PID())
-	}
-	if err := errors.Join(err, s.Ready(ctx)); err != nil {
+	if err := s.Ready(ctx); err != nil {
 		s.end()
 		return nil, err
 	}
@@ -94,10 +93,6 @@ type bed struct {
 // quarter is the part of a machine that a receiver has in production.
 var quarter = cgroup.Limits{CPU: 0.25, Memory: 256 << 20}
 
-// memoryTarget is what a receiver with so much memory is told to stay within: the rest
-// is for what Go's runtime does not count.
-const memoryTarget = "GOMEMLIMIT=220MiB"
-
 // skippedError says why a scenario cannot be run here.
 type skippedError struct{ reason error }
 
@@ -112,12 +107,10 @@ func newBed(ctx context.Context, binaries string, limits *cgroup.Limits) (b *bed
 			err = errors.Join(err, b.close())
 		}
 	}()
-	var environment []string
 	if limits != nil {
 		if b.group, err = makeGroup(*limits); err != nil {
 			return b, &skippedError{err}
 		}
-		environment = append(environment, memoryTarget)
 	}
 	if b.standIn, err = child.Start(ctx, StandInCommand); err != nil {
 		return b, err
@@ -130,7 +123,7 @@ func newBed(ctx context.Context, binaries string, limits *cgroup.Limits) (b *bed
 	}
 	b.receiver, err = start(ctx, testbed.Command{
 		Binary: filepath.Join(binaries, "receiver"),
-		Env:    append(environment, b.queue.Environment...),
+		Env:    b.queue.Environment,
 	}, b.group)
 	if err == nil {
 		b.pulse = feel(ctx, b.receiver.Admin()+"/livez")

@@ -23,7 +23,7 @@ const how = "The receiver is the real binary; the stand-in for SQS, which takes 
 	"5,686 bytes and an event each. Loads of so many requests a second are open ones (vegeta): a request leaves when it is due, however " +
 	"slow the receiver is, and how long it took is counted from when it was due, so that no delay of the generator or of the " +
 	"receiver is left out. Percentiles are of all answers. CPU is from /proc/PID/stat, user and system; memory is the peak (VmHWM). " +
-	"The quarter is a control group of 0.25 CPU and 256 MiB, with GOMEMLIMIT=220MiB. Every scenario starts all processes anew, asks " +
+	"The quarter is a control group of 0.25 CPU and 256 MiB. Every scenario starts all processes anew, asks " +
 	"/livez each second with a time-out of 1 s, and at the end finds every event that was answered 200 in the queue, once, " +
 	"unless an answer of the queue was lost."
 
