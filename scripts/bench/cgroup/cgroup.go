@@ -27,7 +27,7 @@ const removeLimit = 2 * time.Second
 
 // Limits is what the processes of a group get together.
 type Limits struct {
-	CPU    float64 // cores
+	CPU    float64 // cores; 0: no limit
 	Memory int64   // bytes
 }
 
@@ -46,13 +46,12 @@ func Make(root, self, name string, limits Limits) (*Group, error) {
 	if _, err := os.Stat(filepath.Join(root, "cgroup.controllers")); err == nil {
 		return makeUnified(root, self, name, limits)
 	}
-	quota := microseconds(time.Duration(limits.CPU * float64(period)))
 	group := &Group{}
 	for _, controller := range []struct {
 		name  string
 		files []file
 	}{
-		{"cpu", []file{{"cpu.cfs_period_us", microseconds(period)}, {"cpu.cfs_quota_us", quota}}},
+		{"cpu", []file{{"cpu.cfs_period_us", microseconds(period)}, {"cpu.cfs_quota_us", limits.quota("-1")}}},
 		{"memory", []file{{"memory.limit_in_bytes", strconv.FormatInt(limits.Memory, 10)}}},
 	} {
 		parent, err := controllerParent(root, self, controller.name)
@@ -69,19 +68,27 @@ func Make(root, self, name string, limits Limits) (*Group, error) {
 // makeUnified is Make for version 2.
 // https://docs.kernel.org/admin-guide/cgroup-v2.html
 func makeUnified(root, self, name string, limits Limits) (*Group, error) {
-	quota := microseconds(time.Duration(limits.CPU*float64(period))) + " " + microseconds(period)
 	parent, err := unifiedParent(root, self)
 	if err != nil {
 		return nil, err
 	}
 	group := &Group{}
 	if err := group.add(filepath.Join(parent, name), []file{
-		{"cpu.max", quota},
+		{"cpu.max", limits.quota("max") + " " + microseconds(period)},
 		{"memory.max", strconv.FormatInt(limits.Memory, 10)},
 	}); err != nil {
 		return nil, errors.Join(err, group.Remove())
 	}
 	return group, nil
+}
+
+// quota is the time that the processes get of each period; unlimited is how the kernel says
+// that they get all.
+func (l Limits) quota(unlimited string) string {
+	if l.CPU == 0 {
+		return unlimited
+	}
+	return microseconds(time.Duration(l.CPU * float64(period)))
 }
 
 func microseconds(d time.Duration) string { return strconv.FormatInt(d.Microseconds(), 10) }

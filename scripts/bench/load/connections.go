@@ -2,8 +2,9 @@ package load
 
 import (
 	"bufio"
-	"bytes"
 	"context"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -62,17 +63,23 @@ func hangUp(connections []*connection) {
 	}
 }
 
-// request is what is sent for an event.
+// request is what is sent for an event, but for the padding of its body.
 func request(plan Plan, eventID string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, plan.URL, bytes.NewReader([]byte(Body(eventID))))
+	target, err := url.Parse(plan.URL)
 	if err != nil {
 		return nil, err
 	}
-	request.SetBasicAuth(plan.Username, plan.Password)
-	request.Header.Set("Content-Type", "application/json")
-	var sent bytes.Buffer
-	err = request.Write(&sent)
-	return sent.Bytes(), err
+	body := Body(eventID)
+	credentials := base64.StdEncoding.EncodeToString([]byte(plan.Username + ":" + plan.Password))
+	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Basic %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		target.RequestURI(), target.Host, credentials, len(body)+len(plan.padding()), body), nil
+}
+
+func (p Plan) padding() []byte {
+	if p.Padded {
+		return padding
+	}
+	return nil
 }
 
 // exchange sends a request and reads its answer.
@@ -88,9 +95,12 @@ func (c *connection) exchange(eventID string, request []byte) Answer {
 	if _, err := c.Write(request); err != nil {
 		return fail(err)
 	}
+	// A server that refuses a request does not wait for its body: the answer may be there
+	// although not all was taken.
+	_, unwanted := c.Write(c.plan.padding())
 	response, err := http.ReadResponse(c.reader, nil)
 	if err != nil {
-		return fail(err)
+		return fail(errors.Join(unwanted, err))
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	_ = response.Body.Close()

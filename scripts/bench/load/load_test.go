@@ -33,6 +33,9 @@ func TestBody(t *testing.T) {
 		if !load.Genuine(id, body) || load.Genuine(load.EventID(7, number+1), body) || load.Genuine(id, body+" ") {
 			t.Fatal("what is genuine is that body alone")
 		}
+		if !load.Genuine(id, body+strings.Repeat(" ", 1_000_000-len(body))) {
+			t.Fatal("or followed by spaces up to 1 MB")
+		}
 		invoices[got.Invoice.ID] = true
 	}
 	if len(invoices) != 100 || load.EventID(1, 2) == load.EventID(2, 1) {
@@ -107,6 +110,7 @@ func TestShapes(t *testing.T) {
 		"open":   {load.Plan{Shape: load.Open, Rate: 200, Length: 300 * time.Millisecond}, 60},
 		"closed": {load.Plan{Shape: load.Closed, Connections: 5, Length: time.Minute, Most: 40}, 40},
 		"crowd":  {load.Plan{Shape: load.Crowd, Connections: 30}, 30},
+		"padded": {load.Plan{Shape: load.Crowd, Connections: 3, Padded: true}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -129,6 +133,21 @@ func TestShapes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRefusedUnread takes an answer home that comes before the webhook was read.
+func TestRefusedUnread(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { // net/http ends the connection
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer server.Close()
+	for _, answer := range attack(t, load.Plan{Shape: load.Crowd, URL: server.URL, Connections: 20, Padded: true}).Answers {
+		if answer.Status != http.StatusServiceUnavailable || !answer.RetryAfter || answer.Problem != "" {
+			t.Errorf("%+v", answer)
+		}
 	}
 }
 

@@ -37,6 +37,7 @@ type Plan struct {
 	Length      time.Duration `json:"length"`      // open and closed
 	Connections int           `json:"connections"` // closed, and crowd: one for each request
 	Most        int           `json:"most"`        // closed: requests, to be on the safe side
+	Padded      bool          `json:"padded"`      // crowd: webhooks of 1 MB
 	Timeout     time.Duration `json:"timeout"`     // of one request
 }
 

@@ -236,12 +236,12 @@ func lateness(answers []load.Answer) time.Duration {
 
 // settle ends a scenario's result: what was answered is compared with what the queue
 // holds.
-func (b *bed) settle(result *Result) error {
+func (b *bed) settle(result *Result, tooMuch bool) error {
 	var stock standin.Stock
 	if err := b.standIn.Ask(standin.Count, &stock); err != nil {
 		return err
 	}
-	account, wrong := verify(b.answers, b.sent, stock)
+	account, wrong := verify(b.answers, b.sent, stock, tooMuch)
 	result.Extra, result.Twice, result.Messages, result.Calls = account.Extra, account.Twice, account.Messages, stock.Calls
 	result.fail(wrong)
 	beats := b.pulse.stop()

@@ -90,7 +90,7 @@ func (o Options) wants(name string) bool {
 
 // scenarios are all that run on a bed of their own, in their order.
 func (l lengths) scenarios() []scenario {
-	return slices.Concat(l.loads(), l.limits(), []scenario{l.outage()})
+	return slices.Concat(l.loads(), l.limits(), []scenario{l.flood(), l.outage()})
 }
 
 // wrong says what must not be.

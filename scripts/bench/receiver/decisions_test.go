@@ -132,13 +132,23 @@ func TestVerify(t *testing.T) {
 		"nobody's message": {nil, standin.Stock{Messages: map[string]standin.Held{"x": {Times: 1}}}, account{}, "which was not sent"},
 		"altered":          {[]load.Answer{ok("a")}, standin.Stock{Messages: map[string]standin.Held{"a": {Times: 1}}, Altered: 1}, account{}, "not as they were sent"},
 	} {
-		got, err := verify(test.answers, sent, test.stock)
+		got, err := verify(test.answers, sent, test.stock, false)
 		if test.wrong == "" && (err != nil || got != test.want) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 		if test.wrong != "" && (err == nil || !strings.Contains(err.Error(), test.wrong)) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestVerifyTooMuch takes copies for what comes of answers that a receiver gave up.
+func TestVerifyTooMuch(t *testing.T) {
+	t.Parallel()
+	stock := standin.Stock{Messages: map[string]standin.Held{"a": {Times: 2}}}
+	got, err := verify([]load.Answer{{Status: 200, EventID: "a"}}, map[string]bool{"a": true}, stock, true)
+	if want := (account{Accepted: 1, Twice: 1, Messages: 2}); err != nil || got != want {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

@@ -87,7 +87,7 @@ func (l lengths) climb(ctx context.Context, binaries string, progress io.Writer,
 	}
 	name := rungName(l.modes()[0].name, fullRung)
 	full := results[name]
-	if err := b.settle(&full); err != nil {
+	if err := b.settle(&full, false); err != nil {
 		return err
 	}
 	results[name] = full

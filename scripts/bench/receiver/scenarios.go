@@ -101,6 +101,21 @@ func (l lengths) steady(name string, limits *cgroup.Limits, rate int, length, p9
 	}
 }
 
+const floodSize = 10_000
+
+// flood is far more than a receiver takes, in bytes too.
+func (l lengths) flood() scenario {
+	return scenario{
+		name: "flood", limits: &cgroup.Limits{Memory: quarter.Memory}, tooMuch: true,
+		what:   fmt.Sprintf("%d of 1 MB at one instant", floodSize),
+		target: "each answered 200 or 503, ≤ 256 MB",
+		run: func(b *bed) (Result, []load.Answer, error) {
+			return b.besiege(b.receiver, load.Plan{Shape: load.Crowd, Connections: floodSize, Padded: true})
+		},
+		met: func(r Result) bool { return r.OK > 0 && r.Unanswered == 0 && r.PeakMemory <= quarter.Memory },
+	}
+}
+
 const (
 	recoverWithin = 2 * time.Second
 	fullSpeed     = 100 * time.Millisecond // for every answer
@@ -183,7 +198,7 @@ func (s scenario) execute(ctx context.Context, binaries string, progress io.Writ
 	defer func() { err = errors.Join(err, b.close()) }()
 	result, answers, err = s.run(b)
 	if err == nil {
-		err = b.settle(&result)
+		err = b.settle(&result, s.tooMuch)
 	}
 	if result.Unanswered > 0 && !s.tooMuch {
 		result.fail(fmt.Errorf("%d requests were not answered", result.Unanswered))

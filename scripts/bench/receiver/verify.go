@@ -19,8 +19,9 @@ type account struct {
 
 // verify looks for every accepted event in the queue. It returns what is wrong: an event
 // that is not there; one that is there more often than lost answers explain; one that
-// nobody sent; an answer for no event, or twice for the same.
-func verify(answers []load.Answer, sent map[string]bool, stock standin.Stock) (account, error) {
+// nobody sent; an answer for no event, or twice for the same. With tooMuch to do a receiver
+// may give up an answer of the queue that has been sent already: then copies are explained.
+func verify(answers []load.Answer, sent map[string]bool, stock standin.Stock, tooMuch bool) (account, error) {
 	accepted := map[string]bool{}
 	for _, answer := range answers {
 		if answer.Status != http.StatusOK {
@@ -45,7 +46,7 @@ func verify(answers []load.Answer, sent map[string]bool, stock standin.Stock) (a
 		switch {
 		case !sent[id]:
 			return found, fmt.Errorf("the queue holds the event %q, which was not sent", id)
-		case held.Times > 1+held.Lost:
+		case held.Times > 1+held.Lost && !tooMuch:
 			return found, fmt.Errorf("the queue holds the event %s %d times, and %d answers were lost", id, held.Times, held.Lost)
 		case !accepted[id]:
 			found.Extra++
