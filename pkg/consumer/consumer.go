@@ -59,29 +59,12 @@ func New(settings config.Consumer, surroundings Surroundings, logger zerolog.Log
 	store := newStore(surroundings.AWS, settings)
 	registry := telemetry.NewRegistry()
 	observer := observer{newMetrics(registry), logger}
-	member := budget.NewMember(budget.Config{
-		Store: store,
-		Now:   now,
-		Limits: budget.Limits{
-			RequestsPerMinute: settings.Chargebee.RequestsPerMinute,
-			MaxConcurrent:     settings.Chargebee.MaxConcurrent,
-			CallTimeout:       settings.Chargebee.CallTimeout,
-			Jitter:            settings.Budget.Jitter,
-		},
-		Observe: observer.shared,
-	})
+	member := budget.NewMember(budget.Config{Store: store, Now: now, Limits: limits(settings), Observe: observer.shared})
 	breaker := settlement.NewBreaker(now)
 	observer.metrics.watch(registry, member, breaker)
-	chargebee, err := chargebeeapi.New(chargebeeapi.Config{
-		Site:          settings.Chargebee.Site,
-		BaseURL:       settings.Chargebee.BaseURL,
-		APIKey:        settings.Chargebee.APIKey.Reveal(),
-		MaxConcurrent: settings.Chargebee.MaxConcurrent,
-		CallTimeout:   settings.Chargebee.CallTimeout,
-		Now:           now,
-		Transport:     surroundings.Chargebee,
-		Observe:       observer.called,
-	})
+	site := siteConfig(settings)
+	site.Now, site.Transport, site.Observe = now, surroundings.Chargebee, observer.called
+	chargebee, err := chargebeeapi.New(site)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/dynamostore"
+	"github.com/billable-events/billable/pkg/pace"
 	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
 )
@@ -493,5 +494,55 @@ func TestTables(t *testing.T) {
 	}
 	if len(states[1].Differences) == 0 {
 		t.Error("the table of events passes for the ledger")
+	}
+}
+
+// TestHeads finds the heads among all that the ledger keeps, page after page.
+func TestHeads(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	want := map[string]bool{}
+	for i := range 30 {
+		head := billing.Head{InvoiceID: fmt.Sprintf("draft%d", i), State: billing.Claiming, Write: "w", Epoch: "e", Generation: 1, Version: 1}
+		want[head.InvoiceID] = true
+		f.must(billing.Step{Head: head, Manifest: &billing.Manifest{InvoiceID: head.InvoiceID, Epoch: "e", LineIDs: []string{strings.Repeat("x", 100<<10)}}})
+	}
+	if _, applied, err := f.store.Hold(t.Context(), pace.Hold{Reason: "a test", Since: 1}); err != nil || !applied {
+		t.Fatal(applied, err)
+	}
+	scans := 0
+	f.fate = func(operation string) sandbox.Fault {
+		if operation == "Scan" {
+			scans++
+		}
+		return sandbox.Fault{}
+	}
+	found := map[string]bool{}
+	for head, err := range f.store.Heads(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[head.InvoiceID] = true
+	}
+	if !maps.Equal(found, want) || scans < 2 {
+		t.Errorf("got %v in %d pages", found, scans)
+	}
+}
+
+func TestAllUnbilled(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.put(event("a", nil))
+	f.put(event("b", map[string]types.AttributeValue{"subscription_id": text("other"), "unbilled": text("other")}))
+	f.put(event("billed", map[string]types.AttributeValue{"unbilled": nil, "status": text("billed")}))
+	found := map[billing.EventKey]bool{}
+	for event, err := range f.store.AllUnbilled(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[event.EventKey] = true
+	}
+	if want := map[billing.EventKey]bool{{SubscriptionID: "sub", EventID: "a"}: true, {SubscriptionID: "other", EventID: "b"}: true}; !maps.Equal(found, want) {
+		t.Errorf("got %v", found)
 	}
 }

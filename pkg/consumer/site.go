@@ -1,0 +1,58 @@
+package consumer
+
+import (
+	"context"
+	"time"
+
+	"github.com/billable-events/billable/pkg/budget"
+	"github.com/billable-events/billable/pkg/chargebeeapi"
+	"github.com/billable-events/billable/pkg/config"
+)
+
+// site is how a command calls Chargebee: within the budget that it shares with all
+// consumers, before whom it goes.
+type site struct {
+	*chargebeeapi.Client
+	*budget.Member
+}
+
+// callSite has call do what takes calls to Chargebee, and gives the command's share of the
+// budget back afterwards.
+func callSite(ctx context.Context, settings config.Consumer, store budget.Store, call func(site) error) error {
+	client, err := chargebeeapi.New(siteConfig(settings))
+	if err != nil {
+		return err
+	}
+	defer client.CloseIdleConnections()
+	member := budget.NewMember(budget.Config{Store: store, Now: time.Now, Limits: limits(settings), Command: true})
+	sharing, leave := context.WithCancel(ctx)
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		member.Run(sharing)
+	}()
+	defer func() {
+		leave()
+		<-left
+	}()
+	return call(site{client, member})
+}
+
+func siteConfig(settings config.Consumer) chargebeeapi.Config {
+	return chargebeeapi.Config{
+		Site:          settings.Chargebee.Site,
+		BaseURL:       settings.Chargebee.BaseURL,
+		APIKey:        settings.Chargebee.APIKey.Reveal(),
+		MaxConcurrent: settings.Chargebee.MaxConcurrent,
+		CallTimeout:   settings.Chargebee.CallTimeout,
+	}
+}
+
+func limits(settings config.Consumer) budget.Limits {
+	return budget.Limits{
+		RequestsPerMinute: settings.Chargebee.RequestsPerMinute,
+		MaxConcurrent:     settings.Chargebee.MaxConcurrent,
+		CallTimeout:       settings.Chargebee.CallTimeout,
+		Jitter:            settings.Budget.Jitter,
+	}
+}
