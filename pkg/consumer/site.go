@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/billable-events/billable/pkg/budget"
@@ -17,13 +18,21 @@ type site struct {
 }
 
 // callSite has call do what takes calls to Chargebee, and gives the command's share of the
-// budget back afterwards.
+// budget back afterwards. While an operator has stopped all calls, it fails at once: a
+// command shall not hang until somebody resumes.
 func callSite(ctx context.Context, settings config.Consumer, store budget.Store, call func(site) error) error {
 	client, err := chargebeeapi.New(siteConfig(settings))
 	if err != nil {
 		return err
 	}
 	defer client.CloseIdleConnections()
+	found, err := store.Budget(ctx)
+	switch {
+	case err != nil:
+		return err
+	case found.Hold != nil:
+		return fmt.Errorf("an operator stopped all calls to Chargebee (%s): consumer resume --yes lets them go on", found.Hold.Reason)
+	}
 	member := budget.NewMember(budget.Config{Store: store, Now: time.Now, Limits: limits(settings), Command: true})
 	sharing, leave := context.WithCancel(ctx)
 	left := make(chan struct{})
