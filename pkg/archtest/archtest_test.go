@@ -59,7 +59,7 @@ var rules = map[string]rule{
 	"pkg/worker":     {own: []string{"queue", "retry"}, why: "the pool"},
 	"pkg/settlement": {own: []string{"event", "queue", "billing", "pace", "retry"}, why: "one message: claim, plan, charge, close, settle"},
 	"pkg/budget":     {own: []string{"pace", "retry"}, why: "the call budget, shared by all processes"},
-	"pkg/deadletter": {own: []string{"queue", "event", "billing", "pace"}, why: "dead letters"},
+	"pkg/deadletter": {own: []string{"queue", "event", "billing", "pace", "retry"}, why: "dead letters"},
 	"pkg/ledger":     {own: []string{"queue", "event", "billing", "pace"}, why: "what the operator asks of the ledger"},
 	"pkg/diagnosis":  {own: []string{"pace"}, why: "what is wrong with an installation, and what to do"},
 

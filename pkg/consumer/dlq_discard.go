@@ -37,7 +37,7 @@ func (a *app) dlqDiscard() *cobra.Command {
 			kept := &keptLetters{path: path}
 			discarder := &deadletter.Discarder{Box: newBox(aws, sqs.NewFromConfig(aws), settings), Archive: kept}
 			disposal.DryRun = !a.yes
-			return a.deal("discarded", func(progress func(deadletter.Step)) (deadletter.Result, error) {
+			return a.deal("discarded", func(progress deadletter.Progress) (deadletter.Result, error) {
 				result, err := discarder.Run(cmd.Context(), disposal, progress)
 				return result, errors.Join(err, kept.close())
 			})

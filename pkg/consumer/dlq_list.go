@@ -1,8 +1,10 @@
 package consumer
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -19,7 +21,7 @@ func (a *app) dlqList() *cobra.Command {
 	var filter deadletter.Filter
 	return filtered(&filter, a.output(&cobra.Command{
 		Use:   "list",
-		Short: "List the dead letters with their reasons and what the ledger says about their invoices",
+		Short: "List the dead letters with their reasons, what the ledger says about their invoices, and the charge that hangs on them",
 		Args:  commandline.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, aws, err := a.connect(cmd.Context(), config.DeadLetterURL)
@@ -27,14 +29,15 @@ func (a *app) dlqList() *cobra.Command {
 				return err
 			}
 			letters := sqsqueue.NewDeadLetters(sqs.NewFromConfig(aws), settings.Queue.DeadLetterURL)
-			listing, err := deadletter.List(cmd.Context(), letters, newStore(aws, settings), filter, time.Now())
+			now := time.Now()
+			listing, err := deadletter.List(cmd.Context(), letters, newStore(aws, settings), filter, now)
 			if err != nil {
 				return err
 			}
 			if a.format == terminal.JSON {
 				return terminal.WriteJSON(a.process.Stdout, listing)
 			}
-			return a.showLetters(listing)
+			return a.showLetters(listing, now)
 		},
 	}))
 }
@@ -51,16 +54,19 @@ func filtered(filter *deadletter.Filter, cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-func (a *app) showLetters(listing deadletter.Listing) error {
+func (a *app) showLetters(listing deadletter.Listing, now time.Time) error {
 	if len(listing.Messages) == 0 && listing.Complete {
-		_, err := fmt.Fprintln(a.process.Stdout, "There are no dead letters.")
-		return err
+		return a.say("There are no dead letters.")
 	}
 	var groups [][]string
 	for _, group := range listing.Groups {
-		groups = append(groups, []string{orNone(group.Reason), strconv.Itoa(group.Count), at(group.Oldest)})
+		var risks []string
+		for _, risk := range group.AtRisk {
+			risks = append(risks, money(risk.Amount, risk.CurrencyCode))
+		}
+		groups = append(groups, []string{orNone(group.Reason), strconv.Itoa(group.Count), at(group.Oldest), age(group.Oldest, now), cmp.Or(strings.Join(risks, ", "), "-")})
 	}
-	columns := []terminal.Column{{Title: "reason"}, {Title: "count", Right: true}, {Title: "oldest"}}
+	columns := []terminal.Column{{Title: "reason"}, {Title: "count", Right: true}, {Title: "oldest"}, {Title: "age", Right: true}, {Title: "at risk (minor units)"}}
 	if err := terminal.WriteTable(a.process.Stdout, columns, groups); err != nil {
 		return err
 	}
@@ -68,22 +74,49 @@ func (a *app) showLetters(listing deadletter.Listing) error {
 	for _, letter := range listing.Messages {
 		rows = append(rows, []string{
 			at(letter.FailedAt), orNone(letter.Reason), orNone(letter.InvoiceID), orNone(letter.CustomerID),
-			letter.LedgerState, strconv.Itoa(letter.ReplayCount), orNone(letter.EventID), orNone(letter.Detail),
+			letter.LedgerState, riskOf(letter), strconv.Itoa(letter.ReplayCount), orNone(letter.EventID), orNone(letter.Detail),
 		})
 	}
 	columns = []terminal.Column{
-		{Title: "failed at"}, {Title: "reason"}, {Title: "invoice"}, {Title: "customer"},
-		{Title: "ledger"}, {Title: "replays", Right: true}, {Title: "event"}, {Title: "detail", Width: 80},
+		{Title: "failed at"}, {Title: "reason"}, {Title: "invoice"}, {Title: "customer"}, {Title: "ledger"},
+		{Title: "at risk", Right: true}, {Title: "replays", Right: true}, {Title: "event"}, {Title: "detail", Width: 80},
 	}
-	if _, err := fmt.Fprintln(a.process.Stdout); err != nil {
+	if err := a.say(""); err != nil {
 		return err
 	}
-	if err := terminal.WriteTable(a.process.Stdout, columns, rows); err != nil {
+	if err := terminal.WriteTable(a.process.Stdout, columns, rows); err != nil || listing.Complete {
 		return err
 	}
-	if listing.Complete {
-		return nil
+	return a.say("\nSome messages could not be seen: another reader holds them, or there are too many.")
+}
+
+// riskOf is the charge that hangs on a letter.
+func riskOf(letter deadletter.Letter) string {
+	if letter.ChargeAtRisk == nil {
+		return "-"
 	}
-	_, err := fmt.Fprintln(a.process.Stdout, "\nSome messages could not be seen: another reader holds them, or there are too many.")
-	return err
+	return money(*letter.ChargeAtRisk, letter.CurrencyCode)
+}
+
+// money is an amount in minor units.
+func money(amount int64, currencyCode *string) string {
+	return fmt.Sprintf("%d %s", amount, orNone(currencyCode))
+}
+
+// age is how long ago something was, in its two largest units.
+func age(since *time.Time, now time.Time) string {
+	if since == nil {
+		return "-"
+	}
+	const day = 24 * time.Hour
+	passed := max(now.Sub(*since), 0)
+	days, hours, minutes := passed/day, passed%day/time.Hour, passed%time.Hour/time.Minute
+	switch {
+	case days > 0:
+		return fmt.Sprintf("%dd%dh", days, hours)
+	case hours > 0:
+		return fmt.Sprintf("%dh%dm", hours, minutes)
+	default:
+		return fmt.Sprintf("%dm", minutes)
+	}
 }

@@ -29,11 +29,13 @@ func (a *app) dlqReplay() *cobra.Command {
 			}
 			client := sqs.NewFromConfig(aws)
 			replayer := &deadletter.Replayer{
-				Box:    newBox(aws, client, settings),
-				Source: sqsqueue.NewSource(client, settings.Queue.URL),
+				Box:               newBox(aws, client, settings),
+				Source:            sqsqueue.NewSource(client, settings.Queue.URL),
+				Budget:            newStore(aws, settings),
+				RequestsPerMinute: settings.Chargebee.RequestsPerMinute,
 			}
 			order.DryRun = !a.yes
-			return a.deal("replayed", func(progress func(deadletter.Step)) (deadletter.Result, error) {
+			return a.deal("replayed", func(progress deadletter.Progress) (deadletter.Result, error) {
 				return replayer.Run(cmd.Context(), order, progress)
 			})
 		},
@@ -52,12 +54,16 @@ func newBox(aws aws.Config, client *sqs.Client, settings config.Consumer) deadle
 	}
 }
 
-// deal runs what deals with dead letters, and shows how far it is and what became of them.
-func (a *app) deal(done string, run func(progress func(deadletter.Step)) (deadletter.Result, error)) error {
+// deal runs what deals with dead letters, and shows how far it is and what became of them,
+// also when it ended early.
+func (a *app) deal(done string, run func(deadletter.Progress) (deadletter.Result, error)) error {
 	progress := terminal.NewProgress(a.process.Stderr, done)
-	result, err := run(func(deadletter.Step) { progress.Add(1) })
+	result, err := run(deadletter.Progress{
+		Step:  func(deadletter.Step) { progress.Add(1) },
+		Waits: progress.Waits,
+	})
 	progress.Done()
-	if err != nil && !errors.Is(err, deadletter.ErrPartial) {
+	if err != nil && len(result.Messages) == 0 && !errors.Is(err, deadletter.ErrPartial) {
 		return err
 	}
 	return errors.Join(a.showResult(result), err)
@@ -69,6 +75,9 @@ func (a *app) showResult(result deadletter.Result) error {
 		return terminal.WriteJSON(a.process.Stdout, result)
 	}
 	if len(result.Messages) == 0 {
+		if !result.Complete {
+			return a.say("No such dead letter was seen.")
+		}
 		return a.say("There are no such dead letters.")
 	}
 	var rows [][]string
@@ -82,7 +91,7 @@ func (a *app) showResult(result deadletter.Result) error {
 	}
 	for _, step := range result.Messages {
 		if step.Error != nil {
-			if err := a.say("%s: %s", step.MessageID, *step.Error); err != nil {
+			if err := a.say("%s %s: %s", step.MessageID, step.Action, *step.Error); err != nil {
 				return err
 			}
 		}

@@ -55,7 +55,7 @@ func (a *app) command() *cobra.Command {
 		a.resume(),
 		group("tables", "The tables in DynamoDB", a.tablesCreate()),
 		group("invoice", "The ledger's word on invoices", a.invoiceShow()),
-		group("dlq", "The dead-letter queue", a.dlqList(), a.dlqReplay(), a.dlqDiscard()),
+		group("dlq", "The dead-letter queue", a.dlqList(), a.dlqShow(), a.dlqReplay(), a.dlqDiscard()),
 		commandline.VersionCommand("consumer"),
 	)
 	return root

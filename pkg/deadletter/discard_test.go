@@ -1,10 +1,12 @@
 package deadletter_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -43,9 +45,12 @@ func TestDiscard(t *testing.T) {
 		billing.Head{InvoiceID: "draft_closing", State: billing.Rejected, Resume: billing.Closing},
 		billing.Head{InvoiceID: "draft_releasing", State: billing.Rejected, Resume: billing.Releasing},
 		billing.Head{InvoiceID: "draft_working", State: billing.Charging},
+		billing.Head{InvoiceID: "draft_decided", State: billing.Rejected, Resume: billing.Settling, Verdict: "sr", Pages: 2, Settled: 2},
+		billing.Head{InvoiceID: "draft_judged", State: billing.Rejected, Resume: billing.Settling, Verdict: "sh", Pages: 2, Settled: 2},
+		billing.Head{InvoiceID: "draft_halfway", State: billing.Rejected, Resume: billing.Settling, Verdict: "sr", Pages: 2, Settled: 1},
 	)
 	var letters []queue.Message
-	for _, invoice := range []string{"unknown", "done", "released", "held", "closing", "releasing", "working"} {
+	for _, invoice := range []string{"unknown", "done", "released", "held", "closing", "releasing", "working", "decided", "judged", "halfway"} {
 		letters = append(letters, letterOf(invoice, "draft_"+invoice))
 	}
 	letters = append(letters, letterOf("other", "draft_other", "reason", "above_limit"))
@@ -59,18 +64,18 @@ func TestDiscard(t *testing.T) {
 	}{
 		"what holds no claims": {
 			disposal: deadletter.Disposal{Filter: all, Note: "tests"},
-			deleted:  "[done released unknown]",
-			counts:   map[deadletter.Action]int{deadletter.Discarded: 3, deadletter.Refused: 4},
+			deleted:  "[decided done released unknown]",
+			counts:   map[deadletter.Action]int{deadletter.Discarded: 4, deadletter.Refused: 6},
 		},
 		"a dry run": {
 			disposal: deadletter.Disposal{Filter: all, DryRun: true},
 			deleted:  "[]",
-			counts:   map[deadletter.Action]int{deadletter.Discarded: 3, deadletter.Refused: 4},
+			counts:   map[deadletter.Action]int{deadletter.Discarded: 4, deadletter.Refused: 6},
 		},
 		"what cannot be kept stays": {
 			disposal: deadletter.Disposal{Filter: all, Note: "tests"}, cannot: "done",
-			deleted: "[released unknown]",
-			counts:  map[deadletter.Action]int{deadletter.Discarded: 2, deadletter.Refused: 4, deadletter.Failed: 1},
+			deleted: "[decided released unknown]",
+			counts:  map[deadletter.Action]int{deadletter.Discarded: 3, deadletter.Refused: 6, deadletter.Failed: 1},
 			err:     deadletter.ErrPartial,
 		},
 		"without a filter": {deleted: "[]", err: deadletter.ErrNoFilter},
@@ -80,7 +85,7 @@ func TestDiscard(t *testing.T) {
 			q := &queues{dead: slices.Clone(letters)}
 			kept := &archive{cannot: test.cannot}
 			discarder := &deadletter.Discarder{Box: deadletter.Box{Letters: q, Heads: ledger, Remover: q, Now: time.Now}, Archive: kept}
-			result, err := discarder.Run(t.Context(), test.disposal, nil)
+			result, err := discarder.Run(t.Context(), test.disposal, deadletter.Progress{})
 			if !errors.Is(err, test.err) {
 				t.Errorf("got %v, want %v", err, test.err)
 			}
@@ -101,4 +106,114 @@ func TestDiscard(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDiscardTakesAllCopies, also those that were replayed more often.
+func TestDiscardTakesAllCopies(t *testing.T) {
+	t.Parallel()
+	q := &queues{dead: []queue.Message{letterOf("a", "draft_1"), letterOf("b", "draft_1", "replay_count", "1"), letterOf("c", "draft_1", "replay_count", "2")}}
+	discarder := &deadletter.Discarder{Box: deadletter.Box{Letters: q, Heads: knowing(), Remover: q, Now: time.Now}, Archive: &archive{}}
+	result, err := discarder.Run(t.Context(), deadletter.Disposal{Filter: deadletter.Filter{Reason: "too_old"}, Note: "tests"}, deadletter.Progress{})
+	if err != nil || result.Counts[deadletter.Discarded] != 3 || len(q.deleted) != 3 {
+		t.Errorf("%v, %+v, deleted %v", err, result, q.deleted)
+	}
+}
+
+// releaser gives claims back, as far as the invoice lets it. It is a ledger with what is
+// left.
+type releaser struct {
+	mu       sync.Mutex
+	held     map[string]error // what releasing an invoice comes to
+	released []string
+	kept     *archive // nothing of an invoice may be kept before it is released
+}
+
+func (r *releaser) Head(_ context.Context, invoiceID string) (billing.Head, bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	head := billing.Head{InvoiceID: invoiceID, State: billing.Rejected, Resume: billing.Claiming}
+	if _, holds := r.held[invoiceID]; holds {
+		head.Resume = billing.Charging
+	}
+	return head, true, nil
+}
+
+func (r *releaser) Release(_ context.Context, invoiceID string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.released = append(r.released, invoiceID)
+	if err := r.held[invoiceID]; err != nil {
+		return err
+	}
+	r.kept.mu.Lock()
+	defer r.kept.mu.Unlock()
+	for _, letter := range r.kept.kept {
+		if strings.Contains(letter.Body, invoiceID+`"`) {
+			return errors.New("it was kept before it was released")
+		}
+	}
+	delete(r.held, invoiceID)
+	return nil
+}
+
+// TestDiscardReleasesFirst what it may, once for each invoice.
+func TestDiscardReleasesFirst(t *testing.T) {
+	t.Parallel()
+	refused := fmt.Errorf("%w: line 3 may have been added", deadletter.ErrReleaseRefused)
+	letters := []queue.Message{
+		letterOf("free", "draft_free"), letterOf("held", "draft_held"), letterOf("copy", "draft_held"),
+		letterOf("doubt", "draft_doubt"), letterOf("busy", "draft_busy"), letterOf("full", "draft_full"),
+	}
+	for name, test := range map[string]struct {
+		dryRun   bool
+		deleted  string
+		released string
+		counts   map[deadletter.Action]int
+		err      error
+	}{
+		"in earnest": {false, "[copy free held]", "[draft_busy draft_doubt draft_full draft_held]",
+			map[deadletter.Action]int{deadletter.Discarded: 3, deadletter.Refused: 1, deadletter.Failed: 2}, deadletter.ErrPartial},
+		"a dry run": {true, "[]", "[]", map[deadletter.Action]int{deadletter.Discarded: 6}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kept := &archive{cannot: "full"}
+			ledger := &releaser{kept: kept, held: map[string]error{
+				"draft_held": nil, "draft_doubt": refused, "draft_busy": errors.New("the ledger is busy"), "draft_full": nil,
+			}}
+			q := &queues{dead: letters}
+			discarder := &deadletter.Discarder{Box: deadletter.Box{Letters: together{q}, Heads: ledger, Remover: q, Now: time.Now}, Archive: kept, Releaser: ledger}
+			disposal := deadletter.Disposal{Filter: deadletter.Filter{Reason: "too_old"}, Note: "tests", DryRun: test.dryRun}
+			result, err := discarder.Run(t.Context(), disposal, deadletter.Progress{})
+			if result.Counts[deadletter.Released] == 0 {
+				t.Errorf("it releases none: %v", result.Counts)
+			}
+			// A copy is released with its invoice, or finds that released.
+			result.Counts[deadletter.Discarded] += result.Counts[deadletter.Released]
+			delete(result.Counts, deadletter.Released)
+			if !errors.Is(err, test.err) || !maps.Equal(result.Counts, test.counts) {
+				t.Errorf("%v, %v", err, result.Counts)
+			}
+			slices.Sort(q.deleted)
+			slices.Sort(ledger.released)
+			if fmt.Sprint(q.deleted) != test.deleted || fmt.Sprint(ledger.released) != test.released || len(kept.kept) != len(q.deleted) {
+				t.Errorf("deleted %v, kept %d, released %v", q.deleted, len(kept.kept), ledger.released)
+			}
+			for _, step := range result.Messages {
+				if (step.Error != nil) != (step.Action == deadletter.Refused || step.Action == deadletter.Failed) {
+					t.Errorf("got %+v", step)
+				}
+				if step.Action == deadletter.Refused && !strings.Contains(*step.Error, "line 3 may have been added") {
+					t.Errorf("refused because of %s", *step.Error)
+				}
+			}
+		})
+	}
+}
+
+// together shows all letters at once.
+type together struct{ *queues }
+
+func (q together) Browse(_ context.Context, visit func([]queue.Message) bool) (bool, error) {
+	return visit(q.dead), nil
 }

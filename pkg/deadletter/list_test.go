@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,17 +19,17 @@ import (
 )
 
 // browser is a dead-letter queue of one function.
-type browser func(visit func(queue.Message) bool) (bool, error)
+type browser func(visit func([]queue.Message) bool) (bool, error)
 
-func (b browser) Browse(_ context.Context, visit func(queue.Message) bool) (bool, error) {
+func (b browser) Browse(_ context.Context, visit func([]queue.Message) bool) (bool, error) {
 	return b(visit)
 }
 
-// holding is a dead-letter queue with these messages.
+// holding is a dead-letter queue with these messages, of which it gives out three at a time.
 func holding(messages ...queue.Message) browser {
-	return func(visit func(queue.Message) bool) (bool, error) {
-		for _, message := range messages {
-			if !visit(message) {
+	return func(visit func([]queue.Message) bool) (bool, error) {
+		for some := range slices.Chunk(messages, 3) {
+			if !visit(some) {
 				return false, nil
 			}
 		}
@@ -41,6 +42,11 @@ type heads func(invoiceID string) (billing.Head, bool, error)
 
 func (h heads) Head(_ context.Context, invoiceID string) (billing.Head, bool, error) {
 	return h(invoiceID)
+}
+
+// Plan knows of none.
+func (heads) Plan(context.Context, string, string) (billing.Plan, error) {
+	return billing.Plan{}, billing.ErrNotFound
 }
 
 // knowing is a ledger with these heads.
@@ -99,10 +105,13 @@ func TestDocument(t *testing.T) {
 		ReceiveCount: 1001,
 	}
 	bare := queue.Message{ID: "m2", Body: []byte("nonsense"), ReceiveCount: 1}
-	ledger := knowing(
-		billing.Head{InvoiceID: "draft_1", State: billing.Rejected, Detail: "not this one"},
-		billing.Head{InvoiceID: "draft_2", State: billing.Charging, Detail: "dynamodb: the table is gone"},
-	)
+	ledger := books{
+		heads: knowing(
+			billing.Head{InvoiceID: "draft_1", State: billing.Rejected, Resume: billing.Settling, Verdict: "sh", Epoch: "epoch_draft_1", Detail: "not this one"},
+			billing.Head{InvoiceID: "draft_2", State: billing.Claiming, Detail: "dynamodb: the table is gone"},
+		),
+		plans: map[string]billing.Plan{"draft_1": planOf(100, 42)},
+	}
 	for file, from := range map[string]browser{
 		"listing.json": holding(bare, moved, full),
 		"empty.json":   holding(),
@@ -277,8 +286,8 @@ func TestOrderAndGroups(t *testing.T) {
 
 func TestIncomplete(t *testing.T) {
 	t.Parallel()
-	listing, err := deadletter.List(t.Context(), browser(func(visit func(queue.Message) bool) (bool, error) {
-		visit(queue.Message{ID: "m1"})
+	listing, err := deadletter.List(t.Context(), browser(func(visit func([]queue.Message) bool) (bool, error) {
+		visit([]queue.Message{{ID: "m1"}})
 		return false, nil
 	}), knowing(), deadletter.Filter{}, time.Now())
 	if err != nil || listing.Complete || len(listing.Messages) != 1 || len(listing.Groups) != 1 {
@@ -286,24 +295,24 @@ func TestIncomplete(t *testing.T) {
 	}
 }
 
-// TestErrors ends the browse at the first message that the ledger fails on, and keeps
-// every error.
+// TestErrors of queue and ledger end it.
 func TestErrors(t *testing.T) {
 	t.Parallel()
-	noLedger, noQueue := errors.New("no ledger"), errors.New("not given back")
-	visited := 0
-	from := browser(func(visit func(queue.Message) bool) (bool, error) {
-		for range 3 {
-			visited++
-			if !visit(queue.Message{Body: body("draft_1", "")}) {
-				break
-			}
-		}
-		return true, noQueue
-	})
-	listing, err := deadletter.List(t.Context(), from, heads(func(string) (billing.Head, bool, error) { return billing.Head{}, false, noLedger }), deadletter.Filter{}, time.Now())
-	if !errors.Is(err, noLedger) || !errors.Is(err, noQueue) || visited != 1 || listing.Complete {
-		t.Errorf("%d visited, complete %t: %v", visited, listing.Complete, err)
+	broken := errors.New("broken")
+	var messages []queue.Message
+	for i := range 200 {
+		messages = append(messages, queue.Message{ID: fmt.Sprint(i), Body: body("draft_1", "")})
+	}
+	var asked atomic.Int64
+	failing := heads(func(string) (billing.Head, bool, error) { asked.Add(1); return billing.Head{}, false, broken })
+	listing, err := deadletter.List(t.Context(), holding(messages...), failing, deadletter.Filter{}, time.Now())
+	if !errors.Is(err, broken) || listing.Complete || asked.Load() > 100 {
+		t.Errorf("the ledger was asked %d times, complete %t: %v", asked.Load(), listing.Complete, err)
+	}
+	asked.Store(0)
+	unseen := browser(func(visit func([]queue.Message) bool) (bool, error) { visit(messages); return true, broken })
+	if listing, err := deadletter.List(t.Context(), unseen, failing, deadletter.Filter{}, time.Now()); !errors.Is(err, broken) || listing.Complete || asked.Load() != 0 {
+		t.Errorf("the ledger was asked %d times, complete %t: %v", asked.Load(), listing.Complete, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package deadletter
 
 import (
 	"context"
+	"crypto/sha256"
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/queue"
@@ -18,7 +19,9 @@ type Source interface {
 type Replayer struct {
 	Box
 
-	Source Source
+	Source            Source
+	Budget            Budget
+	RequestsPerMinute int // what the budget's limit is a part of
 }
 
 // Order is what shall be replayed.
@@ -28,17 +31,25 @@ type Order struct {
 	DryRun   bool // nothing is changed
 }
 
-// Run replays what is ordered. A letter is deleted once the queue has it, so a crash may
-// leave it in both; the ledger makes what is handled twice harmless. It may be started
-// again at any time. What comes back while it runs, because it failed once more, is left
-// alone. progress, which may be nil, is told of each step; it may be called by several
-// goroutines.
+// Run replays what is ordered, no faster than the budget lets the consumers work on it,
+// and not at all while calls are stopped; what is skipped or dropped takes none of that
+// time. A letter is deleted once the queue has it, so a crash may leave it in both; the
+// ledger makes what is handled twice harmless. It may be started again at any time. What
+// comes back while it runs, because it failed once more, is left alone.
 //
-// Errors: those of Letters and Heads, and ErrPartial.
-func (r *Replayer) Run(ctx context.Context, order Order, progress func(Step)) (Result, error) {
+// Errors: those of Letters, Heads and Budget, and ErrPartial.
+func (r *Replayer) Run(ctx context.Context, order Order, progress Progress) (Result, error) {
+	pacer := &pacer{budget: r.Budget, perMinute: r.RequestsPerMinute, now: r.Now}
+	replayed := counts{}
 	replay := &work{
 		Box: r.Box, filter: order.Filter, dryRun: order.DryRun, progress: progress,
-		decide: order.decide, carryOut: r.carryOut,
+		decide: order.decide, carryOut: r.carryOut, passOver: replayed.again, ready: pacer.ready,
+		turn: func(ctx context.Context, action Action) error {
+			if action == Replayed {
+				return pacer.turn(ctx)
+			}
+			return nil
+		},
 	}
 	return replay.run(ctx)
 }
@@ -55,6 +66,8 @@ func (o Order) decide(letter Letter) Action {
 }
 
 func (r *Replayer) carryOut(ctx context.Context, action Action, letter queue.Message) error {
+	ctx, cancel := finishing(ctx)
+	defer cancel()
 	switch action {
 	case Replayed:
 		if err := r.Source.Redrive(ctx, letter); err != nil {
@@ -66,4 +79,20 @@ func (r *Replayer) carryOut(ctx context.Context, action Action, letter queue.Mes
 	default:
 		return nil
 	}
+}
+
+// counts are how often the letters that were seen had been replayed, by their bodies.
+type counts map[[sha256.Size]byte]int
+
+// again tells whether the letter was replayed while this runs, and has failed once more:
+// it has an equal that was replayed less often. One as often replayed is a copy of the
+// message, for delivery is at least once.
+func (c counts) again(letter queue.Message) bool {
+	digest, count := sha256.Sum256(letter.Body), letter.ReplayCount()
+	before, seen := c[digest]
+	if seen && before < count {
+		return true
+	}
+	c[digest] = count
+	return false
 }

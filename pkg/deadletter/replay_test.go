@@ -13,6 +13,7 @@ import (
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/deadletter"
+	"github.com/billable-events/billable/pkg/pace"
 	"github.com/billable-events/billable/pkg/queue"
 )
 
@@ -28,7 +29,8 @@ type queues struct {
 	undying map[string]error // by message id
 }
 
-func (q *queues) Browse(_ context.Context, visit func(queue.Message) bool) (bool, error) {
+// Browse shows one at a time, so that what comes back comes before the end.
+func (q *queues) Browse(_ context.Context, visit func([]queue.Message) bool) (bool, error) {
 	for i := 0; ; i++ {
 		q.mu.Lock()
 		if i >= len(q.dead) {
@@ -37,11 +39,17 @@ func (q *queues) Browse(_ context.Context, visit func(queue.Message) bool) (bool
 		}
 		letter := q.dead[i]
 		q.mu.Unlock()
-		if !visit(letter) {
+		if !visit([]queue.Message{letter}) {
 			return false, nil
 		}
-		time.Sleep(time.Millisecond) // what comes back comes before the end
 	}
+}
+
+// free is a budget that nobody stops.
+type free struct{}
+
+func (free) Budget(context.Context) (pace.Budget, error) {
+	return pace.Budget{Limit: pace.FullLimit}, nil
 }
 
 func (q *queues) Redrive(_ context.Context, letter queue.Message) error {
@@ -135,10 +143,10 @@ func TestReplay(t *testing.T) {
 					Letters: test.queues, Remover: test.queues, Now: time.Now,
 					Heads: knowing(billing.Head{InvoiceID: "draft_done", State: billing.Finished}),
 				},
-				Source: test.queues,
+				Source: test.queues, Budget: free{}, RequestsPerMinute: 3500,
 			}
 			var told sync.Map
-			result, err := replayer.Run(t.Context(), test.order, func(step deadletter.Step) { told.Store(step.MessageID, step.Action) })
+			result, err := replayer.Run(t.Context(), test.order, deadletter.Progress{Step: func(step deadletter.Step) { told.Store(step.MessageID, step.Action) }})
 			if !errors.Is(err, test.err) {
 				t.Errorf("got %v, want %v", err, test.err)
 			}
@@ -179,9 +187,9 @@ func TestReplayWithoutALedger(t *testing.T) {
 			Letters: q, Remover: q, Now: time.Now,
 			Heads: heads(func(string) (billing.Head, bool, error) { return billing.Head{}, false, noLedger }),
 		},
-		Source: q,
+		Source: q, Budget: free{}, RequestsPerMinute: 3500,
 	}
-	result, err := replayer.Run(t.Context(), deadletter.Order{}, nil)
+	result, err := replayer.Run(t.Context(), deadletter.Order{}, deadletter.Progress{})
 	if !errors.Is(err, noLedger) || len(q.source) > 0 || result.Complete {
 		t.Errorf("%d are sent, %+v, %v", len(q.source), result, err)
 	}

@@ -1,19 +1,16 @@
 package deadletter
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/retry"
 )
-
-// atOnce is how many letters are worked on at the same time: enough to fill the batches
-// that they share.
-const atOnce = 32
 
 // Remover takes messages out of the dead-letter queue.
 type Remover interface {
@@ -35,14 +32,15 @@ type Action string
 const (
 	Replayed  Action = "replayed"
 	Discarded Action = "discarded"
-	Skipped   Action = "skipped" // the ledger says that its invoice is billed: a replay would do nothing
-	Dropped   Action = "dropped" // for the same reason
-	Refused   Action = "refused" // events are claimed for its invoice, and nothing else leads to them
-	Failed    Action = "failed"  // it lies where it lay
+	Skipped   Action = "skipped"  // the ledger says that its invoice is billed: a replay would do nothing
+	Dropped   Action = "dropped"  // for the same reason
+	Released  Action = "released" // its claims were given back, and then it was discarded; in a dry run: if that is safe
+	Refused   Action = "refused"  // events are claimed for its invoice, and nothing else leads to them
+	Failed    Action = "failed"   // it lies where it lay
 )
 
 // Actions are all of them.
-var Actions = []Action{Replayed, Discarded, Skipped, Dropped, Refused, Failed}
+var Actions = []Action{Replayed, Discarded, Released, Skipped, Dropped, Refused, Failed}
 
 // Step is what became of one letter.
 type Step struct {
@@ -51,7 +49,7 @@ type Step struct {
 	InvoiceID *string `json:"invoice_id"`
 	Reason    *string `json:"reason"`
 	Action    Action  `json:"action"`
-	Error     *string `json:"error"`
+	Error     *string `json:"error"` // why it failed, or its release was refused
 }
 
 // Result is what became of all letters that were chosen.
@@ -62,98 +60,164 @@ type Result struct {
 	Messages []Step         `json:"messages"`
 }
 
+// Progress is told how far it is. Either may be nil, and be called by several goroutines.
+type Progress struct {
+	Step  func(Step)
+	Waits func(why string) // nothing goes on for a while
+}
+
 // ErrPartial says that some letters could not be dealt with, or not be seen.
 var ErrPartial = errors.New("not all dead letters were dealt with: start it again")
+
+const (
+	// letterTime is how long one letter may take to be sent, or kept, and deleted.
+	letterTime = 30 * time.Second
+	// againAfter is how long until the letters that a browse did not see are looked for:
+	// what the queue says about messages in others' hands may be so old.
+	againAfter = time.Minute
+)
 
 // work deals with each dead letter that is chosen, once.
 type work struct {
 	Box
 
-	filter Filter
-	dryRun bool
+	filter   Filter
+	dryRun   bool
+	progress Progress
 
 	decide   func(Letter) Action
+	turn     func(context.Context, Action) error           // waits for when it may be carried out; errNotNow: put it off
+	ready    func(context.Context, func(why string)) error // waits until what was put off may be looked at again
 	carryOut func(context.Context, Action, queue.Message) error
-	progress func(Step) // may be nil; called by several goroutines
+	passOver func(queue.Message) bool // letters that are not the work's; may be nil
 
-	seen map[[sha256.Size]byte]int // replay counts by body; only Browse's goroutine looks
-
-	mu     sync.Mutex
+	began  time.Time
+	dealt  map[string]bool // message ids
 	result Result
-	err    error // of the ledger
 }
 
-// run does it. Errors: those of the queue and the ledger, and ErrPartial.
+// step is one letter as it is dealt with.
+type step struct {
+	message queue.Message
+	Step
+
+	chosen bool
+	err    error // of the ledger, errNotNow, or why ctx ended
+}
+
+// run does it. One browse ends after some minutes, and what is put off is given back: as
+// long as it gets on, the queue is browsed again. Errors: those of the queue and the
+// ledger, and ErrPartial, also when ctx ends.
 func (w *work) run(ctx context.Context) (Result, error) {
-	w.seen = map[[sha256.Size]byte]int{}
+	w.began, w.dealt = w.Now(), map[string]bool{}
 	w.result = Result{DryRun: w.dryRun, Counts: map[Action]int{}, Messages: []Step{}}
-	began := w.Now()
-	slots := make(chan struct{}, atOnce)
-	var steps sync.WaitGroup
-	complete, err := w.Letters.Browse(ctx, func(letter queue.Message) bool {
-		if w.again(letter) {
-			return true
+	for {
+		before := len(w.dealt)
+		putOff, err := w.browse(ctx)
+		switch {
+		case err != nil:
+		case putOff:
+			err = w.ready(ctx, w.waits)
+		case w.result.Complete || w.dryRun || len(w.dealt) == before:
+			return w.result, w.end()
+		default:
+			w.waits("some letters were not seen: they are looked for in a minute")
+			err = retry.Wait(ctx, againAfter, nil)
 		}
-		slots <- struct{}{}
-		steps.Go(func() {
-			defer func() { <-slots }()
-			w.step(ctx, letter, began)
-		})
-		return ctx.Err() == nil && !w.broken()
+		switch {
+		case ctx.Err() != nil:
+			w.result.Complete = false
+			return w.result, fmt.Errorf("%w (%w)", ErrPartial, context.Cause(ctx))
+		case err != nil:
+			return w.result, err
+		}
+	}
+}
+
+func (w *work) end() error {
+	if !w.result.Complete || w.result.Counts[Failed] > 0 {
+		return ErrPartial
+	}
+	return nil
+}
+
+// browse goes over the queue once. putOff says that letters wait for their turn.
+func (w *work) browse(ctx context.Context) (putOff bool, err error) {
+	var failed error
+	complete, err := w.Letters.Browse(ctx, func(messages []queue.Message) bool {
+		for _, step := range w.stepAll(ctx, messages) {
+			if errors.Is(step.err, errNotNow) {
+				putOff = true
+			} else {
+				failed = cmp.Or(failed, step.err)
+			}
+		}
+		return failed == nil && ctx.Err() == nil
 	})
-	steps.Wait()
-	w.result.Complete = complete
-	if err := errors.Join(w.err, err); err != nil {
-		return w.result, err
-	}
-	if !complete || w.result.Counts[Failed] > 0 {
-		return w.result, ErrPartial
-	}
-	return w.result, nil
+	err = errors.Join(failed, err)
+	w.result.Complete = complete && err == nil
+	return putOff, err
 }
 
-// again tells whether the letter was replayed while this runs, and has failed once more:
-// it has an equal that was replayed less often. One as often replayed is a copy of the
-// message, for delivery is at least once.
-func (w *work) again(letter queue.Message) bool {
-	digest, count := sha256.Sum256(letter.Body), letter.ReplayCount()
-	before, seen := w.seen[digest]
-	if seen && before < count {
-		return true
+// stepAll deals with the letters of one receive, all at the same time. It returns when
+// none of them is worked on anymore: then they may be given back.
+func (w *work) stepAll(ctx context.Context, messages []queue.Message) []*step {
+	var steps []*step
+	var walking sync.WaitGroup
+	for _, message := range messages {
+		if w.dealt[message.ID] || w.passOver != nil && w.passOver(message) {
+			continue
+		}
+		next := &step{message: message}
+		steps = append(steps, next)
+		walking.Go(func() { w.step(ctx, next) })
 	}
-	w.seen[digest] = count
-	return false
-}
-
-func (w *work) broken() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.err != nil
+	walking.Wait()
+	for _, step := range steps {
+		if step.chosen && step.err == nil {
+			w.dealt[step.MessageID] = true
+			w.result.Counts[step.Action]++
+			w.result.Messages = append(w.result.Messages, step.Step)
+		}
+	}
+	return steps
 }
 
 // step deals with one letter.
-func (w *work) step(ctx context.Context, message queue.Message, began time.Time) {
-	letter, err := read(ctx, w.Heads, message)
-	if err != nil {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.err = fmt.Errorf("what the ledger says of message %s: %w", message.ID, err)
+func (w *work) step(ctx context.Context, s *step) {
+	letter := read(s.message)
+	if s.chosen = w.filter.chooses(letter, w.began); !s.chosen {
 		return
 	}
-	if !w.filter.chooses(letter, began) {
+	if _, _, err := letter.consult(ctx, w.Heads); err != nil {
+		s.err = fmt.Errorf("what the ledger says of message %s: %w", letter.MessageID, err)
 		return
 	}
-	done := Step{MessageID: letter.MessageID, EventID: letter.EventID, InvoiceID: letter.InvoiceID, Reason: letter.Reason, Action: w.decide(letter)}
+	s.Step = Step{MessageID: letter.MessageID, EventID: letter.EventID, InvoiceID: letter.InvoiceID, Reason: letter.Reason, Action: w.decide(letter)}
 	if !w.dryRun {
-		if err := w.carryOut(ctx, done.Action, message); err != nil {
-			done.Action, done.Error = Failed, new(err.Error())
+		if s.err = w.turn(ctx, s.Action); s.err != nil {
+			return
+		}
+		if err := w.carryOut(ctx, s.Action, s.message); err != nil {
+			s.Action, s.Error = Failed, new(err.Error())
+			if errors.Is(err, ErrReleaseRefused) {
+				s.Action = Refused
+			}
 		}
 	}
-	if w.progress != nil {
-		w.progress(done)
+	if w.progress.Step != nil {
+		w.progress.Step(s.Step)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.result.Counts[done.Action]++
-	w.result.Messages = append(w.result.Messages, done)
+}
+
+func (w *work) waits(why string) {
+	if w.progress.Waits != nil {
+		w.progress.Waits(why)
+	}
+}
+
+// finishing is the time to carry one letter through: sent and kept, but not deleted, it
+// would be there twice.
+func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), letterTime)
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -31,12 +32,23 @@ const MaxDetail = 1024
 type Message struct {
 	ID           string
 	Body         []byte
-	Attributes   map[string]string
+	Attributes   map[string]string    // those that are strings
+	Typed        map[string]Attribute // all others: they are passed on as they came
 	GroupID      string
 	Receipt      string    // names this receive, not the message
 	SentAt       time.Time // when it was put into the queue
 	ReceiveCount int
 }
+
+// Attribute is a message attribute that is no string. This system sets none, and does not
+// know what those of others mean.
+type Attribute struct {
+	Type  string `json:"type"`  // as the queue calls it: Number, Binary, String.theirs
+	Value []byte `json:"value"` // a text, unless it is binary
+}
+
+// Binary tells whether the value is more than a text.
+func (a Attribute) Binary() bool { return a.Type == "Binary" || strings.HasPrefix(a.Type, "Binary.") }
 
 // ReplayCount is how often the message was replayed, as far as it says so.
 func (m Message) ReplayCount() int {

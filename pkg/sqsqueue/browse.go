@@ -41,17 +41,18 @@ type BrowseAPI interface {
 	ChangeMessageVisibilityBatch(ctx context.Context, input *sqs.ChangeMessageVisibilityBatchInput, options ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error)
 }
 
-// Browse calls visit once for each message in the dead-letter queue, until visit
-// returns false, and gives all back when it is through; a message that visit has
-// deleted stays deleted. SQS knows no reading without receiving, so meanwhile the
-// messages are hidden from everybody else, and the receive count of each grows by one.
+// Browse calls visit once for each message in the dead-letter queue, up to ten at a
+// time, until visit returns false, and gives all back when it is through; a message that
+// visit has deleted stays deleted. SQS knows no reading without receiving, so meanwhile
+// the messages are hidden from everybody else, each for 10 minutes from when visit is
+// called with it, and the receive count of each grows by one.
 //
 // Complete is true if what visit saw is all there was. It is false when visit ended
 // the browse, when somebody else held messages as it began (by SQS's count, which may
 // be a minute late), or when a limit was met: 9 minutes, 100,000 messages. An error
 // may come with messages that were not given back; they appear by themselves
 // within 10 minutes.
-func (d *DeadLetters) Browse(ctx context.Context, visit func(queue.Message) bool) (complete bool, err error) {
+func (d *DeadLetters) Browse(ctx context.Context, visit func([]queue.Message) bool) (complete bool, err error) {
 	held, err := d.inFlight(ctx)
 	if err != nil {
 		return false, err
@@ -82,7 +83,7 @@ func (d *DeadLetters) inFlight(ctx context.Context) (int, error) {
 }
 
 // visitAll receives until the queue is empty and notes the receipt of each message.
-func (d *DeadLetters) visitAll(ctx context.Context, receipts map[string]string, visit func(queue.Message) bool) (through bool, err error) {
+func (d *DeadLetters) visitAll(ctx context.Context, receipts map[string]string, visit func([]queue.Message) bool) (through bool, err error) {
 	for end := time.Now().Add(browseTime); time.Now().Before(end) && len(receipts) < browseMost; {
 		messages, err := receive(ctx, d.client, &sqs.ReceiveMessageInput{
 			QueueUrl:            &d.url,
@@ -96,13 +97,14 @@ func (d *DeadLetters) visitAll(ctx context.Context, receipts map[string]string, 
 		if len(messages) == 0 {
 			return true, nil
 		}
-		wanted := true
+		fresh := messages[:0]
 		for _, message := range messages {
-			_, seen := receipts[message.ID] // SQS may hand out a message twice
+			if _, seen := receipts[message.ID]; !seen { // SQS may hand out a message twice
+				fresh = append(fresh, message)
+			}
 			receipts[message.ID] = message.Receipt
-			wanted = wanted && (seen || visit(message))
 		}
-		if !wanted {
+		if len(fresh) > 0 && !visit(fresh) {
 			return false, nil
 		}
 	}

@@ -157,8 +157,7 @@ func receive(ctx context.Context, client receiveAPI, input *sqs.ReceiveMessageIn
 	return messages, nil
 }
 
-// messageOf reads a message. Binary attributes, which this system does not know, are
-// left out.
+// messageOf reads a message.
 func messageOf(received types.Message) queue.Message {
 	message := queue.Message{
 		ID:         aws.ToString(received.MessageId),
@@ -168,8 +167,10 @@ func messageOf(received types.Message) queue.Message {
 		Receipt:    aws.ToString(received.ReceiptHandle),
 	}
 	for name, attribute := range received.MessageAttributes {
-		if attribute.StringValue != nil {
-			message.Attributes[name] = *attribute.StringValue
+		if kind := aws.ToString(attribute.DataType); kind == stringType {
+			message.Attributes[name] = aws.ToString(attribute.StringValue)
+		} else {
+			message.Typed = with(message.Typed, name, attributeOf(kind, attribute))
 		}
 	}
 	if milliseconds, err := strconv.ParseInt(received.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64); err == nil {

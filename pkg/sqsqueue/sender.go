@@ -127,8 +127,11 @@ func entryOf(message queue.Message) types.SendMessageBatchRequestEntry {
 	if message.GroupID != "" {
 		entry.MessageGroupId = aws.String(groupID(message.GroupID))
 	}
-	if len(message.Attributes) > 0 {
-		entry.MessageAttributes = make(map[string]types.MessageAttributeValue, len(message.Attributes))
+	if count := len(message.Attributes) + len(message.Typed); count > 0 {
+		entry.MessageAttributes = make(map[string]types.MessageAttributeValue, count)
+	}
+	for name, attribute := range message.Typed {
+		entry.MessageAttributes[name] = valueOf(attribute)
 	}
 	for name, value := range message.Attributes {
 		if value != "" { // SQS knows no empty ones
@@ -138,18 +141,12 @@ func entryOf(message queue.Message) types.SendMessageBatchRequestEntry {
 	return entry
 }
 
-// stringType is the data type of all attributes that this system sets.
-const stringType = "String"
-
-// attributeSize is what an attribute counts towards the size of a message.
-func attributeSize(name, value string) int { return len(name) + len(stringType) + len(value) }
-
 // entrySize is what SQS counts of an entry, or a little more: whether the group counts
 // is not documented.
 func entrySize(entry types.SendMessageBatchRequestEntry) int {
 	size := len(*entry.MessageBody) + len(aws.ToString(entry.MessageGroupId))
 	for name, attribute := range entry.MessageAttributes {
-		size += attributeSize(name, *attribute.StringValue)
+		size += len(name) + len(*attribute.DataType) + len(aws.ToString(attribute.StringValue)) + len(attribute.BinaryValue)
 	}
 	return size
 }

@@ -3,7 +3,6 @@ package sqsqueue
 import (
 	"context"
 	"fmt"
-	"maps"
 	"strconv"
 
 	"github.com/billable-events/billable/pkg/queue"
@@ -20,22 +19,15 @@ func NewSource(client SendAPI, url string) *Source { return &Source{NewSender(cl
 // attributes but reason, detail and time; replay_count is one more. What fails for a
 // passing reason is repeated until ctx ends. Errors: as of Sender.Send.
 func (s *Source) Redrive(ctx context.Context, letter queue.Message) error {
-	letter.Attributes = redriven(letter)
-	if _, err := s.sender.Send(ctx, letter); err != nil {
+	if _, err := s.sender.Send(ctx, redriven(letter)); err != nil {
 		return fmt.Errorf("replay message %s: %w", letter.ID, err)
 	}
 	return nil
 }
 
-func redriven(letter queue.Message) map[string]string {
-	all := maps.Clone(letter.Attributes)
-	if all == nil {
-		all = map[string]string{}
-	}
-	all[queue.AttributeReplayCount] = strconv.Itoa(letter.ReplayCount() + 1)
-	for _, name := range []string{queue.AttributeReason, queue.AttributeDetail, queue.AttributeFailedAt} {
-		delete(all, name)
-	}
-	kept, _ := fitting(letter, all, maxAttributes)
-	return kept
+func redriven(letter queue.Message) queue.Message {
+	message := own(letter, queue.AttributeReason, queue.AttributeDetail, queue.AttributeFailedAt)
+	message.Attributes[queue.AttributeReplayCount] = strconv.Itoa(letter.ReplayCount() + 1)
+	fit(&message, maxAttributes)
+	return message
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/base64"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -42,8 +43,7 @@ func (w wire) SerializeRequest(ctx context.Context, operation *smithy.OperationS
 	return nil
 }
 
-// encodeBatch writes what entryOf puts into entries: no other fields, and attributes that
-// are strings.
+// encodeBatch writes what entryOf puts into entries: no other fields.
 func encodeBatch(url string, entries []types.SendMessageBatchRequestEntry) ([]byte, error) {
 	const frame = 512 // names of fields, and what is not text
 	size := frame
@@ -93,7 +93,11 @@ func (e *encoder) attributes(attributes map[string]types.MessageAttributeValue) 
 	for name, attribute := range attributes {
 		e.field(separator, name)
 		e.field(`:{"DataType":`, *attribute.DataType)
-		e.field(`,"StringValue":`, *attribute.StringValue)
+		if attribute.StringValue != nil {
+			e.field(`,"StringValue":`, *attribute.StringValue)
+		} else {
+			e.field(`,"BinaryValue":`, base64.StdEncoding.EncodeToString(attribute.BinaryValue))
+		}
 		e.add(`}`)
 		separator = `,`
 	}

@@ -65,7 +65,9 @@ func FuzzBodyOnTheWire(f *testing.F) {
 		if !utf8.ValidString(body + group + name + value) {
 			t.Skip("a webhook that is no UTF-8 is refused before")
 		}
-		message := queue.Message{Body: []byte(body), GroupID: group, Attributes: map[string]string{name: value, "event_type": "pending_invoice_created"}}
+		message := queue.Message{Body: []byte(body), GroupID: group, Attributes: map[string]string{name: value, "event_type": "pending_invoice_created"}, Typed: map[string]queue.Attribute{
+			"their.number": {Type: "Number", Value: []byte(value)}, "their.bytes": {Type: "Binary.raw", Value: []byte(body)},
+		}}
 		var ours, theirs recording
 		for _, client := range []sqsqueue.SendAPI{ours.client(), bySDK{theirs.client()}} {
 			if _, err := sqsqueue.NewSender(client, "http://sandbox.local/1/events", nil).Send(t.Context(), message); err != nil {

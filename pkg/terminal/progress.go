@@ -21,8 +21,9 @@ type Progress struct {
 	what string // was done, as "replayed"
 	bar  *progressbar.ProgressBar
 
-	mu   sync.Mutex
-	done int
+	mu    sync.Mutex
+	done  int
+	waits string // why it does not go on
 }
 
 // NewProgress returns a progress on out, which is the process's standard error.
@@ -42,11 +43,38 @@ func (p *Progress) Add(steps int) {
 	defer p.mu.Unlock()
 	before := p.done
 	p.done += steps
+	if p.waits != "" {
+		p.wait("")
+	}
 	switch {
 	case p.bar != nil:
 		_ = p.bar.Add(steps) // what cannot be shown is not worth an end
 	case before/progressEvery < p.done/progressEvery:
 		_, _ = fmt.Fprintf(p.out, "%s: %d\n", p.what, p.done)
+	}
+}
+
+// Waits says why it does not go on, until it does.
+func (p *Progress) Waits(why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.waits == why {
+		return
+	}
+	p.wait(why)
+	if p.bar == nil {
+		_, _ = fmt.Fprintf(p.out, "%s: %d, and waits: %s\n", p.what, p.done, printable(why))
+	}
+}
+
+func (p *Progress) wait(why string) {
+	p.waits = why
+	switch {
+	case p.bar == nil:
+	case why == "":
+		p.bar.Describe(p.what)
+	default:
+		p.bar.Describe(p.what + ", and waits: " + printable(why))
 	}
 }
 

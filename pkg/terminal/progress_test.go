@@ -22,3 +22,21 @@ func TestProgressWithoutATerminal(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestProgressSaysWhyItWaits once, until it goes on.
+func TestProgressSaysWhyItWaits(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	progress := terminal.NewProgress(&out, "replayed")
+	for range 2 {
+		progress.Waits("month\x1b[2J end")
+		progress.Waits("month\x1b[2J end")
+		progress.Add(1)
+	}
+	progress.Waits("another reason")
+	progress.Done()
+	want := "replayed: 0, and waits: month [2J end\nreplayed: 1, and waits: month [2J end\nreplayed: 2, and waits: another reason\n"
+	if got := out.String(); got != want {
+		t.Errorf("got %q", got)
+	}
+}

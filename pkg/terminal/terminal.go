@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -92,11 +94,37 @@ func WriteTable(w io.Writer, columns []Column, rows [][]string) error {
 
 func cut(value string, width int) string { return text.Snip(value, width, "…") }
 
+// Escaped is a text of several lines in which nothing moves the cursor, colours the screen
+// or turns the direction of what follows: such characters, and bytes that are no text, are
+// shown as Go writes them.
+func Escaped(value string) string {
+	var escaped strings.Builder
+	for len(value) > 0 {
+		character, size := utf8.DecodeRuneInString(value)
+		switch part := value[:size]; {
+		case character == '\n' || character == '\t':
+			escaped.WriteString(part)
+		case character == utf8.RuneError && size == 1, moves(character):
+			quoted := strconv.QuoteToASCII(part)
+			escaped.WriteString(quoted[1 : len(quoted)-1])
+		default:
+			escaped.WriteString(part)
+		}
+		value = value[size:]
+	}
+	return escaped.String()
+}
+
+// moves tells whether a character does more than to be shown.
+func moves(character rune) bool {
+	return unicode.In(character, unicode.Cc, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
+}
+
 // printable keeps what others wrote from moving the cursor, colouring the screen or
 // turning the direction of what follows.
 func printable(value string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.In(r, unicode.Cc, unicode.Bidi_Control, unicode.Zl, unicode.Zp) {
+		if moves(r) {
 			return ' '
 		}
 		return r

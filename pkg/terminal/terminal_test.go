@@ -193,3 +193,19 @@ func TestFormatNamesAll(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 }
+
+func TestEscaped(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"":                                "",
+		"plain\ttext,\nü €\n":             "plain\ttext,\nü €\n",
+		"\x1b[2J\r\x00\x7f":               `\x1b[2J\r\x00\x7f`,
+		"\u009b2J \u202eturned\u2028":     `\u009b2J \u202eturned\u2028`,
+		"no text \xff, but \ufffd":        "no text \\xff, but \ufffd",
+		`a \ and a "quote" are no danger`: `a \ and a "quote" are no danger`,
+	} {
+		if got := terminal.Escaped(given); got != want {
+			t.Errorf("%q: got %q, want %q", given, got, want)
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package deadletter_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/deadletter"
+	"github.com/billable-events/billable/pkg/queue"
+)
+
+// endless is a queue of many letters that are made as they are received, and what the heap
+// holds when all were seen.
+type endless struct {
+	count int
+	heap  int64
+}
+
+func (e *endless) Browse(_ context.Context, visit func([]queue.Message) bool) (bool, error) {
+	const usualBody = 5700
+	before := heap()
+	for i := range e.count {
+		invoice := fmt.Sprint("draft_", i)
+		message := body(invoice, `,"note":"`+string(bytes.Repeat([]byte("x"), usualBody))+`"`)
+		if !visit([]queue.Message{{ID: fmt.Sprint("message_", i), Body: message, Attributes: attributes("reason", "too_old")}}) {
+			return false, nil
+		}
+	}
+	e.heap = heap() - before
+	return true, nil
+}
+
+func (e *endless) Redrive(context.Context, queue.Message) error { return nil }
+func (e *endless) Delete(context.Context, queue.Message) error  { return nil }
+
+func heap() int64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
+}
+
+// TestBodiesDoNotPileUp: of a letter that was seen is kept what is shown of it, and no body.
+func TestBodiesDoNotPileUp(t *testing.T) {
+	const most = 2048 // bytes for a letter
+	e := &endless{count: 2000}
+	box := deadletter.Box{Letters: e, Heads: knowing(), Remover: e, Now: time.Now}
+	for name, run := range map[string]func() error{
+		"list": func() error {
+			_, err := deadletter.List(t.Context(), e, knowing(), deadletter.Filter{}, time.Now())
+			return err
+		},
+		"replay": func() error {
+			replayer := &deadletter.Replayer{Box: box, Source: e, Budget: free{}, RequestsPerMinute: 1e9}
+			_, err := replayer.Run(t.Context(), deadletter.Order{}, deadletter.Progress{})
+			return err
+		},
+		"discard, refused": func() error {
+			box := box
+			box.Heads = heads(func(string) (billing.Head, bool, error) { return billing.Head{State: billing.Charging}, true, nil })
+			discarder := &deadletter.Discarder{Box: box, Archive: &archive{}}
+			_, err := discarder.Run(t.Context(), deadletter.Disposal{Filter: deadletter.Filter{Reason: "too_old"}}, deadletter.Progress{})
+			return err
+		},
+	} {
+		if err := run(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if e.heap > int64(e.count*most) {
+			t.Errorf("%s: %d letters hold %d bytes", name, e.count, e.heap)
+		}
+		t.Logf("%s: %d bytes for each letter", name, e.heap/int64(e.count))
+	}
+}

@@ -1,0 +1,316 @@
+package deadletter_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/deadletter"
+	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/queue"
+)
+
+// shelf is a dead-letter queue in virtual time, which a browse sees for 9 minutes.
+type shelf struct {
+	mu      sync.Mutex
+	began   time.Time
+	dead    []queue.Message
+	sent    []time.Duration // when letters were put back into their queue
+	tries   map[string]int
+	refuses string        // the id of a letter that cannot be sent
+	slow    time.Duration // of sending
+
+	unseen   func(browse int) bool // whether somebody else holds messages; may be nil
+	browses  []time.Duration       // when they began
+	longest  time.Duration         // that letters were in a visit
+	browsing bool
+	visiting bool // letters are in somebody's hands
+}
+
+func newShelf(count int) *shelf {
+	s := &shelf{began: time.Now(), tries: map[string]int{}}
+	for i := range count {
+		s.dead = append(s.dead, letterOf(fmt.Sprint("m", i), fmt.Sprint("draft_", i)))
+	}
+	return s
+}
+
+func (s *shelf) Browse(ctx context.Context, visit func([]queue.Message) bool) (bool, error) {
+	s.mu.Lock()
+	s.browses = append(s.browses, time.Since(s.began))
+	all, unseen := slices.Clone(s.dead), s.unseen != nil && s.unseen(len(s.browses))
+	s.browsing = true
+	s.mu.Unlock()
+	defer func() { s.browsing = false }()
+	for end := time.Now().Add(9 * time.Minute); len(all) > 0; all = all[min(10, len(all)):] {
+		switch {
+		case ctx.Err() != nil:
+			return false, context.Cause(ctx)
+		case time.Now().After(end):
+			return false, nil
+		}
+		began := time.Now()
+		s.hand(true)
+		goesOn := visit(all[:min(10, len(all))])
+		s.hand(false)
+		s.longest = max(s.longest, time.Since(began))
+		if !goesOn {
+			return false, nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return !unseen, nil
+}
+
+func (s *shelf) hand(visiting bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.visiting = visiting
+}
+
+func (s *shelf) Redrive(ctx context.Context, letter queue.Message) error {
+	time.Sleep(s.slow)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tries[letter.ID]++
+	if letter.ID == s.refuses || ctx.Err() != nil || !s.visiting {
+		return errors.New("refused")
+	}
+	s.sent = append(s.sent, time.Since(s.began))
+	return nil
+}
+
+func (s *shelf) Delete(ctx context.Context, letter queue.Message) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil || !s.visiting {
+		return errors.New("it was given back")
+	}
+	s.dead = slices.DeleteFunc(s.dead, func(other queue.Message) bool { return other.ID == letter.ID })
+	return nil
+}
+
+// stops are the times in which calls are stopped.
+type stops struct {
+	began time.Time
+	limit int64
+	holds [][2]time.Duration
+	pause bool // it is Chargebee's
+	err   error
+}
+
+func (s *stops) Budget(context.Context) (pace.Budget, error) {
+	budget := pace.Budget{Limit: s.limit}
+	for _, hold := range s.holds {
+		if now := time.Since(s.began); hold[0] <= now && now < hold[1] {
+			budget.Hold = &pace.Hold{Reason: "month end"}
+			if s.pause {
+				budget.Hold, budget.Pause = nil, &pace.Pause{Seconds: 30, Reason: "over the limit"}
+			}
+		}
+	}
+	return budget, s.err
+}
+
+func (s *shelf) replayer(budget *stops, perMinute int) *deadletter.Replayer {
+	budget.began = s.began
+	return &deadletter.Replayer{
+		Box: deadletter.Box{
+			Letters: s, Remover: s, Now: time.Now,
+			Heads: knowing(billing.Head{InvoiceID: "draft_done", State: billing.Finished}),
+		},
+		Source: s, Budget: budget, RequestsPerMinute: perMinute,
+	}
+}
+
+// TestPace: one minute's letters go at once, the others as the calls for them come.
+func TestPace(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		letters, perMinute int
+		limit              int64
+		pace               float64 // letters a minute
+	}{
+		"a full budget":    {1000, 150, 1000, 75},
+		"after a refusal":  {1000, 150, 600, 45},
+		"the least budget": {60, 10, 1000, 5},
+		"and almost none":  {12, 10, 100, 0.5},
+		"the largest":      {5000, 3500, 1000, 1750},
+		"a few letters":    {40, 150, 1000, 75},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newShelf(test.letters)
+				result, err := s.replayer(&stops{limit: test.limit}, test.perMinute).Run(t.Context(), deadletter.Order{}, deadletter.Progress{})
+				if err != nil || !result.Complete || result.Counts[deadletter.Replayed] != test.letters || len(s.dead) != 0 {
+					t.Fatalf("%v, %t, %v, %d are left", err, result.Complete, result.Counts, len(s.dead))
+				}
+				burst := max(test.pace, 1)
+				for i, at := range s.sent {
+					if most := burst + test.pace*at.Minutes(); float64(i+1) > most+0.001 {
+						t.Fatalf("%d letters within %s, of at most %.1f", i+1, at, most)
+					}
+				}
+				least := time.Duration((float64(test.letters) - burst) / test.pace * float64(time.Minute))
+				if took := s.sent[len(s.sent)-1]; took > least+least/10+2*time.Minute {
+					t.Errorf("it took %s, and could have taken %s", took, least)
+				}
+				if s.longest > 5*time.Minute {
+					t.Errorf("letters were in hand for %s", s.longest)
+				}
+			})
+		})
+	}
+}
+
+// TestNothingGoesBackWhileCallsAreStopped, and what takes no calls is done meanwhile.
+func TestNothingGoesBackWhileCallsAreStopped(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		from, to time.Duration
+		pause    bool
+		says     string
+	}{
+		"from the beginning": {0, 20 * time.Minute, false, "an operator stopped all calls to Chargebee (month end): consumer resume"},
+		"in the middle":      {2 * time.Minute, 13 * time.Minute, false, "an operator stopped all calls to Chargebee (month end): consumer resume"},
+		"by Chargebee":       {time.Minute, 90 * time.Second, true, "no calls to Chargebee for 30 s: over the limit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newShelf(300)
+				s.dead = append(s.dead, letterOf("billed", "draft_done"))
+				var dropped time.Duration
+				var says []string
+				progress := deadletter.Progress{
+					Waits: func(why string) {
+						if s.browsing {
+							t.Error("it waits with letters in hand")
+						}
+						says = append(says, why)
+					},
+					Step: func(step deadletter.Step) {
+						if step.Action == deadletter.Dropped {
+							dropped = time.Since(s.began)
+						}
+					},
+				}
+				budget := &stops{limit: pace.FullLimit, holds: [][2]time.Duration{{test.from, test.to}}, pause: test.pause}
+				result, err := s.replayer(budget, 150).Run(t.Context(), deadletter.Order{DropDone: true}, progress)
+				if err != nil || !result.Complete || result.Counts[deadletter.Replayed] != 300 || result.Counts[deadletter.Dropped] != 1 || len(result.Messages) != 301 {
+					t.Fatalf("%v, %t, %v", err, result.Complete, result.Counts)
+				}
+				for _, at := range s.sent {
+					if at > test.from+5*time.Second && at < test.to {
+						t.Fatalf("a letter went back after %s", at)
+					}
+				}
+				if test.from == 0 && dropped > time.Second {
+					t.Errorf("what is billed was dropped after %s", dropped)
+				}
+				if len(says) == 0 || !strings.HasPrefix(says[0], test.says) {
+					t.Errorf("it says %q", slices.Compact(says))
+				}
+				if len(s.browses) > 3 {
+					t.Errorf("it browsed at %v", s.browses)
+				}
+			})
+		})
+	}
+}
+
+// TestInterrupt ends it at once, and what was sent is deleted.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	for what, after := range map[string]time.Duration{
+		"while letters are sent": 1200 * time.Millisecond, "while they wait for their turn": 80 * time.Second, "while calls are stopped": 10 * time.Minute,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newShelf(300)
+			s.slow = 500 * time.Millisecond
+			ctx, interrupt := context.WithTimeout(t.Context(), after)
+			defer interrupt()
+			budget := &stops{limit: pace.FullLimit, holds: [][2]time.Duration{{2 * time.Minute, time.Hour}}}
+			result, err := s.replayer(budget, 150).Run(ctx, deadletter.Order{}, deadletter.Progress{})
+			if !errors.Is(err, deadletter.ErrPartial) || !errors.Is(err, context.DeadlineExceeded) || result.Complete {
+				t.Errorf("%s: %v, complete %t", what, err, result.Complete)
+			}
+			if took := time.Since(s.began); took > after+time.Second {
+				t.Errorf("%s: it ended after %s", what, took)
+			}
+			if replayed := result.Counts[deadletter.Replayed]; replayed != len(s.sent) || replayed+len(s.dead) != 300 || replayed < 30 || len(result.Messages) != replayed {
+				t.Errorf("%s: %v, %d sent, %d left", what, result.Counts, len(s.sent), len(s.dead))
+			}
+		})
+	}
+}
+
+// TestALetterThatFails is tried once, however often the queue is browsed.
+func TestALetterThatFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf(1000)
+		s.refuses = "m5"
+		s.dead = append(s.dead, letterOf("billed", "draft_done"))
+		result, err := s.replayer(&stops{limit: pace.FullLimit}, 150).Run(t.Context(), deadletter.Order{}, deadletter.Progress{})
+		if !errors.Is(err, deadletter.ErrPartial) || !result.Complete || result.Counts[deadletter.Failed] != 1 || result.Counts[deadletter.Skipped] != 1 || result.Counts[deadletter.Replayed] != 999 {
+			t.Errorf("%v, %t, %v", err, result.Complete, result.Counts)
+		}
+		if s.tries["m5"] != 1 || len(s.browses) < 2 || len(result.Messages) != 1001 {
+			t.Errorf("tried %d times in %d browses, %d steps", s.tries["m5"], len(s.browses), len(result.Messages))
+		}
+	})
+}
+
+// TestWhatOthersHold is looked for again as long as it gets on.
+func TestWhatOthersHold(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		unseen   func(browse int) bool
+		order    deadletter.Order
+		browses  int
+		complete bool
+	}{
+		"seen by the second browse": {func(browse int) bool { return browse == 1 }, deadletter.Order{}, 2, true},
+		"never seen":                {func(int) bool { return true }, deadletter.Order{}, 2, false},
+		"nothing was seen":          {func(int) bool { return true }, deadletter.Order{Filter: deadletter.Filter{Event: "none"}}, 1, false},
+		"a dry run looks once":      {func(int) bool { return true }, deadletter.Order{DryRun: true}, 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newShelf(20)
+				s.unseen = test.unseen
+				budget := &stops{limit: pace.FullLimit}
+				if test.order.DryRun {
+					budget.err = errors.New("a dry run takes no pace")
+				}
+				result, err := s.replayer(budget, 150).Run(t.Context(), test.order, deadletter.Progress{})
+				if (err == nil) != test.complete || result.Complete != test.complete || len(s.browses) != test.browses {
+					t.Errorf("%v, complete %t, browsed at %v", err, result.Complete, s.browses)
+				}
+			})
+		})
+	}
+}
+
+// TestNoBudget ends it: nobody knows whether calls are stopped.
+func TestNoBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf(20)
+		broken := errors.New("broken")
+		result, err := s.replayer(&stops{err: broken}, 150).Run(t.Context(), deadletter.Order{}, deadletter.Progress{})
+		if !errors.Is(err, broken) || result.Complete || len(s.sent) != 0 {
+			t.Errorf("%v, %+v", err, result)
+		}
+	})
+}

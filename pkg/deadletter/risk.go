@@ -1,0 +1,84 @@
+package deadletter
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/billable-events/billable/pkg/billing"
+)
+
+// weigh adds what the ledger says of a letter, and the charge that hangs on it.
+func (l *Letter) weigh(ctx context.Context, ledger Ledger) error {
+	head, ok, err := l.consult(ctx, ledger)
+	if err != nil || !ok {
+		return err
+	}
+	plan, planned, err := planOf(ctx, ledger, head)
+	if err == nil && planned {
+		l.ChargeAtRisk = new(chargeAtRisk(head, plan))
+	}
+	return err
+}
+
+// planOf returns the plan that is in force; planned is false when there is none. One of
+// which nothing is left to charge is not read.
+func planOf(ctx context.Context, ledger Ledger, head billing.Head) (plan billing.Plan, planned bool, err error) {
+	switch phase(head) {
+	case billing.Claiming, billing.Releasing: // not drawn yet, or void
+		return plan, false, nil
+	case billing.Finished:
+		return plan, true, nil
+	case billing.Settling:
+		if !held(head.Verdict) {
+			return plan, true, nil
+		}
+	}
+	plan, err = ledger.Plan(ctx, head.InvoiceID, head.Epoch)
+	if errors.Is(err, billing.ErrNotFound) {
+		return plan, false, nil
+	}
+	return plan, err == nil, err
+}
+
+// chargeAtRisk is what an invoice's plan still has to bring in, in minor units: the lines
+// whose events are claimed and not billed. Nothing but the letter leads to them. That
+// includes lines that stand on the draft, which nobody has closed; it excludes what was
+// given back, which the next invoice bills.
+func chargeAtRisk(head billing.Head, plan billing.Plan) int64 {
+	var charge int64
+	for i, line := range plan.Lines {
+		if head.Verdict == "" || i >= len(head.Verdict) || held(head.Verdict[i:i+1]) {
+			charge += line.Amount
+		}
+	}
+	return charge
+}
+
+// phase is the state that an invoice is in, or was when it was rejected.
+func phase(head billing.Head) billing.State {
+	if head.State == billing.Rejected {
+		return head.Resume
+	}
+	return head.State
+}
+
+// held tells whether a verdict leaves lines to a person: all letters but two do.
+func held(verdict string) bool {
+	return strings.Trim(verdict, string([]rune{billing.Stands, billing.Released})) != ""
+}
+
+// holdsClaims tells whether events are claimed for the invoice: always, but when it is
+// finished, when they were given back, or when a verdict that holds nothing was carried out.
+func holdsClaims(head billing.Head) bool {
+	switch {
+	case head.State == billing.Finished:
+		return false
+	case head.State == billing.Rejected && head.Resume == billing.Claiming:
+		return false
+	case head.State == billing.Rejected && head.Verdict != "":
+		return held(head.Verdict) || head.Settled < head.Pages
+	default:
+		return true
+	}
+}
