@@ -60,8 +60,8 @@ var rules = map[string]rule{
 	"pkg/settlement": {own: []string{"event", "queue", "billing", "pace", "retry"}, why: "one message: claim, plan, charge, close, settle"},
 	"pkg/budget":     {own: []string{"pace", "retry"}, why: "the call budget, shared by all processes"},
 	"pkg/deadletter": {own: []string{"queue", "event", "billing", "pace", "retry"}, why: "dead letters"},
-	"pkg/ledger":     {own: []string{"queue", "event", "billing", "pace"}, why: "what the operator asks of the ledger"},
-	"pkg/diagnosis":  {own: []string{"pace"}, why: "what is wrong with an installation, and what to do"},
+	"pkg/ledger":     {own: []string{"queue", "event", "billing", "pace", "retry"}, why: "what the operator asks of the ledger"},
+	"pkg/diagnosis":  {own: []string{"billing", "pace"}, why: "what is wrong with an installation, and what to do"},
 
 	// Layer 2: edges. They know no use case, and one technology each.
 	"pkg/awsclient":    {others: []string{awsSDK, awsSmithy}, why: "how AWS is reached"},

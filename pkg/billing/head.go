@@ -68,5 +68,20 @@ type Head struct {
 	Version   int
 }
 
+// HoldsClaims tells whether events are claimed for the invoice: always, but when it is
+// finished, when they were given back, or when a verdict that holds nothing was carried out.
+func (h Head) HoldsClaims() bool {
+	switch {
+	case h.State == Finished:
+		return false
+	case h.State == Rejected && h.Resume == Claiming:
+		return false
+	case h.State == Rejected && h.Verdict != "":
+		return LeavesHeld(h.Verdict) || h.Settled < h.Pages
+	default:
+		return true
+	}
+}
+
 // Sending tells whether a call that adds the line at the cursor may be on its way.
 func (h Head) Sending() bool { return h.SendingSince != 0 }

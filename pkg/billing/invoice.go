@@ -10,6 +10,11 @@ import (
 // StatusPending is the status of an invoice that can still be charged.
 const StatusPending = "pending"
 
+// ShortAnswer is the number of lines from which an answer may not show all of an
+// invoice's: it is the default of line_items_limit.
+// https://apidocs.chargebee.com/docs/api/invoices/retrieve-an-invoice
+const ShortAnswer = 100
+
 // The entity_type of lines that were added to a pending invoice.
 const (
 	EntityAdHoc           = "adhoc"             // by add_charge

@@ -3,6 +3,7 @@ package billing
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // The letters of a verdict, one per line of the plan.
@@ -11,6 +12,11 @@ const (
 	Released = 'r' // was never charged: its events are given back
 	Held     = 'h' // may have been charged: a person has to look
 )
+
+// LeavesHeld tells whether a verdict leaves lines to a person: all letters but two do.
+func LeavesHeld(verdict string) bool {
+	return strings.Trim(verdict, string([]rune{Stands, Released})) != ""
+}
 
 // Evidence is what a verdict on the lines of a dead draft is made from.
 type Evidence struct {

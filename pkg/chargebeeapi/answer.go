@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/chargebee/chargebee-go/v3"
 
@@ -25,6 +26,7 @@ type answer struct {
 	status      int
 	contentType string
 	retryAfter  string // the header
+	date        string // the header
 	replayed    bool   // it is the answer to an earlier call with the same key
 	body        []byte
 }
@@ -39,6 +41,7 @@ func receive(response *http.Response) (answer, error) {
 		status:      response.StatusCode,
 		contentType: response.Header.Get("Content-Type"),
 		retryAfter:  response.Header.Get("Retry-After"),
+		date:        response.Header.Get("Date"),
 		replayed:    replayed,
 	}
 	var body bytes.Buffer
@@ -92,18 +95,18 @@ var (
 	errNoList    = errors.New("the answer shows no list")
 )
 
-func decodeInvoice(body []byte) (billing.Invoice, error) {
+func decodeInvoice(answer answer) (billing.Invoice, error) {
 	var decoded invoiceAnswer
-	if err := json.Unmarshal(body, &decoded); err != nil {
+	if err := json.Unmarshal(answer.body, &decoded); err != nil {
 		return billing.Invoice{}, err
 	}
 	return decoded.Invoice.invoice()
 }
 
 // decodePage insists on a list: that there is no invoice must have been said.
-func decodePage(body []byte) (billing.InvoicePage, error) {
+func decodePage(answer answer) (billing.InvoicePage, error) {
 	var decoded listAnswer
-	if err := json.Unmarshal(body, &decoded); err != nil {
+	if err := json.Unmarshal(answer.body, &decoded); err != nil {
 		return billing.InvoicePage{}, err
 	}
 	if decoded.List == nil {
@@ -117,6 +120,16 @@ func decodePage(body []byte) (billing.InvoicePage, error) {
 		}
 	}
 	return page, nil
+}
+
+// decodeTime reads when the answer was made, cut to the second; it is zero if the answer
+// does not say. It insists on a list: what else answers with a success is not Chargebee.
+func decodeTime(answer answer) (time.Time, error) {
+	if _, err := decodePage(answer); err != nil {
+		return time.Time{}, err
+	}
+	at, _ := http.ParseTime(answer.date)
+	return at, nil
 }
 
 func (i invoice) invoice() (billing.Invoice, error) {

@@ -15,7 +15,7 @@ type operation[T any] struct {
 	name      string     // as metrics and errors have it
 	arguments []argument // that must be there
 	send      func(context.Context) error
-	decode    func(body []byte) (T, error) // reads the body of a 2xx answer
+	decode    func(answer) (T, error) // reads a 2xx answer
 }
 
 // argument is a part of a request without which it would be another one: a POST to
@@ -82,7 +82,7 @@ func guard(ctx context.Context, send func(context.Context) error) (err error) {
 
 // read tells what became of a call. Of the SDK's opinion nothing counts, as long as
 // there is an answer to look at: even one that the SDK panicked on.
-func read[T any](exchange *exchange, decode func([]byte) (T, error), sdk error) (T, *billing.Failure) {
+func read[T any](exchange *exchange, decode func(answer) (T, error), sdk error) (T, *billing.Failure) {
 	var none T
 	answer := exchange.answer
 	switch {
@@ -93,7 +93,7 @@ func read[T any](exchange *exchange, decode func([]byte) (T, error), sdk error) 
 	case !answer.successful():
 		return none, refused(answer, exchange.client.config.Now())
 	}
-	result, err := decode(answer.body)
+	result, err := decode(answer)
 	if err != nil {
 		return none, undecodable(answer, err)
 	}

@@ -2,10 +2,12 @@ package chargebeeapi
 
 import (
 	"context"
+	"time"
 
 	invoiceaction "github.com/chargebee/chargebee-go/v3/actions/invoice"
 	"github.com/chargebee/chargebee-go/v3/filter"
 	invoicemodel "github.com/chargebee/chargebee-go/v3/models/invoice"
+	invoiceenum "github.com/chargebee/chargebee-go/v3/models/invoice/enum"
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/pace"
@@ -58,6 +60,38 @@ func (c *Client) CustomerInvoices(ctx context.Context, permit *pace.Permit, quer
 				Limit:      &limit,
 				Offset:     query.Offset,
 			}).Contexts(ctx).ListRequestWithEnv(c.environment)
+			return err
+		},
+	})
+}
+
+// PendingInvoices returns a page of the site's pending invoices, the oldest date first:
+// by what does not change while they are charged, so that none is left out.
+// https://apidocs.chargebee.com/docs/api/invoices/list-invoices
+func (c *Client) PendingInvoices(ctx context.Context, permit *pace.Permit, offset string) (billing.InvoicePage, error) {
+	return call(ctx, permit, operation[billing.InvoicePage]{
+		client: c, name: "list", decode: decodePage,
+		send: func(ctx context.Context) error {
+			limit := int32(maxInvoices)
+			_, err := invoiceaction.List(&invoicemodel.ListRequestParams{
+				Status: &filter.EnumFilter{Is: invoiceenum.StatusPending},
+				SortBy: &filter.SortFilter{Asc: "date"},
+				Limit:  &limit,
+				Offset: offset,
+			}).Contexts(ctx).ListRequestWithEnv(c.environment)
+			return err
+		},
+	})
+}
+
+// Time asks for one invoice, and returns the site's time when it answered, cut to the
+// second. It is zero if the answer does not say.
+func (c *Client) Time(ctx context.Context, permit *pace.Permit) (time.Time, error) {
+	return call(ctx, permit, operation[time.Time]{
+		client: c, name: "list", decode: decodeTime,
+		send: func(ctx context.Context) error {
+			limit := int32(1)
+			_, err := invoiceaction.List(&invoicemodel.ListRequestParams{Limit: &limit}).Contexts(ctx).ListRequestWithEnv(c.environment)
 			return err
 		},
 	})

@@ -93,3 +93,62 @@ func TestInvoicePages(t *testing.T) {
 		}
 	})
 }
+
+// TestPendingInvoices: only those are listed, page by page, by what does not change while
+// they are charged.
+func TestPendingInvoices(t *testing.T) {
+	t.Parallel()
+	inBubble(t, of(chargebee.Config{KeepDate: true}), func(s *site) {
+		const invoices = 230
+		want := map[string]bool{}
+		for i := range invoices {
+			id := s.renew("ada-1")
+			want[id] = true
+			if i%2 == 0 {
+				continue
+			}
+			if _, err := s.client.Close(s.t.Context(), s.permit(), billing.Close{InvoiceID: id, IdempotencyKey: id}); err != nil {
+				s.t.Fatal(err)
+			}
+			delete(want, id)
+			time.Sleep(time.Second)
+		}
+		offset, pages := "", 0
+		for {
+			page, err := s.client.PendingInvoices(s.t.Context(), s.permit(), offset)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			for _, invoice := range page.Invoices {
+				if !want[invoice.ID] || invoice.Status != billing.StatusPending || invoice.CustomerID != "ada" || len(invoice.Lines) != 1 {
+					s.t.Errorf("listed %+v", invoice)
+				}
+				delete(want, invoice.ID)
+				one := charge(invoice.ID)
+				one.IdempotencyKey = "of " + invoice.ID
+				if _, err := s.add(one); err != nil { // which changes it
+					s.t.Fatal(err)
+				}
+			}
+			pages++
+			if offset = page.Next; offset == "" {
+				break
+			}
+		}
+		if len(want) != 0 || pages != 2 {
+			s.t.Errorf("%d were not listed on %d pages", len(want), pages)
+		}
+	})
+}
+
+// TestTime is the site's, cut to the second.
+func TestTime(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2030, 2, 3, 4, 5, 6, 999, time.UTC)
+	bothWays(t, of(chargebee.Config{Now: func() time.Time { return at }}), func(s *site) {
+		got, err := s.client.Time(s.t.Context(), s.permit())
+		if err != nil || !got.Equal(at.Truncate(time.Second)) {
+			s.t.Errorf("got %s, %v", got, err)
+		}
+	})
+}

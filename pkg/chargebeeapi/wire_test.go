@@ -123,6 +123,14 @@ func TestWireForm(t *testing.T) {
 			_, err := client.CustomerInvoices(t.Context(), permit(), billing.InvoiceQuery{CustomerID: "ada & co", Offset: `["1","2"]`})
 			return err
 		},
+		"list, pending": func() error {
+			_, err := client.PendingInvoices(t.Context(), permit(), `["1","2"]`)
+			return err
+		},
+		"list, for the time": func() error {
+			_, err := client.Time(t.Context(), permit())
+			return err
+		},
 	}
 	const root = "https://acme-test.chargebee.com/api/v2"
 	for name, want := range map[string]sent{
@@ -160,6 +168,8 @@ func TestWireForm(t *testing.T) {
 			"&updated_at%5Bafter%5D=1700000000"},
 		"list, next page": {target: "GET " + root + "/invoices?customer_id%5Bis%5D=ada+%26+co&limit=100" +
 			"&offset=%5B%221%22%2C%222%22%5D&sort_by%5Basc%5D=updated_at"},
+		"list, pending":      {target: "GET " + root + "/invoices?limit=100&offset=%5B%221%22%2C%222%22%5D&sort_by%5Basc%5D=date&status%5Bis%5D=pending"},
+		"list, for the time": {target: "GET " + root + "/invoices?limit=1"},
 	} {
 		if err := call[name](); err != nil {
 			t.Errorf("%s: %v", name, err)

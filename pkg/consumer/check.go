@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/diagnosis"
 	"github.com/billable-events/billable/pkg/terminal"
 )
@@ -16,31 +17,21 @@ var errCheck = errors.New("something is wrong: see the findings")
 
 // checked is the result of a check.
 type checked struct {
-	Findings []diagnosis.Finding `json:"findings"`
+	Findings []diagnosis.Finding `json:"findings"` // the worst first
 	Shares   []diagnosis.Share   `json:"shares"`
 }
 
 func (a *app) check() *cobra.Command {
 	return a.output(&cobra.Command{
 		Use:   "check",
-		Short: "Look whether everything is as it should be, and say what to do",
+		Short: "Look whether queues, tables, permissions, Chargebee and the budget are as they should be, and say what to do",
 		Args:  commandline.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			settings, aws, err := a.connect(cmd.Context())
+			settings, aws, err := a.connect(cmd.Context(), config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
 			if err != nil {
 				return err
 			}
-			result := checked{Shares: []diagnosis.Share{}}
-			budget, err := newStore(aws, settings).Budget(cmd.Context())
-			if err != nil {
-				result.Findings = append(result.Findings, diagnosis.Finding{
-					Subject: "ledger", Level: diagnosis.Error, Finding: err.Error(),
-					Remedy: "check ledger.table, region, credentials and network; consumer tables create makes the table",
-				})
-			} else {
-				result.Findings = append(result.Findings, diagnosis.Budget(budget, settings.Chargebee.RequestsPerMinute)...)
-				result.Shares = diagnosis.Shares(budget)
-			}
+			result := newCheckup(settings, aws).run(cmd.Context())
 			if err := a.showCheck(result); err != nil {
 				return err
 			}
@@ -58,9 +49,9 @@ func (a *app) showCheck(result checked) error {
 	}
 	var rows [][]string
 	for _, finding := range result.Findings {
-		rows = append(rows, []string{finding.Subject, string(finding.Level), finding.Finding, finding.Remedy})
+		rows = append(rows, []string{string(finding.Level), finding.Subject, finding.Name, finding.Finding, finding.Remedy})
 	}
-	columns := []terminal.Column{{Title: "subject"}, {Title: "level"}, {Title: "finding"}, {Title: "what to do"}}
+	columns := []terminal.Column{{Title: "level"}, {Title: "subject"}, {Title: "name"}, {Title: "finding"}, {Title: "what to do"}}
 	if err := terminal.WriteTable(a.process.Stdout, columns, rows); err != nil || len(result.Shares) == 0 {
 		return err
 	}

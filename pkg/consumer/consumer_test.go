@@ -34,6 +34,18 @@ var (
 	tables *dynamodb.Service
 )
 
+// denied are the actions on queues and tables that nobody may take.
+var denied denials
+
+type denials struct{ sync.Map }
+
+func (d *denials) deny(action, name string) { d.Store(action+" "+name, true) }
+
+func (d *denials) has(action, name string) bool {
+	_, found := d.Load(action + " " + name)
+	return found
+}
+
 // asConsumer is the variable with which this test's binary is the consumer itself, as a
 // process that can be killed.
 const asConsumer = "TEST_AS_CONSUMER"
@@ -42,7 +54,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asConsumer) != "" {
 		os.Exit(consumer.Main(context.Background(), commandline.Process{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr}))
 	}
-	queues, tables = sqs.New(sqs.Config{}), dynamodb.New(dynamodb.Config{})
+	queues, tables = sqs.New(sqs.Config{Denied: denied.has}), dynamodb.New(dynamodb.Config{Denied: denied.has})
 	sqsServer, dynamodbServer := httptest.NewServer(queues), httptest.NewServer(tables)
 	for name, value := range map[string]string{
 		"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret",
@@ -85,18 +97,12 @@ func deploy(t *testing.T) *deployment {
 		t.Fatal(err)
 	}
 	d.sqs, d.dynamodb = awssqs.NewFromConfig(config), awsdynamodb.NewFromConfig(config)
-	create := func(name string) string {
-		created, err := d.sqs.CreateQueue(t.Context(), &awssqs.CreateQueueInput{QueueName: &name})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return *created.QueueUrl
-	}
-	d.queueURL = create(d.name)
+	letterURL := d.createQueue(d.name+"_dead", map[string]string{"MessageRetentionPeriod": "1209600"})
+	d.queueURL = d.createQueue(d.name, map[string]string{"MessageRetentionPeriod": "604800", "RedrivePolicy": redrive(d.name+"_dead", 1000)})
 	d.environ = []string{
 		"BILLABLE_ADMIN_ADDR=127.0.0.1:0",
 		"BILLABLE_QUEUE_URL=" + d.queueURL,
-		"BILLABLE_QUEUE_DEAD_LETTER_URL=" + create(d.name+"_dead"),
+		"BILLABLE_QUEUE_DEAD_LETTER_URL=" + letterURL,
 		"BILLABLE_EVENTS_TABLE=" + d.name + "_events",
 		"BILLABLE_LEDGER_TABLE=" + d.name + "_ledger",
 		"BILLABLE_CHARGEBEE_BASE_URL=" + site.URL,
@@ -104,6 +110,20 @@ func deploy(t *testing.T) *deployment {
 		"BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=3500",
 	}
 	return d
+}
+
+func (d *deployment) createQueue(name string, attributes map[string]string) (url string) {
+	d.t.Helper()
+	created, err := d.sqs.CreateQueue(d.t.Context(), &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return *created.QueueUrl
+}
+
+// redrive is the policy that moves messages to the queue with this name.
+func redrive(name string, receives int) string {
+	return fmt.Sprintf(`{"deadLetterTargetArn":"arn:aws:sqs:eu-central-1:000000000000:%s","maxReceiveCount":%d}`, name, receives)
 }
 
 // command runs a command and returns its exit code and outputs.

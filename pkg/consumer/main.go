@@ -51,6 +51,7 @@ func (a *app) command() *cobra.Command {
 			RunE:  func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
 		},
 		a.check(),
+		a.sweep(),
 		a.pause(),
 		a.resume(),
 		group("tables", "The tables in DynamoDB", a.tablesCreate()),

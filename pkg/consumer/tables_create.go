@@ -47,7 +47,11 @@ func (a *app) showTables(states []dynamostore.TableState) error {
 		case state.Created:
 			found = "created"
 		case len(state.Differences) > 0:
-			found = "different: " + strings.Join(state.Differences, "; ")
+			texts := make([]string, len(state.Differences))
+			for i, difference := range state.Differences {
+				texts[i] = difference.Text
+			}
+			found = "different: " + strings.Join(texts, "; ")
 			different = errTablesDiffer
 		}
 		rows = append(rows, []string{state.Table, found})

@@ -160,11 +160,11 @@ func (s Situation) settle() Replay {
 		if s.Head.Reason != "" {
 			replay.Detail += fmt.Sprintf("; then the message is rejected as %s", s.Head.Reason)
 		}
-		if !held(verdict) {
+		if !billing.LeavesHeld(verdict) {
 			replay.Billable = new(strings.ContainsRune(verdict, billing.Stands))
 		}
 		return replay
-	case held(verdict):
+	case billing.LeavesHeld(verdict):
 		return Replay{Judges, "it is looked anew whether the lines that are held stand on the invoice that the draft became; nothing is charged", nil}
 	case only(verdict, billing.Released):
 		return s.begin(NewEpoch, "its events were given back: they are claimed anew and charged")

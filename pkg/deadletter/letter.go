@@ -70,7 +70,7 @@ func (l *Letter) consult(ctx context.Context, heads Heads) (head billing.Head, o
 	if err != nil || !ok || head.State == "" { // an item without a state is one of the ledger's own
 		return billing.Head{}, false, err
 	}
-	l.LedgerState, l.holdsClaims = string(head.State), holdsClaims(head)
+	l.LedgerState, l.holdsClaims = string(head.State), head.HoldsClaims()
 	if l.Reason == nil { // the queue moved it: the ledger's last error says more than nothing
 		l.Detail = text(head.Detail)
 	}

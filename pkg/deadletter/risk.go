@@ -3,7 +3,6 @@ package deadletter
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/billable-events/billable/pkg/billing"
 )
@@ -30,7 +29,7 @@ func planOf(ctx context.Context, ledger Ledger, head billing.Head) (plan billing
 	case billing.Finished:
 		return plan, true, nil
 	case billing.Settling:
-		if !held(head.Verdict) {
+		if !billing.LeavesHeld(head.Verdict) {
 			return plan, true, nil
 		}
 	}
@@ -48,7 +47,7 @@ func planOf(ctx context.Context, ledger Ledger, head billing.Head) (plan billing
 func chargeAtRisk(head billing.Head, plan billing.Plan) int64 {
 	var charge int64
 	for i, line := range plan.Lines {
-		if head.Verdict == "" || i >= len(head.Verdict) || held(head.Verdict[i:i+1]) {
+		if head.Verdict == "" || i >= len(head.Verdict) || billing.LeavesHeld(head.Verdict[i:i+1]) {
 			charge += line.Amount
 		}
 	}
@@ -61,24 +60,4 @@ func phase(head billing.Head) billing.State {
 		return head.Resume
 	}
 	return head.State
-}
-
-// held tells whether a verdict leaves lines to a person: all letters but two do.
-func held(verdict string) bool {
-	return strings.Trim(verdict, string([]rune{billing.Stands, billing.Released})) != ""
-}
-
-// holdsClaims tells whether events are claimed for the invoice: always, but when it is
-// finished, when they were given back, or when a verdict that holds nothing was carried out.
-func holdsClaims(head billing.Head) bool {
-	switch {
-	case head.State == billing.Finished:
-		return false
-	case head.State == billing.Rejected && head.Resume == billing.Claiming:
-		return false
-	case head.State == billing.Rejected && head.Verdict != "":
-		return held(head.Verdict) || head.Settled < head.Pages
-	default:
-		return true
-	}
 }

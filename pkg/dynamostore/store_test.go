@@ -489,7 +489,7 @@ func TestTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(states[0].Differences, "; "); !strings.Contains(got, "the key is invoice_id (HASH)") || !strings.Contains(got, "index unbilled is missing") {
+	if got := fmt.Sprint(states[0].Differences); !strings.Contains(got, "the key is invoice_id (HASH)") || !strings.Contains(got, "index unbilled is missing") {
 		t.Errorf("got %q", got)
 	}
 	if len(states[1].Differences) == 0 {

@@ -34,11 +34,26 @@ type Tables struct {
 type TableState struct {
 	Table       string
 	Created     bool
-	Differences []string // from what this program needs; they are not changed
+	Differences []Difference // from what this program needs; they are not changed
 }
 
-// Create makes the tables that do not exist yet, on demand, with their index and
-// time to live, and waits until they can be used. Tables that exist are compared
+// Difference is one way in which a table is not as needed.
+type Difference struct {
+	Name string // which one, out of the closed set below
+	Text string // for a person
+}
+
+// The names of differences.
+const (
+	TableKeyDiffers        = "table_key_differs"
+	AttributeTypeDiffers   = "attribute_type_differs"
+	IndexMissing           = "index_missing"
+	IndexKeyDiffers        = "index_key_differs"
+	IndexProjectionDiffers = "index_projection_differs"
+)
+
+// Create makes the tables that do not exist yet, on demand, protected against deletion,
+// with their index and time to live, and waits until they can be used. Tables that exist are compared
 // and left as they are, but for a time to live that was never set.
 func (t *Tables) Create(ctx context.Context) ([]TableState, error) {
 	events, err := t.ensure(ctx, eventsTable(t.EventsTable))
@@ -59,8 +74,9 @@ func (t *Tables) Create(ctx context.Context) ([]TableState, error) {
 
 func eventsTable(name string) *dynamodb.CreateTableInput {
 	return &dynamodb.CreateTableInput{
-		TableName:   &name,
-		BillingMode: types.BillingModePayPerRequest,
+		TableName:                 &name,
+		BillingMode:               types.BillingModePayPerRequest,
+		DeletionProtectionEnabled: aws.Bool(true),
 		AttributeDefinitions: []types.AttributeDefinition{
 			{AttributeName: aws.String("subscription_id"), AttributeType: types.ScalarAttributeTypeS},
 			{AttributeName: aws.String("event_id"), AttributeType: types.ScalarAttributeTypeS},
@@ -78,8 +94,9 @@ func eventsTable(name string) *dynamodb.CreateTableInput {
 
 func ledgerTable(name string) *dynamodb.CreateTableInput {
 	return &dynamodb.CreateTableInput{
-		TableName:   &name,
-		BillingMode: types.BillingModePayPerRequest,
+		TableName:                 &name,
+		BillingMode:               types.BillingModePayPerRequest,
+		DeletionProtectionEnabled: aws.Bool(true),
 		AttributeDefinitions: []types.AttributeDefinition{
 			{AttributeName: aws.String(attributeInvoiceID), AttributeType: types.ScalarAttributeTypeS},
 		},
@@ -120,8 +137,8 @@ func (t *Tables) ensure(ctx context.Context, wanted *dynamodb.CreateTableInput) 
 }
 
 // differences compares what the program relies on: keys, their types, and the index.
-func differences(wanted *dynamodb.CreateTableInput, found *types.TableDescription) []string {
-	var differences []string
+func differences(wanted *dynamodb.CreateTableInput, found *types.TableDescription) []Difference {
+	var differences []Difference
 	kinds := map[string]types.ScalarAttributeType{}
 	for _, definition := range found.AttributeDefinitions {
 		kinds[aws.ToString(definition.AttributeName)] = definition.AttributeType
@@ -129,11 +146,11 @@ func differences(wanted *dynamodb.CreateTableInput, found *types.TableDescriptio
 	for _, definition := range wanted.AttributeDefinitions {
 		name := *definition.AttributeName
 		if kind, ok := kinds[name]; ok && kind != definition.AttributeType {
-			differences = append(differences, fmt.Sprintf("attribute %s has type %s, needed is %s", name, kind, definition.AttributeType))
+			differences = append(differences, Difference{AttributeTypeDiffers, fmt.Sprintf("attribute %s has type %s, needed is %s", name, kind, definition.AttributeType)})
 		}
 	}
 	if want, have := describeKeys(wanted.KeySchema), describeKeys(found.KeySchema); want != have {
-		differences = append(differences, fmt.Sprintf("the key is %s, needed is %s", have, want))
+		differences = append(differences, Difference{TableKeyDiffers, fmt.Sprintf("the key is %s, needed is %s", have, want)})
 	}
 	for _, index := range wanted.GlobalSecondaryIndexes {
 		differences = append(differences, indexDifferences(index, found.GlobalSecondaryIndexes)...)
@@ -141,22 +158,22 @@ func differences(wanted *dynamodb.CreateTableInput, found *types.TableDescriptio
 	return differences
 }
 
-func indexDifferences(wanted types.GlobalSecondaryIndex, found []types.GlobalSecondaryIndexDescription) []string {
+func indexDifferences(wanted types.GlobalSecondaryIndex, found []types.GlobalSecondaryIndexDescription) []Difference {
 	name := *wanted.IndexName
 	for _, index := range found {
 		if aws.ToString(index.IndexName) != name {
 			continue
 		}
-		var differences []string
+		var differences []Difference
 		if want, have := describeKeys(wanted.KeySchema), describeKeys(index.KeySchema); want != have {
-			differences = append(differences, fmt.Sprintf("the key of index %s is %s, needed is %s", name, have, want))
+			differences = append(differences, Difference{IndexKeyDiffers, fmt.Sprintf("the key of index %s is %s, needed is %s", name, have, want)})
 		}
 		if index.Projection == nil || index.Projection.ProjectionType != wanted.Projection.ProjectionType {
-			differences = append(differences, fmt.Sprintf("index %s does not project %s", name, wanted.Projection.ProjectionType))
+			differences = append(differences, Difference{IndexProjectionDiffers, fmt.Sprintf("index %s does not project %s", name, wanted.Projection.ProjectionType)})
 		}
 		return differences
 	}
-	return []string{fmt.Sprintf("index %s is missing", name)}
+	return []Difference{{IndexMissing, fmt.Sprintf("index %s is missing", name)}}
 }
 
 func describeKeys(schema []types.KeySchemaElement) string {
@@ -172,11 +189,8 @@ func (t *Tables) ensureTimeToLive(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("describe the time to live of %s: %w", t.LedgerTable, err)
 	}
-	if description := found.TimeToLiveDescription; description != nil {
-		switch description.TimeToLiveStatus {
-		case types.TimeToLiveStatusEnabled, types.TimeToLiveStatusEnabling:
-			return nil
-		}
+	if expiresBy(found.TimeToLiveDescription) != "" {
+		return nil
 	}
 	_, err = t.Client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
 		TableName: &t.LedgerTable,

@@ -1,5 +1,5 @@
 // Package ledger answers what an operator asks of the ledger: what became of an
-// invoice, and why.
+// invoice, and why; and which invoices nobody works on although somebody should.
 package ledger
 
 import (

@@ -17,11 +17,6 @@ const (
 	unauthorizedWait = time.Minute      // between two looks at a site that refuses us
 	lockWait         = 3 * time.Second  // the longest wait for another call on the same invoice
 
-	// shortAnswer is the number of lines from which an answer may not show all: it
-	// is the default of line_items_limit.
-	// https://apidocs.chargebee.com/docs/api/invoices/retrieve-an-invoice
-	shortAnswer = 100
-
 	linesPerPage = 300 // the most that line_items_limit allows
 )
 

@@ -44,7 +44,7 @@ func (h *handling) close(ctx context.Context) error {
 // that may not show all lines is read again by the id that it names.
 func (h *handling) closed(ctx context.Context, invoice billing.Invoice) error {
 	stands := h.stands(invoice)
-	if !stands && len(invoice.Lines) >= shortAnswer {
+	if !stands && len(invoice.Lines) >= billing.ShortAnswer {
 		read, err := h.readInvoice(ctx, invoice.ID)
 		if err != nil && !notThere(err) {
 			return err

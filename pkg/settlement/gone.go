@@ -94,7 +94,7 @@ func (h *handling) successor(ctx context.Context) (found *billing.Invoice, vanis
 			if invoice.Status == billing.StatusPending {
 				continue
 			}
-			if shown := len(invoice.Lines); shown == 0 || shown >= shortAnswer { // a list may not show all lines
+			if shown := len(invoice.Lines); shown == 0 || shown >= billing.ShortAnswer { // a list may not show all lines
 				invoice, err = h.readInvoice(ctx, invoice.ID)
 				if notThere(err) {
 					vanished = true

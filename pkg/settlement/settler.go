@@ -12,9 +12,9 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// maxAge is the age from which a message is rejected: the queue forgets it after
+// MaxAge is the age from which a message is rejected: the queue forgets it after
 // 7 days.
-const maxAge = 6 * 24 * time.Hour
+const MaxAge = 6 * 24 * time.Hour
 
 // The queue moves a message away without a reason after 1000 receives and forgets it
 // after 7 days. Once it was received manyReceives times, a message comes back so
@@ -25,6 +25,10 @@ const (
 	manyReceives = 50
 	seldom       = 570 * time.Second
 )
+
+// LeastReceives is how many receives the queue has to allow, so that a message is
+// rejected as too old, with what the ledger knows, before the queue moves it.
+const LeastReceives = manyReceives + int(MaxAge/seldom) + 1
 
 // retention is how long the ledger of a finished invoice is kept: longer than
 // Chargebee repeats webhooks and queues keep messages, replays included.
@@ -59,6 +63,15 @@ func (s Settings) sendUntil() time.Duration {
 // beforePermit is how long the lease lasts at least when a permit for a call is asked
 // for: longer than the call, so that it need not be written between the two.
 func (s Settings) beforePermit() time.Duration { return s.CallTimeout * 3 / 2 }
+
+// LongestWait is how long the head of an unfinished invoice may stay untouched although
+// its message is on its way: until what was sent is forgotten and shows, or for the
+// longest back-off, and a handling's lease. It can be longer only while no consumer
+// receives, or where Chargebee itself asks for more.
+func (s Settings) LongestWait() time.Duration {
+	known := s.IdempotencyWindow + s.LateBound + s.MaxSkew
+	return max(known, attemptBackoff.Most, seldom) + s.MaxSkew + s.Lease
+}
 
 // Settler settles pending invoices, one message at a time. All fields are
 // required. It is safe for concurrent use.
@@ -187,7 +200,7 @@ func (h *handling) settle(ctx context.Context, sentAt time.Time) error {
 // admit refuses what shall not be tried anymore.
 func (h *handling) admit(sentAt time.Time) error {
 	head := h.head()
-	if age := h.Now().Sub(sentAt); !sentAt.IsZero() && age >= maxAge {
+	if age := h.Now().Sub(sentAt); !sentAt.IsZero() && age >= MaxAge {
 		return &billing.Rejection{Reason: billing.TooOld, Detail: fmt.Sprintf("the message is %s old", age.Round(time.Hour))}
 	}
 	if head.Attempts > h.Settings.MaxAttempts {

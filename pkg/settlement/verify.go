@@ -16,7 +16,7 @@ func (h *handling) verify(ctx context.Context, invoice billing.Invoice) error {
 	switch {
 	case err != nil || missing == "":
 		return err
-	case len(invoice.Lines) >= shortAnswer:
+	case len(invoice.Lines) >= billing.ShortAnswer:
 		h.unproven = true // it may not show all lines: prove looks at them once, before closing
 		return nil
 	default:

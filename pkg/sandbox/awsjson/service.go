@@ -53,6 +53,10 @@ type Service struct {
 	Throttle   []*Error             // the answers to a throttled call, of which the fault chooses one
 	Internal   *Error               // the answer to a call that the service fails
 	Faults     sandbox.Faults       // nil: nothing fails
+
+	// Authorize returns the error of a call that its caller may not make, before the
+	// service looks at what is asked for. nil: everybody may do everything.
+	Authorize func(operation string, body []byte) error
 }
 
 // ServeHTTP implements http.Handler.
@@ -66,6 +70,11 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	operation, ok := s.Operations[name]
 	if !ok || target != s.Target || r.Method != http.MethodPost {
 		s.write(w, nil, s.Unknown, sandbox.None)
+		return
+	}
+
+	if err := s.authorize(name, body); err != nil {
+		s.write(w, nil, err, sandbox.None)
 		return
 	}
 
@@ -98,6 +107,13 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	output, err := operation(call)
 	s.write(w, output, err, call.Fault.Kind)
+}
+
+func (s *Service) authorize(operation string, body []byte) error {
+	if s.Authorize == nil {
+		return nil
+	}
+	return s.Authorize(operation, body)
 }
 
 // read reads the whole body of a request.

@@ -55,6 +55,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	number := s.calls.begin(s.config.Now, call)
 	answer := s.answer(r, call, unroutable)
 	s.calls.end(number, answer)
+	w.Header().Set("Date", s.config.Now().UTC().Format(http.TimeFormat)) // the site's clock, not the machine's
 	answer.write(w)
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
@@ -157,5 +158,15 @@ func wantRefusal(t *testing.T, err error, code string) {
 	var refusal *chargebee.Error
 	if !errors.As(err, &refusal) || refusal.Code != code {
 		t.Errorf("error %v, want %s", err, code)
+	}
+}
+
+// TestDate: the header Date tells the site's time, not the machine's.
+func TestDate(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2030, 2, 3, 4, 5, 6, 999, time.UTC)
+	s := newSite(t, chargebee.Config{Now: func() time.Time { return at }})
+	if got := s.get(s.renew("ada-1").ID, "").header.Get("Date"); got != "Sun, 03 Feb 2030 04:05:06 GMT" {
+		t.Errorf("got %q", got)
 	}
 }

@@ -20,8 +20,9 @@
 // partition is no fault but a setting, Config.PartitionWrites.
 //
 // Not here: the parameters that expressions have replaced, local secondary
-// indexes, PartiQL, streams, backups' contents, permissions, and the throughput of
-// whole tables, which faults inject instead.
+// indexes, PartiQL, streams, backups' contents, policies (what is not allowed,
+// Config.Denied says), and the throughput of whole tables, which faults inject
+// instead.
 //
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/Welcome.html
 package dynamodb

@@ -28,6 +28,11 @@ type Config struct {
 	// a table and of each index. AWS's limit is 1,000. Defaults to no limit.
 	PartitionWrites int
 
+	// Denied tells which actions on a table its callers may not take, named as
+	// policies name them, without the service: Query, for an index of the table too.
+	// What a transaction holds are actions of their own. Defaults to none.
+	Denied func(action, table string) bool
+
 	// Creation is how long a new table or index cannot be used. Defaults to 0.
 	Creation time.Duration
 }
@@ -82,6 +87,9 @@ func New(config Config) *Service {
 		Throttle: []*awsjson.Error{throughputExceeded(), throttled()},
 		Internal: internalServerError(),
 		Faults:   config.Faults,
+	}
+	if config.Denied != nil {
+		s.dispatch.Authorize = s.authorize
 	}
 	return s
 }

@@ -14,9 +14,9 @@
 // by channel and timer, so the service runs in real time and in the virtual
 // time of a testing/synctest bubble alike.
 //
-// Not here: FIFO queues, the query protocol, permissions, encryption (its
-// attributes are kept, nothing is encrypted) and the preference that fair
-// queues give to quiet groups.
+// Not here: FIFO queues, the query protocol, policies (what is not allowed,
+// Config.Denied says), encryption (its attributes are kept, nothing is encrypted)
+// and the preference that fair queues give to quiet groups.
 //
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/Welcome.html
 package sqs

@@ -41,6 +41,7 @@ var (
 
 // The errors of the framework below the service, which no model lists.
 var (
+	accessDenied           = kind{403, "com.amazon.coral.service#AccessDeniedException", "AccessDenied", "Sender"}
 	invalidParameterValue  = kind{400, "com.amazon.coral.service#InvalidParameterValueException", "InvalidParameterValue", "Sender"}
 	missingParameter       = kind{400, "com.amazon.coral.service#MissingRequiredParameterException", "MissingParameter", "Sender"}
 	serializationException = kind{400, "com.amazon.coral.service#SerializationException", "MalformedInput", "Sender"}

@@ -28,6 +28,11 @@ type Config struct {
 	// to 120,000, the quota that AWS raises only on request.
 	MaxInFlight int
 
+	// Denied tells which actions on a queue its callers may not take, named as
+	// policies name them, without the service: SendMessage, for a batch too.
+	// Defaults to none.
+	Denied func(action, queue string) bool
+
 	// Seed determines message ids and receipt handles: the same seed and, on each
 	// queue, the same order of calls give the same answers.
 	Seed uint64
@@ -103,6 +108,9 @@ func New(config Config) *Service {
 		Throttle: []*awsjson.Error{requestThrottled.errorf("The request was denied due to request throttling.")},
 		Internal: internalFailure.errorf("The request processing has failed because of an unknown error."),
 		Faults:   config.Faults,
+	}
+	if config.Denied != nil {
+		s.dispatch.Authorize = s.authorize
 	}
 	return s
 }

@@ -1,0 +1,81 @@
+package dynamostore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// ErrNoTable says that there is no such table.
+var ErrNoTable = errors.New("dynamodb: there is no such table")
+
+// Setup is how a table is set up, as far as this system depends on it.
+type Setup struct {
+	Status      string // ACTIVE, or why it cannot be used
+	IndexStatus string // of the index that the table needs; empty: it has none
+	Differences []Difference
+	Protected   bool // against deletion
+}
+
+// DescribeEvents reads how the table of events is set up. Errors: ErrNoTable; Denied
+// knows those of who may not ask.
+func (t *Tables) DescribeEvents(ctx context.Context) (Setup, error) {
+	return t.describe(ctx, eventsTable(t.EventsTable))
+}
+
+// DescribeLedger reads how the ledger's table is set up. Errors are as of DescribeEvents.
+func (t *Tables) DescribeLedger(ctx context.Context) (Setup, error) {
+	return t.describe(ctx, ledgerTable(t.LedgerTable))
+}
+
+func (t *Tables) describe(ctx context.Context, wanted *dynamodb.CreateTableInput) (Setup, error) {
+	output, err := read(ctx, func(ctx context.Context) (*dynamodb.DescribeTableOutput, error) {
+		return t.Client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: wanted.TableName})
+	})
+	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
+		return Setup{}, fmt.Errorf("%w: %w", ErrNoTable, err)
+	}
+	if err != nil {
+		return Setup{}, fmt.Errorf("describe table %s: %w", *wanted.TableName, err)
+	}
+	found := output.Table
+	setup := Setup{
+		Status:      string(found.TableStatus),
+		Differences: differences(wanted, found),
+		Protected:   aws.ToBool(found.DeletionProtectionEnabled),
+	}
+	for _, index := range found.GlobalSecondaryIndexes {
+		if aws.ToString(index.IndexName) == unbilledIndex {
+			setup.IndexStatus = string(index.IndexStatus)
+		}
+	}
+	return setup, nil
+}
+
+// TimeToLive is the attribute by which the ledger's items expire; empty when they do
+// not. Errors are as of DescribeEvents.
+func (t *Tables) TimeToLive(ctx context.Context) (attribute string, err error) {
+	output, err := read(ctx, func(ctx context.Context) (*dynamodb.DescribeTimeToLiveOutput, error) {
+		return t.Client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &t.LedgerTable})
+	})
+	if err != nil {
+		return "", fmt.Errorf("describe the time to live of %s: %w", t.LedgerTable, err)
+	}
+	return expiresBy(output.TimeToLiveDescription), nil
+}
+
+func expiresBy(found *types.TimeToLiveDescription) string {
+	if found == nil {
+		return ""
+	}
+	switch found.TimeToLiveStatus {
+	case types.TimeToLiveStatusEnabled, types.TimeToLiveStatusEnabling:
+		return aws.ToString(found.AttributeName)
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,96 @@
+package dynamostore
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+)
+
+// Probe is what a call that changes nothing said of a permission.
+type Probe struct {
+	Action   string // as policies call it, e.g. dynamodb:PutItem
+	Denied   bool
+	Unproven bool  // it was not denied, and may have been refused before anybody looked
+	Err      error // why nothing is known
+}
+
+// probeKey is a key that no invoice and no subscription has.
+const probeKey = "#check"
+
+// Denied tells whether an error says that the caller may not do what it asked for.
+func Denied(err error) bool {
+	api, ok := errors.AsType[smithy.APIError](err)
+	return ok && api.ErrorCode() == "AccessDeniedException"
+}
+
+// ProbeLedger asks what the caller may do with the ledger's table, by reads, and by
+// writes whose condition cannot hold: DynamoDB tells only who may write whether it does.
+func (s *Store) ProbeLedger(ctx context.Context) []Probe {
+	key, never := ledgerKey(probeKey), impossible(attributeInvoiceID)
+	return []Probe{
+		probe(ctx, "dynamodb:GetItem", func(ctx context.Context) error {
+			_, err := s.Client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.LedgerTable, Key: key})
+			return err
+		}),
+		probe(ctx, "dynamodb:PutItem", func(ctx context.Context) error {
+			_, err := s.Client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.LedgerTable, Item: key, ConditionExpression: never})
+			return err
+		}),
+		probe(ctx, "dynamodb:UpdateItem", func(ctx context.Context) error {
+			_, err := s.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &s.LedgerTable, Key: key, ConditionExpression: never})
+			return err
+		}),
+		probe(ctx, "dynamodb:Scan", func(ctx context.Context) error {
+			_, err := s.Client.Scan(ctx, &dynamodb.ScanInput{TableName: &s.LedgerTable, Limit: aws.Int32(1)})
+			return err
+		}),
+	}
+}
+
+// ProbeEvents asks what the caller may do with the table of events, as ProbeLedger does.
+func (s *Store) ProbeEvents(ctx context.Context) []Probe {
+	return []Probe{
+		probe(ctx, "dynamodb:Query on the index", func(ctx context.Context) error {
+			for _, err := range s.Unbilled(ctx, probeKey, time.Now().Unix()) {
+				return err
+			}
+			return nil
+		}),
+		probe(ctx, "dynamodb:UpdateItem", func(ctx context.Context) error {
+			_, err := s.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+				TableName: &s.EventsTable, Key: item{"subscription_id": text(probeKey), "event_id": text(probeKey)},
+				ConditionExpression: impossible("subscription_id"),
+			})
+			return err
+		}),
+		probe(ctx, "dynamodb:Scan on the index", func(ctx context.Context) error {
+			_, err := s.Client.Scan(ctx, &dynamodb.ScanInput{TableName: &s.EventsTable, IndexName: aws.String(unbilledIndex), Limit: aws.Int32(1)})
+			return err
+		}),
+	}
+}
+
+// impossible is a condition that no item and no missing item meets.
+func impossible(key string) *string {
+	return aws.String("attribute_exists(" + key + ") AND attribute_not_exists(" + key + ")")
+}
+
+func probe(ctx context.Context, action string, call func(context.Context) error) Probe {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := call(ctx)
+	_, refused := errors.AsType[*types.ConditionalCheckFailedException](err)
+	switch {
+	case refused:
+		return Probe{Action: action}
+	case Denied(err):
+		return Probe{Action: action, Denied: true}
+	default:
+		return Probe{Action: action, Err: err}
+	}
+}

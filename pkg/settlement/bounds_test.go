@@ -1,0 +1,25 @@
+package settlement_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/billable-events/billable/pkg/settlement"
+)
+
+// TestBounds are what operators' tools judge queues and heads by.
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	// 50 receives as they come, then one every 570 s until 6 days are over.
+	if settlement.LeastReceives != 960 {
+		t.Errorf("a message needs %d receives", settlement.LeastReceives)
+	}
+	settings := settlement.Settings{Lease: time.Minute, LateBound: 5 * time.Minute, IdempotencyWindow: 30 * time.Minute, MaxSkew: 30 * time.Second}
+	if got := settings.LongestWait(); got != 37*time.Minute {
+		t.Errorf("the longest wait is %s", got)
+	}
+	settings.IdempotencyWindow, settings.LateBound = time.Minute, time.Second // as a sandbox has them
+	if got := settings.LongestWait(); got != 16*time.Minute+30*time.Second {
+		t.Errorf("with a short window it is %s", got)
+	}
+}
