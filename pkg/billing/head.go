@@ -1,5 +1,7 @@
 package billing
 
+import "strings"
+
 // State is where the settlement of an invoice stands.
 type State string
 
@@ -81,6 +83,12 @@ func (h Head) HoldsClaims() bool {
 	default:
 		return true
 	}
+}
+
+// GivenBack tells whether all events that were claimed for the invoice are unbilled
+// again: the next message claims anew.
+func (h Head) GivenBack() bool {
+	return h.State == Rejected && !h.HoldsClaims() && !strings.Contains(h.Verdict, string(Stands))
 }
 
 // Sending tells whether a call that adds the line at the cursor may be on its way.

@@ -35,6 +35,9 @@ type Line struct {
 	Tax         Tax    // of an ad-hoc line
 }
 
+// Text is the line's description without its marker; empty for the line of an item price.
+func (l Line) Text() string { return strings.TrimSuffix(l.Description, " ["+l.Marker+"]") }
+
 // Plan is all that is charged on one invoice.
 type Plan struct {
 	Lines []Line

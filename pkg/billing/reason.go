@@ -24,6 +24,14 @@ const (
 	TooOld            Reason = "too_old"             // not finished before the queue would forget it
 )
 
+// Reasons lists the reasons.
+func Reasons() []Reason {
+	return []Reason{
+		UnreadableMessage, InvalidEvent, CurrencyMismatch, LineLimits, AboveLimit, InvoiceNotPending, SuccessorUnknown, AmbiguousLine,
+		DuplicateLine, LineRemoved, ChargebeeRefused, CloseRefused, AttemptsExhausted, TooOld,
+	}
+}
+
 // Rejection ends the handling of a message: it goes to the dead-letter queue.
 type Rejection struct {
 	Reason Reason

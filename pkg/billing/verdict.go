@@ -28,6 +28,10 @@ type Evidence struct {
 	LineIDs  []string // the lines that stood on the invoice before ours
 
 	Successor *Invoice // with all its lines; nil when none was found
+
+	// NotCharged says that a person vouches for it: lines that would be held, because they
+	// are not found, were not charged. What stands more than once is held all the same.
+	NotCharged bool
 }
 
 // Judgement is the verdict on a dead draft.
@@ -100,6 +104,8 @@ func (e Evidence) judge(i int, line Line, stands int) (letter byte, count int) {
 	case e.neverSent(i):
 		return Released, 0
 	case i == e.Cursor && e.Doubt && e.Successor != nil && !Lookalike(*e.Successor, e.Lines, i, e.LineIDs):
+		return Released, 0
+	case e.NotCharged:
 		return Released, 0
 	default:
 		return Held, 0

@@ -48,6 +48,10 @@ func TestJudge(t *testing.T) {
 		"judged anew, now it stands":           {billing.Evidence{Lines: lines, Cursor: 1, Doubt: true, Previous: "shr", Successor: invoice(a, b)}, "ssr", true, "", billing.InvoiceNotPending},
 		"judged anew, still not there":         {billing.Evidence{Lines: lines, Cursor: 2, Previous: "shr", Successor: invoice(a)}, "shr", false, "", billing.LineRemoved},
 		"judged anew, a released line appears": {billing.Evidence{Lines: lines, Cursor: 1, Previous: "sss", Successor: invoice(a)}, "sss", true, billing.Closed, ""},
+		"vouched for, deleted":                 {billing.Evidence{Lines: lines, Cursor: 2, NotCharged: true}, "rrr", false, "", billing.InvoiceNotPending},
+		"vouched for, one stands after all":    {billing.Evidence{Lines: lines, Cursor: 2, NotCharged: true, Successor: invoice(b)}, "rsr", false, "", billing.InvoiceNotPending},
+		"vouched for, a line stands twice":     {billing.Evidence{Lines: lines, Cursor: 3, NotCharged: true, Successor: invoice(b, b)}, "rhr", false, "", billing.DuplicateLine},
+		"vouched for when judged anew":         {billing.Evidence{Lines: lines, Cursor: 3, NotCharged: true, Previous: "shr"}, "srr", false, "", billing.InvoiceNotPending},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

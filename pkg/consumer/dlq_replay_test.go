@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
 
 func (d *deployment) deadURL() string { return d.queueURL + "_dead" }
@@ -144,5 +146,44 @@ func TestDiscard(t *testing.T) {
 	kept, err := os.ReadFile(file)
 	if err != nil || !strings.Contains(string(kept), "ev_001") || !strings.Contains(string(kept), "a test") || strings.Count(string(kept), "\n") != 1 {
 		t.Errorf("%s, %v", kept, err)
+	}
+}
+
+// TestDiscardReleases gives claims back first where that is safe, and leaves a letter alone
+// where it is not.
+func TestDiscardReleases(t *testing.T) {
+	d := deploy(t)
+	d.must("tables", "create")
+	d.event("sub_discard", "e1", "12", "EUR")
+	id, body := d.renew("sub_discard")
+	d.reject(id, "sub_discard", time.Hour)
+	line, err := d.chargebee.AddLine(id, chargebee.LineItem{SubscriptionID: "sub_discard", EntityType: chargebee.EntityAdhoc, Amount: 12, Description: "calls [" + marker + "]"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.sqs.SendMessage(t.Context(), &awssqs.SendMessageInput{QueueUrl: aws.String(d.deadURL()), MessageBody: &body}); err != nil {
+		t.Fatal(err)
+	}
+	discard := func(args ...string) (stdout string) {
+		t.Helper()
+		return d.must(append([]string{"dlq", "discard", "--invoice", id, "--reason-note", "a test", "--file", filepath.Join(t.TempDir(), "kept.jsonl")}, args...)...)
+	}
+	if got := discard("--yes"); !strings.Contains(got, "refused      1") {
+		t.Errorf("without --release: %s", got)
+	}
+	if got := discard("--yes", "--release"); !strings.Contains(got, "refused      1") || !strings.Contains(got, "with marker "+marker) {
+		t.Errorf("its line stands on the draft: %s", got)
+	}
+	if err := d.chargebee.RemoveLine(id, line); err != nil {
+		t.Fatal(err)
+	}
+	if got := discard("--release"); !strings.Contains(got, "released      1") || !strings.Contains(got, "Dry run") || len(queues.Messages(d.name+"_dead")) != 1 {
+		t.Errorf("a dry run: %s", got)
+	}
+	if got := discard("--yes", "--release"); !strings.Contains(got, "released      1") || len(queues.Messages(d.name+"_dead")) != 0 {
+		t.Errorf("got %s", got)
+	}
+	if got := d.must("invoice", "show", id); !strings.Contains(got, "None of its events is held") {
+		t.Errorf("got %s", got)
 	}
 }

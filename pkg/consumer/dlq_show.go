@@ -58,7 +58,7 @@ func (a *app) dlqShow() *cobra.Command {
 				return err
 			}
 			if story.Situation.Head != nil {
-				invoice, err := ledger.Show(cmd.Context(), store, store, story.Situation.Head.InvoiceID)
+				invoice, err := ledger.Show(cmd.Context(), store, store, ledger.Query{ID: story.Situation.Head.InvoiceID})
 				if err != nil {
 					return err
 				}

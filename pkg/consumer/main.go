@@ -55,7 +55,7 @@ func (a *app) command() *cobra.Command {
 		a.pause(),
 		a.resume(),
 		group("tables", "The tables in DynamoDB", a.tablesCreate()),
-		group("invoice", "The ledger's word on invoices", a.invoiceShow()),
+		group("invoice", "The ledger's word on invoices", a.invoiceShow(), a.invoicePlan(), a.invoiceList(), a.invoiceRelease()),
 		group("dlq", "The dead-letter queue", a.dlqList(), a.dlqShow(), a.dlqReplay(), a.dlqDiscard()),
 		commandline.VersionCommand("consumer"),
 	)

@@ -12,10 +12,26 @@ import (
 	"github.com/billable-events/billable/pkg/terminal"
 )
 
-// book is a ledger of functions.
+// book is a ledger of functions. Without manifest and pages it has none.
 type book struct {
-	head func(id string) (billing.Head, bool, error)
-	plan func(invoiceID, epoch string) (billing.Plan, error)
+	head     func(id string) (billing.Head, bool, error)
+	plan     func(invoiceID, epoch string) (billing.Plan, error)
+	manifest func() (billing.Manifest, error)
+	page     func(number int) (billing.Page, error)
+}
+
+func (b book) Manifest(_ context.Context, invoiceID, epoch string) (billing.Manifest, error) {
+	if b.manifest == nil {
+		return billing.Manifest{}, billing.ErrNotFound
+	}
+	return b.manifest()
+}
+
+func (b book) Page(_ context.Context, _, _ string, number int) (billing.Page, error) {
+	if b.page == nil {
+		return billing.Page{}, billing.ErrNotFound
+	}
+	return b.page(number)
 }
 
 func (b book) FindHead(_ context.Context, id string) (billing.Head, bool, error) { return b.head(id) }
@@ -34,7 +50,7 @@ func holding(head billing.Head, lines ...billing.Line) book {
 
 func show(t *testing.T, from book) ledger.Invoice {
 	t.Helper()
-	invoice, err := ledger.Show(t.Context(), from, from, "draft_1")
+	invoice, err := ledger.Show(t.Context(), from, from, ledger.Query{ID: "draft_1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,27 +135,58 @@ func full() billing.Head {
 	}
 }
 
+// eventful is a ledger that has everything of an invoice.
+func eventful() book {
+	from := holding(
+		full(),
+		billing.Line{
+			SubscriptionID: "sub_1", ChargeCode: "calls", Amount: 9223372036854775807, Quantity: "102.5", Events: 7,
+			From: 1767139200, To: 1767225599, Description: "Calls (102.5) [aaaaaaaaaaaa]", Marker: "aaaaaaaaaaaa", IdempotencyKey: "key",
+		},
+		billing.Line{SubscriptionID: "sub_1", ChargeCode: "free", Events: 1, Marker: "bbbbbbbbbbbb"},
+		billing.Line{SubscriptionID: "sub_2", ChargeCode: "calls", Amount: 12, Events: 2, ItemPriceID: "calls-EUR"},
+	)
+	from.manifest = func() (billing.Manifest, error) {
+		return billing.Manifest{
+			Date: 1767225600, CurrencyCode: "EUR", CustomerID: "customer", Subscriptions: []string{"sub_1", "sub_2"}, ClaimedAt: 1767225600,
+		}, nil
+	}
+	from.page = func(number int) (billing.Page, error) {
+		switch number {
+		case 0:
+			return billing.Page{Events: []billing.Event{{
+				EventKey:   billing.EventKey{SubscriptionID: "sub_1", EventID: "e1"},
+				OccurredAt: 1767139200, ChargeCode: "calls", Amount: "12.5", Quantity: "2", CurrencyCode: "EUR",
+			}}}, nil
+		case 2:
+			return billing.Page{Number: 2, Events: []billing.Event{{
+				EventKey: billing.EventKey{SubscriptionID: "sub_2", EventID: "e2"}, Fault: "amount is not a number",
+			}}}, nil
+		default:
+			return billing.Page{}, billing.ErrNotFound // expired
+		}
+	}
+	return from
+}
+
 // TestDocument holds the JSON of `invoice show` to the letter: programs rely on it.
 func TestDocument(t *testing.T) {
 	t.Parallel()
-	for file, from := range map[string]book{
-		"full.json": holding(
-			full(),
-			billing.Line{
-				SubscriptionID: "sub_1", ChargeCode: "calls", Amount: 9223372036854775807, Quantity: "102.5", Events: 7,
-				From: 1, To: 2, Description: "Calls (102.5) [aaaaaaaaaaaa]", Marker: "aaaaaaaaaaaa", IdempotencyKey: "key",
-			},
-			billing.Line{SubscriptionID: "sub_1", ChargeCode: "free", Events: 1, Marker: "bbbbbbbbbbbb"},
-			billing.Line{SubscriptionID: "sub_2", ChargeCode: "calls", Amount: 12, Events: 2, ItemPriceID: "calls-EUR"},
-		),
-		"claiming.json": {
-			head: func(string) (billing.Head, bool, error) {
-				return billing.Head{
-					InvoiceID: "draft_1", State: billing.Claiming, Generation: 1, Write: "write-token", Epoch: "abcdefghijklmnop", Version: 1,
-				}, true, nil
-			},
-			plan: func(string, string) (billing.Plan, error) { return billing.Plan{}, billing.ErrNotFound },
+	claiming := book{
+		head: func(string) (billing.Head, bool, error) {
+			return billing.Head{
+				InvoiceID: "draft_1", State: billing.Claiming, Generation: 1, Write: "write-token", Epoch: "abcdefghijklmnop", Version: 1,
+			}, true, nil
 		},
+		plan: func(string, string) (billing.Plan, error) { return billing.Plan{}, billing.ErrNotFound },
+	}
+	for file, test := range map[string]struct {
+		from  book
+		query ledger.Query
+	}{
+		"full.json":     {eventful(), ledger.Query{ID: "draft_1"}},
+		"events.json":   {eventful(), ledger.Query{ID: "draft_1", Events: true}},
+		"claiming.json": {claiming, ledger.Query{ID: "draft_1"}},
 	} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
@@ -147,14 +194,29 @@ func TestDocument(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			invoice, err := ledger.Show(t.Context(), test.from, test.from, test.query)
+			if err != nil {
+				t.Fatal(err)
+			}
 			var got strings.Builder
-			if err := terminal.WriteJSON(&got, show(t, from)); err != nil {
+			if err := terminal.WriteJSON(&got, invoice); err != nil {
 				t.Fatal(err)
 			}
 			if got.String() != string(want) {
 				t.Errorf("got\n%s\nwant\n%s", &got, want)
 			}
 		})
+	}
+}
+
+// TestEventsWithoutAPlan are counted in the pages.
+func TestEventsWithoutAPlan(t *testing.T) {
+	t.Parallel()
+	from := eventful()
+	from.plan = func(string, string) (billing.Plan, error) { return billing.Plan{}, billing.ErrNotFound }
+	invoice := show(t, from)
+	if invoice.Claims.Events != 2 || invoice.Claims.Pages != 4 || invoice.Events != nil {
+		t.Errorf("got %+v", invoice.Claims)
 	}
 }
 
@@ -170,7 +232,7 @@ func TestByFinalID(t *testing.T) {
 			return billing.Plan{}, nil
 		},
 	}
-	invoice, err := ledger.Show(t.Context(), from, from, "inv_1")
+	invoice, err := ledger.Show(t.Context(), from, from, ledger.Query{ID: "inv_1"})
 	if err != nil || invoice.InvoiceID != "draft_1" {
 		t.Errorf("got %s, %v", invoice.InvoiceID, err)
 	}
@@ -193,7 +255,7 @@ func TestErrors(t *testing.T) {
 			plan: func(string, string) (billing.Plan, error) { return billing.Plan{}, broken },
 		}, broken},
 	} {
-		if _, err := ledger.Show(t.Context(), test.from, test.from, "draft_9"); !errors.Is(err, test.want) {
+		if _, err := ledger.Show(t.Context(), test.from, test.from, ledger.Query{ID: "draft_9"}); !errors.Is(err, test.want) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}

@@ -59,7 +59,7 @@ func (h *handling) ended(step *billing.Step) {
 		return
 	}
 	rejected(step, billing.Settling)
-	if released(step.Head.Verdict) {
+	if step.Head.GivenBack() {
 		h.expire(step) // the next message begins a new epoch
 	}
 }

@@ -124,6 +124,16 @@ func (s *Settler) readInvoice(ctx context.Context, invoiceID string) (billing.In
 	}
 }
 
+// untilAnswered repeats what reads invoices for as long as the site's limit interrupts it;
+// the pacer has it wait.
+func untilAnswered(read func() error) error {
+	for {
+		if err := read(); !errors.Is(err, errAnew) {
+			return err
+		}
+	}
+}
+
 // readDraft reads the draft. gone says that it does not exist or is no longer
 // pending.
 func (h *handling) readDraft(ctx context.Context) (draft billing.Invoice, gone bool, err error) {

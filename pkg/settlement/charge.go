@@ -178,7 +178,7 @@ func (h *handling) charged(ctx context.Context) error {
 			}, "")
 		}
 	}
-	if !h.Settings.Close || len(h.plan.Lines) == 0 && !h.Settings.CloseWithoutEvents {
+	if h.Settings.leavesOpen(h.plan.Lines) {
 		return h.finish(ctx, billing.Judgement{Outcome: billing.LeftOpen}, "")
 	}
 	return h.lease.commit(ctx, func(step *billing.Step) {

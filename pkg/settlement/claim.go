@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/billable-events/billable/pkg/billing"
@@ -30,20 +31,34 @@ func (h *handling) claim(ctx context.Context) error {
 	}
 
 	draft := &pageDraft{}
-	for _, subscription := range h.manifest.Subscriptions {
-		for event, err := range h.Events.Unbilled(ctx, subscription, h.manifest.Date) {
-			if err != nil {
-				return fmt.Errorf("look for unbilled events of %s: %w", subscription, err)
-			}
-			if !draft.fits(event) {
-				if err := h.claimPage(ctx, draft.take(), fold); err != nil {
-					return err
-				}
-			}
-			draft.add(event)
+	for event, err := range h.unbilled(ctx, h.manifest) {
+		if err != nil {
+			return err
 		}
+		if !draft.fits(event) {
+			if err := h.claimPage(ctx, draft.take(), fold); err != nil {
+				return err
+			}
+		}
+		draft.add(event)
 	}
 	return h.draw(ctx, draft.take(), fold)
+}
+
+// unbilled yields the events that are to be claimed for an invoice, as the index shows them.
+func (s *Settler) unbilled(ctx context.Context, manifest billing.Manifest) iter.Seq2[billing.Event, error] {
+	return func(yield func(billing.Event, error) bool) {
+		for _, subscription := range manifest.Subscriptions {
+			for event, err := range s.Events.Unbilled(ctx, subscription, manifest.Date) {
+				if err != nil {
+					err = fmt.Errorf("look for unbilled events of %s: %w", subscription, err)
+				}
+				if !yield(event, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
 }
 
 // claimPage claims the events as the next page, as far as they are still unbilled and
@@ -161,8 +176,11 @@ func (h *handling) page(ctx context.Context, number int) (billing.Page, error) {
 	if number == h.lastPage.Number && len(h.lastPage.Events) > 0 {
 		return h.lastPage, nil
 	}
-	head := h.head()
-	page, err := h.Claims.Page(ctx, head.InvoiceID, head.Epoch, number)
+	return h.readPage(ctx, h.head(), number)
+}
+
+func (s *Settler) readPage(ctx context.Context, head billing.Head, number int) (billing.Page, error) {
+	page, err := s.Claims.Page(ctx, head.InvoiceID, head.Epoch, number)
 	if err != nil {
 		return page, fmt.Errorf("read page %d of %s: %w", number, head.InvoiceID, err)
 	}

@@ -3,6 +3,7 @@ package settlement
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,7 +144,8 @@ func TestDecideTaking(t *testing.T) {
 			head: new(lately(rejected(billing.Head{Resume: billing.Claiming, Pages: 2}), 0)),
 			wait: time.Second + releaseShows + skew,
 		},
-		{name: "rejected, all lines given back", head: new(rejected(billing.Head{Resume: billing.Settling, Verdict: "rr", Pages: 1})), want: taking{fresh: true}},
+		{name: "rejected, all lines given back", head: new(rejected(billing.Head{Resume: billing.Settling, Verdict: "rr", Pages: 1, Settled: 1})), want: taking{fresh: true}},
+		{name: "rejected while lines were given back", head: new(rejected(billing.Head{Resume: billing.Settling, Verdict: "rr", Pages: 2, Settled: 1})), want: taking{recheck: true}},
 		{name: "rejected, a line held", head: new(rejected(billing.Head{Resume: billing.Settling, Verdict: "rh", Pages: 1})), want: taking{recheck: true}},
 		{name: "rejected while charging", head: new(rejected(billing.Head{Resume: billing.Charging})), want: taking{recheck: true}},
 		{
@@ -169,6 +171,51 @@ func TestDecideTaking(t *testing.T) {
 			}
 		case err != nil || got != row.want:
 			t.Errorf("%s: %+v, %v; want %+v", row.name, got, err, row.want)
+		}
+	}
+}
+
+// TestDecideRelease says how the events of each invoice are given back, or that they are not.
+func TestDecideRelease(t *testing.T) {
+	t.Parallel()
+	settings := Settings{LateBound: 5 * time.Minute, MaxSkew: 30 * time.Second}
+	now := time.Unix(1_000_000, 0)
+	const shows, doubtful = 5*time.Minute + 31*time.Second, 10*time.Minute + 31*time.Second
+	rejected := func(age time.Duration, head billing.Head) billing.Head {
+		head.State, head.UpdatedAt = billing.Rejected, now.Add(-age).Unix()
+		return head
+	}
+	ago := now.Add(-time.Hour).Unix()
+	for _, row := range []struct {
+		name string
+		head billing.Head
+		want way
+		err  string
+	}{
+		{"of a newer program", billing.Head{State: billing.Rejected, Version: billing.NewestHeadVersion + 1}, nothingHeld, "newer than this program"},
+		{"done", billing.Head{State: billing.Finished, Outcome: billing.Closed}, nothingHeld, "is done (closed)"},
+		{"claiming", billing.Head{State: billing.Claiming}, nothingHeld, "is claiming and not rejected"},
+		{"charging", billing.Head{State: billing.Charging}, nothingHeld, "is charging and not rejected"},
+		{"closing, its owner is gone", billing.Head{State: billing.Closing, Owner: "other", LeaseUntil: now.Unix()}, nothingHeld, "is closing and not rejected"},
+		{"releasing", billing.Head{State: billing.Releasing, UpdatedAt: now.Unix()}, carryOut, ""},
+		{"settling", billing.Head{State: billing.Settling, Verdict: "rr", UpdatedAt: now.Unix()}, carryOut, ""},
+		{"releasing, held", billing.Head{State: billing.Releasing, Owner: "other", LeaseUntil: now.Unix() + 1}, nothingHeld, "is being worked on"},
+		{"rejected, held", rejected(time.Hour, billing.Head{Resume: billing.Charging, Owner: "other", LeaseUntil: now.Unix() + 1}), nothingHeld, "is being worked on"},
+		{"given back", rejected(0, billing.Head{Resume: billing.Claiming, Pages: 1}), nothingHeld, ""},
+		{"given back by a verdict", rejected(0, billing.Head{Resume: billing.Settling, Verdict: "rr", Pages: 1, Settled: 1}), nothingHeld, ""},
+		{"billed and given back", rejected(0, billing.Head{Resume: billing.Settling, Verdict: "sr", Pages: 1, Settled: 1}), nothingHeld, ""},
+		{"a verdict half carried out", rejected(shows, billing.Head{Resume: billing.Settling, Verdict: "sr", Pages: 2, Settled: 1}), look, ""},
+		{"a line held", rejected(shows, billing.Head{Resume: billing.Settling, Verdict: "sh", Pages: 1, Settled: 1}), look, ""},
+		{"rejected while releasing", rejected(0, billing.Head{Resume: billing.Releasing, Pages: 1}), carryOut, ""},
+		{"rejected while settling what was charged", rejected(0, billing.Head{Resume: billing.Settling, Pages: 1}), carryOut, ""},
+		{"rejected", rejected(shows, billing.Head{Resume: billing.Charging, Pages: 1}), look, ""},
+		{"rejected lately", rejected(shows-time.Second, billing.Head{Resume: billing.Charging, Pages: 1}), nothingHeld, "come again after 1970-01-12T13:46:41Z"},
+		{"in doubt", rejected(doubtful, billing.Head{Resume: billing.Charging, Pages: 1, SendingSince: ago, Doubt: true}), look, ""},
+		{"lately in doubt", rejected(doubtful-time.Second, billing.Head{Resume: billing.Charging, Pages: 1, SendingSince: ago, Doubt: true}), nothingHeld, "come again"},
+	} {
+		got, err := decideRelease(row.head, now, settings)
+		if got != row.want || (err != nil) != (row.err != "") || err != nil && !strings.Contains(err.Error(), row.err) {
+			t.Errorf("%s: %d, %v; want %d, %q", row.name, got, err, row.want, row.err)
 		}
 	}
 }

@@ -17,7 +17,11 @@
 // judged by its successor (gone.go). What cannot be billed is rejected for a person
 // to look at (reject.go).
 //
+// An operator can have the claims of a rejected invoice released (release.go, releasable.go):
+// once nothing that was sent can appear anymore, under a fence, and by what then stands at
+// Chargebee. A preview (preview.go) says what a message would do, and writes nothing.
+//
 // Decisions are pure functions: decideTaking, decideRemedy, decideCourse (what
-// follows from a failed call), billing.Judge, billing.Fold. All writes of one handling
+// follows from a failed call), decideRelease, decideDraft, billing.Judge, billing.Fold. All writes of one handling
 // go through its lease (lease.go), each conditioned on the one before.
 package settlement

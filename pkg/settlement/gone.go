@@ -35,45 +35,53 @@ func (h *handling) gone(ctx context.Context) error {
 	return h.judge(ctx, started)
 }
 
-// judge looks for the draft's successor and writes the verdict on each line. What
-// follows from not finding something counts only in reads that began when
-// everything must have shown.
+// judge looks for the draft's successor and writes the verdict on each line.
 func (h *handling) judge(ctx context.Context, started time.Time) error {
-	successor, vanished, err := h.successor(ctx)
+	judgement, finalInvoiceID, err := h.weigh(ctx, started)
 	if err != nil {
 		return err
 	}
-	judgement := h.judgement(successor)
-	if vanished && !judgement.Certain {
-		return wait(h.Settings.LateBound, "an invoice that may be the successor is listed, and cannot be read")
-	}
-	// The ledger keeps whole seconds: the next one is surely not before the draft was gone.
-	decidable := time.Unix(h.head().GoneAt+1, 0).Add(h.Settings.LateBound + h.Settings.MaxSkew)
-	if !judgement.Certain && started.Before(decidable) {
-		return h.until(decidable, "the draft is gone, and what became of its lines does not show yet")
-	}
 	h.recheck = false
-	finalInvoiceID := ""
-	if successor != nil {
-		finalInvoiceID = successor.ID
-	}
 	if err := h.finish(ctx, judgement, finalInvoiceID); err != nil {
 		return err
 	}
 	return errAnew
 }
 
+// weigh looks for the draft's successor and decides on each line. What follows from not
+// finding something counts only in reads that began when everything must have shown.
+func (h *handling) weigh(ctx context.Context, started time.Time) (judgement billing.Judgement, finalInvoiceID string, err error) {
+	successor, vanished, err := h.successor(ctx)
+	if err != nil {
+		return judgement, "", err
+	}
+	judgement = h.judgement(successor)
+	if vanished && !judgement.Certain {
+		return judgement, "", wait(h.Settings.LateBound, "an invoice that may be the successor is listed, and cannot be read")
+	}
+	// The ledger keeps whole seconds: the next one is surely not before the draft was gone.
+	decidable := time.Unix(h.head().GoneAt+1, 0).Add(h.Settings.LateBound + h.Settings.MaxSkew)
+	if !judgement.Certain && started.Before(decidable) {
+		return judgement, "", h.until(decidable, "the draft is gone, and what became of its lines does not show yet")
+	}
+	if successor != nil {
+		finalInvoiceID = successor.ID
+	}
+	return judgement, finalInvoiceID, nil
+}
+
 // judgement is the verdict on the lines as of the head, with the given successor.
 func (h *handling) judgement(successor *billing.Invoice) billing.Judgement {
 	head := h.head()
 	return billing.Judge(billing.Evidence{
-		Lines:     h.plan.Lines,
-		Cursor:    max(head.Cursor, h.added),
-		Doubt:     head.Sending() && h.added <= head.Cursor,
-		Closing:   head.State == billing.Closing,
-		Previous:  head.Verdict,
-		LineIDs:   h.manifest.LineIDs,
-		Successor: successor,
+		Lines:      h.plan.Lines,
+		Cursor:     max(head.Cursor, h.added),
+		Doubt:      head.Sending() && h.added <= head.Cursor,
+		Closing:    head.State == billing.Closing || head.Resume == billing.Closing,
+		Previous:   head.Verdict,
+		LineIDs:    h.manifest.LineIDs,
+		Successor:  successor,
+		NotCharged: h.notCharged,
 	})
 }
 

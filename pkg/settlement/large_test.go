@@ -59,7 +59,7 @@ func TestTwentyThousandEvents(t *testing.T) {
 			case <-time.After(5 * time.Second):
 			}
 			looks++
-			shown, err := ledger.Show(t.Context(), w.store, w.store, id)
+			shown, err := ledger.Show(t.Context(), w.store, w.store, ledger.Query{ID: id})
 			if err != nil {
 				t.Fatal(err)
 			}

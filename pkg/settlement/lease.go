@@ -25,6 +25,10 @@ type lease struct {
 	now    func() time.Time
 	length time.Duration
 
+	// silent holders send nothing to Chargebee: their writes leave the time alone at
+	// which somebody who does last wrote the head.
+	silent bool
+
 	turn  chan struct{} // held while a write is under way; guards the fields below
 	head  billing.Head  // as last written
 	until time.Time     // when the lease ends, with monotonic clock reading
@@ -86,7 +90,9 @@ func (l *lease) write(ctx context.Context, change func(*billing.Step)) error {
 	now := l.now()
 	step := billing.Step{Previous: l.head.Write, Head: l.head}
 	step.Head.Write = billing.NewToken()
-	step.Head.UpdatedAt = now.Unix()
+	if !l.silent {
+		step.Head.UpdatedAt = now.Unix()
+	}
 	step.Head.LeaseUntil = now.Add(l.length).Unix()
 	change(&step)
 

@@ -63,8 +63,8 @@ func rejected(step *billing.Step, resume billing.State) {
 // stays rejected until its lines were looked at: whoever crashes here leaves it so.
 func (h *handling) resume(ctx context.Context) error {
 	head := h.head()
-	if head.Resume == billing.Releasing || head.Resume == billing.Settling && head.Verdict == "" {
-		return h.goOn(ctx, 0) // no line depends on what stands at Chargebee
+	if decided(head) {
+		return h.goOn(ctx, 0)
 	}
 	if err := h.loadPlan(ctx); err != nil {
 		return err
@@ -92,6 +92,12 @@ func (h *handling) resume(ctx context.Context) error {
 	}
 	h.shown = !head.Sending()
 	return h.goOn(ctx, 0)
+}
+
+// decided tells whether what becomes of the lines of a rejected invoice no longer depends
+// on what stands at Chargebee.
+func decided(head billing.Head) bool {
+	return head.Resume == billing.Releasing || head.Resume == billing.Settling && head.Verdict == ""
 }
 
 // missing reads the draft, unless it is gone, and returns the mark of an added line that

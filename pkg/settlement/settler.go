@@ -60,6 +60,11 @@ func (s Settings) sendUntil() time.Duration {
 	return s.IdempotencyWindow - 2*s.LateBound - s.MaxSkew
 }
 
+// leavesOpen tells whether an invoice with these lines is not closed once they are charged.
+func (s Settings) leavesOpen(lines []billing.Line) bool {
+	return !s.Close || len(lines) == 0 && !s.CloseWithoutEvents
+}
+
 // beforePermit is how long the lease lasts at least when a permit for a call is asked
 // for: longer than the call, so that it need not be written between the two.
 func (s Settings) beforePermit() time.Duration { return s.CallTimeout * 3 / 2 }
@@ -102,6 +107,8 @@ type handling struct {
 	plan     billing.Plan
 	planned  bool         // plan is loaded
 	lastPage billing.Page // the last one that this handling claimed; it is not read again
+
+	notCharged bool // a person vouches that lines that cannot be found were not charged
 
 	recheck  bool // a rejected invoice is resumed: look at its lines first
 	added    int  // lines below it are known to be added; ahead of the head's cursor by one at most

@@ -41,7 +41,7 @@ func decideTaking(head billing.Head, ok bool, now time.Time, skew time.Duration)
 		return taking{}, errDone
 	case head.Owner != "" && now.Unix() < head.LeaseUntil:
 		return taking{}, wait(time.Unix(head.LeaseUntil, 0).Sub(now)+time.Second, "another handling holds the invoice")
-	case head.State == billing.Rejected && (head.Resume == billing.Claiming || released(head.Verdict)):
+	case head.GivenBack():
 		if head.Pages > 0 && now.Before(shows) {
 			return taking{}, wait(shows.Sub(now), "the index may not show yet what was given back")
 		}
@@ -49,11 +49,6 @@ func decideTaking(head billing.Head, ok bool, now time.Time, skew time.Duration)
 	default:
 		return taking{doubt: head.Sending(), recheck: head.State == billing.Rejected}, nil
 	}
-}
-
-// released tells whether a verdict gave every line's events back.
-func released(verdict string) bool {
-	return verdict != "" && !slices.ContainsFunc([]byte(verdict), func(letter byte) bool { return letter != billing.Released })
 }
 
 // take makes this handling the owner of the invoice's head.
@@ -148,9 +143,14 @@ func (h *handling) begin(step *billing.Step, manifest billing.Manifest) {
 // own makes the head this handling's. Every handling counts as an attempt until it
 // gets somewhere.
 func (h *handling) own(head *billing.Head) {
+	hold(head)
+	head.Attempts++
+}
+
+// hold gives the head a new owner, and fences off the one before.
+func hold(head *billing.Head) {
 	head.Owner = billing.NewToken()
 	head.Generation++
-	head.Attempts++
 }
 
 // describe makes a manifest of what the message says, and tells whether that is all
@@ -187,6 +187,16 @@ func learn(manifest billing.Manifest, read billing.Invoice) billing.Manifest {
 	manifest.SubscriptionID = read.SubscriptionID
 	manifest.Subscriptions = subscriptionsOf(read.SubscriptionID, subscriptions)
 	return manifest
+}
+
+// told makes a manifest of what Chargebee shows.
+func told(read billing.Invoice) billing.Manifest {
+	return learn(billing.Manifest{
+		InvoiceID:    read.ID,
+		Date:         read.Date,
+		CurrencyCode: read.CurrencyCode,
+		CustomerID:   read.CustomerID,
+	}, read)
 }
 
 // subscriptionsOf returns the subscriptions whose events an invoice bills: its own,

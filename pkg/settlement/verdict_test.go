@@ -2,6 +2,7 @@ package settlement_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -180,4 +181,37 @@ func TestSuccessorThatCannotBeRead(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestSettlingThatFails for so long that it is given up: a replay carries the verdict on. It
+// begins no new epoch, which would leave what is still claimed to nobody.
+func TestSettlingThatFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		for range 150 { // two pages
+			w.write("sub", "calls", "0.25")
+		}
+		id, body := w.renew("sub")
+		w.meanwhile("add_charge", 1, func() error { return closed(w, id) })
+		failing := true
+		broken := w.settler(onTheWayTo("dynamodb", func(request *http.Request) error {
+			settles := w.head(id).State == billing.Settling
+			if failing && settles && strings.HasSuffix(request.Header.Get("X-Amz-Target"), ".GetItem") && !strings.Contains(bodyOf(request), `"`+id+`"`) {
+				return errCrashed // the pages cannot be read
+			}
+			return nil
+		}))
+		if outcome, receives := w.receive(broken, body, 5*24*time.Hour); outcome.Reason != string(billing.InvoiceNotPending) {
+			t.Fatalf("after %d receives: %+v", receives, outcome)
+		}
+		if head := w.head(id); head.Verdict != "r" || head.Settled >= head.Pages || !head.HoldsClaims() {
+			t.Fatalf("got %+v", head)
+		}
+		failing = false
+		w.wantRejected(broken, body, billing.InvoiceNotPending)
+		if got := strings.Join(w.allStatuses(), " "); got != billing.EventUnbilled {
+			t.Errorf("events are %s", got)
+		}
+	})
 }

@@ -74,8 +74,8 @@ var saboteurs = []saboteur{
 	}}},
 	{"plans from the index", 12, "what is charged is what was claimed", []edit{{
 		"settlement/claim.go",
-		"			draft.add(event)\n",
-		"			draft.add(event)\n			if SABOTAGED {\n				fold.Add(event)\n			}\n",
+		"		draft.add(event)\n",
+		"		draft.add(event)\n		if SABOTAGED {\n			fold.Add(event)\n		}\n",
 	}, {
 		"settlement/claim.go",
 		"			fold.Add(events...)\n",

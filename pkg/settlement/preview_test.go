@@ -1,0 +1,286 @@
+package settlement_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/sandbox/chargebee"
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
+	"github.com/billable-events/billable/pkg/settlement"
+)
+
+// shown is what a preview and a plan must have in common: all but what is drawn anew for
+// each plan.
+func shown(lines []billing.Line) string {
+	var text strings.Builder
+	for _, line := range lines {
+		fmt.Fprintf(&text, "%s %s %d %q %d %d-%d %q %s %s\n",
+			line.SubscriptionID, line.ChargeCode, line.Amount, line.Quantity, line.Events, line.From, line.To, line.Text(), line.ItemPriceID, line.Tax.TaxJarProductCode)
+	}
+	return text.String()
+}
+
+// preview is a preview that writes nothing and calls Chargebee so often.
+func (w *world) preview(id string, reads int) settlement.Preview {
+	w.t.Helper()
+	tables, calls := w.tablesAs(), len(w.chargebee.Calls())
+	preview, err := w.settler(nil).Preview(w.t.Context(), id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if w.tablesAs() != tables {
+		w.t.Error("a preview wrote something")
+	}
+	for _, call := range w.chargebee.Calls()[calls:] {
+		if reads--; call.Operation != "retrieve" {
+			w.t.Errorf("a preview called %s", call.Operation)
+		}
+	}
+	if reads != 0 {
+		w.t.Errorf("it made %d calls less", reads)
+	}
+	return preview
+}
+
+// TestPreviewIsWhatHappens previews an invoice, and then settles it.
+func TestPreviewIsWhatHappens(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		arise func(w *world) (id string, body []byte)
+		would settlement.Would
+		ends  billing.Result // how it is done; empty: rejected
+		total int64
+	}{
+		"charged and closed": {(*world).three, settlement.WouldClose, billing.Closed, 70},
+		"of the catalog, with a line of 0": {
+			func(w *world) (string, []byte) {
+				w.settings.Catalog = catalog()
+				w.sell(chargebee.ItemPrice{ID: "calls-EUR"})
+				w.write("sub", "calls", "10.25", "description=Text", "quantity=2")
+				w.write("sub", "calls", "20.25", "description=Text", "quantity=3")
+				w.write("sub", "seats", "40", "description="+strings.Repeat("ü", 300), "quantity=2.50")
+				w.write("sub", "storage", "0.25")
+				return w.renew("sub")
+			},
+			settlement.WouldClose, billing.Closed, 70,
+		},
+		"consolidated, of many events": {
+			func(w *world) (string, []byte) {
+				for range 120 {
+					w.write("one", "calls", "0.5")
+					w.write("two", "calls", "1")
+				}
+				return w.renew("one", "two")
+			},
+			settlement.WouldClose, billing.Closed, 180,
+		},
+		"not closed by the settings": {
+			func(w *world) (string, []byte) { w.settings.Close = false; return w.three() },
+			settlement.WouldLeave, billing.LeftOpen, 70,
+		},
+		"no events": {
+			func(w *world) (string, []byte) { return w.renew("sub") },
+			settlement.WouldClose, billing.Closed, 0,
+		},
+		"no events, not closed by the settings": {
+			func(w *world) (string, []byte) { w.settings.CloseWithoutEvents = false; return w.renew("sub") },
+			settlement.WouldLeave, billing.LeftOpen, 0,
+		},
+		"no line at all": {
+			func(w *world) (string, []byte) {
+				w.write("sub", "free", "0")
+				return w.renewWithoutPlan("sub")
+			},
+			settlement.WouldBeEmpty, billing.Empty, 0,
+		},
+		"an event after its date": {
+			func(w *world) (string, []byte) {
+				w.write("sub", "calls", "10")
+				w.write("sub", "calls", "20", fmt.Sprint("occurred_at=", time.Now().Unix()))
+				return w.renew("sub")
+			},
+			settlement.WouldClose, billing.Closed, 10,
+		},
+		"above the limit": {
+			func(w *world) (string, []byte) { w.settings.MaxAmount = 69; return w.three() },
+			settlement.WouldReject, "", 0,
+		},
+		"a bad event": {
+			func(w *world) (string, []byte) { w.write("sub", "calls", "-1"); return w.three() },
+			settlement.WouldReject, "", 0,
+		},
+		"in the middle of charging, then closed by somebody": {
+			func(w *world) (string, []byte) {
+				w.write("sub", "calls", "10")
+				id, body := w.renew("sub")
+				w.gateway.answer(canned{to: "/add_charge", words: notReady})
+				w.wantRetry(w.settler(nil), body) // the ledger has its plan
+				w.gateway.stop()
+				w.let(closed, id)
+				return id, body
+			},
+			settlement.WouldGoOn, "", 10,
+		},
+		"half claimed": {
+			func(w *world) (string, []byte) {
+				for range 250 {
+					w.write("sub", "calls", "1")
+				}
+				id, body := w.renew("sub")
+				w.handleAndCrash(&crash{at: 5}, body)
+				time.Sleep(2 * settings.Lease)
+				if head := w.head(id); head.State != billing.Claiming || head.Pages == 0 {
+					w.t.Fatalf("got %+v", head)
+				}
+				return id, body
+			},
+			settlement.WouldClose, billing.Closed, 250,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				id, body := test.arise(w)
+				reads := 1
+				if test.would == settlement.WouldGoOn {
+					reads = 0
+				}
+				preview := w.preview(id, reads)
+				var total int64
+				for _, line := range preview.Lines {
+					total += line.Amount
+				}
+				if preview.Would != test.would || total != test.total || preview.Manifest.InvoiceID != id {
+					t.Errorf("got %+v, in all %d", preview, total)
+				}
+				outcome := w.deliver(w.settler(nil), body)
+				head := w.head(id)
+				if head.Outcome != test.ends || (outcome.Verdict == queue.Reject) != (test.ends == "") {
+					t.Errorf("it ended as %+v", head)
+				}
+				if preview.Would == settlement.WouldReject {
+					if preview.Reason != head.Reason || preview.Detail != head.Detail {
+						t.Errorf("previewed %s: %s\nrejected as %s: %s", preview.Reason, preview.Detail, head.Reason, head.Detail)
+					}
+					return
+				}
+				plan, err := w.store.Plan(t.Context(), id, head.Epoch)
+				if err != nil || shown(plan.Lines) != shown(preview.Lines) {
+					t.Errorf("previewed\n%scharged\n%s%v", shown(preview.Lines), shown(plan.Lines), err)
+				}
+				manifest, err := w.store.Manifest(t.Context(), id, head.Epoch)
+				if got := preview.Manifest; err != nil || got.Date != manifest.Date || got.CurrencyCode != manifest.CurrencyCode ||
+					got.CustomerID != manifest.CustomerID || fmt.Sprint(got.Subscriptions) != fmt.Sprint(manifest.Subscriptions) {
+					t.Errorf("previewed %+v\ncharged %+v, %v", got, manifest, err)
+				}
+				events := 0
+				for _, line := range plan.Lines {
+					events += line.Events
+				}
+				if preview.Events != events {
+					t.Errorf("previewed %d events, charged %d", preview.Events, events)
+				}
+			})
+		})
+	}
+}
+
+// TestPreviewOfAnInvoiceThatIsOver says so.
+func TestPreviewOfAnInvoiceThatIsOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		id, body := w.three()
+		w.wantClosed(w.settler(nil), body)
+		preview := w.preview(id, 0)
+		if preview.Would != settlement.WouldNothing || !preview.Planned || len(preview.Lines) != 3 || preview.Head.Outcome != billing.Closed {
+			t.Errorf("done: %+v", preview)
+		}
+		if _, err := w.settler(nil).Preview(t.Context(), "draft_unknown"); !errors.Is(err, settlement.ErrUnknown) {
+			t.Errorf("unknown: %v", err)
+		}
+
+		// One that somebody else closed first, with and without anything to charge.
+		final := w.head(id).FinalInvoiceID
+		if preview := w.preview(final, 1); preview.Would != settlement.WouldBeGone || preview.Status == billing.StatusPending {
+			t.Errorf("somebody else's: %+v", preview)
+		}
+		w.write("sub", "calls", "1")
+		if preview := w.preview(final, 1); preview.Would != settlement.WouldReject || preview.Reason != billing.InvoiceNotPending {
+			t.Errorf("somebody else's, with events: %+v", preview)
+		}
+	})
+}
+
+// TestPreviewCountsEventsOnce that are claimed already, and that the index still shows.
+func TestPreviewCountsEventsOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		lag := time.Duration(0)
+		w := newWorldOf(t, chargebee.Config{}, dynamodb.Config{IndexLag: func(string) time.Duration { return lag }})
+		for range 150 {
+			w.write("sub", "calls", "1")
+		}
+		id, body := w.renew("sub")
+		time.Sleep(time.Second)
+		lag = time.Hour
+		w.handleAndCrash(&crash{at: 5}, body)
+		if head := w.head(id); head.Pages != 1 {
+			t.Fatalf("got %+v", head)
+		}
+		if preview := w.preview(id, 1); preview.Events != 150 || preview.Lines[0].Amount != 150 {
+			t.Errorf("got %+v", preview)
+		}
+	})
+}
+
+// TestPreviewOfADraftThatIsGone while its events are being claimed.
+func TestPreviewOfADraftThatIsGone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		for range 150 {
+			w.write("sub", "calls", "1")
+		}
+		id, body := w.renew("sub")
+		w.handleAndCrash(&crash{at: 5}, body)
+		time.Sleep(2 * settings.Lease)
+		w.let(deleted, id)
+		preview := w.preview(id, 1)
+		if preview.Would != settlement.WouldReject || preview.Reason != billing.InvoiceNotPending || preview.Status != "" || preview.Events != 150 {
+			t.Errorf("got %+v", preview)
+		}
+	})
+}
+
+// TestPreviewOfARejectedInvoice: what was given back is planned anew, what is held is not.
+func TestPreviewOfARejectedInvoice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		id, _ := w.rejectedWithALine()
+		preview := w.preview(id, 0)
+		if preview.Would != settlement.WouldGoOn || !preview.Planned || preview.Reason != billing.ChargebeeRefused || preview.Lines[0].Marker == "" {
+			t.Errorf("held: %+v", preview)
+		}
+		w.let(removed, id)
+		time.Sleep(quiet)
+		if _, err := w.release(id); err != nil {
+			t.Fatal(err)
+		}
+		if preview := w.preview(id, 1); preview.Would != settlement.WouldClose || preview.Planned || len(preview.Lines) != 3 {
+			t.Errorf("given back: %+v", preview)
+		}
+		w.let(deleted, id)
+		if _, err := w.settler(nil).Preview(t.Context(), id); !errors.Is(err, settlement.ErrUnknown) || !strings.Contains(err.Error(), "was given back") {
+			t.Errorf("given back, then deleted: %v", err)
+		}
+	})
+}

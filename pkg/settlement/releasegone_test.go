@@ -1,0 +1,160 @@
+package settlement_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/sandbox"
+	"github.com/billable-events/billable/pkg/settlement"
+)
+
+// TestReleaseOfADraftThatIsGone: what stands on its successor is billed, what was never sent
+// is given back, and what may have been charged only on a person's word.
+func TestReleaseOfADraftThatIsGone(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		person  person
+		plain   string // the error without an assertion, once everything shows; empty: none
+		fates   string
+		reason  billing.Reason
+		waits   bool   // the first try only notes that the draft is gone
+		vouched string // the error with an assertion
+		after   string // statuses
+	}{
+		"closed": {
+			person: closed, fates: "srr", reason: billing.InvoiceNotPending, after: "billed unbilled unbilled",
+		},
+		"closed without the line": {
+			person: inTurn(removed, closed), waits: true, plain: "--assert-not-charged", fates: "rrr", reason: billing.InvoiceNotPending,
+			after: "unbilled unbilled unbilled",
+		},
+		"deleted": {
+			person: deleted, waits: true, plain: "--assert-not-charged", fates: "rrr", reason: billing.InvoiceNotPending,
+			after: "unbilled unbilled unbilled",
+		},
+		"closed with the line twice": {
+			person: inTurn(func(w *world, id string) error {
+				_, err := w.chargebee.AddLine(id, w.adHoc(id)[0])
+				return err
+			}, closed),
+			waits: true, plain: "credit the surplus", vouched: "credit the surplus", after: "claimed claimed claimed",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				id, _ := w.rejectedWithALine()
+				w.let(test.person, id)
+				time.Sleep(quiet)
+				if test.waits {
+					_, err := w.settler(nil).Release(t.Context(), settlement.Order{InvoiceID: id, NotCharged: neverCharged, DryRun: true})
+					w.wantRefused(err, "only with --yes it is written down")
+					if head := w.head(id); head.GoneAt != 0 {
+						t.Errorf("a dry run wrote %+v", head)
+					}
+					_, err = w.assertAndRelease(id)
+					w.wantRefused(err, "does not show yet: come back in 5m3")
+					if head := w.head(id); head.GoneAt == 0 || head.Owner != "" || head.State != billing.Rejected {
+						t.Errorf("got %+v", head)
+					}
+					w.wantStatuses("claimed claimed claimed")
+					time.Sleep(quiet)
+				}
+				release, err := w.release(id)
+				if test.plain != "" {
+					w.wantRefused(err, test.plain)
+					w.wantStatuses("claimed claimed claimed")
+					release, err = w.assertAndRelease(id)
+				}
+				if test.vouched != "" {
+					w.wantRefused(err, test.vouched)
+					w.wantStatuses(test.after)
+					return
+				}
+				w.wantReleased(release, err, test.fates)
+				w.wantStatuses(test.after)
+				if head := w.head(id); head.State != billing.Rejected || head.Reason != test.reason || head.HoldsClaims() {
+					t.Errorf("got %+v", head)
+				}
+				// The next invoice bills what was given back.
+				time.Sleep(time.Minute)
+				_, next := w.renew("sub")
+				w.wantDone(w.settler(nil), next)
+				w.wantAllBilled()
+			})
+		})
+	}
+}
+
+// TestReleaseOfHeldLines that were judged before.
+func TestReleaseOfHeldLines(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, once("add_charge", 2, sandbox.Fault{Kind: sandbox.Refuse}))
+		id, body := w.three()
+		w.wantRetry(w.settler(nil), body)
+		w.let(deleted, id)
+		w.wantJudged(w.settler(nil), body, judgement{billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"})
+		time.Sleep(2 * quiet)
+		_, err := w.release(id)
+		w.wantRefused(err, "calls of sub for 10, seats of sub for 20")
+		release, err := w.assertAndRelease(id)
+		w.wantReleased(release, err, "rrr")
+		if !strings.Contains(release.Head.Detail, neverCharged) || !release.Head.GivenBack() {
+			t.Errorf("got %+v", release.Head)
+		}
+		w.wantStatuses("unbilled unbilled unbilled")
+		release, err = w.release(id)
+		if err != nil || release.Held {
+			t.Errorf("released twice: %+v, %v", release, err)
+		}
+		_, next := w.renew("sub")
+		w.wantDone(w.settler(nil), next)
+		w.wantAllBilled()
+	})
+}
+
+// TestReleaseOfLinesThatStandAfterAll: they are billed, and nothing is left to do.
+func TestReleaseOfLinesThatStandAfterAll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		id, body := w.three()
+		w.gateway.answer(hiddenList)
+		w.meanwhile("close", 1, func() error { return closed(w, id) })
+		w.wantJudged(w.settler(nil), body, judgement{billing.SuccessorUnknown, "hhh", "claimed claimed claimed"})
+		w.gateway.stop()
+		time.Sleep(2 * quiet)
+		release, err := w.release(id)
+		w.wantReleased(release, err, "sss")
+		if head := w.head(id); head.State != billing.Finished || head.Outcome != billing.Closed {
+			t.Errorf("got %+v", head)
+		}
+		w.wantEqualBooks()
+	})
+}
+
+// TestReleaseAfterARefusedClose bills also the lines of 0: they count as charged from then
+// on.
+func TestReleaseAfterARefusedClose(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.write("sub", "calls", "10")
+		w.write("sub", "free", "0")
+		id, body := w.renew("sub")
+		w.gateway.answer(canned{to: "/close", words: "400 invalid_request param_wrong_value"})
+		w.wantRejected(w.settler(nil), body, billing.CloseRefused)
+		w.gateway.stop()
+		w.let(closed, id)
+		time.Sleep(quiet)
+		release, err := w.release(id)
+		w.wantReleased(release, err, "ss")
+		w.wantStatuses("billed billed")
+		w.wantEqualBooks()
+	})
+}

@@ -1,0 +1,194 @@
+package settlement_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/settlement"
+)
+
+// TestReplayWhileReleasing comes while the release looks at the draft, whose line was
+// removed, and finds the head held; or it finds a release that sleeps past its lease. Then
+// the release changes nothing anymore.
+func TestReplayWhileReleasing(t *testing.T) {
+	t.Parallel()
+	for _, sleep := range []time.Duration{0, 2 * settings.Lease} {
+		t.Run("asleep for "+sleep.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				id, body := w.rejectedWithALine()
+				w.let(removed, id)
+				time.Sleep(quiet)
+				w.meanwhile("retrieve", 1, func() error {
+					time.Sleep(sleep)
+					if sleep == 0 {
+						w.wantRetry(w.settler(nil), body)
+						return nil
+					}
+					w.wantRejected(w.settler(nil), body, billing.LineRemoved)
+					return nil
+				})
+				releaser := w.settler(onTheWayTo("chargebee", func(request *http.Request) error {
+					*request = *request.WithContext(context.WithoutCancel(request.Context()))
+					return nil
+				}))
+				release, err := releaser.Release(t.Context(), settlement.Order{InvoiceID: id})
+				if sleep == 0 {
+					w.wantReleased(release, err, "rrr")
+				} else {
+					w.wantRefused(err, "somebody else works on "+id)
+					w.wantStatuses("claimed claimed claimed")
+					time.Sleep(quiet)
+					release, err = w.release(id)
+					w.wantReleased(release, err, "rrr")
+				}
+				w.wantClosed(w.settler(nil), body)
+			})
+		})
+	}
+}
+
+// TestSleeperWakesAfterARelease in the middle of charging: it sends nothing.
+func TestSleeperWakesAfterARelease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		id, body := w.three()
+		sleeper := w.settler(nil)
+		permits := 0
+		sleeper.Pacer = slowPermits{sleeper.Pacer, func() {
+			if permits++; permits == 2 {
+				time.Sleep(4 * time.Minute) // a permit is awaited for five
+			}
+		}}
+		woken := make(chan queue.Outcome)
+		go func() { woken <- w.handle(sleeper, body) }()
+		time.Sleep(settings.Lease + 10*time.Second)
+		w.settings.LateBound, w.settings.MaxSkew = 40*time.Second, time.Second // as fast as it may be
+		old := &queue.Delivery{Message: queue.Message{Body: body, SentAt: time.Now().Add(-6 * 24 * time.Hour)}}
+		if outcome := w.settler(nil).Handle(t.Context(), old); outcome.Reason != string(billing.TooOld) {
+			t.Fatalf("got %+v", outcome)
+		}
+		w.let(removed, id)
+		time.Sleep(time.Minute)
+		release, err := w.release(id)
+		w.wantReleased(release, err, "rrr")
+		if outcome := <-woken; outcome.Verdict != queue.Retry {
+			t.Errorf("got %+v", outcome)
+		}
+		if lines := w.adHoc(id); len(lines) != 0 {
+			t.Errorf("the sleeper charged %+v", lines)
+		}
+		w.wantClosed(w.settler(nil), body)
+	})
+}
+
+// TestCrashWhileReleasingHeldClaims ends a release at every call that it makes, before and
+// after the call's effect. It is run again, or a replay comes first; in the end everything
+// is billed once.
+func TestCrashWhileReleasingHeldClaims(t *testing.T) {
+	t.Parallel()
+	for name, gone := range map[string]bool{"pending": false, "deleted": true} {
+		for _, after := range []bool{false, true} {
+			for _, replayed := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, after the effect: %t, replayed first: %t", name, after, replayed), func(t *testing.T) {
+					t.Parallel()
+					calls := atEachCall(t, "crashed", func(t *testing.T, call int) (reached bool) {
+						return crashWhileReleasing(t, &crash{at: call, after: after}, gone, replayed)
+					})
+					if calls < 8 {
+						t.Errorf("only %d calls were made", calls)
+					}
+				})
+			}
+		}
+	}
+}
+
+func crashWhileReleasing(t *testing.T, crash *crash, gone, replayed bool) (reached bool) {
+	t.Helper()
+	w := newWorld(t, nil)
+	for range 150 { // two pages
+		w.write("sub", "calls", "0.25")
+	}
+	id, body := w.rejectedWithALine()
+	person := removed
+	if gone {
+		person = deleted
+	}
+	w.let(person, id)
+	time.Sleep(quiet)
+	if gone {
+		_, err := w.assertAndRelease(id) // takes note that it is gone
+		w.wantRefused(err, "come back in")
+		time.Sleep(quiet)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err := w.settler(crash.wrap).Release(ctx, settlement.Order{InvoiceID: id, NotCharged: neverCharged})
+	reached = crash.calls >= crash.at
+	if err != nil && !reached {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * settings.Lease)
+	if replayed { // a handling may send something, so that the wait begins anew
+		w.deliver(w.settler(nil), body)
+		time.Sleep(2 * quiet)
+	}
+	if head := w.head(id); head.State != billing.Finished {
+		if _, err := w.assertAndRelease(id); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.allStatuses(); len(got) != 1 || got[0] != billing.EventUnbilled {
+			t.Errorf("after the second release events are %s", got)
+		}
+		if head := w.head(id); !head.GivenBack() || head.Owner != "" {
+			t.Errorf("got %+v", head)
+		}
+	}
+	if gone {
+		_, body = w.renew("sub")
+		time.Sleep(time.Minute)
+	}
+	w.wantDone(w.settler(nil), body)
+	w.wantAllBilled()
+	return reached
+}
+
+// TestReleaseKeepsItsWord: a replay that comes between the pages of a release goes on with
+// it, and the dead letter says what was wrong.
+func TestReleaseKeepsItsWord(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		for range 150 {
+			w.write("sub", "calls", "0.25")
+		}
+		id, body := w.rejectedWithALine()
+		w.let(removed, id)
+		time.Sleep(quiet)
+		releaser := w.settler(nil)
+		slept := false
+		releaser.Ledger = watched{Ledger: releaser.Ledger, after: func(step billing.Step) {
+			if len(step.Release) > 0 && !slept {
+				slept = true
+				time.Sleep(2 * settings.Lease)
+				w.wantRejected(w.settler(nil), body, billing.ChargebeeRefused)
+			}
+		}}
+		_, err := releaser.Release(t.Context(), settlement.Order{InvoiceID: id})
+		w.wantRefused(err, "somebody else works on")
+		if got := strings.Join(w.allStatuses(), " "); got != billing.EventUnbilled {
+			t.Errorf("events are %s", got)
+		}
+		w.wantClosed(w.settler(nil), body)
+	})
+}
