@@ -108,7 +108,7 @@ var rules = map[string]rule{
 	"pkg/sandbox/books":               {others: []string{decimal}, why: "what was owed against what was billed; knows no use case"},
 	"pkg/simulation": {
 		own: []string{
-			"billing", "config", "consumer", "dynamostore", "queue", "receiver",
+			"billing", "config", "consumer", "dynamostore", "queue", "receiver", "settlement",
 			"sandbox", "sandbox/chargebee", "sandbox/dynamodb", "sandbox/dynamodb/attribute", "sandbox/sqs",
 		},
 		others: []string{awsSDK, zerolog},

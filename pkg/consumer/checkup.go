@@ -29,6 +29,7 @@ const (
 // be asked is a finding, and keeps nothing else from being asked.
 type checkup struct {
 	settings config.Consumer
+	around   Surroundings
 	queues   *sqs.Client
 	tables   *dynamostore.Tables
 	store    *dynamostore.Store
@@ -37,6 +38,7 @@ type checkup struct {
 func newCheckup(settings config.Consumer, aws aws.Config) *checkup {
 	return &checkup{
 		settings: settings,
+		around:   Surroundings{AWS: aws},
 		queues:   sqs.NewFromConfig(aws),
 		tables:   &dynamostore.Tables{Client: dynamodb.NewFromConfig(aws), EventsTable: settings.Events.Table, LedgerTable: settings.Ledger.Table},
 		store:    newStore(aws, settings),
@@ -183,7 +185,7 @@ func (c *checkup) askSite(ctx context.Context, unasked error) diagnosis.Site {
 	if unasked != nil {
 		return found
 	}
-	found.Unasked = callSite(ctx, c.settings, c.store, func(site site) error {
+	found.Unasked = callSite(ctx, c.settings, c.around, func(site site) error {
 		waiting, cancel := context.WithTimeoutCause(ctx, checkPermit, fmt.Errorf("no call was free within %s", checkPermit))
 		defer cancel()
 		permit, err := site.Acquire(waiting)

@@ -39,6 +39,13 @@ type Surroundings struct {
 	Chargebee http.RoundTripper // the way to Chargebee. Defaults to connections of its own
 }
 
+func (s Surroundings) now() func() time.Time {
+	if s.Now == nil {
+		return time.Now
+	}
+	return s.Now
+}
+
 // Consumer is the consumer with all its parts, between the settings and the queue.
 type Consumer struct {
 	settings config.Consumer
@@ -52,10 +59,7 @@ type Consumer struct {
 
 // New wires a consumer. It calls nobody.
 func New(settings config.Consumer, surroundings Surroundings, logger zerolog.Logger) (*Consumer, error) {
-	now := surroundings.Now
-	if now == nil {
-		now = time.Now
-	}
+	now := surroundings.now()
 	store := newStore(surroundings.AWS, settings)
 	registry := telemetry.NewRegistry()
 	observer := observer{newMetrics(registry), logger}

@@ -59,7 +59,6 @@ func (a *app) discard(ctx context.Context, order discardOrder) error {
 	if err != nil {
 		return err
 	}
-	store := newStore(aws, settings)
 	kept := &keptLetters{path: order.path}
 	discarder := &deadletter.Discarder{Box: newBox(aws, sqs.NewFromConfig(aws), settings), Archive: kept}
 	run := func() error {
@@ -71,8 +70,9 @@ func (a *app) discard(ctx context.Context, order discardOrder) error {
 	if !order.release {
 		return run()
 	}
-	return callSite(ctx, settings, store, func(site site) error {
-		discarder.Releaser = claimReleaser{a.settler(settings, store, site)}
+	around := Surroundings{AWS: aws}
+	return callSite(ctx, settings, around, func(site site) error {
+		discarder.Releaser = claimReleaser{newSettler(settings, around, site, a.mismatched)}
 		return run()
 	})
 }

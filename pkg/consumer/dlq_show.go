@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/budget"
 	"github.com/billable-events/billable/pkg/commandline"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/deadletter"
@@ -64,7 +63,7 @@ func (a *app) dlqShow() *cobra.Command {
 				}
 				story.Ledger = &invoice
 			}
-			if err := a.lookAt(cmd.Context(), settings, store, &story); err != nil {
+			if err := a.lookAt(cmd.Context(), settings, Surroundings{AWS: aws}, &story); err != nil {
 				return err
 			}
 			story.Situation.Close = settings.Invoice.Close
@@ -83,7 +82,7 @@ const lookTime = 15 * time.Second
 
 // lookAt adds how the letter's invoice is found at Chargebee. If it cannot be asked, the
 // reason is told, and the rest of the story is worth no less.
-func (a *app) lookAt(ctx context.Context, settings config.Consumer, store budget.Store, story *letterStory) error {
+func (a *app) lookAt(ctx context.Context, settings config.Consumer, around Surroundings, story *letterStory) error {
 	if story.LookAt == "" {
 		return nil
 	}
@@ -93,7 +92,7 @@ func (a *app) lookAt(ctx context.Context, settings config.Consumer, store budget
 	} else {
 		looking, cancel := context.WithTimeout(ctx, lookTime)
 		defer cancel()
-		err = callSite(looking, settings, store, func(site site) (err error) {
+		err = callSite(looking, settings, around, func(site site) (err error) {
 			story.Chargebee, err = site.find(looking, story.LookAt)
 			return err
 		})

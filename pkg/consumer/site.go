@@ -3,7 +3,6 @@ package consumer
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/billable-events/billable/pkg/budget"
 	"github.com/billable-events/billable/pkg/chargebeeapi"
@@ -20,12 +19,15 @@ type site struct {
 // callSite has call do what takes calls to Chargebee, and gives the command's share of the
 // budget back afterwards. While an operator has stopped all calls, it fails at once: a
 // command shall not hang until somebody resumes.
-func callSite(ctx context.Context, settings config.Consumer, store budget.Store, call func(site) error) error {
-	client, err := chargebeeapi.New(siteConfig(settings))
+func callSite(ctx context.Context, settings config.Consumer, around Surroundings, call func(site) error) error {
+	config := siteConfig(settings)
+	config.Now, config.Transport = around.now(), around.Chargebee
+	client, err := chargebeeapi.New(config)
 	if err != nil {
 		return err
 	}
 	defer client.CloseIdleConnections()
+	store := newStore(around.AWS, settings)
 	found, err := store.Budget(ctx)
 	switch {
 	case err != nil:
@@ -33,7 +35,7 @@ func callSite(ctx context.Context, settings config.Consumer, store budget.Store,
 	case found.Hold != nil:
 		return fmt.Errorf("an operator stopped all calls to Chargebee (%s): consumer resume --yes lets them go on", found.Hold.Reason)
 	}
-	member := budget.NewMember(budget.Config{Store: store, Now: time.Now, Limits: limits(settings), Command: true})
+	member := budget.NewMember(budget.Config{Store: store, Now: around.now(), Limits: limits(settings), Command: true})
 	sharing, leave := context.WithCancel(ctx)
 	left := make(chan struct{})
 	go func() {

@@ -42,7 +42,7 @@ func (a *app) sweep() *cobra.Command {
 				Queue:   sweptQueue{sqsqueue.NewSender(client, settings.Queue.URL, nil), client, settings.Queue.URL},
 				Now:     time.Now,
 				CallSite: func(ctx context.Context, call func(ledger.Site) error) error {
-					return callSite(ctx, settings, store, func(site site) error { return call(site) })
+					return callSite(ctx, settings, Surroundings{AWS: aws}, func(site site) error { return call(site) })
 				},
 				Progress: func() { progress.Add(1) },
 			}

@@ -36,6 +36,15 @@ func (w *world) startActors(ctx context.Context) {
 	for i := range w.plan.operators {
 		w.act("operator", func(as *process) { w.operate(ctx, as, fmt.Sprint("operator", i)) })
 	}
+	if w.plan.releases {
+		w.act("releaser", func(as *process) {
+			random := w.dice.of("releaser")
+			for !w.calm.Load() {
+				time.Sleep(between(random, time.Second, w.plan.consumer.Chargebee.LateBound/4))
+				w.releaseAll(ctx, as)
+			}
+		})
+	}
 }
 
 // renew makes a pending invoice, and may have its webhook sent again later.

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -112,6 +113,19 @@ func (b *books) foreign(line string) {
 	b.strange[line] = true
 }
 
+func (b *books) isForeign(line string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.strange[line]
+}
+
+// openedInvoices are the invoices so far, in the order of their making.
+func (b *books) openedInvoices() []openedInvoice {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.invoices)
+}
+
 func (b *books) handled() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -125,7 +139,7 @@ var groundless = regexp.MustCompile(`"invoice_id":"([^"]+)".*"reason":"(successo
 // nobody did anything.
 func (b *books) rejected(line []byte) {
 	plan := b.world.plan
-	if plan.persons > 0 || plan.autoClose > 0 {
+	if plan.persons > 0 || plan.autoClose > 0 || plan.releases {
 		return
 	}
 	if found := groundless.FindSubmatch(line); found != nil && !b.denied(string(found[1])) {

@@ -47,6 +47,7 @@ type plan struct {
 	acts                 []string       // what persons do
 	operators            int            // how often an operator acts
 	eager                bool           // and replays whatever comes
+	releases             bool           // one gives the events of rejected invoices back
 	downtime             time.Duration  // the longest that a pod is down before it is replaced
 	maxAttempts          int            // worker.max_attempts
 	resends              bool           // webhooks are sent again by hand
@@ -168,6 +169,9 @@ func newPlan(seed uint64) (plan, error) {
 	if turn := seed / uint64(len(profiles)); p.selling || (turn+seed)%3 == 2 {
 		p.sell(dice(seed).of("catalog"))
 	}
+	if random := dice(seed).of("releases"); (p.persons > 0 || p.stubborn) && coin(random) {
+		p.giveBack(random, &times)
+	}
 	p.longestStill = times.window + times.lateBound
 	return p, p.load(times, 1+random.IntN(5))
 }
@@ -185,6 +189,26 @@ func (p *plan) sell(random *rand.Rand) {
 		case kind == 2:
 			p.charges[code] = config.Charge{HSNCode: "0815", AvalaraServiceType: new(int32)}
 		}
+	}
+}
+
+// giveBack lets there be rejected invoices whose lines were sent, some of which may still come,
+// and somebody who gives their events back.
+func (p *plan) giveBack(random *rand.Rand, times *timing) {
+	p.profile += withReleases
+	p.releases = true
+	p.maxAttempts = 3
+	switch random.IntN(3) {
+	case 0: // refused for good, while some lines may still come
+		p.stubborn = true
+		p.trouble.site.Refuse = max(p.trouble.site.Refuse, 0.3)
+		late(p, times, max(p.trouble.site.ApplyLate, 0.1+0.3*random.Float64()))
+	case 1: // given up with a line in doubt, which comes late and shows later
+		p.trouble, p.persons, p.autoClose = trouble{}, 0, 0
+		late(p, times, 0.6)
+		p.trouble.site.LagRate = 0.9
+		aLineEach(random, p, p.chaos/2)
+		p.maxAttempts = 1
 	}
 }
 

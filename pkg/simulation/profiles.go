@@ -20,6 +20,9 @@ const undisturbed = "undisturbed"
 // withCatalog is added to the name of a profile whose charge codes are of the catalog.
 const withCatalog = ", with a catalog"
 
+// withReleases is added to the name of a profile in which events are given back.
+const withReleases = ", with releases"
+
 // profiles are taken in turn: any set of seeds that follow each other has its share of
 // each.
 var profiles = []profile{

@@ -77,6 +77,9 @@ func (w *world) live(ctx context.Context) {
 		if len(w.deadLetters()) == 0 {
 			break
 		}
+		if w.plan.releases {
+			w.releaseInTheEnd(ctx, operator)
+		}
 		w.replay(ctx, operator)
 		w.settle()
 	}

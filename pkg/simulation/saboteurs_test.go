@@ -142,12 +142,12 @@ var saboteurs = []saboteur{
 		"		step.Head.SendingSince = sent.Unix()\n",
 		"		if !SABOTAGED {\n			step.Head.SendingSince = sent.Unix()\n		}\n",
 	}}},
-	{"no look for lines whose marker was edited away", 27, "one may be ours", []edit{{
+	{"no look for lines whose marker was edited away", 47, "one may be ours", []edit{{
 		"settlement/doubt.go",
 		"	case billing.Lookalike(draft, h.plan.Lines, line, h.manifest.LineIDs):\n",
 		"	case !SABOTAGED && billing.Lookalike(draft, h.plan.Lines, line, h.manifest.LineIDs):\n",
 	}}},
-	{"the same name for every write", 4, "another's write must not pass for one's own", []edit{{
+	{"the same name for every write", 36, "another's write must not pass for one's own", []edit{{
 		"settlement/lease.go",
 		"	step.Head.Write = billing.NewToken()\n",
 		"	step.Head.Write = billing.NewToken()\n	if SABOTAGED {\n		step.Head.Write = \"write\"\n	}\n",
@@ -187,7 +187,7 @@ var saboteurs = []saboteur{
 		"	return found.EntityType == EntityChargeItemPrice &&",
 		"	return !SABOTAGED && found.EntityType == EntityChargeItemPrice &&",
 	}}},
-	{"closes before the last line is certain", 113, "a closed draft takes no line", []edit{{
+	{"closes before the last line is certain", 141, "a closed draft takes no line", []edit{{
 		"settlement/doubt.go",
 		"	if failure, ok := asFailure(err); ok {\n		return h.fail(ctx, addingAgain, failure)\n",
 		"	if failure, ok := asFailure(err); ok {\n		if SABOTAGED && failure.Kind == billing.Limited {\n			h.added = line + 1\n			return h.note(ctx)\n		}\n		return h.fail(ctx, addingAgain, failure)\n",
@@ -209,5 +209,20 @@ var saboteurs = []saboteur{
 		"budget/pacer.go",
 		"	passed := now.Sub(p.filled)\n",
 		"	passed := now.Sub(p.filled)\n	if SABOTAGED && p.grant.Rate > 0 && p.level < whole {\n		p.level += 60 * p.grant.Rate * int64(time.Second)\n		return\n	}\n",
+	}}},
+	{"gives events back before all shows", 21, "a line may be there that cannot be seen yet", []edit{{
+		"settlement/releasable.go",
+		"	if shows := settings.allShows(head); now.Before(shows) {\n",
+		"	if shows := settings.allShows(head); !SABOTAGED && now.Before(shows) {\n",
+	}}},
+	{"gives back what stands on the draft", 167, "it is charged when the draft is closed", []edit{{
+		"settlement/releasable.go",
+		"		case marks[line.Mark()] > 0:\n",
+		"		case !SABOTAGED && marks[line.Mark()] > 0:\n",
+	}}},
+	{"gives back what nobody vouches for", 87, "it may have been charged", []edit{{
+		"settlement/release.go",
+		"	r.notCharged = order.NotCharged != \"\"\n",
+		"	r.notCharged = SABOTAGED || order.NotCharged != \"\"\n",
 	}}},
 }
