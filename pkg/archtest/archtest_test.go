@@ -40,6 +40,8 @@ var (
 	zerolog   = "github.com/rs/zerolog"
 	koanf     = "github.com/knadh/koanf"
 	cobra     = "github.com/spf13/cobra"
+	otel      = "go.opentelemetry.io/otel"
+	otlpHTTP  = otel + "/exporters/otlp/otlptrace/otlptracehttp"
 )
 
 // rules is the layer table. Every package of the module stands in it.
@@ -52,7 +54,7 @@ var rules = map[string]rule{
 	"pkg/retry":     {why: "delays as pure functions"},
 	"pkg/lifecycle": {others: []string{"github.com/KimMachineGun/automemlimit", "go.uber.org/automaxprocs"}, why: "start and stop in order, fitted into a container"},
 	"pkg/config":    {others: []string{koanf}, why: "typed settings"},
-	"pkg/telemetry": {others: []string{prom, zerolog}, why: "logger, metrics, admin listener"},
+	"pkg/telemetry": {others: []string{prom, zerolog, otel, "go.opentelemetry.io/proto/otlp/trace", "google.golang.org/protobuf/proto"}, why: "logger, metrics, traces, admin listener"},
 
 	// Layer 1: use cases. They know no edge: what they need they declare.
 	"pkg/webhook":    {own: []string{"event", "queue"}, others: []string{echo}, why: "the HTTP side"},
@@ -64,7 +66,7 @@ var rules = map[string]rule{
 	"pkg/diagnosis":  {own: []string{"billing", "pace"}, why: "what is wrong with an installation, and what to do"},
 
 	// Layer 2: edges. They know no use case, and one technology each.
-	"pkg/awsclient":    {others: []string{awsSDK, awsSmithy}, why: "how AWS is reached"},
+	"pkg/awsclient":    {others: []string{awsSDK, awsSmithy, otel}, why: "how AWS is reached, and spans of the calls: the SDK has a place for them"},
 	"pkg/sqsqueue":     {own: words, others: []string{awsSDK, awsSmithy, jsonText}, why: "SQS"},
 	"pkg/dynamostore":  {own: words, others: []string{awsSDK, awsSmithy}, why: "DynamoDB"},
 	"pkg/chargebeeapi": {own: words, others: []string{chargebee}, why: "Chargebee"},
@@ -74,7 +76,7 @@ var rules = map[string]rule{
 	"pkg/commandline": {own: []string{"config"}, others: []string{cobra}, why: "what both command lines have in common"},
 	"pkg/receiver": {
 		own:    []string{"awsclient", "commandline", "config", "event", "lifecycle", "queue", "sqsqueue", "telemetry", "webhook"},
-		others: []string{awsSDK, prom, zerolog, cobra},
+		others: []string{awsSDK, prom, zerolog, cobra, otel},
 		why:    "wires the receiver",
 	},
 	"pkg/consumer": {
@@ -82,7 +84,7 @@ var rules = map[string]rule{
 			"awsclient", "billing", "budget", "chargebeeapi", "commandline", "config", "deadletter", "diagnosis", "dynamostore", "ledger",
 			"lifecycle", "pace", "queue", "settlement", "sqsqueue", "telemetry", "terminal", "worker",
 		},
-		others: []string{awsSDK, prom, zerolog, cobra},
+		others: []string{awsSDK, prom, zerolog, cobra, otel},
 		why:    "wires the consumer; its commands",
 	},
 	"cmd/receiver": {own: []string{"commandline", "lifecycle", "receiver"}, why: "runs the receiver"},
@@ -90,6 +92,7 @@ var rules = map[string]rule{
 
 	// Tests and local services: never linked into a production binary.
 	"pkg/archtest":             {why: "this table"},
+	"pkg/telemetry/manual":     {others: []string{prom}, why: "docs/telemetry.md, for the tests that hold it against the programs"},
 	"pkg/budget/contract":      {own: []string{"budget", "pace"}, why: "what any store of the budget must do"},
 	"pkg/sandbox":              {why: "faults and transport of the stand-ins"},
 	"pkg/sandbox/awsjson":      {own: []string{"sandbox"}, why: "the AWS JSON protocol"},
@@ -142,12 +145,14 @@ var neverLinked = map[string]map[string]string{
 		module + "/pkg/consumer":     "each binary carries its own code only",
 		awsSDK + "/service/dynamodb": "the receiver writes no table",
 		chargebee:                    "the receiver never calls Chargebee",
+		otlpHTTP:                     "it links gRPC: 12 MB; telemetry posts spans itself",
 		"testing":                    "test code does not belong into production",
 	},
 	"cmd/consumer": {
 		module + "/pkg/sandbox":  "stand-ins are for tests",
 		module + "/pkg/receiver": "each binary carries its own code only",
 		echo:                     "the consumer serves no webhooks",
+		otlpHTTP:                 "it links gRPC: 12 MB; telemetry posts spans itself",
 		"testing":                "test code does not belong into production",
 	},
 }

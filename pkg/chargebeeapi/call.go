@@ -53,6 +53,8 @@ func call[T any](ctx context.Context, permit *pace.Permit, operation operation[T
 	result, failure := read(exchange, operation.decode, err)
 	observation := Observation{
 		Operation: operation.name,
+		Method:    exchange.method,
+		Host:      client.site.Hostname(),
 		Kind:      "ok",
 		Status:    exchange.answer.status,
 		Took:      client.config.Now().Sub(started),
@@ -60,7 +62,7 @@ func call[T any](ctx context.Context, permit *pace.Permit, operation operation[T
 	if failure != nil {
 		observation.Kind = failure.Kind.String()
 	}
-	client.config.Observe(observation)
+	client.config.Observe(ctx, observation)
 	if failure != nil {
 		failure.Operation = operation.name
 		failure.Message = client.presentable(failure.Message)

@@ -1,6 +1,7 @@
 package chargebeeapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -23,12 +24,17 @@ type Config struct {
 
 	Now       func() time.Time  // defaults to time.Now
 	Transport http.RoundTripper // carries the requests; defaults to HTTP/1.1 connections of the client's own
-	Observe   func(Observation) // told of every call that was sent, must not block; nil: nobody is
+
+	// Observe is told of every call that was sent, with the call's context. It must not
+	// block; nil: nobody is told.
+	Observe func(context.Context, Observation)
 }
 
 // Observation is how a call went.
 type Observation struct {
 	Operation string // add_charge, add_charge_item, close, retrieve, list
+	Method    string // of HTTP
+	Host      string // of the site
 	Kind      string // "ok", or the name of a billing.Kind
 	Status    int    // HTTP status, 0 when no answer came
 	Took      time.Duration
@@ -72,7 +78,7 @@ func New(config Config) (*Client, error) {
 		config.Transport = newConnections(config.MaxConcurrent)
 	}
 	if config.Observe == nil {
-		config.Observe = func(Observation) {}
+		config.Observe = func(context.Context, Observation) {}
 	}
 	install()
 	return &Client{

@@ -162,7 +162,7 @@ func TestArguments(t *testing.T) {
 			t.Errorf("%s %s was sent", r.Method, r.URL)
 			return nil, errors.New("not expected")
 		}),
-		Observe: func(o chargebeeapi.Observation) { t.Errorf("observed %+v", o) },
+		Observe: func(_ context.Context, o chargebeeapi.Observation) { t.Errorf("observed %+v", o) },
 	})
 	for _, id := range []string{"", ".", ".."} {
 		_, charged := client.AddCharge(t.Context(), permit(), billing.Charge{InvoiceID: id, Amount: 1, IdempotencyKey: "k"})
@@ -211,7 +211,7 @@ func TestManyClients(t *testing.T) {
 			running.Go(func() {
 				client, err := chargebeeapi.New(chargebeeapi.Config{
 					BaseURL: server.URL, APIKey: key, Now: stopped, MaxConcurrent: callers,
-					Observe: func(chargebeeapi.Observation) { observed[site].Add(1) },
+					Observe: func(context.Context, chargebeeapi.Observation) { observed[site].Add(1) },
 				})
 				if err != nil {
 					t.Error(err)
@@ -254,7 +254,7 @@ func TestObservations(t *testing.T) {
 			answering(status, "application/json", body)(recorder, r)
 			return recorder.Result(), nil
 		}),
-		Observe: func(o chargebeeapi.Observation) { observed = append(observed, o) },
+		Observe: func(_ context.Context, o chargebeeapi.Observation) { observed = append(observed, o) },
 	})
 	fresh := func() *pace.Permit { return pace.NewPermit(now, nil) }
 	each(t.Context(), client, fresh, func(operation string, err error) {
@@ -273,11 +273,11 @@ func TestObservations(t *testing.T) {
 
 	took := 200 * time.Millisecond
 	want := []chargebeeapi.Observation{
-		{Operation: "add_charge", Kind: "ok", Status: 200, Took: took},
-		{Operation: "close", Kind: "ok", Status: 200, Took: took},
-		{Operation: "retrieve", Kind: "ok", Status: 200, Took: took},
-		{Operation: "list", Kind: "ok", Status: 200, Took: took},
-		{Operation: "add_charge", Kind: "permanent", Status: 400, Took: took},
+		{Operation: "add_charge", Method: "POST", Host: "acme-test.chargebee.com", Kind: "ok", Status: 200, Took: took},
+		{Operation: "close", Method: "POST", Host: "acme-test.chargebee.com", Kind: "ok", Status: 200, Took: took},
+		{Operation: "retrieve", Method: "GET", Host: "acme-test.chargebee.com", Kind: "ok", Status: 200, Took: took},
+		{Operation: "list", Method: "GET", Host: "acme-test.chargebee.com", Kind: "ok", Status: 200, Took: took},
+		{Operation: "add_charge", Method: "POST", Host: "acme-test.chargebee.com", Kind: "permanent", Status: 400, Took: took},
 	}
 	if fmt.Sprint(observed) != fmt.Sprint(want) {
 		t.Errorf("observed\n%v, want\n%v", observed, want)

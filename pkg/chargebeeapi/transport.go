@@ -60,6 +60,7 @@ type exchange struct {
 	permit *pace.Permit
 
 	sent   bool
+	method string // of what was sent
 	unsent error  // why nothing was sent
 	err    error  // why there is no answer, or not the whole of it
 	answer answer // as far as it came
@@ -72,7 +73,7 @@ func (e *exchange) roundTrip(request *http.Request) (*http.Response, error) {
 	if e.unsent = e.admit(request.Context()); e.unsent != nil {
 		return nil, reject(request, e.unsent)
 	}
-	e.sent = true
+	e.sent, e.method = true, request.Method
 	response, err := e.client.config.Transport.RoundTrip(e.client.address(request))
 	if err == nil {
 		e.answer, err = receive(response)

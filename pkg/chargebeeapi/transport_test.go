@@ -33,7 +33,7 @@ func TestSpentPermit(t *testing.T) {
 			requests++
 			return nil, errors.New("no")
 		}),
-		Observe: func(o chargebeeapi.Observation) { t.Errorf("observed %+v", o) },
+		Observe: func(_ context.Context, o chargebeeapi.Observation) { t.Errorf("observed %+v", o) },
 	})
 	used := permit()
 	if err := used.Spend(instant); err != nil {
@@ -81,7 +81,7 @@ func TestDeadContext(t *testing.T) {
 			t.Errorf("%s was sent", r.URL)
 			return nil, errors.New("no")
 		}),
-		Observe: func(o chargebeeapi.Observation) { t.Errorf("observed %+v", o) },
+		Observe: func(_ context.Context, o chargebeeapi.Observation) { t.Errorf("observed %+v", o) },
 	})
 	leaseLost := errors.New("lease lost")
 	canceled, cancel := context.WithCancelCause(t.Context())

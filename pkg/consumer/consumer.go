@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"github.com/billable-events/billable/pkg/awsclient"
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/budget"
 	"github.com/billable-events/billable/pkg/chargebeeapi"
@@ -35,8 +37,9 @@ var errDraining = errors.New("draining")
 // Surroundings is what a consumer finds outside of itself.
 type Surroundings struct {
 	AWS       aws.Config
-	Now       func() time.Time  // the clock of ledger and budget. Defaults to time.Now
-	Chargebee http.RoundTripper // the way to Chargebee. Defaults to connections of its own
+	Now       func() time.Time   // the clock of ledger and budget. Defaults to time.Now
+	Chargebee http.RoundTripper  // the way to Chargebee. Defaults to connections of its own
+	Tracing   *telemetry.Tracing // nil: no spans are made
 }
 
 func (s Surroundings) now() func() time.Time {
@@ -50,6 +53,7 @@ func (s Surroundings) now() func() time.Time {
 type Consumer struct {
 	settings config.Consumer
 	logger   zerolog.Logger
+	tracing  *telemetry.Tracing
 	registry *prometheus.Registry
 	breaker  *settlement.Breaker
 	budget   *budget.Member
@@ -60,9 +64,13 @@ type Consumer struct {
 // New wires a consumer. It calls nobody.
 func New(settings config.Consumer, surroundings Surroundings, logger zerolog.Logger) (*Consumer, error) {
 	now := surroundings.now()
+	tracing := surroundings.Tracing
+	if tracing != nil {
+		surroundings.AWS = awsclient.Trace(surroundings.AWS, tracing)
+	}
 	store := newStore(surroundings.AWS, settings)
 	registry := telemetry.NewRegistry()
-	observer := observer{newMetrics(registry), logger}
+	observer := observer{newMetrics(registry), logger, tracing}
 	member := budget.NewMember(budget.Config{Store: store, Now: now, Limits: limits(settings), Observe: observer.shared})
 	breaker := settlement.NewBreaker(now)
 	observer.metrics.watch(registry, member, breaker)
@@ -76,6 +84,7 @@ func New(settings config.Consumer, surroundings Surroundings, logger zerolog.Log
 	return &Consumer{
 		settings: settings,
 		logger:   logger,
+		tracing:  tracing,
 		registry: registry,
 		breaker:  breaker,
 		budget:   member,
@@ -83,7 +92,7 @@ func New(settings config.Consumer, surroundings Surroundings, logger zerolog.Log
 		pool: &worker.Pool{
 			Queue:       sqsqueue.NewQueue(client, settings.Queue.URL, settings.Worker.VisibilityTimeout),
 			DeadLetters: sqsqueue.NewDeadLetters(client, settings.Queue.DeadLetterURL),
-			Handler: &settlement.Settler{
+			Handler: traced(&settlement.Settler{
 				Ledger:   store,
 				Claims:   store,
 				Events:   store,
@@ -94,7 +103,7 @@ func New(settings config.Consumer, surroundings Surroundings, logger zerolog.Log
 				Observer: settlementObserver{observer},
 				Now:      now,
 				Settings: settlementSettings(settings),
-			},
+			}, tracing, path.Base(settings.Queue.URL)),
 			Gates:         []worker.Gate{breaker, member},
 			Observer:      workerObserver{observer},
 			Concurrency:   settings.Worker.Concurrency,
@@ -165,6 +174,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 		Pprof:    c.settings.Admin.Pprof,
 	}
 	err := lifecycle.Run(ctx, failed,
+		lifecycle.Part{Name: "tracing", Stop: c.tracing.Stop, Limit: telemetry.FlushTimeout},
 		lifecycle.Part{
 			Name: "admin listener",
 			Start: func(ctx context.Context) error {

@@ -55,7 +55,7 @@ func TestMain(m *testing.M) {
 		os.Exit(consumer.Main(context.Background(), commandline.Process{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr}))
 	}
 	queues, tables = sqs.New(sqs.Config{Denied: denied.has}), dynamodb.New(dynamodb.Config{Denied: denied.has})
-	sqsServer, dynamodbServer := httptest.NewServer(queues), httptest.NewServer(tables)
+	sqsServer, dynamodbServer := httptest.NewServer(foreign(queues)), httptest.NewServer(foreign(tables))
 	for name, value := range map[string]string{
 		"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret",
 		"AWS_ENDPOINT_URL_SQS": sqsServer.URL, "AWS_ENDPOINT_URL_DYNAMODB": dynamodbServer.URL,

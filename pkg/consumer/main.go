@@ -99,7 +99,8 @@ func (a *app) run(ctx context.Context) error {
 		return err
 	}
 	resources.Fit(a.process.Environ)
-	consumer, err := New(settings, Surroundings{AWS: aws}, logger)
+	tracing := telemetry.NewTracing(ctx, telemetry.Service{Name: "billable-consumer", Version: commandline.Version()}, a.process.Environ, logger)
+	consumer, err := New(settings, Surroundings{AWS: aws, Tracing: tracing}, logger)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package consumer
 
 import (
+	"context"
+
 	"github.com/rs/zerolog"
 
 	"github.com/billable-events/billable/pkg/billing"
@@ -9,28 +11,24 @@ import (
 	"github.com/billable-events/billable/pkg/pace"
 	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/settlement"
+	"github.com/billable-events/billable/pkg/telemetry"
 )
 
 // observer writes what the use cases tell into metrics and log.
 type observer struct {
 	metrics *metrics
 	logger  zerolog.Logger
+	tracing *telemetry.Tracing // may be nil
 }
 
 // settlementObserver is a settlement.Observer: one wide event per handling.
 type settlementObserver struct{ observer }
 
-func (o settlementObserver) Handled(report settlement.Report) {
+func (o settlementObserver) Handled(ctx context.Context, report settlement.Report) {
 	o.metrics.handled(report)
-	entry := o.logger.Info()
-	switch {
-	case report.Err != nil:
-		entry = o.logger.Error().Err(report.Err)
-	case report.Outcome.Verdict == queue.Reject:
-		entry = o.logger.Warn()
-	}
-	entry = entry.
-		Str("message_id", report.MessageID).
+	handled(ctx, report)
+	entry := o.logger.WithLevel(level(report)).Ctx(ctx).Err(report.Err).
+		Str("messaging.message.id", report.MessageID).
 		Str("event_id", report.EventID).
 		Str("invoice_id", report.InvoiceID).
 		Str("verdict", report.Outcome.Verdict.String()).
@@ -54,6 +52,18 @@ func (o settlementObserver) Handled(report settlement.Report) {
 	entry.Msg("message handled")
 }
 
+// level is that at which a handling is told.
+func level(report settlement.Report) zerolog.Level {
+	switch {
+	case report.Err != nil:
+		return zerolog.ErrorLevel
+	case report.Outcome.Verdict == queue.Reject:
+		return zerolog.WarnLevel
+	default:
+		return zerolog.InfoLevel
+	}
+}
+
 func (o settlementObserver) Mismatched(invoiceID string, event billing.ChangedEvent) {
 	o.metrics.mismatched.Inc()
 	o.logger.Error().
@@ -71,7 +81,7 @@ func (o workerObserver) Handled(message queue.Message, outcome queue.Outcome, er
 	o.metrics.messages.WithLabelValues(outcome.Verdict.String()).Inc()
 	if err != nil {
 		o.logger.Warn().Err(err).
-			Str("message_id", message.ID).
+			Str("messaging.message.id", message.ID).
 			Str("verdict", outcome.Verdict.String()).
 			Msg("what became of the message could not be carried out: it comes back")
 	}
@@ -83,9 +93,12 @@ func (o workerObserver) Failed(what string, err error) {
 }
 
 // called takes note of one call to Chargebee.
-func (o observer) called(observation chargebeeapi.Observation) {
+func (o observer) called(ctx context.Context, observation chargebeeapi.Observation) {
 	o.metrics.chargebee.WithLabelValues(observation.Operation, observation.Kind).Inc()
 	o.metrics.chargebeeTook.WithLabelValues(observation.Operation).Observe(observation.Took.Seconds())
+	if o.tracing != nil {
+		tracedCall(ctx, o.tracing, observation)
+	}
 }
 
 // shared takes note of a change of the process's share of the calls to Chargebee.

@@ -63,7 +63,7 @@ func (a *app) mismatched(text string) { _, _ = fmt.Fprintln(a.process.Stderr, te
 type mismatches func(string)
 
 // Handled implements settlement.Observer: a command handles no message.
-func (mismatches) Handled(settlement.Report) {}
+func (mismatches) Handled(context.Context, settlement.Report) {}
 
 // Mismatched implements settlement.Observer.
 func (m mismatches) Mismatched(invoiceID string, event billing.ChangedEvent) {

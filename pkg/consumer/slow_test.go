@@ -32,9 +32,9 @@ import (
 // silent observes nothing but failures of the pool.
 type silent struct{ t *testing.T }
 
-func (silent) Handled(settlement.Report)               {}
-func (silent) Mismatched(string, billing.ChangedEvent) {}
-func (s silent) Failed(what string, err error)         { s.t.Errorf("%s: %v", what, err) }
+func (silent) Handled(context.Context, settlement.Report) {}
+func (silent) Mismatched(string, billing.ChangedEvent)    {}
+func (s silent) Failed(what string, err error)            { s.t.Errorf("%s: %v", what, err) }
 
 type poolObserver struct{ silent }
 
@@ -145,7 +145,7 @@ type reporter struct {
 	reports chan settlement.Report
 }
 
-func (r reporter) Handled(report settlement.Report) { r.reports <- report }
+func (r reporter) Handled(_ context.Context, report settlement.Report) { r.reports <- report }
 
 // granted is a pacer that may call as it likes.
 func granted(slots int64) *budget.Pacer {

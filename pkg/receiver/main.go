@@ -56,5 +56,6 @@ func run(ctx context.Context, process commandline.Process, file string) error {
 		return commandline.UsageError{Err: err}
 	}
 	resources.Fit(process.Environ)
-	return New(settings, aws, logger).Run(ctx)
+	tracing := telemetry.NewTracing(ctx, telemetry.Service{Name: "billable-receiver", Version: commandline.Version()}, process.Environ, logger)
+	return New(settings, Surroundings{AWS: aws, Tracing: tracing}, logger).Run(ctx)
 }

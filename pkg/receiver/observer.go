@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -46,15 +47,16 @@ func perSecond(lines uint32) zerolog.Sampler {
 }
 
 // Answered implements webhook.Observer.
-func (o observer) Answered(report webhook.Report) {
+func (o observer) Answered(ctx context.Context, report webhook.Report) {
 	o.metrics.answered(report)
+	answered(ctx, report)
 	logger, level := o.place(report.Status)
-	logger.WithLevel(level).Err(report.Err).
+	logger.WithLevel(level).Ctx(ctx).Err(report.Err).
 		Int("status", report.Status).
 		Str("event_type", bounded(report.EventType)).
 		Str("event_id", bounded(report.EventID)).
 		Str("invoice_id", bounded(report.InvoiceID)).
-		Str("message_id", report.MessageID).
+		Str("messaging.message.id", report.MessageID).
 		Int64("bytes", report.Bytes).
 		Dur("took_ms", report.Took).
 		Msg("webhook answered")

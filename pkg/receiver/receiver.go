@@ -6,6 +6,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -42,11 +43,18 @@ func awsConfig(ctx context.Context, logger zerolog.Logger) (aws.Config, error) {
 	})
 }
 
+// Surroundings is what a receiver finds outside of itself.
+type Surroundings struct {
+	AWS     aws.Config
+	Tracing *telemetry.Tracing // nil: no spans are made
+}
+
 // Receiver is the receiver with all its parts, between the settings and the
 // listeners.
 type Receiver struct {
 	settings config.Receiver
 	logger   zerolog.Logger
+	tracing  *telemetry.Tracing
 	registry *prometheus.Registry
 	metrics  *metrics
 	sender   *sqsqueue.Sender
@@ -55,15 +63,17 @@ type Receiver struct {
 }
 
 // New wires a receiver. It calls nobody.
-func New(settings config.Receiver, aws aws.Config, logger zerolog.Logger) *Receiver {
-	client := sqs.NewFromConfig(aws)
+func New(settings config.Receiver, surroundings Surroundings, logger zerolog.Logger) *Receiver {
+	client := sqs.NewFromConfig(surroundings.AWS)
 	registry := telemetry.NewRegistry()
 	metrics := newMetrics(registry)
-	sender := sqsqueue.NewSender(client, settings.Queue.URL, metrics)
+	tracing := tracing{surroundings.Tracing, path.Base(settings.Queue.URL)}
+	sender := sqsqueue.NewSender(tracing.batches(client), settings.Queue.URL, metrics)
 	handler := webhook.NewHandler(webhook.Config{
-		Queue:            sender,
+		Queue:            tracing.messages(sender),
 		Observer:         newObserver(metrics, logger),
 		Now:              time.Now,
+		Around:           tracing.requests(),
 		Credentials:      credentials(settings.Auth),
 		Anyone:           settings.Auth.Disabled,
 		MaxInFlight:      settings.HTTP.MaxInFlight,
@@ -75,6 +85,7 @@ func New(settings config.Receiver, aws aws.Config, logger zerolog.Logger) *Recei
 	return &Receiver{
 		settings: settings,
 		logger:   logger,
+		tracing:  surroundings.Tracing,
 		registry: registry,
 		metrics:  metrics,
 		sender:   sender,
@@ -110,6 +121,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 	}
 	var adminAddr net.Addr
 	err := lifecycle.Run(ctx, failed,
+		lifecycle.Part{Name: "tracing", Stop: r.tracing.Stop, Limit: telemetry.FlushTimeout},
 		lifecycle.Part{
 			Name: "admin listener",
 			Start: func(ctx context.Context) (err error) {

@@ -275,12 +275,12 @@ func inMemory(t testing.TB, service http.Handler) *receiver.Receiver {
 
 // wired is a receiver in front of a stand-in of SQS in the same process.
 func wired(settings config.Receiver, service http.Handler, logger zerolog.Logger) *receiver.Receiver {
-	return receiver.New(settings, aws.Config{
+	return receiver.New(settings, receiver.Surroundings{AWS: aws.Config{
 		Region:       "eu-central-1",
 		BaseEndpoint: aws.String("http://sandbox.local"),
 		Credentials:  credentials.NewStaticCredentialsProvider("id", "secret", ""),
 		HTTPClient:   &http.Client{Transport: sandbox.Transport{Handler: service}},
-	}, logger)
+	}}, logger)
 }
 
 func TestNoRegion(t *testing.T) {
@@ -313,7 +313,7 @@ func TestOneLineForEachRequest(t *testing.T) {
 	for i, want := range []map[string]any{
 		{"level": "info", "status": 200., "event_type": "pending_invoice_created", "event_id": "ev_16BHbhF4s42tO2lK", "invoice_id": "draft_7", "bytes": float64(len(body))},
 		{"level": "info", "status": 400., "event_type": "", "bytes": 1.},
-		{"status": 200., "event_type": strings.Repeat("x", 200), "message_id": ""},
+		{"status": 200., "event_type": strings.Repeat("x", 200), "messaging.message.id": ""},
 		{"level": "info", "status": 404., "bytes": 0.},
 	} {
 		for key, value := range want {
@@ -325,8 +325,8 @@ func TestOneLineForEachRequest(t *testing.T) {
 			t.Errorf("line %d: %v", i, lines[i])
 		}
 	}
-	if stored := queues.Messages(s.queue); len(stored) != 1 || lines[0]["message_id"] != stored[0].ID {
-		t.Errorf("%d messages, the line says %v", len(stored), lines[0]["message_id"])
+	if stored := queues.Messages(s.queue); len(stored) != 1 || lines[0]["messaging.message.id"] != stored[0].ID {
+		t.Errorf("%d messages, the line says %v", len(stored), lines[0]["messaging.message.id"])
 	}
 	if log := s.log.String(); strings.Contains(log, "pass:word") || strings.Contains(log, "cust_0001") {
 		t.Errorf("the log tells too much: %s", log)

@@ -64,8 +64,8 @@ type Pacer interface {
 
 // Observer is told what happens. Implementations must not block.
 type Observer interface {
-	// Handled reports the end of one handling.
-	Handled(report Report)
+	// Handled reports the end of one handling. The context is the handling's.
+	Handled(ctx context.Context, report Report)
 	// Mismatched reports an event that was not in the state that its invoice's
 	// ledger says; it was left as found.
 	Mismatched(invoiceID string, event billing.ChangedEvent)

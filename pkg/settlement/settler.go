@@ -128,7 +128,7 @@ func (s *Settler) Handle(ctx context.Context, delivery *queue.Delivery) queue.Ou
 	}
 	report.Took = s.Now().Sub(report.Started)
 	report.Outcome = outcome
-	s.Observer.Handled(*report)
+	s.Observer.Handled(ctx, *report)
 	return outcome
 }
 

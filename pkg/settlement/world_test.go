@@ -1,6 +1,7 @@
 package settlement_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"sync"
@@ -147,7 +148,7 @@ type observer struct {
 	mismatched []billing.ChangedEvent
 }
 
-func (o *observer) Handled(report settlement.Report) {
+func (o *observer) Handled(_ context.Context, report settlement.Report) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.reports = append(o.reports, report)

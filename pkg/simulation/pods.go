@@ -118,7 +118,7 @@ func (w *world) runScaled(ctx context.Context, p *process) error {
 }
 
 func (w *world) runReceiver(ctx context.Context, p *process) error {
-	receiver := receiverroot.New(w.plan.receiver, w.aws(p), w.logger(p))
+	receiver := receiverroot.New(w.plan.receiver, receiverroot.Surroundings{AWS: w.aws(p)}, w.logger(p))
 	leave := w.door.enter(p, receiver.Handler())
 	select {
 	case <-ctx.Done():

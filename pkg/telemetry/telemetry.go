@@ -15,7 +15,7 @@ import (
 const Namespace = "billable"
 
 // NewLogger returns a logger that writes to w. Level is debug, info, warn or error,
-// format is json or text.
+// format is json or text. Lines that have the context of a span tell its ids.
 func NewLogger(w io.Writer, level, format string) (zerolog.Logger, error) {
 	parsed, err := zerolog.ParseLevel(level)
 	if err != nil {
@@ -24,7 +24,7 @@ func NewLogger(w io.Writer, level, format string) (zerolog.Logger, error) {
 	if format == "text" {
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: "15:04:05.000"}
 	}
-	return zerolog.New(w).Level(parsed).With().Timestamp().Logger(), nil
+	return zerolog.New(w).Level(parsed).With().Timestamp().Logger().Hook(placeInTrace{}), nil
 }
 
 // NewRegistry returns a registry with the metrics of the Go runtime and the process.

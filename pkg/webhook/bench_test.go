@@ -19,7 +19,7 @@ func (instantQueue) Send(context.Context, queue.Message) (string, error) { retur
 
 type noObserver struct{}
 
-func (noObserver) Answered(webhook.Report) {}
+func (noObserver) Answered(context.Context, webhook.Report) {}
 
 // The handler's own work for one webhook: no network, no queue.
 func BenchmarkHandler(b *testing.B) {

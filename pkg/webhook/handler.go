@@ -25,7 +25,8 @@ const Path = "/webhooks/chargebee"
 type Config struct {
 	Queue    Enqueuer
 	Observer Observer
-	Now      func() time.Time // the clock of received_at
+	Now      func() time.Time                // the clock of received_at
+	Around   func(http.Handler) http.Handler // put around all that is done for a request; may be nil
 
 	// Credentials are the sets that are accepted until Use gives others; without any no
 	// request is. Anyone lets everybody in.
@@ -48,6 +49,7 @@ type Handler struct {
 	draining atomic.Bool
 	closed   atomic.Bool
 	echo     *echo.Echo
+	serving  http.Handler // echo, with what is around it
 }
 
 // NewHandler returns a handler that answers on Path.
@@ -66,11 +68,15 @@ func NewHandler(config Config) *Handler {
 	h.echo.HTTPErrorHandler = func(err error, c echo.Context) { // what echo found out itself
 		_ = h.handle(func(echo.Context, *Report) (any, error) { return nil, err })(c)
 	}
+	h.serving = h.echo
+	if config.Around != nil {
+		h.serving = config.Around(h.echo)
+	}
 	return h
 }
 
 // ServeHTTP implements http.Handler.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.echo.ServeHTTP(w, r) }
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.serving.ServeHTTP(w, r) }
 
 // Use makes these the sets of credentials that are accepted, in place of those before.
 // Requests that are in flight were let in by those.
@@ -111,7 +117,7 @@ func (h *Handler) handle(serve func(echo.Context, *Report) (any, error)) echo.Ha
 		}
 		report.Err = err
 		report.Took = time.Since(started)
-		h.config.Observer.Answered(*report)
+		h.config.Observer.Answered(c.Request().Context(), *report)
 		return nil
 	}
 }

@@ -17,8 +17,8 @@ type Enqueuer interface {
 
 // Observer is told what happens. Implementations must not block.
 type Observer interface {
-	// Answered reports a request when it is answered.
-	Answered(report Report)
+	// Answered reports a request when it is answered. The context is the request's.
+	Answered(ctx context.Context, report Report)
 }
 
 // Report is what is known of one request, whatever became of it. It holds nothing of

@@ -48,7 +48,7 @@ func (q *fakeQueue) sent() []queue.Message {
 // reports is an Observer.
 type reports chan webhook.Report
 
-func (r reports) Answered(report webhook.Report) { r <- report }
+func (r reports) Answered(_ context.Context, report webhook.Report) { r <- report }
 
 // receiver is a server with a fake queue.
 type receiver struct {

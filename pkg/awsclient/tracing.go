@@ -1,0 +1,75 @@
+package awsclient
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Trace returns a configuration whose calls are spans, each with all its attempts. What
+// belongs to no span stays without: polls, probes and heartbeats would be most of all
+// traces. AWS is sent no trace context.
+func Trace(config aws.Config, tracer trace.Tracer) aws.Config {
+	config.APIOptions = append(slices.Clip(config.APIOptions), func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(spans{tracer}, middleware.After)
+	})
+	return config
+}
+
+// spans is a middleware of the SDK that makes a span of a call.
+// https://opentelemetry.io/docs/specs/semconv/cloud-providers/aws-sdk/
+type spans struct{ tracer trace.Tracer }
+
+// ID implements middleware.InitializeMiddleware.
+func (spans) ID() string { return "BillableSpans" }
+
+// HandleInitialize implements middleware.InitializeMiddleware.
+func (s spans) HandleInitialize(ctx context.Context, input middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+	if !trace.SpanFromContext(ctx).IsRecording() {
+		return next.HandleInitialize(ctx, input)
+	}
+	service, operation := awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx)
+	attributes := []attribute.KeyValue{
+		semconv.RPCSystemNameKey.String("aws-api"),
+		semconv.RPCMethod(service + "/" + operation),
+	}
+	if service == "DynamoDB" {
+		attributes = append(attributes, semconv.DBSystemNameAWSDynamoDB, semconv.DBOperationName(operation))
+	}
+	ctx, span := s.tracer.Start(ctx, service+"."+operation, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes...))
+	defer span.End()
+	output, metadata, err := next.HandleInitialize(ctx, input)
+	if id, ok := awsmiddleware.GetRequestIDMetadata(metadata); ok {
+		span.SetAttributes(semconv.AWSRequestID(id))
+	}
+	if err != nil {
+		span.SetAttributes(semconv.ErrorTypeKey.String(ErrorType(err)))
+		span.SetStatus(codes.Error, "")
+	}
+	return output, metadata, err
+}
+
+// ErrorType says in a word why a call failed: the service's code, or what kept it from
+// answering.
+func ErrorType(err error) string {
+	if answer, ok := errors.AsType[smithy.APIError](err); ok {
+		return answer.ErrorCode()
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	default:
+		return "no_answer"
+	}
+}
