@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 GOLANGCI_VERSION := v2.15.0
+KUSTOMIZE_VERSION := v5.8.2
+KUBECONFORM_VERSION := v0.8.0
+PROMTOOL_VERSION := v0.316.0
 GOBIN := $(CURDIR)/.bin
 ARGS ?=
 
@@ -65,6 +68,46 @@ bench-consumer: build ## Measure consumers, into bench/: make bench-consumer QUI
 .PHONY: bench-budget
 bench-budget: build ## Measure how consumers share a budget, into bench/budget.md: make bench-budget QUICK=1.
 	go run ./scripts/bench budget $(if $(QUICK),--quick)
+
+KUBERNETES := deployments/kubernetes
+RULES := deployments/prometheus/alerts.yaml
+PROMETHEUSRULE := $(KUBERNETES)/components/monitoring/prometheusrule.yaml
+
+.PHONY: manifests
+manifests: $(GOBIN)/kustomize $(GOBIN)/kubeconform $(PROMETHEUSRULE) ## Build the Kubernetes manifests of every overlay and check them against the schemas.
+	@set -e; cd $(KUBERNETES); for overlay in overlays/*/; do \
+		name=$$(basename "$$overlay"); \
+		{ echo "# Written by make manifests from overlays/$$name."; $(GOBIN)/kustomize build "$$overlay"; } > "rendered/$$name.yaml"; \
+	done; \
+	$(GOBIN)/kubeconform -strict -summary -schema-location 'schemas/{{.ResourceKind}}{{.KindSuffix}}.json' rendered/*.yaml; \
+	find base components overlays -type f | LC_ALL=C sort | xargs sha256sum > rendered/SHA256SUMS
+	go test ./deployments
+
+.PHONY: alerts
+alerts: $(GOBIN)/promtool $(PROMETHEUSRULE) ## Check the alerts, and see each of them fire.
+	$(GOBIN)/promtool check rules --lint all --lint-fatal $(RULES)
+	$(GOBIN)/promtool test rules $(RULES:.yaml=_test.yaml)
+
+# The same rules as an object of the Prometheus operator.
+$(PROMETHEUSRULE): $(RULES)
+	@{ printf '%s\n' '# Written by make alerts from deployments/prometheus/alerts.yaml.' \
+		'apiVersion: monitoring.coreos.com/v1' 'kind: PrometheusRule' 'metadata:' '  name: billable' \
+		'  labels:' '    app.kubernetes.io/part-of: billable' 'spec:'; \
+	sed 's/^\(.\)/  \1/' $<; } > $@
+
+.PHONY: schemas
+schemas: ## Write the schemas that make manifests checks with anew.
+	go run ./scripts/schemas $(KUBERNETES)/schemas
+
+$(GOBIN)/kustomize:
+	GOBIN=$(GOBIN) go install sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)
+
+$(GOBIN)/kubeconform:
+	GOBIN=$(GOBIN) go install github.com/yannh/kubeconform/cmd/kubeconform@$(KUBECONFORM_VERSION)
+
+# The tag leaves the clients of all clouds out.
+$(GOBIN)/promtool:
+	GOBIN=$(GOBIN) go install -tags remove_all_sd github.com/prometheus/prometheus/cmd/promtool@$(PROMTOOL_VERSION)
 
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for a few seconds.

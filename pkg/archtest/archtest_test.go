@@ -122,6 +122,7 @@ var rules = map[string]rule{
 		others: []string{"*"},
 		why:    "the real binaries on this machine, and all around them",
 	},
+	"scripts/schemas":       {others: []string{"go.yaml.in/yaml/v3"}, why: "make schemas"},
 	"scripts/sandbox":       {own: []string{"sandbox", "sandbox/sqs", "sandbox/dynamodb", "sandbox/chargebee"}, others: []string{"*"}, why: "make run"},
 	"scripts/bench":         {own: []string{"sandbox/chargebee"}, others: []string{"*"}, why: "make bench, make bench-consumer, make bench-budget"},
 	"scripts/bench/machine": {why: "the machine, and what processes use of it"},

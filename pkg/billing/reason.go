@@ -24,11 +24,11 @@ const (
 	TooOld            Reason = "too_old"             // not finished before the queue would forget it
 )
 
-// Reasons lists the reasons.
+// Reasons returns all reasons.
 func Reasons() []Reason {
 	return []Reason{
-		UnreadableMessage, InvalidEvent, CurrencyMismatch, LineLimits, AboveLimit, InvoiceNotPending, SuccessorUnknown, AmbiguousLine,
-		DuplicateLine, LineRemoved, ChargebeeRefused, CloseRefused, AttemptsExhausted, TooOld,
+		UnreadableMessage, InvalidEvent, CurrencyMismatch, LineLimits, AboveLimit, InvoiceNotPending, SuccessorUnknown,
+		AmbiguousLine, DuplicateLine, LineRemoved, ChargebeeRefused, CloseRefused, AttemptsExhausted, TooOld,
 	}
 }
 

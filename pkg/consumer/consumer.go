@@ -148,6 +148,9 @@ func catalog(charges config.Charges) billing.Catalog {
 	return catalog
 }
 
+// Metrics returns what the consumer counts. Run serves it on the admin listener.
+func (c *Consumer) Metrics() *prometheus.Registry { return c.registry }
+
 // Work takes messages and settles their invoices until ctx ends, then drains. It
 // returns worker.ErrDeadline if handlings did not end in time. Run does it by itself.
 func (c *Consumer) Work(ctx context.Context) error {

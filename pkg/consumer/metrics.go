@@ -59,8 +59,9 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		survived:      counters("worker_failures_total", "What the pool of workers survived.", "what"),
 		budgetLimit:   settable("budget_limit_ratio", "Part of the configured calls per minute that all processes use: less than 1 after Chargebee refused one."),
 		budgetMembers: settable("budget_processes", "Processes that share the calls to Chargebee, as this one last saw."),
-		sending:       sendings{since: map[string]int64{}},
+		sending:       sendings{doubts: map[string]doubt{}},
 	}
+	m.zero()
 	registry.MustRegister(
 		m.messages, m.ignored, m.settlements, m.settling, m.chargebee, m.chargebeeTook, m.revenueAtRisk, m.mismatched, m.survived,
 		m.budgetLimit, m.budgetMembers,
@@ -69,6 +70,23 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		}, m.sending.oldest),
 	)
 	return m
+}
+
+// zero has the series that alerts look at stand at 0 from the start: of a series that begins
+// with its first count nobody sees an increase.
+func (m *metrics) zero() {
+	for _, verdict := range []queue.Verdict{queue.Done, queue.Retry, queue.Reject} {
+		m.messages.WithLabelValues(verdict.String())
+	}
+	for _, reason := range billing.Reasons() {
+		m.settlements.WithLabelValues(rejected, string(reason))
+		if atRisk[reason] {
+			m.revenueAtRisk.WithLabelValues(string(reason))
+		}
+	}
+	for _, what := range []string{"receive", "heartbeat", "handle"} {
+		m.survived.WithLabelValues(what)
+	}
 }
 
 // watch has the metrics show what the process's share and breaker say of themselves.
@@ -99,13 +117,16 @@ func (m *metrics) shared(report budget.Report) {
 	}
 }
 
+// rejected is the label of a handling that made a dead letter.
+const rejected = "rejected"
+
 // outcome is the label of how a handling ended.
 func outcome(report settlement.Report) string {
 	switch {
 	case report.Repeated:
 		return "repeated"
 	case report.Outcome.Verdict == queue.Reject:
-		return "rejected"
+		return rejected
 	case report.Outcome.Verdict == queue.Done:
 		return string(report.Result)
 	default:
@@ -139,31 +160,41 @@ func (m *metrics) handled(report settlement.Report) {
 
 // sendings remembers the invoices that this process left with a line in doubt.
 type sendings struct {
-	mu    sync.Mutex
-	since map[string]int64 // unix seconds, by invoice
+	mu     sync.Mutex
+	doubts map[string]doubt // by invoice
 }
+
+// doubt is a line whose fate is unknown.
+type doubt struct {
+	since int64     // unix seconds
+	until time.Time // when another process must have the invoice
+}
+
+// elsewhere is how long a message may wait for a free process once it is due. One that did
+// not come back here by then is with another process, which knows better; or all are paused,
+// which other metrics show.
+const elsewhere = 15 * time.Minute
 
 func (s *sendings) note(report settlement.Report) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.since, report.InvoiceID)
+	delete(s.doubts, report.InvoiceID)
 	if report.SendingSince != 0 && report.Outcome.Verdict == queue.Retry {
-		s.since[report.InvoiceID] = report.SendingSince
+		s.doubts[report.InvoiceID] = doubt{report.SendingSince, time.Now().Add(report.Outcome.After + elsewhere)}
 	}
 }
 
-// oldest is the age of the longest doubt. One that another process ended is
-// forgotten after a day: the message did not come back here.
+// oldest is the age of the longest doubt, in seconds.
 func (s *sendings) oldest() float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now().Unix()
+	now := time.Now()
 	var oldest int64
-	for invoiceID, since := range s.since {
-		if age := now - since; age > int64((24 * time.Hour).Seconds()) {
-			delete(s.since, invoiceID)
+	for invoiceID, doubt := range s.doubts {
+		if now.After(doubt.until) {
+			delete(s.doubts, invoiceID)
 		} else {
-			oldest = max(oldest, age)
+			oldest = max(oldest, now.Unix()-doubt.since)
 		}
 	}
 	return float64(oldest)

@@ -105,6 +105,9 @@ func (r *Receiver) Ready() error {
 	return r.health.Check()
 }
 
+// Metrics returns what the receiver counts. Run serves it on the admin listener.
+func (r *Receiver) Metrics() *prometheus.Registry { return r.registry }
+
 // Close takes no further events, and waits for those that are on their way into the
 // queue. Run does it by itself.
 func (r *Receiver) Close(ctx context.Context) error { return r.sender.Close(ctx) }

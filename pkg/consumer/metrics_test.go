@@ -1,0 +1,83 @@
+package consumer
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/settlement"
+)
+
+// value returns a metric's value by its name and the values of its labels.
+func value(t *testing.T, registry *prometheus.Registry, name string, labels ...string) float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			var values []string
+			for _, label := range metric.GetLabel() {
+				values = append(values, label.GetValue())
+			}
+			if family.GetName() == name && slices.Equal(values, labels) {
+				return metric.GetCounter().GetValue() + metric.GetGauge().GetValue()
+			}
+		}
+	}
+	t.Fatalf("there is no %s%q", name, labels)
+	return 0
+}
+
+// TestMetricsStandAtZero: an increase that alerts look for starts from something.
+func TestMetricsStandAtZero(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	m := newMetrics(registry)
+	value(t, registry, "billable_settlements_total", "rejected", "duplicate_line")
+	value(t, registry, "billable_messages_total", "done")
+	value(t, registry, "billable_worker_failures_total", "handle")
+	m.handled(settlement.Report{InvoiceID: "in_1", Reason: billing.LineRemoved, Outcome: queue.Outcome{Verdict: queue.Reject}})
+	if got := value(t, registry, "billable_revenue_at_risk_total", "line_removed"); got != 1 {
+		t.Errorf("at risk: %g", got)
+	}
+	if got := value(t, registry, "billable_revenue_at_risk_total", "successor_unknown"); got != 0 {
+		t.Errorf("at risk of another reason: %g", got)
+	}
+}
+
+// TestDoubtsOfOthers: a doubt that another process took over is no longer shown here, where
+// nobody would hear of its end.
+func TestDoubtsOfOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		registry := prometheus.NewRegistry()
+		m := newMetrics(registry)
+		left := func(invoiceID string, after time.Duration) {
+			m.handled(settlement.Report{InvoiceID: invoiceID, SendingSince: time.Now().Unix(), Outcome: queue.Outcome{After: after}})
+		}
+		expect := func(seconds float64) {
+			t.Helper()
+			if got := value(t, registry, "billable_sending_oldest_seconds"); got != seconds {
+				t.Errorf("the oldest doubt is %g s old, want %g", got, seconds)
+			}
+		}
+		left("in_1", 30*time.Minute)
+		time.Sleep(10 * time.Minute)
+		left("in_2", time.Minute)
+		expect(600)
+		time.Sleep(20 * time.Minute) // in_2 did not come back; in_1 is due
+		expect(1800)
+		m.handled(settlement.Report{InvoiceID: "in_1", Outcome: queue.Outcome{Verdict: queue.Done}})
+		expect(0)
+		left("in_3", time.Minute)
+		time.Sleep(17 * time.Minute)
+		expect(0)
+	})
+}
