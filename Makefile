@@ -109,6 +109,11 @@ $(GOBIN)/kubeconform:
 $(GOBIN)/promtool:
 	GOBIN=$(GOBIN) go install -tags remove_all_sd github.com/prometheus/prometheus/cmd/promtool@$(PROMTOOL_VERSION)
 
+.PHONY: conformance
+conformance: build ## Hold services of others against contracts, template and job: make conformance ONLY=template.
+	go build -o bin/conformance ./scripts/conformance
+	bin/conformance $(if $(ONLY),--only "$(ONLY)")
+
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for a few seconds.
 	@set -e; grep -rlE '^func Fuzz' --include='*_test.go' pkg | while read -r file; do \
@@ -119,4 +124,4 @@ fuzz: ## Fuzz every parser for a few seconds.
 
 .PHONY: clean
 clean: ## Remove what was built.
-	rm -rf bin .bin
+	rm -rf bin .bin .conformance

@@ -83,7 +83,7 @@ func (s scenario) run(ctx context.Context) (result, error) {
 		Calls:       seen.calls,
 		Connections: seen.connections,
 	}
-	return total, s.check(world, &total)
+	return total, s.check(ctx, world, &total)
 }
 
 func (s scenario) prepare(ctx context.Context, world *testbed.World) error {
@@ -169,8 +169,11 @@ func (s scenario) wait(ctx context.Context, watch *watch, consumers []*testbed.P
 }
 
 // check looks at what was done: a benchmark of wrong results is none.
-func (s scenario) check(world *testbed.World, total *result) error {
-	account := world.Account()
+func (s scenario) check(ctx context.Context, world *testbed.World, total *result) error {
+	account, err := world.Account(ctx)
+	if err != nil {
+		return err
+	}
 	total.Events, total.Lines = account.EventsBilled, account.Charges
 	if !account.Equal() {
 		return fmt.Errorf("the books differ in %d places, first: %s", len(account.Differences), account.Differences[0])
@@ -178,7 +181,11 @@ func (s scenario) check(world *testbed.World, total *result) error {
 	if want := s.Invoices * s.Events; account.EventsBilled != want || account.Closed != s.Invoices {
 		return fmt.Errorf("%d of %d invoices are closed, %d of %d events are billed", account.Closed, s.Invoices, account.EventsBilled, want)
 	}
-	if queued, dead := len(world.SQS.Messages(testbed.QueueName)), len(world.SQS.Messages(testbed.DeadName)); queued+dead > 0 {
+	queued, dead, err := world.Queued(ctx)
+	if err != nil {
+		return err
+	}
+	if queued+dead > 0 {
 		return fmt.Errorf("%d messages are left, %d are dead letters", queued, dead)
 	}
 	return s.checkCalls(*total)

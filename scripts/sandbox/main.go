@@ -1,6 +1,7 @@
 // Command sandbox runs the whole system on this machine: stand-ins for SQS, DynamoDB
 // and Chargebee, the two real binaries against them, webhooks as Chargebee sends
-// them, and at the end an account of what was billed against what was owed.
+// them, and at the end an account of what was billed against what was owed. Other
+// services can take the place of the stand-ins for SQS and DynamoDB.
 //
 // It exits with 0 if the books are equal, with 1 if they are not, with 2 if it was
 // called wrongly.
@@ -32,6 +33,9 @@ type options struct {
 	seed      uint64
 	binaries  string
 	limit     time.Duration
+	sqs       string // URL of a service in place of the stand-in
+	dynamodb  string // URL of a service in place of the stand-in
+	prefix    string // of queues and tables
 }
 
 var errUsage = errors.New("wrong usage")
@@ -69,6 +73,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "seed of amounts, faults and kills")
 	flags.StringVar(&o.binaries, "binaries", "bin", "directory of the two binaries")
 	flags.DurationVar(&o.limit, "limit", 10*time.Minute, "longest time for the work")
+	flags.StringVar(&o.sqs, "sqs", "", "URL of another SQS than the stand-in, e.g. http://127.0.0.1:9324")
+	flags.StringVar(&o.dynamodb, "dynamodb", "", "URL of another DynamoDB than the stand-in, e.g. http://127.0.0.1:4566")
+	flags.StringVar(&o.prefix, "prefix", "billable", "what the names of queues and tables begin with; those that exist are used")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return o, err
@@ -119,11 +126,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return errors.New("interrupted")
 	}
 	if o.keep {
-		if err := errors.Join(world.report(stdout, fleet, took), world.keep(ctx, stdout, fleet)); err != nil {
+		if err := errors.Join(world.report(ctx, stdout, fleet, took), world.keep(ctx, stdout, fleet)); err != nil {
 			return err
 		}
 		return finished
 	}
 	stopped := fleet.stop()
-	return errors.Join(world.report(stdout, fleet, took), finished, stopped)
+	return errors.Join(world.report(ctx, stdout, fleet, took), finished, stopped)
 }

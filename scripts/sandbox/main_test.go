@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
+	"github.com/billable-events/billable/pkg/sandbox/sqs"
 )
 
 // TestRun runs the real binaries against the stand-ins, with and without trouble.
@@ -19,7 +24,14 @@ func TestRun(t *testing.T) {
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
+	elsewhere := func(service http.Handler) string {
+		server := httptest.NewServer(service)
+		t.Cleanup(server.Close)
+		return server.URL
+	}
 	for name, args := range map[string]string{
+		"on services elsewhere": "--invoices 25 --events 12 --prefix other --sqs " + elsewhere(sqs.New(sqs.Config{})) +
+			" --dynamodb " + elsewhere(dynamodb.New(dynamodb.Config{})),
 		"untroubled":     "--invoices 25 --events 12 --receivers 2",
 		"in all trouble": "--invoices 25 --events 12 --receivers 2 --consumers 2 --faults heavy --kill --seed 7",
 	} {

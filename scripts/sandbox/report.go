@@ -20,12 +20,17 @@ const shownDifferences = 20
 var errBooks = errors.New("the books differ")
 
 // report prints the account. It returns errBooks if the books differ.
-func (w *world) report(out io.Writer, f *fleet, took time.Duration) error {
-	account := w.Account()
+func (w *world) report(ctx context.Context, out io.Writer, f *fleet, took time.Duration) error {
+	account, err := w.Account(ctx)
+	if err != nil {
+		return err
+	}
+	_, dead, err := w.Queued(ctx)
+	if err != nil {
+		return err
+	}
 	deliveries := w.Chargebee.Deliveries()
 	calls := w.Chargebee.Calls()
-	dead := len(w.SQS.Messages(testbed.DeadName))
-	var err error
 	var b strings.Builder
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-22s %s\n", name, fmt.Sprintf(format, args...))

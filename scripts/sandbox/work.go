@@ -14,7 +14,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
-	"github.com/billable-events/billable/scripts/testbed"
 )
 
 const (
@@ -60,31 +59,38 @@ func (w *world) work(ctx context.Context, f *fleet, stderr io.Writer) error {
 
 	progress := newProgress(stderr, w.options.invoices)
 	defer progress.end()
+	var unknown error // why the messages could not be counted
 	for {
 		select {
 		case <-ctx.Done():
-			return errUnfinished
+			return errors.Join(errUnfinished, unknown)
 		case err := <-failed:
 			if ctx.Err() == nil && err != nil {
 				return err
 			}
 		case <-time.After(lookEvery):
 		}
-		done := w.dealtWith()
+		// Deliveries first: what is delivered after the count is not in it.
+		pending := w.Chargebee.Deliveries().Pending
+		queued, dead, err := w.Queued(ctx)
+		if unknown = err; err != nil {
+			continue // faults are injected here too
+		}
+		done := dead + w.closed()
 		progress.show(done)
 		if done >= w.options.invoices*9/10 {
 			calm() // the rest shall come to an end
 		}
-		if w.Chargebee.Deliveries().Pending == 0 && len(w.SQS.Messages(testbed.QueueName)) == 0 {
-			progress.show(w.dealtWith())
+		if pending == 0 && queued == 0 {
+			progress.show(done)
 			return nil
 		}
 	}
 }
 
-// dealtWith counts invoices that are closed or whose message is a dead letter.
-func (w *world) dealtWith() int {
-	done := len(w.SQS.Messages(testbed.DeadName))
+// closed counts invoices that are not pending any more.
+func (w *world) closed() int {
+	done := 0
 	for _, invoice := range w.Chargebee.Invoices() {
 		if invoice.Status != chargebee.StatusPending {
 			done++

@@ -32,7 +32,7 @@ type world struct {
 	failing *atomic.Bool
 }
 
-// newWorld starts the stand-ins on loopback.
+// newWorld starts the stand-ins on loopback, as far as there are no other services.
 func newWorld(o options) (*world, error) {
 	w := &world{options: o, failing: new(atomic.Bool)}
 	rates := faultRates[o.faults]
@@ -60,6 +60,10 @@ func newWorld(o options) (*world, error) {
 		SQS:       sqs.Config{Seed: o.seed, Faults: faults(o.seed+1, rates.sqs)},
 		DynamoDB:  dynamodb.Config{Faults: faults(o.seed+2, rates.dynamodb)},
 		Chargebee: site,
+
+		SQSURL:      o.sqs,
+		DynamoDBURL: o.dynamodb,
+		Prefix:      o.prefix,
 	})
 	return w, err
 }

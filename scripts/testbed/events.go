@@ -108,7 +108,7 @@ func event(random *rand.Rand, subscription string, number, codes int, occurred t
 }
 
 func (w *World) write(ctx context.Context, batch []types.WriteRequest) error {
-	requests := map[string][]types.WriteRequest{eventsTable: batch}
+	requests := map[string][]types.WriteRequest{w.eventsTable(): batch}
 	for len(requests) > 0 {
 		written, err := w.dynamodbClient.BatchWriteItem(ctx, &awsdynamodb.BatchWriteItemInput{RequestItems: requests})
 		if err != nil {

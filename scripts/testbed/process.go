@@ -36,7 +36,7 @@ type Process struct {
 
 // FreeAddress is an address on loopback that nobody listens on.
 func FreeAddress() (string, error) {
-	listener, err := listen()
+	listener, _, err := listen()
 	if err != nil {
 		return "", err
 	}

@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,9 +19,9 @@ const (
 	deadKeeping  = 14 * day
 )
 
-// MakeQueues makes the queue and its dead-letter queue.
+// MakeQueues makes the queue and its dead-letter queue, as far as they do not exist.
 func (w *World) MakeQueues(ctx context.Context) error {
-	dead, err := w.makeQueue(ctx, DeadName, map[string]string{"MessageRetentionPeriod": seconds(deadKeeping)})
+	dead, err := w.makeQueue(ctx, w.prefix+deadSuffix, map[string]string{"MessageRetentionPeriod": seconds(deadKeeping)})
 	if err != nil {
 		return err
 	}
@@ -30,9 +31,9 @@ func (w *World) MakeQueues(ctx context.Context) error {
 		AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn},
 	})
 	if err != nil {
-		return fmt.Errorf("ask for the ARN of %s: %w", DeadName, err)
+		return fmt.Errorf("ask for the ARN of %s: %w", dead, err)
 	}
-	w.QueueURL, err = w.makeQueue(ctx, QueueName, map[string]string{
+	w.QueueURL, err = w.makeQueue(ctx, w.prefix+queueSuffix, map[string]string{
 		"MessageRetentionPeriod": seconds(queueKeeping),
 		"RedrivePolicy":          fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":1000}`, found.Attributes["QueueArn"]),
 	})
@@ -40,6 +41,13 @@ func (w *World) MakeQueues(ctx context.Context) error {
 }
 
 func (w *World) makeQueue(ctx context.Context, name string, attributes map[string]string) (string, error) {
+	found, err := w.sqsClient.GetQueueUrl(ctx, &awssqs.GetQueueUrlInput{QueueName: &name})
+	if err == nil {
+		return *found.QueueUrl, nil
+	}
+	if _, missing := errors.AsType[*types.QueueDoesNotExist](err); !missing {
+		return "", fmt.Errorf("ask for queue %s: %w", name, err)
+	}
 	created, err := w.sqsClient.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
 	if err != nil {
 		return "", fmt.Errorf("create queue %s: %w", name, err)
@@ -49,10 +57,41 @@ func (w *World) makeQueue(ctx context.Context, name string, attributes map[strin
 
 func seconds(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) }
 
-// MakeTables makes the tables with the consumer's own command.
+// Queued counts what is in the queue and in the dead-letter queue, in flight or not.
+func (w *World) Queued(ctx context.Context) (queued, dead int, err error) {
+	queued, err = w.count(ctx, w.QueueURL)
+	if err != nil {
+		return 0, 0, err
+	}
+	dead, err = w.count(ctx, w.DeadURL)
+	return queued, dead, err
+}
+
+func (w *World) count(ctx context.Context, url string) (int, error) {
+	names := []types.QueueAttributeName{
+		types.QueueAttributeNameApproximateNumberOfMessages,
+		types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
+		types.QueueAttributeNameApproximateNumberOfMessagesDelayed,
+	}
+	found, err := w.sqsClient.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: names})
+	if err != nil {
+		return 0, fmt.Errorf("count what is in %s: %w", url, err)
+	}
+	total := 0
+	for _, name := range names {
+		count, err := strconv.Atoi(found.Attributes[string(name)])
+		if err != nil {
+			return 0, fmt.Errorf("count what is in %s: %s: %w", url, name, err)
+		}
+		total += count
+	}
+	return total, nil
+}
+
+// MakeTables makes the tables with the consumer's own command, as far as they do not exist.
 func (w *World) MakeTables(ctx context.Context, consumer string) error {
 	create := exec.CommandContext(ctx, consumer, "tables", "create")
-	create.Env = w.AWSEnvironment()
+	create.Env = append(w.AWSEnvironment(), w.tablesEnvironment()...)
 	create.Stderr = os.Stderr
 	if err := create.Run(); err != nil {
 		return fmt.Errorf("%s tables create (is it built?): %w", consumer, err)

@@ -1,9 +1,11 @@
 // Package testbed is what runs of the real binaries on this machine share: stand-ins
-// for SQS, DynamoDB and Chargebee on loopback, queues, tables, events and pending
-// invoices, the processes themselves, and the books at the end.
+// for SQS, DynamoDB and Chargebee on loopback, or services elsewhere in place of the first
+// two; queues, tables, events and pending invoices, the processes themselves, and the books
+// at the end.
 package testbed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,10 +31,12 @@ const (
 	secretKey = "sandbox-secret"
 
 	APIKey    = "test_sandbox_key"
-	QueueName = "billable-webhooks"
-	DeadName  = "billable-webhooks-dead"
+	QueueName = defaultPrefix + queueSuffix
+	DeadName  = defaultPrefix + deadSuffix
 
-	eventsTable = "billable_events"
+	defaultPrefix = "billable"
+	queueSuffix   = "-webhooks"
+	deadSuffix    = "-webhooks-dead"
 )
 
 // Options is what the stand-ins are like. Addresses, region and API key are filled in.
@@ -40,6 +44,11 @@ type Options struct {
 	SQS       sqs.Config
 	DynamoDB  dynamodb.Config
 	Chargebee chargebee.Config
+
+	// SQSURL and DynamoDBURL are services elsewhere, in place of stand-ins.
+	SQSURL, DynamoDBURL string
+	// Prefix is what the names of queues and tables begin with. Defaults to billable.
+	Prefix string
 
 	// Server changes the server of a service before it starts, for instance to
 	// count its calls. Nil: it stays as it is.
@@ -49,13 +58,14 @@ type Options struct {
 // World is everything outside of the two binaries. Its own calls to the stand-ins
 // take no network.
 type World struct {
-	SQS       *sqs.Service
-	DynamoDB  *dynamodb.Service
+	SQS       *sqs.Service      // nil: it is elsewhere
+	DynamoDB  *dynamodb.Service // nil: it is elsewhere
 	Chargebee *chargebee.Service
 
 	SQSURL, DynamoDBURL, ChargebeeURL string
 	QueueURL, DeadURL                 string // once MakeQueues was called
 
+	prefix         string
 	sqsClient      *awssqs.Client
 	dynamodbClient *awsdynamodb.Client
 	servers        []*http.Server
@@ -63,41 +73,54 @@ type World struct {
 
 // NewWorld starts the stand-ins on loopback.
 func NewWorld(options Options) (*World, error) {
-	w := &World{}
-	listeners := make([]net.Listener, 3)
-	for i, url := range []*string{&w.SQSURL, &w.DynamoDBURL, &w.ChargebeeURL} {
-		listener, err := listen()
+	w := &World{SQSURL: options.SQSURL, DynamoDBURL: options.DynamoDBURL, prefix: cmp.Or(options.Prefix, defaultPrefix)}
+	toSQS, toDynamoDB := http.DefaultTransport, http.DefaultTransport
+	if w.SQSURL == "" {
+		listener, url, err := listen()
 		if err != nil {
 			return nil, err
 		}
-		listeners[i], *url = listener, "http://"+listener.Addr().String()
+		options.SQS.BaseURL, options.SQS.Region = url, region
+		w.SQS, w.SQSURL = sqs.New(options.SQS), url
+		toSQS = sandbox.Transport{Handler: w.SQS}
+		w.serve(options, listener, "SQS", w.SQS)
 	}
-	options.SQS.BaseURL, options.SQS.Region = w.SQSURL, region
+	if w.DynamoDBURL == "" {
+		listener, url, err := listen()
+		if err != nil {
+			return nil, err
+		}
+		w.DynamoDB, w.DynamoDBURL = dynamodb.New(options.DynamoDB), url
+		toDynamoDB = sandbox.Transport{Handler: w.DynamoDB}
+		w.serve(options, listener, "DynamoDB", w.DynamoDB)
+	}
+	listener, url, err := listen()
+	if err != nil {
+		return nil, err
+	}
 	options.Chargebee.APIKey = APIKey
-	w.SQS, w.DynamoDB, w.Chargebee = sqs.New(options.SQS), dynamodb.New(options.DynamoDB), chargebee.New(options.Chargebee)
-	w.serve(options, listeners[0], "SQS", w.SQS)
-	w.serve(options, listeners[1], "DynamoDB", w.DynamoDB)
-	w.serve(options, listeners[2], "Chargebee", w.Chargebee)
+	w.Chargebee, w.ChargebeeURL = chargebee.New(options.Chargebee), url
+	w.serve(options, listener, "Chargebee", w.Chargebee)
 
-	w.sqsClient = awssqs.NewFromConfig(inProcess(w.SQS), func(options *awssqs.Options) { options.BaseEndpoint = &w.SQSURL })
-	w.dynamodbClient = awsdynamodb.NewFromConfig(inProcess(w.DynamoDB), func(options *awsdynamodb.Options) { options.BaseEndpoint = &w.DynamoDBURL })
+	w.sqsClient = awssqs.NewFromConfig(over(toSQS), func(options *awssqs.Options) { options.BaseEndpoint = &w.SQSURL })
+	w.dynamodbClient = awsdynamodb.NewFromConfig(over(toDynamoDB), func(options *awsdynamodb.Options) { options.BaseEndpoint = &w.DynamoDBURL })
 	return w, nil
 }
 
-func inProcess(handler http.Handler) aws.Config {
+func over(transport http.RoundTripper) aws.Config {
 	return aws.Config{
 		Region:      region,
 		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
-		HTTPClient:  &http.Client{Transport: sandbox.Transport{Handler: handler}},
+		HTTPClient:  &http.Client{Transport: transport},
 	}
 }
 
-func listen() (net.Listener, error) {
-	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+func listen() (listener net.Listener, url string, err error) {
+	listener, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("listen on loopback: %w", err)
+		return nil, "", fmt.Errorf("listen on loopback: %w", err)
 	}
-	return listener, nil
+	return listener, "http://" + listener.Addr().String(), nil
 }
 
 func (w *World) serve(options Options, listener net.Listener, name string, handler http.Handler) {
@@ -120,7 +143,13 @@ func (w *World) Close() {
 	}
 }
 
-// AWSEnvironment is how the AWS SDK finds the stand-ins.
+func (w *World) eventsTable() string { return w.prefix + "_events" }
+
+func (w *World) tablesEnvironment() []string {
+	return []string{"BILLABLE_EVENTS_TABLE=" + w.eventsTable(), "BILLABLE_LEDGER_TABLE=" + w.prefix + "_invoices"}
+}
+
+// AWSEnvironment is how the AWS SDK finds SQS and DynamoDB.
 func (w *World) AWSEnvironment() []string {
 	return []string{
 		"AWS_REGION=" + region,
@@ -133,7 +162,7 @@ func (w *World) AWSEnvironment() []string {
 
 // ConsumerEnvironment is where a consumer finds everything.
 func (w *World) ConsumerEnvironment() []string {
-	return append(w.AWSEnvironment(),
+	return append(append(w.AWSEnvironment(), w.tablesEnvironment()...),
 		"BILLABLE_QUEUE_URL="+w.QueueURL,
 		"BILLABLE_QUEUE_DEAD_LETTER_URL="+w.DeadURL,
 		"BILLABLE_CHARGEBEE_BASE_URL="+w.ChargebeeURL,

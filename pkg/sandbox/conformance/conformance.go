@@ -18,6 +18,12 @@ type Check[Bench any] struct {
 	Run   func(Bench)
 }
 
+// Outline is what is to be known of a check without running it.
+type Outline struct {
+	Name  string
+	Lasts time.Duration
+}
+
 // Suite is a contract.
 type Suite[Bench, Client any] struct {
 	Checks []Check[Bench]
@@ -32,6 +38,15 @@ type Target[Client any] struct {
 	Longest time.Duration     // checks that last longer are skipped
 	Only    []string          // the names of the checks to run. Defaults to all
 	Known   map[string]string // the names of checks that the target is known to fail: why
+}
+
+// Outline is the outline of all checks.
+func (s Suite[Bench, Client]) Outline() []Outline {
+	outlines := make([]Outline, len(s.Checks))
+	for i, check := range s.Checks {
+		outlines[i] = Outline{check.Name, check.Lasts}
+	}
+	return outlines
 }
 
 // InVirtualTime runs every check against a service of its own.
@@ -82,6 +97,21 @@ func (s Suite[Bench, Client]) mustHave(t *testing.T, target Target[Client]) {
 	for name := range target.Known {
 		if !names[name] {
 			t.Errorf("there is no check %q that could be known to fail", name)
+		}
+	}
+}
+
+// Known wants all that services are known to differ in to be checks, with a reason.
+func Known(t *testing.T, checks []Outline, known map[string]map[string]string) {
+	t.Helper()
+	for service, differences := range known {
+		for name, reason := range differences {
+			if !slices.ContainsFunc(checks, func(check Outline) bool { return check.Name == name }) {
+				t.Errorf("there is no check %q that %s could be known to fail", name, service)
+			}
+			if reason == "" {
+				t.Errorf("it is not said why %s fails %q", service, name)
+			}
 		}
 	}
 }

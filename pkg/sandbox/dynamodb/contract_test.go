@@ -39,6 +39,12 @@ func TestContract(t *testing.T) {
 	contract.InVirtualTime(t, func() *awsdynamodb.Client { return client(dynamodb.New(dynamodb.Config{})) })
 }
 
+// TestKnownDifferencesAreOfChecks: a check that was renamed is not known to fail.
+func TestKnownDifferencesAreOfChecks(t *testing.T) {
+	t.Parallel()
+	conformance.Known(t, contract.Outline(), contract.Known)
+}
+
 // The same in real time over a real connection, as far as it takes no time.
 func TestContractOverLoopback(t *testing.T) {
 	t.Parallel()
@@ -54,6 +60,7 @@ func TestContractOverLoopback(t *testing.T) {
 var (
 	endpoint = flag.String("endpoint", "", "what TestContractAt holds against the contract, e.g. http://127.0.0.1:8000")
 	longest  = flag.Duration("longest", 0, "checks that last longer are skipped there")
+	like     = flag.String("like", "", "the service whose known differences are skipped there, e.g. ministack")
 )
 
 // TestContractAt holds any other DynamoDB against the contract, in real time.
@@ -67,5 +74,6 @@ func TestContractAt(t *testing.T) {
 	contract.Run(t, contract.Target{
 		Client:  clientOver(conformance.PlainBodies{RoundTripper: transport}, *endpoint),
 		Longest: *longest,
+		Known:   contract.Known[*like],
 	})
 }

@@ -40,6 +40,12 @@ func TestContract(t *testing.T) {
 	contract.InVirtualTime(t, func() *awssqs.Client { return client(sqs.New(sqs.Config{})) })
 }
 
+// TestKnownDifferencesAreOfChecks: a check that was renamed is not known to fail.
+func TestKnownDifferencesAreOfChecks(t *testing.T) {
+	t.Parallel()
+	conformance.Known(t, contract.Outline(), contract.Known)
+}
+
 // The same in real time over a real connection, as far as it takes no time, and
 // what a connection is needed for: the service hears that a caller has left.
 func TestContractOverLoopback(t *testing.T) {
@@ -59,6 +65,7 @@ func TestContractOverLoopback(t *testing.T) {
 var (
 	endpoint = flag.String("endpoint", "", "what TestContractAt holds against the contract, e.g. http://127.0.0.1:9324")
 	longest  = flag.Duration("longest", 0, "checks that last longer are skipped there")
+	like     = flag.String("like", "", "the service whose known differences are skipped there, e.g. ministack")
 )
 
 // TestContractAt holds any other SQS against the contract, in real time.
@@ -72,5 +79,6 @@ func TestContractAt(t *testing.T) {
 	contract.Run(t, contract.Target{
 		Client:  clientOver(conformance.PlainBodies{RoundTripper: transport}, *endpoint),
 		Longest: *longest,
+		Known:   contract.Known[*like],
 	})
 }

@@ -24,6 +24,9 @@ var suite = conformance.Suite[*bench, *dynamodb.Client]{
 	Bench: func(t *testing.T, client *dynamodb.Client) *bench { t.Helper(); return &bench{T: t, client: client} },
 }
 
+// Outline is the outline of all checks.
+func Outline() []conformance.Outline { return suite.Outline() }
+
 // Target is an endpoint in real time.
 type Target = conformance.Target[*dynamodb.Client]
 

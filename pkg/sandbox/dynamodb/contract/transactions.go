@@ -222,7 +222,7 @@ var transactions = []check{
 		table := b.table(layout{})
 		for length, accepted := range map[int]bool{36: true, 37: false} {
 			_, err := b.client.TransactWriteItems(b.Context(), &dynamodb.TransactWriteItemsInput{
-				ClientRequestToken: aws.String(strings.Repeat("t", length)),
+				ClientRequestToken: aws.String((rand.Text() + rand.Text())[:length]), // one that nobody has used
 				TransactItems:      []types.TransactWriteItem{putting(table, item("pk", "a"))},
 			})
 			if accepted {

@@ -33,6 +33,9 @@ var suite = conformance.Suite[*bench, *sqs.Client]{
 	Bench: func(t *testing.T, client *sqs.Client) *bench { t.Helper(); return &bench{T: t, client: client} },
 }
 
+// Outline is the outline of all checks.
+func Outline() []conformance.Outline { return suite.Outline() }
+
 // Target is an endpoint in real time.
 type Target = conformance.Target[*sqs.Client]
 

@@ -1,0 +1,188 @@
+package aws_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/billable-events/billable/scripts/cloudformation"
+)
+
+const (
+	region  = "eu-central-1"
+	account = "000000000000" // of the stand-ins
+
+	mainQueue = "billable-webhooks"
+	deadQueue = "billable-webhooks-dead"
+	events    = "billable_events"
+	ledger    = "billable_invoices"
+)
+
+// made is what the references in the template stand for once everything is made.
+func made() cloudformation.Values {
+	values := cloudformation.Values{
+		"AWS::Region": region, "AWS::AccountId": account, "AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com",
+		"ReceiverPolicy": "ReceiverPolicy", "ConsumerPolicy": "ConsumerPolicy", "OperatorPolicy": "OperatorPolicy",
+	}
+	for id, name := range map[string]string{"Queue": mainQueue, "DeadLetters": deadQueue} {
+		values[id], values[id+".QueueName"] = "https://"+name, name
+		values[id+".Arn"] = "arn:aws:sqs:" + region + ":" + account + ":" + name
+	}
+	for id, name := range map[string]string{"EventsTable": events, "LedgerTable": ledger} {
+		values[id], values[id+".Arn"] = name, "arn:aws:dynamodb:"+region+":"+account+":table/"+name
+	}
+	return values
+}
+
+func read(t *testing.T) *cloudformation.Template {
+	t.Helper()
+	template, err := cloudformation.Read("billable.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return template
+}
+
+// resource is one of the template's, with values besides the usual ones.
+func resource(t *testing.T, name string, more ...string) cloudformation.Resource {
+	t.Helper()
+	values := made()
+	for _, assignment := range more {
+		name, value, _ := strings.Cut(assignment, "=")
+		values[name] = value
+	}
+	found, err := read(t).Resource(name, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// at follows a path of names and indexes, with dots between; nil where it ends early.
+func at(value any, path string) any {
+	for step := range strings.SplitSeq(path, ".") {
+		switch holder := value.(type) {
+		case map[string]any:
+			value = holder[step]
+		case []any:
+			var index int
+			if _, err := fmt.Sscan(step, &index); err != nil || index >= len(holder) {
+				return nil
+			}
+			value = holder[index]
+		default:
+			return nil
+		}
+	}
+	return value
+}
+
+// TestWhatIsPromised holds the template against what the rest of the project relies on.
+func TestWhatIsPromised(t *testing.T) {
+	t.Parallel()
+	const key, topic = "KeyArn=arn:aws:kms:eu-central-1:1:key/k", "AlarmTopicArn=arn:aws:sns:eu-central-1:1:topic"
+	for _, test := range []struct {
+		resource, path string
+		want           any // nil: absent
+		given          []string
+	}{
+		{"Queue", "MessageRetentionPeriod", 7 * 24 * 3600, nil},
+		{"Queue", "RedrivePolicy.maxReceiveCount", 1000, nil},
+		{"Queue", "RedrivePolicy.deadLetterTargetArn", made()["DeadLetters.Arn"], nil},
+		{"Queue", "SqsManagedSseEnabled", true, nil},
+		{"Queue", "KmsMasterKeyId", nil, nil},
+		{"Queue", "KmsMasterKeyId", "arn:aws:kms:eu-central-1:1:key/k", []string{key}},
+		{"Queue", "SqsManagedSseEnabled", nil, []string{key}},
+		{"DeadLetters", "MessageRetentionPeriod", 14 * 24 * 3600, nil},
+		{"DeadLetters", "RedriveAllowPolicy.redrivePermission", "byQueue", nil},
+		{"DeadLetters", "RedriveAllowPolicy.sourceQueueArns.0", made()["Queue.Arn"], nil},
+		{"DeadLetters", "SqsManagedSseEnabled", true, nil},
+		{"DeadLetters", "KmsMasterKeyId", "arn:aws:kms:eu-central-1:1:key/k", []string{key}},
+		{"EventsTable", "PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled", true, nil},
+		{"EventsTable", "DeletionProtectionEnabled", true, nil},
+		{"EventsTable", "TimeToLiveSpecification", nil, nil},
+		{"EventsTable", "SSESpecification.KMSMasterKeyId", "arn:aws:kms:eu-central-1:1:key/k", []string{key}},
+		{"LedgerTable", "PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled", true, nil},
+		{"LedgerTable", "DeletionProtectionEnabled", true, nil},
+		{"LedgerTable", "TimeToLiveSpecification.AttributeName", "expires_at", nil},
+		{"LedgerTable", "TimeToLiveSpecification.Enabled", true, nil},
+		{"LedgerTable", "SSESpecification.KMSMasterKeyId", "arn:aws:kms:eu-central-1:1:key/k", []string{key}},
+		{"DeadLettersAlarm", "Threshold", 0, nil},
+		{"DeadLettersAlarm", "AlarmActions", nil, nil},
+		{"DeadLettersAlarm", "AlarmActions.0", "arn:aws:sns:eu-central-1:1:topic", []string{topic}},
+		{"OldestMessageAlarm", "Threshold", "3600", nil},
+	} {
+		if got := at(resource(t, test.resource, test.given...).Properties, test.path); got != test.want {
+			t.Errorf("%s, %v: %s is %v, want %v", test.resource, test.given, test.path, got, test.want)
+		}
+	}
+}
+
+// TestWhatHoldsDataIsKept: neither a deleted stack nor a renamed queue takes data along.
+func TestWhatHoldsDataIsKept(t *testing.T) {
+	t.Parallel()
+	holders := 0
+	for _, name := range read(t).Names() {
+		found := resource(t, name)
+		if found.Type == "AWS::SQS::Queue" || found.Type == "AWS::DynamoDB::Table" {
+			holders++
+			if !found.Kept {
+				t.Errorf("%s is not kept", name)
+			}
+		}
+		if strings.HasSuffix(name, "Alarm") && at(resource(t, name, "AlarmTopicArn=topic").Properties, "AlarmActions.0") != "topic" {
+			t.Errorf("nobody hears of %s", name)
+		}
+	}
+	if holders != 4 {
+		t.Errorf("%d resources hold data, want 4", holders)
+	}
+}
+
+// TestWhoMayTakeTheRoles: one service account each, with either way of EKS.
+func TestWhoMayTakeTheRoles(t *testing.T) {
+	t.Parallel()
+	for role, account := range map[string]string{"ReceiverRole": "receiver", "ConsumerRole": "consumer", "OperatorRole": "operator"} {
+		trust := at(resource(t, role).Properties, "AssumeRolePolicyDocument.Statement.0")
+		if at(trust, "Principal.Service") != "pods.eks.amazonaws.com" ||
+			at(trust, "Condition.StringEquals.aws:RequestTag/kubernetes-namespace") != "billable" ||
+			at(trust, "Condition.StringEquals.aws:RequestTag/kubernetes-service-account") != account {
+			t.Errorf("%s with Pod Identity: %v", role, trust)
+		}
+		found := resource(t, role, "OidcProviderArn=arn:provider", "OidcIssuer=oidc.eks/id/1").Properties["AssumeRolePolicyDocument"]
+		text, _ := found.(string)
+		for _, want := range []string{
+			`"Federated": "arn:provider"`, `"oidc.eks/id/1:aud": "sts.amazonaws.com"`, `"oidc.eks/id/1:sub": "system:serviceaccount:billable:` + account + `"`,
+		} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s with IRSA lacks %s: %s", role, want, text)
+			}
+		}
+	}
+}
+
+// TestOwnKey: a key of one's own is used through the services only. AWS's documentation
+// says for what; the stand-ins have no KMS.
+func TestOwnKey(t *testing.T) {
+	t.Parallel()
+	const key = "arn:aws:kms:eu-central-1:1:key/k"
+	for name, services := range map[string]string{
+		"ReceiverPolicy": "sqs.eu-central-1.amazonaws.com",
+		"ConsumerPolicy": "sqs.eu-central-1.amazonaws.com dynamodb.eu-central-1.amazonaws.com",
+		"OperatorPolicy": "", // is never without ConsumerPolicy
+	} {
+		found, _ := at(resource(t, name, "KeyArn="+key).Properties, "PolicyDocument.Statement").([]any)
+		without, _ := at(resource(t, name).Properties, "PolicyDocument.Statement").([]any)
+		more := found[len(without):]
+		if services == "" {
+			if len(more) > 0 {
+				t.Errorf("%s: %v", name, more)
+			}
+			continue
+		}
+		via, _ := at(more, "0.Condition.StringEquals.kms:ViaService").([]any)
+		if len(more) != 1 || at(more, "0.Resource") != key || fmt.Sprint(at(more, "0.Action")) != "[kms:Decrypt kms:GenerateDataKey]" || strings.Trim(fmt.Sprint(via), "[]") != services {
+			t.Errorf("%s: %v", name, more)
+		}
+	}
+}

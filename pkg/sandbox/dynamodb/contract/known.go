@@ -1,0 +1,30 @@
+package contract
+
+// Known are the checks that other services are known to fail: in what they differ from the
+// documentation of DynamoDB. docs/conformance.md shows them; make conformance holds the
+// services against them, and notices what they do right by now.
+var Known = map[string]map[string]string{
+	"ministack": {
+		"batches/16 MB of reads, the rest unprocessed":      "one answer holds any number of bytes",
+		"conditions/functions and operators":                "contains() on a set compares numbers as text: 2.0 is not in {2}",
+		"conditions/malformed":                              "wrong operators, functions and types make a condition false instead of invalid",
+		"indexes/keys of the wrong type":                    "a key of an index that DynamoDB refuses is accepted",
+		"indexes/projections":                               "all attributes can be selected of an index that does not project them",
+		"queries/conditions that no key can meet":           "OR is accepted in a key condition",
+		"queries/no filter on the key":                      "a filter on a key attribute is accepted",
+		"queries/start keys that are no keys":               "a start key that is no key is accepted",
+		"tables/an index that does not fit":                 "a name of two characters is accepted",
+		"transactions/an update that does not fit its item": "an update of a transaction that fails on types is accepted",
+		"transactions/reads that are refused":               "one answer holds any number of bytes",
+		"updates/ADD to sets":                               "a set may not hold 1 and 1.0 when it is added to, though they are equal",
+		"updates/REMOVE from a list by the old places":      "each removal counts places anew",
+		"updates/SET beyond a list's end appends in order":  "what is set beyond the end is appended as written, not by place",
+		"updates/a failing update changes nothing":          "arithmetic on a text is accepted",
+		"updates/they return what changed of a map":         "the whole list is returned, not the element that changed",
+		"validations/IN has 100 values":                     "more are accepted",
+		"validations/equal numbers are one key":             "keys are compared as text: 1.0 and 1 are two",
+		"validations/placeholders must be defined and used": "a value whose name has no colon is refused with another message",
+		"validations/reserved words":                        "the message names another expression than the one with the word",
+		"validations/syntax errors":                         "an expression with a syntax error is accepted",
+	},
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+)
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{"--only bogus", "--bogus", "now"} {
+		var stderr bytes.Buffer
+		if err := run(t.Context(), strings.Fields(args), io.Discard, &stderr); !errors.Is(err, errUsage) || stderr.Len() == 0 {
+			t.Errorf("%s: %v %s", args, err, stderr.String())
+		}
+	}
+}
+
+// TestVerdict: what is not as it is known counts more than what was left out.
+func TestVerdict(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		surprises []string
+		errs      []error
+		code      int
+		says      string
+	}{
+		"as known":           {nil, []error{nil}, 0, "as known  it: right"},
+		"a surprise":         {[]string{"x fails"}, []error{nil}, 1, "x fails"},
+		"a failure":          {nil, []error{errors.New("no luck")}, 1, "no luck"},
+		"left out":           {nil, []error{nil, fmt.Errorf("java %w", errNoTool)}, 3, "LEFT OUT  it: java is not installed"},
+		"left out and wrong": {nil, []error{errNoTool, errors.New("no luck")}, 1, "no luck"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			p := &performance{out: &out}
+			for _, err := range test.errs {
+				p.try("it", func() (string, []string, error) { return "right", test.surprises, err })
+			}
+			if code := exitCode(p.verdict(t.Context()), io.Discard); code != test.code || !strings.Contains(out.String(), test.says) {
+				t.Errorf("exit code %d, want %d:\n%s", code, test.code, out.String())
+			}
+		})
+	}
+	if code := exitCode(flag.ErrHelp, io.Discard); code != 0 {
+		t.Errorf("--help ends with %d", code)
+	}
+	if code := exitCode(errUsage, io.Discard); code != 2 {
+		t.Errorf("wrong usage ends with %d", code)
+	}
+}

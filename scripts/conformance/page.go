@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+)
+
+// page tells people what is run, and what is known to differ.
+const page = "docs/conformance.md"
+
+// sections are the parts of the page that are made from what is known here.
+func sections() map[string]string {
+	return map[string]string{"counts": counts(), "differences": differences()}
+}
+
+func counts() string {
+	var b strings.Builder
+	b.WriteString("| emulator | contract | checks | pass | known to differ | skipped |\n|---|---|--:|--:|--:|--:|\n")
+	for _, held := range contracts {
+		tally := held.expected()
+		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d | %d |\n", held.emulator, held.service, len(held.checks), tally.passed, tally.differ, tally.skipped)
+	}
+	return b.String()
+}
+
+func differences() string {
+	var b strings.Builder
+	b.WriteString("| emulator | check, or property | what it does instead |\n|---|---|---|\n")
+	for _, held := range contracts {
+		for _, check := range slices.Sorted(maps.Keys(held.known)) {
+			fmt.Fprintf(&b, "| %s | %s: %s | %s |\n", held.emulator, held.service, check, held.known[check])
+		}
+	}
+	for _, property := range slices.Sorted(maps.Keys(unkept)) {
+		fmt.Fprintf(&b, "| ministack | CloudFormation: %s | %s |\n", property, unkept[property])
+	}
+	return b.String()
+}
+
+// filled is the text of a page with its sections as they have to be. Each stands between a
+// comment with its name and one that ends it.
+func filled(text string) (string, error) {
+	for name, content := range sections() {
+		begin, end := "<!-- "+name+": go run ./scripts/conformance --page -->\n", "<!-- end of "+name+" -->"
+		before, rest, found := strings.Cut(text, begin)
+		_, after, closed := strings.Cut(rest, end)
+		if !found || !closed {
+			return "", fmt.Errorf("%s has no section between %q and %q", page, begin, end)
+		}
+		text = before + begin + "\n" + content + "\n" + end + after
+	}
+	return text, nil
+}
+
+// rewrite fills the sections of the page.
+func rewrite(file string) error {
+	text, err := os.ReadFile(file) //nolint:gosec // the page of this project
+	if err != nil {
+		return err
+	}
+	made, err := filled(string(text))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, []byte(made), 0o600) //nolint:gosec // the page of this project
+}
