@@ -28,6 +28,8 @@ run: build ## Run the whole system against the sandbox: make run ARGS="--consume
 test: ## Run all tests, with the race detector where it is available.
 	@[ -n "$(RACE)" ] || echo "no C compiler: the tests run without the race detector"
 	go test $(RACE) ./...
+	@# What is about sizes is skipped there: the detector makes it ten times slower.
+	$(if $(RACE),go test ./pkg/settlement)
 
 .PHONY: lint
 lint: $(GOBIN)/golangci-lint ## Check style, vet and the module file.

@@ -254,6 +254,7 @@ func refusing(refusal *chargebee.Error) chargebee.Config {
 
 // TestCheckShares shows who shares the budget.
 func TestCheckShares(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	if table := d.must("check"); !strings.Contains(table, "0 processes share") {
@@ -283,6 +284,7 @@ func TestCheckShares(t *testing.T) {
 
 // TestCheckChangesNothing: what is tried leaves no message, no item and no receive behind.
 func TestCheckChangesNothing(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	d.send("a message")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -65,6 +66,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
+	_ = flag.Set("test.parallel", "8") // they wait more than they work
 	code := m.Run()
 	sqsServer.Close()
 	dynamodbServer.Close()
@@ -255,6 +257,7 @@ func (r *running) get(t *testing.T, path string) (int, string) {
 // TestFromMessageToClosedInvoice runs the consumer with good and bad messages, and
 // looks at everything it leaves behind with its own commands.
 func TestFromMessageToClosedInvoice(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	d.event("sub_good", "e1", "12.5", "EUR")
@@ -409,6 +412,7 @@ func TestFromMessageToClosedInvoice(t *testing.T) {
 }
 
 func TestTablesCreate(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	if got := d.must("tables", "create"); strings.Count(got, "created") != 2 {
 		t.Errorf("got %s", got)
@@ -424,6 +428,7 @@ func TestTablesCreate(t *testing.T) {
 }
 
 func TestExitCodes(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	for _, test := range []struct {
@@ -469,6 +474,7 @@ func TestSettingsFaultsAreListed(t *testing.T) {
 
 // TestLiveButNotReady while the queue cannot be reached.
 func TestLiveButNotReady(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.environ = append(d.environ, "BILLABLE_QUEUE_URL=http://127.0.0.1:1/000000000000/nowhere")
 	r := d.start()

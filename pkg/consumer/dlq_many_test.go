@@ -37,6 +37,7 @@ func (d *deployment) buryMany(count int) {
 
 // TestThousandsOfDeadLetters are listed and replayed, each once.
 func TestThousandsOfDeadLetters(t *testing.T) {
+	t.Parallel()
 	count := 5000
 	if raced || testing.Short() {
 		count = 300

@@ -37,6 +37,7 @@ func (w *watched) Write(p []byte) (int, error) {
 // TestReplayWhileCallsAreStopped waits and says why; an interrupt ends it with what was
 // done, and with all other letters back in their place.
 func TestReplayWhileCallsAreStopped(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	d.bury("ev", 30)
@@ -66,6 +67,7 @@ func TestReplayWhileCallsAreStopped(t *testing.T) {
 
 // TestReplayKeepsAttributes of every type, group and body.
 func TestReplayKeepsAttributes(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	_, err := d.sqs.SendMessage(t.Context(), &awssqs.SendMessageInput{
@@ -96,6 +98,7 @@ func TestReplayKeepsAttributes(t *testing.T) {
 // TestRedriveBySQS: what SQS's own move task brings back is handled as ever, and becomes
 // a dead letter that can be replayed.
 func TestRedriveBySQS(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	destination := "arn:aws:sqs:eu-central-1:000000000000:" + d.name

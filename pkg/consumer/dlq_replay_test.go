@@ -46,6 +46,7 @@ func (d *deployment) bury(prefix string, count int) (ids []string) {
 }
 
 func TestReplay(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	d.bury("ev", 25)
@@ -84,6 +85,7 @@ var eventID = regexp.MustCompile(`^{"id":"(\w+)"`)
 // TestReplayThatIsKilled at random moments loses no message: each is in one of the queues,
 // or in both.
 func TestReplayThatIsKilled(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	program, err := os.Executable()
@@ -119,6 +121,7 @@ func TestReplayThatIsKilled(t *testing.T) {
 }
 
 func TestDiscard(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	d.bury("ev", 3)
@@ -152,6 +155,7 @@ func TestDiscard(t *testing.T) {
 // TestDiscardReleases gives claims back first where that is safe, and leaves a letter alone
 // where it is not.
 func TestDiscardReleases(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	d.event("sub_discard", "e1", "12", "EUR")

@@ -84,6 +84,7 @@ func (d *deployment) shows(id string) (letter shownLetter, stderr string) {
 
 // TestShowADeadLetter with all that is known of it, from everywhere.
 func TestShowADeadLetter(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	draft, body := d.renew("sub_shown")
@@ -128,6 +129,7 @@ func TestShowADeadLetter(t *testing.T) {
 
 // TestShowWithoutChargebee: what is not known is null, and the reason is told.
 func TestShowWithoutChargebee(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	d.bury("ev", 1)
@@ -156,6 +158,7 @@ func TestShowWithoutChargebee(t *testing.T) {
 
 // TestShowWhatIsNoEvent shows it so that it does no harm.
 func TestShowWhatIsNoEvent(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	d.buryBody("no JSON,\tbut \u202eturned\u009b2J")

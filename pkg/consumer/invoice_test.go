@@ -93,6 +93,7 @@ type shownPreview struct {
 
 // TestInvoicePlan shows what a consumer then charges.
 func TestInvoicePlan(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	d.event("sub_plan", "e1", "12.5", "EUR")
@@ -153,6 +154,7 @@ func TestInvoicePlan(t *testing.T) {
 }
 
 func TestInvoiceList(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	if got := d.must("invoice", "list"); !strings.Contains(got, "There are no such invoices.") {
@@ -218,6 +220,7 @@ type shownRelease struct {
 // TestInvoiceRelease gives the events of a rejected invoice back, first of a pending draft, then
 // of one that was deleted.
 func TestInvoiceRelease(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	d.event("sub_release", "e1", "12", "EUR")

@@ -10,6 +10,7 @@ import (
 // TestPauseAndResume is a fleet's kill switch: no call is made while it is set, and the
 // message waits in the queue.
 func TestPauseAndResume(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	d.event("sub_paused", "e1", "12", "EUR")

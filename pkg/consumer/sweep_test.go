@@ -71,6 +71,7 @@ func (d *deployment) put(table string, item map[string]any) {
 
 // TestLostWebhook: an invoice of which nobody heard is found, enqueued, and billed.
 func TestLostWebhook(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	d.event("sub_lost", "e1", "12", "EUR")
@@ -130,6 +131,7 @@ func TestLostWebhook(t *testing.T) {
 
 // TestSweepSkips what is finished as configured, and what a person has to handle.
 func TestSweepSkips(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	d.environ = append(d.environ, "BILLABLE_INVOICE_CLOSE=false")
@@ -159,6 +161,7 @@ func TestSweepSkips(t *testing.T) {
 // TestSweepFindings: what is left behind is enqueued, and what nobody would ever bill is
 // told of.
 func TestSweepFindings(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	left, _ := d.renew("sub_left")
@@ -206,6 +209,7 @@ func TestSweepFindings(t *testing.T) {
 
 // TestSweepInPart: what cannot be looked at is exit code 1, and the rest is there.
 func TestSweepInPart(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	d.must("pause", "--reason", "a price is wrong", "--yes")
@@ -246,6 +250,7 @@ func TestSweepInPart(t *testing.T) {
 // TestSweepManyPages: more invoices than a page of Chargebee's list holds, of which half
 // is known.
 func TestSweepManyPages(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	const invoices = 230

@@ -118,6 +118,7 @@ func (c *collector) one(trace, name string) span {
 // TestOneTrace leads webhooks from a real receiver to a real consumer, and finds each in
 // one trace; and it compares with docs/telemetry.md what the two told meanwhile.
 func TestOneTrace(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
 	d.event("sub_good", "e1", "1250", "EUR")

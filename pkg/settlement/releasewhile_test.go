@@ -95,6 +95,7 @@ func TestSleeperWakesAfterARelease(t *testing.T) {
 // after the call's effect. It is run again, or a replay comes first; in the end everything
 // is billed once.
 func TestCrashWhileReleasingHeldClaims(t *testing.T) {
+	unraced(t)
 	t.Parallel()
 	for name, gone := range map[string]bool{"pending": false, "deleted": true} {
 		for _, after := range []bool{false, true} {

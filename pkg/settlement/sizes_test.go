@@ -11,13 +11,20 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
 )
 
+// unraced skips a test that is about sizes, or about very many moments, when the race detector
+// makes it ten times slower. make test runs those without it.
+func unraced(t *testing.T) {
+	t.Helper()
+	if raced || testing.Short() {
+		t.Skip("takes long with the race detector: make test runs it without")
+	}
+}
+
 // TestManyPages settles invoices whose pages are as big as they may be. The end of
 // their epochs fits one step, or just does not.
 func TestManyPages(t *testing.T) {
+	unraced(t)
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("takes seconds")
-	}
 	for _, pages := range []int{1, 3, 4, 13, 27} {
 		t.Run(fmt.Sprintf("%d pages", pages), func(t *testing.T) {
 			t.Parallel()
@@ -54,10 +61,8 @@ func (w *world) wantSettled(id string, body []byte, pages int) {
 // TestManyLines charges the most lines that an invoice may have, on a site that shows
 // lines in pages, and many on one that shows all of them every time.
 func TestManyLines(t *testing.T) {
+	unraced(t)
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("takes seconds")
-	}
 	for lines, whole := range map[int]bool{billing.MaxLines: false, 200: true} {
 		t.Run(fmt.Sprintf("%d lines, whole invoices: %t", lines, whole), func(t *testing.T) {
 			t.Parallel()
@@ -104,6 +109,7 @@ func TestManySubscriptions(t *testing.T) {
 
 // TestBigEvents fill a transaction before they fill a page.
 func TestBigEvents(t *testing.T) {
+	unraced(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
@@ -119,6 +125,7 @@ func TestBigEvents(t *testing.T) {
 // TestLongCodes make a plan that the ledger cannot take: a person is told, and the
 // events are given back.
 func TestLongCodes(t *testing.T) {
+	unraced(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
@@ -136,6 +143,7 @@ func TestLongCodes(t *testing.T) {
 // TestTextsThatGrow when they are encoded: a page of them still fits an item, and so
 // does a part of the plan. What ids and codes are made of is up to the producers.
 func TestTextsThatGrow(t *testing.T) {
+	unraced(t)
 	t.Parallel()
 	for name, character := range map[string]string{
 		"HTML": "<", "quotes": `"`, "backslashes": `\`, "control characters": "\x01", "line separators": "\u2028",
