@@ -164,7 +164,7 @@ func describe(invoice event.Invoice) (manifest billing.Manifest, complete bool) 
 		SubscriptionID: invoice.SubscriptionID,
 		Unconfirmed:    invoice.Status != billing.StatusPending,
 	}
-	complete = invoice.LineItems != nil
+	complete = invoice.LineItems != nil && invoice.Date > 0 // no event is before a date of nothing
 	var subscriptions []string
 	for _, line := range invoice.LineItems {
 		manifest.LineIDs = append(manifest.LineIDs, line.ID)
@@ -178,6 +178,9 @@ func describe(invoice event.Invoice) (manifest billing.Manifest, complete bool) 
 // learn puts into a manifest what Chargebee shows.
 func learn(manifest billing.Manifest, read billing.Invoice) billing.Manifest {
 	manifest.Unconfirmed = read.Status != billing.StatusPending
+	if manifest.Date <= 0 {
+		manifest.Date = read.Date
+	}
 	manifest.LineIDs = nil
 	var subscriptions []string
 	for _, line := range read.Lines {
@@ -193,7 +196,6 @@ func learn(manifest billing.Manifest, read billing.Invoice) billing.Manifest {
 func told(read billing.Invoice) billing.Manifest {
 	return learn(billing.Manifest{
 		InvoiceID:    read.ID,
-		Date:         read.Date,
 		CurrencyCode: read.CurrencyCode,
 		CustomerID:   read.CustomerID,
 	}, read)
