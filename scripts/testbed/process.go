@@ -36,7 +36,7 @@ type Process struct {
 
 // FreeAddress is an address on loopback that nobody listens on.
 func FreeAddress() (string, error) {
-	listener, _, err := listen()
+	listener, _, err := listen(loopback)
 	if err != nil {
 		return "", err
 	}

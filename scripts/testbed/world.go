@@ -30,6 +30,8 @@ const (
 	accessKey = "sandbox"
 	secretKey = "sandbox-secret"
 
+	loopback = "127.0.0.1:0"
+
 	APIKey    = "test_sandbox_key"
 	QueueName = defaultPrefix + queueSuffix
 	DeadName  = defaultPrefix + deadSuffix
@@ -47,6 +49,8 @@ type Options struct {
 
 	// SQSURL and DynamoDBURL are services elsewhere, in place of stand-ins.
 	SQSURL, DynamoDBURL string
+	// ChargebeeAddress is where Chargebee listens. Defaults to a free port on loopback.
+	ChargebeeAddress string
 	// Prefix is what the names of queues and tables begin with. Defaults to billable.
 	Prefix string
 
@@ -76,7 +80,7 @@ func NewWorld(options Options) (*World, error) {
 	w := &World{SQSURL: options.SQSURL, DynamoDBURL: options.DynamoDBURL, prefix: cmp.Or(options.Prefix, defaultPrefix)}
 	toSQS, toDynamoDB := http.DefaultTransport, http.DefaultTransport
 	if w.SQSURL == "" {
-		listener, url, err := listen()
+		listener, url, err := listen(loopback)
 		if err != nil {
 			return nil, err
 		}
@@ -86,7 +90,7 @@ func NewWorld(options Options) (*World, error) {
 		w.serve(options, listener, "SQS", w.SQS)
 	}
 	if w.DynamoDBURL == "" {
-		listener, url, err := listen()
+		listener, url, err := listen(loopback)
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +98,7 @@ func NewWorld(options Options) (*World, error) {
 		toDynamoDB = sandbox.Transport{Handler: w.DynamoDB}
 		w.serve(options, listener, "DynamoDB", w.DynamoDB)
 	}
-	listener, url, err := listen()
+	listener, url, err := listen(cmp.Or(options.ChargebeeAddress, loopback))
 	if err != nil {
 		return nil, err
 	}
@@ -115,10 +119,10 @@ func over(transport http.RoundTripper) aws.Config {
 	}
 }
 
-func listen() (listener net.Listener, url string, err error) {
-	listener, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+func listen(address string) (listener net.Listener, url string, err error) {
+	listener, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
 	if err != nil {
-		return nil, "", fmt.Errorf("listen on loopback: %w", err)
+		return nil, "", fmt.Errorf("listen on %s: %w", address, err)
 	}
 	return listener, "http://" + listener.Addr().String(), nil
 }

@@ -1,0 +1,158 @@
+// Command chargebee is the sandbox's Chargebee by itself, for a receiver, a consumer, an SQS and
+// a DynamoDB that run elsewhere. It makes the queues, writes billable events, renews the
+// subscriptions that they belong to, delivers the webhooks, and says so once all is billed and
+// the books are equal. Then it goes on serving, so that everything can be looked at.
+//
+// It exits with 0 when it is told to end, with 1 if it cannot do its job, with 2 if it was
+// called wrongly. The tables have to be there.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/billable-events/billable/pkg/sandbox/chargebee"
+	"github.com/billable-events/billable/scripts/testbed"
+)
+
+const (
+	lookEvery = time.Second
+	// retryScale makes Chargebee's first retry, after 2 minutes, come after 2 s.
+	retryScale = 1.0 / 60
+)
+
+var errUsage = errors.New("wrong usage")
+
+// options is where everything is, and how much there is to bill.
+type options struct {
+	listen, sqs, dynamodb string
+	rate                  int // requests per minute that the site allows
+	webhook               chargebee.Endpoint
+	renewals              testbed.Renewals
+}
+
+func main() {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	cancel()
+	os.Exit(exitCode(err, os.Stderr))
+}
+
+func exitCode(err error, stderr io.Writer) int {
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.Is(err, errUsage):
+		return 2
+	default:
+		_, _ = fmt.Fprintln(stderr, "chargebee:", err)
+		return 1
+	}
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	o := options{
+		webhook:  chargebee.Endpoint{RetryScale: retryScale},
+		renewals: testbed.Renewals{Seed: uint64(time.Now().UnixNano())},
+	}
+	flags := flag.NewFlagSet("chargebee", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.listen, "listen", "127.0.0.1:9333", "where the API is served")
+	flags.StringVar(&o.sqs, "sqs", "", "URL of the SQS; required")
+	flags.StringVar(&o.dynamodb, "dynamodb", "", "URL of the DynamoDB; required")
+	flags.StringVar(&o.webhook.URL, "webhook", "", "URL that webhooks are sent to; required")
+	flags.StringVar(&o.webhook.Username, "username", "", "user name of the webhooks")
+	flags.StringVar(&o.webhook.Password, "password", "", "password of the webhooks")
+	flags.IntVar(&o.rate, "rate", 1000, "requests per minute that the site allows")
+	flags.IntVar(&o.renewals.Invoices, "invoices", 20, "pending invoices")
+	flags.IntVar(&o.renewals.Events, "events", 40, "billable events per invoice")
+	flags.IntVar(&o.renewals.Codes, "codes", 3, "charge codes per invoice")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return o, err
+		}
+		return o, errUsage
+	}
+	switch {
+	case flags.NArg() > 0:
+		return o, complain(stderr, "unexpected argument %q", flags.Arg(0))
+	case o.sqs == "" || o.dynamodb == "" || o.webhook.URL == "":
+		return o, complain(stderr, "--sqs, --dynamodb and --webhook are required")
+	case o.rate < 1 || o.renewals.Invoices < 1 || o.renewals.Events < 0 || o.renewals.Codes < 1:
+		return o, complain(stderr, "counts are at least 1, events at least 0")
+	}
+	return o, nil
+}
+
+func complain(stderr io.Writer, format string, args ...any) error {
+	_, _ = fmt.Fprintf(stderr, "chargebee: "+format+"\n", args...)
+	return errUsage
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	world, err := testbed.NewWorld(testbed.Options{
+		Chargebee:        chargebee.Config{Seed: o.renewals.Seed, RequestsPerMinute: o.rate, KeepDate: true, Latency: 20 * time.Millisecond},
+		ChargebeeAddress: o.listen,
+		SQSURL:           o.sqs,
+		DynamoDBURL:      o.dynamodb,
+	})
+	if err != nil {
+		return err
+	}
+	defer world.Close()
+	if err := world.MakeQueues(ctx); err != nil {
+		return err
+	}
+	if _, err := world.Fill(ctx, o.renewals); err != nil {
+		return err
+	}
+	return deliver(ctx, world, o, stdout)
+}
+
+// deliver sends the webhooks until ctx ends, and tells how far the invoices are.
+func deliver(ctx context.Context, world *testbed.World, o options, stdout io.Writer) error {
+	var delivering sync.WaitGroup
+	defer delivering.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	delivering.Go(func() { ended <- world.Chargebee.Deliver(ctx, o.webhook) })
+
+	for told, equal := -1, false; ; {
+		select {
+		case err := <-ended:
+			return err // none if ctx ended
+		case <-time.After(lookEvery):
+		}
+		if equal {
+			continue
+		}
+		account, err := world.Account(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				continue
+			}
+			return err
+		}
+		if account.Closed != told {
+			told = account.Closed
+			_, _ = fmt.Fprintf(stdout, "%d of %d invoices closed\n", told, o.renewals.Invoices)
+		}
+		// An invoice is closed before its events are marked as billed.
+		if equal = told == o.renewals.Invoices && account.Equal() && account.EventsHeld == 0; equal {
+			_, _ = fmt.Fprintf(stdout, "%d events billed, %d.%02d %s. The books are equal.\n", account.EventsBilled, account.Billed/100, account.Billed%100, testbed.Currency)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/consumer"
+	"github.com/billable-events/billable/pkg/receiver"
+	"github.com/billable-events/billable/scripts/testbed"
+)
+
+// TestRun: both programs do their job for it, with queues that it made.
+func TestRun(t *testing.T) {
+	world, err := testbed.NewWorld(testbed.Options{}) // its Chargebee is not used
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer world.Close()
+	var addresses [4]string
+	for i := range addresses {
+		if addresses[i], err = testbed.FreeAddress(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	webhooks, admin, consumerAdmin, site := addresses[0], addresses[1], addresses[2], addresses[3]
+	for _, variable := range append(world.AWSEnvironment(), "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull) {
+		name, value, _ := strings.Cut(variable, "=")
+		t.Setenv(name, value)
+	}
+	common := []string{
+		"BILLABLE_QUEUE_URL=" + world.SQSURL + "/000000000000/" + testbed.QueueName,
+		"BILLABLE_LOG_LEVEL=error",
+	}
+	ofReceiver := slices.Concat(common, []string{"BILLABLE_HTTP_ADDR=" + webhooks, "BILLABLE_ADMIN_ADDR=" + admin, "BILLABLE_HTTP_DRAIN_PAUSE=1s",
+		"BILLABLE_AUTH_USERNAME=user", "BILLABLE_AUTH_PASSWORD=password"})
+	ofConsumer := slices.Concat(common, []string{"BILLABLE_ADMIN_ADDR=" + consumerAdmin, "BILLABLE_QUEUE_DEAD_LETTER_URL=" + world.SQSURL + "/000000000000/" + testbed.DeadName,
+		"BILLABLE_CHARGEBEE_BASE_URL=http://" + site, "BILLABLE_CHARGEBEE_API_KEY=" + testbed.APIKey, "BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=1000"})
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if code := consumer.Main(ctx, commandline.Process{Args: []string{"tables", "create"}, Environ: ofConsumer, Stdout: io.Discard, Stderr: os.Stderr}); code != 0 {
+		t.Fatalf("tables create: exit code %d", code)
+	}
+	var programs sync.WaitGroup
+	defer programs.Wait()
+	programs.Go(func() {
+		if code := receiver.Main(ctx, commandline.Process{Environ: ofReceiver, Stdout: io.Discard, Stderr: os.Stderr}); code != 0 {
+			t.Errorf("receiver: exit code %d", code)
+		}
+	})
+	programs.Go(func() {
+		if code := consumer.Main(ctx, commandline.Process{Environ: ofConsumer, Stdout: io.Discard, Stderr: os.Stderr}); code != 0 {
+			t.Errorf("consumer: exit code %d", code)
+		}
+	})
+
+	told := &until{text: "The books are equal.", then: cancel}
+	err = run(ctx, []string{
+		"--listen", site, "--sqs", world.SQSURL, "--dynamodb", world.DynamoDBURL, "--webhook", "http://" + webhooks + "/webhooks/chargebee",
+		"--username", "user", "--password", "password", "--invoices", "2", "--events", "5",
+	}, told, os.Stderr)
+	if err != nil || !strings.Contains(told.all, "2 of 2 invoices closed\n10 events billed, ") {
+		t.Errorf("%v\n%s", err, told.all)
+	}
+}
+
+// until does something once a text was written.
+type until struct {
+	all, text string
+	then      func()
+}
+
+func (u *until) Write(written []byte) (int, error) {
+	u.all += string(written)
+	if strings.Contains(u.all, u.text) {
+		u.then()
+	}
+	return len(written), nil
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	const needed = "--sqs http://s --dynamodb http://d --webhook http://w "
+	for args, want := range map[string]string{
+		"":                            "are required",
+		needed + "more":               `unexpected argument "more"`,
+		needed + "--invoices 0":       "counts are at least 1",
+		needed + "--bogus":            "flag provided but not defined",
+		"--sqs http://s --webhook /w": "are required",
+	} {
+		var stderr strings.Builder
+		err := run(t.Context(), strings.Fields(args), io.Discard, &stderr)
+		if exitCode(err, &stderr) != 2 || !strings.Contains(stderr.String(), want) {
+			t.Errorf("%q: %v\n%s\nwant %s", args, err, &stderr, want)
+		}
+	}
+	if code := exitCode(run(t.Context(), []string{"--help"}, io.Discard, io.Discard), io.Discard); code != 0 {
+		t.Errorf("--help: exit code %d", code)
+	}
+}

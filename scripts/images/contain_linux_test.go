@@ -1,0 +1,212 @@
+package main
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+
+	"github.com/billable-events/billable/pkg/sandbox/chargebee"
+	"github.com/billable-events/billable/scripts/testbed"
+)
+
+const nobody = 65532
+
+// contain becomes a process as Kubernetes starts it: with a root of its own that cannot be
+// written to, as nobody, without a capability. It has not even what every container has, /proc
+// and /dev. It returns only if that is not possible.
+func contain(root string, command []string) error {
+	runtime.LockOSThread()
+	// A namespace and a root of their own are the thread's, and exec makes it the only one.
+	if err := syscall.Unshare(syscall.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("unshare: %w", err)
+	}
+	for _, mount := range []struct {
+		source, target string
+		flags          uintptr
+	}{
+		{"", "/", syscall.MS_REC | syscall.MS_PRIVATE},
+		{root, root, syscall.MS_BIND},
+		{"", root, syscall.MS_BIND | syscall.MS_REMOUNT | syscall.MS_RDONLY},
+	} {
+		if err := syscall.Mount(mount.source, mount.target, "", mount.flags, ""); err != nil {
+			return fmt.Errorf("mount %s: %w", mount.target, err)
+		}
+	}
+	if err := errors.Join(syscall.Chroot(root), syscall.Chdir("/")); err != nil {
+		return fmt.Errorf("change the root: %w", err)
+	}
+	if err := os.WriteFile("/written", nil, 0o600); !errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("the root can be written to: %w", err)
+	}
+	if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody)); err != nil {
+		return fmt.Errorf("become nobody: %w", err)
+	}
+	return fmt.Errorf("exec %s: %w", command[0], syscall.Exec(command[0], command, os.Environ()))
+}
+
+// unpack puts the files of an image below a directory.
+func unpack(t *testing.T, image v1.Image) (root string) {
+	t.Helper()
+	root = t.TempDir()
+	files := mutate.Extract(image)
+	defer files.Close()
+	for unpacked := tar.NewReader(files); ; {
+		header, err := unpacked.Next()
+		if errors.Is(err, io.EOF) {
+			// The directories of a test are the tester's alone.
+			if err := os.Chmod(root, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			return root
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(root, header.Name)
+		if header.Typeflag == tar.TypeDir {
+			err = os.MkdirAll(path, 0o755)
+		} else {
+			var content []byte
+			content, err = io.ReadAll(unpacked)
+			err = errors.Join(err, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, content, os.FileMode(header.Mode)))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// container is how a program of an image is started.
+func container(t *testing.T, root string, image v1.Image, environ []string, args ...string) testbed.Command {
+	t.Helper()
+	config, err := image.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin, err := testbed.FreeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return testbed.Command{
+		Binary: self, Args: append(config.Config.Entrypoint, args...), Admin: admin,
+		Env: append(append(environ, config.Config.Env...), asContainer+"="+root),
+	}
+}
+
+func start(t *testing.T, command testbed.Command) *testbed.Process {
+	t.Helper()
+	process, err := testbed.Start(command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		process.Signal(syscall.SIGKILL)
+		<-process.Exited()
+	})
+	return process
+}
+
+// ends waits for a process, and wants its exit code to be 0.
+func ends(t *testing.T, process *testbed.Process) {
+	t.Helper()
+	<-process.Exited()
+	if code := process.State().ExitCode(); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+}
+
+// confined looks whether the system says that a process is nobody and may do nothing special.
+func confined(t *testing.T, process *testbed.Process) {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", process.PID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Uid:\t65532\t65532\t65532\t65532\n", "Gid:\t65532\t65532\t65532\t65532\n", "CapEff:\t0000000000000000\n"} {
+		if !strings.Contains(string(status), want) {
+			t.Errorf("not %q:\n%s", want, status)
+		}
+	}
+}
+
+// TestContained has both images do their job, from the tables to a closed invoice, as nobody on
+// a root that cannot be written to.
+func TestContained(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give a process another root")
+	}
+	// Root in a container may be allowed less.
+	probe := exec.Command("/proc/self/exe", "-test.run", "^$")
+	probe.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if err := probe.Run(); err != nil {
+		t.Skip("this root cannot give a process mounts of its own:", err)
+	}
+	world, err := testbed.NewWorld(testbed.Options{Chargebee: chargebee.Config{KeepDate: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer world.Close()
+	if err := world.MakeQueues(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	receiver, _ := built(t, programs[0])
+	consumer, _ := built(t, programs[1])
+	receiverRoot, consumerRoot := unpack(t, receiver), unpack(t, consumer)
+	ends(t, start(t, container(t, consumerRoot, consumer, world.ConsumerEnvironment(), "tables", "create")))
+
+	address, err := testbed.FreeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	running := []*testbed.Process{
+		start(t, container(t, receiverRoot, receiver, append(world.AWSEnvironment(),
+			"BILLABLE_QUEUE_URL="+world.QueueURL, "BILLABLE_AUTH_USERNAME=user", "BILLABLE_AUTH_PASSWORD=password",
+			"BILLABLE_HTTP_ADDR="+address, "BILLABLE_HTTP_DRAIN_PAUSE=1s", "BILLABLE_LOG_LEVEL=warn"))),
+		start(t, container(t, consumerRoot, consumer, world.ConsumerEnvironment())),
+	}
+	for _, process := range running {
+		if err := process.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		confined(t, process)
+	}
+	if _, err := world.Fill(t.Context(), testbed.Renewals{Invoices: 1, Events: 3, Codes: 1}); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = world.Chargebee.Deliver(t.Context(), chargebee.Endpoint{URL: "http://" + address + "/webhooks/chargebee", Username: "user", Password: "password"})
+	}()
+	for world.Chargebee.Invoices()[0].Status == chargebee.StatusPending {
+		select {
+		case <-t.Context().Done():
+			t.Fatal("the invoice was not closed")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	for _, process := range running {
+		process.Signal(syscall.SIGTERM)
+	}
+	for _, process := range running {
+		ends(t, process)
+	}
+	account, err := world.Account(t.Context())
+	if err != nil || !account.Equal() {
+		t.Errorf("the books differ: %+v, %v", account, err)
+	}
+}
