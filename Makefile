@@ -14,6 +14,7 @@ GORELEASER_VERSION := v2.15.1
 CRANE_VERSION := v0.22.1
 GOBIN := $(CURDIR)/.bin
 ARGS ?=
+CORES := $(shell nproc 2>/dev/null || echo 2)
 
 # The race detector needs cgo and a C compiler.
 RACE := $(shell command -v $$(go env CC) >/dev/null 2>&1 && [ "$$(go env CGO_ENABLED)" = 1 ] && echo -race)
@@ -30,12 +31,15 @@ build: ## Build both binaries into bin/.
 run: build ## Run the whole system against the sandbox: make run ARGS="--consumers 4 --faults heavy --kill".
 	go run ./scripts/sandbox $(ARGS)
 
+SIZES := Many|Big|Long|Texts|Twenty|HeldClaims
+
 .PHONY: test
 test: ## Run all tests, with the race detector where it is available.
 	@[ -n "$(RACE)" ] || echo "no C compiler: the tests run without the race detector"
-	go test $(RACE) ./...
+	@# Twice as many packages as cores at once: some of them wait more than they work.
+	go test -p $$((2 * $(CORES))) $(RACE) ./...
 	@# What is about sizes is skipped there: the detector makes it ten times slower.
-	$(if $(RACE),go test ./pkg/settlement)
+	$(if $(RACE),go test -run '$(SIZES)' ./pkg/settlement)
 
 .PHONY: lint
 lint: $(GOBIN)/golangci-lint ## Check style, vet and the module file.
@@ -49,13 +53,12 @@ $(GOBIN)/golangci-lint:
 # One history after the other in each process: they share the randomness that is set.
 SEEDS ?= 2000
 FIRST ?= 1
-SHARDS := $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: simulate
 simulate: ## Let many histories happen: make simulate SEEDS=2000 FIRST=1.
 	go test -c -o bin/simulation.test ./pkg/simulation
-	@each=$$(( ($(SEEDS) + $(SHARDS) - 1) / $(SHARDS) )); processes=(); failed=0; \
-	for ((shard = 0; shard < $(SHARDS); shard++)); do \
+	@each=$$(( ($(SEEDS) + $(CORES) - 1) / $(CORES) )); processes=(); failed=0; \
+	for ((shard = 0; shard < $(CORES); shard++)); do \
 		bin/simulation.test -test.run '^TestHistories$$' -test.timeout 0 -first $$(($(FIRST) + shard * each)) -seeds $$each & processes+=($$!); \
 	done; \
 	for process in "$${processes[@]}"; do wait $$process || failed=1; done; \
