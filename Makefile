@@ -31,7 +31,7 @@ build: ## Build both binaries into bin/.
 run: build ## Run the whole system against the sandbox: make run ARGS="--consumers 4 --faults heavy --kill".
 	go run ./scripts/sandbox $(ARGS)
 
-SIZES := Many|Big|Long|Texts|Twenty|HeldClaims
+SIZES := Many|Big|Long|Texts|Twenty|HeldClaims|UsesUpNoMessage
 
 .PHONY: test
 test: ## Run all tests, with the race detector where it is available.

@@ -34,6 +34,7 @@ func (w *world) receive(settler *settlement.Settler, body []byte, keep time.Dura
 // of a lone invoice is not received so often that its queue moves it away without a
 // reason. At last it is too old.
 func TestWaitingUsesUpNoMessage(t *testing.T) {
+	unraced(t)
 	t.Parallel()
 	for name, answer := range map[string]string{
 		"maintenance": notReady,
