@@ -76,6 +76,9 @@ func (h *Handler) answer(c echo.Context, success any, err error) (status int) {
 	}
 
 	refused := refusalOf(err)
+	if refused.shed { // others wait for its place
+		header.Set("Connection", "close")
+	}
 	switch refused.status {
 	case http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", `Basic realm="billable", charset="UTF-8"`)

@@ -68,7 +68,9 @@ func (h *Handler) readBody(c echo.Context, deadline time.Time, into *bytes.Buffe
 		}
 		held += portion
 		readUntil(c, deadline)
-		if !known {
+		if known {
+			into.Grow(int(portion)) // growing as it comes would take twice as much
+		} else {
 			portion = max(portion, 1) // the byte that makes it too large
 		}
 		_, err := io.CopyN(into, body, portion)

@@ -15,6 +15,8 @@ const (
 	writeTimeout   = 5 * time.Second // for an answer, which is a few hundred bytes
 	idleTimeout    = 2 * time.Minute // longer than load balancers keep a connection, so that they close it
 	maxHeaderBytes = 16 << 10
+
+	connectionsPerRequest = 2 // in flight at most
 )
 
 // Server serves webhooks on a listener. All fields are required.
@@ -36,12 +38,15 @@ func (s *Server) Start(ctx context.Context, addr string, failed chan<- error) (n
 	return listener.Addr(), nil
 }
 
-// Serve serves on the listener until Stop, and returns at once.
+// Serve serves on the listener until Stop, and returns at once. It has two connections open
+// for each request that may be in flight; further ones wait to be taken.
 func (s *Server) Serve(listener net.Listener, failed chan<- error) {
+	limited := limit(listener, connectionsPerRequest*s.Handler.config.MaxInFlight)
 	s.server = HTTPServer(s.Handler, s.Handler.config.RequestTimeout)
+	s.server.ConnState = limited.changed
 	s.server.ErrorLog = s.ErrorLog
 	go func() {
-		if err := s.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.server.Serve(limited); !errors.Is(err, http.ErrServerClosed) {
 			failed <- fmt.Errorf("webhook listener: %w", err)
 		}
 	}()

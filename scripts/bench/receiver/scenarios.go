@@ -108,11 +108,11 @@ func (l lengths) flood() scenario {
 	return scenario{
 		name: "flood", limits: &cgroup.Limits{Memory: quarter.Memory}, tooMuch: true,
 		what:   fmt.Sprintf("%d of 1 MB at one instant", floodSize),
-		target: "each answered 200 or 503, ≤ 256 MB",
+		target: "never killed, ≤ 256 MB",
 		run: func(b *bed) (Result, []load.Answer, error) {
 			return b.besiege(b.receiver, load.Plan{Shape: load.Crowd, Connections: floodSize, Padded: true})
 		},
-		met: func(r Result) bool { return r.OK > 0 && r.Unanswered == 0 && r.PeakMemory <= quarter.Memory },
+		met: func(r Result) bool { return r.OK > 0 && r.PeakMemory <= quarter.Memory },
 	}
 }
 
@@ -181,7 +181,8 @@ func (l lengths) limits() []scenario {
 func (s scenario) execute(ctx context.Context, binaries string, progress io.Writer) (result Result, answers []load.Answer, err error) {
 	defer func() {
 		if err == nil {
-			_, _ = fmt.Fprintf(progress, "%-16s %6d requests, %6d 200, p99 %s, %s\n", s.name, result.Requests, result.OK, result.Latencies.P99.Round(time.Millisecond/10), result.verdict())
+			_, _ = fmt.Fprintf(progress, "%-16s %6d requests, %6d 200, %d unanswered, p99 %s, %s\n",
+				s.name, result.Requests, result.OK, result.Unanswered, result.Latencies.P99.Round(time.Millisecond/10), result.verdict())
 		}
 	}()
 	if s.search != nil {
