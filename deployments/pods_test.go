@@ -41,7 +41,9 @@ func restrictions(pod pod) map[string]bool {
 		must["no capabilities"] = slices.Equal(c.SecurityContext.Capabilities.Drop, []string{"ALL"})
 		must["a memory limit, none of CPU"] = c.Resources.Limits["memory"] != "" && c.Resources.Limits["cpu"] == ""
 		must["requests"] = c.Resources.Requests["memory"] != "" && c.Resources.Requests["cpu"] != ""
-		ofGo := func(variable map[string]any) bool { return variable["name"] == "GOMEMLIMIT" && variable["value"] != nil }
+		ofGo := func(variable map[string]any) bool {
+			return variable["name"] == "GOMEMLIMIT" && variable["value"] != nil
+		}
 		must["secrets are files: no variables but Go's own and those of a ConfigMap"] = len(c.Env) <= 1 && !slices.ContainsFunc(c.Env, func(variable map[string]any) bool { return !ofGo(variable) }) &&
 			len(c.EnvFrom) == 1 && c.EnvFrom[0].ConfigMapRef.Name != ""
 		for _, mount := range c.VolumeMounts {
