@@ -125,7 +125,7 @@ var rules = map[string]rule{
 	},
 	"scripts/schemas":        {others: []string{"go.yaml.in/yaml/v3"}, why: "make schemas"},
 	"scripts/sandbox":        {own: []string{"sandbox", "sandbox/sqs", "sandbox/dynamodb", "sandbox/chargebee"}, others: []string{"*"}, why: "make run"},
-	"scripts/images":         {others: []string{ociImages, "golang.org/x/crypto/x509roots/fallback/bundle"}, why: "make images"},
+	"scripts/images":         {others: []string{module + "/scripts/cli", ociImages, "golang.org/x/crypto/x509roots/fallback/bundle"}, why: "make images"},
 	"scripts/chargebee":      {own: []string{"sandbox/chargebee"}, others: []string{"*"}, why: "the sandbox's Chargebee by itself, for Docker Compose"},
 	"scripts/cloudformation": {others: []string{"go.yaml.in/yaml/v3"}, why: "what comes out of the template"},
 	"scripts/conformance": {
@@ -134,6 +134,7 @@ var rules = map[string]rule{
 		why:    "make conformance",
 	},
 	"scripts/bench":         {own: []string{"sandbox/chargebee"}, others: []string{"*"}, why: "make bench, make bench-consumer, make bench-budget"},
+	"scripts/cli":           {why: "how the programs below scripts begin and end"},
 	"scripts/bench/machine": {why: "the machine, and what processes use of it"},
 	"scripts/bench/report":  {others: []string{"*"}, why: "tables and records of all benchmarks"},
 	"scripts/bench/child":   {why: "this program as another process"},

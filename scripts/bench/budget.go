@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/billable-events/billable/scripts/bench/report"
+	"github.com/billable-events/billable/scripts/cli"
 )
 
 // budgetOptions is how the shared budget is measured.
@@ -28,11 +28,11 @@ func benchBudget(ctx context.Context, args []string, std streams) error {
 	flags.StringVar(&o.binaries, "binaries", "bin", "directory of the binaries")
 	flags.StringVar(&o.reports, "reports", "bench", "directory of the report")
 	flags.BoolVar(&o.quick, "quick", false, "a minute of each, which is not recorded")
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
+	switch err := cli.Parse(flags, args); {
+	case err != nil:
 		return err
-	case err != nil, flags.NArg() > 0:
-		return errUsage
+	case flags.NArg() > 0:
+		return cli.ErrUsage
 	}
 	sections := []report.Section{{
 		Title:  "Consumers that share a budget",

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/scripts/bench/report"
+	"github.com/billable-events/billable/scripts/cli"
 )
 
 // stopLimit is how long a scenario may take to stop its consumers when it is told to.
@@ -38,14 +39,11 @@ func parseConsumer(args []string, std streams) (consumerOptions, error) {
 	flags.StringVar(&o.profile, "profile", "", "directory in which to keep profiles of the main scenario")
 	flags.StringVar(&o.binaries, "binaries", "bin", "directory of the binaries")
 	flags.StringVar(&o.reports, "reports", "bench", "directory of the record and the report")
-	err := flags.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return o, err
+	switch err := cli.Parse(flags, args); {
 	case err != nil:
-		return o, errUsage // it was said what is wrong
+		return o, err
 	case flags.NArg() > 0:
-		return o, usageError(std, fmt.Sprintf("unexpected argument %q", flags.Arg(0)))
+		return o, cli.Complain("bench", std.err, "unexpected argument %q", flags.Arg(0))
 	}
 	return o, nil
 }

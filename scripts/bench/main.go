@@ -9,21 +9,17 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/billable-events/billable/scripts/bench/ladder"
 	"github.com/billable-events/billable/scripts/bench/load"
 	"github.com/billable-events/billable/scripts/bench/receiver"
 	"github.com/billable-events/billable/scripts/bench/standin"
+	"github.com/billable-events/billable/scripts/cli"
 )
-
-var errUsage = errors.New("wrong usage")
 
 // streams are the standard ones.
 type streams struct {
@@ -32,22 +28,14 @@ type streams struct {
 }
 
 func main() {
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
-	cancel()
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-	case errors.Is(err, errUsage):
-		os.Exit(2)
-	default:
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
+	cli.Main("bench", func(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+		return run(ctx, args, streams{os.Stdin, stdout, stderr})
+	})
 }
 
 func run(ctx context.Context, args []string, std streams) error {
 	if len(args) == 0 {
-		return usageError(std, "say what to measure: receiver, consumer or budget")
+		return cli.Complain("bench", std.err, "say what to measure: receiver, consumer or budget")
 	}
 	switch name, args := args[0], args[1:]; name {
 	case "receiver":
@@ -65,13 +53,8 @@ func run(ctx context.Context, args []string, std streams) error {
 	case receiver.RungCommand:
 		return ladder.Serve(ctx, args)
 	default:
-		return usageError(std, fmt.Sprintf("%q is nothing to measure: receiver, consumer and budget are", name))
+		return cli.Complain("bench", std.err, "%q is nothing to measure: receiver, consumer and budget are", name)
 	}
-}
-
-func usageError(std streams, problem string) error {
-	_, _ = fmt.Fprintln(std.err, "bench:", problem)
-	return errUsage
 }
 
 func benchReceiver(ctx context.Context, args []string, std streams) error {
@@ -79,13 +62,11 @@ func benchReceiver(ctx context.Context, args []string, std streams) error {
 	flags := flag.NewFlagSet("receiver", flag.ContinueOnError)
 	flags.SetOutput(std.err)
 	options.Flags(flags)
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return err
+	switch err := cli.Parse(flags, args); {
 	case err != nil:
-		return errUsage // it was said what is wrong
+		return err
 	case flags.NArg() > 0:
-		return usageError(std, fmt.Sprintf("unexpected argument %q", flags.Arg(0)))
+		return cli.Complain("bench", std.err, "unexpected argument %q", flags.Arg(0))
 	}
 	return options.Run(ctx, std.out, std.err)
 }

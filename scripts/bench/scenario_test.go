@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/billable-events/billable/scripts/cli"
 )
 
 // TestMain lets the test's binary be the process of a scenario, as the program is.
@@ -100,7 +102,7 @@ func TestUsage(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{nil, {"everything"}, {"consumer", "--bogus"}, {"consumer", "now"}} {
 		var complaint bytes.Buffer
-		if err := run(t.Context(), args, streams{out: io.Discard, err: &complaint}); !errors.Is(err, errUsage) || complaint.Len() == 0 {
+		if err := run(t.Context(), args, streams{out: io.Discard, err: &complaint}); !errors.Is(err, cli.ErrUsage) || complaint.Len() == 0 {
 			t.Errorf("%q: %v %s", args, err, complaint.String())
 		}
 	}

@@ -9,17 +9,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
+	"github.com/billable-events/billable/scripts/cli"
 	"github.com/billable-events/billable/scripts/testbed"
 )
 
@@ -29,7 +26,7 @@ const (
 	retryScale = 1.0 / 60
 )
 
-var errUsage = errors.New("wrong usage")
+const title = "chargebee"
 
 // options is where everything is, and how much there is to bill.
 type options struct {
@@ -39,31 +36,14 @@ type options struct {
 	renewals              testbed.Renewals
 }
 
-func main() {
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	cancel()
-	os.Exit(exitCode(err, os.Stderr))
-}
-
-func exitCode(err error, stderr io.Writer) int {
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return 0
-	case errors.Is(err, errUsage):
-		return 2
-	default:
-		_, _ = fmt.Fprintln(stderr, "chargebee:", err)
-		return 1
-	}
-}
+func main() { cli.Main(title, run) }
 
 func parse(args []string, stderr io.Writer) (options, error) {
 	o := options{
 		webhook:  chargebee.Endpoint{RetryScale: retryScale},
 		renewals: testbed.Renewals{Seed: uint64(time.Now().UnixNano())},
 	}
-	flags := flag.NewFlagSet("chargebee", flag.ContinueOnError)
+	flags := flag.NewFlagSet(title, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:9333", "where the API is served")
 	flags.StringVar(&o.sqs, "sqs", "", "URL of the SQS; required")
@@ -75,26 +55,18 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.renewals.Invoices, "invoices", 20, "pending invoices")
 	flags.IntVar(&o.renewals.Events, "events", 40, "billable events per invoice")
 	flags.IntVar(&o.renewals.Codes, "codes", 3, "charge codes per invoice")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return o, err
-		}
-		return o, errUsage
+	if err := cli.Parse(flags, args); err != nil {
+		return o, err
 	}
 	switch {
 	case flags.NArg() > 0:
-		return o, complain(stderr, "unexpected argument %q", flags.Arg(0))
+		return o, cli.Complain(title, stderr, "unexpected argument %q", flags.Arg(0))
 	case o.sqs == "" || o.dynamodb == "" || o.webhook.URL == "":
-		return o, complain(stderr, "--sqs, --dynamodb and --webhook are required")
+		return o, cli.Complain(title, stderr, "--sqs, --dynamodb and --webhook are required")
 	case o.rate < 1 || o.renewals.Invoices < 1 || o.renewals.Events < 0 || o.renewals.Codes < 1:
-		return o, complain(stderr, "counts are at least 1, events at least 0")
+		return o, cli.Complain(title, stderr, "counts are at least 1, events at least 0")
 	}
 	return o, nil
-}
-
-func complain(stderr io.Writer, format string, args ...any) error {
-	_, _ = fmt.Fprintf(stderr, "chargebee: "+format+"\n", args...)
-	return errUsage
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {

@@ -12,6 +12,7 @@ import (
 	"github.com/billable-events/billable/pkg/commandline"
 	"github.com/billable-events/billable/pkg/consumer"
 	"github.com/billable-events/billable/pkg/receiver"
+	"github.com/billable-events/billable/scripts/cli"
 	"github.com/billable-events/billable/scripts/testbed"
 )
 
@@ -96,11 +97,11 @@ func TestUsage(t *testing.T) {
 	} {
 		var stderr strings.Builder
 		err := run(t.Context(), strings.Fields(args), io.Discard, &stderr)
-		if exitCode(err, &stderr) != 2 || !strings.Contains(stderr.String(), want) {
+		if cli.ExitCode(title, err, &stderr) != 2 || !strings.Contains(stderr.String(), want) {
 			t.Errorf("%q: %v\n%s\nwant %s", args, err, &stderr, want)
 		}
 	}
-	if code := exitCode(run(t.Context(), []string{"--help"}, io.Discard, io.Discard), io.Discard); code != 0 {
+	if code := cli.ExitCode(title, run(t.Context(), []string{"--help"}, io.Discard, io.Discard), io.Discard); code != 0 {
 		t.Errorf("--help: exit code %d", code)
 	}
 }

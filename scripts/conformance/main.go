@@ -16,62 +16,40 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/billable-events/billable/scripts/cli"
 )
+
+const title = "conformance"
 
 var (
-	errUsage     = errors.New("wrong usage")
 	errSurprised = errors.New("not all is as it is known")
-	errLeftOut   = errors.New("parts were left out")
+	errLeftOut   = &cli.Status{Code: 3, Text: "parts were left out"}
 )
 
-func main() {
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	cancel()
-	os.Exit(exitCode(err, os.Stderr))
-}
-
-func exitCode(err error, stderr io.Writer) int {
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return 0
-	case errors.Is(err, errUsage):
-		return 2
-	case errors.Is(err, errLeftOut):
-		return 3
-	default:
-		_, _ = fmt.Fprintln(stderr, "conformance:", err)
-		return 1
-	}
-}
+func main() { cli.Main(title, run) }
 
 // parts are what can be run by itself.
 var parts = []string{"template", "elasticmq", "ministack"}
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	flags := flag.NewFlagSet("conformance", flag.ContinueOnError)
+	flags := flag.NewFlagSet(title, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	only := flags.String("only", strings.Join(parts, ","), "what to run, with commas between")
 	fetched := flags.String("tools", filepath.Join(".bin", "conformance"), "directory of the programs that are fetched")
 	logs := flags.String("logs", ".conformance", "directory of the output of everything")
 	writePage := flags.Bool("page", false, "run nothing, but write the tables of "+page+" anew")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return errUsage
+	if err := cli.Parse(flags, args); err != nil {
+		return err
 	}
 	chosen := strings.Split(*only, ",")
 	for _, part := range chosen {
 		if !slices.Contains(parts, part) || flags.NArg() > 0 {
-			_, _ = fmt.Fprintf(stderr, "conformance: --only takes %s, and there are no arguments\n", strings.Join(parts, ", "))
-			return errUsage
+			return cli.Complain(title, stderr, "--only takes %s, and there are no arguments", strings.Join(parts, ", "))
 		}
 	}
 	if *writePage {

@@ -8,13 +8,15 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/billable-events/billable/scripts/cli"
 )
 
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{"--only bogus", "--bogus", "now"} {
 		var stderr bytes.Buffer
-		if err := run(t.Context(), strings.Fields(args), io.Discard, &stderr); !errors.Is(err, errUsage) || stderr.Len() == 0 {
+		if err := run(t.Context(), strings.Fields(args), io.Discard, &stderr); !errors.Is(err, cli.ErrUsage) || stderr.Len() == 0 {
 			t.Errorf("%s: %v %s", args, err, stderr.String())
 		}
 	}
@@ -42,15 +44,15 @@ func TestVerdict(t *testing.T) {
 			for _, err := range test.errs {
 				p.try("it", func() (string, []string, error) { return "right", test.surprises, err })
 			}
-			if code := exitCode(p.verdict(t.Context()), io.Discard); code != test.code || !strings.Contains(out.String(), test.says) {
+			if code := cli.ExitCode(title, p.verdict(t.Context()), io.Discard); code != test.code || !strings.Contains(out.String(), test.says) {
 				t.Errorf("exit code %d, want %d:\n%s", code, test.code, out.String())
 			}
 		})
 	}
-	if code := exitCode(flag.ErrHelp, io.Discard); code != 0 {
+	if code := cli.ExitCode(title, flag.ErrHelp, io.Discard); code != 0 {
 		t.Errorf("--help ends with %d", code)
 	}
-	if code := exitCode(errUsage, io.Discard); code != 2 {
+	if code := cli.ExitCode(title, cli.ErrUsage, io.Discard); code != 2 {
 		t.Errorf("wrong usage ends with %d", code)
 	}
 }

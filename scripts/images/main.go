@@ -8,24 +8,23 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/billable-events/billable/scripts/cli"
 )
 
 // registry is where releases are published, as the manifests for Kubernetes name it.
 const registry = "ghcr.io/billable-events/billable"
 
-var errUsage = errors.New("wrong usage")
+const title = "images"
 
 // options is what is built, and from what.
 type options struct {
@@ -37,24 +36,7 @@ type options struct {
 	certificates string // write only these, into this file
 }
 
-func main() {
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	cancel()
-	os.Exit(exitCode(err, os.Stderr))
-}
-
-func exitCode(err error, stderr io.Writer) int {
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return 0
-	case errors.Is(err, errUsage):
-		return 2
-	default:
-		_, _ = fmt.Fprintln(stderr, "images:", err)
-		return 1
-	}
-}
+func main() { cli.Main(title, run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args, stderr)
@@ -91,7 +73,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
-	flags := flag.NewFlagSet("images", flag.ContinueOnError)
+	flags := flag.NewFlagSet(title, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.output, "output", filepath.Join("bin", "images"), "directory of the images")
 	flags.StringVar(&o.version, "version", "", "version of the binaries and tag of the images; required")
@@ -99,32 +81,24 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	created := flags.Int64("created", 0, "unix seconds of the commit: the time of everything in the images")
 	platforms := flags.String("platforms", "linux/amd64,linux/arm64", "what to build for, with commas between")
 	flags.StringVar(&o.certificates, "certificates", "", "write only the certificates, into this file")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return o, err
-		}
-		return o, errUsage
+	if err := cli.Parse(flags, args); err != nil {
+		return o, err
 	}
 	o.created = time.Unix(*created, 0).UTC()
 	for name := range strings.SplitSeq(*platforms, ",") {
 		platform, err := v1.ParsePlatform(name)
 		if err != nil || platform.OS != "linux" || platform.Architecture == "" {
-			return o, complain(stderr, "--platforms takes linux/amd64 and the like, not %q", name)
+			return o, cli.Complain(title, stderr, "--platforms takes linux/amd64 and the like, not %q", name)
 		}
 		o.platforms = append(o.platforms, *platform)
 	}
 	switch _, err := tag("receiver", o.version); {
 	case flags.NArg() > 0:
-		return o, complain(stderr, "unexpected argument %q", flags.Arg(0))
+		return o, cli.Complain(title, stderr, "unexpected argument %q", flags.Arg(0))
 	case o.certificates == "" && err != nil:
-		return o, complain(stderr, "--version is the tag of the images, such as v1.2.3: %v", err)
+		return o, cli.Complain(title, stderr, "--version is the tag of the images, such as v1.2.3: %v", err)
 	}
 	return o, nil
-}
-
-func complain(stderr io.Writer, format string, args ...any) error {
-	_, _ = fmt.Fprintf(stderr, "images: "+format+"\n", args...)
-	return errUsage
 }
 
 func dashed(platform v1.Platform) string { return strings.ReplaceAll(platform.String(), "/", "-") }

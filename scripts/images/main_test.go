@@ -20,6 +20,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
+
+	"github.com/billable-events/billable/scripts/cli"
 )
 
 // repository is the module's directory: whoever builds, builds there.
@@ -250,11 +252,11 @@ func TestUsage(t *testing.T) {
 	} {
 		var stderr bytes.Buffer
 		err := run(t.Context(), strings.Fields(args), io.Discard, &stderr)
-		if exitCode(err, &stderr) != 2 || !strings.Contains(stderr.String(), want) {
+		if cli.ExitCode(title, err, &stderr) != 2 || !strings.Contains(stderr.String(), want) {
 			t.Errorf("%q: %v\n%s\nwant %s", args, err, &stderr, want)
 		}
 	}
-	if code := exitCode(run(t.Context(), []string{"--help"}, io.Discard, io.Discard), io.Discard); code != 0 {
+	if code := cli.ExitCode(title, run(t.Context(), []string{"--help"}, io.Discard, io.Discard), io.Discard); code != 0 {
 		t.Errorf("--help: exit code %d", code)
 	}
 }

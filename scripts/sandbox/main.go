@@ -11,12 +11,10 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"github.com/billable-events/billable/scripts/cli"
 )
 
 // options is what the run is like.
@@ -38,28 +36,13 @@ type options struct {
 	prefix    string // of queues and tables
 }
 
-var errUsage = errors.New("wrong usage")
+const title = "sandbox"
 
-func main() {
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer cancel()
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	switch {
-	case err == nil:
-	case errors.Is(err, flag.ErrHelp):
-	case errors.Is(err, errUsage):
-		cancel()
-		os.Exit(2) //nolint:gocritic // what is deferred was done
-	default:
-		cancel()
-		fmt.Fprintln(os.Stderr, "sandbox:", err)
-		os.Exit(1)
-	}
-}
+func main() { cli.Main(title, run) }
 
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
-	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
+	flags := flag.NewFlagSet(title, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.IntVar(&o.invoices, "invoices", 200, "pending invoices")
 	flags.IntVar(&o.events, "events", 40, "billable events per invoice")
@@ -76,27 +59,19 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.sqs, "sqs", "", "URL of another SQS than the stand-in, e.g. http://127.0.0.1:9324")
 	flags.StringVar(&o.dynamodb, "dynamodb", "", "URL of another DynamoDB than the stand-in, e.g. http://127.0.0.1:4566")
 	flags.StringVar(&o.prefix, "prefix", "billable", "what the names of queues and tables begin with; those that exist are used")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return o, err
-		}
-		return o, errUsage
+	if err := cli.Parse(flags, args); err != nil {
+		return o, err
 	}
 	_, known := faultRates[o.faults]
 	switch {
 	case flags.NArg() > 0:
-		return o, complain(stderr, "unexpected argument %q", flags.Arg(0))
+		return o, cli.Complain(title, stderr, "unexpected argument %q", flags.Arg(0))
 	case !known:
-		return o, complain(stderr, "--faults is none, light or heavy, not %q", o.faults)
+		return o, cli.Complain(title, stderr, "--faults is none, light or heavy, not %q", o.faults)
 	case o.invoices < 1 || o.events < 0 || o.codes < 1 || o.rate < 1 || o.receivers < 1 || o.consumers < 1:
-		return o, complain(stderr, "counts are at least 1, events at least 0")
+		return o, cli.Complain(title, stderr, "counts are at least 1, events at least 0")
 	}
 	return o, nil
-}
-
-func complain(stderr io.Writer, format string, args ...any) error {
-	_, _ = fmt.Fprintf(stderr, "sandbox: "+format+"\n", args...)
-	return errUsage
 }
 
 // run does one run, step by step.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
 	"github.com/billable-events/billable/pkg/sandbox/sqs"
+	"github.com/billable-events/billable/scripts/cli"
 )
 
 // TestRun runs the real binaries against the stand-ins, with and without trouble.
@@ -61,7 +62,7 @@ func TestUsage(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{"--invoices 0", "--faults some", "--bogus", "now", "--events x"} {
 		var stderr bytes.Buffer
-		if err := run(t.Context(), strings.Fields(args), io.Discard, &stderr); !errors.Is(err, errUsage) || stderr.Len() == 0 {
+		if err := run(t.Context(), strings.Fields(args), io.Discard, &stderr); !errors.Is(err, cli.ErrUsage) || stderr.Len() == 0 {
 			t.Errorf("%s: %v %s", args, err, stderr.String())
 		}
 	}
