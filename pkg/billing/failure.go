@@ -62,3 +62,7 @@ func (f *Failure) Error() string {
 }
 
 func (f *Failure) Unwrap() error { return f.Err }
+
+// OfSite tells whether the site as a whole is over its limit: nobody may call it for a while.
+// An answer that was stored says nothing about now.
+func (f *Failure) OfSite() bool { return f.Kind == Limited && !f.Resource && !f.Replayed }

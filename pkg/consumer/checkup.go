@@ -16,6 +16,7 @@ import (
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/diagnosis"
 	"github.com/billable-events/billable/pkg/dynamostore"
+	"github.com/billable-events/billable/pkg/pace"
 	"github.com/billable-events/billable/pkg/settlement"
 	"github.com/billable-events/billable/pkg/sqsqueue"
 )
@@ -188,23 +189,16 @@ func (c *checkup) askSite(ctx context.Context, unasked error) diagnosis.Site {
 	found.Unasked = callSite(ctx, c.settings, c.around, func(site site) error {
 		waiting, cancel := context.WithTimeoutCause(ctx, checkPermit, fmt.Errorf("no call was free within %s", checkPermit))
 		defer cancel()
-		permit, err := site.Acquire(waiting)
-		if err != nil {
+		err := site.once(waiting, func(permit *pace.Permit) (err error) {
+			calling, stop := context.WithTimeout(ctx, checkCall)
+			defer stop()
+			found.Sent = time.Now()
+			found.Time, err = site.Time(calling, permit)
+			found.Received = time.Now()
 			return err
-		}
-		defer permit.Release()
-		calling, stop := context.WithTimeout(ctx, checkCall)
-		defer stop()
-		found.Sent = time.Now()
-		found.Time, err = site.Time(calling, permit)
-		found.Received = time.Now()
-		failure, answered := errors.AsType[*billing.Failure](err)
-		switch {
-		case err == nil:
-		case !answered: // and nothing was sent
+		})
+		if _, answered := errors.AsType[*billing.Failure](err); err != nil && !answered { // nothing was sent
 			return err
-		case failure.Kind == billing.Limited && !failure.Resource:
-			site.Pause(permit, failure.RetryAfter)
 		}
 		found.Err = err
 		return nil

@@ -19,6 +19,7 @@ import (
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/deadletter"
 	"github.com/billable-events/billable/pkg/ledger"
+	"github.com/billable-events/billable/pkg/pace"
 	"github.com/billable-events/billable/pkg/sqsqueue"
 	"github.com/billable-events/billable/pkg/terminal"
 )
@@ -113,22 +114,22 @@ func (a *app) lookAt(ctx context.Context, settings config.Consumer, around Surro
 
 // find asks once for an invoice.
 func (s site) find(ctx context.Context, invoiceID string) (*atChargebee, error) {
-	permit, err := s.Acquire(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("no call to Chargebee was free: %w", err)
-	}
-	defer permit.Release()
-	invoice, err := s.Invoice(ctx, permit, billing.LinePage{InvoiceID: invoiceID, Limit: 1})
+	var invoice billing.Invoice
+	err := s.once(ctx, func(permit *pace.Permit) (err error) {
+		invoice, err = s.Invoice(ctx, permit, billing.LinePage{InvoiceID: invoiceID, Limit: 1})
+		return err
+	})
 	failure, failed := errors.AsType[*billing.Failure](err)
 	switch {
 	case err == nil:
 		return &atChargebee{InvoiceID: invoice.ID, Found: true, Status: &invoice.Status, Date: new(time.Unix(invoice.Date, 0).UTC())}, nil
 	case failed && failure.Kind == billing.Missing:
 		return &atChargebee{InvoiceID: invoiceID}, nil
-	case failed && failure.Kind == billing.Limited && !failure.Resource:
-		s.Pause(permit, failure.RetryAfter)
+	case failed:
+		return nil, err
+	default:
+		return nil, fmt.Errorf("no call to Chargebee was free: %w", err)
 	}
-	return nil, err
 }
 
 func (i *atChargebee) pending() bool { return i.Found && *i.Status == billing.StatusPending }

@@ -2,11 +2,14 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/budget"
 	"github.com/billable-events/billable/pkg/chargebeeapi"
 	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/pace"
 )
 
 // site is how a command calls Chargebee: within the budget that it shares with all
@@ -47,6 +50,21 @@ func callSite(ctx context.Context, settings config.Consumer, around Surroundings
 		<-left
 	}()
 	return call(site{client, member})
+}
+
+// once makes one call under a permit, for which it waits as long as waiting lasts. After an
+// error that is no *billing.Failure nothing was sent.
+func (s site) once(waiting context.Context, call func(*pace.Permit) error) error {
+	permit, err := s.Acquire(waiting)
+	if err != nil {
+		return err
+	}
+	defer permit.Release()
+	err = call(permit)
+	if failure, failed := errors.AsType[*billing.Failure](err); failed && failure.OfSite() {
+		s.Pause(permit, failure.RetryAfter)
+	}
+	return err
 }
 
 func siteConfig(settings config.Consumer) chargebeeapi.Config {

@@ -233,7 +233,7 @@ func listOnce(ctx context.Context, site Site, offset string) (billing.InvoicePag
 	}
 	defer permit.Release()
 	page, err := site.PendingInvoices(ctx, permit, offset)
-	if failure, failed := errors.AsType[*billing.Failure](err); failed && failure.Kind == billing.Limited && !failure.Resource {
+	if failure, failed := errors.AsType[*billing.Failure](err); failed && failure.OfSite() {
 		site.Pause(permit, failure.RetryAfter)
 	}
 	return page, err

@@ -82,8 +82,7 @@ func (s *Settler) spend(ctx context.Context, permit *pace.Permit, send func(cont
 	defer cancel()
 
 	err := send(ctx, permit)
-	failure, failed := asFailure(err)
-	if failed && failure.Kind == billing.Limited && !failure.Resource && !failure.Replayed {
+	if failure, failed := asFailure(err); failed && failure.OfSite() {
 		s.Pacer.Pause(permit, failure.RetryAfter)
 	}
 	return err

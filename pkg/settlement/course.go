@@ -58,10 +58,10 @@ func decideCourse(call call, failure *billing.Failure, outage bool) course {
 	case billing.Unauthorized:
 		return course{line: notSentIf(call), ending: comeBack, wait: unauthorizedWait}
 	case billing.Limited:
-		if failure.Resource || failure.Replayed {
-			return course{line: notSentIf(call), ending: comeBack, wait: lockWait}
+		if failure.OfSite() {
+			return course{line: notSentIf(call), ending: lookAnew}
 		}
-		return course{line: notSentIf(call), ending: lookAnew}
+		return course{line: notSentIf(call), ending: comeBack, wait: lockWait}
 	case billing.Missing:
 		return decideMissing(call, failure.Status)
 	case billing.Permanent:
