@@ -64,7 +64,7 @@ func (a *app) showLetters(listing deadletter.Listing, now time.Time) error {
 		for _, risk := range group.AtRisk {
 			risks = append(risks, money(risk.Amount, risk.CurrencyCode))
 		}
-		groups = append(groups, []string{orNone(group.Reason), strconv.Itoa(group.Count), at(group.Oldest), age(group.Oldest, now), cmp.Or(strings.Join(risks, ", "), "-")})
+		groups = append(groups, []string{orNone(group.Reason), strconv.Itoa(group.Count), at(group.Oldest), age(group.Oldest, now), cmp.Or(strings.Join(risks, ", "), none)})
 	}
 	columns := []terminal.Column{{Title: "reason"}, {Title: "count", Right: true}, {Title: "oldest"}, {Title: "age", Right: true}, {Title: "at risk (minor units)"}}
 	if err := terminal.WriteTable(a.process.Stdout, columns, groups); err != nil {
@@ -93,7 +93,7 @@ func (a *app) showLetters(listing deadletter.Listing, now time.Time) error {
 // riskOf is the charge that hangs on a letter.
 func riskOf(letter deadletter.Letter) string {
 	if letter.ChargeAtRisk == nil {
-		return "-"
+		return none
 	}
 	return money(*letter.ChargeAtRisk, letter.CurrencyCode)
 }
@@ -106,7 +106,7 @@ func money(amount int64, currencyCode *string) string {
 // age is how long ago something was, in its two largest units.
 func age(since *time.Time, now time.Time) string {
 	if since == nil {
-		return "-"
+		return none
 	}
 	const day = 24 * time.Hour
 	passed := max(now.Sub(*since), 0)

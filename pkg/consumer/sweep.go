@@ -119,7 +119,7 @@ func (a *app) showSweptInvoices(swept ledger.Swept) error {
 		rows = append(rows, []string{one.InvoiceID, one.CustomerID, one.Date.Format(time.RFC3339), string(one.Why), orNone(one.MessageID)})
 	}
 	for _, one := range swept.Failed {
-		rows = append(rows, []string{one.InvoiceID, "-", "-", "failed", one.Error})
+		rows = append(rows, []string{one.InvoiceID, none, none, "failed", one.Error})
 	}
 	if _, err := fmt.Fprintln(a.process.Stdout); err != nil {
 		return err

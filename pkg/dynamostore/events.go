@@ -24,30 +24,22 @@ const queryLimit = 5 * billing.MaxPageEvents
 // Unbilled returns the unbilled events of a subscription that occurred strictly
 // before the given unix second, as the index shows them.
 func (s *Store) Unbilled(ctx context.Context, subscriptionID string, before int64) iter.Seq2[billing.Event, error] {
-	return func(yield func(billing.Event, error) bool) {
-		query := &dynamodb.QueryInput{
-			TableName:                 &s.EventsTable,
-			IndexName:                 aws.String(unbilledIndex),
-			KeyConditionExpression:    aws.String("unbilled = :subscription AND occurred_at < :before"),
-			ExpressionAttributeValues: item{":subscription": text(subscriptionID), ":before": number(before)},
-			Limit:                     aws.Int32(queryLimit),
-		}
-		for {
-			output, err := s.query(ctx, query)
-			if err != nil {
-				yield(billing.Event{}, err)
-				return
-			}
-			for _, found := range output.Items {
-				if !yield(decodeEvent(found), nil) {
-					return
-				}
-			}
-			if query.ExclusiveStartKey = output.LastEvaluatedKey; query.ExclusiveStartKey == nil {
-				return
-			}
-		}
+	query := dynamodb.QueryInput{
+		TableName:                 &s.EventsTable,
+		IndexName:                 aws.String(unbilledIndex),
+		KeyConditionExpression:    aws.String("unbilled = :subscription AND occurred_at < :before"),
+		ExpressionAttributeValues: item{":subscription": text(subscriptionID), ":before": number(before)},
+		Limit:                     aws.Int32(queryLimit),
 	}
+	return paged(decodeEvent, func(start item) ([]item, item, error) {
+		page := query
+		page.ExclusiveStartKey = start
+		output, err := s.query(ctx, &page)
+		if err != nil {
+			return nil, nil, err
+		}
+		return output.Items, output.LastEvaluatedKey, nil
+	})
 }
 
 func (s *Store) query(ctx context.Context, query *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {

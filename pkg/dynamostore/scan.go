@@ -15,7 +15,7 @@ import (
 // whole table, strongly, a page at a time: an invoice that changes meanwhile shows as it was
 // or as it is.
 func (s *Store) Heads(ctx context.Context) iter.Seq2[billing.Head, error] {
-	return scan(ctx, s, &dynamodb.ScanInput{
+	return scan(ctx, s, dynamodb.ScanInput{
 		TableName:                &s.LedgerTable,
 		FilterExpression:         aws.String("attribute_exists(#state)"),
 		ExpressionAttributeNames: map[string]string{"#state": "state"},
@@ -26,29 +26,42 @@ func (s *Store) Heads(ctx context.Context) iter.Seq2[billing.Head, error] {
 // AllUnbilled returns the unbilled events of all subscriptions, as the index shows them, in
 // no order.
 func (s *Store) AllUnbilled(ctx context.Context) iter.Seq2[billing.Event, error] {
-	return scan(ctx, s, &dynamodb.ScanInput{
+	return scan(ctx, s, dynamodb.ScanInput{
 		TableName: &s.EventsTable,
 		IndexName: aws.String(unbilledIndex),
 	}, decodeEvent)
 }
 
 // scan reads a table or an index to its end.
-func scan[T any](ctx context.Context, s *Store, input *dynamodb.ScanInput, decode func(item) T) iter.Seq2[T, error] {
+func scan[T any](ctx context.Context, s *Store, input dynamodb.ScanInput, decode func(item) T) iter.Seq2[T, error] {
+	return paged(decode, func(start item) ([]item, item, error) {
+		page := input
+		page.ExclusiveStartKey = start
+		output, err := read(ctx, func(ctx context.Context) (*dynamodb.ScanOutput, error) { return s.Client.Scan(ctx, &page) })
+		if err != nil {
+			return nil, nil, fmt.Errorf("dynamodb: scan %s: %w", *input.TableName, err)
+		}
+		return output.Items, output.LastEvaluatedKey, nil
+	})
+}
+
+// paged yields what the pages of a read hold, one after the other. load reads the page that
+// begins after start, and returns where the next one does; nil after the last.
+func paged[T any](decode func(item) T, load func(start item) (found []item, next item, err error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		page := *input
-		for {
-			output, err := read(ctx, func(ctx context.Context) (*dynamodb.ScanOutput, error) { return s.Client.Scan(ctx, &page) })
+		for start := item(nil); ; {
+			found, next, err := load(start)
 			if err != nil {
 				var nothing T
-				yield(nothing, fmt.Errorf("dynamodb: scan %s: %w", *input.TableName, err))
+				yield(nothing, err)
 				return
 			}
-			for _, found := range output.Items {
-				if !yield(decode(found), nil) {
+			for _, one := range found {
+				if !yield(decode(one), nil) {
 					return
 				}
 			}
-			if page.ExclusiveStartKey = output.LastEvaluatedKey; page.ExclusiveStartKey == nil {
+			if start = next; start == nil {
 				return
 			}
 		}

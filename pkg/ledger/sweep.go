@@ -31,8 +31,7 @@ type Site interface {
 type Book interface {
 	// Head returns the head of the invoice; ok is false when there is none.
 	Head(ctx context.Context, invoiceID string) (head billing.Head, ok bool, err error)
-	// Heads returns all heads, in no order.
-	Heads(ctx context.Context) iter.Seq2[billing.Head, error]
+	AllHeads
 }
 
 // Events finds billable events.
