@@ -16,8 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-
-	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
 
 func (d *deployment) deadURL() string { return d.queueURL + "_dead" }
@@ -158,13 +156,7 @@ func TestDiscardReleases(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
-	d.event("sub_discard", "e1", "12", "EUR")
-	id, body := d.renew("sub_discard")
-	d.reject(id, "sub_discard", time.Hour)
-	line, err := d.chargebee.AddLine(id, chargebee.LineItem{SubscriptionID: "sub_discard", EntityType: chargebee.EntityAdhoc, Amount: 12, Description: "calls [" + marker + "]"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	id, body, line := d.rejectWithLine("sub_discard")
 	if _, err := d.sqs.SendMessage(t.Context(), &awssqs.SendMessageInput{QueueUrl: aws.String(d.deadURL()), MessageBody: &body}); err != nil {
 		t.Fatal(err)
 	}

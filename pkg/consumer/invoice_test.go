@@ -51,6 +51,20 @@ func (d *deployment) reject(id, subscription string, ago time.Duration) {
 	}
 }
 
+// rejectWithLine makes an invoice that was rejected an hour ago, on whose draft its line
+// stands. It returns the invoice's id, its webhook, and the line's id.
+func (d *deployment) rejectWithLine(subscription string) (id, body, line string) {
+	d.t.Helper()
+	d.event(subscription, "e1", "12", "EUR")
+	id, body = d.renew(subscription)
+	d.reject(id, subscription, time.Hour)
+	line, err := d.chargebee.AddLine(id, chargebee.LineItem{SubscriptionID: subscription, EntityType: chargebee.EntityAdhoc, Amount: 12, Description: "calls [" + marker + "]"})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return id, body, line
+}
+
 // decode reads the result of a command that has to succeed.
 func decode[Document any](d *deployment, args ...string) (document Document) {
 	d.t.Helper()
@@ -223,13 +237,7 @@ func TestInvoiceRelease(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
-	d.event("sub_release", "e1", "12", "EUR")
-	id, _ := d.renew("sub_release")
-	d.reject(id, "sub_release", time.Hour)
-	line, err := d.chargebee.AddLine(id, chargebee.LineItem{SubscriptionID: "sub_release", EntityType: chargebee.EntityAdhoc, Amount: 12, Description: "calls [" + marker + "]"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	id, _, line := d.rejectWithLine("sub_release")
 	refused := func(want string, code int, args ...string) {
 		t.Helper()
 		got, stdout, stderr := d.command(append([]string{"invoice", "release"}, args...)...)
