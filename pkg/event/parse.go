@@ -2,24 +2,25 @@ package event
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Parse reads the body of a webhook. An event of type PendingInvoiceCreated must
-// have every field that this system needs; of any other only event_type is looked
-// at. The body is read once, and no model is built of what is not used. An
-// *InvalidError names every field that is wrong.
+// have an id and an invoice with an id, and no member that is read may have a value
+// of the wrong type; of any other event only event_type is looked at. The body is read
+// once, and no model is built of what is not used. An *InvalidError names every field
+// that is wrong.
 func Parse(body []byte) (Event, error) {
 	p := newParser(body)
-	if err := p.body(); err != nil {
+	if err := p.read(body); err != nil {
 		return Event{}, err
 	}
 	return p.result(body)
@@ -29,7 +30,7 @@ func Parse(body []byte) (Event, error) {
 // envelope whose detail is the event.
 func ParseMessage(body []byte) (Event, error) {
 	p := newParser(body)
-	if err := p.body(); err != nil {
+	if err := p.read(body); err != nil {
 		return Event{}, err
 	}
 	if p.typed || p.detail == nil {
@@ -62,29 +63,47 @@ var (
 	errTrailing = errors.New("there is something after the object")
 )
 
-// newParser returns a parser of the body.
+// newParser returns a parser of the body. AllowInvalidUTF8 lets escaped unpaired
+// surrogates pass, which matter only in values that are read. It lets invalid bytes
+// pass too: read refuses those first.
 func newParser(body []byte) *parser {
-	return &parser{json: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true))}
+	return &parser{json: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
 }
 
 // parser walks over the one JSON object of a body.
 type parser struct {
-	json   *jsontext.Decoder
-	event  Event
-	detail []byte // a member named detail that is an object
-	typed  bool   // event_type was seen
+	json     *jsontext.Decoder
+	event    Event
+	detail   []byte // a member named detail that is an object
+	typed    bool   // event_type was seen
+	occurred bool   // occurred_at was seen
 
 	seen         []string // paths of the fields that were seen: a dozen, for which a map costs more
 	problems     []Problem
 	typeProblems []Problem // those of event_type: they count for every event
 }
 
-// body reads the body as a whole.
-func (p *parser) body() error {
+// read reads the body as a whole.
+func (p *parser) read(body []byte) error {
+	if !utf8.Valid(body) { // which SQS does not take
+		return &InvalidError{[]Problem{{Problem: fmt.Sprintf("malformed JSON at byte %d: invalid UTF-8", invalidByte(body))}}}
+	}
 	if err := p.whole(); err != nil {
 		return &InvalidError{[]Problem{{Problem: malformed(err)}}}
 	}
 	return nil
+}
+
+// invalidByte returns the offset of the first byte that is not UTF-8.
+func invalidByte(body []byte) int {
+	offset := 0
+	for {
+		r, size := utf8.DecodeRune(body[offset:])
+		if r == utf8.RuneError && size <= 1 {
+			return offset
+		}
+		offset += size
+	}
 }
 
 func (p *parser) whole() error {
@@ -152,11 +171,21 @@ func (p *parser) members(read func(name []byte) (bool, error)) error {
 // name reads the name of a member.
 func (p *parser) name() ([]byte, error) {
 	quoted, err := p.json.ReadValue()
-	if err != nil || bytes.IndexByte(quoted, '\\') >= 0 {
-		unquoted, invalid := jsontext.AppendUnquote(nil, quoted)
-		return unquoted, cmp.Or(err, invalid)
+	if err != nil {
+		return nil, err
 	}
-	return quoted[1 : len(quoted)-1], nil
+	name, _ := unquote(quoted) // no name that is read has a surrogate
+	return name, nil
+}
+
+// unquote returns the value of a JSON string. It is not ok if the string has an unpaired
+// surrogate: the value has U+FFFD in its place.
+func unquote(quoted []byte) (value []byte, ok bool) {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1], true
+	}
+	value, err := jsontext.AppendUnquote(nil, quoted)
+	return value, err == nil
 }
 
 // The fields that are read, by their paths.
@@ -173,18 +202,21 @@ const (
 	fieldSubscriptionID = "content.invoice.subscription_id"
 	fieldDate           = "content.invoice.date"
 	fieldLineItems      = "content.invoice.line_items"
+	fieldNextOffset     = "content.invoice.line_items_next_offset"
 )
 
 func (p *parser) root(name []byte) (bool, error) {
 	switch string(name) {
 	case "id":
-		return true, p.text(fieldID, &p.event.ID)
+		return true, p.required(fieldID, &p.event.ID)
 	case "event_type":
 		p.typed = true
-		return true, p.text(fieldType, &p.event.Type)
+		return true, p.required(fieldType, &p.event.Type)
+	case "occurred_at":
+		return true, p.occurredAt()
 	case "api_version":
 		var version string
-		err := p.text(fieldVersion, &version)
+		err := p.optional(fieldVersion, &version)
 		if err == nil && version != "" && version != apiVersion {
 			p.report(fieldVersion, fmt.Sprintf("is not %s: set the API version of the webhook in Chargebee to %s", apiVersion, strings.ToUpper(apiVersion)))
 		}
@@ -214,19 +246,23 @@ func (p *parser) invoice(name []byte) (bool, error) {
 	invoice := &p.event.Invoice
 	switch string(name) {
 	case "id":
-		return true, p.text(fieldInvoiceID, &invoice.ID)
+		return true, p.required(fieldInvoiceID, &invoice.ID)
 	case "customer_id":
-		return true, p.text(fieldCustomerID, &invoice.CustomerID)
+		return true, p.optional(fieldCustomerID, &invoice.CustomerID)
 	case "currency_code":
-		return true, p.text(fieldCurrencyCode, &invoice.CurrencyCode)
+		return true, p.optional(fieldCurrencyCode, &invoice.CurrencyCode)
 	case "status":
-		return true, p.text(fieldStatus, &invoice.Status)
+		return true, p.optional(fieldStatus, &invoice.Status)
 	case "subscription_id":
-		return true, p.text(fieldSubscriptionID, &invoice.SubscriptionID)
+		return true, p.optional(fieldSubscriptionID, &invoice.SubscriptionID)
 	case "date":
 		return true, p.integer(fieldDate, &invoice.Date)
 	case "line_items":
 		return true, p.lineItems(fieldLineItems)
+	case "line_items_next_offset":
+		p.once(fieldNextOffset)
+		invoice.MoreLines = p.json.PeekKind() != 'n'
+		return false, nil
 	default:
 		return false, nil
 	}
@@ -242,39 +278,84 @@ func (p *parser) object(field string, read func(name []byte) (bool, error)) erro
 	return p.members(read)
 }
 
-// text reads a member that must be a string and not empty.
-func (p *parser) text(field string, into *string) error {
+// required reads a member that must be a string and not empty.
+func (p *parser) required(field string, into *string) error {
 	p.once(field)
-	if p.json.PeekKind() != '"' {
-		p.report(field, "is not a string")
-		return p.json.SkipValue()
-	}
-	token, err := p.json.ReadToken()
-	if err != nil {
-		return err
-	}
-	*into = token.String()
-	if *into == "" {
+	ok, err := p.text(field, into)
+	if ok && *into == "" {
 		p.report(field, "is empty")
 	}
-	return nil
+	return err
 }
 
+// optional reads a member that must be a string or null.
+func (p *parser) optional(field string, into *string) error {
+	p.once(field)
+	if p.json.PeekKind() == 'n' {
+		return p.json.SkipValue()
+	}
+	_, err := p.text(field, into)
+	return err
+}
+
+// text reads a string. Of any other value it reports what is wrong, and is not ok.
+func (p *parser) text(field string, into *string) (ok bool, err error) {
+	if p.json.PeekKind() != '"' {
+		p.report(field, "is not a string")
+		return false, p.json.SkipValue()
+	}
+	quoted, err := p.json.ReadValue()
+	if err != nil {
+		return false, err
+	}
+	value, ok := unquote(quoted)
+	if !ok {
+		p.report(field, "contains an unpaired surrogate")
+		return false, nil
+	}
+	*into = string(value)
+	return true, nil
+}
+
+// integer reads a member that must be an integer or null.
 func (p *parser) integer(field string, into *int64) error {
 	p.once(field)
-	if p.json.PeekKind() != '0' {
+	switch p.json.PeekKind() {
+	case 'n':
+		return p.json.SkipValue()
+	case '0':
+		value, err := p.json.ReadValue()
+		if err != nil {
+			return err
+		}
+		number, invalid := strconv.ParseInt(string(value), 10, 64)
+		if invalid != nil {
+			p.report(field, "is not an integer")
+		}
+		*into = number
+		return nil
+	default:
 		p.report(field, "is not an integer")
+		return p.json.SkipValue()
+	}
+}
+
+// occurredAt reads the time of the event. The event can be billed without it, so no
+// value is wrong: what is not an integer, or is ambiguous, counts as absent.
+func (p *parser) occurredAt() error {
+	repeated := p.occurred
+	p.occurred = true
+	p.event.OccurredAt = 0
+	if repeated || p.json.PeekKind() != '0' {
 		return p.json.SkipValue()
 	}
 	value, err := p.json.ReadValue()
 	if err != nil {
 		return err
 	}
-	number, err := strconv.ParseInt(string(value), 10, 64)
-	if err != nil {
-		p.report(field, "is not an integer")
+	if number, invalid := strconv.ParseInt(string(value), 10, 64); invalid == nil {
+		p.event.OccurredAt = number
 	}
-	*into = number
 	return nil
 }
 
@@ -282,7 +363,11 @@ func (p *parser) integer(field string, into *int64) error {
 // line is wrong but one that says the same thing twice.
 func (p *parser) lineItems(field string) error {
 	p.once(field)
-	if p.json.PeekKind() != '[' {
+	switch p.json.PeekKind() {
+	case '[':
+	case 'n':
+		return p.json.SkipValue()
+	default:
 		p.report(field, "is not an array")
 		return p.json.SkipValue()
 	}
@@ -324,11 +409,14 @@ func (p *parser) lineItem(field string, index int) (item LineItem, err error) {
 		if p.json.PeekKind() != '"' {
 			return false, nil
 		}
-		token, err := p.json.ReadToken()
-		if err == nil {
-			*into = token.String()
+		quoted, err := p.json.ReadValue()
+		if err != nil {
+			return true, err
 		}
-		return true, err
+		if value, ok := unquote(quoted); ok {
+			*into = string(value)
+		}
+		return true, nil
 	})
 	return item, err
 }

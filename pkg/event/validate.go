@@ -33,11 +33,9 @@ func (e *InvalidError) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// required are the fields that an event of type PendingInvoiceCreated must have.
-var required = []string{
-	fieldID, fieldType, fieldVersion,
-	fieldInvoiceID, fieldCustomerID, fieldCurrencyCode, fieldStatus, fieldDate,
-}
+// required are the fields that an event of type PendingInvoiceCreated must have. The
+// consumer reads from Chargebee what else it needs.
+var required = []string{fieldID, fieldType, fieldInvoiceID}
 
 // requireAll reports required fields that are missing, and what the queue would not
 // take.

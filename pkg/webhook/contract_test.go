@@ -53,6 +53,22 @@ func TestAnotherStatusIsQueuedToo(t *testing.T) {
 	}
 }
 
+func TestMessage_GroupWithoutCustomer(t *testing.T) {
+	t.Parallel()
+	valid := pendingInvoice(t)
+	for name, replacement := range map[string]string{"null": `"customer_id": null`, "empty": `"customer_id": ""`, "absent": `"x": 1`} {
+		r := newReceiver(t, nil)
+		got := r.post(strings.Replace(valid, `"customer_id": "cust_0001"`, replacement, 1))
+		if got.status != http.StatusOK {
+			t.Errorf("%s: answered %d: %s", name, got.status, got.body)
+			continue
+		}
+		if group := r.queue.sent()[0].GroupID; group != "draft_inv_16BHbhF4s41mR2kG" {
+			t.Errorf("%s: the group is %q", name, group)
+		}
+	}
+}
+
 func TestOtherEventsAreIgnored(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
@@ -73,18 +89,18 @@ func TestInvalidEvents(t *testing.T) {
 	r := newReceiver(t, nil)
 	valid := pendingInvoice(t)
 	for name, test := range map[string]struct{ body, field string }{
-		"nothing":        {"", ""},
-		"no JSON":        {"hello", ""},
-		"trailing data":  {valid + "{}", ""},
-		"a BOM":          {"\uFEFF" + valid, ""},
-		"invalid UTF-8":  {strings.Replace(valid, "cust_0001", "cust\xff", 1), ""},
-		"no type":        {`{}`, "event_type"},
-		"type a number":  {`{"event_type":1}`, "event_type"},
-		"date a string":  {strings.Replace(valid, `"date": 1767225600`, `"date": "x"`, 1), "content.invoice.date"},
-		"customer empty": {strings.Replace(valid, `"customer_id": "cust_0001"`, `"customer_id": ""`, 1), "content.invoice.customer_id"},
-		"id refused":     {strings.Replace(valid, "ev_16BHbhF4s42tO2lK", `\u0000`, 1), "id"},
-		"version 1":      {strings.Replace(valid, `"v2"`, `"v1"`, 1), "api_version"},
-		"customer twice": {strings.Replace(valid, `"customer_id"`, `"customer_id": "x", "customer_id"`, 1), "content.invoice.customer_id"},
+		"nothing":           {"", ""},
+		"no JSON":           {"hello", ""},
+		"trailing data":     {valid + "{}", ""},
+		"a BOM":             {"\uFEFF" + valid, ""},
+		"invalid UTF-8":     {strings.Replace(valid, "cust_0001", "cust\xff", 1), ""},
+		"no type":           {`{}`, "event_type"},
+		"type a number":     {`{"event_type":1}`, "event_type"},
+		"date a string":     {strings.Replace(valid, `"date": 1767225600`, `"date": "x"`, 1), "content.invoice.date"},
+		"customer a number": {strings.Replace(valid, `"customer_id": "cust_0001"`, `"customer_id": 1`, 1), "content.invoice.customer_id"},
+		"id refused":        {strings.Replace(valid, "ev_16BHbhF4s42tO2lK", `\u0000`, 1), "id"},
+		"version 1":         {strings.Replace(valid, `"v2"`, `"v1"`, 1), "api_version"},
+		"customer twice":    {strings.Replace(valid, `"customer_id"`, `"customer_id": "x", "customer_id"`, 1), "content.invoice.customer_id"},
 	} {
 		got := r.post(test.body)
 		got.wantProblem(t, http.StatusBadRequest)

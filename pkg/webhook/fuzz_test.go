@@ -30,6 +30,9 @@ func FuzzHandler(f *testing.F) {
 		{good, plain, "", strings.Replace(valid, `"line_items": [`, `"line_items": [{"id":1,"id":2},`, 1)},
 		{good, plain, "", "{\"x\":\"\uFFFF\"," + valid[1:]},
 		{good, plain, "", "{\"x\":\"\xff\"," + valid[1:]},
+		{good, plain, "", `{"x\ud800":"\ud800",` + valid[1:]},
+		{good, plain, "", strings.Replace(valid, `"cust_0001"`, "null", 1)},
+		{good, plain, "", `{"id":"ev_1","event_type":"pending_invoice_created","content":{"invoice":{"id":"i"}}}`},
 		{good, plain, "", `{"event_type":{"event_type":[`},
 		{good, plain, "Transfer-Encoding: chunked", valid},
 		{good, plain, "Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", valid},
@@ -161,9 +164,13 @@ func judgeMessage(t *testing.T, message queue.Message, body []byte, eventID stri
 	}
 	content, _ := seen["content"].(map[string]any)
 	invoice, _ := content["invoice"].(map[string]any)
+	group, _ := invoice["customer_id"].(string)
+	if group == "" {
+		group, _ = invoice["id"].(string)
+	}
 	if seen["event_type"] != "pending_invoice_created" || seen["id"] != eventID ||
 		message.Attributes[queue.AttributeEventID] != eventID ||
-		invoice["id"] != message.Attributes[queue.AttributeInvoiceID] || invoice["customer_id"] != message.GroupID {
+		invoice["id"] != message.Attributes[queue.AttributeInvoiceID] || group != message.GroupID {
 		t.Errorf("%s is queued as %+v", body, message)
 	}
 	for name, value := range message.Attributes {

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -191,7 +192,9 @@ func (h *Handler) receive(c echo.Context, report *Report) (any, error) {
 }
 
 // message is the event as it travels: the body untouched, and beside it what the
-// consumer and its operator want to know without reading the body.
+// consumer and its operator want to know without reading the body. Messages of one
+// customer form a group, so that they do not delay those of others; without a customer
+// each invoice is a group of its own.
 func (h *Handler) message(received event.Event, body []byte, header http.Header) queue.Message {
 	attributes := map[string]string{
 		queue.AttributeEventID:    received.ID,
@@ -202,5 +205,6 @@ func (h *Handler) message(received event.Event, body []byte, header http.Header)
 	if parent, ok := traceParent(header); ok {
 		attributes[queue.AttributeTraceParent] = parent
 	}
-	return queue.Message{Body: body, Attributes: attributes, GroupID: received.Invoice.CustomerID}
+	group := cmp.Or(received.Invoice.CustomerID, received.Invoice.ID)
+	return queue.Message{Body: body, Attributes: attributes, GroupID: group}
 }

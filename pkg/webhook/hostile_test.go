@@ -179,7 +179,7 @@ func bodies(t *testing.T) []hostile {
 		{name: "event_type twice, once escaped", send: with(`"event\u005ftype":"customer_created"`), status: 400, says: `"event_type"`},
 		{name: "content twice", send: with(`"content":{}`), status: 400, says: `"content"`},
 		{name: "invoice twice", send: instead(`"invoice": {`, `"invoice": {}, "invoice": {`), status: 400, says: `"content.invoice"`},
-		{name: "a required field twice", send: instead(`"customer_id":`, `"customer_id": "x", "customer_id":`), status: 400, says: `"content.invoice.customer_id"`},
+		{name: "a customer twice", send: instead(`"customer_id":`, `"customer_id": "x", "customer_id":`), status: 400, says: `"content.invoice.customer_id"`},
 		{name: "a field of a line twice", send: instead(`"line_items": [`, `"line_items": [{"subscription_id":"a","subscription_id":"b"}, `), status: 400, says: `"content.invoice.line_items.0.subscription_id"`},
 		{name: "a field 5,000 times", send: with(strings.Repeat(`"id":"",`, 5_000) + `"x":1`), status: 400, says: `"id"`},
 		{name: "an unread field twice", send: with(`"x":1,"x":2`), status: 200, queued: true},
@@ -190,6 +190,7 @@ func bodies(t *testing.T) []hostile {
 		{name: "date -1", send: date("-1"), status: 200, queued: true},                      // as well
 		{name: "date 1.5", send: date("1.5"), status: 400, says: `"content.invoice.date"`},
 		{name: "date 1.0", send: date("1.0"), status: 400, says: `"content.invoice.date"`},
+		{name: "date null", send: date("null"), status: 200, queued: true},
 		{name: "date a string", send: date(`"123"`), status: 400, says: `"content.invoice.date"`},
 		{name: "date with a zero in front", send: date("0123"), status: 400, says: "malformed"},
 		{name: "date with a plus", send: date("+123"), status: 400, says: "malformed"},
@@ -205,7 +206,12 @@ func bodies(t *testing.T) []hostile {
 		{name: "invalid UTF-8 in a name", send: with("\"\xff\":1"), status: 400, says: "malformed"},
 		{name: "overlong UTF-8", send: with("\"x\":\"\xc0\x80\""), status: 400, says: "malformed"},
 		{name: "a surrogate in UTF-8", send: with("\"x\":\"\xed\xa0\x80\""), status: 400, says: "malformed"},
-		{name: "a surrogate alone, escaped", send: with(`"x":"\ud800"`), status: 400, says: "malformed"},
+		{name: "invalid UTF-8 behind a surrogate", send: with("\"x\":\"\\ud800\xff\""), status: 400, says: "malformed"},
+		{name: "a surrogate alone, escaped", send: with(`"x":"\ud800"`), status: 200, queued: true}, // plain ASCII
+		{name: "a surrogate alone in a name", send: with(`"id\udfff":"x"`), status: 200, queued: true},
+		{name: "a surrogate alone in the id", send: instead("ev_16BHbhF4s42tO2lK", `\ud800`), status: 400, says: `"id"`},
+		{name: "a surrogate alone in the type", send: `{"event_type":"\udc00"}`, status: 400, says: `"event_type"`},
+		{name: "a surrogate alone in the invoice's id", send: instead("draft_inv_16BHbhF4s41mR2kG", `x\ud800`), status: 400, says: `"content.invoice.id"`},
 		{name: "U+10FFFF", send: with("\"x\":\"\U0010FFFF\""), status: 200, queued: true},
 		{name: "DEL and C1 controls", send: with("\"x\":\"\x7f\u0080\u009f\""), status: 200, queued: true}, // SQS takes them
 		{name: "an id of 1,025 bytes", send: instead("ev_16BHbhF4s42tO2lK", strings.Repeat("x", 1025)), status: 400, says: `"id"`},
