@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/retry"
@@ -76,21 +78,27 @@ func read[Output any](ctx context.Context, call func(context.Context) (Output, e
 
 func ledgerKey(id string) item { return item{attributeInvoiceID: text(id)} }
 
-// classify says what a failed write means. A write that got no clear answer may
-// have been applied; the ledger recognises it when it is repeated.
+// classify adds billing.ErrBusy to the error of a write that can be repeated. Such a
+// write may have been applied: there was no answer, or one that does not exclude an
+// effect. The ledger recognises it when it is repeated. Without billing.ErrBusy the
+// write was refused and has had no effect.
 func classify(err error) error {
 	var api smithy.APIError
-	switch {
-	case !errors.As(err, &api):
+	if !errors.As(err, &api) || isServerError(err) || busyCodes[api.ErrorCode()] {
 		return fmt.Errorf("%w: %w", billing.ErrBusy, err)
-	case api.ErrorFault() == smithy.FaultServer || busyCodes[api.ErrorCode()]:
-		return fmt.Errorf("%w: %w", billing.ErrBusy, err)
-	default:
-		return err
 	}
+	return err
 }
 
-// busyCodes are the client-side errors that pass.
+// isServerError reports whether the answer has a status of 500 or above. The status
+// counts and not the code: the SDK has no type, and therefore no fault, for an
+// InternalFailure or for an answer without a code.
+func isServerError(err error) bool {
+	var resp *smithyhttp.ResponseError
+	return errors.As(err, &resp) && resp.HTTPStatusCode() >= http.StatusInternalServerError
+}
+
+// busyCodes are the errors with a status below 500 that pass.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 var busyCodes = map[string]bool{
 	"ProvisionedThroughputExceededException": true,
@@ -100,6 +108,4 @@ var busyCodes = map[string]bool{
 	"TransactionConflictException":           true,
 	"TransactionInProgressException":         true,
 	"ReplicatedWriteConflictException":       true,
-	"InternalServerError":                    true,
-	"ServiceUnavailable":                     true,
 }

@@ -3,6 +3,7 @@ package dynamostore_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"reflect"
@@ -12,6 +13,7 @@ import (
 	"testing/synctest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -434,6 +436,95 @@ func TestBusy(t *testing.T) {
 				f.must(step)
 			})
 		}
+	}
+}
+
+// A write that had its effect is recognised after any 5xx, by the SDK's own retries
+// or by the next Commit.
+func TestCommit_EffectThenServerError(t *testing.T) {
+	t.Parallel()
+	const attempts = 3 // of the SDK, in each Commit
+	for code, choice := range map[string]uint64{"InternalServerError": 0, "InternalFailure": 1, "503 without a code": 2} {
+		for _, transaction := range []bool{false, true} {
+			for _, failures := range []int{1, attempts} {
+				t.Run(fmt.Sprintf("%s, transaction %t, failures %d", code, transaction, failures), func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) {
+						f := newFixture(t)
+						f.store.Client = awsdynamodb.New(f.sdk.Options(), func(options *awsdynamodb.Options) {
+							options.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = attempts })
+						})
+						first := billing.Step{Head: billing.Head{InvoiceID: "draft", Epoch: "e", Write: "w1"}}
+						if transaction {
+							first.Manifest = &billing.Manifest{InvoiceID: "draft", Epoch: "e"}
+						}
+						calls := 0
+						f.fate = func(string) sandbox.Fault {
+							if calls++; calls <= failures {
+								return sandbox.Fault{Kind: sandbox.EffectThenError, Choice: choice}
+							}
+							return sandbox.Fault{}
+						}
+						err := f.commit(first)
+						if failures < attempts && err != nil || failures == attempts && !errors.Is(err, billing.ErrBusy) {
+							t.Fatalf("first Commit: %v after %d calls", err, calls)
+						}
+						f.must(first)
+						if head, _, err := f.store.Head(t.Context(), "draft"); err != nil || head.Write != "w1" {
+							t.Errorf("the head is %+v, %v", head, err)
+						}
+
+						other := first
+						other.Head.Write = "w2"
+						if err := f.commit(other); !errors.Is(err, billing.ErrFenced) {
+							t.Errorf("another first write: %v", err)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// Every 5xx is busy, with and without an effect. A refusal is not.
+func TestCommit_ErrorClasses(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		status int
+		body   string
+		busy   bool
+	}{
+		"InternalServerError":    {500, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}`, true},
+		"InternalFailure":        {500, `{"__type":"com.amazon.coral.service#InternalFailure"}`, true},
+		"ServiceUnavailable":     {503, `{"__type":"com.amazon.coral.service#ServiceUnavailable"}`, true},
+		"503 without a code":     {503, `{}`, true},
+		"503 without a body":     {503, ``, true},
+		"504 of a load balancer": {504, `<html>`, true},
+		"a client code with 500": {500, `{"__type":"com.amazon.coral.validate#ValidationException"}`, true},
+		"ThrottlingException":    {400, `{"__type":"com.amazon.coral.service#ThrottlingException"}`, true},
+		"ValidationException":    {400, `{"__type":"com.amazon.coral.validate#ValidationException"}`, false},
+		"AccessDeniedException":  {400, `{"__type":"com.amazon.coral.service#AccessDeniedException"}`, false},
+		"ResourceNotFound":       {400, `{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"}`, false},
+		"400 without a code":     {400, `{}`, false},
+		"413 without a code":     {413, `{}`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			options := f.sdk.Options()
+			options.HTTPClient = &http.Client{Transport: sandbox.Transport{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+				w.WriteHeader(test.status)
+				_, _ = io.WriteString(w, test.body)
+			})}}
+			f.store.Client = awsdynamodb.New(options)
+			head := billing.Head{InvoiceID: "draft", Epoch: "e", Write: "w1"}
+			for _, step := range []billing.Step{{Head: head}, {Head: head, Manifest: &billing.Manifest{InvoiceID: "draft", Epoch: "e"}}} {
+				if err := f.commit(step); err == nil || errors.Is(err, billing.ErrBusy) != test.busy {
+					t.Errorf("%d actions: got %v, want busy: %t", step.Actions(), err, test.busy)
+				}
+			}
+		})
 	}
 }
 

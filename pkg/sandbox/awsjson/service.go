@@ -37,7 +37,7 @@ type Operation func(Call) (any, error)
 // Error is a typed error of a service.
 type Error struct {
 	Status    int    // HTTP status; 0 means 400
-	Type      string // shape name, e.g. com.amazonaws.sqs#QueueDoesNotExist
+	Type      string // shape name, e.g. com.amazonaws.sqs#QueueDoesNotExist; "": the answer has no __type
 	Message   string
 	QueryCode string         // the value of x-amzn-query-error, e.g. AWS.SimpleQueueService.NonExistentQueue;Sender
 	Fields    map[string]any // further members, e.g. CancellationReasons
@@ -52,6 +52,7 @@ type Service struct {
 	Unknown    *Error               // the answer to an operation that is not there
 	Throttle   []*Error             // the answers to a throttled call, of which the fault chooses one
 	Internal   *Error               // the answer to a call that the service fails
+	Failures   []*Error             // further such answers: the fault chooses one, and Internal with choice 0
 	Faults     sandbox.Faults       // nil: nothing fails
 
 	// Authorize returns the error of a call that its caller may not make, before the
@@ -90,7 +91,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.write(w, nil, s.Throttle[call.Fault.Choice%uint64(len(s.Throttle))], sandbox.None)
 		return
 	case sandbox.Refuse:
-		s.write(w, nil, s.Internal, sandbox.None)
+		s.write(w, nil, s.failure(call.Fault), sandbox.None)
 		return
 	case sandbox.ApplyLate:
 		call.Context = context.WithoutCancel(r.Context())
@@ -102,11 +103,20 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	case sandbox.EffectThenError:
 		_, _ = operation(call)
-		s.write(w, nil, s.Internal, sandbox.None)
+		s.write(w, nil, s.failure(call.Fault), sandbox.None)
 		return
 	}
 	output, err := operation(call)
 	s.write(w, output, err, call.Fault.Kind)
+}
+
+// failure returns the answer to a call that the service fails.
+func (s *Service) failure(fault sandbox.Fault) *Error {
+	choice := fault.Choice % uint64(1+len(s.Failures))
+	if choice == 0 {
+		return s.Internal
+	}
+	return s.Failures[choice-1]
 }
 
 func (s *Service) authorize(operation string, body []byte) error {
@@ -142,7 +152,10 @@ func (s *Service) write(w http.ResponseWriter, output any, err error, fault sand
 		if typed.QueryCode != "" {
 			w.Header().Set("X-Amzn-Query-Error", typed.QueryCode)
 		}
-		members := map[string]any{"__type": typed.Type, "message": typed.Message}
+		members := map[string]any{"message": typed.Message}
+		if typed.Type != "" {
+			members["__type"] = typed.Type
+		}
 		maps.Copy(members, typed.Fields)
 		output = members
 	}

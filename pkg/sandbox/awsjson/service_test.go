@@ -221,6 +221,25 @@ func TestThrottlingErrors(t *testing.T) {
 	}
 }
 
+// With and without an effect.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	for choice, want := range map[uint64]string{
+		0: `500 {"__type":"test#Internal","message":"try again"}`,
+		1: `503 {"message":"unavailable"}`,
+		2: `500 {"__type":"test#Internal","message":"try again"}`,
+	} {
+		for _, kind := range []sandbox.Kind{sandbox.Refuse, sandbox.EffectThenError} {
+			from := service(echo, always(sandbox.Fault{Kind: kind, Choice: choice}))
+			from.Failures = []*awsjson.Error{{Status: 503, Message: "unavailable"}}
+			got := must(t, from, request(t.Context(), "Test_20260101.Echo", `{}`))
+			if answered := fmt.Sprintf("%d %s", got.status, got.body); answered != want {
+				t.Errorf("choice %d: got %s, want %s", choice, answered, want)
+			}
+		}
+	}
+}
+
 // TestCutError: an error can be cut as well.
 func TestCutError(t *testing.T) {
 	t.Parallel()

@@ -13,7 +13,9 @@
 // reach an index when they are due (Config.IndexLag) and it is read.
 //
 // Faults come in the service's own words. Throttle is a ThrottlingException or a
-// ProvisionedThroughputExceededException. Partial leaves entries of a batch
+// ProvisionedThroughputExceededException. Refuse and EffectThenError are an
+// InternalServerError; with Choice 1 an InternalFailure, with Choice 2 a 503 without
+// an error code. Partial leaves entries of a batch
 // unprocessed; a single write or a transaction collides with another transaction
 // (TransactionConflict, or TransactionInProgressException under a token). Lag makes
 // a read that is not consistent, or of an index, see what was a while ago. A hot

@@ -89,6 +89,22 @@ func internalServerError() *awsjson.Error {
 	}
 }
 
+// internalFailure is the error of the framework below the service.
+//
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html
+func internalFailure() *awsjson.Error {
+	return &awsjson.Error{
+		Status:  http.StatusInternalServerError,
+		Type:    framework + "InternalFailure",
+		Message: "The request processing has failed because of an unknown error, exception or failure.",
+	}
+}
+
+// unavailable is the answer of a load balancer in front of the service: no error code.
+func unavailable() *awsjson.Error {
+	return &awsjson.Error{Status: http.StatusServiceUnavailable, Message: "Service Unavailable"}
+}
+
 func unknownOperation() *awsjson.Error {
 	return &awsjson.Error{Type: framework + "UnknownOperationException", Message: "The requested operation is not supported here."}
 }

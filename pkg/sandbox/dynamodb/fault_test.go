@@ -12,6 +12,7 @@ import (
 	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
@@ -238,12 +239,30 @@ func TestThrottlingErrors(t *testing.T) {
 	}
 }
 
-func TestEffectThenError(t *testing.T) {
+func TestFailures(t *testing.T) {
 	t.Parallel()
-	b := withFault(t, "PutItem", sandbox.Fault{Kind: sandbox.EffectThenError})
-	b.code(b.put("a"), "InternalServerError")
-	if b.stored() != 1 {
-		t.Error("the call had no effect")
+	for _, test := range []struct {
+		choice uint64
+		code   string // UnknownError: the answer has none
+		status int
+	}{
+		{choice: 0, code: "InternalServerError", status: 500},
+		{choice: 1, code: "InternalFailure", status: 500},
+		{choice: 2, code: "UnknownError", status: 503},
+		{choice: 3, code: "InternalServerError", status: 500},
+	} {
+		for kind, stored := range map[sandbox.Kind]int{sandbox.Refuse: 0, sandbox.EffectThenError: 1} {
+			b := withFault(t, "PutItem", sandbox.Fault{Kind: kind, Choice: test.choice})
+			err := b.put("a")
+			b.code(err, test.code)
+			var answered *smithyhttp.ResponseError
+			if !errors.As(err, &answered) || answered.HTTPStatusCode() != test.status {
+				t.Errorf("%s: got %v, want status %d", test.code, err, test.status)
+			}
+			if b.stored() != stored {
+				t.Errorf("%s: %d items are stored, want %d", test.code, b.stored(), stored)
+			}
+		}
 	}
 }
 

@@ -86,6 +86,7 @@ func New(config Config) *Service {
 		Unknown:  unknownOperation(),
 		Throttle: []*awsjson.Error{throughputExceeded(), throttled()},
 		Internal: internalServerError(),
+		Failures: []*awsjson.Error{internalFailure(), unavailable()},
 		Faults:   config.Faults,
 	}
 	if config.Denied != nil {
