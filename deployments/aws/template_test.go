@@ -111,10 +111,34 @@ func TestWhatIsPromised(t *testing.T) {
 		{"DeadLettersAlarm", "AlarmActions", nil, nil},
 		{"DeadLettersAlarm", "AlarmActions.0", "arn:aws:sns:eu-central-1:1:topic", []string{topic}},
 		{"OldestMessageAlarm", "Threshold", "3600", nil},
+		{"OldestDeadLetterAlarm", "MetricName", "ApproximateNumberOfMessagesVisible", nil},
+		{"OldestDeadLetterAlarm", "Threshold", 0, nil},
 	} {
 		if got := at(resource(t, test.resource, test.given...).Properties, test.path); got != test.want {
 			t.Errorf("%s, %v: %s is %v, want %v", test.resource, test.given, test.path, got, test.want)
 		}
+	}
+}
+
+// A message that SQS moves may have spent the main queue's whole retention there, and the
+// dead-letter queue counts from when it was sent: the alarm leaves two days at least.
+func TestOldestDeadLetterAlarm(t *testing.T) {
+	t.Parallel()
+	seconds := func(name, path string) int {
+		value, ok := at(resource(t, name).Properties, path).(int)
+		if !ok {
+			t.Fatalf("%s: %s is not a number", name, path)
+		}
+		return value
+	}
+	period, periods := seconds("OldestDeadLetterAlarm", "Period"), seconds("OldestDeadLetterAlarm", "EvaluationPeriods")
+	remaining := seconds("DeadLetters", "MessageRetentionPeriod") - seconds("Queue", "MessageRetentionPeriod") - period*periods
+	if remaining < 2*24*3600 {
+		t.Errorf("the alarm leaves %d s", remaining)
+	}
+	// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+	if period < 3600 || period*periods > 604_800 {
+		t.Errorf("CloudWatch does not take %d periods of %d s", periods, period)
 	}
 }
 
