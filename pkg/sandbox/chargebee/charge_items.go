@@ -93,7 +93,7 @@ func (s *Service) addPriced(call *call, fields fields, names priceNames) (any, e
 	if err != nil {
 		return nil, err
 	}
-	return s.show(invoice, linePage{}), nil
+	return s.show(invoice, s.answerPage()), nil
 }
 
 // charge sets quantity and amounts of a line: exactly first, then rounded to

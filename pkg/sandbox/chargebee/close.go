@@ -33,7 +33,7 @@ func (s *Service) closePending(call *call, fields fields) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.show(invoice, linePage{}), nil
+	return s.show(invoice, s.answerPage()), nil
 }
 
 // issue closes a pending invoice: a new record with a number of its own takes

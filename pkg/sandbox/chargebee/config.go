@@ -85,10 +85,40 @@ type Config struct {
 	// KeepDate lets a closed invoice keep the date of its generation; otherwise
 	// it gets the date of its closing.
 	KeepDate bool
-	// WholeInvoices answers all lines of an invoice at once and ignores
-	// line_items_limit and line_items_offset, as sites without Enterprise-scale
-	// Invoicing do.
+
+	// WholeInvoices is a site without Enterprise-scale Invoicing: answers show
+	// all lines of an invoice, and line_items_limit and line_items_offset are
+	// refused with 400. They are documented as applicable only with
+	// Enterprise-scale Invoicing; what such a site answers is not.
 	WholeInvoices bool
+	// IgnoresPaging lets a site with WholeInvoices ignore these parameters.
+	IgnoresPaging bool
+	// ShortPages lets pages of a retrieve have fewer lines than
+	// line_items_limit, but at least one. The documentation gives the absence
+	// of line_items_next_offset as the end of the lines; it does not promise
+	// that pages are full.
+	ShortPages bool
+	// ForeignCursor is the answer to a line_items_offset that the site has not
+	// issued for the invoice. Only values of line_items_next_offset are
+	// documented. Defaults to ForeignCursorRefused.
+	ForeignCursor ForeignCursor
+
+	// CutWebhooks is how many lines the invoice in a webhook has at most, the
+	// first ones; 0: any number. Whether webhooks cut lines is not documented.
+	CutWebhooks int
+	// CutAnswers is the same for the answers to calls that change an invoice.
+	// Defaults to 100, or to any number with WholeInvoices. Paging is
+	// documented for retrieve only.
+	CutAnswers int
+	// CutSilently leaves line_items_next_offset out of these webhooks and
+	// answers when lines were cut.
+	CutSilently bool
+
+	// OmitsNulls leaves optional attributes without a value out of invoices,
+	// lines and notes. By default they are null: the documentation calls
+	// subscription_id null on consolidated invoices, and entity_id on ad-hoc
+	// lines. Published examples leave such attributes out.
+	OmitsNulls bool
 
 	// Catalog is the site's product catalog. Defaults to Catalog2.
 	Catalog Catalog

@@ -18,7 +18,7 @@ func (s *Service) deleteOne(call *call, _ fields) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.show(invoice, linePage{}), nil
+	return s.show(invoice, s.answerPage()), nil
 }
 
 func (s *Service) remove(id string, cause cause) (Invoice, error) {
@@ -53,7 +53,7 @@ func (s *Service) deleteLineItems(call *call, fields fields) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.show(invoice, linePage{}), nil
+	return s.show(invoice, s.answerPage()), nil
 }
 
 // drop takes a line off the invoice, if it is there.

@@ -119,7 +119,7 @@ func (s *Service) emit(cause cause, invoice Invoice) Event {
 	if !enabled && cause.eventType != EventPendingInvoiceCreated {
 		return Event{}
 	}
-	content, err := json.Marshal(wire(invoice))
+	content, err := json.Marshal(s.wire(s.cut(invoice, s.webhookPage())))
 	if err != nil {
 		panic("chargebee: invoice cannot be encoded: " + err.Error())
 	}

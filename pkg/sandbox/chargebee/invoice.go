@@ -4,7 +4,6 @@ import (
 	"errors"
 	"math"
 	"slices"
-	"strconv"
 )
 
 // The states of an invoice that occur here.
@@ -165,81 +164,4 @@ func (i *Invoice) reckon() error {
 	i.AmountDue = total - i.AmountPaid
 	i.AmountToCollect = i.AmountDue
 	return nil
-}
-
-// linePage is the part of an invoice's lines that an answer shows.
-type linePage struct {
-	limit, offset int
-	only          func(LineItem) bool // nil: all
-}
-
-const defaultLinesPerPage = 100
-
-// wireInvoice is an invoice as an answer shows it, with the lists that are
-// always there and here always empty.
-type wireInvoice struct {
-	Invoice
-	LineItemTiers         []struct{} `json:"line_item_tiers"`
-	LineItemDiscounts     []struct{} `json:"line_item_discounts"`
-	LineItemTaxes         []struct{} `json:"line_item_taxes"`
-	Discounts             []struct{} `json:"discounts"`
-	Taxes                 []struct{} `json:"taxes"`
-	LinkedPayments        []struct{} `json:"linked_payments"`
-	AppliedCredits        []struct{} `json:"applied_credits"`
-	AdjustmentCreditNotes []struct{} `json:"adjustment_credit_notes"`
-	IssuedCreditNotes     []struct{} `json:"issued_credit_notes"`
-	LinkedOrders          []struct{} `json:"linked_orders"`
-	DunningAttempts       []struct{} `json:"dunning_attempts"`
-	ReferenceTransactions []struct{} `json:"reference_transactions"`
-
-	SiteDetailsAtCreation siteDetails `json:"site_details_at_creation"`
-}
-
-type siteDetails struct {
-	Timezone string `json:"timezone"`
-}
-
-func wire(invoice Invoice) wireInvoice {
-	if invoice.LineItems == nil {
-		invoice.LineItems = []LineItem{}
-	}
-	if invoice.Notes == nil {
-		invoice.Notes = []Note{}
-	}
-	none := []struct{}{}
-	return wireInvoice{
-		Invoice:       invoice,
-		LineItemTiers: none, LineItemDiscounts: none, LineItemTaxes: none,
-		Discounts: none, Taxes: none, LinkedPayments: none, AppliedCredits: none,
-		AdjustmentCreditNotes: none, IssuedCreditNotes: none, LinkedOrders: none,
-		DunningAttempts: none, ReferenceTransactions: none,
-		SiteDetailsAtCreation: siteDetails{Timezone: "Etc/UTC"},
-	}
-}
-
-// invoiceAnswer is {"invoice": …}.
-type invoiceAnswer struct {
-	Invoice wireInvoice `json:"invoice"`
-}
-
-// show makes the answer that shows one page of an invoice's lines. A site with
-// Enterprise-scale Invoicing, which pages at all, is taken to show the first
-// hundred lines wherever no page was asked for.
-func (s *Service) show(invoice Invoice, page linePage) invoiceAnswer {
-	lines := invoice.LineItems
-	if page.only != nil {
-		lines = slices.DeleteFunc(slices.Clone(lines), func(line LineItem) bool { return !page.only(line) })
-	}
-	if !s.config.WholeInvoices {
-		if page.limit == 0 {
-			page.limit = defaultLinesPerPage
-		}
-		lines = lines[min(page.offset, len(lines)):]
-		if len(lines) > page.limit {
-			lines = lines[:page.limit]
-			invoice.LineItemsNextOffset = strconv.Itoa(page.offset + page.limit)
-		}
-	}
-	invoice.LineItems = lines
-	return invoiceAnswer{wire(invoice)}
 }

@@ -114,8 +114,8 @@ func (i *Invoice) requirePending() error {
 }
 
 var retrieveParameters = parameters{
-	{name: "line_items_limit", kind: integer, min: 1, max: 300},
-	{name: "line_items_offset", kind: integer, max: 1 << 31},
+	{name: limitParameter, kind: integer, min: 1, max: 300},
+	{name: offsetParameter, kind: text, max: 1000},
 	{name: "line_item[subscription_id][is]", kind: text, max: 50},
 	{name: "line_item[customer_id][is]", kind: text, max: 50},
 }
@@ -128,9 +128,9 @@ func (s *Service) retrieve(call *call, fields fields) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	page := linePage{
-		limit:  int(fields.integer("line_items_limit", defaultLinesPerPage)),
-		offset: int(fields.integer("line_items_offset", 0)),
+	page, err := s.requestedPage(invoice, fields)
+	if err != nil {
+		return nil, err
 	}
 	if fields.has("line_item[subscription_id][is]") || fields.has("line_item[customer_id][is]") {
 		page.only = func(line LineItem) bool {

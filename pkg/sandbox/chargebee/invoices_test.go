@@ -198,61 +198,6 @@ func TestDeleteLineItems(t *testing.T) {
 	}
 }
 
-func TestLinePages(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, chargebee.Config{})
-	draft := s.renew("ada-1")
-	for range 249 {
-		if _, err := s.AddLine(draft.ID, chargebee.LineItem{Amount: 1}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	all, _ := s.Invoice(draft.ID)
-	for _, test := range []struct {
-		query       string
-		first, last int // positions of the lines shown, last excluded
-		next        string
-	}{
-		{"", 0, 100, "100"},
-		{"line_items_limit=300", 0, 250, ""},
-		{"line_items_limit=100&line_items_offset=100", 100, 200, "200"},
-		{"line_items_limit=100&line_items_offset=200", 200, 250, ""},
-		{"line_items_limit=125&line_items_offset=125", 125, 250, ""},
-		{"line_items_offset=250", 250, 250, ""},
-		{"line_items_offset=900", 250, 250, ""},
-	} {
-		answer := s.get(draft.ID, test.query)
-		if !slices.Equal(answer.Invoice.LineItems, all.LineItems[test.first:test.last]) ||
-			answer.Invoice.LineItemsNextOffset != test.next {
-			t.Errorf("%q: %d lines, next %q", test.query, len(answer.Invoice.LineItems), answer.Invoice.LineItemsNextOffset)
-		}
-		if answer.Invoice.Total != 1249 {
-			t.Errorf("%q: total %d", test.query, answer.Invoice.Total)
-		}
-	}
-	if answer := s.get(draft.ID, "line_item[subscription_id][is]=ada-2"); len(answer.Invoice.LineItems) != 0 {
-		t.Errorf("%d lines of another subscription", len(answer.Invoice.LineItems))
-	}
-	if answer := s.charge(draft.ID, "5", ""); len(answer.Invoice.LineItems) != 100 {
-		t.Errorf("a charge is answered with %d lines", len(answer.Invoice.LineItems))
-	}
-}
-
-// A site without Enterprise-scale Invoicing knows no pages of lines.
-func TestWholeInvoices(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, chargebee.Config{WholeInvoices: true})
-	draft := s.renew("ada-1")
-	for range 149 {
-		if _, err := s.AddLine(draft.ID, chargebee.LineItem{Amount: 1}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if answer := s.get(draft.ID, "line_items_limit=10&line_items_offset=100"); len(answer.Invoice.LineItems) != 150 {
-		t.Errorf("%d lines", len(answer.Invoice.LineItems))
-	}
-}
-
 func TestPersons(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, chargebee.Config{})

@@ -10,11 +10,12 @@ import (
 
 // Service is one Chargebee site. It is safe for concurrent use.
 type Service struct {
-	config Config
-	keys   *keys
-	limits *limits
-	calls  *calls
-	outbox *outbox
+	config  Config
+	keys    *keys
+	limits  *limits
+	calls   *calls
+	outbox  *outbox
+	cursors *cursors
 
 	mu            sync.Mutex
 	random        *rand.Rand
@@ -41,6 +42,7 @@ func New(config Config) *Service {
 		limits:        newLimits(config),
 		calls:         &calls{},
 		outbox:        newOutbox(config.Now),
+		cursors:       newCursors(config.Seed),
 		random:        rand.New(rand.NewPCG(config.Seed, 0xc4a26ebee)),
 		customers:     map[string]Customer{},
 		subscriptions: map[string]Subscription{},
