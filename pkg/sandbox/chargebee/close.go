@@ -37,8 +37,7 @@ func (s *Service) closePending(call *call, fields fields) (any, error) {
 }
 
 // issue closes a pending invoice: a new record with a number of its own takes
-// the place of the draft, which is gone without a trace or an event. The lines
-// keep their ids.
+// the place of the draft, which is deleted without an event.
 func (s *Service) issue(id string, cause cause, fields fields) (Invoice, error) {
 	s.enter()
 	defer s.mu.Unlock()
@@ -76,7 +75,14 @@ func (s *Service) replace(draft *record, cause cause, fields fields) (Invoice, e
 	invoice.settle(status, now.Unix())
 	invoice.touch(now)
 
+	if s.config.NewLineIDs {
+		for i := range invoice.LineItems {
+			invoice.LineItems[i].ID = s.newID("li_")
+		}
+	}
+
 	s.erase(draft)
+	s.closedDrafts[draft.invoice.ID] = true
 	s.add(invoice)
 	s.emit(cause, invoice)
 	return invoice, failure

@@ -82,6 +82,17 @@ type Config struct {
 	// 0: never. Sites allow up to 50 days. Subscriptions, customers and
 	// renewals can be exempt.
 	AutoClose time.Duration
+	// ClosedDraft is the answer to GETs and POSTs with the id that a closed
+	// invoice had while it was pending, e.g. ErrInvalidState or
+	// ErrInvalidRequest. The draft is documented as deleted; the answer is not.
+	// Defaults to nil: 404 resource_not_found.
+	ClosedDraft *Error
+	// ShowsDeleted lets a retrieve show deleted invoices, with deleted true. By
+	// default it answers 404: the documentation has them in lists only.
+	ShowsDeleted bool
+	// NewLineIDs gives the lines of a closed invoice new ids. By default they
+	// keep theirs. Neither is documented.
+	NewLineIDs bool
 	// KeepDate lets a closed invoice keep the date of its generation; otherwise
 	// it gets the date of its closing.
 	KeepDate bool
@@ -110,6 +121,10 @@ type Config struct {
 	// Defaults to 100, or to any number with WholeInvoices. Paging is
 	// documented for retrieve only.
 	CutAnswers int
+	// BareWebhooks lets webhooks carry the id, the event_type and the id of the
+	// invoice only. It models an incomplete message: the documentation calls
+	// few attributes always present, and shows no complete example.
+	BareWebhooks bool
 	// CutSilently leaves line_items_next_offset out of these webhooks and
 	// answers when lines were cut.
 	CutSilently bool

@@ -47,6 +47,7 @@ type event struct {
 	source     string
 	apiVersion string
 	content    json.RawMessage // the invoice as it was then
+	bare       bool            // the webhook has no optional attributes
 	webhookID  string
 	attempts   int // that were part of the schedule
 }
@@ -75,9 +76,28 @@ type eventWebhook struct {
 	Object        string `json:"object"`
 }
 
-// body is what is sent now. It has no webhooks as long as nothing was sent;
-// afterwards they tell how that went, so that no two attempts need have the
-// same bytes.
+// bareBody is the body of a webhook without optional attributes.
+type bareBody struct {
+	ID        string       `json:"id"`
+	Content   eventContent `json:"content"`
+	EventType string       `json:"event_type"`
+}
+
+// webhook returns the body of the webhook if it were sent now.
+func (e *event) webhook() []byte {
+	if !e.bare {
+		return e.body()
+	}
+	return encode(bareBody{
+		ID:        e.ID,
+		Content:   eventContent{encode(map[string]string{"id": e.InvoiceID})},
+		EventType: e.Type,
+	})
+}
+
+// body returns the event as the API shows it now. It has no webhooks as long as nothing was sent;
+// afterwards they have the status of the last attempt, so that the bytes can
+// differ between attempts.
 func (e *event) body() []byte {
 	body := eventBody{
 		ID:            e.ID,
@@ -92,9 +112,14 @@ func (e *event) body() []byte {
 	if len(e.Attempts) > 0 {
 		body.Webhooks = []eventWebhook{{ID: e.webhookID, WebhookStatus: e.Status, Object: "webhook"}}
 	}
-	encoded, err := json.Marshal(body)
+	return encode(body)
+}
+
+// encode returns a value as JSON.
+func encode(value any) []byte {
+	encoded, err := json.Marshal(value)
 	if err != nil {
-		panic("chargebee: event cannot be encoded: " + err.Error())
+		panic("chargebee: value cannot be encoded: " + err.Error())
 	}
 	return encoded
 }
@@ -119,10 +144,6 @@ func (s *Service) emit(cause cause, invoice Invoice) Event {
 	if !enabled && cause.eventType != EventPendingInvoiceCreated {
 		return Event{}
 	}
-	content, err := json.Marshal(s.wire(s.cut(invoice, s.webhookPage())))
-	if err != nil {
-		panic("chargebee: invoice cannot be encoded: " + err.Error())
-	}
 	emitted := &event{
 		Event: Event{
 			ID:         s.newID("ev_"),
@@ -133,7 +154,8 @@ func (s *Service) emit(cause cause, invoice Invoice) Event {
 		},
 		source:     cause.source,
 		apiVersion: s.config.APIVersion,
-		content:    content,
+		content:    encode(s.wire(s.cut(invoice, s.webhookPage()))),
+		bare:       s.config.BareWebhooks,
 		webhookID:  s.newID("whv2_"),
 	}
 	if enabled {
@@ -170,7 +192,7 @@ func (s *Service) Payload(eventID string) []byte {
 	if !ok {
 		return nil
 	}
-	return found.body()
+	return found.webhook()
 }
 
 func (e *event) snapshot() Event {

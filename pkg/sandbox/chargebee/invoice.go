@@ -76,12 +76,12 @@ type Invoice struct {
 	Object              string     `json:"object"`
 
 	// DraftID is the id that a closed invoice had while it was pending. No
-	// answer of the API tells it.
+	// answer of the API shows it.
 	DraftID string `json:"-"`
 }
 
 // LineItem is one line of an invoice. It keeps its id when the invoice is
-// closed.
+// closed, unless Config.NewLineIDs is set.
 type LineItem struct {
 	ID                      string `json:"id"`
 	DateFrom                int64  `json:"date_from"`

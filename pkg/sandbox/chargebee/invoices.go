@@ -36,10 +36,21 @@ func (s *Service) erase(erased *record) {
 // find looks an invoice up; deleted ones are not found. The caller holds s.mu.
 func (s *Service) find(id string) (*record, error) {
 	found, ok := s.invoices[id]
-	if !ok || found.invoice.Deleted {
+	if !ok {
+		return nil, s.missing(id)
+	}
+	if found.invoice.Deleted {
 		return nil, notFound(id, "")
 	}
 	return found, nil
+}
+
+// missing returns the refusal of an id without a record. The caller holds s.mu.
+func (s *Service) missing(id string) *Error {
+	if s.closedDrafts[id] && s.config.ClosedDraft != nil {
+		return s.config.ClosedDraft
+	}
+	return notFound(id, "")
 }
 
 // enter takes s.mu, and first does what is due by now: a call at the very

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
@@ -95,4 +97,27 @@ func TestNulls(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A bare webhook has nothing optional; the API shows the event in full.
+func TestBareWebhooks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, chargebee.Config{BareWebhooks: true})
+		draft, event, err := s.Renew(chargebee.Renewal{SubscriptionIDs: []string{"ada-1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		receiver := &endpoint{answer: func(attempt int) int { return []int{500, 200}[attempt-1] }}
+		s.deliver(receiver, chargebee.Endpoint{}, time.Hour)
+		want := `{"id":"` + event.ID + `","content":{"invoice":{"id":"` + draft.ID + `"}},"event_type":"pending_invoice_created"}`
+		all := receiver.all()
+		if len(all) != 2 || all[0].body != want || all[1].body != want {
+			t.Errorf("received %+v, want %s twice", all, want)
+		}
+		shown := s.must(request{method: http.MethodGet, path: "events/" + event.ID}).raw
+		if got := attribute(t, shown, "event", "content", "invoice", "customer_id"); got != `"ada"` {
+			t.Errorf("event %s", shown)
+		}
+	})
 }

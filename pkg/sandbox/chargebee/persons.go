@@ -6,6 +6,21 @@ import "fmt"
 // their way; the state of the invoice does. Errors are of type *Error, as the
 // API's, unless the amounts grow beyond 64 bits.
 
+// EditInvoice changes a pending invoice: for instance an edit without a
+// SubscriptionID, and with a line of another subscription, makes it
+// consolidated. The totals follow the lines. Neither the id of the invoice nor
+// the Service may be changed by edit.
+func (s *Service) EditInvoice(invoiceID string, edit func(*Invoice)) error {
+	_, err := s.change(invoiceID, cause{EventPendingInvoiceUpdated, sourceConsole}, func(invoice *Invoice) error {
+		if err := invoice.requirePending(); err != nil {
+			return err
+		}
+		edit(invoice)
+		return nil
+	})
+	return err
+}
+
 // EditLine changes one line of a pending invoice. Neither the line's id nor the
 // Service may be touched by edit.
 func (s *Service) EditLine(invoiceID, lineID string, edit func(*LineItem)) error {

@@ -23,6 +23,7 @@ type Service struct {
 	subscriptions map[string]Subscription
 	itemPrices    map[string]ItemPrice
 	invoices      map[string]*record // by id; a closed draft is not among them
+	closedDrafts  map[string]bool    // by id
 	order         []*record          // the same, as they were created
 	erased        []*record          // as they went, as far back as GETs may look
 	waiting       []deadline         // for their automatic close, the first to come first
@@ -48,6 +49,7 @@ func New(config Config) *Service {
 		subscriptions: map[string]Subscription{},
 		itemPrices:    map[string]ItemPrice{},
 		invoices:      map[string]*record{},
+		closedDrafts:  map[string]bool{},
 	}
 }
 

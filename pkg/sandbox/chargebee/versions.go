@@ -83,12 +83,12 @@ func (s *Service) read(call *call) (Invoice, error) {
 			return r.invoice.ID == call.invoiceID && r.lastSeen().After(moment)
 		})
 		if at < 0 {
-			return Invoice{}, notFound(call.invoiceID, "")
+			return Invoice{}, s.missing(call.invoiceID)
 		}
 		found = s.erased[at]
 	}
 	invoice := found.at(moment)
-	if invoice == nil || invoice.Deleted {
+	if invoice == nil || invoice.Deleted && !s.config.ShowsDeleted {
 		return Invoice{}, notFound(call.invoiceID, "")
 	}
 	return *invoice, nil

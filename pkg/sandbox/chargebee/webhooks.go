@@ -157,7 +157,7 @@ func (o *outbox) open(d delivery) (body []byte, wanted bool) {
 	if d.event.Status == WebhookSucceeded && !d.extra {
 		return nil, false
 	}
-	return d.event.body(), true
+	return d.event.webhook(), true
 }
 
 func (o *outbox) putBack(d delivery) {
