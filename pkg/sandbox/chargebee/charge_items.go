@@ -3,6 +3,7 @@ package chargebee
 import (
 	"errors"
 	"math/big"
+	"time"
 )
 
 // priceNames are the names of the parameters that say what is charged, which
@@ -40,7 +41,7 @@ func (n priceNames) parameters() parameters {
 		{name: n.id, kind: text, required: true, max: 100},
 		{name: n.quantity, kind: integer, min: 1, max: 1<<31 - 1},
 		{name: n.quantityInDecimal, kind: decimal, max: maxQuantityInDecimal},
-		{name: n.unitPrice, kind: integer, max: 1<<63 - 1},
+		{name: n.unitPrice, kind: integer, max: maxAmount},
 		{name: n.unitPriceInDecimal, kind: decimal, max: maxPriceInDecimal},
 		timestamp(n.from),
 		timestamp(n.to),
@@ -85,7 +86,14 @@ func (s *Service) addPriced(call *call, fields fields, names priceNames) (any, e
 		line.EntityType = s.config.Catalog.entities().charge
 		line.EntityID = id
 		line.PricingModel = price.PricingModel
-		return price.charge(line, fields, names)
+		if s.config.RoundDates {
+			line.roundDates(s.config.RoundDatesOffset)
+		}
+		quantity, err := s.quantity(price, fields, names)
+		if err != nil {
+			return err
+		}
+		return price.charge(line, quantity, fields, names)
 	})
 	if errors.Is(err, errAmountTooLarge) {
 		return nil, wrongValue(names.id, "the total of the invoice is too large")
@@ -96,13 +104,21 @@ func (s *Service) addPriced(call *call, fields fields, names priceNames) (any, e
 	return s.show(invoice, s.answerPage()), nil
 }
 
+// roundDates moves the dates of a line to the start and to the last second of
+// their days, in a time zone with an offset from UTC.
+func (l *LineItem) roundDates(offset time.Duration) {
+	seconds := int64(offset / time.Second)
+	startOfDay := func(at int64) int64 {
+		local := at + seconds
+		return at - (local%secondsPerDay+secondsPerDay)%secondsPerDay
+	}
+	l.DateFrom = startOfDay(l.DateFrom)
+	l.DateTo = startOfDay(l.DateTo) + secondsPerDay - 1
+}
+
 // charge sets quantity and amounts of a line: exactly first, then rounded to
 // minor units, halves upwards.
-func (p ItemPrice) charge(line *LineItem, fields fields, names priceNames) error {
-	quantity, err := p.quantity(fields, names)
-	if err != nil {
-		return err
-	}
+func (p ItemPrice) charge(line *LineItem, quantity *big.Rat, fields fields, names priceNames) error {
 	pricing, err := p.override(fields, names)
 	if err != nil {
 		return err
@@ -139,16 +155,21 @@ func (p ItemPrice) charge(line *LineItem, fields fields, names priceNames) error
 	return nil
 }
 
-// quantity is how many units are charged.
-func (p ItemPrice) quantity(fields fields, names priceNames) (*big.Rat, error) {
+// quantity returns the number of units that are charged.
+func (s *Service) quantity(price ItemPrice, fields fields, names priceNames) (*big.Rat, error) {
 	given, inDecimal := fields.has(names.quantity), fields.has(names.quantityInDecimal)
+	flatFee := price.PricingModel == FlatFee
 	switch {
 	case given && inDecimal:
 		return nil, wrongValue(names.quantityInDecimal, "cannot be given together with "+names.quantity)
-	case p.PricingModel == FlatFee && given:
+	case flatFee && given && !s.config.IgnoresFlatFeeQuantity:
 		return nil, wrongValue(names.quantity, "does not apply to a flat fee")
-	case p.PricingModel == FlatFee && inDecimal:
+	case flatFee && inDecimal && !s.config.IgnoresFlatFeeQuantity:
 		return nil, wrongValue(names.quantityInDecimal, "does not apply to a flat fee")
+	case flatFee:
+		return big.NewRat(1, 1), nil
+	case !given && !inDecimal && !s.config.QuantityDefaultsToOne:
+		return nil, wrongValue(names.quantity, "cannot be blank for "+price.PricingModel)
 	case !inDecimal:
 		return big.NewRat(fields.integer(names.quantity, 1), 1), nil
 	}

@@ -39,7 +39,7 @@ func TestSDKChargeItem(t *testing.T) {
 	s := newSite(t, chargebee.Config{})
 	s.sell()
 	environment := serve(t, s)
-	draft := s.renew("ada-1")
+	draft := s.renew("ada-1", "ada-2")
 	params := &invoice.AddChargeItemRequestParams{
 		ItemPrice: &invoice.AddChargeItemItemPriceParams{
 			ItemPriceId: "sms", QuantityInDecimal: "1000.5", UnitPriceInDecimal: "0.0042",
@@ -69,7 +69,8 @@ func TestSDKChargeItem(t *testing.T) {
 	}
 
 	tiered, err := invoiceaction.AddChargeItem(draft.ID, &invoice.AddChargeItemRequestParams{
-		ItemPrice: &invoice.AddChargeItemItemPriceParams{ItemPriceId: "tiered", Quantity: new(int32(7))},
+		ItemPrice:      &invoice.AddChargeItemItemPriceParams{ItemPriceId: "tiered", Quantity: new(int32(7))},
+		SubscriptionId: "ada-1",
 		ItemTiers: []*invoice.AddChargeItemItemTierParams{
 			{StartingUnit: new(int32(1)), EndingUnit: new(int32(5)), Price: new(int64(30)), PricingType: enum.PricingTypePackage, PackageSize: new(int32(3))},
 			{StartingUnit: new(int32(6)), PriceInDecimal: "0.125"},
@@ -123,10 +124,10 @@ func TestChargeItemAmounts(t *testing.T) {
 	}{
 		{"setup", 999, 999, "", 1, ""},
 		{"setup&item_price[unit_price]=5", 5, 5, "", 1, ""},
-		{"seat", 250, 250, "", 1, ""},
+		{"seat&item_price[quantity]=1", 250, 250, "", 1, ""},
 		{"seat&item_price[quantity]=3", 750, 250, "", 3, ""},
 		{"seat&item_price[quantity_in_decimal]=0.002", 1, 250, "0.005", 0, "0.002"},
-		{"seat&item_price[unit_price]=0", 0, 0, "", 1, ""},
+		{"seat&item_price[unit_price]=0&item_price[quantity]=1", 0, 0, "", 1, ""},
 		{"sms&item_price[quantity]=4", 1, 0, "0.005", 4, "4"},
 		{"sms&item_price[quantity]=3", 0, 0, "0.00375", 3, "3"},
 		{"sms&item_price[quantity]=2147483647", 268435456, 0, "2684354.55875", 2147483647, "2147483647"},
@@ -158,7 +159,7 @@ func TestChargeItemAmounts(t *testing.T) {
 
 func TestMinorUnits(t *testing.T) {
 	t.Parallel()
-	for currency, want := range map[string]int64{"JPY": 2, "USD": 150, "KWD": 1500} {
+	for currency, want := range map[string]int64{"JPY": 2, "USD": 150, "KWD": 150, "TND": 150} {
 		s := newSite(t, chargebee.Config{})
 		s.AddSubscription(chargebee.Subscription{ID: "x", CustomerID: "x", CurrencyCode: currency})
 		if err := s.AddItemPrice(chargebee.ItemPrice{ID: "p", CurrencyCode: currency, UnitAmountInDecimal: "1.5"}); err != nil {
@@ -173,7 +174,7 @@ func TestMinorUnits(t *testing.T) {
 
 func TestWrongChargeItems(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, chargebee.Config{})
+	s := newSite(t, chargebee.Config{QuantityDefaultsToOne: true})
 	s.sell()
 	draft := s.renew("ada-1")
 	before, _ := s.Invoice(draft.ID)
@@ -200,7 +201,8 @@ func TestWrongChargeItems(t *testing.T) {
 		{"item_price[item_price_id]=seat&item_price[unit_price]=1&item_price[unit_price_in_decimal]=1", 400, "param_wrong_value", "item_price[unit_price_in_decimal]"},
 		{"item_price[item_price_id]=seat&item_price[unit_price_in_decimal]=" + strings.Repeat("1", 40), 400, "param_wrong_value", "item_price[unit_price_in_decimal]"},
 		{"item_price[item_price_id]=seat&item_price[unit_price_in_decimal]=" + strings.Repeat("9", 39), 400, "param_wrong_value", "item_price[item_price_id]"},
-		{"item_price[item_price_id]=seat&item_price[unit_price]=9223372036854775807", 400, "param_wrong_value", "item_price[item_price_id]"},
+		{"item_price[item_price_id]=seat&item_price[unit_price]=9007199254740992", 400, "param_wrong_value", "item_price[unit_price]"},
+		{"item_price[item_price_id]=seat&item_price[unit_price]=9007199254740991", 400, "param_wrong_value", "item_price[item_price_id]"},
 		{"item_price[item_price_id]=tiered&item_price[unit_price]=1", 400, "param_wrong_value", "item_price[unit_price]"},
 		{"item_price[item_price_id]=tiered&item_price[unit_price_in_decimal]=1", 400, "param_wrong_value", "item_price[unit_price_in_decimal]"},
 		{"item_price[item_price_id]=bounded&item_price[quantity]=21", 400, "param_wrong_value", "item_price[quantity]"},

@@ -2,16 +2,20 @@ package chargebee
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf16"
 )
 
-// maxID is how long an id may be, in characters.
-const maxID = 50
+const (
+	maxID          = 50  // characters
+	maxDescription = 250 // characters; see Config.DescriptionInCodePoints
+)
 
 var addChargeParameters = parameters{
-	{name: "amount", kind: integer, required: true, min: 1, max: 1<<63 - 1},
-	{name: "description", kind: text, required: true, max: 250},
+	{name: "amount", kind: integer, required: true, min: 1, max: maxAmount},
+	{name: "description", kind: text, required: true, max: maxDescription},
 	{name: "avalara_sale_type", kind: text, max: 50},
 	{name: "avalara_transaction_type", kind: integer, max: 1<<31 - 1},
 	{name: "avalara_service_type", kind: integer, max: 1<<31 - 1},
@@ -31,6 +35,10 @@ var saleTypes = []string{"wholesale", "retail", "consumed", "vendor_use"}
 //
 // https://apidocs.chargebee.com/docs/api/invoices/add-one-time-charge-to-a-pending-invoice
 func (s *Service) addCharge(call *call, fields fields) (any, error) {
+	description := fields.text("description")
+	if !s.config.DescriptionInCodePoints && len(utf16.Encode([]rune(description))) > maxDescription {
+		return nil, wrongValue("description", fmt.Sprintf("should not exceed %d characters", maxDescription))
+	}
 	invoice, err := s.addLine(call, fields, "line_item[date_from]", "line_item[date_to]", func(_ *Invoice, line *LineItem) error {
 		line.Tax = fields.tax()
 		if sale := line.Tax.AvalaraSaleType; sale != "" && !slices.Contains(saleTypes, sale) {
@@ -40,7 +48,7 @@ func (s *Service) addCharge(call *call, fields fields) (any, error) {
 		line.Quantity = 1
 		line.Amount = line.UnitAmount
 		line.PricingModel = FlatFee
-		line.Description = fields.text("description")
+		line.Description = description
 		line.EntityType = EntityAdhoc
 		return nil
 	})
@@ -73,6 +81,9 @@ func (s *Service) addLine(call *call, fields fields, from, to string, fill func(
 		if err := invoice.requirePending(); err != nil {
 			return err
 		}
+		if s.config.MaxLines > 0 && len(invoice.LineItems) >= s.config.MaxLines {
+			return ErrResourceExceeded
+		}
 		subscriptionID, err := s.chargedSubscription(invoice, fields.text("subscription_id"))
 		if err != nil {
 			return err
@@ -86,8 +97,8 @@ func (s *Service) addLine(call *call, fields fields, from, to string, fill func(
 			TaxExemptReason: "tax_not_configured",
 			Object:          "line_item",
 		}
-		if line.DateTo < line.DateFrom {
-			return wrongValue(to, "should not be before "+from)
+		if err := s.checkDates(fields, from, to, line); err != nil {
+			return err
 		}
 		if err := fill(invoice, &line); err != nil {
 			return err
@@ -97,22 +108,47 @@ func (s *Service) addLine(call *call, fields fields, from, to string, fill func(
 	})
 }
 
-// chargedSubscription is the subscription that a charge is for. An invoice of
-// one subscription implies it; on a consolidated one it must be given. The
-// caller holds s.mu.
+// checkDates refuses a line that ends before it starts. A line without given
+// dates starts and ends at the date of the invoice.
+func (s *Service) checkDates(fields fields, from, to string, line LineItem) error {
+	given := fields.has(from) && fields.has(to)
+	switch {
+	case line.DateTo < line.DateFrom:
+		return wrongValue(to, "should not be before "+from)
+	case line.DateTo == line.DateFrom && given && !s.config.EqualDates:
+		return wrongValue(to, "should be after "+from)
+	default:
+		return nil
+	}
+}
+
+// chargedSubscription returns the subscription that a charge is for. The caller
+// holds s.mu.
 func (s *Service) chargedSubscription(invoice *Invoice, given string) (string, error) {
-	if given == "" {
-		if invoice.SubscriptionID == "" {
-			return "", wrongValue("subscription_id", "cannot be blank for a consolidated invoice")
-		}
+	consolidated := invoice.SubscriptionID == ""
+	switch {
+	case given != "":
+		return given, s.checkSubscription(invoice, given)
+	case consolidated && !s.config.LenientSubscription:
+		return "", wrongValue("subscription_id", "cannot be blank for a consolidated invoice")
+	default:
 		return invoice.SubscriptionID, nil
 	}
-	subscription, ok := s.subscriptions[given]
-	if !ok {
-		return "", notFound(given, "subscription_id")
+}
+
+// checkSubscription refuses a subscription_id that the invoice cannot be
+// charged for. The caller holds s.mu.
+func (s *Service) checkSubscription(invoice *Invoice, id string) error {
+	consolidated := invoice.SubscriptionID == ""
+	subscription, known := s.subscriptions[id]
+	switch {
+	case !known:
+		return notFound(id, "subscription_id")
+	case subscription.CustomerID != invoice.CustomerID:
+		return wrongValue("subscription_id", "does not belong to the customer of the invoice")
+	case !consolidated && !s.config.AnySubscription:
+		return wrongValue("subscription_id", "is applicable for a consolidated invoice only")
+	default:
+		return nil
 	}
-	if subscription.CustomerID != invoice.CustomerID {
-		return "", wrongValue("subscription_id", "does not belong to the customer of the invoice")
-	}
-	return given, nil
 }

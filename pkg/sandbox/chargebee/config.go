@@ -135,6 +135,42 @@ type Config struct {
 	// lines. Published examples leave such attributes out.
 	OmitsNulls bool
 
+	// LenientSubscription accepts a charge on a consolidated invoice without
+	// subscription_id; the line has none. By default it is refused with 400.
+	// The parameter is documented as applicable for consolidated invoices, not
+	// as required.
+	LenientSubscription bool
+	// AnySubscription accepts subscription_id on an invoice of one
+	// subscription. By default it is refused with 400: it is documented as
+	// applicable for consolidated invoices only.
+	AnySubscription bool
+	// EqualDates accepts lines that end when they start. By default they are
+	// refused with 400. Neither is documented.
+	EqualDates bool
+	// RoundDates lets lines of item prices have whole days: date_from becomes
+	// the start of its day and date_to the last second of its day. Whether
+	// dates are kept to the second is not documented.
+	RoundDates bool
+	// RoundDatesOffset is the offset from UTC of the days of RoundDates.
+	RoundDatesOffset time.Duration
+	// DescriptionInCodePoints counts the 250 characters of a description in
+	// code points. By default they are UTF-16 code units. The unit is not
+	// documented.
+	DescriptionInCodePoints bool
+	// QuantityDefaultsToOne takes an absent quantity of an item price as 1. By
+	// default it is refused with 400, unless the price is a flat fee. quantity
+	// is documented as optional, without a default.
+	QuantityDefaultsToOne bool
+	// IgnoresFlatFeeQuantity ignores the quantity of a flat fee. By default it
+	// is refused with 400. Neither is documented.
+	IgnoresFlatFeeQuantity bool
+	// MaxLines is the number of lines of an invoice from which charges are
+	// refused with 400 resource_limit_exceeded; a negative number: none.
+	// Defaults to 800: Chargebee's support warns that invoices of more than 800
+	// to 900 lines may not be processed. The answer is not documented. Renewals
+	// and manual edits are not limited.
+	MaxLines int
+
 	// Catalog is the site's product catalog. Defaults to Catalog2.
 	Catalog Catalog
 	// APIVersion is the api_version of the webhooks' envelope. Defaults to v2;
@@ -170,6 +206,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.ClosedStatus == "" {
 		c.ClosedStatus = StatusPaymentDue
+	}
+	if c.MaxLines == 0 {
+		c.MaxLines = 800
 	}
 	if c.APIVersion == "" {
 		c.APIVersion = "v2"

@@ -136,7 +136,7 @@ func TestSubscribedEvents(t *testing.T) {
 		s.sell()
 		draft := s.renew("ada-1")
 		s.charge(draft.ID, "1", "")
-		s.must(itemRequest(draft.ID, "item_price[item_price_id]=seat"))
+		s.must(itemRequest(draft.ID, "item_price[item_price_id]=setup"))
 		quiet := chargeRequest(draft.ID, "1", "")
 		quiet.header = http.Header{"Chargebee-Event-Webhook": {"all-disabled"}}
 		s.must(quiet)

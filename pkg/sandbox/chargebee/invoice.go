@@ -1,8 +1,7 @@
 package chargebee
 
 import (
-	"errors"
-	"math"
+	"fmt"
 	"slices"
 )
 
@@ -148,20 +147,30 @@ func (i Invoice) clone() Invoice {
 	return i
 }
 
-var errAmountTooLarge = errors.New("chargebee: the amounts of an invoice exceed 64 bits")
+// maxAmount is the largest amount in minor units, 2^53-1.
+//
+// https://www.chargebee.com/docs/2.0/support-for-hvc.html
+const maxAmount = 1<<53 - 1
 
-// reckon brings the totals in line with the lines.
-func (i *Invoice) reckon() error {
+var errAmountTooLarge = fmt.Errorf("chargebee: an amount exceeds %d", int64(maxAmount))
+
+// updateTotals computes the totals from the lines.
+func (i *Invoice) updateTotals() error {
 	var total int64
 	for _, line := range i.LineItems {
-		if line.Amount > 0 && total > math.MaxInt64-line.Amount ||
-			line.Amount < 0 && total < math.MinInt64-line.Amount {
+		if !isAmount(line.Amount) {
 			return errAmountTooLarge
 		}
-		total += line.Amount
+		total += line.Amount // cannot overflow: both are far below 64 bits
+		if !isAmount(total) {
+			return errAmountTooLarge
+		}
 	}
 	i.SubTotal, i.Total = total, total
 	i.AmountDue = total - i.AmountPaid
 	i.AmountToCollect = i.AmountDue
 	return nil
 }
+
+// isAmount reports whether Chargebee can represent an amount.
+func isAmount(amount int64) bool { return amount <= maxAmount && amount >= -maxAmount }

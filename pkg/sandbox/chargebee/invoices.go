@@ -100,7 +100,7 @@ func (s *Service) change(id string, cause cause, edit func(*Invoice) error) (Inv
 	if err := edit(&changed); err != nil {
 		return Invoice{}, err
 	}
-	if err := changed.reckon(); err != nil {
+	if err := changed.updateTotals(); err != nil {
 		return Invoice{}, err
 	}
 	changed.touch(s.config.Now())

@@ -15,7 +15,7 @@ const (
 var tierParameters = parameters{
 	{name: "item_tiers[starting_unit]", kind: integer, max: 1<<31 - 1, indexed: true},
 	{name: "item_tiers[ending_unit]", kind: integer, max: 1<<31 - 1, indexed: true},
-	{name: "item_tiers[price]", kind: integer, max: 1<<63 - 1, indexed: true},
+	{name: "item_tiers[price]", kind: integer, max: maxAmount, indexed: true},
 	{name: "item_tiers[starting_unit_in_decimal]", kind: decimal, max: maxQuantityInDecimal, indexed: true},
 	{name: "item_tiers[ending_unit_in_decimal]", kind: decimal, max: maxQuantityInDecimal, indexed: true},
 	{name: "item_tiers[price_in_decimal]", kind: decimal, max: maxPriceInDecimal, indexed: true},

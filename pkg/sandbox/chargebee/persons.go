@@ -4,7 +4,7 @@ import "fmt"
 
 // What people do in Chargebee's own pages. No limit, key or lock stands in
 // their way; the state of the invoice does. Errors are of type *Error, as the
-// API's, unless the amounts grow beyond 64 bits.
+// API's, unless an amount becomes too large.
 
 // EditInvoice changes a pending invoice: for instance an edit without a
 // SubscriptionID, and with a line of another subscription, makes it

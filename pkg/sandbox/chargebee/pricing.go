@@ -107,7 +107,7 @@ func roundUp(x *big.Rat) *big.Int {
 func rounded(x *big.Rat) (int64, error) {
 	half := new(big.Rat).Add(x, big.NewRat(1, 2))
 	whole := new(big.Int).Quo(half.Num(), half.Denom())
-	if !whole.IsInt64() {
+	if !whole.IsInt64() || !isAmount(whole.Int64()) {
 		return 0, errAmountTooLarge
 	}
 	return whole.Int64(), nil
@@ -125,15 +125,15 @@ func number(text string) *big.Rat {
 	return read
 }
 
-// minorUnits is how many minor units a major unit of a currency has.
+// minorUnits returns the number of minor units in a major unit of a currency:
+// 1 or 100. Chargebee multiplies currencies with three decimal places by 100,
+// too.
 //
-// https://www.iso.org/iso-4217-currency-codes.html
+// https://apidocs.chargebee.com/docs/api/currencies
 func minorUnits(currency string) *big.Rat {
 	switch currency {
 	case "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF":
 		return big.NewRat(1, 1)
-	case "BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND":
-		return big.NewRat(1000, 1)
 	default:
 		return big.NewRat(100, 1)
 	}

@@ -134,7 +134,7 @@ func (s *Service) Renew(renewal Renewal) (Invoice, Event, error) {
 		}
 		invoice.LineItems = append(invoice.LineItems, s.recurringLines(subscription, renewal)...)
 	}
-	if err := invoice.reckon(); err != nil {
+	if err := invoice.updateTotals(); err != nil {
 		return Invoice{}, Event{}, err
 	}
 	invoice.touch(now)

@@ -40,7 +40,6 @@ func TestSDK(t *testing.T) {
 		AvalaraSaleType:        enum.AvalaraSaleTypeRetail,
 		AvalaraTransactionType: new(int32(3)),
 		HsnCode:                "9983",
-		SubscriptionId:         "ada-1",
 		LineItem: &invoice.AddChargeLineItemParams{
 			DateFrom: new(int64(1_700_000_000)), DateTo: new(int64(1_702_592_000)),
 		},

@@ -55,7 +55,8 @@ func TestWrongCalls(t *testing.T) {
 		{"plus sign", charge("amount=%2B5&description=d"), 400, "param_wrong_value", "amount"},
 		{"nil of the SDK", charge("amount=%3Cnil%3E&description=d"), 400, "param_wrong_value", "amount"},
 		{"amount beyond 64 bits", charge("amount=9223372036854775808&description=d"), 400, "param_wrong_value", "amount"},
-		{"total beyond 64 bits", charge("amount=9223372036854775807&description=d"), 400, "param_wrong_value", "amount"},
+		{"amount beyond 2^53-1", charge("amount=9007199254740992&description=d"), 400, "param_wrong_value", "amount"},
+		{"total beyond 2^53-1", charge("amount=9007199254740991&description=d"), 400, "param_wrong_value", "amount"},
 		{"missing amount", charge("description=d"), 400, "param_wrong_value", "amount"},
 		{"blank amount", charge("amount=&description=d"), 400, "param_wrong_value", "amount"},
 		{"amount twice", charge("amount=1&amount=2&description=d"), 400, "param_wrong_value", "amount"},
@@ -68,6 +69,8 @@ func TestWrongCalls(t *testing.T) {
 		{"another customer's subscription", charge(good + "&subscription_id=bob-1"), 400, "param_wrong_value", "subscription_id"},
 		{"consolidated without subscription", add(consolidated.ID, good), 400, "param_wrong_value", "subscription_id"},
 		{"date no number", charge(good + "&line_item%5Bdate_from%5D=today"), 400, "param_wrong_value", "line_item[date_from]"},
+		{"own subscription given", charge(good + "&subscription_id=ada-1"), 400, "param_wrong_value", "subscription_id"},
+		{"dates equal", charge(good + "&line_item[date_from]=20&line_item[date_to]=20"), 400, "param_wrong_value", "line_item[date_to]"},
 		{"dates reversed", charge(good + "&line_item[date_from]=20&line_item[date_to]=10"), 400, "param_wrong_value", "line_item[date_to]"},
 		{"unknown parameter", charge(good + "&line_item[date_form]=1"), 400, "param_wrong_value", "line_item[date_form]"},
 		{"broken encoding", charge("amount=1&description=%zz"), 400, "invalid_request", ""},
@@ -109,7 +112,7 @@ func TestWrongCalls(t *testing.T) {
 		{"between with one end", get("invoices", `date[between]=["1"]`), 400, "param_wrong_value", "date[between]"},
 		{"filter misspelt", get("invoices", "state[is]=pending"), 400, "param_wrong_value", "state[is]"},
 		{"301 lines", get("invoices/"+draft.ID, "line_items_limit=301"), 400, "param_wrong_value", "line_items_limit"},
-		{"line offset negative", get("invoices/"+draft.ID, "line_items_offset=-1"), 400, "param_wrong_value", "line_items_offset"},
+		{"foreign line offset", get("invoices/"+draft.ID, "line_items_offset=100"), 400, "param_wrong_value", "line_items_offset"},
 	} {
 		answer := s.must(test.request)
 		if answer.status != test.status || answer.Code != test.code || answer.Param != test.param {
