@@ -173,6 +173,11 @@ type Config struct {
 
 	// Catalog is the site's product catalog. Defaults to Catalog2.
 	Catalog Catalog
+	// BothCatalogs is a site with Catalog2 on which Catalog1 is active too. GETs
+	// of invoices are answered in the compat form, unless they have the header
+	// chargebee-response-schema-type: items. The header and the default are
+	// documented; the entity_type and entity_id of the compat form are not.
+	BothCatalogs bool
 	// APIVersion is the api_version of the webhooks' envelope. Defaults to v2;
 	// the invoice within keeps the form of v2 whatever it is.
 	APIVersion string

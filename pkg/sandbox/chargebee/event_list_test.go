@@ -85,15 +85,16 @@ func TestEventFilters(t *testing.T) {
 		}
 		all := s.Events()
 		for _, test := range []struct{ query, want string }{
-			{"", "3 2 1 0"},
+			{"", "0 1 2 3"},
+			{"sort_by[desc]=occurred_at", "3 2 1 0"},
 			{"sort_by[asc]=occurred_at", "0 1 2 3"},
-			{"limit=2", "3 2"},
+			{"limit=2", "0 1"},
 			{"event_type[is]=invoice_generated", "2"},
-			{`event_type[in]=["invoice_deleted","pending_invoice_updated"]`, "3 1"},
-			{"source[is]=admin_console", "3 2"},
+			{`event_type[in]=["invoice_deleted","pending_invoice_updated"]`, "1 3"},
+			{"source[is]=admin_console", "2 3"},
 			{"id[is]=" + all[0].ID, "0"},
-			{"webhook_status[is]=scheduled", "3 2 1"},
-			{"webhook_status[is]=scheduled&occurred_at[after]=0", "3 2 1 0"},
+			{"webhook_status[is]=scheduled", "1 2 3"},
+			{"webhook_status[is]=scheduled&occurred_at[after]=0", "0 1 2 3"},
 			{"webhook_status[is]=failed", ""},
 		} {
 			answer := s.must(request{method: http.MethodGet, path: "events", query: test.query})

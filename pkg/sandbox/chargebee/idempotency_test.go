@@ -256,3 +256,59 @@ func TestSlowCall(t *testing.T) {
 		}
 	})
 }
+
+// A site that stores errors replays the refusal of a close under its key after
+// the cause is gone; a new key closes.
+func TestStoredRefusalOfClose(t *testing.T) {
+	t.Parallel()
+	refusedPayment := true
+	for _, test := range []struct {
+		name   string
+		config chargebee.Config
+		draft  []string
+		repair func(site, string)
+		status int
+		code   string
+	}{
+		{
+			name: "no lines", draft: []string{"ada-2"}, status: http.StatusBadRequest, code: "invalid_request",
+			repair: func(s site, id string) { s.charge(id, "1", "") },
+		},
+		{
+			name: "refused payment", draft: []string{"ada-1"}, status: http.StatusBadRequest, code: "payment_processing_failed",
+			config: chargebee.Config{Collect: func(chargebee.Invoice) chargebee.Collection {
+				if refusedPayment {
+					return chargebee.CollectRefused
+				}
+				return chargebee.CollectAsConfigured
+			}},
+			repair: func(site, string) { refusedPayment = false },
+		},
+		{
+			name: "wrong state", draft: []string{"ada-1"}, status: http.StatusConflict, code: "invalid_state_for_request",
+			config: chargebee.Config{
+				Faults:   script("close", sandbox.Fault{Kind: sandbox.Refuse}),
+				Refusals: []*chargebee.Error{chargebee.ErrInvalidState},
+			},
+			repair: func(site, string) {},
+		},
+	} {
+		test.config.StoreErrors = true
+		s := newSite(t, test.config)
+		draft := s.renew(test.draft...)
+		path := "invoices/" + draft.ID + "/close"
+		first := s.must(request{path: path, key: "k"})
+		if first.status != test.status || first.Code != test.code || first.replayed {
+			t.Errorf("%s: %d %s", test.name, first.status, first.raw)
+		}
+		test.repair(s, draft.ID)
+		again := s.must(request{path: path, key: "k"})
+		if again.status != test.status || again.raw != first.raw || !again.replayed {
+			t.Errorf("%s, same key: %d, replayed %t: %s", test.name, again.status, again.replayed, again.raw)
+		}
+		closed := s.must(request{path: path, key: "new"})
+		if closed.status != http.StatusOK || closed.replayed || closed.Invoice.ID != "1" {
+			t.Errorf("%s, new key: %d %s", test.name, closed.status, closed.raw)
+		}
+	}
+}

@@ -19,7 +19,7 @@ const (
 type index[T any] struct {
 	texts map[string]func(*T) string
 	times map[string]func(*T) int64 // unix seconds
-	sorts []string                  // which times they can be sorted by; the first one by default
+	sorts []string                  // the times that they can be sorted by
 }
 
 // parameters are those that every list of the kind takes.
@@ -119,23 +119,29 @@ type entry[T any] struct {
 	sequence int // of its creation
 }
 
-// sorting is the order of a list: by default the newest first.
+// sorting is the order of a list.
 type sorting[T any] struct {
 	value      func(*T) int64
 	descending bool
 }
 
+// sorting returns the order that a list asks for. The default is the order of
+// creation: Chargebee sorts by created_at, ascending.
+//
+// https://apidocs.chargebee.com/docs/api/list-ops
 func (x index[T]) sorting(fields fields) (sorting[T], error) {
-	by, param, descending := x.sorts[0], "", true
+	by, param, descending := "", "", false
 	switch {
 	case fields.has("sort_by[asc]") && fields.has("sort_by[desc]"):
 		return sorting[T]{}, wrongValue("sort_by[desc]", "cannot be given together with sort_by[asc]")
 	case fields.has("sort_by[asc]"):
-		param, descending = "sort_by[asc]", false
+		param = "sort_by[asc]"
 		by = fields.text(param)
 	case fields.has("sort_by[desc]"):
-		param = "sort_by[desc]"
+		param, descending = "sort_by[desc]", true
 		by = fields.text(param)
+	default:
+		return sorting[T]{value: func(*T) int64 { return 0 }}, nil
 	}
 	if !slices.Contains(x.sorts, by) {
 		return sorting[T]{}, wrongValue(param, "should be "+strings.Join(x.sorts, " or "))

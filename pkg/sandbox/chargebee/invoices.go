@@ -149,7 +149,7 @@ func (s *Service) retrieve(call *call, fields fields) (any, error) {
 				matches(fields, "line_item[customer_id][is]", line.CustomerID)
 		}
 	}
-	return s.show(invoice, page), nil
+	return s.show(s.inSchema(call, invoice), page), nil
 }
 
 func matches(fields fields, name, value string) bool {

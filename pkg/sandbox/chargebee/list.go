@@ -44,7 +44,7 @@ func (s *Service) list(call *call, fields fields) (any, error) {
 	}
 	answer := listAnswer{List: []invoiceAnswer{}, NextOffset: nextOffset}
 	for _, one := range page {
-		answer.List = append(answer.List, s.show(*one.resource, s.listedPage()))
+		answer.List = append(answer.List, s.show(s.inSchema(call, *one.resource), s.listedPage()))
 	}
 	return answer, nil
 }

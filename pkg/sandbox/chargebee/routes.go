@@ -16,8 +16,9 @@ import (
 const (
 	root = "/api/v2/"
 
-	keyHeader   = "chargebee-idempotency-key"
-	quietHeader = "chargebee-event-webhook"
+	keyHeader    = "chargebee-idempotency-key"
+	quietHeader  = "chargebee-event-webhook"
+	schemaHeader = "chargebee-response-schema-type"
 
 	maxBody = 1 << 20 // bytes
 )
@@ -61,6 +62,7 @@ type call struct {
 	path      string // as sent, without the query
 	key       string // idempotency key of a POST
 	quiet     bool   // the caller wants no webhook for what it does
+	schema    string // the requested form of the answer; "": none
 	body      []byte
 	form      url.Values
 	lag       time.Duration // how far back in time a GET looks
@@ -111,6 +113,7 @@ func route(r *http.Request) (*call, error) {
 		call.key = r.Header.Get(keyHeader)
 	}
 	call.quiet = r.Header.Get(quietHeader) == "all-disabled"
+	call.schema = r.Header.Get(schemaHeader)
 	return call, nil
 }
 
