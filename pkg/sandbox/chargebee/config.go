@@ -7,8 +7,9 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox"
 )
 
-// Config is what a site is like. Its zero value is a site without limits whose
-// calls take no time and never fail.
+// Config holds the settings of a site. Its zero value is a site without rate
+// limits whose calls take no time and never fail, and which refuses what the
+// documentation does not cover.
 type Config struct {
 	APIKey string           // the one key that is accepted; "" accepts any
 	Now    func() time.Time // defaults to time.Now
@@ -121,13 +122,13 @@ type Config struct {
 	// Defaults to 100, or to any number with WholeInvoices. Paging is
 	// documented for retrieve only.
 	CutAnswers int
-	// BareWebhooks lets webhooks carry the id, the event_type and the id of the
-	// invoice only. It models an incomplete message: the documentation calls
-	// few attributes always present, and shows no complete example.
-	BareWebhooks bool
 	// CutSilently leaves line_items_next_offset out of these webhooks and
 	// answers when lines were cut.
 	CutSilently bool
+	// BareWebhooks lets webhooks carry only their id, their event_type and the
+	// id of the invoice. It models an incomplete message. By default they carry
+	// the whole invoice, as documented.
+	BareWebhooks bool
 
 	// OmitsNulls leaves optional attributes without a value out of invoices,
 	// lines and notes. By default they are null: the documentation calls

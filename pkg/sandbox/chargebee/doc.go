@@ -1,24 +1,73 @@
-// Package chargebee is a local stand-in for the part of Chargebee's API v2 that
-// Billable uses: pending invoices, their charges and their closing, in both
-// product catalogs, and the events and webhooks that announce them.
+// Package chargebee is an in-memory fake of the part of Chargebee's API v2 that
+// Billable uses: pending invoices, their charges and their close, in both
+// product catalogs, and the events and webhooks about them.
 //
-// A Service is one site. It is an http.Handler that answers under /api/v2 as
-// the documentation says, in the documentation's words:
+// A Service is one site. It is an http.Handler that serves /api/v2. A call
+// passes these steps:
 //
 //	authenticate → rate and concurrency limits → fault → maintenance → idempotency key → parameters → lock of the invoice → effect
 //
-// All that can go wrong is drawn from Config.Faults or set: every documented
-// refusal (see Documented), answers of gateways (see Page), lost and late
-// effects, GETs that lag behind, failing payments, maintenance. The same seed
-// and the same order of calls give the same ids and the same answers.
+// Faults are drawn from Config.Faults or set: every documented refusal (see
+// Documented), answers of gateways (see Page), lost and late effects, GETs that
+// lag behind, failing payments, maintenance. The same seed and the same order
+// of calls give the same ids and the same answers.
 //
-// Deliver sends its webhooks, with Chargebee's schedule of retries. Methods
-// such as EditLine and CloseInvoice are what people do in Chargebee's own
-// pages, beside all API calls.
+// Deliver sends the webhooks, with Chargebee's schedule of retries. Methods
+// such as EditInvoice, EditLine and CloseInvoice are manual edits in Chargebee's
+// user interface, without API calls.
 //
-// Where the documentation is silent the stand-in takes the side that is harder
-// for a client, and says so at the place: a key is remembered from its arrival
-// on, rejected calls count for the rate limit, an unknown parameter is refused.
+// # Documented behaviour
+//
+// The fake follows the documentation in these points, without a switch:
+//
+//   - Parameters, their limits, and the errors with their status and code.
+//   - line_items_offset takes only the opaque line_items_next_offset of an
+//     earlier answer; the lines end where that attribute is absent.
+//   - Lists are sorted by created_at, ascending, unless sort_by is given, and
+//     leave deleted invoices out unless include_deleted is given.
+//   - A closed invoice has a new id. The draft is deleted without an event.
+//   - An idempotency key is remembered for 30 minutes. With other parameters it
+//     is refused with 422. A repeated answer has the header
+//     chargebee-idempotency-replayed.
+//   - Amounts are at most 2^53-1. Currencies without decimal places count in
+//     the major unit, all others in hundredths, also those with three places.
+//   - Webhooks are retried seven times, and can arrive twice and out of order.
+//
+// # Undocumented behaviour
+//
+// Each of these points has a switch in Config. By default, calls that the
+// documentation does not cover are refused.
+//
+//	point                                                default                switch
+//
+//	a page of lines is shorter than its limit            full                   ShortPages
+//	a line_items_offset of another invoice               400                    ForeignCursor
+//	paging without Enterprise-scale Invoicing            400                    IgnoresPaging
+//	lines in answers to changes                          cut at 100             CutAnswers
+//	lines in webhooks                                    not cut                CutWebhooks
+//	the next offset of these cut lines                   present                CutSilently
+//	attributes of a webhook                              all                    BareWebhooks
+//	optional attributes without a value                  null                   OmitsNulls
+//	the old id of a closed draft                         404                    ClosedDraft
+//	retrieve of a deleted invoice                        404                    ShowsDeleted
+//	ids of lines after the close                         kept                   NewLineIDs
+//	consolidated invoice, charge without subscription_id 400                    LenientSubscription
+//	single subscription, charge with subscription_id     400                    AnySubscription
+//	date_from equal to date_to                           400                    EqualDates
+//	dates of lines of item prices                        to the second          RoundDates
+//	unit of the 250 characters of a description          UTF-16 code units      DescriptionInCodePoints
+//	per-unit or tiered price without quantity            400                    QuantityDefaultsToOne
+//	flat fee with quantity                               400                    IgnoresFlatFeeQuantity
+//	lines of an invoice                                  at most 800            MaxLines
+//	the compat form of sites with both catalogs          one catalog            BothCatalogs
+//	error answers under an idempotency key               not stored             StoreErrors
+//	simultaneous calls with one idempotency key          the second one waits   TwinRefusal
+//	Retry-After after a crossed limit                    present                NoRetryAfter
+//	a failed payment at the close                        does not occur         Collect
+//
+// Three undocumented points have no switch: a key is remembered from the arrival
+// of its first call, rejected calls count for the rate limit, and an unknown
+// parameter is refused.
 //
 // https://apidocs.chargebee.com/docs/api
 package chargebee

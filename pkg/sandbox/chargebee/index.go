@@ -130,7 +130,8 @@ type sorting[T any] struct {
 //
 // https://apidocs.chargebee.com/docs/api/list-ops
 func (x index[T]) sorting(fields fields) (sorting[T], error) {
-	by, param, descending := "", "", false
+	var by, param string
+	descending := false
 	switch {
 	case fields.has("sort_by[asc]") && fields.has("sort_by[desc]"):
 		return sorting[T]{}, wrongValue("sort_by[desc]", "cannot be given together with sort_by[asc]")
