@@ -63,7 +63,7 @@ var rules = map[string]rule{
 	"pkg/settlement": {own: []string{"event", "queue", "billing", "pace", "retry"}, why: "one message: claim, plan, charge, close, settle"},
 	"pkg/budget":     {own: []string{"pace", "retry"}, why: "the call budget, shared by all processes"},
 	"pkg/deadletter": {own: []string{"queue", "event", "billing", "pace", "retry"}, why: "dead letters"},
-	"pkg/ledger":     {own: []string{"queue", "event", "billing", "pace", "retry"}, why: "what the operator asks of the ledger"},
+	"pkg/ledger":     {own: []string{"queue", "event", "billing", "pace", "retry"}, others: []string{"github.com/shopspring/decimal"}, why: "what the operator asks of the ledger"},
 	"pkg/diagnosis":  {own: []string{"billing", "pace"}, why: "what is wrong with an installation, and what to do"},
 
 	// Layer 2: edges. They know no use case, and one technology each.

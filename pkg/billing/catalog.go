@@ -10,6 +10,7 @@ type Catalog map[string]Product
 // its own.
 type Product struct {
 	ItemPriceID string
+	PerUnit     bool // the pricing model of the item price is per_unit; otherwise it is flat_fee
 	Tax         Tax
 }
 

@@ -20,21 +20,21 @@ type Event struct {
 	Quantity     string // decimal
 	CurrencyCode string
 
-	// Fault names an attribute that is stored with another type than documented.
-	// Such an event can be claimed and released but not billed.
+	// Fault says which attribute makes the event one that cannot be billed, and why. Such
+	// an event has no values. It is never claimed, and its invoice is rejected.
 	Fault string
 
 	Size int // bytes of the item as it was read; not kept in pages
 }
 
-// MaxDescription is the most characters (code points) that Chargebee takes as the
-// description of a line.
+// MaxDescription is the most UTF-16 code units of the description of a line. Chargebee
+// documents 250 characters and not their unit; code units are never fewer than code points.
 // https://apidocs.chargebee.com/docs/api/invoices/add-one-time-charge-to-a-pending-invoice
 const MaxDescription = 250
 
-// MaxPageEvents is the most events of one page: together with the head and the
+// MaxPageEvents is the most events of one page: together with the head, the manifest and the
 // page itself they fit one transaction of 100 actions.
-const MaxPageEvents = 98
+const MaxPageEvents = 97
 
 // MaxPageSize is the most bytes of one page, and of one part of a plan: an item
 // takes 400 KB. MaxEventsSize is the most bytes of the events of one page, as they
@@ -49,19 +49,4 @@ const (
 type Page struct {
 	Number int
 	Events []Event
-}
-
-// Manifest is what the first message of an epoch said about its invoice. It is
-// used ever after, whatever later messages say.
-type Manifest struct {
-	InvoiceID      string
-	Epoch          string
-	Date           int64 // unix seconds; only events strictly before it are billed
-	CurrencyCode   string
-	CustomerID     string
-	SubscriptionID string   // empty on a consolidated invoice
-	Subscriptions  []string // whose events are billed
-	LineIDs        []string // the lines that stood on the invoice before ours
-	Unconfirmed    bool     // the message did not say that the invoice was pending: read it before charging
-	ClaimedAt      int64    // unix seconds, when the epoch began
 }

@@ -47,6 +47,7 @@ type Failure struct {
 	RetryAfter time.Duration // Limited: how long to wait, 0 when Chargebee did not say
 	Resource   bool          // Limited: this invoice only (lock_timeout), not the site
 	Replayed   bool          // the answer was stored under the idempotency key
+	TooLarge   bool          // the answer was too long to be read: a list can be asked for with a smaller limit
 	Err        error         // the cause, if there is one
 }
 

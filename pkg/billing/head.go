@@ -27,16 +27,10 @@ const (
 	Gone     Result = "gone"      // closed or deleted by somebody else, and we had nothing to charge
 )
 
-// The versions of the ledger's layout. A program that does not know a version leaves
-// the invoice to one that does. One that knew only the first would send the lines of a
-// catalog as plain ones, under the same keys: the heads of such plans have the second.
-// All others keep the first, so that a release can be rolled out and taken back while
-// invoices are under way.
-const (
-	HeadVersion        = 1
-	CatalogHeadVersion = 2
-	NewestHeadVersion  = CatalogHeadVersion // that this program understands
-)
+// HeadVersion is the version of the ledger's layout that this program writes and understands.
+// A program leaves a newer one to one that knows it, so that a release can be rolled out, and
+// back, while invoices are in progress.
+const HeadVersion = 3
 
 // Head is the ledger's word on one pending invoice: where its settlement stands
 // and who works on it. Times are unix seconds, 0 means never.
@@ -57,6 +51,8 @@ type Head struct {
 	SendingSince int64  // when the line at the cursor was first sent in this round
 	Doubt        bool   // the line at the cursor may stand on the invoice
 	GoneAt       int64  // when the draft was first seen to be gone
+
+	CloseRefusals int // refusals of close: each leads to a new idempotency key
 
 	Verdict        string // one letter per line, once the draft is gone
 	Settled        int    // pages that were settled or released
@@ -90,6 +86,10 @@ func (h Head) HoldsClaims() bool {
 func (h Head) GivenBack() bool {
 	return h.State == Rejected && !h.HoldsClaims() && !strings.Contains(h.Verdict, string(Stands))
 }
+
+// PlannedAgain reports whether the claims were released without a rejection: the invoice had
+// changed before it was charged, and its message begins a new epoch.
+func (h Head) PlannedAgain() bool { return h.State == Rejected && h.Reason == "" }
 
 // Sending tells whether a call that adds the line at the cursor may be on its way.
 func (h Head) Sending() bool { return h.SendingSince != 0 }

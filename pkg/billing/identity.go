@@ -44,9 +44,11 @@ func (id LineID) hash(purpose string) [sha256.Size]byte {
 	return sha256.Sum256([]byte(strings.Join([]string{purpose, id.InvoiceID, id.Epoch, strconv.Itoa(id.Line)}, "\x00")))
 }
 
-// CloseKey returns the idempotency key of the call that closes the invoice.
-func CloseKey(invoiceID, epoch string) string {
-	sum := sha256.Sum256([]byte(strings.Join([]string{"close", invoiceID, epoch}, "\x00")))
+// CloseKey returns the idempotency key of the call that closes the invoice. It changes
+// with every refusal: Chargebee may store a refusal under its key and repeat it although
+// its cause is gone. Two keys do no harm, since a draft closes once.
+func CloseKey(invoiceID, epoch string, refusals int) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{"close", invoiceID, epoch, strconv.Itoa(refusals)}, "\x00")))
 	return hex.EncodeToString(sum[:])
 }
 

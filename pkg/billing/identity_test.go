@@ -16,7 +16,7 @@ func TestIdentityNeverChanges(t *testing.T) {
 	for name, pinned := range map[string][2]string{
 		"marker":    {id.Marker(), "c46h4acavivt"},
 		"key":       {id.IdempotencyKey(), "067d607972597e562b12b4e26a8d241b964773ad6e5869bb92a177bc896819cc"},
-		"close key": {billing.CloseKey(id.InvoiceID, id.Epoch), "7c046eed7ad51f802f17827008698cf373cd49f1ca6b1748acac30b605cf1683"},
+		"close key": {billing.CloseKey(id.InvoiceID, id.Epoch, 0), "df1e1ebe11a1bc2cbb0925c3ed468e88e7bcf5800b43cd7d146645d0284bfdec"},
 	} {
 		if pinned[0] != pinned[1] {
 			t.Errorf("the %s is %s, it was %s", name, pinned[0], pinned[1])
@@ -46,6 +46,13 @@ func TestIdentitiesDiffer(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestCloseKey_ChangesWithEveryRefusal(t *testing.T) {
+	t.Parallel()
+	if billing.CloseKey("draft_1", "a", 0) == billing.CloseKey("draft_1", "a", 1) {
+		t.Error("a stored refusal would be repeated")
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 // StatusPending is the status of an invoice that can still be charged.
 const StatusPending = "pending"
 
-// ShortAnswer is the number of lines from which an answer may not show all of an
-// invoice's: it is the default of line_items_limit.
+// ShortAnswer is the number of lines from which an answer may lack some of an invoice's: it
+// is the default of line_items_limit.
 // https://apidocs.chargebee.com/docs/api/invoices/retrieve-an-invoice
 const ShortAnswer = 100
 
@@ -21,15 +21,18 @@ const (
 	EntityChargeItemPrice = "charge_item_price" // by add_charge_item
 )
 
-// Invoice is an invoice as Chargebee showed it.
+// Invoice is an invoice as an answer or a webhook shows it.
 type Invoice struct {
 	ID             string
 	CustomerID     string
-	SubscriptionID string
+	SubscriptionID string // empty on a consolidated invoice
 	CurrencyCode   string
 	Status         string
-	Date           int64
+	Date           int64 // unix seconds
+	Deleted        bool
+	Version        int64 // resource_version: it grows with every change; 0 if the answer lacks it
 	Lines          []InvoiceLine
+	NextOffset     string // of the next page of lines; empty on the last one
 }
 
 // InvoiceLine is one line item of an Invoice.
@@ -43,34 +46,26 @@ type InvoiceLine struct {
 	From, To       int64 // the period of the line, unix seconds
 }
 
-// Marks counts, by mark, the lines that bear it and did not stand on the invoice
-// before: what Count says of each, in one pass over the lines.
-func (i Invoice) Marks(originals []string) map[Mark]int {
-	marks := make(map[Mark]int, len(i.Lines))
-	for _, line := range i.Lines {
-		if slices.Contains(originals, line.ID) {
-			continue
-		}
-		if line.EntityType == EntityChargeItemPrice {
-			marks[Mark{facts: i.fingerprint(line)}]++
-		}
-		for marker := range line.markers() {
-			marks[Mark{marker: marker}]++
-		}
-	}
-	return marks
-}
+// MayLackLines reports whether the invoice may have more lines than the answer shows.
+func (i Invoice) MayLackLines() bool { return i.NextOffset != "" || len(i.Lines) >= ShortAnswer }
 
-// fingerprint is what the line of an item price is recognised by. One that names no
-// subscription is the invoice's own.
-func (i Invoice) fingerprint(line InvoiceLine) fingerprint {
-	return fingerprint{
-		itemPriceID:    line.EntityID,
-		subscriptionID: cmp.Or(line.SubscriptionID, i.SubscriptionID),
-		amount:         line.Amount,
-		from:           line.From,
-		to:             line.To,
+// Pending reports whether the invoice can be charged and closed.
+func (i Invoice) Pending() bool { return i.Status == StatusPending && !i.Deleted }
+
+// subscriptions are those whose events the invoice bills: its own, or else those of its
+// lines, sorted.
+func (i Invoice) subscriptions() []string {
+	if i.SubscriptionID != "" {
+		return []string{i.SubscriptionID}
 	}
+	var all []string
+	for _, line := range i.Lines {
+		if line.SubscriptionID != "" {
+			all = append(all, line.SubscriptionID)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // markers yields each distinct marker in the description.
@@ -95,21 +90,10 @@ func (l InvoiceLine) markers() iter.Seq[string] {
 	}
 }
 
-// Count returns how many lines bear the mark and did not stand on the invoice before.
-func (i Invoice) Count(mark Mark, originals []string) int {
-	count := 0
-	for _, line := range i.Lines {
-		if i.bears(line, mark) && !slices.Contains(originals, line.ID) {
-			count++
-		}
-	}
-	return count
-}
-
-// bears tells whether a line of the invoice bears the mark.
-func (i Invoice) bears(line InvoiceLine, mark Mark) bool {
-	if mark.Unique() {
-		return strings.Contains(line.Description, "["+mark.marker+"]")
-	}
-	return line.EntityType == EntityChargeItemPrice && i.fingerprint(line) == mark.facts
+// equals reports whether two lines are alike in everything but id and description. A line
+// that names no subscription is the invoice's own.
+func (l InvoiceLine) equals(other InvoiceLine, invoiceSubscription string) bool {
+	return l.EntityType == other.EntityType && l.EntityID == other.EntityID && l.Amount == other.Amount &&
+		l.From == other.From && l.To == other.To &&
+		cmp.Or(l.SubscriptionID, invoiceSubscription) == cmp.Or(other.SubscriptionID, invoiceSubscription)
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"unicode/utf8"
+	"unicode/utf16"
 
 	"github.com/shopspring/decimal"
 	"pgregory.net/rapid"
@@ -59,7 +59,12 @@ func TestRounding(t *testing.T) {
 		{"0.1 0.1 0.1 0.1 0.1 0.1 0.1 0.1 0.1 0.1", 1},
 		{"12.5 1e2", 112},
 		{"0 0.0", 0},
-		{"9223372036854775807", 9223372036854775807},
+		{"9007199254740991", 9007199254740991},
+		{"10 -4.5 -0.5", 5},
+		{"1 -1.4", 0},
+		{"1 -1.5", 0},
+		{"1 -1.6", -1},
+		{"-3", -3},
 	} {
 		var events []billing.Event
 		for i, amount := range strings.Fields(test.amounts) {
@@ -116,6 +121,8 @@ func TestDescription(t *testing.T) {
 		"a quantity of zero":               {[]billing.Event{with("a", "x", "0", 1)}, "x (0) [<marker>]"},
 		"quantities that some events lack": {[]billing.Event{with("a", "x", "2", 1), with("b", "x", "", 1)}, "x (2) [<marker>]"},
 		"a long text":                      {[]billing.Event{with("a", long, "7", 1)}, strings.Repeat("ü", 230) + "… (7) [<marker>]"},
+		"a long text of surrogate pairs":   {[]billing.Event{with("a", strings.Repeat("😀", 300), "7", 1)}, strings.Repeat("😀", 115) + "… (7) [<marker>]"},
+		"a negative quantity":              {[]billing.Event{with("a", "x", "-2", 1), with("b", "x", "0.5", 1)}, "x (-1.5) [<marker>]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -123,8 +130,8 @@ func TestDescription(t *testing.T) {
 			if want := strings.ReplaceAll(test.want, "<marker>", line.Marker); line.Description != want {
 				t.Errorf("got  %q\nwant %q", line.Description, want)
 			}
-			if length := utf8.RuneCountInString(line.Description); length > billing.MaxDescription {
-				t.Errorf("it has %d characters", length)
+			if length := len(utf16.Encode([]rune(line.Description))); length > billing.MaxDescription {
+				t.Errorf("it has %d code units", length)
 			}
 		})
 	}
@@ -147,19 +154,24 @@ func TestRejections(t *testing.T) {
 		reason    billing.Reason
 		detail    string
 	}{
-		"negative":              {spoilt(func(e *billing.Event) { e.Amount = "-0.01" }), 0, billing.InvalidEvent, "s1/bad: amount is negative"},
-		"no amount":             {spoilt(func(e *billing.Event) { e.Amount = "" }), 0, billing.InvalidEvent, "s1/bad: amount is not a number"},
-		"no charge code":        {spoilt(func(e *billing.Event) { e.ChargeCode = "" }), 0, billing.InvalidEvent, "s1/bad: charge_code is missing"},
-		"another type":          {spoilt(func(e *billing.Event) { e.Fault = "amount is not a number" }), 0, billing.InvalidEvent, "s1/bad: amount is not a number"},
-		"quantity a word":       {spoilt(func(e *billing.Event) { e.Quantity = "x" }), 0, billing.InvalidEvent, "quantity"},
-		"foreign":               {spoilt(func(e *billing.Event) { e.CurrencyCode = "USD" }), 0, billing.CurrencyMismatch, `s1/bad: currency_code is "USD"`},
-		"no currency":           {spoilt(func(e *billing.Event) { e.CurrencyCode = "" }), 0, billing.CurrencyMismatch, "s1/bad"},
-		"invalid before both":   {append(spoilt(func(e *billing.Event) { e.CurrencyCode = "USD" }), event("worse", "", "1")), 1, billing.InvalidEvent, "worse"},
-		"751 lines":             {many, 0, billing.LineLimits, "751 lines"},
-		"beyond int64":          {[]billing.Event{event("a", "calls", "9223372036854775807.5")}, 0, billing.LineLimits, "64 bits"},
-		"beyond int64 together": {[]billing.Event{event("a", "calls", "9223372036854775807"), event("b", "storage", "1")}, 0, billing.LineLimits, "64 bits"},
-		"a quantity too long":   {spoilt(func(e *billing.Event) { e.Quantity = "1e240" }), 0, billing.LineLimits, "quantity"},
-		"above the limit":       {[]billing.Event{event("a", "calls", "60"), event("b", "storage", "41")}, 100, billing.AboveLimit, "101"},
+		"no amount":              {spoilt(func(e *billing.Event) { e.Amount = "" }), 0, billing.InvalidEvent, "s1/bad: amount is not a number"},
+		"no charge code":         {spoilt(func(e *billing.Event) { e.ChargeCode = "" }), 0, billing.InvalidEvent, "s1/bad: charge_code is missing"},
+		"another type":           {spoilt(func(e *billing.Event) { e.Fault = "amount is not a number" }), 0, billing.InvalidEvent, "s1/bad: amount is not a number"},
+		"quantity a word":        {spoilt(func(e *billing.Event) { e.Quantity = "x" }), 0, billing.InvalidEvent, "quantity"},
+		"foreign":                {spoilt(func(e *billing.Event) { e.CurrencyCode = "USD" }), 0, billing.CurrencyMismatch, `s1/bad: currency_code is "USD"`},
+		"no currency":            {spoilt(func(e *billing.Event) { e.CurrencyCode = "" }), 0, billing.CurrencyMismatch, "s1/bad"},
+		"invalid before both":    {append(spoilt(func(e *billing.Event) { e.CurrencyCode = "USD" }), event("worse", "", "1")), 1, billing.InvalidEvent, "worse"},
+		"801 lines":              {many, 0, billing.LineLimits, "801 lines"},
+		"2^53":                   {spoilt(func(e *billing.Event) { e.Amount = "9007199254740992" }), 0, billing.InvalidEvent, "s1/bad: amount is 9007199254740992"},
+		"-2^53":                  {spoilt(func(e *billing.Event) { e.Amount = "-9007199254740992" }), 0, billing.InvalidEvent, "s1/bad: amount"},
+		"1e30":                   {spoilt(func(e *billing.Event) { e.Amount = "1E+30" }), 0, billing.InvalidEvent, "s1/bad: amount is 1E+30"},
+		"2^53 in one line":       {[]billing.Event{event("a", "calls", "9007199254740991"), event("b", "calls", "1")}, 0, billing.LineLimits, "calls of subscription s1"},
+		"2^53 together":          {[]billing.Event{event("a", "calls", "9007199254740991"), event("b", "storage", "1")}, 0, billing.LineLimits, "9007199254740992"},
+		"a quantity too long":    {spoilt(func(e *billing.Event) { e.Quantity = "1e240" }), 0, billing.InvalidEvent, "s1/bad: quantity is 1e240"},
+		"a charge code too long": {spoilt(func(e *billing.Event) { e.ChargeCode = strings.Repeat("ü", 101) }), 0, billing.InvalidEvent, "s1/bad: charge_code has 101 characters"},
+		"a long description":     {spoilt(func(e *billing.Event) { e.Description = strings.Repeat("x", 4097) }), 0, billing.InvalidEvent, "s1/bad: description has 4097 bytes"},
+		"an item too large":      {spoilt(func(e *billing.Event) { e.Size = billing.MaxEventSize + 1 }), 0, billing.InvalidEvent, "s1/bad: the item has 358401 bytes"},
+		"above the limit":        {[]billing.Event{event("a", "calls", "60"), event("b", "storage", "41")}, 100, billing.AboveLimit, "101"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -174,7 +186,10 @@ func TestRejections(t *testing.T) {
 		t.Errorf("the total of rounded lines counts: %v", err)
 	}
 	if _, err := foldAll(many[:billing.MaxLines], 0); err != nil {
-		t.Errorf("750 lines are allowed: %v", err)
+		t.Errorf("800 lines are allowed: %v", err)
+	}
+	if _, err := foldAll([]billing.Event{event("a", "calls", "100"), event("b", "storage", "-100")}, 100); err != nil {
+		t.Errorf("credits of other lines do not count: %v", err)
 	}
 }
 
@@ -194,7 +209,7 @@ func TestManyFaultsAreCounted(t *testing.T) {
 func TestFoldIsExact(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		amounts := rapid.SliceOfN(rapid.StringMatching(`[0-9]{1,12}(\.[0-9]{1,9})?`), 1, 50).Draw(t, "amounts")
+		amounts := rapid.SliceOfN(rapid.StringMatching(`-?[0-9]{1,12}(\.[0-9]{1,9})?`), 1, 50).Draw(t, "amounts")
 		fold, total := billing.NewFold(manifest), decimal.Zero
 		for i, amount := range amounts {
 			fold.Add(event(fmt.Sprint(i), "calls", amount))
@@ -253,8 +268,9 @@ func TestCut(t *testing.T) {
 		{"üöäß", 7, "üöäß", "üö…"},
 		{"üöäß", 3, "üö…", "…"},
 		{"abcd", 2, "a…", ""},
-		{"😀😀😀", 11, "😀😀😀", "😀😀…"},
-		{"😀😀😀", 10, "😀😀😀", "😀…"},
+		{"😀😀😀", 6, "😀😀😀", "…"},
+		{"😀😀😀", 5, "😀😀…", "…"},
+		{"😀😀😀", 4, "😀…", "…"},
 	} {
 		if got := billing.Cut(test.text, test.most); got != test.characters {
 			t.Errorf("%q cut to %d characters is %q, want %q", test.text, test.most, got, test.characters)
@@ -279,4 +295,51 @@ func TestEncodedSize(t *testing.T) {
 			t.Errorf("%q takes %d bytes, %d are counted", text, want, got)
 		}
 	})
+}
+
+// TestPlan_Originals counts the lines and the amount that the invoice has already.
+func TestPlan_Originals(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		originals int
+		amount    int64 // of each
+		codes     int
+		reason    billing.Reason
+	}{
+		"as many as fit":        {790, 1, 10, ""},
+		"one more":              {791, 1, 10, billing.LineLimits},
+		"nothing to charge":     {800, 1, 0, ""},
+		"the largest amount":    {1, billing.MaxAmount - 1, 1, ""},
+		"above the largest one": {1, billing.MaxAmount, 1, billing.LineLimits},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			described := manifest
+			for range test.originals {
+				described.Originals = append(described.Originals, billing.InvoiceLine{Amount: test.amount})
+			}
+			fold := billing.NewFold(described)
+			for i := range test.codes {
+				fold.Add(event(fmt.Sprint(i), fmt.Sprintf("code_%d", i), "1"))
+			}
+			_, err := fold.Plan(0, nil)
+			rejection, _ := errors.AsType[*billing.Rejection](err)
+			if (rejection == nil) != (test.reason == "") || rejection != nil && rejection.Reason != test.reason {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestPlan_Dates are never equal, and otherwise those of the first and the last event.
+func TestPlan_Dates(t *testing.T) {
+	t.Parallel()
+	later := event("b", "calls", "1")
+	later.OccurredAt = 300
+	if line := plan(t, event("a", "calls", "1"))[0]; line.From != 100 || line.To != 101 {
+		t.Errorf("one event: from %d to %d", line.From, line.To)
+	}
+	if line := plan(t, event("a", "calls", "1"), later)[0]; line.From != 100 || line.To != 300 {
+		t.Errorf("two events: from %d to %d", line.From, line.To)
+	}
 }

@@ -11,8 +11,9 @@ const (
 	UnreadableMessage Reason = "unreadable_message"  // no valid webhook event
 	InvalidEvent      Reason = "invalid_event"       // a billable event that cannot be billed as stored
 	CurrencyMismatch  Reason = "currency_mismatch"   // an event in another currency than the invoice's
-	LineLimits        Reason = "line_limits"         // too many lines, or an amount beyond 64 bits
+	LineLimits        Reason = "line_limits"         // more lines or a larger amount than Chargebee takes
 	AboveLimit        Reason = "above_limit"         // more than invoice.max_amount
+	InvoiceChanged    Reason = "invoice_changed"     // the draft became one of other subscriptions while it was charged
 	InvoiceNotPending Reason = "invoice_not_pending" // closed or deleted before our charges stood on it
 	SuccessorUnknown  Reason = "successor_unknown"   // the draft is gone and no invoice carries its lines
 	AmbiguousLine     Reason = "ambiguous_line"      // a line that may be ours, without its marker
@@ -27,7 +28,7 @@ const (
 // Reasons returns all reasons.
 func Reasons() []Reason {
 	return []Reason{
-		UnreadableMessage, InvalidEvent, CurrencyMismatch, LineLimits, AboveLimit, InvoiceNotPending, SuccessorUnknown,
+		UnreadableMessage, InvalidEvent, CurrencyMismatch, LineLimits, AboveLimit, InvoiceChanged, InvoiceNotPending, SuccessorUnknown,
 		AmbiguousLine, DuplicateLine, LineRemoved, ChargebeeRefused, CloseRefused, AttemptsExhausted, TooOld,
 	}
 }

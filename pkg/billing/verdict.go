@@ -2,7 +2,6 @@ package billing
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -20,12 +19,12 @@ func LeavesHeld(verdict string) bool {
 
 // Evidence is what a verdict on the lines of a dead draft is made from.
 type Evidence struct {
-	Lines    []Line
-	Cursor   int      // lines below it were added
-	Doubt    bool     // the line at the cursor may have been added
-	Closing  bool     // the draft was being closed by us
-	Previous string   // an earlier verdict: only its held lines are judged anew
-	LineIDs  []string // the lines that stood on the invoice before ours
+	Lines     []Line
+	Cursor    int           // lines below it were added
+	Doubt     bool          // the line at the cursor may have been added
+	Closing   bool          // the draft was being closed by us
+	Previous  string        // an earlier verdict: only its held lines are judged anew
+	Originals []InvoiceLine // the lines that were on the invoice before ours
 
 	Successor *Invoice // with all its lines; nil when none was found
 
@@ -52,17 +51,18 @@ func Judge(evidence Evidence) Judgement {
 	letters := make([]byte, len(evidence.Lines))
 	certain := true
 	duplicate := ""
-	var marks map[Mark]int
+	successor := Invoice{}
 	if evidence.Successor != nil {
-		marks = evidence.Successor.Marks(evidence.LineIDs)
+		successor = *evidence.Successor
 	}
+	found := Recognize(successor, evidence.Lines, evidence.Originals)
 	for i, line := range evidence.Lines {
-		letter, count := evidence.judge(i, line, marks[line.Mark()])
+		letter, count := evidence.judge(i, line, found)
 		letters[i] = letter
 		if count > 1 {
-			duplicate = line.Mark().String()
+			duplicate = line.Identity()
 		}
-		if line.Amount > 0 && letter != Stands && !evidence.decided(i) {
+		if line.IsCharge() && letter != Stands && !evidence.decided(i) {
 			certain = false
 		}
 	}
@@ -85,25 +85,25 @@ func (e Evidence) neverSent(i int) bool {
 	return e.Previous == "" && (i > e.Cursor || i == e.Cursor && !e.Doubt)
 }
 
-// judge gives the i-th line, which stands so often on the successor, its letter.
-func (e Evidence) judge(i int, line Line, stands int) (letter byte, count int) {
-	if e.Previous != "" && e.Previous[i] != Held {
-		return e.Previous[i], 1
-	}
-	if line.Amount == 0 {
-		if e.Closing {
-			return Stands, 0
-		}
-		return Released, 0
-	}
+// judge returns the letter of the i-th line, and how often it is on the successor.
+func (e Evidence) judge(i int, line Line, found Recognized) (letter byte, count int) {
+	count = found.Counts[i]
 	switch {
-	case stands == 1:
-		return Stands, stands
-	case stands > 1:
-		return Held, stands
+	case e.Previous != "" && e.Previous[i] != Held:
+		return e.Previous[i], 1
+	case line.IsCredit():
+		return Released, 0
+	case !line.IsCharge() && e.Closing:
+		return Stands, 0
+	case !line.IsCharge():
+		return Released, 0
+	case count == 1:
+		return Stands, count
+	case count > 1:
+		return Held, count
 	case e.neverSent(i):
 		return Released, 0
-	case i == e.Cursor && e.Doubt && e.Successor != nil && !Lookalike(*e.Successor, e.Lines, i, e.LineIDs):
+	case i == e.Cursor && e.Doubt && e.Successor != nil && !found.Resembles(i):
 		return Released, 0
 	case e.NotCharged:
 		return Released, 0
@@ -115,7 +115,7 @@ func (e Evidence) judge(i int, line Line, stands int) (letter byte, count int) {
 func (j *Judgement) conclude(evidence Evidence, duplicate string) {
 	var charges, held, released int
 	for i, line := range evidence.Lines {
-		if line.Amount == 0 {
+		if !line.IsCharge() {
 			continue
 		}
 		charges++
@@ -144,28 +144,4 @@ func (j *Judgement) conclude(evidence Evidence, duplicate string) {
 		j.Reason = InvoiceNotPending
 		j.Detail = fmt.Sprintf("the invoice was closed or deleted before %d of %d lines were charged; their events are unbilled again", released, charges)
 	}
-}
-
-// Lookalike finds a line that might be the i-th of ours after somebody changed it: one
-// that resembles it, bears the mark of none of ours and did not stand on the invoice
-// before.
-func Lookalike(invoice Invoice, lines []Line, i int, originals []string) bool {
-	return slices.ContainsFunc(invoice.Lines, func(found InvoiceLine) bool {
-		return lines[i].resembles(found) &&
-			!slices.Contains(originals, found.ID) &&
-			!slices.ContainsFunc(lines, func(line Line) bool { return invoice.bears(found, line.Mark()) })
-	})
-}
-
-// resembles tells whether the found line has what cannot be edited away without
-// making another line of it: what it is for and, where text is all that was ours, the
-// amount.
-func (l Line) resembles(found InvoiceLine) bool {
-	if found.SubscriptionID != "" && found.SubscriptionID != l.SubscriptionID {
-		return false
-	}
-	if l.ItemPriceID == "" {
-		return found.EntityType == EntityAdHoc && found.Amount == l.Amount
-	}
-	return found.EntityType == EntityChargeItemPrice && found.EntityID == l.ItemPriceID
 }

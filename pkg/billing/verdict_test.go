@@ -23,6 +23,7 @@ func TestJudge(t *testing.T) {
 		return &billing.Invoice{ID: "final", Lines: lines}
 	}
 	zeros := []billing.Line{{Marker: "aaaaaaaaaaaa"}, {Marker: "bbbbbbbbbbbb"}}
+	credit := []billing.Line{lines[0], {SubscriptionID: "s1", Amount: -5, Marker: "dddddddddddd"}}
 	for name, test := range map[string]struct {
 		evidence billing.Evidence
 		verdict  string
@@ -35,7 +36,7 @@ func TestJudge(t *testing.T) {
 		"the one in doubt stands":              {billing.Evidence{Lines: lines, Cursor: 1, Doubt: true, Successor: invoice(a, b)}, "ssr", true, "", billing.InvoiceNotPending},
 		"the one in doubt is not there":        {billing.Evidence{Lines: lines, Cursor: 1, Doubt: true, Successor: invoice(a)}, "srr", false, "", billing.InvoiceNotPending},
 		"the one in doubt, a lookalike":        {billing.Evidence{Lines: lines, Cursor: 1, Doubt: true, Successor: invoice(a, line("9", "edited", 20))}, "shr", false, "", billing.LineRemoved},
-		"a lookalike that stood there before":  {billing.Evidence{Lines: lines, Cursor: 1, Doubt: true, LineIDs: []string{"9"}, Successor: invoice(a, line("9", "edited", 20))}, "srr", false, "", billing.InvoiceNotPending},
+		"a lookalike that stood there before":  {billing.Evidence{Lines: lines, Cursor: 1, Doubt: true, Originals: []billing.InvoiceLine{{ID: "9"}}, Successor: invoice(a, line("9", "edited", 20))}, "srr", false, "", billing.InvoiceNotPending},
 		"a lookalike with another amount":      {billing.Evidence{Lines: lines, Cursor: 1, Doubt: true, Successor: invoice(a, line("9", "edited", 21))}, "srr", false, "", billing.InvoiceNotPending},
 		"an added line was removed":            {billing.Evidence{Lines: lines, Cursor: 3, Successor: invoice(a, c)}, "shs", false, "", billing.LineRemoved},
 		"a line stands twice":                  {billing.Evidence{Lines: lines, Cursor: 3, Successor: invoice(a, b, b, c)}, "shs", false, "", billing.DuplicateLine},
@@ -45,6 +46,8 @@ func TestJudge(t *testing.T) {
 		"nothing to charge, closed by others":  {billing.Evidence{Lines: nil, Successor: invoice()}, "", true, billing.Gone, ""},
 		"lines of 0 before closing":            {billing.Evidence{Lines: zeros, Successor: invoice()}, "rr", true, billing.Gone, ""},
 		"lines of 0 while closing":             {billing.Evidence{Lines: zeros, Cursor: 2, Closing: true, Successor: invoice()}, "ss", true, billing.Gone, ""},
+		"a credit is carried forward":          {billing.Evidence{Lines: credit, Cursor: 2, Closing: true, Successor: invoice(a)}, "sr", true, billing.Closed, ""},
+		"a credit alone":                       {billing.Evidence{Lines: credit[1:], Cursor: 1, Closing: true, Successor: invoice()}, "r", true, billing.Gone, ""},
 		"judged anew, now it stands":           {billing.Evidence{Lines: lines, Cursor: 1, Doubt: true, Previous: "shr", Successor: invoice(a, b)}, "ssr", true, "", billing.InvoiceNotPending},
 		"judged anew, still not there":         {billing.Evidence{Lines: lines, Cursor: 2, Previous: "shr", Successor: invoice(a)}, "shr", false, "", billing.LineRemoved},
 		"judged anew, a released line appears": {billing.Evidence{Lines: lines, Cursor: 1, Previous: "sss", Successor: invoice(a)}, "sss", true, billing.Closed, ""},

@@ -56,7 +56,8 @@ func receive(response *http.Response) (answer, error) {
 	return received, err
 }
 
-// The parts of answers that are read. Others may hold what they like.
+// The parts of answers that are read. Others may hold what they like. A member that is null
+// is as one that is absent: Chargebee documents both for optional fields.
 // https://apidocs.chargebee.com/docs/api/invoices/invoice-object
 type (
 	invoiceAnswer struct {
@@ -75,7 +76,10 @@ type (
 		CurrencyCode   string     `json:"currency_code"`
 		Status         string     `json:"status"`
 		Date           int64      `json:"date"`
+		Deleted        bool       `json:"deleted"`
+		Version        int64      `json:"resource_version"`
 		LineItems      []lineItem `json:"line_items"`
+		NextOffset     string     `json:"line_items_next_offset"`
 	}
 
 	lineItem struct {
@@ -147,6 +151,9 @@ func (i invoice) invoice() (billing.Invoice, error) {
 		CurrencyCode:   i.CurrencyCode,
 		Status:         i.Status,
 		Date:           i.Date,
+		Deleted:        i.Deleted,
+		Version:        i.Version,
 		Lines:          lines,
+		NextOffset:     i.NextOffset,
 	}, nil
 }

@@ -55,14 +55,19 @@ func adHocCharge(charge billing.Charge) chargebee.Request {
 	})
 }
 
-// itemCharge is the request that adds the line of an item price: one unit of it, which
-// costs the amount. Only a flat fee and a price per unit let a call say what it costs,
-// and a flat fee takes no quantity.
+// itemCharge is the request that adds the line of an item price at the price of the amount.
+// Only the pricing models flat_fee and per_unit take a price. Chargebee documents neither
+// what a missing quantity means for per_unit, nor whether a flat fee takes one.
 // https://apidocs.chargebee.com/docs/api/invoices/add-a-charge-item-to-a-pending-invoice
 func itemCharge(charge billing.Charge) chargebee.Request {
+	var quantity *int32
+	if charge.Quantity > 0 {
+		quantity = &charge.Quantity
+	}
 	return invoiceaction.AddChargeItem(charge.InvoiceID, &invoicemodel.AddChargeItemRequestParams{
 		ItemPrice: &invoicemodel.AddChargeItemItemPriceParams{
 			ItemPriceId: charge.ItemPriceID,
+			Quantity:    quantity,
 			UnitPrice:   &charge.Amount,
 			DateFrom:    &charge.From,
 			DateTo:      &charge.To,

@@ -106,6 +106,7 @@ func unanswered(answer answer, err error) *billing.Failure {
 		Status:   answer.status,
 		Message:  err.Error(),
 		Replayed: answer.replayed,
+		TooLarge: errors.Is(err, errTooLong),
 		Err:      err,
 	}
 }

@@ -239,7 +239,7 @@ func FuzzAnswer(f *testing.F) {
 				t.Errorf("failure %+v", failure)
 			}
 		}
-		page, err := client.CustomerInvoices(t.Context(), permit(), billing.InvoiceQuery{CustomerID: "ada"})
+		page, err := client.ListInvoices(t.Context(), permit(), billing.InvoiceQuery{CustomerID: "ada"})
 		if err != nil {
 			failureOf(t, err)
 		}

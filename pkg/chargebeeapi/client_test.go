@@ -83,8 +83,11 @@ func charge(invoiceID string) billing.Charge {
 	}
 }
 
-// mark is what the line of charge() bears.
-var mark = billing.Line{Marker: "abcdefghijkl"}.Mark()
+// planned is the line of charge().
+var planned = []billing.Line{{Marker: "abcdefghijkl", Amount: 12345}}
+
+// countOf is how often the line of charge() is on an invoice.
+func countOf(invoice billing.Invoice) int { return billing.Recognize(invoice, planned, nil).Counts[0] }
 
 // invoiceJSON is a small answer.
 const invoiceJSON = `{"invoice":{"id":"draft_1","customer_id":"ada","status":"pending","currency_code":"USD","date":1700000000,` +
@@ -115,9 +118,9 @@ func each(ctx context.Context, client *chargebeeapi.Client, permit func() *pace.
 	check("add_charge", err)
 	_, err = client.Close(ctx, permit(), billing.Close{InvoiceID: "draft_1", IdempotencyKey: "key-2"})
 	check("close", err)
-	_, err = client.Invoice(ctx, permit(), billing.LinePage{InvoiceID: "draft_1", Limit: 300})
+	_, err = client.Invoice(ctx, permit(), billing.LinePage{InvoiceID: "draft_1"})
 	check("retrieve", err)
-	_, err = client.CustomerInvoices(ctx, permit(), billing.InvoiceQuery{CustomerID: "ada"})
+	_, err = client.ListInvoices(ctx, permit(), billing.InvoiceQuery{CustomerID: "ada"})
 	check("list", err)
 }
 
@@ -168,7 +171,7 @@ func TestArguments(t *testing.T) {
 		_, charged := client.AddCharge(t.Context(), permit(), billing.Charge{InvoiceID: id, Amount: 1, IdempotencyKey: "k"})
 		_, closed := client.Close(t.Context(), permit(), billing.Close{InvoiceID: id, IdempotencyKey: "k"})
 		_, read := client.Invoice(t.Context(), permit(), billing.LinePage{InvoiceID: id})
-		_, listed := client.CustomerInvoices(t.Context(), permit(), billing.InvoiceQuery{CustomerID: id})
+		_, listed := client.ListInvoices(t.Context(), permit(), billing.InvoiceQuery{CustomerID: id})
 		for _, err := range []error{charged, closed, read, listed} {
 			if failure := failureOf(t, err); failure.Kind != billing.Permanent {
 				t.Errorf("id %q: %v", id, err)

@@ -1,6 +1,7 @@
 package chargebeeapi
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -13,12 +14,8 @@ import (
 	"github.com/billable-events/billable/pkg/pace"
 )
 
-// maxInvoices is the most invoices that a page of a list holds.
-const maxInvoices = 100
-
-// Invoice returns an invoice with a page of its lines. A site without Enterprise-scale
-// Invoicing knows no such pages and answers all lines every time, whatever was asked
-// for: callers tell lines apart by their ids.
+// Invoice returns an invoice with a page of its lines. The first page is asked for without
+// paging parameters, which a site without Enterprise-scale Invoicing may refuse.
 // https://apidocs.chargebee.com/docs/api/invoices/retrieve-an-invoice
 func (c *Client) Invoice(ctx context.Context, permit *pace.Permit, page billing.LinePage) (billing.Invoice, error) {
 	return call(ctx, permit, operation[billing.Invoice]{
@@ -27,13 +24,10 @@ func (c *Client) Invoice(ctx context.Context, permit *pace.Permit, page billing.
 		arguments: []argument{{"invoice id", page.InvoiceID}},
 		decode:    decodeInvoice,
 		send: func(ctx context.Context) error {
-			// The SDK has no names for these two. On a request without parameters
-			// AddParams would panic.
+			// The SDK has no name for the offset. AddParams panics on a request without
+			// parameters.
 			request := invoiceaction.Retrieve(page.InvoiceID, &invoicemodel.RetrieveRequestParams{})
-			if page.Limit > 0 {
-				request = request.AddParams("line_items_limit", page.Limit)
-			}
-			if page.Offset > 0 {
+			if page.Offset != "" {
 				request = request.AddParams("line_items_offset", page.Offset)
 			}
 			_, err := request.Contexts(ctx).RequestWithEnv(c.environment)
@@ -42,43 +36,33 @@ func (c *Client) Invoice(ctx context.Context, permit *pace.Permit, page billing.
 	})
 }
 
-// CustomerInvoices returns a page of a customer's invoices, the one least recently
-// changed first: one that changes between two pages comes again, and none is left out.
+// ListInvoices returns a page of a list of invoices. A customer's invoices come least
+// recently changed first: one that changes between two pages comes again, and none is left
+// out. Pending invoices come by their date, which does not change while they are charged.
 // https://apidocs.chargebee.com/docs/api/invoices/list-invoices
-func (c *Client) CustomerInvoices(ctx context.Context, permit *pace.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error) {
+func (c *Client) ListInvoices(ctx context.Context, permit *pace.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error) {
+	limit := int32(min(cmp.Or(query.Limit, billing.MaxListed), billing.MaxListed))
+	params := &invoicemodel.ListRequestParams{Limit: &limit, Offset: query.Offset}
+	var required []argument
+	switch {
+	case query.Pending:
+		params.Status = &filter.EnumFilter{Is: invoiceenum.StatusPending}
+		params.SortBy = &filter.SortFilter{Asc: "date"}
+	case query.InvoiceID != "":
+		params.Id = &filter.StringFilter{Is: query.InvoiceID}
+	default:
+		required = []argument{{"customer id", query.CustomerID}}
+		params.CustomerId = &filter.StringFilter{Is: query.CustomerID}
+		params.UpdatedAt = &filter.TimestampFilter{After: query.UpdatedAfter}
+		params.SortBy = &filter.SortFilter{Asc: "updated_at"}
+	}
 	return call(ctx, permit, operation[billing.InvoicePage]{
 		client:    c,
 		name:      "list",
-		arguments: []argument{{"customer id", query.CustomerID}},
+		arguments: required,
 		decode:    decodePage,
 		send: func(ctx context.Context) error {
-			limit := int32(maxInvoices)
-			_, err := invoiceaction.List(&invoicemodel.ListRequestParams{
-				CustomerId: &filter.StringFilter{Is: query.CustomerID},
-				UpdatedAt:  &filter.TimestampFilter{After: query.UpdatedAfter},
-				SortBy:     &filter.SortFilter{Asc: "updated_at"},
-				Limit:      &limit,
-				Offset:     query.Offset,
-			}).Contexts(ctx).ListRequestWithEnv(c.environment)
-			return err
-		},
-	})
-}
-
-// PendingInvoices returns a page of the site's pending invoices, the oldest date first:
-// by what does not change while they are charged, so that none is left out.
-// https://apidocs.chargebee.com/docs/api/invoices/list-invoices
-func (c *Client) PendingInvoices(ctx context.Context, permit *pace.Permit, offset string) (billing.InvoicePage, error) {
-	return call(ctx, permit, operation[billing.InvoicePage]{
-		client: c, name: "list", decode: decodePage,
-		send: func(ctx context.Context) error {
-			limit := int32(maxInvoices)
-			_, err := invoiceaction.List(&invoicemodel.ListRequestParams{
-				Status: &filter.EnumFilter{Is: invoiceenum.StatusPending},
-				SortBy: &filter.SortFilter{Asc: "date"},
-				Limit:  &limit,
-				Offset: offset,
-			}).Contexts(ctx).ListRequestWithEnv(c.environment)
+			_, err := invoiceaction.List(params).Contexts(ctx).ListRequestWithEnv(c.environment)
 			return err
 		},
 	})

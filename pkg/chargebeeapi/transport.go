@@ -109,6 +109,9 @@ func (c *Client) address(request *http.Request) *http.Request {
 	addressed.URL.Scheme, addressed.URL.Host = c.site.Scheme, c.site.Host
 	addressed.URL.RawPath = c.site.EscapedPath() + request.URL.EscapedPath()
 	addressed.URL.Path = c.site.Path + request.URL.Path
+	// A site with both product catalogs answers in a mixed form without it.
+	// https://apidocs.chargebee.com/docs/api/invoices/retrieve-an-invoice
+	addressed.Header.Set("chargebee-response-schema-type", "items")
 	if addressed.Method == http.MethodGet {
 		addressed.Body = unrepeatable{}
 	}

@@ -328,7 +328,7 @@ func TestTrapDecoding(t *testing.T) {
 			if err != nil || fmt.Sprint(invoice) != fmt.Sprint(want) {
 				t.Errorf("invoice %+v: %v", invoice, err)
 			}
-			page, err := client.CustomerInvoices(t.Context(), permit(), billing.InvoiceQuery{CustomerID: "ada"})
+			page, err := client.ListInvoices(t.Context(), permit(), billing.InvoiceQuery{CustomerID: "ada"})
 			if err != nil || len(page.Invoices) != 1 || fmt.Sprint(page.Invoices[0]) != fmt.Sprint(want) {
 				t.Errorf("page %+v: %v", page, err)
 			}
@@ -343,16 +343,16 @@ func TestTrapParameters(t *testing.T) {
 	t.Parallel()
 	forms := make(chan string, 2)
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		forms <- r.PostFormValue("amount") + r.FormValue("line_items_limit")
+		forms <- r.PostFormValue("amount") + r.FormValue("line_items_offset")
 		answering(http.StatusOK, "application/json", invoiceJSON)(w, r)
 	})
 	_, err := client.AddCharge(t.Context(), permit(), billing.Charge{InvoiceID: "draft_1", IdempotencyKey: "k"})
 	if got := <-forms; got != "0" || err != nil {
 		t.Errorf("the amount 0 was sent as %q: %v", got, err)
 	}
-	_, err = client.Invoice(t.Context(), permit(), billing.LinePage{InvoiceID: "draft_1", Limit: 300})
-	if got := <-forms; got != "300" || err != nil {
-		t.Errorf("the limit was sent as %q: %v", got, err)
+	_, err = client.Invoice(t.Context(), permit(), billing.LinePage{InvoiceID: "draft_1", Offset: "cursor"})
+	if got := <-forms; got != "cursor" || err != nil {
+		t.Errorf("the offset was sent as %q: %v", got, err)
 	}
 }
 

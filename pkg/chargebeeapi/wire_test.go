@@ -108,7 +108,7 @@ func TestWireForm(t *testing.T) {
 			return err
 		},
 		"retrieve, page": func() error {
-			_, err := client.Invoice(t.Context(), permit(), billing.LinePage{InvoiceID: "draft_inv_1", Offset: 300, Limit: 300})
+			_, err := client.Invoice(t.Context(), permit(), billing.LinePage{InvoiceID: "draft_inv_1", Offset: "cursor/1="})
 			return err
 		},
 		"retrieve, escaped": func() error {
@@ -116,15 +116,25 @@ func TestWireForm(t *testing.T) {
 			return err
 		},
 		"list": func() error {
-			_, err := client.CustomerInvoices(t.Context(), permit(), billing.InvoiceQuery{CustomerID: "ada", UpdatedAfter: 1_700_000_000})
+			_, err := client.ListInvoices(t.Context(), permit(), billing.InvoiceQuery{CustomerID: "ada", UpdatedAfter: 1_700_000_000})
 			return err
 		},
 		"list, next page": func() error {
-			_, err := client.CustomerInvoices(t.Context(), permit(), billing.InvoiceQuery{CustomerID: "ada & co", Offset: `["1","2"]`})
+			_, err := client.ListInvoices(t.Context(), permit(), billing.InvoiceQuery{CustomerID: "ada & co", Offset: `["1","2"]`})
 			return err
 		},
 		"list, pending": func() error {
-			_, err := client.PendingInvoices(t.Context(), permit(), `["1","2"]`)
+			_, err := client.ListInvoices(t.Context(), permit(), billing.InvoiceQuery{Pending: true, Offset: `["1","2"]`})
+			return err
+		},
+		"list, one": func() error {
+			_, err := client.ListInvoices(t.Context(), permit(), billing.InvoiceQuery{InvoiceID: "draft_inv_1", Limit: 25})
+			return err
+		},
+		"add_charge_item, quantity": func() error {
+			wanted := itemCharge("draft_inv_1")
+			wanted.Quantity = 1
+			_, err := client.AddCharge(t.Context(), permit(), wanted)
 			return err
 		},
 		"list, for the time": func() error {
@@ -162,13 +172,19 @@ func TestWireForm(t *testing.T) {
 		},
 		"close":             {target: "POST " + root + "/invoices/draft_inv_1/close"},
 		"retrieve":          {target: "GET " + root + "/invoices/draft_inv_1"},
-		"retrieve, page":    {target: "GET " + root + "/invoices/draft_inv_1?line_items_limit=300&line_items_offset=300"},
+		"retrieve, page":    {target: "GET " + root + "/invoices/draft_inv_1?line_items_offset=cursor%2F1%3D"},
 		"retrieve, escaped": {target: "GET " + root + "/invoices/INV%2F1%20%3F%23%25%C3%BC"},
 		"list": {target: "GET " + root + "/invoices?customer_id%5Bis%5D=ada&limit=100&sort_by%5Basc%5D=updated_at" +
 			"&updated_at%5Bafter%5D=1700000000"},
 		"list, next page": {target: "GET " + root + "/invoices?customer_id%5Bis%5D=ada+%26+co&limit=100" +
 			"&offset=%5B%221%22%2C%222%22%5D&sort_by%5Basc%5D=updated_at"},
-		"list, pending":      {target: "GET " + root + "/invoices?limit=100&offset=%5B%221%22%2C%222%22%5D&sort_by%5Basc%5D=date&status%5Bis%5D=pending"},
+		"list, pending": {target: "GET " + root + "/invoices?limit=100&offset=%5B%221%22%2C%222%22%5D&sort_by%5Basc%5D=date&status%5Bis%5D=pending"},
+		"list, one":     {target: "GET " + root + "/invoices?id%5Bis%5D=draft_inv_1&limit=25"},
+		"add_charge_item, quantity": {
+			target: "POST " + root + "/invoices/draft_inv_1/add_charge_item",
+			body: "item_price%5Bdate_from%5D=1700000000&item_price%5Bdate_to%5D=1702592000" +
+				"&item_price%5Bitem_price_id%5D=sms-USD+%26+more&item_price%5Bquantity%5D=1&item_price%5Bunit_price%5D=12345",
+		},
 		"list, for the time": {target: "GET " + root + "/invoices?limit=1"},
 	} {
 		if err := call[name](); err != nil {
@@ -210,17 +226,18 @@ func TestHeaders(t *testing.T) {
 		}
 	}
 	want := []string{
-		"Accept", "Accept-Charset", "Authorization", "Chargebee-Idempotency-Key", "Content-Type",
+		"Accept", "Accept-Charset", "Authorization", "Chargebee-Idempotency-Key", "Chargebee-Response-Schema-Type", "Content-Type",
 		"Lang-Version", "Os-Version", "User-Agent", "X-Cb-Retry-Attempt",
 	}
 	if names := slices.Sorted(maps.Keys(first)); !slices.Equal(names, want) {
 		t.Errorf("headers %v, want %v", names, want)
 	}
 	for name, value := range map[string]string{
-		"Chargebee-Idempotency-Key": "key-1",
-		"Content-Type":              "application/x-www-form-urlencoded",
-		"Authorization":             "Basic " + base64.StdEncoding.EncodeToString([]byte(apiKey)),
-		"X-Cb-Retry-Attempt":        "1",
+		"Chargebee-Idempotency-Key":      "key-1",
+		"Chargebee-Response-Schema-Type": "items",
+		"Content-Type":                   "application/x-www-form-urlencoded",
+		"Authorization":                  "Basic " + base64.StdEncoding.EncodeToString([]byte(apiKey)),
+		"X-Cb-Retry-Attempt":             "1",
 	} {
 		if got := first.Values(name); len(got) != 1 || got[0] != value {
 			t.Errorf("%s is %q, want %q", name, got, value)

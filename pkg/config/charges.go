@@ -18,7 +18,8 @@ type Charges map[string]Charge
 // tax provider. Their names and limits are those of Chargebee's calls.
 // https://apidocs.chargebee.com/docs/api/invoices
 type Charge struct {
-	ItemPriceID string
+	ItemPriceID  string
+	PricingModel string // of the item price: flat_fee or per_unit; empty is flat_fee
 
 	TaxJarProductCode      string
 	HSNCode                string
@@ -28,15 +29,25 @@ type Charge struct {
 	AvalaraTaxCode         string
 }
 
-const itemPriceID = "item_price_id"
+const (
+	itemPriceID  = "item_price_id"
+	pricingModel = "pricing_model"
+)
+
+// PerUnit is the pricing model of item prices that are charged with a quantity.
+const PerUnit = "per_unit"
+
+// pricingModels are those that let a call set the price.
+var pricingModels = []string{"flat_fee", PerUnit}
 
 // chargeFields reads the keys below a charge code.
 var chargeFields = map[string]func(*Charge, any) error{
 	itemPriceID:                func(c *Charge, value any) error { return readText(&c.ItemPriceID, value, 100) },
+	pricingModel:               func(c *Charge, value any) error { return readChoice(&c.PricingModel, value, pricingModels) },
 	"taxjar_product_code":      func(c *Charge, value any) error { return readText(&c.TaxJarProductCode, value, 50) },
 	"hsn_code":                 func(c *Charge, value any) error { return readText(&c.HSNCode, value, 50) },
 	"avalara_tax_code":         func(c *Charge, value any) error { return readText(&c.AvalaraTaxCode, value, 50) },
-	"avalara_sale_type":        func(c *Charge, value any) error { return readSaleType(&c.AvalaraSaleType, value) },
+	"avalara_sale_type":        func(c *Charge, value any) error { return readChoice(&c.AvalaraSaleType, value, saleTypes) },
 	"avalara_transaction_type": func(c *Charge, value any) error { return readInt32(&c.AvalaraTransactionType, value) },
 	"avalara_service_type":     func(c *Charge, value any) error { return readInt32(&c.AvalaraServiceType, value) },
 }
@@ -94,10 +105,11 @@ func readCharge(f *faults, path string, content any) Charge {
 		if err := read(&charge, values[name]); err != nil {
 			*f = append(*f, Fault{own, err.Error()})
 		}
-		if text != itemPriceID {
+		if text != itemPriceID && text != pricingModel {
 			taxes = append(taxes, text)
 		}
 	}
+	f.require(charge.PricingModel == "" || charge.ItemPriceID != "", path+"."+pricingModel, "it is the pricing model of an item price: give "+itemPriceID+" with it")
 	if _, sold := values[itemPriceID]; sold && len(taxes) > 0 {
 		*f = append(*f, Fault{path + "." + itemPriceID, "the item carries its own tax fields: " + strings.Join(taxes, ", ") + " cannot be given with it"})
 	}
@@ -138,10 +150,10 @@ func readText(into *string, value any, most int) error {
 
 var saleTypes = []string{"wholesale", "retail", "consumed", "vendor_use"}
 
-func readSaleType(into *string, value any) error {
+func readChoice(into *string, value any, choices []string) error {
 	text, ok := value.(string)
-	if !ok || !slices.Contains(saleTypes, text) {
-		return fmt.Errorf("%q is none of %s", fmt.Sprint(value), strings.Join(saleTypes, ", "))
+	if !ok || !slices.Contains(choices, text) {
+		return fmt.Errorf("%q is none of %s", fmt.Sprint(value), strings.Join(choices, ", "))
 	}
 	*into = text
 	return nil

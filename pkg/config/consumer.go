@@ -74,7 +74,8 @@ type Budget struct {
 type Invoice struct {
 	Close              bool  `key:"close"`
 	CloseWithoutEvents bool  `key:"close_without_events"`
-	MaxAmount          int64 `key:"max_amount"` // minor units; 0: no limit
+	MaxAmount          int64 `key:"max_amount"`    // minor units; 0: no limit
+	TrustWebhook       bool  `key:"trust_webhook"` // take a complete webhook for what the invoice is
 }
 
 // The keys that a command may require. Commands that need none of them run with

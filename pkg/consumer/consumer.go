@@ -126,6 +126,7 @@ func settlementSettings(settings config.Consumer) settlement.Settings {
 		Close:              settings.Invoice.Close,
 		CloseWithoutEvents: settings.Invoice.CloseWithoutEvents,
 		MaxAmount:          settings.Invoice.MaxAmount,
+		TrustWebhook:       settings.Invoice.TrustWebhook,
 		Catalog:            catalog(settings.Charges),
 	}
 }
@@ -135,6 +136,7 @@ func catalog(charges config.Charges) billing.Catalog {
 	for code, charge := range charges {
 		catalog[code] = billing.Product{
 			ItemPriceID: charge.ItemPriceID,
+			PerUnit:     charge.PricingModel == config.PerUnit,
 			Tax: billing.Tax{
 				TaxJarProductCode:      charge.TaxJarProductCode,
 				HSNCode:                charge.HSNCode,

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"time"
@@ -116,14 +117,14 @@ func (a *app) lookAt(ctx context.Context, settings config.Consumer, around Surro
 func (s site) find(ctx context.Context, invoiceID string) (*atChargebee, error) {
 	var invoice billing.Invoice
 	err := s.once(ctx, func(permit *pace.Permit) (err error) {
-		invoice, err = s.Invoice(ctx, permit, billing.LinePage{InvoiceID: invoiceID, Limit: 1})
+		invoice, err = s.Invoice(ctx, permit, billing.LinePage{InvoiceID: invoiceID})
 		return err
 	})
 	failure, failed := errors.AsType[*billing.Failure](err)
 	switch {
-	case err == nil:
+	case err == nil && !invoice.Deleted:
 		return &atChargebee{InvoiceID: invoice.ID, Found: true, Status: &invoice.Status, Date: new(time.Unix(invoice.Date, 0).UTC())}, nil
-	case failed && failure.Kind == billing.Missing:
+	case err == nil && invoice.Deleted, failed && failure.Kind == billing.Missing && failure.Status == http.StatusNotFound:
 		return &atChargebee{InvoiceID: invoiceID}, nil
 	case failed:
 		return nil, err

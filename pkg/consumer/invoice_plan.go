@@ -25,12 +25,15 @@ type preview struct {
 	Date          time.Time     `json:"date"` // only events before it are billed
 	Subscriptions []string      `json:"subscriptions"`
 	Lines         []ledger.Line `json:"lines"` // descriptions without markers
-	Total         int64         `json:"total"` // minor units
-	Events        int           `json:"events"`
-	Planned       bool          `json:"planned"` // the plan is in the ledger already
-	Would         string        `json:"would"`
-	Reason        *string       `json:"reason"`
-	Detail        *string       `json:"detail"`
+	Total         int64         `json:"total"` // of the charges, minor units
+
+	CarriedForward int64 `json:"carried_forward"` // of the credits, minor units: for the next invoice
+
+	Events  int     `json:"events"`
+	Planned bool    `json:"planned"` // the plan is in the ledger already
+	Would   string  `json:"would"`
+	Reason  *string `json:"reason"`
+	Detail  *string `json:"detail"`
 }
 
 func (a *app) invoicePlan() *cobra.Command {
@@ -76,7 +79,11 @@ func newPreview(from settlement.Preview) preview {
 		Detail:        absent(from.Detail),
 	}
 	for i, line := range from.Lines {
-		shown.Total += line.Amount
+		if line.IsCredit() {
+			shown.CarriedForward += line.Amount
+		} else {
+			shown.Total += line.Amount
+		}
 		line.Description = line.Text()
 		if !from.Planned { // they will be others
 			line.Marker, line.IdempotencyKey = "", ""
@@ -111,6 +118,7 @@ func (a *app) showPreview(shown preview) error {
 		fact("of", strings.Join(shown.Subscriptions, ", ")),
 		fact("events", fmt.Sprintf("%d, before %s", shown.Events, shown.Date.Format(time.RFC3339))),
 		fact("total", strconv.FormatInt(shown.Total, 10)+" "+shown.CurrencyCode+", in minor units"),
+		fact("carried forward", strconv.FormatInt(shown.CarriedForward, 10)+" "+shown.CurrencyCode+", in minor units"),
 	})
 	if err != nil {
 		return err

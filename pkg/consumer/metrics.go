@@ -24,6 +24,7 @@ type metrics struct {
 	chargebeeTook *prometheus.HistogramVec // operation
 	revenueAtRisk *prometheus.CounterVec   // reason
 	mismatched    prometheus.Counter
+	carried       prometheus.Counter
 	survived      *prometheus.CounterVec // what
 	budgetLimit   prometheus.Gauge
 	budgetMembers prometheus.Gauge
@@ -56,6 +57,7 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		}, []string{"operation"}),
 		revenueAtRisk: counters("revenue_at_risk_total", "Invoices that may have been closed without all our charges.", "reason"),
 		mismatched:    counter("events_mismatched_total", "Events that were not in the state that the ledger says."),
+		carried:       counter("events_carried_forward_total", "Events of credits that were left unbilled for the next invoice."),
 		survived:      counters("worker_failures_total", "What the pool of workers survived.", "what"),
 		budgetLimit:   settable("budget_limit_ratio", "Part of the configured calls per minute that all processes use: less than 1 after Chargebee refused one."),
 		budgetMembers: settable("budget_processes", "Processes that share the calls to Chargebee, as this one last saw."),
@@ -63,7 +65,7 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 	}
 	m.zero()
 	registry.MustRegister(
-		m.messages, m.ignored, m.settlements, m.settling, m.chargebee, m.chargebeeTook, m.revenueAtRisk, m.mismatched, m.survived,
+		m.messages, m.ignored, m.settlements, m.settling, m.chargebee, m.chargebeeTook, m.revenueAtRisk, m.mismatched, m.carried, m.survived,
 		m.budgetLimit, m.budgetMembers,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: telemetry.Namespace, Name: "sending_oldest_seconds", Help: "Age of the oldest line whose fate at Chargebee this process does not know.",
@@ -153,6 +155,7 @@ func (m *metrics) handled(report settlement.Report) {
 	m.settlements.WithLabelValues(outcome(report), string(report.Reason)).Inc()
 	m.settling.Observe(report.Took.Seconds())
 	m.sending.note(report)
+	m.carried.Add(float64(report.CarriedForward))
 	if report.Outcome.Verdict == queue.Reject && atRisk[report.Reason] {
 		m.revenueAtRisk.WithLabelValues(string(report.Reason)).Inc()
 	}

@@ -41,7 +41,8 @@ func (o settlementObserver) Handled(ctx context.Context, report settlement.Repor
 			Str("state", string(report.State)).
 			Int("attempts", report.Attempts).
 			Int("events", report.Events).
-			Int("lines", report.Lines)
+			Int("lines", report.Lines).
+			Int("carried_forward", report.CarriedForward)
 	}
 	if report.Reason != "" {
 		entry = entry.Str("reason", string(report.Reason)).Str("detail", report.Outcome.Detail)

@@ -133,7 +133,7 @@ func TestHandlingLongerThanVisibility(t *testing.T) {
 				t.Errorf("%s has %d lines", invoice.ID, got)
 			}
 		}
-		if got := len(site.Calls()); got != 11 {
+		if got := len(site.Calls()); got != 12 {
 			t.Errorf("%d calls were made", got)
 		}
 	})

@@ -68,7 +68,7 @@ func Foresee(s Situation) Replay {
 		return Replay{Ignored, "events of the type " + s.EventType + " are acknowledged, and nothing is done", new(false)}
 	case s.Head == nil:
 		return s.begin(NewEpoch, "the ledger does not know the invoice: its events are claimed and charged")
-	case s.Head.Version > billing.NewestHeadVersion:
+	case s.Head.Version > billing.HeadVersion:
 		return Replay{Waits, fmt.Sprintf("the ledger's version %d is newer than this program: the message waits for a newer one", s.Head.Version), nil}
 	case s.Head.State == billing.Finished:
 		return finished(*s.Head)

@@ -57,7 +57,7 @@ func TestForesee(t *testing.T) {
 		"rejected, all given back":      {rejected(billing.Settling, billing.Head{Verdict: "rrrr"}), "new_epoch+", "finds_gone-", "new_epoch?", "claimed anew"},
 		"another handling":              {billing.Head{State: billing.Charging, Owner: "o", LeaseUntil: 1001}, "waits+", "waits-", "waits?", "another handling"},
 		"a lease that ran out":          {billing.Head{State: billing.Charging, Owner: "o", LeaseUntil: 1000}, "resumes_at_line+", "finds_gone-", "resumes_at_line?", "resumes at line 1"},
-		"a newer program":               {billing.Head{State: billing.Charging, Version: billing.NewestHeadVersion + 1}, "waits?", "waits?", "waits?", "waits for a newer one"},
+		"a newer program":               {billing.Head{State: billing.Charging, Version: billing.HeadVersion + 1}, "waits?", "waits?", "waits?", "waits for a newer one"},
 		"a state that is not known":     {billing.Head{State: "dreaming"}, "rejected_again?", "rejected_again?", "rejected_again?", `unknown state "dreaming"`},
 	} {
 		t.Run(name, func(t *testing.T) {

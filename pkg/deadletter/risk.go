@@ -47,6 +47,9 @@ func planOf(ctx context.Context, ledger Ledger, head billing.Head) (plan billing
 func chargeAtRisk(head billing.Head, plan billing.Plan) int64 {
 	var charge int64
 	for i, line := range plan.Lines {
+		if !line.IsCharge() {
+			continue
+		}
 		if head.Verdict == "" || i >= len(head.Verdict) || billing.LeavesHeld(head.Verdict[i:i+1]) {
 			charge += line.Amount
 		}

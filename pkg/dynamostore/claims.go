@@ -24,14 +24,23 @@ func partKey(invoiceID, epoch string, number int) string {
 }
 
 type storedManifest struct {
-	Date           int64    `json:"date"`
-	CurrencyCode   string   `json:"currency_code"`
-	CustomerID     string   `json:"customer_id"`
-	SubscriptionID string   `json:"subscription_id,omitempty"`
-	Subscriptions  []string `json:"subscriptions"`
-	LineIDs        []string `json:"line_ids"`
-	Unconfirmed    bool     `json:"unconfirmed,omitempty"`
-	ClaimedAt      int64    `json:"claimed_at"`
+	Date           int64            `json:"date"`
+	CurrencyCode   string           `json:"currency_code"`
+	CustomerID     string           `json:"customer_id"`
+	SubscriptionID string           `json:"subscription_id,omitempty"`
+	Subscriptions  []string         `json:"subscriptions"`
+	Originals      []storedOriginal `json:"originals"`
+	ClaimedAt      int64            `json:"claimed_at"`
+}
+
+type storedOriginal struct {
+	ID             string `json:"id"`
+	SubscriptionID string `json:"subscription_id,omitempty"`
+	EntityType     string `json:"entity_type,omitempty"`
+	EntityID       string `json:"entity_id,omitempty"`
+	Amount         int64  `json:"amount,omitempty"`
+	From           int64  `json:"date_from,omitempty"`
+	To             int64  `json:"date_to,omitempty"`
 }
 
 type storedEvent struct {
@@ -64,6 +73,7 @@ type storedLine struct {
 	IdempotencyKey string `json:"idempotency_key"`
 
 	ItemPriceID string `json:"item_price_id,omitempty"`
+	PerUnit     bool   `json:"per_unit,omitempty"`
 	storedTax
 }
 
@@ -80,6 +90,14 @@ type storedTax struct {
 func (s *Store) Manifest(ctx context.Context, invoiceID, epoch string) (billing.Manifest, error) {
 	var stored storedManifest
 	err := s.load(ctx, manifestKey(invoiceID, epoch), &stored)
+	originals := make([]billing.InvoiceLine, len(stored.Originals))
+	for i, line := range stored.Originals {
+		originals[i] = billing.InvoiceLine{
+			ID: line.ID, SubscriptionID: line.SubscriptionID,
+			EntityType: line.EntityType, EntityID: line.EntityID,
+			Amount: line.Amount, From: line.From, To: line.To,
+		}
+	}
 	return billing.Manifest{
 		InvoiceID:      invoiceID,
 		Epoch:          epoch,
@@ -88,8 +106,7 @@ func (s *Store) Manifest(ctx context.Context, invoiceID, epoch string) (billing.
 		CustomerID:     stored.CustomerID,
 		SubscriptionID: stored.SubscriptionID,
 		Subscriptions:  stored.Subscriptions,
-		LineIDs:        stored.LineIDs,
-		Unconfirmed:    stored.Unconfirmed,
+		Originals:      originals,
 		ClaimedAt:      stored.ClaimedAt,
 	}, err
 }
@@ -147,14 +164,21 @@ func (s *Store) load(ctx context.Context, key string, into any) error {
 }
 
 func encodeManifest(manifest billing.Manifest) item {
+	originals := make([]storedOriginal, len(manifest.Originals))
+	for i, line := range manifest.Originals {
+		originals[i] = storedOriginal{
+			ID: line.ID, SubscriptionID: line.SubscriptionID,
+			EntityType: line.EntityType, EntityID: line.EntityID,
+			Amount: line.Amount, From: line.From, To: line.To,
+		}
+	}
 	return content(manifestKey(manifest.InvoiceID, manifest.Epoch), storedManifest{
 		Date:           manifest.Date,
 		CurrencyCode:   manifest.CurrencyCode,
 		CustomerID:     manifest.CustomerID,
 		SubscriptionID: manifest.SubscriptionID,
 		Subscriptions:  manifest.Subscriptions,
-		LineIDs:        manifest.LineIDs,
-		Unconfirmed:    manifest.Unconfirmed,
+		Originals:      originals,
 		ClaimedAt:      manifest.ClaimedAt,
 	})
 }
@@ -203,6 +227,7 @@ func storeLine(line billing.Line) storedLine {
 		Marker:         line.Marker,
 		IdempotencyKey: line.IdempotencyKey,
 		ItemPriceID:    line.ItemPriceID,
+		PerUnit:        line.PerUnit,
 		storedTax:      storedTax(line.Tax),
 	}
 }
@@ -220,6 +245,7 @@ func (l storedLine) line() billing.Line {
 		Marker:         l.Marker,
 		IdempotencyKey: l.IdempotencyKey,
 		ItemPriceID:    l.ItemPriceID,
+		PerUnit:        l.PerUnit,
 		Tax:            billing.Tax(l.storedTax),
 	}
 }

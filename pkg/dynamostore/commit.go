@@ -184,6 +184,8 @@ func (a *actions) explain(step billing.Step, canceled *types.TransactionCanceled
 				InvoiceID:      found.text(attributeInvoiceID),
 				FinalInvoiceID: found.text("final_invoice_id"),
 			})
+		case event >= 0:
+			return fmt.Errorf("dynamodb: transaction on %s, event %s: %s: %w", step.Head.InvoiceID, a.events[event], code, canceled)
 		default:
 			return fmt.Errorf("dynamodb: transaction on %s, item %d: %s: %w", step.Head.InvoiceID, i, code, canceled)
 		}

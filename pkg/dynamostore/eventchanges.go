@@ -18,6 +18,11 @@ const (
 	billUpdate      = "SET #s = :b, billed_at = :at"
 	billFinalUpdate = billUpdate + ", final_invoice_id = :f"
 	releaseUpdate   = "SET #s = :u, unbilled = :s REMOVE invoice_id"
+
+	// checkUpdate changes nothing: an event that cannot be billed may be too large for any
+	// further attribute.
+	checkUpdate    = "SET unbilled = unbilled"
+	checkCondition = "attribute_exists(unbilled) AND " + unbilledCondition
 )
 
 var (
@@ -47,13 +52,14 @@ func (s *Store) eventChanges(head billing.Head) eventChanges {
 	return changes
 }
 
-// claim takes an unbilled event for the invoice, if its values are as read.
+// claim claims an unbilled event for the invoice, if its values are as read. One that cannot
+// be billed is not claimed, only checked to be unbilled still.
 func (c eventChanges) claim(event billing.Event) *types.Update {
+	if event.Fault != "" {
+		return c.update(event.EventKey, checkUpdate, checkCondition, item{":u": statusUnbilled})
+	}
 	values := make(item, 9)
 	values[":c"], values[":u"], values[":i"] = statusClaimed, statusUnbilled, c.invoice
-	if event.Fault != "" { // it will be given back: its values do not matter
-		return c.update(event.EventKey, claimUpdate, "attribute_exists(event_id) AND "+unbilledCondition, values)
-	}
 	values[":o"] = number(event.OccurredAt)
 	var absent presence
 	for i, read := range [...]string{event.ChargeCode, event.Description, event.CurrencyCode} {

@@ -46,6 +46,7 @@ func encodeHead(head billing.Head) item {
 	w.number("sending_since", head.SendingSince)
 	w.flag("doubt", head.Doubt)
 	w.number("gone_at", head.GoneAt)
+	w.number("close_refusals", int64(head.CloseRefusals))
 	w.text("verdict", head.Verdict)
 	w.number("settled", int64(head.Settled))
 	w.text("outcome", string(head.Outcome))
@@ -75,6 +76,7 @@ func decodeHead(from item) billing.Head {
 		SendingSince:   r.number("sending_since"),
 		Doubt:          r.flag("doubt"),
 		GoneAt:         r.number("gone_at"),
+		CloseRefusals:  int(r.number("close_refusals")),
 		Verdict:        r.text("verdict"),
 		Settled:        int(r.number("settled")),
 		Outcome:        billing.Result(r.text("outcome")),

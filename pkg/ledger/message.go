@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -10,14 +11,12 @@ import (
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-// webhook is as much of the body of a webhook as a consumer reads.
+// webhook is the least of a webhook that a consumer takes: it reads the invoice from Chargebee.
 // https://apidocs.chargebee.com/docs/api/events/webhook/pending_invoice_created
 type webhook struct {
 	ID         string  `json:"id"`
 	OccurredAt int64   `json:"occurred_at"`
 	Source     string  `json:"source"`
-	Object     string  `json:"object"`
-	APIVersion string  `json:"api_version"`
 	EventType  string  `json:"event_type"`
 	Content    content `json:"content"`
 }
@@ -27,39 +26,18 @@ type content struct {
 }
 
 type pendingInvoice struct {
-	ID             string     `json:"id"`
-	CustomerID     string     `json:"customer_id"`
-	SubscriptionID string     `json:"subscription_id,omitempty"`
-	CurrencyCode   string     `json:"currency_code"`
-	Status         string     `json:"status"`
-	Date           int64      `json:"date"`
-	LineItems      []lineItem `json:"line_items,omitempty"` // left out unless they are all
+	ID string `json:"id"`
 }
 
-type lineItem struct {
-	ID             string `json:"id"`
-	SubscriptionID string `json:"subscription_id,omitempty"`
-}
-
-// message is what the receiver would have put into the queue for an invoice, had its
-// webhook arrived. Without its lines, the consumer asks Chargebee for them.
+// message returns what the receiver would have put into the queue for an invoice, had its
+// webhook arrived.
 func message(invoice billing.Invoice, now time.Time) (queue.Message, error) {
 	body, err := json.Marshal(webhook{
 		ID:         fmt.Sprintf("sweep_%s_%d", invoice.ID, now.Unix()),
 		OccurredAt: now.Unix(),
 		Source:     "consumer_sweep",
-		Object:     "event",
-		APIVersion: "v2",
 		EventType:  event.PendingInvoiceCreated,
-		Content: content{pendingInvoice{
-			ID:             invoice.ID,
-			CustomerID:     invoice.CustomerID,
-			SubscriptionID: invoice.SubscriptionID,
-			CurrencyCode:   invoice.CurrencyCode,
-			Status:         invoice.Status,
-			Date:           invoice.Date,
-			LineItems:      lines(invoice),
-		}},
+		Content:    content{pendingInvoice{invoice.ID}},
 	})
 	if err != nil {
 		return queue.Message{}, err
@@ -76,18 +54,6 @@ func message(invoice billing.Invoice, now time.Time) (queue.Message, error) {
 			queue.AttributeInvoiceID:  parsed.Invoice.ID,
 			queue.AttributeReceivedAt: now.UTC().Format(time.RFC3339),
 		},
-		GroupID: parsed.Invoice.CustomerID,
+		GroupID: cmp.Or(invoice.CustomerID, invoice.ID),
 	}, nil
-}
-
-// lines are the invoice's lines, or none if the answer may not show all.
-func lines(invoice billing.Invoice) []lineItem {
-	if len(invoice.Lines) >= billing.ShortAnswer {
-		return nil
-	}
-	items := make([]lineItem, len(invoice.Lines))
-	for i, line := range invoice.Lines {
-		items[i] = lineItem{line.ID, line.SubscriptionID}
-	}
-	return items
 }

@@ -113,6 +113,8 @@ const (
 	Held     = "held"     // may have been charged: a person has to look
 	Released = "released" // never charged; its events are unbilled again
 	Zero     = "zero"     // comes to nothing and is not sent
+
+	CarriedForward = "carried_forward" // a credit: not sent, its events are for the next invoice
 )
 
 // Show returns what the ledger knows of an invoice, or ErrUnknown.
@@ -259,7 +261,9 @@ func Lines(head billing.Head, lines []billing.Line) []Line {
 // lineState says where a line stands, by the head alone.
 func lineState(head billing.Head, i int, line billing.Line) string {
 	switch {
-	case line.Amount == 0:
+	case line.IsCredit():
+		return CarriedForward
+	case !line.IsCharge():
 		return Zero
 	case head.Verdict != "":
 		return judged(head.Verdict, i)

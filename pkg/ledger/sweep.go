@@ -16,10 +16,10 @@ import (
 
 // Site lists what is pending at Chargebee, within the budget of calls.
 type Site interface {
-	// PendingInvoices returns a page of all pending invoices, with as many of their
-	// lines as the answer shows. Errors are *billing.Failure, or pace.ErrSpent when
-	// nothing was sent because the permit came too late.
-	PendingInvoices(ctx context.Context, permit *pace.Permit, offset string) (billing.InvoicePage, error)
+	// ListInvoices returns a page of a list of invoices, with as many of their lines as the
+	// answer shows. Errors are *billing.Failure, or pace.ErrSpent when nothing was sent
+	// because the permit came too late.
+	ListInvoices(ctx context.Context, permit *pace.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error)
 	// Acquire waits for a permit until ctx ends. Every permit must be released.
 	Acquire(ctx context.Context) (*pace.Permit, error)
 	// Pause stops all calls to the site for a while: Chargebee said so in answer to

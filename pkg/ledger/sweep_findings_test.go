@@ -104,6 +104,43 @@ func TestUnbilledEvents(t *testing.T) {
 	}
 }
 
+// TestCreditsNotNetted reports old lines whose credits exceed their charges.
+func TestCreditsNotNetted(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	p := &place{}
+	add := func(code, amount string, age time.Duration) {
+		p.unbilled = append(p.unbilled, billing.Event{
+			EventKey:   billing.EventKey{SubscriptionID: "sub", EventID: fmt.Sprint(len(p.unbilled))},
+			ChargeCode: code, Amount: amount, OccurredAt: ago(age),
+		})
+	}
+	add("never", "-10.5", 50*day)
+	add("never", "4", 40*day)
+	add("lately", "-10", 5*day)
+	add("netted", "-10", 40*day)
+	add("netted", "12", 40*day)
+	swept, err := p.sweep(t, rules())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, found := range swept.Findings {
+		switch found.Name {
+		case "credits_not_netted":
+			if found.Count != 1 || fmt.Sprint(found.Examples) != "[sub/never: -6.5]" || !found.Oldest.Equal(start.Add(-50*day)) {
+				t.Errorf("got %+v", found)
+			}
+		case "old_unbilled_events":
+			if found.Count != 2 { // charges only: 4 and 12
+				t.Errorf("got %+v", found)
+			}
+		}
+	}
+	if len(swept.Findings) != 2 {
+		t.Errorf("got %+v", swept.Findings)
+	}
+}
+
 // TestBacklog is told of, because what is in the queue cannot be seen.
 func TestBacklog(t *testing.T) {
 	t.Parallel()

@@ -63,7 +63,7 @@ func (s *sweep) decide(invoice billing.Invoice, head billing.Head, ok bool) deci
 		return decision{enqueue: NeverBegun}
 	case head.State == billing.Finished:
 		return s.decideFinished(head)
-	case head.State == billing.Rejected:
+	case head.State == billing.Rejected && !head.PlannedAgain():
 		return decision{skip: IsRejected}
 	case s.untouched(head):
 		return decision{enqueue: LeftBehind}
@@ -106,6 +106,7 @@ func (s *sweep) invoices(ctx context.Context) error {
 		under.Wait()
 		return errors.Join(err, under.err())
 	})
+	s.findMissingWebhooks()
 	s.findTally(&s.closed, Finding{
 		Name: closedButPending, Level: Wrong,
 		Finding: "invoices are pending at Chargebee, and the ledger says that they are closed: a deployment of another site wrote it, or somebody did",
@@ -120,6 +121,27 @@ func (s *sweep) invoices(ctx context.Context) error {
 		return fmt.Errorf("pending invoices: %w", err)
 	}
 	return nil
+}
+
+// manyNeverBegun is from how many invoices without a message on the cause is likely one for all.
+const manyNeverBegun = 5
+
+// findMissingWebhooks reports that many invoices never had a message.
+func (s *sweep) findMissingWebhooks() {
+	var missing tally
+	for _, one := range s.result.Enqueued {
+		if one.Why == NeverBegun {
+			missing.add(one.InvoiceID, "", one.Date)
+		}
+	}
+	if missing.count < manyNeverBegun {
+		return
+	}
+	s.findTally(&missing, Finding{
+		Name: "webhooks_missing", Level: Doubtful,
+		Finding: "many pending invoices never had a message: Chargebee does not send pending_invoice_created, or the receiver does not get it",
+		Remedy:  "in Chargebee, see whether Notify for Pending Invoices is enabled, and whether the webhook has this event and API version V2",
+	})
 }
 
 // looks are looks at invoices at the same time. The lock guards the sweep's result.
@@ -187,8 +209,8 @@ func (s *sweep) enqueue(ctx context.Context, invoice billing.Invoice) (*string, 
 // pages calls visit for each pending invoice, until it returns false. One that is made
 // or closed meanwhile may come or not.
 func (s *sweep) pages(ctx context.Context, site Site, visit func(billing.Invoice) bool) error {
-	for offset := ""; ; {
-		page, err := list(ctx, site, offset)
+	for query := (billing.InvoiceQuery{Pending: true}); ; {
+		page, err := list(ctx, site, &query)
 		if err != nil {
 			return err
 		}
@@ -197,16 +219,21 @@ func (s *sweep) pages(ctx context.Context, site Site, visit func(billing.Invoice
 				return nil
 			}
 		}
-		if offset = page.Next; offset == "" {
+		if query.Offset = page.Next; query.Offset == "" {
 			return nil
 		}
 	}
 }
 
-// list asks for a page, again where that can help: a list changes nothing.
-func list(ctx context.Context, site Site, offset string) (billing.InvoicePage, error) {
+// list asks for a page, again where that can help: a list changes nothing. An answer that is
+// too large is asked for with a smaller limit, which holds for the pages to come.
+func list(ctx context.Context, site Site, query *billing.InvoiceQuery) (billing.InvoicePage, error) {
 	for attempt := 1; ; attempt++ {
-		page, err := listOnce(ctx, site, offset)
+		page, err := listOnce(ctx, site, *query)
+		if failure, failed := errors.AsType[*billing.Failure](err); failed && failure.TooLarge && query.Shrink() {
+			attempt--
+			continue
+		}
 		if err == nil || attempt == maxLists || !passes(err) {
 			return page, err
 		}
@@ -224,7 +251,7 @@ func passes(err error) bool {
 	return failure.Kind == billing.Unknown || failure.Kind == billing.Transient || failure.Kind == billing.Limited
 }
 
-func listOnce(ctx context.Context, site Site, offset string) (billing.InvoicePage, error) {
+func listOnce(ctx context.Context, site Site, query billing.InvoiceQuery) (billing.InvoicePage, error) {
 	waiting, cancel := context.WithTimeoutCause(ctx, permitWait, fmt.Errorf("no call to Chargebee was free for %s: consumer check says why", permitWait))
 	defer cancel()
 	permit, err := site.Acquire(waiting)
@@ -232,7 +259,7 @@ func listOnce(ctx context.Context, site Site, offset string) (billing.InvoicePag
 		return billing.InvoicePage{}, err
 	}
 	defer permit.Release()
-	page, err := site.PendingInvoices(ctx, permit, offset)
+	page, err := site.ListInvoices(ctx, permit, query)
 	if failure, failed := errors.AsType[*billing.Failure](err); failed && failure.OfSite() {
 		site.Pause(permit, failure.RetryAfter)
 	}

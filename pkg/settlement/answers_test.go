@@ -214,6 +214,9 @@ var fates = map[string]func(aftermath) string{
 		forgotten := time.Until(a.sent.Add(settings.IdempotencyWindow))
 		return a.comesBack(forgotten, forgotten+3*time.Second)
 	},
+	"stored": func(a aftermath) string {
+		return a.comesBack(settings.IdempotencyWindow-time.Second, settings.IdempotencyWindow+3*time.Second)
+	},
 	"gone": func(a aftermath) string {
 		if a.head.GoneAt == 0 {
 			return "the draft is not gone"

@@ -8,8 +8,8 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// bill carries the verdict out, page by page: events of lines that stand become
-// billed, those of lines that were never charged are given back, the rest is held.
+// bill carries the verdict out, page by page: events of charged lines become billed, those of
+// lines that were never charged and of credits are released, the rest is held.
 func (h *handling) bill(ctx context.Context) error {
 	if err := h.loadPlan(ctx); err != nil {
 		return err
@@ -36,14 +36,18 @@ func (h *handling) release(ctx context.Context) error {
 	return pass.over(ctx, h.head().Settled)
 }
 
-// letterOf is the letter of an event by a verdict on the lines. Without one, every
-// line stands.
+// letterOf is the letter of an event by a verdict on the lines. Without one, every line is
+// charged, but for credits: their events are carried forward.
 func (h *handling) letterOf(verdict string) func(billing.Event) byte {
 	letters := make(map[billing.LineKey]byte, len(h.plan.Lines))
 	for i, line := range h.plan.Lines {
-		letters[line.Key()] = billing.Stands
-		if verdict != "" {
+		switch {
+		case verdict != "":
 			letters[line.Key()] = verdict[i]
+		case line.IsCredit():
+			letters[line.Key()] = billing.Released
+		default:
+			letters[line.Key()] = billing.Stands
 		}
 	}
 	return func(event billing.Event) byte { return letters[event.Line()] }
@@ -54,6 +58,7 @@ func (h *handling) ended(step *billing.Step) {
 	if step.Head.Reason == "" {
 		step.Head.State = billing.Finished
 		step.Head.Owner, step.Head.LeaseUntil = "", 0
+		h.report.CarriedForward = h.plan.CarriedForward()
 		h.expire(step)
 		step.Head.ExpiresAt = step.Expire.At
 		return
@@ -95,10 +100,11 @@ func (p *pass) over(ctx context.Context, first int) error {
 		}
 		var step billing.Step
 		for _, event := range page.Events {
-			switch p.letter(event) {
-			case billing.Stands:
+			switch letter := p.letter(event); {
+			case event.Fault != "": // it was never claimed
+			case letter == billing.Stands:
 				step.Bill = append(step.Bill, event.EventKey)
-			case billing.Released:
+			case letter == billing.Released:
 				step.Release = append(step.Release, event.EventKey)
 			}
 		}

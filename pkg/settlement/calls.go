@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
@@ -16,8 +17,7 @@ const (
 	outageWait       = 10 * time.Second // between two looks at a Chargebee that answers nobody
 	unauthorizedWait = time.Minute      // between two looks at a site that refuses us
 	lockWait         = 3 * time.Second  // the longest wait for another call on the same invoice
-
-	linesPerPage = 300 // the most that line_items_limit allows
+	readAgainWait    = time.Minute      // until an invoice that could not be read is read again
 )
 
 // asFailure returns the failed call in err, if err is one.
@@ -25,10 +25,15 @@ func asFailure(err error) (*billing.Failure, bool) {
 	return errors.AsType[*billing.Failure](err)
 }
 
-// notThere tells whether an invoice could not be read because it does not exist.
+// notThere reports whether an invoice could not be read because it does not exist.
 func notThere(err error) bool {
 	failure, failed := asFailure(err)
-	return failed && failure.Kind == billing.Missing
+	return failed && failure.Kind == billing.Missing && failure.Status == http.StatusNotFound
+}
+
+// isRefusal reports whether Chargebee will not do what was asked for.
+func isRefusal(failure *billing.Failure) bool {
+	return failure.Kind == billing.Permanent || failure.Kind == billing.Missing
 }
 
 // permit waits for the permit of one call.
@@ -88,41 +93,6 @@ func (s *Settler) spend(ctx context.Context, permit *pace.Permit, send func(cont
 	return err
 }
 
-// readInvoice reads the invoice with all its lines. An invoice that is not there
-// is an error that notThere knows.
-func (s *Settler) readInvoice(ctx context.Context, invoiceID string) (billing.Invoice, error) {
-	var invoice billing.Invoice
-	seen := map[string]bool{}
-	for {
-		var page billing.Invoice
-		err := s.call(ctx, func(ctx context.Context, permit *pace.Permit) (err error) {
-			page, err = s.Invoices.Invoice(ctx, permit, billing.LinePage{InvoiceID: invoiceID, Offset: len(invoice.Lines), Limit: linesPerPage})
-			s.Breaker.Record(invoiceID, err)
-			return err
-		})
-		if failure, ok := asFailure(err); ok {
-			return invoice, s.failedRead(failure)
-		}
-		if err != nil {
-			return invoice, err
-		}
-		lines := invoice.Lines
-		invoice = page
-		invoice.Lines = lines
-		grown := false
-		for _, line := range page.Lines {
-			if !seen[line.ID] {
-				seen[line.ID], grown = true, true
-				invoice.Lines = append(invoice.Lines, line)
-			}
-		}
-		// A site without paging of lines answers all of them every time.
-		if len(page.Lines) < linesPerPage || !grown {
-			return invoice, nil
-		}
-	}
-}
-
 // untilAnswered repeats what reads invoices for as long as the site's limit interrupts it;
 // the pacer has it wait.
 func untilAnswered(read func() error) error {
@@ -131,27 +101,4 @@ func untilAnswered(read func() error) error {
 			return err
 		}
 	}
-}
-
-// readDraft reads the draft. gone says that it does not exist or is no longer
-// pending.
-func (h *handling) readDraft(ctx context.Context) (draft billing.Invoice, gone bool, err error) {
-	if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
-		return draft, false, err
-	}
-	draft, err = h.readInvoice(ctx, h.manifest.InvoiceID)
-	if notThere(err) {
-		return draft, true, nil
-	}
-	return draft, err == nil && draft.Status != billing.StatusPending, err
-}
-
-// pendingDraft reads the draft, which has to be pending: one that is gone is judged,
-// and errAnew returned.
-func (h *handling) pendingDraft(ctx context.Context) (billing.Invoice, error) {
-	draft, gone, err := h.readDraft(ctx)
-	if err == nil && gone {
-		err = h.gone(ctx)
-	}
-	return draft, err
 }

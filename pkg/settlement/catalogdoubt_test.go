@@ -2,16 +2,14 @@ package settlement_test
 
 import (
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
@@ -116,44 +114,31 @@ func TestTextOfACatalogLine(t *testing.T) {
 	})
 }
 
-// TestRoundedDates: should Chargebee show other dates than were sent, no line is charged
-// twice and no invoice is closed; a person is told.
+// TestRoundedDates: Chargebee may show the dates of a line rounded to the day, in any time
+// zone. The line is recognised, also after its reply was lost.
 func TestRoundedDates(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newCatalogWorld(t, nil)
-		id, body := w.three()
-		settler := w.settler(onTheWayTo("chargebee", roundDates))
-		for range 3 {
-			outcome := w.wantRejected(settler, body, billing.LineRemoved)
-			if !strings.Contains(outcome.Detail, "of item price calls-EUR for sub from ") {
-				t.Errorf("the detail %q does not name the line", outcome.Detail)
-			}
+	for _, offset := range []time.Duration{0, -11 * time.Hour, 14 * time.Hour} {
+		for name, faults := range map[string]sandbox.Faults{
+			"undisturbed": nil,
+			"lost reply":  once("add_charge_item", 1, sandbox.Fault{Kind: sandbox.LoseReply}),
+		} {
+			t.Run(fmt.Sprintf("%s, %s", offset, name), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					w := newCatalogWorldOf(t, chargebee.Config{Faults: faults, RoundDates: true, RoundDatesOffset: offset})
+					_, body := w.three()
+					settler := w.settler(nil)
+					outcome := w.handle(settler, body)
+					if outcome.Verdict == queue.Retry {
+						time.Sleep(time.Hour) // the key is forgotten: the line is looked for
+					}
+					w.wantClosed(settler, body)
+					if got := strings.Count(w.calls(), "add_charge_item"); got != 2 {
+						t.Errorf("called %s", w.calls())
+					}
+				})
+			})
 		}
-		if got := w.calls(); strings.Count(got, "add_charge") != 1 || strings.Contains(got, "close") {
-			t.Errorf("called %s", got)
-		}
-		if lines := w.items(id); len(lines) != 1 {
-			t.Errorf("lines %+v", lines)
-		}
-	})
-}
-
-// roundDates rounds the first date of a line of an item price down to the day.
-func roundDates(request *http.Request) error {
-	if !strings.HasSuffix(request.URL.Path, "/add_charge_item") {
-		return nil
 	}
-	form, err := url.ParseQuery(bodyOf(request))
-	if err != nil {
-		return err
-	}
-	from, err := strconv.ParseInt(form.Get("item_price[date_from]"), 10, 64)
-	if err != nil {
-		return err
-	}
-	form.Set("item_price[date_from]", strconv.FormatInt(from-from%86400, 10))
-	rounded := form.Encode()
-	request.Body, request.ContentLength = io.NopCloser(strings.NewReader(rounded)), int64(len(rounded))
-	return nil
 }

@@ -168,19 +168,21 @@ func TestTwinOfADeletedDraft(t *testing.T) {
 	}
 }
 
-// TestNothingLeadsToTheSuccessor of a draft that had no line before and got lines of
-// item prices alone: it is refused, unless Chargebee's answer to the close names it.
+// TestNothingLeadsToTheSuccessor of a draft that had no line before and got lines of item
+// prices alone, but the answer to the close: it is repeated under its key while that is known.
 func TestNothingLeadsToTheSuccessor(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		codes [2]string
 		fault sandbox.Kind // of the call that closes
+		away  time.Duration
 		want  judgement
 	}{
-		"the answer names it":       {[2]string{"calls", "storage"}, sandbox.None, judgement{"", "", "billed billed"}},
-		"the answer is lost":        {[2]string{"calls", "storage"}, sandbox.LoseReply, judgement{billing.SuccessorUnknown, "hh", "claimed claimed"}},
-		"a marker leads to it":      {[2]string{"calls", "seats"}, sandbox.LoseReply, judgement{"", "ss", "billed billed"}},
-		"lost before it was closed": {[2]string{"calls", "storage"}, sandbox.Refuse, judgement{"", "", "billed billed"}},
+		"the answer names it":        {[2]string{"calls", "storage"}, sandbox.None, 0, judgement{"", "", "billed billed"}},
+		"the answer is lost":         {[2]string{"calls", "storage"}, sandbox.LoseReply, 0, judgement{"", "", "billed billed"}},
+		"lost, the key is forgotten": {[2]string{"calls", "storage"}, sandbox.LoseReply, time.Hour, judgement{billing.SuccessorUnknown, "hh", "claimed claimed"}},
+		"a marker leads to it":       {[2]string{"calls", "seats"}, sandbox.LoseReply, time.Hour, judgement{"", "ss", "billed billed"}},
+		"lost before it was closed":  {[2]string{"calls", "storage"}, sandbox.Refuse, 0, judgement{"", "", "billed billed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -190,6 +192,10 @@ func TestNothingLeadsToTheSuccessor(t *testing.T) {
 					w.write("sub", code, "10")
 				}
 				_, body := w.renewWithoutPlan("sub")
+				if test.away > 0 {
+					w.wantRetry(w.settler(nil), body)
+					time.Sleep(test.away)
+				}
 				w.wantJudged(w.settler(nil), body, test.want)
 			})
 		})

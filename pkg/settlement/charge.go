@@ -3,6 +3,7 @@ package settlement
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/billable-events/billable/pkg/billing"
@@ -21,8 +22,8 @@ func (h *handling) charge(ctx context.Context) error {
 	if head.Doubt {
 		return h.resolve(ctx)
 	}
-	if h.manifest.Unconfirmed && !h.sentAny() {
-		if _, err := h.pendingDraft(ctx); err != nil {
+	if !h.current && !h.sentAny() {
+		if err := h.checkPlan(ctx); err != nil {
 			return err
 		}
 	}
@@ -33,7 +34,7 @@ func (h *handling) charge(ctx context.Context) error {
 		}
 		invoice, err := h.send(ctx, line)
 		if err != nil {
-			return err
+			return h.refused(ctx, err)
 		}
 		h.added = line + 1
 		if err := h.verify(ctx, invoice); err != nil {
@@ -42,27 +43,31 @@ func (h *handling) charge(ctx context.Context) error {
 	}
 }
 
-// next returns the index of the next line to send; lines of 0 are not sent.
+// refused decides on a charge that failed. If nothing was charged yet and the plan was made
+// from a webhook, the webhook may have been wrong: the draft is read before its invoice is
+// rejected.
+func (h *handling) refused(ctx context.Context, err error) error {
+	if _, rejected := errors.AsType[*billing.Rejection](err); rejected && h.draft == nil && !h.sentAny() {
+		if changed := h.checkPlan(ctx); changed != nil {
+			return changed
+		}
+	}
+	return err
+}
+
+// next returns the index of the next line to send.
 func (h *handling) next() int {
 	for i := h.added; i < len(h.plan.Lines); i++ {
-		if h.plan.Lines[i].Amount > 0 {
+		if h.plan.Lines[i].IsCharge() {
 			return i
 		}
 	}
 	return len(h.plan.Lines)
 }
 
-// sentAny tells whether any line was or may have been sent.
+// sentAny reports whether any line was or may have been sent.
 func (h *handling) sentAny() bool {
-	if h.head().Sending() {
-		return true
-	}
-	for _, line := range h.plan.Lines[:h.added] {
-		if line.Amount > 0 {
-			return true
-		}
-	}
-	return false
+	return h.head().Sending() || slices.ContainsFunc(h.plan.Lines[:h.added], billing.Line.IsCharge)
 }
 
 // send adds a line that no call was made for yet. The order is permit, head, clock,
@@ -137,6 +142,9 @@ func (h *handling) chargeOf(i int) billing.Charge {
 		ItemPriceID:    line.ItemPriceID,
 		Tax:            line.Tax,
 	}
+	if line.PerUnit {
+		charge.Quantity = 1
+	}
 	if h.manifest.SubscriptionID == "" {
 		charge.SubscriptionID = line.SubscriptionID
 	}
@@ -166,12 +174,13 @@ func (h *handling) charged(ctx context.Context) error {
 	if err := h.prove(ctx); err != nil {
 		return err
 	}
-	if len(h.manifest.LineIDs) == 0 && !h.sentAny() {
-		draft, err := h.pendingDraft(ctx)
-		if err != nil {
-			return err
+	if !h.sentAny() {
+		if h.draft == nil {
+			if err := h.checkPlan(ctx); err != nil {
+				return err
+			}
 		}
-		if len(draft.Lines) == 0 { // Chargebee closes no invoice without a line
+		if len(h.draft.Lines) == 0 { // Chargebee closes no invoice without a line
 			return h.finish(ctx, billing.Judgement{
 				Outcome: billing.Empty,
 				Verdict: strings.Repeat(string(billing.Released), len(h.plan.Lines)),

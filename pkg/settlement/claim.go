@@ -13,11 +13,11 @@ import (
 // eventMargin is how many bytes of names and structure an event takes in a page.
 const eventMargin = 128
 
-// claim takes the unbilled events of the invoice's subscriptions, page by page,
-// and plans what they are charged with.
+// claim claims the unbilled events of the invoice's subscriptions, page by page, and plans
+// what they are charged with.
 func (h *handling) claim(ctx context.Context) error {
 	if h.head().Epoch == "" {
-		if err := h.ask(ctx); err != nil {
+		if err := h.begin(ctx); err != nil {
 			return err
 		}
 	}
@@ -53,7 +53,7 @@ func (s *Settler) unbilled(ctx context.Context, manifest billing.Manifest) iter.
 				if err != nil {
 					err = fmt.Errorf("look for unbilled events of %s: %w", subscription, err)
 				}
-				if !yield(event, err) || err != nil {
+				if !yield(event.Checked(), err) || err != nil {
 					return
 				}
 			}
@@ -66,7 +66,7 @@ func (s *Settler) unbilled(ctx context.Context, manifest billing.Manifest) iter.
 func (h *handling) claimPage(ctx context.Context, events []billing.Event, fold *billing.Fold) error {
 	for len(events) > 0 {
 		page := billing.Page{Number: h.head().Pages, Events: events}
-		err := h.lease.commit(ctx, func(step *billing.Step) { claiming(step, &page) })
+		err := h.commitClaim(ctx, func(step *billing.Step) { claiming(step, &page) })
 		var changed *billing.EventsChanged
 		switch {
 		case errors.As(err, &changed):
@@ -80,6 +80,18 @@ func (h *handling) claimPage(ctx context.Context, events []billing.Event, fold *
 		}
 	}
 	return nil
+}
+
+// commitClaim writes a step of claiming. The first one of an epoch writes its manifest, too.
+func (h *handling) commitClaim(ctx context.Context, change func(*billing.Step)) error {
+	return h.lease.commit(ctx, func(step *billing.Step) {
+		if step.Head.Epoch == "" {
+			manifest := h.manifest
+			step.Manifest, step.Head.Epoch = &manifest, manifest.Epoch
+			step.Head.GoneAt = 0
+		}
+		change(step)
+	})
 }
 
 // claiming puts a new page into a step.
@@ -126,7 +138,7 @@ func (h *handling) draw(ctx context.Context, last []billing.Event, fold *billing
 		return err
 	}
 	plan := billing.Plan{Lines: lines}
-	if err := h.lease.commit(ctx, func(step *billing.Step) { planning(step, &plan) }); err != nil {
+	if err := h.commitClaim(ctx, func(step *billing.Step) { planning(step, &plan) }); err != nil {
 		return err
 	}
 	h.plans(plan)
@@ -143,10 +155,10 @@ func (h *handling) drawAtOnce(ctx context.Context, last []billing.Event, fold *b
 		return errSeparately
 	}
 	plan, page := billing.Plan{Lines: lines}, billing.Page{Number: h.head().Pages, Events: last}
-	if len(last) == 0 || !(billing.Step{Claim: &page, Plan: &plan}).Fits() {
+	if len(last) == 0 || !(billing.Step{Manifest: &h.manifest, Claim: &page, Plan: &plan}).Fits() {
 		return errSeparately
 	}
-	err = h.lease.commit(ctx, func(step *billing.Step) {
+	err = h.commitClaim(ctx, func(step *billing.Step) {
 		claiming(step, &page)
 		planning(step, &plan)
 	})
@@ -162,7 +174,6 @@ func (h *handling) drawAtOnce(ctx context.Context, last []billing.Event, fold *b
 func planning(step *billing.Step, plan *billing.Plan) {
 	step.Plan = plan
 	step.Head.State = billing.Charging
-	step.Head.Version = plan.HeadVersion()
 	step.Head.Attempts = 0
 }
 

@@ -7,8 +7,8 @@ import (
 	"github.com/billable-events/billable/pkg/pace"
 )
 
-// close closes the invoice. A draft closes once, so the call needs no window: after
-// any failure the draft itself says whether it was closed.
+// close closes the invoice. A draft closes once, so the call may be repeated at any time.
+// While the key is remembered, the repeated call is answered with the final invoice.
 func (h *handling) close(ctx context.Context) error {
 	if err := h.loadPlan(ctx); err != nil {
 		return err
@@ -19,15 +19,13 @@ func (h *handling) close(ctx context.Context) error {
 	if err := h.lease.ensure(ctx, h.Settings.beforePermit()); err != nil {
 		return err
 	}
+	key := billing.CloseKey(h.manifest.InvoiceID, h.manifest.Epoch, h.head().CloseRefusals)
 	var closed billing.Invoice
 	err := h.call(ctx, func(ctx context.Context, permit *pace.Permit) (err error) {
 		if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
 			return err
 		}
-		closed, err = h.Charger.Close(ctx, permit, billing.Close{
-			InvoiceID:      h.manifest.InvoiceID,
-			IdempotencyKey: billing.CloseKey(h.manifest.InvoiceID, h.manifest.Epoch),
-		})
+		closed, err = h.Charger.Close(ctx, permit, billing.Close{InvoiceID: h.manifest.InvoiceID, IdempotencyKey: key})
 		h.Breaker.Record(h.manifest.InvoiceID, err)
 		return err
 	})
@@ -40,25 +38,28 @@ func (h *handling) close(ctx context.Context) error {
 	return h.closed(ctx, closed)
 }
 
-// closed checks the closed invoice as any successor of a draft is checked. An answer
-// that may not show all lines is read again by the id that it names.
+// closed checks the closed invoice as any successor of a draft is checked. The answer may
+// lack lines: where one of ours is missing, the invoice is read by the id in the answer.
 func (h *handling) closed(ctx context.Context, invoice billing.Invoice) error {
-	stands := h.stands(invoice)
-	if !stands && len(invoice.Lines) >= billing.ShortAnswer {
+	complete := h.hasAllCharges(invoice)
+	if !complete {
 		read, err := h.readInvoice(ctx, invoice.ID)
-		if err != nil && !notThere(err) {
+		if notThere(err) { // the repeated close is answered with its id, which nothing else may lead to
+			return wait(h.Settings.LateBound, invoice.ID+" does not show yet")
+		}
+		if err != nil {
 			return err
 		}
-		stands = err == nil && h.stands(read)
+		complete = h.hasAllCharges(read)
 	}
-	if !stands {
+	if !complete {
 		return h.gone(ctx)
 	}
 	return h.finish(ctx, billing.Judgement{Outcome: billing.Closed}, invoice.ID)
 }
 
-// stands tells whether all that the plan charges stands on the closed invoice.
-func (h *handling) stands(invoice billing.Invoice) bool {
+// hasAllCharges reports whether the closed invoice has everything that the plan charges.
+func (h *handling) hasAllCharges(invoice billing.Invoice) bool {
 	judgement := h.judgement(&invoice)
 	return judgement.Outcome == billing.Closed || judgement.Outcome == billing.Gone
 }

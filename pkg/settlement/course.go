@@ -47,11 +47,19 @@ type course struct {
 	ending ending
 	wait   time.Duration  // comeBack: at most, unless Chargebee says more
 	reason billing.Reason // giveUp
+	newKey bool           // the next close needs another idempotency key
 }
 
 // decideCourse says what follows from a call that failed. This is the one place that
 // says what each kind of failure means. outage says that Chargebee answers nobody.
 func decideCourse(call call, failure *billing.Failure, outage bool) course {
+	course := decideByKind(call, failure, outage)
+	// A refusal may be stored under the key, and repeated although its cause is gone.
+	course.newKey = call == closing && (failure.Replayed || isRefusal(failure))
+	return course
+}
+
+func decideByKind(call call, failure *billing.Failure, outage bool) course {
 	switch failure.Kind {
 	case billing.Transient:
 		return course{line: notSentIf(call), ending: comeBack, wait: outageWait}
@@ -63,9 +71,9 @@ func decideCourse(call call, failure *billing.Failure, outage bool) course {
 		}
 		return course{line: notSentIf(call), ending: comeBack, wait: lockWait}
 	case billing.Missing:
-		return decideMissing(call, failure.Status)
+		return decideMissing(call, failure)
 	case billing.Permanent:
-		return decideRefusal(call)
+		return decideRefusal(call, failure)
 	default: // billing.Unknown
 		return decideUnknown(call, outage)
 	}
@@ -80,33 +88,38 @@ func notSentIf(call call) fate {
 	return unchanged
 }
 
-// decideMissing decides on a 404 or 409. It is no verdict on a line: the draft itself
-// says whether it is gone, and that by a 404 only.
-func decideMissing(call call, status int) course {
+// decideMissing decides on a 404 or 409. It does not decide about a line: the draft itself
+// shows whether it is gone.
+func decideMissing(call call, failure *billing.Failure) course {
 	switch {
+	case call == adding && failure.Replayed:
+		return course{line: notSent, looks: 1, ending: whenKeyExpires}
 	case call == adding:
 		return course{line: notSent, looks: 2, ending: giveUp, reason: billing.ChargebeeRefused}
 	case call == addingAgain:
 		return course{looks: 1, ending: whenKeyExpires}
-	case call == closing:
-		return course{looks: 2, ending: giveUp, reason: billing.CloseRefused}
-	case status == http.StatusNotFound:
+	case call == reading && failure.Status == http.StatusNotFound:
 		return course{ending: takeAsMissing}
 	default:
-		return course{}
+		return decideRefusal(call, failure)
 	}
 }
 
-// decideRefusal decides on what Chargebee will never do. In doubt it is no verdict
-// either: it may be about the twin, or an old one replayed.
-func decideRefusal(call call) course {
-	switch call {
-	case addingAgain:
+// decideRefusal decides on what Chargebee will never do. In doubt it does not decide about
+// the line: the refusal may be the answer to a concurrent duplicate, or an old one that is
+// replayed. An invoice that cannot be read is read again later: nothing follows from that.
+func decideRefusal(call call, failure *billing.Failure) course {
+	switch {
+	case call == addingAgain:
 		return course{ending: whenKeyExpires}
-	case closing:
+	case call == adding && failure.Replayed:
+		return course{line: notSent, looks: 1, ending: whenKeyExpires}
+	case call == adding: // a draft that was closed may answer so, too
+		return course{line: notSent, looks: 1, ending: giveUp, reason: billing.ChargebeeRefused}
+	case call == closing:
 		return course{looks: 2, ending: giveUp, reason: billing.CloseRefused}
 	default:
-		return course{line: notSentIf(call), ending: giveUp, reason: billing.ChargebeeRefused}
+		return course{ending: comeBack, wait: readAgainWait}
 	}
 }
 
@@ -119,8 +132,11 @@ func decideUnknown(call call, outage bool) course {
 	switch call {
 	case adding:
 		after.line = inDoubt
-	case closing:
-		after.looks = 1 // a draft that is closed is not there
+	case reading: // the read is not what the message is about: it is no attempt
+		after = course{ending: comeBack, wait: outageWait}
+	case addingAgain, closing:
+		// The next attempt sends the same call under the same key: the stored answer shows
+		// the final invoice, by which lines of item prices alone would not be found.
 	}
 	return after
 }
@@ -128,10 +144,17 @@ func decideUnknown(call call, outage bool) course {
 // fail goes on after a failed call.
 func (h *handling) fail(ctx context.Context, call call, failure *billing.Failure) error {
 	course := decideCourse(call, failure, h.Breaker.Open())
-	if course.line != unchanged {
+	sent := h.head()
+	if course.line != unchanged || course.newKey {
 		err := h.lease.commit(ctx, func(step *billing.Step) {
-			if step.Head.Doubt = course.line == inDoubt; !step.Head.Doubt {
-				step.Head.SendingSince = 0
+			switch course.line {
+			case inDoubt:
+				step.Head.Doubt = true
+			case notSent:
+				step.Head.Doubt, step.Head.SendingSince = false, 0
+			}
+			if course.newKey {
+				step.Head.CloseRefusals++
 			}
 		})
 		if err != nil {
@@ -149,7 +172,7 @@ func (h *handling) fail(ctx context.Context, call call, failure *billing.Failure
 		}
 	}
 	if course.ending == whenKeyExpires {
-		return h.letKeyExpire(h.head(), failure.Error())
+		return h.letKeyExpire(sent, failure.Error())
 	}
 	return course.end(failure)
 }

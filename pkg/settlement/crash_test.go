@@ -64,7 +64,7 @@ func TestCrashWhileReleasing(t *testing.T) {
 		atEachCall(t, fmt.Sprintf("crashed, after the effect: %t,", after), func(t *testing.T, call int) (reached bool) {
 			w := newWorld(t, nil)
 			w.write("sub", "calls", "7.5")
-			bad := w.write("sub", "calls", "-1")
+			bad := w.write("sub", "calls", "1e30")
 			_, body := w.renew("sub")
 			reached = w.handleAndCrash(&crash{at: call, after: after}, body)
 			time.Sleep(2 * settings.Lease)
@@ -103,7 +103,7 @@ func TestLostReplyOfEachWrite(t *testing.T) {
 			on = true
 			w.wantDoneAtOnce(w.settler(nil), body)
 			on = false
-			w.wantCalls("add_charge add_charge add_charge close")
+			w.wantCalls("retrieve add_charge add_charge add_charge close")
 			time.Sleep(time.Second)
 			w.wantEqualBooks()
 			return reached

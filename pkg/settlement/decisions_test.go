@@ -23,6 +23,9 @@ func TestDecideCourse(t *testing.T) {
 		missing      = billing.Failure{Kind: billing.Missing, Status: http.StatusNotFound}
 		conflict     = billing.Failure{Kind: billing.Missing, Status: http.StatusConflict}
 		permanent    = billing.Failure{Kind: billing.Permanent}
+		stored       = billing.Failure{Kind: billing.Permanent, Replayed: true}
+		storedMiss   = billing.Failure{Kind: billing.Missing, Status: http.StatusConflict, Replayed: true}
+		storedFault  = billing.Failure{Kind: billing.Unknown, Replayed: true}
 		unauthorized = billing.Failure{Kind: billing.Unauthorized}
 
 		soon     = course{ending: comeBack, wait: lockWait}
@@ -30,9 +33,12 @@ func TestDecideCourse(t *testing.T) {
 		repaired = course{ending: comeBack, wait: unauthorizedWait}
 		waited   = course{ending: whenKeyExpires}
 		chargeNo = course{ending: giveUp, reason: billing.ChargebeeRefused}
-		closeNo  = course{looks: 2, ending: giveUp, reason: billing.CloseRefused}
+		closeNo  = course{looks: 2, ending: giveUp, reason: billing.CloseRefused, newKey: true}
+		unread   = course{ending: comeBack, wait: readAgainWait}
 	)
 	unsent := func(c course) course { c.line = notSent; return c }
+	looked := func(c course) course { c.looks = 1; return c }
+	newKey := func(c course) course { c.newKey = true; return c }
 
 	for _, row := range []struct {
 		name    string
@@ -42,9 +48,11 @@ func TestDecideCourse(t *testing.T) {
 		adding, again, closing, reading course
 	}{
 		{"it may have happened", unknown, false,
-			course{line: inDoubt}, course{}, course{looks: 1}, course{}},
+			course{line: inDoubt}, course{}, course{}, calm},
+		{"it may have happened, replayed", storedFault, false,
+			course{line: inDoubt}, course{}, course{newKey: true}, calm},
 		{"it may have happened, and Chargebee answers nobody", unknown, true,
-			course{line: inDoubt, ending: comeBack, wait: outageWait}, calm, course{looks: 1, ending: comeBack, wait: outageWait}, calm},
+			course{line: inDoubt, ending: comeBack, wait: outageWait}, calm, calm, calm},
 		{"not now", transient, false,
 			unsent(calm), calm, calm, calm},
 		{"the site's limit", site, false,
@@ -52,15 +60,20 @@ func TestDecideCourse(t *testing.T) {
 		{"another call on the same invoice", locked, false,
 			unsent(soon), soon, soon, soon},
 		{"a limit of some time ago, replayed", replayed, false,
-			unsent(soon), soon, soon, soon},
+			unsent(soon), soon, newKey(soon), soon},
 		{"the invoice is not in the state", conflict, false,
 			course{line: notSent, looks: 2, ending: giveUp, reason: billing.ChargebeeRefused},
-			course{looks: 1, ending: whenKeyExpires}, closeNo, course{}},
+			course{looks: 1, ending: whenKeyExpires}, closeNo, unread},
+		{"it was not in the state some time ago", storedMiss, false,
+			course{line: notSent, looks: 1, ending: whenKeyExpires},
+			course{looks: 1, ending: whenKeyExpires}, closeNo, unread},
 		{"the invoice is not there", missing, false,
 			course{line: notSent, looks: 2, ending: giveUp, reason: billing.ChargebeeRefused},
 			course{looks: 1, ending: whenKeyExpires}, closeNo, course{ending: takeAsMissing}},
 		{"never", permanent, false,
-			unsent(chargeNo), waited, closeNo, chargeNo},
+			unsent(looked(chargeNo)), waited, closeNo, unread},
+		{"not some time ago, replayed", stored, false,
+			unsent(looked(waited)), waited, closeNo, unread},
 		{"not with these credentials", unauthorized, false,
 			unsent(repaired), repaired, repaired, repaired},
 	} {
@@ -131,7 +144,7 @@ func TestDecideTaking(t *testing.T) {
 		{name: "no head", want: taking{fresh: true}},
 		{name: "finished", head: &billing.Head{State: billing.Finished}, done: true},
 		{name: "finished and past its time to live", head: &billing.Head{State: billing.Finished, ExpiresAt: ago}, done: true},
-		{name: "of a newer program", head: &billing.Head{State: billing.Finished, Version: billing.NewestHeadVersion + 1}, wait: newerVersionWait},
+		{name: "of a newer program", head: &billing.Head{State: billing.Finished, Version: billing.HeadVersion + 1}, wait: newerVersionWait},
 		{name: "held", head: &held, wait: 21 * time.Second},
 		{name: "its lease ran out", head: &lapsed},
 		{name: "its lease ran out while it sent", head: new(sending(lapsed)), want: taking{doubt: true}},
@@ -192,7 +205,7 @@ func TestDecideRelease(t *testing.T) {
 		want way
 		err  string
 	}{
-		{"of a newer program", billing.Head{State: billing.Rejected, Version: billing.NewestHeadVersion + 1}, nothingHeld, "newer than this program"},
+		{"of a newer program", billing.Head{State: billing.Rejected, Version: billing.HeadVersion + 1}, nothingHeld, "newer than this program"},
 		{"done", billing.Head{State: billing.Finished, Outcome: billing.Closed}, nothingHeld, "is done (closed)"},
 		{"claiming", billing.Head{State: billing.Claiming}, nothingHeld, "is claiming and not rejected"},
 		{"charging", billing.Head{State: billing.Charging}, nothingHeld, "is charging and not rejected"},

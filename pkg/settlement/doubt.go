@@ -65,24 +65,25 @@ func (h *handling) resend(ctx context.Context, line int, sent stopwatch) error {
 	return h.verify(ctx, invoice)
 }
 
-// look reads the invoice for the line's mark. It does so only when nothing that was
+// look reads the invoice for the line. It does so only when nothing that was
 // sent can still have its effect.
 func (h *handling) look(ctx context.Context, line int) error {
 	draft, err := h.pendingDraft(ctx)
 	if err != nil {
 		return err
 	}
-	mark := h.plan.Lines[line].Mark()
-	switch count := draft.Count(mark, h.manifest.LineIDs); {
+	ours := h.plan.Lines[line]
+	found := billing.Recognize(draft, h.plan.Lines, h.manifest.Originals)
+	switch count := found.Counts[line]; {
 	case count == 1:
 		h.added = line + 1
 		return h.note(ctx)
 	case count > 1:
-		return duplicate(mark, count, draft.ID)
-	case billing.Lookalike(draft, h.plan.Lines, line, h.manifest.LineIDs):
+		return duplicate(ours, count, draft.ID)
+	case found.Resembles(line):
 		return &billing.Rejection{
 			Reason: billing.AmbiguousLine,
-			Detail: fmt.Sprintf("%s has a line that may be ours of %d %s, changed by somebody: restore it or remove it, then replay", draft.ID, h.plan.Lines[line].Amount, mark),
+			Detail: fmt.Sprintf("%s has a line that may be ours of %d %s after a manual edit: restore it or remove it, then replay", draft.ID, ours.Amount, ours.Identity()),
 		}
 	default:
 		// It was never added: the line is sent in a new round. That is no progress,

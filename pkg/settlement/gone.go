@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/pace"
 )
 
 // gone decides what became of the lines of a draft that no longer exists or is no
@@ -59,10 +58,8 @@ func (h *handling) weigh(ctx context.Context, started time.Time) (judgement bill
 	if vanished && !judgement.Certain {
 		return judgement, "", wait(h.Settings.LateBound, "an invoice that may be the successor is listed, and cannot be read")
 	}
-	// The ledger keeps whole seconds: the next one is surely not before the draft was gone.
-	decidable := time.Unix(h.head().GoneAt+1, 0).Add(h.Settings.LateBound + h.Settings.MaxSkew)
-	if !judgement.Certain && started.Before(decidable) {
-		return judgement, "", h.until(decidable, "the draft is gone, and what became of its lines does not show yet")
+	if shows := h.Settings.goneShows(h.head()); !judgement.Certain && started.Before(shows) {
+		return judgement, "", h.until(shows, "the draft is gone, and what became of its lines does not show yet")
 	}
 	if successor != nil {
 		finalInvoiceID = successor.ID
@@ -70,7 +67,7 @@ func (h *handling) weigh(ctx context.Context, started time.Time) (judgement bill
 	return judgement, finalInvoiceID, nil
 }
 
-// judgement is the verdict on the lines as of the head, with the given successor.
+// judgement decides on the lines as of the head, with the given successor.
 func (h *handling) judgement(successor *billing.Invoice) billing.Judgement {
 	head := h.head()
 	return billing.Judge(billing.Evidence{
@@ -79,41 +76,42 @@ func (h *handling) judgement(successor *billing.Invoice) billing.Judgement {
 		Doubt:      head.Sending() && h.added <= head.Cursor,
 		Closing:    head.State == billing.Closing || head.Resume == billing.Closing,
 		Previous:   head.Verdict,
-		LineIDs:    h.manifest.LineIDs,
+		Originals:  h.manifest.Originals,
 		Successor:  successor,
 		NotCharged: h.notCharged,
 	})
 }
 
-// successor finds the invoice that the draft became, with all its lines: the one
-// that bears our unique marks, or else lines that stood on the draft. It is nil when
-// there is none. vanished says that one was listed that was not there when its lines
-// were read: the list or the read does not show yet what happened to it.
+// successor returns the invoice that the draft became, with all its lines: the one that has
+// our markers, or else lines that were on the draft before ours. It is nil when there is
+// none. vanished reports that one was listed and could not be read: the list or the read does
+// not show yet what happened to it.
 func (h *handling) successor(ctx context.Context) (found *billing.Invoice, vanished bool, err error) {
 	after := time.Unix(h.manifest.ClaimedAt, 0).Add(-h.Settings.MaxSkew - time.Second)
 	query := billing.InvoiceQuery{CustomerID: h.manifest.CustomerID, UpdatedAfter: after.Unix()}
 	best := 0
 	for {
-		page, err := h.listInvoices(ctx, query)
+		if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
+			return nil, false, err
+		}
+		page, err := h.listInvoices(ctx, &query)
 		if err != nil {
 			return nil, false, err
 		}
-		for _, invoice := range page.Invoices {
-			if invoice.Status == billing.StatusPending {
+		for _, listed := range page.Invoices {
+			if listed.Status == billing.StatusPending {
 				continue
 			}
-			if shown := len(invoice.Lines); shown == 0 || shown >= billing.ShortAnswer { // a list may not show all lines
-				invoice, err = h.readInvoice(ctx, invoice.ID)
-				if notThere(err) {
-					vanished = true
-					continue
+			invoice, err := h.whole(ctx, listed, best)
+			switch {
+			case notThere(err):
+				vanished = true
+			case err != nil:
+				return nil, false, err
+			default:
+				if likeness := h.likeness(invoice); likeness > best {
+					best, found = likeness, &invoice
 				}
-				if err != nil {
-					return nil, false, err
-				}
-			}
-			if likeness := h.likeness(invoice); likeness > best {
-				best, found = likeness, &invoice
 			}
 		}
 		if page.Next == "" {
@@ -123,38 +121,34 @@ func (h *handling) successor(ctx context.Context) (found *billing.Invoice, vanis
 	}
 }
 
-// likeness is how much an invoice looks like the draft's successor: any unique mark of
-// ours counts for more than all the lines that stood on the draft before. Other marks
-// count nothing: an invoice that bears one may be a twin that charges other events, and
-// ours would be billed without having been charged.
+// whole returns a listed invoice with all its lines. The list may lack some: what is likely
+// the successor is read, and what the list does not show enough of.
+func (h *handling) whole(ctx context.Context, listed billing.Invoice, best int) (billing.Invoice, error) {
+	if len(listed.Lines) > 0 && !listed.MayLackLines() && h.likeness(listed) <= best {
+		return listed, nil
+	}
+	if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
+		return listed, err
+	}
+	return h.readInvoice(ctx, listed.ID)
+}
+
+// likeness is how much an invoice looks like the draft's successor: any marker of ours counts
+// for more than all the lines that were on the draft before. Lines of item prices count
+// nothing: an invoice with an equal one may charge other events, and ours would be billed
+// without having been charged.
 func (h *handling) likeness(invoice billing.Invoice) int {
 	likeness := 0
 	for _, line := range invoice.Lines {
-		if slices.Contains(h.manifest.LineIDs, line.ID) {
+		if slices.ContainsFunc(h.manifest.Originals, func(original billing.InvoiceLine) bool { return original.ID == line.ID }) {
 			likeness++
 		}
 	}
-	marks := invoice.Marks(h.manifest.LineIDs)
-	for _, line := range h.plan.Lines {
-		if mark := line.Mark(); mark.Unique() {
-			likeness += (len(h.manifest.LineIDs) + 1) * marks[mark]
+	found := billing.Recognize(invoice, h.plan.Lines, h.manifest.Originals)
+	for i, line := range h.plan.Lines {
+		if line.Marker != "" {
+			likeness += (len(h.manifest.Originals) + 1) * found.Counts[i]
 		}
 	}
 	return likeness
-}
-
-func (h *handling) listInvoices(ctx context.Context, query billing.InvoiceQuery) (billing.InvoicePage, error) {
-	if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
-		return billing.InvoicePage{}, err
-	}
-	var page billing.InvoicePage
-	err := h.call(ctx, func(ctx context.Context, permit *pace.Permit) (err error) {
-		page, err = h.Invoices.CustomerInvoices(ctx, permit, query)
-		h.Breaker.Record(h.manifest.InvoiceID, err)
-		return err
-	})
-	if failure, ok := asFailure(err); ok {
-		return page, h.failedRead(failure)
-	}
-	return page, err
 }

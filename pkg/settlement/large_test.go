@@ -89,7 +89,7 @@ func TestTwentyThousandEvents(t *testing.T) {
 		if head := w.head(id); head.Outcome != billing.Closed || head.Generation != 1 || head.Attempts != 0 {
 			t.Errorf("got %+v", head)
 		}
-		w.wantCalls("add_charge close")
+		w.wantCalls("retrieve add_charge close")
 		w.wantEqualBooks()
 	})
 }

@@ -81,8 +81,11 @@ func TestPersonEndsTheDraft(t *testing.T) {
 				w.meanwhile(test.operation, test.call, func() error { return test.person(w, id) })
 				w.wantJudged(w.settler(nil), body, test.want)
 				// A replay charges nothing and says the same.
-				before := strings.Count(w.calls(), "add_charge")
-				w.wantJudged(w.settler(nil), body, test.want)
+				before, again := strings.Count(w.calls(), "add_charge"), test.want
+				if again.verdict == "rrr" { // everything was released: a new epoch finds no draft
+					again.verdict = ""
+				}
+				w.wantJudged(w.settler(nil), body, again)
 				if test.want.verdict != "rrr" && strings.Count(w.calls(), "add_charge") != before {
 					t.Error("the replay charged something")
 				}

@@ -48,7 +48,7 @@ type Charger interface {
 // Invoices reads invoices. Errors are as of Charger.
 type Invoices interface {
 	Invoice(ctx context.Context, permit *pace.Permit, page billing.LinePage) (billing.Invoice, error)
-	CustomerInvoices(ctx context.Context, permit *pace.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error)
+	ListInvoices(ctx context.Context, permit *pace.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error)
 }
 
 // Pacer hands out permits for calls to Chargebee. Every permit must be released.

@@ -47,7 +47,7 @@ func (s *Settler) Preview(ctx context.Context, invoiceID string) (Preview, error
 		return Preview{}, fmt.Errorf("read the head of %s: %w", invoiceID, err)
 	}
 	preview := Preview{Head: head}
-	if ok && head.Version > billing.NewestHeadVersion {
+	if ok && head.Version > billing.HeadVersion {
 		return preview, fmt.Errorf("the ledger's version %d of %s is newer than this program: use the program that wrote it", head.Version, invoiceID)
 	}
 	begun := ok && !head.GivenBack() && head.Epoch != ""
@@ -74,7 +74,7 @@ func (s *Settler) Preview(ctx context.Context, invoiceID string) (Preview, error
 	}
 	preview.Status = read.Status
 	if !begun {
-		preview.Manifest = told(read)
+		preview.Manifest = billing.NewManifest(read, s.Now().Unix())
 	}
 	err = s.newPlan(ctx, &preview, read)
 	return preview, err
@@ -113,9 +113,11 @@ func (s *Settler) newPlan(ctx context.Context, preview *Preview, read billing.In
 		return err
 	}
 	preview.Lines = lines
-	preview.Would = s.would(lines, read)
+	if preview.Would = s.would(lines, read); preview.Would == WouldBeGone && preview.Head.Epoch == "" {
+		preview.Would = WouldReject // nothing was claimed: whether there was anything to charge is not asked
+	}
 	if preview.Would == WouldReject {
-		preview.Reason, preview.Detail = billing.InvoiceNotPending, fmt.Sprintf("the invoice is %s and not pending", orGone(read.Status))
+		preview.Reason, preview.Detail = billing.InvoiceNotPending, fmt.Sprintf("the invoice is %s and not pending", orMissing(read.Status))
 	}
 	return nil
 }
@@ -124,7 +126,7 @@ func (s *Settler) newPlan(ctx context.Context, preview *Preview, read billing.In
 func (s *Settler) would(lines []billing.Line, read billing.Invoice) Would {
 	charges := false
 	for _, line := range lines {
-		charges = charges || line.Amount > 0
+		charges = charges || line.IsCharge()
 	}
 	switch {
 	case read.Status != billing.StatusPending && charges:
@@ -168,11 +170,4 @@ func (s *Settler) foldAll(ctx context.Context, preview *Preview, fold *billing.F
 	}
 	preview.Events = len(seen)
 	return nil
-}
-
-func orGone(status string) string {
-	if status == "" {
-		return "gone"
-	}
-	return status
 }

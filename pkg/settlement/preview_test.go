@@ -112,7 +112,7 @@ func TestPreviewIsWhatHappens(t *testing.T) {
 			settlement.WouldReject, "", 0,
 		},
 		"a bad event": {
-			func(w *world) (string, []byte) { w.write("sub", "calls", "-1"); return w.three() },
+			func(w *world) (string, []byte) { w.write("sub", "calls", "1e30"); return w.three() },
 			settlement.WouldReject, "", 0,
 		},
 		"in the middle of charging, then closed by somebody": {
@@ -133,7 +133,7 @@ func TestPreviewIsWhatHappens(t *testing.T) {
 					w.write("sub", "calls", "1")
 				}
 				id, body := w.renew("sub")
-				w.handleAndCrash(&crash{at: 5}, body)
+				w.handleAndCrash(&crash{at: 6}, body)
 				time.Sleep(2 * settings.Lease)
 				if head := w.head(id); head.State != billing.Claiming || head.Pages == 0 {
 					w.t.Fatalf("got %+v", head)
@@ -209,7 +209,7 @@ func TestPreviewOfAnInvoiceThatIsOver(t *testing.T) {
 
 		// One that somebody else closed first, with and without anything to charge.
 		final := w.head(id).FinalInvoiceID
-		if preview := w.preview(final, 1); preview.Would != settlement.WouldBeGone || preview.Status == billing.StatusPending {
+		if preview := w.preview(final, 1); preview.Would != settlement.WouldReject || preview.Reason != billing.InvoiceNotPending || preview.Status == billing.StatusPending {
 			t.Errorf("somebody else's: %+v", preview)
 		}
 		w.write("sub", "calls", "1")
@@ -231,7 +231,7 @@ func TestPreviewCountsEventsOnce(t *testing.T) {
 		id, body := w.renew("sub")
 		time.Sleep(time.Second)
 		lag = time.Hour
-		w.handleAndCrash(&crash{at: 5}, body)
+		w.handleAndCrash(&crash{at: 6}, body)
 		if head := w.head(id); head.Pages != 1 {
 			t.Fatalf("got %+v", head)
 		}
@@ -250,7 +250,7 @@ func TestPreviewOfADraftThatIsGone(t *testing.T) {
 			w.write("sub", "calls", "1")
 		}
 		id, body := w.renew("sub")
-		w.handleAndCrash(&crash{at: 5}, body)
+		w.handleAndCrash(&crash{at: 6}, body)
 		time.Sleep(2 * settings.Lease)
 		w.let(deleted, id)
 		preview := w.preview(id, 1)

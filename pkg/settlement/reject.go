@@ -83,6 +83,8 @@ func (h *handling) resume(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return err
+	case gone && head.GoneAt == 0 && head.Resume == billing.Closing:
+		return h.goOn(ctx, 0) // the repeated close is answered with the invoice, if it was ours
 	case gone && head.GoneAt == 0:
 		return h.goOn(ctx, h.Now().Unix())
 	case gone:

@@ -31,7 +31,7 @@ func refuse(format string, arguments ...any) error {
 func decideRelease(head billing.Head, now time.Time, settings Settings) (way, error) {
 	id := head.InvoiceID
 	switch {
-	case head.Version > billing.NewestHeadVersion:
+	case head.Version > billing.HeadVersion:
 		return nothingHeld, refuse("the ledger's version %d of %s is newer than this program: use the program that wrote it", head.Version, id)
 	case head.State == billing.Finished:
 		return nothingHeld, refuse("%s is done (%s): its events are not held, and what is billed stays so", id, head.Outcome)
@@ -71,17 +71,17 @@ const maxNamed = 10
 // decideDraft says why the events of a plan cannot be given back while the draft is
 // pending, as it was read. None of our lines may stand on it. A line that was sent and may
 // be there, changed by somebody, needs a person who vouches that it is not.
-func decideDraft(draft billing.Invoice, lines []billing.Line, head billing.Head, originals []string, notCharged bool) error {
-	marks := draft.Marks(originals)
+func decideDraft(draft billing.Invoice, lines []billing.Line, head billing.Head, originals []billing.InvoiceLine, notCharged bool) error {
+	found := billing.Recognize(draft, lines, originals)
 	var standing, alike []string
 	for i, line := range lines {
 		sent := i < head.Cursor || i == head.Cursor && head.Sending()
 		switch {
-		case line.Amount == 0:
-		case marks[line.Mark()] > 0:
-			standing = append(standing, line.Mark().String())
-		case sent && billing.Lookalike(draft, lines, i, originals):
-			alike = append(alike, fmt.Sprintf("of %d %s", line.Amount, line.Mark()))
+		case !line.IsCharge():
+		case found.Counts[i] > 0:
+			standing = append(standing, line.Identity())
+		case sent && found.Resembles(i):
+			alike = append(alike, fmt.Sprintf("of %d %s", line.Amount, line.Identity()))
 		}
 	}
 	switch {

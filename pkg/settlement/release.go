@@ -163,7 +163,7 @@ func (r *releaser) decide(ctx context.Context, started time.Time) error {
 
 // byDraft gives everything back if none of our lines stands on the pending draft.
 func (r *releaser) byDraft(ctx context.Context, draft billing.Invoice) error {
-	if err := decideDraft(draft, r.plan.Lines, r.head(), r.manifest.LineIDs, r.notCharged); err != nil {
+	if err := decideDraft(draft, r.plan.Lines, r.head(), r.manifest.Originals, r.notCharged); err != nil {
 		return err
 	}
 	r.lease.silent = false

@@ -91,10 +91,10 @@ func TestReleaseOfAPendingDraft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		id, body := w.rejectedWithALine()
-		before := w.tablesAs()
+		before, called := w.tablesAs(), w.calls()
 		_, err := w.release(id)
 		w.wantRefused(err, "come again after 2000-01-01T00:05:3") // bubbles begin in 2000
-		if w.tablesAs() != before || strings.Contains(w.calls(), "retrieve") {
+		if w.tablesAs() != before || w.calls() != called {
 			t.Error("a release that comes too soon does something")
 		}
 
@@ -288,7 +288,7 @@ func TestReleaseGoesOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
-		w.write("sub", "calls", "-1")
+		w.write("sub", "calls", "1e30")
 		id, body := w.renew("sub")
 		broken := w.settler(onTheWayTo("dynamodb", func(request *http.Request) error {
 			releases := w.head(id).State == billing.Releasing
@@ -308,7 +308,7 @@ func TestReleaseGoesOn(t *testing.T) {
 			t.Errorf("got %+v, %v", release, err)
 		}
 		w.wantStatuses(billing.EventUnbilled)
-		w.wantCalls("")
+		w.wantCalls("retrieve")
 	})
 }
 

@@ -65,7 +65,7 @@ func TestSleeperWakesAfterARelease(t *testing.T) {
 		sleeper := w.settler(nil)
 		permits := 0
 		sleeper.Pacer = slowPermits{sleeper.Pacer, func() {
-			if permits++; permits == 2 {
+			if permits++; permits == 3 {
 				time.Sleep(4 * time.Minute) // a permit is awaited for five
 			}
 		}}

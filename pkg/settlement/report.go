@@ -23,8 +23,9 @@ type Report struct {
 
 	Repeated bool // the invoice was finished before
 
-	Events int // claimed by this handling
-	Lines  int
+	Events         int // claimed by this handling
+	Lines          int
+	CarriedForward int // events of credits that stay unbilled for the next invoice
 
 	Outcome queue.Outcome
 	Why     string // why the message comes back; empty otherwise

@@ -50,7 +50,15 @@ type Settings struct {
 	CloseWithoutEvents bool  // close it also when there was nothing to charge
 	MaxAmount          int64 // the most that one plan may charge, minor units; 0 is no limit
 
+	TrustWebhook bool // take a complete webhook for what the invoice is, instead of reading it
+
 	Catalog billing.Catalog // what charge codes are, in plans that are drawn from now on
+}
+
+// goneShows is from when on a read shows what became of a draft that is gone.
+func (s Settings) goneShows(head billing.Head) time.Time {
+	// The ledger keeps whole seconds: the next one is surely not before the draft was gone.
+	return time.Unix(head.GoneAt+1, 0).Add(s.LateBound + s.MaxSkew)
 }
 
 // sendUntil is the age at which a line that was sent may no longer be sent again: a
@@ -101,7 +109,11 @@ var errAnew = errors.New("settlement: look at the head anew")
 type handling struct {
 	*Settler
 
-	invoice  event.Invoice // as the message says
+	invoice    event.Invoice // as the message shows it
+	occurredAt int64         // when the event of the message occurred, unix seconds
+	replayed   bool          // the message was a dead letter before
+	first      bool          // the ledger did not know the invoice
+
 	lease    *lease
 	manifest billing.Manifest
 	plan     billing.Plan
@@ -109,6 +121,9 @@ type handling struct {
 	lastPage billing.Page // the last one that this handling claimed; it is not read again
 
 	notCharged bool // a person vouches that lines that cannot be found were not charged
+
+	draft   *billing.Invoice // as this session read it before the first charge; nil if it did not
+	current bool             // this session made the manifest, or compared it with the draft
 
 	recheck  bool // a rejected invoice is resumed: look at its lines first
 	added    int  // lines below it are known to be added; ahead of the head's cursor by one at most
@@ -144,7 +159,14 @@ func (s *Settler) handle(ctx context.Context, delivery *queue.Delivery, report *
 	}
 	report.InvoiceID = webhook.Invoice.ID
 
-	h := &handling{Settler: s, invoice: webhook.Invoice, lease: newLease(s.Ledger, s.Now, s.Settings.Lease), report: report}
+	h := &handling{
+		Settler:    s,
+		invoice:    webhook.Invoice,
+		occurredAt: webhook.OccurredAt,
+		replayed:   delivery.Attributes[queue.AttributeReplayCount] != "",
+		lease:      newLease(s.Ledger, s.Now, s.Settings.Lease),
+		report:     report,
+	}
 	err = h.take(ctx)
 	switch {
 	case err != nil:
@@ -229,6 +251,10 @@ func (h *handling) conclude(ctx context.Context, err error) queue.Outcome {
 
 	var later *deferral
 	switch {
+	case err == nil && head.PlannedAgain():
+		after := releaseShows + h.Settings.MaxSkew + time.Second
+		h.report.Why = head.Detail
+		return queue.Outcome{After: after}
 	case err == nil && head.State == billing.Rejected:
 		return queue.Outcome{Verdict: queue.Reject, Reason: string(head.Reason), Detail: head.Detail}
 	case err == nil:

@@ -45,9 +45,9 @@ func TestBusyLedgerTookNothing(t *testing.T) {
 		call      int    // n-th call the ledger is busy
 		calls     string // that arrive at Chargebee until that is over
 	}{
-		"before the second line":     {"add_charge", 1, "add_charge"},
-		"before closing":             {"add_charge", 3, "add_charge add_charge add_charge"},
-		"before settling the events": {"close", 1, "add_charge add_charge add_charge close"},
+		"before the second line":     {"add_charge", 1, "retrieve add_charge"},
+		"before closing":             {"add_charge", 3, "retrieve add_charge add_charge add_charge"},
+		"before settling the events": {"close", 1, "retrieve add_charge add_charge add_charge close"},
 	} {
 		for _, fault := range []sandbox.Kind{sandbox.Throttle, sandbox.Refuse, sandbox.LoseReply} {
 			t.Run(name, func(t *testing.T) {

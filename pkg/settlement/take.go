@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/event"
 )
 
 // errDone says that the ledger knows the invoice as finished.
@@ -35,7 +33,7 @@ func decideTaking(head billing.Head, ok bool, now time.Time, skew time.Duration)
 	switch {
 	case !ok:
 		return taking{fresh: true}, nil
-	case head.Version > billing.NewestHeadVersion:
+	case head.Version > billing.HeadVersion:
 		return taking{}, wait(newerVersionWait, fmt.Sprintf("the ledger's version %d is newer than this program", head.Version))
 	case head.State == billing.Finished:
 		return taking{}, errDone
@@ -43,7 +41,7 @@ func decideTaking(head billing.Head, ok bool, now time.Time, skew time.Duration)
 		return taking{}, wait(time.Unix(head.LeaseUntil, 0).Sub(now)+time.Second, "another handling holds the invoice")
 	case head.GivenBack():
 		if head.Pages > 0 && now.Before(shows) {
-			return taking{}, wait(shows.Sub(now), "the index may not show yet what was given back")
+			return taking{}, wait(shows.Sub(now), "the index may not show yet what was released")
 		}
 		return taking{fresh: true}, nil
 	default:
@@ -68,6 +66,7 @@ func (h *handling) take(ctx context.Context) error {
 		return err
 	}
 	if how.fresh {
+		h.first = !ok
 		err = h.open(ctx)
 	} else {
 		h.added, h.recheck = found.Cursor, how.recheck
@@ -95,13 +94,10 @@ func (h *handling) loadManifest(ctx context.Context) error {
 	return nil
 }
 
-// open takes the head and begins a new epoch with what the message says. If that is
-// not enough, the head is taken without one: Chargebee is asked under the lease, so
-// that what it answers can end the handling in every way.
+// open takes the head for a new epoch. The epoch begins with the first claim.
 func (h *handling) open(ctx context.Context) error {
-	manifest, complete := describe(h.invoice)
 	return h.lease.commit(ctx, func(step *billing.Step) {
-		step.Head = billing.Head{ // nothing of an earlier epoch stays but the fence
+		step.Head = billing.Head{ // nothing of an earlier epoch is kept but the fence
 			InvoiceID:  h.invoice.ID,
 			State:      billing.Claiming,
 			Generation: step.Head.Generation,
@@ -111,33 +107,7 @@ func (h *handling) open(ctx context.Context) error {
 			Version:    billing.HeadVersion,
 		}
 		h.own(&step.Head)
-		if complete {
-			h.begin(step, manifest)
-		}
 	})
-}
-
-// ask begins the epoch of an invoice about which the message does not say all.
-func (h *handling) ask(ctx context.Context) error {
-	manifest, _ := describe(h.invoice)
-	read, err := h.readInvoice(ctx, h.invoice.ID)
-	switch {
-	case notThere(err):
-		manifest.Unconfirmed = true
-	case err != nil:
-		return err
-	default:
-		manifest = learn(manifest, read)
-	}
-	return h.lease.commit(ctx, func(step *billing.Step) { h.begin(step, manifest) })
-}
-
-// begin puts the beginning of an epoch into a step.
-func (h *handling) begin(step *billing.Step, manifest billing.Manifest) {
-	manifest.Epoch = billing.NewToken()
-	manifest.ClaimedAt = step.Head.UpdatedAt
-	h.manifest = manifest
-	step.Manifest, step.Head.Epoch = &manifest, manifest.Epoch
 }
 
 // own makes the head this handling's. Every handling counts as an attempt until it
@@ -151,63 +121,4 @@ func (h *handling) own(head *billing.Head) {
 func hold(head *billing.Head) {
 	head.Owner = billing.NewToken()
 	head.Generation++
-}
-
-// describe makes a manifest of what the message says, and tells whether that is all
-// that has to be known.
-func describe(invoice event.Invoice) (manifest billing.Manifest, complete bool) {
-	manifest = billing.Manifest{
-		InvoiceID:      invoice.ID,
-		Date:           invoice.Date,
-		CurrencyCode:   invoice.CurrencyCode,
-		CustomerID:     invoice.CustomerID,
-		SubscriptionID: invoice.SubscriptionID,
-		Unconfirmed:    invoice.Status != billing.StatusPending,
-	}
-	complete = invoice.LineItems != nil && invoice.Date > 0 // no event is before a date of nothing
-	var subscriptions []string
-	for _, line := range invoice.LineItems {
-		manifest.LineIDs = append(manifest.LineIDs, line.ID)
-		subscriptions = append(subscriptions, line.SubscriptionID)
-		complete = complete && line.ID != ""
-	}
-	manifest.Subscriptions = subscriptionsOf(invoice.SubscriptionID, subscriptions)
-	return manifest, complete && len(manifest.Subscriptions) > 0
-}
-
-// learn puts into a manifest what Chargebee shows.
-func learn(manifest billing.Manifest, read billing.Invoice) billing.Manifest {
-	manifest.Unconfirmed = read.Status != billing.StatusPending
-	if manifest.Date <= 0 {
-		manifest.Date = read.Date
-	}
-	manifest.LineIDs = nil
-	var subscriptions []string
-	for _, line := range read.Lines {
-		manifest.LineIDs = append(manifest.LineIDs, line.ID)
-		subscriptions = append(subscriptions, line.SubscriptionID)
-	}
-	manifest.SubscriptionID = read.SubscriptionID
-	manifest.Subscriptions = subscriptionsOf(read.SubscriptionID, subscriptions)
-	return manifest
-}
-
-// told makes a manifest of what Chargebee shows.
-func told(read billing.Invoice) billing.Manifest {
-	return learn(billing.Manifest{
-		InvoiceID:    read.ID,
-		CurrencyCode: read.CurrencyCode,
-		CustomerID:   read.CustomerID,
-	}, read)
-}
-
-// subscriptionsOf returns the subscriptions whose events an invoice bills: its own,
-// or else those of its lines.
-func subscriptionsOf(own string, ofLines []string) []string {
-	if own != "" {
-		return []string{own}
-	}
-	subscriptions := slices.DeleteFunc(slices.Clone(ofLines), func(id string) bool { return id == "" })
-	slices.Sort(subscriptions)
-	return slices.Compact(subscriptions)
 }

@@ -183,7 +183,7 @@ func TestDrainedHandling(t *testing.T) {
 			}
 		}))
 		ctx, cancel := context.WithCancelCause(t.Context())
-		time.AfterFunc(15*time.Second, func() { cancel(drained) })
+		time.AfterFunc(25*time.Second, func() { cancel(drained) })
 		outcome := slow.Handle(ctx, &queue.Delivery{Message: queue.Message{Body: body, SentAt: time.Now()}})
 		if outcome.Verdict != queue.Retry || outcome.After != 0 {
 			t.Errorf("got %+v", outcome)
@@ -201,7 +201,7 @@ func TestNewerLedgerWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		id, body := w.three()
-		err := w.store.Commit(t.Context(), billing.Step{Head: billing.Head{InvoiceID: id, State: "polishing", Write: "w", Version: billing.NewestHeadVersion + 1}})
+		err := w.store.Commit(t.Context(), billing.Step{Head: billing.Head{InvoiceID: id, State: "polishing", Write: "w", Version: billing.HeadVersion + 1}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,7 +22,7 @@ func TestDraftThatIsPendingAgain(t *testing.T) {
 		w := newWorld(t, nil)
 		id, body := w.three()
 		w.gateway.answer(canned{to: "/add_charge", words: "404 invalid_request resource_not_found", after: 1, times: 1})
-		w.gateway.answer(canned{to: "/" + id, words: "404 invalid_request resource_not_found", times: 1})
+		w.gateway.answer(canned{to: "/" + id, words: "404 invalid_request resource_not_found", after: 1, times: 1})
 		w.wantClosed(w.settler(nil), body)
 		if head := w.head(id); head.GoneAt != 0 {
 			t.Errorf("got %+v", head)

@@ -8,24 +8,26 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// verify looks for every line that was added in an answer that shows the invoice:
-// each must stand on it once.
+// verify looks for every line that was added in an answer that shows the invoice: each must
+// be on it once. The answer may lack lines: prove reads them all once, before closing.
 func (h *handling) verify(ctx context.Context, invoice billing.Invoice) error {
-	h.shown = true
-	missing, err := h.compare(invoice)
-	switch {
-	case err != nil || missing == "":
-		return err
-	case len(invoice.Lines) >= billing.ShortAnswer:
-		h.unproven = true // it may not show all lines: prove looks at them once, before closing
-		return nil
-	default:
-		return h.confirm(ctx)
+	if invoice.SubscriptionID != h.manifest.SubscriptionID { // only a read decides on that
+		if err := h.note(ctx); err != nil {
+			return err
+		}
+		var err error
+		if invoice, err = h.pendingDraft(ctx); err != nil {
+			return err
+		}
 	}
+	missing, err := h.compare(invoice)
+	h.shown = true
+	h.unproven = h.unproven || missing != ""
+	return err
 }
 
-// prove makes sure, before closing, that every line stands on the invoice where no
-// answer of this handling showed it.
+// prove makes sure, before closing, that every line is on the invoice where no answer to this
+// session showed it.
 func (h *handling) prove(ctx context.Context) error {
 	if !h.sentAny() || h.shown && !h.unproven {
 		return nil
@@ -68,28 +70,32 @@ func (h *handling) confirm(ctx context.Context) error {
 	return err
 }
 
-// compare counts the marks of the added lines. It returns one that is missing, and
-// rejects one that stands more than once.
+// compare looks for the added lines on the invoice. It returns one that is missing, and rejects
+// an invoice on which one is more than once, or that became one of other subscriptions.
 func (h *handling) compare(invoice billing.Invoice) (missing string, err error) {
-	marks := invoice.Marks(h.manifest.LineIDs)
-	for _, line := range h.plan.Lines[:h.added] {
-		if line.Amount == 0 {
-			continue
+	if invoice.SubscriptionID != h.manifest.SubscriptionID {
+		return "", &billing.Rejection{
+			Reason: billing.InvoiceChanged,
+			Detail: fmt.Sprintf("%s was of subscription %q when it was planned, and is of %q: remove our lines, release its claims, then replay", invoice.ID, h.manifest.SubscriptionID, invoice.SubscriptionID),
 		}
-		switch count := marks[line.Mark()]; {
+	}
+	found := billing.Recognize(invoice, h.plan.Lines, h.manifest.Originals)
+	for i, line := range h.plan.Lines[:h.added] {
+		switch count := found.Counts[i]; {
+		case !line.IsCharge():
 		case count > 1:
-			return "", duplicate(line.Mark(), count, invoice.ID)
+			return "", duplicate(line, count, invoice.ID)
 		case count == 0:
-			missing = line.Mark().String()
+			missing = line.Identity()
 		}
 	}
 	return missing, nil
 }
 
-// duplicate rejects an invoice on which a line stands more than once.
-func duplicate(mark billing.Mark, count int, invoiceID string) error {
+// duplicate rejects an invoice that has a line more than once.
+func duplicate(line billing.Line, count int, invoiceID string) error {
 	return &billing.Rejection{
 		Reason: billing.DuplicateLine,
-		Detail: fmt.Sprintf("the line %s stands %d times on %s", mark, count, invoiceID),
+		Detail: fmt.Sprintf("the line %s is %d times on %s", line.Identity(), count, invoiceID),
 	}
 }

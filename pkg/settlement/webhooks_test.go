@@ -114,7 +114,7 @@ func TestWebhookAfterAutoClose(t *testing.T) {
 		time.Sleep(25 * time.Hour)
 		settler := w.settler(nil)
 		for range 2 { // a replay says the same
-			w.wantJudged(settler, body, judgement{billing.InvoiceNotPending, "rrr", "unbilled unbilled unbilled"})
+			w.wantJudged(settler, body, judgement{billing.InvoiceNotPending, "", "unbilled unbilled unbilled"})
 			w.wantEachBilledOnce()
 		}
 		_, next := w.renew("sub")

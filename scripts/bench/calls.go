@@ -17,11 +17,11 @@ type justification struct {
 var justifications = []justification{
 	{"Chargebee add_charge", "One for each line: the API adds one at a time."},
 	{"Chargebee close", "One for each invoice."},
-	{"Chargebee GET", "None as long as an answer shows all lines. With 100 or more of them, all are read once before closing and once on the closed invoice."},
+	{"Chargebee GET", "One for each invoice, to learn what it is: of the webhook only the id is believed, unless invoice.trust_webhook is set. With 100 lines or more, all are read once before closing and once on the closed invoice."},
 	{"DynamoDB GetItem", "The head, once: is the invoice billed, somebody else's, or half done? Pages of claimed events are read again to settle them, but for the last one, which is at hand."},
 	{"DynamoDB Query", "The unbilled events of each subscription, as many at a time as DynamoDB gives."},
 	{"DynamoDB PutItem", "The head before each call to Chargebee that changes something: whoever takes over has to know that it may have happened. It also says that the line before was added. The lease, when it would not outlast the next call."},
-	{"DynamoDB TransactWriteItems", "What has to be true at once or not at all: taking with the manifest, each page of up to 98 events with its claim, the plan, each page of events becoming billed, the end."},
+	{"DynamoDB TransactWriteItems", "What has to be true at once or not at all: the manifest, each page of up to 97 events with its claim, the plan, each page of events becoming billed, the end."},
 	{"DynamoDB UpdateItem", "The share of the budget, once a second for each consumer, however many invoices there are."},
 	{"SQS ReceiveMessage", "Up to 10 messages at a time, as many as there are free slots."},
 	{"SQS ChangeMessageVisibility", "None for what is finished within 20 s. The heartbeat of what takes longer, together with one more PutItem for the lease."},

@@ -53,7 +53,23 @@ func mainScenario() scenario {
 
 // questions are what is asked besides the main scenario.
 func questions() []question {
-	return []question{byConsumers(), byConsumersAway(), byEvents(), byLines(), byConcurrency()}
+	return []question{byTrust(), byConsumers(), byConsumersAway(), byEvents(), byLines(), byConcurrency()}
+}
+
+func byTrust() question {
+	q := question{
+		title: "invoice.trust_webhook",
+		text:  "By default the invoice is read before it is charged. A webhook that is trusted saves that call.",
+		grows: []string{"trusted"},
+	}
+	for _, trust := range []bool{false, true} {
+		s := mainScenario()
+		if s.Trust = trust; trust {
+			s.Name = "trust_webhook"
+		}
+		q.add(s, strconv.FormatBool(trust))
+	}
+	return q
 }
 
 func byConsumers() question {

@@ -51,7 +51,7 @@ func TestScenario(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Invoices != 24 || got.Events != 240 || got.Lines != 72 || got.callsOf("Chargebee") != 72+24 {
+	if got.Invoices != 24 || got.Events != 240 || got.Lines != 72 || got.callsOf("Chargebee") != 72+24+24 {
 		t.Errorf("got %+v", got)
 	}
 	if got.Took <= 0 || got.Took > s.Limit || got.CPU <= 0 || got.StandInCPU <= 0 || got.PeakMemory < 1<<20 || got.Connections < 2 {

@@ -1,0 +1,197 @@
+package billing
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/shopspring/decimal"
+)
+
+// Fold sums claimed events up into the lines of a plan. It holds one sum per
+// line, whatever the number of events.
+type Fold struct {
+	manifest Manifest
+	sums     map[LineKey]*sum
+	faults   faults
+	foreign  faults
+}
+
+// NewFold returns a fold without events.
+func NewFold(manifest Manifest) *Fold {
+	return &Fold{manifest: manifest, sums: map[LineKey]*sum{}}
+}
+
+type sum struct {
+	amount   decimal.Decimal
+	quantity *decimal.Decimal
+	events   int
+	from, to int64
+
+	text       string
+	textAt     int64
+	textFromID string
+}
+
+// Clone returns a fold of the same events that goes its own way.
+func (f *Fold) Clone() *Fold {
+	clone := &Fold{manifest: f.manifest, sums: make(map[LineKey]*sum, len(f.sums)), faults: f.faults.clone(), foreign: f.foreign.clone()}
+	for key, line := range f.sums {
+		own := *line
+		clone.sums[key] = &own
+	}
+	return clone
+}
+
+// Add takes events into their lines. What cannot be billed is remembered and
+// reported by Plan.
+func (f *Fold) Add(events ...Event) {
+	for _, event := range events {
+		f.add(event)
+	}
+}
+
+func (f *Fold) add(event Event) {
+	amount, quantity, fault := event.parse()
+	if fault != "" {
+		f.faults.add(event.EventKey, fault)
+		return
+	}
+	if event.CurrencyCode != f.manifest.CurrencyCode {
+		f.foreign.add(event.EventKey, fmt.Sprintf("currency_code is %q", event.CurrencyCode))
+		return
+	}
+	line, ok := f.sums[event.Line()]
+	if !ok {
+		line = &sum{from: event.OccurredAt, to: event.OccurredAt}
+		f.sums[event.Line()] = line
+	}
+	line.add(event, amount, quantity)
+}
+
+func (s *sum) add(event Event, amount decimal.Decimal, quantity *decimal.Decimal) {
+	s.events++
+	s.amount = s.amount.Add(amount)
+	if quantity != nil {
+		if s.quantity == nil {
+			s.quantity = &decimal.Decimal{}
+		}
+		total := s.quantity.Add(*quantity)
+		s.quantity = &total
+	}
+	s.from = min(s.from, event.OccurredAt)
+	s.to = max(s.to, event.OccurredAt)
+	if event.Description == "" {
+		return
+	}
+	if s.text == "" || cmp.Or(cmp.Compare(event.OccurredAt, s.textAt), cmp.Compare(event.EventID, s.textFromID)) > 0 {
+		s.text, s.textAt, s.textFromID = event.Description, event.OccurredAt, event.EventID
+	}
+}
+
+// Plan returns the lines, sorted by subscription and charge code, each rounded
+// once, half to even, and each what the catalog says that its charge code is.
+// maxAmount limits what is charged, in minor units; 0 does not. A plan that cannot be
+// charged is refused with a *Rejection.
+func (f *Fold) Plan(maxAmount int64, catalog Catalog) ([]Line, error) {
+	if f.faults.count > 0 {
+		return nil, &Rejection{InvalidEvent, f.faults.String()}
+	}
+	if f.foreign.count > 0 {
+		return nil, &Rejection{CurrencyMismatch, fmt.Sprintf("the invoice is in %s: %s", f.manifest.CurrencyCode, f.foreign.String())}
+	}
+	if before := len(f.manifest.Originals); len(f.sums) > 0 && before+len(f.sums) > MaxLines {
+		return nil, &Rejection{LineLimits, fmt.Sprintf("%d lines on an invoice that has %d, at most %d are possible together: use fewer charge codes", len(f.sums), before, MaxLines)}
+	}
+	keys := slices.SortedFunc(maps.Keys(f.sums), func(a, b LineKey) int {
+		return cmp.Or(strings.Compare(a.SubscriptionID, b.SubscriptionID), strings.Compare(a.ChargeCode, b.ChargeCode))
+	})
+	lines := make([]Line, len(keys))
+	charges := decimal.Decimal{}
+	for i, key := range keys {
+		amount := f.sums[key].amount.RoundBank(0)
+		if amount.Abs().GreaterThan(largestAmount) {
+			return nil, &Rejection{LineLimits, fmt.Sprintf("%s of subscription %s: the amount is %s, at most %d is possible", key.ChargeCode, key.SubscriptionID, amount, MaxAmount)}
+		}
+		lines[i] = f.line(i, key, amount.IntPart(), catalog[key.ChargeCode])
+		if lines[i].IsCharge() {
+			charges = charges.Add(amount)
+		}
+	}
+	if err := f.checkTotal(charges, maxAmount); err != nil {
+		return nil, err
+	}
+	if parts := len(Plan{lines}.Parts()); parts > maxParts {
+		return nil, &Rejection{LineLimits, fmt.Sprintf("the texts of %d lines are too long for the ledger", len(lines))}
+	}
+	return lines, nil
+}
+
+// checkTotal refuses charges that make the invoice too large, or are above the setting.
+func (f *Fold) checkTotal(charges decimal.Decimal, maxAmount int64) error {
+	total := charges
+	for _, line := range f.manifest.Originals {
+		total = total.Add(decimal.NewFromInt(line.Amount))
+	}
+	switch {
+	case charges.IsPositive() && total.GreaterThan(largestAmount):
+		return &Rejection{LineLimits, fmt.Sprintf("the invoice would amount to %s, at most %d is possible", total, MaxAmount)}
+	case maxAmount > 0 && charges.GreaterThan(decimal.NewFromInt(maxAmount)):
+		return &Rejection{AboveLimit, fmt.Sprintf("the charges amount to %s, invoice.max_amount is %d", charges, maxAmount)}
+	default:
+		return nil
+	}
+}
+
+func (f *Fold) line(i int, key LineKey, amount int64, product Product) Line {
+	sum := f.sums[key]
+	id := LineID{InvoiceID: f.manifest.InvoiceID, Epoch: f.manifest.Epoch, Line: i}
+	line := Line{
+		SubscriptionID: key.SubscriptionID,
+		ChargeCode:     key.ChargeCode,
+		Amount:         amount,
+		Events:         sum.events,
+		From:           sum.from,
+		To:             max(sum.to, sum.from+1), // Chargebee does not document whether the two may be equal
+		IdempotencyKey: id.IdempotencyKey(),
+		ItemPriceID:    product.ItemPriceID,
+		PerUnit:        product.PerUnit,
+		Tax:            product.Tax,
+	}
+	if sum.quantity != nil {
+		line.Quantity = plain(*sum.quantity)
+	}
+	if line.ItemPriceID == "" {
+		line.Marker = id.Marker()
+		line.Description = describe(cmp.Or(sum.text, key.ChargeCode), line.Quantity, line.Marker)
+	}
+	return line
+}
+
+// maxNamed is how many events the detail of a rejection names.
+const maxNamed = 10
+
+// faults counts events that cannot be billed and names the first of them.
+type faults struct {
+	count int
+	named []string
+}
+
+func (f *faults) add(key EventKey, problem string) {
+	f.count++
+	if len(f.named) < maxNamed {
+		f.named = append(f.named, key.String()+": "+problem)
+	}
+}
+
+func (f faults) clone() faults { return faults{f.count, slices.Clone(f.named)} }
+
+func (f *faults) String() string {
+	text := strings.Join(f.named, "; ")
+	if f.count > len(f.named) {
+		text += fmt.Sprintf("; and %d more", f.count-len(f.named))
+	}
+	return text
+}

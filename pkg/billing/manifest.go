@@ -1,0 +1,56 @@
+package billing
+
+import "slices"
+
+// Manifest is what the invoice was when an epoch began. The epoch's plan is made from it.
+type Manifest struct {
+	InvoiceID      string
+	Epoch          string
+	Date           int64 // unix seconds; only events strictly before it are billed
+	CurrencyCode   string
+	CustomerID     string
+	SubscriptionID string        // empty on a consolidated invoice
+	Subscriptions  []string      // whose events are billed, sorted
+	Originals      []InvoiceLine // the lines before ours, without descriptions; with ids alone if a message was trusted
+	ClaimedAt      int64         // unix seconds, before the invoice was read
+}
+
+// NewManifest returns the manifest of an invoice with all its lines.
+func NewManifest(invoice Invoice, at int64) Manifest {
+	manifest := Manifest{
+		InvoiceID:      invoice.ID,
+		Date:           invoice.Date,
+		CurrencyCode:   invoice.CurrencyCode,
+		CustomerID:     invoice.CustomerID,
+		SubscriptionID: invoice.SubscriptionID,
+		Subscriptions:  invoice.subscriptions(),
+		ClaimedAt:      at,
+	}
+	for _, line := range invoice.Lines {
+		line.Description = ""
+		manifest.Originals = append(manifest.Originals, line)
+	}
+	return manifest
+}
+
+// Describes reports whether a plan that was made from the manifest still fits the invoice. No
+// line of the plan is on it yet, so it must have the same lines.
+func (m Manifest) Describes(invoice Invoice) bool {
+	return m.InvoiceID == invoice.ID &&
+		slices.Equal(lineIDs(m.Originals), lineIDs(invoice.Lines)) &&
+		m.Date == invoice.Date &&
+		m.CurrencyCode == invoice.CurrencyCode &&
+		m.CustomerID == invoice.CustomerID &&
+		m.SubscriptionID == invoice.SubscriptionID &&
+		slices.Equal(m.Subscriptions, invoice.subscriptions())
+}
+
+// lineIDs returns the ids of lines, sorted.
+func lineIDs(lines []InvoiceLine) []string {
+	ids := make([]string, len(lines))
+	for i, line := range lines {
+		ids[i] = line.ID
+	}
+	slices.Sort(ids)
+	return ids
+}

@@ -1,0 +1,187 @@
+package settlement
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/pace"
+)
+
+// maxLinePages is the most pages of lines of one invoice. A page may be as short as one line,
+// and an invoice has about 800 at most.
+const maxLinePages = 1000
+
+// maxReads is how many times an invoice is read that changes while it is read.
+const maxReads = 3
+
+// readInvoice returns an invoice with all its lines. If there is none, the error is a failure
+// that notThere reports. Any other failure of a call becomes what follows from it: a deferral,
+// or errAnew.
+func (s *Settler) readInvoice(ctx context.Context, invoiceID string) (billing.Invoice, error) {
+	invoice, err := s.fetchInvoice(ctx, invoiceID)
+	if failure, ok := asFailure(err); ok {
+		err = s.failedRead(failure)
+	}
+	return invoice, err
+}
+
+// fetchInvoice returns an invoice with all its lines. A failure of the first call is returned
+// as it is. No decision can be made from a part of the lines: an invoice that cannot be read to
+// its end is a deferral.
+func (s *Settler) fetchInvoice(ctx context.Context, invoiceID string) (billing.Invoice, error) {
+	for range maxReads {
+		invoice, err := s.fetchPages(ctx, invoiceID)
+		if !errors.Is(err, errChanged) {
+			return invoice, err
+		}
+	}
+	return billing.Invoice{}, wait(readAgainWait, invoiceID+" changed while it was read")
+}
+
+// errChanged reports that an invoice changed between two pages of its lines.
+var errChanged = errors.New("settlement: the invoice changed while it was read")
+
+func (s *Settler) fetchPages(ctx context.Context, invoiceID string) (billing.Invoice, error) {
+	invoice, err := s.fetchPage(ctx, billing.LinePage{InvoiceID: invoiceID})
+	if err != nil {
+		return invoice, err
+	}
+	seen := map[string]bool{}
+	addIDs(seen, invoice.Lines)
+	for pages := 1; invoice.NextOffset != ""; pages++ {
+		if pages == maxLinePages {
+			return invoice, wait(readAgainWait, fmt.Sprintf("%s has more than %d pages of lines", invoiceID, maxLinePages))
+		}
+		page, err := s.fetchPage(ctx, billing.LinePage{InvoiceID: invoiceID, Offset: invoice.NextOffset})
+		failure, failed := asFailure(err)
+		switch {
+		case notThere(err):
+			return invoice, errChanged
+		case failed && isRefusal(failure):
+			return invoice, wait(readAgainWait, failure.Error())
+		case err != nil:
+			return invoice, err
+		case page.Version != invoice.Version || page.Status != invoice.Status:
+			return invoice, errChanged
+		case !addIDs(seen, page.Lines):
+			return invoice, wait(readAgainWait, fmt.Sprintf("page %d of the lines of %s has lines of the pages before", pages+1, invoiceID))
+		}
+		invoice.Lines = append(invoice.Lines, page.Lines...)
+		invoice.NextOffset = page.NextOffset
+	}
+	return invoice, nil
+}
+
+// addIDs adds the ids of lines to those seen, and reports whether all were new.
+func addIDs(seen map[string]bool, lines []billing.InvoiceLine) (allNew bool) {
+	allNew = true
+	for _, line := range lines {
+		if line.ID == "" {
+			continue
+		}
+		allNew = allNew && !seen[line.ID]
+		seen[line.ID] = true
+	}
+	return allNew
+}
+
+// fetchPage returns one page of an invoice's lines. For an invoice that is shown as deleted the
+// error is the same as for one that does not exist.
+func (s *Settler) fetchPage(ctx context.Context, page billing.LinePage) (billing.Invoice, error) {
+	var invoice billing.Invoice
+	err := s.call(ctx, func(ctx context.Context, permit *pace.Permit) (err error) {
+		invoice, err = s.Invoices.Invoice(ctx, permit, page)
+		s.Breaker.Record(page.InvoiceID, err)
+		return err
+	})
+	if err == nil && invoice.Deleted {
+		err = &billing.Failure{Kind: billing.Missing, Operation: "retrieve", Status: http.StatusNotFound, Message: page.InvoiceID + " is deleted"}
+	}
+	return invoice, err
+}
+
+// listInvoices returns one page of a list. While the answer is too large it makes the limit of
+// the query smaller, which holds for the pages to come.
+func (s *Settler) listInvoices(ctx context.Context, query *billing.InvoiceQuery) (billing.InvoicePage, error) {
+	for {
+		var page billing.InvoicePage
+		err := s.call(ctx, func(ctx context.Context, permit *pace.Permit) (err error) {
+			page, err = s.Invoices.ListInvoices(ctx, permit, *query)
+			s.Breaker.Record(cmp.Or(query.InvoiceID, query.CustomerID), err)
+			return err
+		})
+		failure, failed := asFailure(err)
+		switch {
+		case !failed:
+			return page, err
+		case failure.TooLarge && query.Shrink():
+		case isRefusal(failure):
+			return page, wait(readAgainWait, failure.Error())
+		default:
+			return page, s.failedRead(failure)
+		}
+	}
+}
+
+// readDraft reads the draft. gone reports that it does not exist, or is no longer pending; if it
+// exists, draft has its status.
+//
+// Only a 404 means that an invoice does not exist. Chargebee does not document what a read by
+// the id of a closed draft is answered: where a read is refused, a list by the id decides.
+func (h *handling) readDraft(ctx context.Context) (draft billing.Invoice, gone bool, err error) {
+	if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
+		return draft, false, err
+	}
+	draft, err = h.fetchInvoice(ctx, h.invoice.ID)
+	failure, failed := asFailure(err)
+	switch {
+	case err == nil && draft.Status == "":
+		return draft, false, wait(readAgainWait, "Chargebee shows "+h.invoice.ID+" without its status")
+	case err == nil:
+		return draft, !draft.Pending(), nil
+	case notThere(err):
+		return billing.Invoice{}, true, nil
+	case failed && isRefusal(failure):
+		return h.listDraft(ctx, failure)
+	case failed:
+		return draft, false, h.failedRead(failure)
+	default:
+		return draft, false, err
+	}
+}
+
+// listDraft looks for the draft in a list by its id, after a read of it was refused. A draft
+// that is listed as pending cannot be read now: the message is deferred.
+func (h *handling) listDraft(ctx context.Context, refusal *billing.Failure) (draft billing.Invoice, gone bool, err error) {
+	if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
+		return draft, false, err
+	}
+	page, err := h.listInvoices(ctx, &billing.InvoiceQuery{InvoiceID: h.invoice.ID})
+	if err != nil {
+		return draft, false, err
+	}
+	at := slices.IndexFunc(page.Invoices, func(listed billing.Invoice) bool { return listed.ID == h.invoice.ID && !listed.Deleted })
+	switch {
+	case at < 0:
+		return draft, true, nil
+	case page.Invoices[at].Pending():
+		return draft, false, h.failedRead(refusal)
+	default:
+		return page.Invoices[at], true, nil
+	}
+}
+
+// pendingDraft reads the draft, which has to be pending. What became of the lines of one that is
+// gone is decided, which ends in an error: errAnew, or a deferral.
+func (h *handling) pendingDraft(ctx context.Context) (billing.Invoice, error) {
+	draft, gone, err := h.readDraft(ctx)
+	if err == nil && gone {
+		err = h.gone(ctx)
+	}
+	return draft, err
+}
