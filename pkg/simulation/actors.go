@@ -17,21 +17,21 @@ import (
 
 // startActors starts everybody who makes the system work, and who meddles.
 func (w *world) startActors(ctx context.Context) {
+	w.subscribe(otherSubscription)
 	for subscription, count := range w.plan.events {
-		w.site.AddSubscription(chargebee.Subscription{
-			ID: subscription, CustomerID: "customer", CurrencyCode: "EUR",
-			Plan: chargebee.Plan{ItemPriceID: "team", Description: "Team plan", UnitAmount: 4900},
-		})
+		w.subscribe(subscription)
 		for i := range count {
-			name := fmt.Sprintf("%s.%03d", subscription, i+1)
-			w.act("producer", func(as *process) { w.produce(ctx, as, subscription, name) })
+			w.act("producer", func(as *process) { w.produce(ctx, as, subscription, i+1) })
 		}
 	}
 	for i, renewal := range w.plan.renewals {
-		w.act("billing", func(*process) { w.renew(fmt.Sprint("renewal", i), renewal) })
+		w.act("billing", func(*process) { w.renew(i, renewal) })
 	}
 	for i := range w.plan.persons {
 		w.act("person", func(as *process) { w.meddle(as, fmt.Sprint("person", i)) })
+	}
+	for i := range w.plan.edits {
+		w.act("editor", func(as *process) { w.editDraft(as, i) })
 	}
 	for i := range w.plan.operators {
 		w.act("operator", func(as *process) { w.operate(ctx, as, fmt.Sprint("operator", i)) })
@@ -47,8 +47,23 @@ func (w *world) startActors(ctx context.Context) {
 	}
 }
 
+// subscribe adds a subscription with the plan and the addons that all have.
+func (w *world) subscribe(id string) {
+	subscription := chargebee.Subscription{
+		ID: id, CustomerID: "customer", CurrencyCode: "EUR",
+		Plan: chargebee.Plan{ItemPriceID: "team", Description: "Team plan", UnitAmount: 4900},
+	}
+	for i := range w.plan.addons {
+		subscription.Addons = append(subscription.Addons, chargebee.Addon{
+			ItemPriceID: fmt.Sprint("addon", i), Description: "Addon", UnitAmount: 100,
+		})
+	}
+	w.site.AddSubscription(subscription)
+}
+
 // renew makes a pending invoice, and may have its webhook sent again later.
-func (w *world) renew(name string, renewal renewal) {
+func (w *world) renew(number int, renewal renewal) {
+	name := fmt.Sprint("renewal", number)
 	random := w.dice.of(name)
 	time.Sleep(renewal.after + between(random, 0, time.Second))
 	invoice, event, err := w.site.Renew(chargebee.Renewal{SubscriptionIDs: renewal.subscriptions})
@@ -57,7 +72,7 @@ func (w *world) renew(name string, renewal renewal) {
 		return
 	}
 	w.timeline.notef("chargebee", "%s is pending, for %v", invoice.ID, renewal.subscriptions)
-	w.books.opened(openedInvoice{invoice.ID, invoice.Date, renewal.subscriptions})
+	w.books.opened(openedInvoice{number, invoice.ID, invoice.Date, renewal.subscriptions})
 	if !w.plan.resends {
 		return
 	}
@@ -70,22 +85,24 @@ func (w *world) renew(name string, renewal renewal) {
 
 // produce writes one event, as docs/events.md says: it is created once, and tried
 // until that is certain.
-func (w *world) produce(ctx context.Context, as *process, subscription, id string) {
+func (w *world) produce(ctx context.Context, as *process, subscription string, number int) {
+	id := eventID(subscription, number)
 	random := w.dice.of("event", id)
 	time.Sleep(between(random, 0, w.plan.writing))
 	client := awsdynamodb.NewFromConfig(w.aws(as))
-	amount := w.books.newEvent(subscription, id, random)
+	charge := w.chargeOf(subscription, number)
+	w.books.newEvent(subscription, id)
 	item := map[string]types.AttributeValue{
 		"subscription_id": text(subscription),
 		"event_id":        text(id),
 		"unbilled":        text(subscription),
-		"occurred_at":     number(strconv.FormatInt(time.Now().Unix()-random.Int64N(3600)+60*random.Int64N(2), 10)),
-		"charge_code":     text(fmt.Sprintf("code%d", 1+random.IntN(w.plan.codes))),
-		"amount":          number(amount),
+		"occurred_at":     decimal(strconv.FormatInt(time.Now().Unix()-random.Int64N(3600)+60*random.Int64N(2), 10)),
+		"charge_code":     text(charge.code),
+		"amount":          decimal(charge.amount),
 		"currency_code":   text("EUR"),
 	}
 	if random.IntN(3) == 0 {
-		item["quantity"] = number(strconv.Itoa(random.IntN(100)))
+		item["quantity"] = decimal(strconv.Itoa(random.IntN(100)))
 	}
 	bad := w.plan.badEvents && random.IntN(6) == 0
 	if bad {
@@ -93,7 +110,7 @@ func (w *world) produce(ctx context.Context, as *process, subscription, id strin
 	}
 	w.write(ctx, client, random, item)
 	w.books.wrote(id)
-	w.timeline.notef(as.name, "%s is written: %s", id, amount)
+	w.timeline.notef(as.name, "%s is written: %s", id, charge.amount)
 	if bad || w.plan.badEvents && random.IntN(2) == 0 {
 		w.mend(ctx, client, random, subscription, id)
 	}
@@ -119,7 +136,7 @@ func (w *world) write(ctx context.Context, client *awsdynamodb.Client, random *r
 func spoil(random *rand.Rand, item map[string]types.AttributeValue) {
 	switch random.IntN(3) {
 	case 0:
-		item["amount"] = number("-5")
+		item["amount"] = decimal("1e30") // more than an invoice can have
 	case 1:
 		delete(item, "charge_code")
 	default:
@@ -132,14 +149,14 @@ func (w *world) mend(ctx context.Context, client *awsdynamodb.Client, random *ra
 	renewal := w.plan.renewals[random.IntN(len(w.plan.renewals))]
 	wait := renewal.after + between(random, -4*time.Second, 500*time.Millisecond) - time.Since(w.began)
 	time.Sleep(max(wait, between(random, 0, 10*time.Second))) // just when it may be claimed
-	amount := w.books.newAmount(id)
+	amount := w.newAmount(id)
 	update := &awsdynamodb.UpdateItemInput{
 		TableName:           aws.String(w.plan.consumer.Events.Table),
 		Key:                 map[string]types.AttributeValue{"subscription_id": text(subscription), "event_id": text(id)},
 		UpdateExpression:    aws.String("SET amount = :amount, currency_code = :currency, charge_code = :code"),
 		ConditionExpression: aws.String("attribute_exists(unbilled)"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":amount": number(amount), ":currency": text("EUR"), ":code": text("code1"),
+			":amount": decimal(amount), ":currency": text("EUR"), ":code": text("code1"),
 		},
 	}
 	var claimed *types.ConditionalCheckFailedException
@@ -157,5 +174,5 @@ func (w *world) mend(ctx context.Context, client *awsdynamodb.Client, random *ra
 	}
 }
 
-func text(value string) types.AttributeValue   { return &types.AttributeValueMemberS{Value: value} }
-func number(value string) types.AttributeValue { return &types.AttributeValueMemberN{Value: value} }
+func text(value string) types.AttributeValue    { return &types.AttributeValueMemberS{Value: value} }
+func decimal(value string) types.AttributeValue { return &types.AttributeValueMemberN{Value: value} }

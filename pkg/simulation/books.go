@@ -1,32 +1,24 @@
 package simulation
 
 import (
-	"math/rand/v2"
-	"net/http"
-	"regexp"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
-
-	"github.com/billable-events/billable/pkg/billing"
 )
 
-// books is what is known of what should be.
-//
-// Within a subscription every event has an amount that is a power of two and, now and
-// then, a fraction so small that all fractions together round to nothing. The amount
-// of a line on an invoice is a sum, so it tells by itself which events it charges, and
-// what has a wrong amount names an event that is charged for the wrong one.
+// books records what was written and opened: what the invariant checks compare with.
 type books struct {
 	world *world
 
 	mu        sync.Mutex
 	events    map[string]*writtenEvent
-	amounts   map[string]int // amounts given out, by subscription
 	invoices  []openedInvoice
-	strange   map[string]bool // lines that a person added
-	handlings int             // handlings that pods reported
+	edits     []edit
+	reads     map[podDraft]int64 // the version of a draft that a pod read last
+	charged   map[string]int64   // the version that the pod had read that first charged a draft; 0: none
+	removed   map[string]string  // subscriptions of which a line was removed, by draft
+	refused   map[string]int     // closes that pods know to be refused, by idempotency key
+	handlings int                // handlings that pods reported
 }
 
 // writtenEvent is an event as its producer knows it.
@@ -37,48 +29,31 @@ type writtenEvent struct {
 
 // openedInvoice is an invoice as it was made.
 type openedInvoice struct {
+	renewal       int // its number in the plan
 	draft         string
 	date          int64 // unix seconds
 	subscriptions []string
 }
 
+// edit is a change of whose invoice a draft is.
+type edit struct {
+	draft        string
+	version      int64  // of the draft with the change
+	subscription string // that the draft got
+}
+
 func newBooks(w *world) *books {
 	return &books{
-		world: w, events: map[string]*writtenEvent{}, amounts: map[string]int{},
-		strange: map[string]bool{},
+		world: w, events: map[string]*writtenEvent{}, reads: map[podDraft]int64{}, charged: map[string]int64{},
+		refused: map[string]int{}, removed: map[string]string{},
 	}
 }
 
-// mostAmounts are the powers of two that an int64 has room for.
-const mostAmounts = 60
-
-// newEvent enters an event and gives it an amount.
-func (b *books) newEvent(subscription, id string, random *rand.Rand) (amount string) {
+// newEvent enters an event that is about to be written.
+func (b *books) newEvent(subscription, id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.events[id] = &writtenEvent{subscription: subscription}
-	amount = b.draw(subscription)
-	if random.IntN(4) == 0 {
-		amount += ".004"
-	}
-	return amount
-}
-
-// newAmount gives an event another amount.
-func (b *books) newAmount(id string) (amount string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.draw(b.events[id].subscription)
-}
-
-// draw returns the next power of two; when none is left, events cost nothing.
-func (b *books) draw(subscription string) string {
-	power := b.amounts[subscription]
-	if power == mostAmounts {
-		return "0"
-	}
-	b.amounts[subscription]++
-	return strconv.FormatInt(1<<power, 10)
 }
 
 func (b *books) wrote(id string) {
@@ -107,16 +82,35 @@ func (b *books) opened(invoice openedInvoice) {
 	b.invoices = append(b.invoices, invoice)
 }
 
-func (b *books) foreign(line string) {
+// draftOf returns the draft that a renewal made; empty if it has made none yet.
+func (b *books) draftOf(renewal int) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.strange[line] = true
+	for _, invoice := range b.invoices {
+		if invoice.renewal == renewal {
+			return invoice.draft
+		}
+	}
+	return ""
 }
 
-func (b *books) isForeign(line string) bool {
+// moved notes that somebody changed whose invoice a draft is.
+func (b *books) moved(edit edit) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.strange[line]
+	b.edits = append(b.edits, edit)
+}
+
+// shifts notes that a line of a subscription is removed from a draft. It reports whether it is
+// the first one.
+func (b *books) shifts(draft, subscription string) (first bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, before := b.removed[draft]
+	if !before {
+		b.removed[draft] = subscription
+	}
+	return !before
 }
 
 // openedInvoices are the invoices so far, in the order of their making.
@@ -130,35 +124,4 @@ func (b *books) handled() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.handlings++
-}
-
-// groundless are reasons that only a person, or the site by itself, gives.
-var groundless = regexp.MustCompile(`"invoice_id":"([^"]+)".*"reason":"(successor_unknown|invoice_not_pending|line_removed|duplicate_line|ambiguous_line)"`)
-
-// rejected looks at how a pod explains a rejection: nobody is to be alarmed when
-// nobody did anything.
-func (b *books) rejected(line []byte) {
-	plan := b.world.plan
-	if plan.persons > 0 || plan.autoClose > 0 || plan.releases {
-		return
-	}
-	if found := groundless.FindSubmatch(line); found != nil && !b.denied(string(found[1])) {
-		b.world.faults.addf("a groundless rejection: %s", found[2])
-	}
-}
-
-// denied tells whether the site said more than once of a pending invoice that it is not
-// there. Whoever asks twice, far enough apart, has to believe it.
-func (b *books) denied(id string) bool {
-	invoice, ok := b.world.site.Invoice(id)
-	if !ok || invoice.Deleted || invoice.Status != billing.StatusPending {
-		return false
-	}
-	denials := 0
-	for _, call := range b.world.site.Calls() {
-		if call.InvoiceID == id && call.Operation == "retrieve" && call.Status == http.StatusNotFound {
-			denials++
-		}
-	}
-	return denials > 1
 }

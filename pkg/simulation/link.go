@@ -95,6 +95,7 @@ func (l link) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	if l.service == site && l.from.frail {
 		l.from.world.sent.note()
+		l.from.world.books.called(l.from.name, request)
 	}
 	call := describe(request, body)
 	poll := strings.HasPrefix(call, "ReceiveMessage ")
@@ -157,10 +158,34 @@ func (l link) RoundTrip(request *http.Request) (*http.Response, error) {
 	if l.from.dead() {
 		return nil, errGone
 	}
+	if l.service == site && a.err == nil {
+		l.read(request, a.response)
+	}
 	if !poll || a.err != nil || a.response.ContentLength > int64(len("{}")) { // nobody wants to read of idle polls
 		l.notef(call, "%s", a)
 	}
 	return a.response, a.err
+}
+
+// read notes an answer of Chargebee before the process gets it.
+func (l link) read(request *http.Request, response *http.Response) {
+	body, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	response.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), broken{err}))
+	if l.from.frail {
+		l.from.world.books.answered(l.from.name, request, response.StatusCode, body)
+	}
+}
+
+// broken ends as a read ended before.
+type broken struct{ err error }
+
+// Read implements io.Reader.
+func (b broken) Read([]byte) (int, error) {
+	if b.err == nil {
+		return 0, io.EOF
+	}
+	return 0, b.err
 }
 
 func (l link) notef(call, format string, args ...any) {

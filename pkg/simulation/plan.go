@@ -43,6 +43,7 @@ type plan struct {
 	selling              bool           // they are of the catalog, whoever's turn it is
 	charges              config.Charges // what they are at Chargebee, for pods that know it
 	badEvents            bool           // some cannot be billed at first
+	credits              bool           // some amounts are negative
 	persons              int            // how often a person acts at Chargebee
 	acts                 []string       // what persons do
 	operators            int            // how often an operator acts
@@ -57,6 +58,12 @@ type plan struct {
 	stubborn             bool           // most refusals of the site do not pass
 	uncollected          float64        // how often, from 0 to 1, a payment fails when an invoice is closed
 	autoClose            time.Duration  // after which invoices close by themselves; 0: never
+	otherReadings        bool           // the site behaves otherwise than the documentation suggests
+	linesPerPage         int            // of an invoice that is read; 0: as documented
+	addons               int            // of each subscription: so many lines are on an invoice before ours
+	shifts               bool           // a line is removed while the lines of an invoice are read
+	strict               bool           // messages are complete and trusted, and charges must fit the invoice
+	edits                int            // how often somebody changes whose invoice a draft is
 }
 
 // way is how long the wire takes, one way.
@@ -145,6 +152,7 @@ func newPlan(seed uint64) (plan, error) {
 		p.renewals = append(p.renewals, renewal{after: between(random, 0, p.chaos/2)})
 	}
 
+	p.credits = coin(dice(seed).of("with credits"))
 	chosen := profiles[seed%uint64(len(profiles))]
 	p.profile = chosen.name
 	chosen.draw(random, &p, &times)
@@ -166,26 +174,44 @@ func newPlan(seed uint64) (plan, error) {
 			}
 		}
 	}
+	p.drawDrafts(dice(seed).of("drafts"))
 	if turn := seed / uint64(len(profiles)); p.selling || (turn+seed)%3 == 2 {
-		p.sell(dice(seed).of("catalog"))
+		p.sell(dice(seed))
 	}
 	if random := dice(seed).of("releases"); (p.persons > 0 || p.stubborn) && coin(random) {
 		p.giveBack(random, &times)
 	}
 	p.longestStill = times.window + times.lateBound
-	return p, p.load(times, 1+random.IntN(5))
+	trust := p.strict || dice(seed).of("trust webhook").IntN(3) == 0
+	return p, p.load(times, 1+random.IntN(5), trust)
+}
+
+// drawDrafts draws what drafts are like, and how they are read and changed.
+func (p *plan) drawDrafts(random *rand.Rand) {
+	addons, small, edits := random.IntN(3), random.IntN(4) == 0, 1+random.IntN(3)
+	if p.addons == 0 && !p.shifts {
+		p.addons = addons
+	}
+	if small && p.linesPerPage == 0 {
+		p.linesPerPage = 1 + random.IntN(3)
+	}
+	if (p.persons > 0 || p.trouble.crash > 0.02) && coin(random) {
+		p.edits = max(p.edits, edits)
+	}
 }
 
 // sell lets charge codes be of the catalog, at least every third time that it is a profile's turn.
 // It draws from dice of its own: all other histories go as they would without it.
-func (p *plan) sell(random *rand.Rand) {
+func (p *plan) sell(dice dice) {
+	random := dice.of("catalog")
 	p.profile += withCatalog
 	p.charges = config.Charges{}
 	for i := range p.codes {
 		code := fmt.Sprintf("code%d", i+1)
 		switch kind := random.IntN(4); {
 		case i == 0, kind < 2:
-			p.charges[code] = config.Charge{ItemPriceID: code + "-EUR"}
+			id := code + itemPriceSuffix
+			p.charges[code] = config.Charge{ItemPriceID: id, PricingModel: pricingModel(dice, id)}
 		case kind == 2:
 			p.charges[code] = config.Charge{HSNCode: "0815", AvalaraServiceType: new(int32)}
 		}
@@ -224,7 +250,7 @@ func (p *plan) itemPrices() []string {
 }
 
 // load reads the settings the way the binaries do, with all that is checked there.
-func (p *plan) load(times timing, concurrency int) (err error) {
+func (p *plan) load(times timing, concurrency int, trust bool) (err error) {
 	variable := func(name string, value any) string { return fmt.Sprintf("BILLABLE_%s=%v", name, value) }
 	p.consumer, _, err = config.LoadConsumer(config.Source{Environ: []string{
 		variable("QUEUE_URL", queueURL),
@@ -241,6 +267,7 @@ func (p *plan) load(times timing, concurrency int) (err error) {
 		variable("WORKER_DRAIN_TIMEOUT", times.drain),
 		variable("WORKER_CONCURRENCY", concurrency),
 		variable("WORKER_MAX_ATTEMPTS", p.maxAttempts),
+		variable("INVOICE_TRUST_WEBHOOK", trust),
 	}}, config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
 	if err != nil {
 		return err

@@ -81,7 +81,7 @@ func (w *world) runConsumer(ctx context.Context, p *process) error {
 	consumer, err := consumerroot.New(settings, consumerroot.Surroundings{
 		AWS:       w.aws(p),
 		Now:       p.now,
-		Chargebee: link{p, site, w.site},
+		Chargebee: link{p, site, w.api()},
 	}, w.logger(p))
 	if err != nil {
 		return err
@@ -214,7 +214,7 @@ func (l podLog) Write(line []byte) (int, error) {
 	}
 	if bytes.Contains(line, []byte(`"message handled"`)) {
 		w.books.handled()
-		w.books.rejected(line)
+		w.books.rejected(l.process.name, line)
 	}
 	return len(line), nil
 }

@@ -151,6 +151,44 @@ var profiles = []profile{
 			p.renewals = append(p.renewals, renewal{after: between(random, p.chaos/4, p.chaos*3/4)})
 		}
 	}},
+	{"other readings", func(random *rand.Rand, p *plan, times *timing) {
+		// Lists are cut and pages short, closed drafts answer with refusals, ids change.
+		p.otherReadings = true
+		p.linesPerPage, p.addons = 1+random.IntN(3), 1+random.IntN(4)
+		late(p, times, 0.1*random.Float64())
+		p.trouble.site.LoseReply = 0.4 * random.Float64()
+		p.trouble.site.Refuse = 0.1 * float64(random.IntN(3))
+		p.trouble.crash = 0.02 * random.Float64()
+		p.trouble.still = 0.01 * float64(random.IntN(2))
+		p.persons = max(0, random.IntN(6)-2)
+		p.uncollected = 0.2 * float64(random.IntN(3))
+		p.operators, p.eager = random.IntN(2), coin(random)
+		p.selling = coin(random)
+		p.events = map[string]int{"sub1": 4, "sub2": 4, "sub3": 4}
+		p.renewals = nil
+		for range 2 + random.IntN(5) {
+			p.renewals = append(p.renewals, renewal{between(random, 0, p.chaos*3/4), someOf(random, []string{"sub1", "sub2", "sub3"})})
+		}
+		if p.shifts = coin(random); p.shifts {
+			p.linesPerPage, p.addons = 1, 0
+		}
+	}},
+	{"edited drafts", func(random *rand.Rand, p *plan, _ *timing) {
+		// Drafts change while they are read, before they are planned and before they are charged.
+		p.resends = false
+		p.ways[site] = way{200 * time.Millisecond, time.Second}
+		p.events = map[string]int{"sub1": 8, "sub2": 8, "sub3": 8}
+		p.renewals = nil
+		for range 6 {
+			p.renewals = append(p.renewals, renewal{between(random, 20*time.Second, p.chaos*3/4), someOf(random, []string{"sub1", "sub2", "sub3"})})
+		}
+		if p.shifts = random.IntN(3) == 0; p.shifts {
+			p.linesPerPage, p.credits = 1, false // it is certain which invoice an event is due on
+			return
+		}
+		p.edits, p.strict = 6, coin(random)
+		p.trouble.crash = 0.1 * random.Float64()
+	}},
 	{"refusals", func(random *rand.Rand, p *plan, times *timing) {
 		late(p, times, 0.1*random.Float64())
 		p.trouble.site.Refuse = 0.2 + 0.4*random.Float64()
@@ -296,6 +334,15 @@ func aLineEach(random *rand.Rand, p *plan, within time.Duration) {
 		p.events[subscription] = 2
 		p.renewals = append(p.renewals, renewal{between(random, p.writing+time.Second, within), []string{subscription}})
 	}
+}
+
+// someOf draws one of the names, or all of them in any order.
+func someOf(random *rand.Rand, names []string) []string {
+	random.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	if coin(random) {
+		return names
+	}
+	return names[:1]
 }
 
 // atLeastEvents lets there be something to charge.

@@ -38,7 +38,7 @@ func (w *world) releaseAll(ctx context.Context, as *process) (left int) {
 			order.NotCharged = "looked at all invoices"
 		}
 		_, err = consumerroot.Release(ctx, w.plan.consumer, consumerroot.Surroundings{
-			AWS: w.aws(as), Now: as.now, Chargebee: link{as, site, w.site},
+			AWS: w.aws(as), Now: as.now, Chargebee: link{as, site, w.api()},
 		}, func(text string) { w.faults.addf("%s: an alarm: %s", as.name, text) }, order)
 		w.timeline.notef(as.name, "releases %s, %s, sending %t, gone %t: %v", opened.draft, head.Reason, head.Sending(), head.GoneAt != 0, err)
 		if err != nil {
@@ -66,7 +66,7 @@ func (w *world) clear(as *process, draft string) {
 		return
 	}
 	for _, line := range charges(invoice) {
-		if !w.books.isForeign(line.ID) {
+		if !isManual(line) {
 			w.timeline.notef(as.name, "takes %q off %s: %v", line.Description, draft, w.site.RemoveLine(draft, line.ID))
 		}
 	}
@@ -82,12 +82,12 @@ func (w *world) hidden(ctx context.Context, store *dynamostore.Store, head billi
 	ours := func(line chargebee.LineItem) bool {
 		return slices.ContainsFunc(plan.Lines, func(planned billing.Line) bool {
 			marked := planned.Marker != "" && strings.Contains(line.Description, planned.Marker)
-			return planned.Amount == line.Amount && planned.SubscriptionID == line.SubscriptionID && !marked
+			return planned.Amount == line.Amount && !marked // whatever its subscription: the draft may have got another one
 		})
 	}
 	return slices.ContainsFunc(w.site.Invoices(), func(invoice chargebee.Invoice) bool {
 		return !invoice.Deleted && slices.ContainsFunc(charges(invoice), func(line chargebee.LineItem) bool {
-			return !w.books.isForeign(line.ID) && ours(line)
+			return !isManual(line) && ours(line)
 		})
 	})
 }

@@ -26,12 +26,12 @@ var saboteurs = []saboteur{
 			"	}\n" +
 			"	report.MessageID, err = h.config.Queue.Send(ctx, h.message(received, buffer.Bytes(), request.Header))\n",
 	}}},
-	{"writes without the fence", 36, "who lost the lease changes nothing anymore", []edit{{
+	{"writes without the fence", 3, "who lost the lease changes nothing anymore", []edit{{
 		"dynamostore/commit.go",
 		"	if step.Previous != \"\" {\n",
 		"	if SABOTAGED {\n		put.ConditionExpression = nil\n	} else if step.Previous != \"\" {\n",
 	}}},
-	{"a random idempotency key", 4, "a repeated call has no second effect", []edit{{
+	{"a random idempotency key", 5, "a repeated call has no second effect", []edit{{
 		"settlement/charge.go",
 		"	if h.manifest.SubscriptionID == \"\" {\n		charge.SubscriptionID",
 		"	if SABOTAGED {\n		charge.IdempotencyKey = billing.NewToken()\n	}\n	if h.manifest.SubscriptionID == \"\" {\n		charge.SubscriptionID",
@@ -59,20 +59,21 @@ var saboteurs = []saboteur{
 	}}},
 	{"releases a line in doubt", 4, "it may stand on the invoice", []edit{{
 		"settlement/charge.go",
-		"	if h.head().Sending() {\n		return true\n",
-		"	if !SABOTAGED && h.head().Sending() {\n		return true\n",
+		"	return h.head().Sending() || slices.ContainsFunc(",
+		"	return !SABOTAGED && h.head().Sending() || slices.ContainsFunc(",
 	}}},
 	{"takes a 4xx after an unknown as final", 9, "it may be about the twin, or an old one replayed", []edit{{
 		"settlement/course.go",
-		"	case addingAgain:\n		return course{ending: whenKeyExpires}\n",
-		"	case addingAgain:\n		if SABOTAGED {\n			return course{line: notSent, ending: giveUp, reason: billing.ChargebeeRefused}\n		}\n		return course{ending: whenKeyExpires}\n",
+		"	case call == addingAgain:\n		return course{ending: whenKeyExpires}\n",
+		"	case call == addingAgain && SABOTAGED:\n		return course{line: notSent, ending: giveUp, reason: billing.ChargebeeRefused}\n" +
+			"	case call == addingAgain:\n		return course{ending: whenKeyExpires}\n",
 	}}},
-	{"keys and markers without the epoch", 13, "a line of another claim is another line", []edit{{
+	{"keys and markers without the epoch", 345, "a line of another claim is another line", []edit{{
 		"billing/identity.go",
 		"	return sha256.Sum256([]byte(strings.Join([]string{purpose, id.InvoiceID, id.Epoch,",
 		"	if SABOTAGED {\n		id.Epoch = \"\"\n	}\n	return sha256.Sum256([]byte(strings.Join([]string{purpose, id.InvoiceID, id.Epoch,",
 	}}},
-	{"plans from the index", 12, "what is charged is what was claimed", []edit{{
+	{"plans from the index", 14, "what is charged is what was claimed", []edit{{
 		"settlement/claim.go",
 		"		draft.add(event)\n",
 		"		draft.add(event)\n		if SABOTAGED {\n			fold.Add(event)\n		}\n",
@@ -87,25 +88,26 @@ var saboteurs = []saboteur{
 	}}},
 	{"claims whatever the values", 12, "what is charged is what the event says", []edit{{
 		"dynamostore/eventchanges.go",
-		"	if event.Fault != \"\" { // it",
-		"	if SABOTAGED || event.Fault != \"\" { // it",
+		"	values := make(item, 9)\n",
+		"	if SABOTAGED {\n		return c.update(event.EventKey, claimUpdate, unbilledCondition, item{\":c\": statusClaimed, \":u\": statusUnbilled, \":i\": c.invoice})\n	}\n" +
+			"	values := make(item, 9)\n",
 	}}},
-	{"acknowledges before it settles", 2, "a message comes back until its work is done", []edit{{
+	{"acknowledges before it settles", 1, "a message comes back until its work is done", []edit{{
 		"worker/pool.go",
 		"	outcome := p.call(handling, delivery)\n",
 		"	if SABOTAGED {\n		_ = p.Queue.Delete(settling, message)\n	}\n	outcome := p.call(handling, delivery)\n",
 	}}},
-	{"claims without a condition", 12, "an event goes on one invoice", []edit{{
+	{"claims without a condition", 14, "an event goes on one invoice", []edit{{
 		"dynamostore/eventchanges.go",
 		"	return c.update(event.EventKey, claimUpdate, asRead[absent], values)\n",
 		"	condition := asRead[absent]\n	if SABOTAGED {\n		condition = strings.Replace(condition, unbilledCondition, \"(attribute_not_exists(unbilled) OR :u = :u)\", 1)\n	}\n	return c.update(event.EventKey, claimUpdate, condition, values)\n",
 	}}},
-	{"no heartbeat", 40, "a message that is worked on is nobody else's", []edit{{
+	{"no heartbeat", 15, "a message that is worked on is nobody else's", []edit{{
 		"worker/heartbeat.go",
 		"		defer close(ended)\n",
 		"		defer close(ended)\n		if SABOTAGED {\n			return\n		}\n",
 	}}},
-	{"takes a failed entry of a batch as sent", 10, "a batch succeeds entry by entry", []edit{{
+	{"takes a failed entry of a batch as sent", 54, "a batch succeeds entry by entry", []edit{{
 		"sqsqueue/batch.go",
 		"		if entry, ok := failed[id]; ok {\n",
 		"		if entry, ok := failed[id]; ok && !SABOTAGED {\n",
@@ -114,12 +116,12 @@ var saboteurs = []saboteur{
 		"			outcomes[i].err = &failure{ClassUnavailable, errNotMentioned}\n",
 		"			if !SABOTAGED {\n				outcomes[i].err = &failure{ClassUnavailable, errNotMentioned}\n			}\n",
 	}}},
-	{"acknowledges a rejected message without a dead letter", 4, "a person has to hear of it", []edit{{
+	{"acknowledges a rejected message without a dead letter", 7, "a person has to hear of it", []edit{{
 		"worker/pool.go",
 		"		if err := p.DeadLetters.Bury(ctx, letter); err != nil {\n",
 		"		if SABOTAGED {\n			return p.Queue.Delete(ctx, message)\n		}\n		if err := p.DeadLetters.Bury(ctx, letter); err != nil {\n",
 	}}},
-	{"forgets to go on with a release", 12, "who crashed in the middle of it left the rest claimed", []edit{{
+	{"forgets to go on with a release", 56, "who crashed in the middle of it left the rest claimed", []edit{{
 		"settlement/settler.go",
 		"	if err := h.reject(ctx, err); err != nil {\n		return err\n	}\n	for {\n",
 		"	if err := h.reject(ctx, err); err != nil {\n		return err\n	}\n" +
@@ -132,47 +134,47 @@ var saboteurs = []saboteur{
 		"	step.Head.Owner, step.Head.LeaseUntil = \"\", 0\n",
 		"	step.Head.Owner, step.Head.LeaseUntil = \"\", 0\n	if SABOTAGED {\n		step.Head.ExpiresAt = step.Head.UpdatedAt + int64(retention.Seconds())\n	}\n",
 	}}},
-	{"no doubt after a takeover", 22, "the call of the last holder may be on its way", []edit{{
+	{"no doubt after a takeover", 8, "the call of the last holder may be on its way", []edit{{
 		"settlement/take.go",
 		"		return taking{doubt: head.Sending(),",
 		"		return taking{doubt: head.Sending() && !SABOTAGED,",
 	}}},
-	{"sends before the ledger says so", 4, "whoever comes next must know that it may have been sent", []edit{{
+	{"sends before the ledger says so", 8, "whoever comes next must know that it may have been sent", []edit{{
 		"settlement/charge.go",
 		"		step.Head.SendingSince = sent.Unix()\n",
 		"		if !SABOTAGED {\n			step.Head.SendingSince = sent.Unix()\n		}\n",
 	}}},
-	{"no look for lines whose marker was edited away", 47, "one may be ours", []edit{{
+	{"no look for lines whose marker was edited away", 161, "one may be ours", []edit{{
 		"settlement/doubt.go",
-		"	case billing.Lookalike(draft, h.plan.Lines, line, h.manifest.LineIDs):\n",
-		"	case !SABOTAGED && billing.Lookalike(draft, h.plan.Lines, line, h.manifest.LineIDs):\n",
+		"	case found.Resembles(line):\n",
+		"	case !SABOTAGED && found.Resembles(line):\n",
 	}}},
-	{"the same name for every write", 36, "another's write must not pass for one's own", []edit{{
+	{"the same name for every write", 3, "another's write must not pass for one's own", []edit{{
 		"settlement/lease.go",
 		"	step.Head.Write = billing.NewToken()\n",
 		"	step.Head.Write = billing.NewToken()\n	if SABOTAGED {\n		step.Head.Write = \"write\"\n	}\n",
 	}}},
-	{"decides at once what became of a draft", 9, "what took effect may not show yet", []edit{{
+	{"decides at once what became of a draft", 37, "what took effect may not show yet", []edit{{
 		"settlement/gone.go",
-		"	if !judgement.Certain && started.Before(decidable) {\n",
-		"	if !SABOTAGED && !judgement.Certain && started.Before(decidable) {\n",
+		"!judgement.Certain && started.Before(shows) {\n",
+		"!SABOTAGED && !judgement.Certain && started.Before(shows) {\n",
 	}}},
 	{"claims again right after a release", 12, "the index may not show yet what was given back", []edit{{
 		"settlement/take.go",
 		"		if head.Pages > 0 && now.Before(shows) {\n",
 		"		if !SABOTAGED && head.Pages > 0 && now.Before(shows) {\n",
 	}}},
-	{"closes without looking at what was closed", 111, "a person may have changed it at the last moment", []edit{{
+	{"closes without looking at what was closed", 99, "a person may have changed it at the last moment", []edit{{
 		"settlement/close.go",
 		"	return judgement.Outcome == billing.Closed || judgement.Outcome == billing.Gone\n",
 		"	return SABOTAGED || judgement.Outcome == billing.Closed || judgement.Outcome == billing.Gone\n",
 	}}},
-	{"deletes a message before its dead letter is there", 73, "one of the two must be there at any time", []edit{{
+	{"deletes a message before its dead letter is there", 144, "one of the two must be there at any time", []edit{{
 		"worker/pool.go",
 		"		if err := p.DeadLetters.Bury(ctx, letter); err != nil {\n",
 		"		if SABOTAGED {\n			_ = p.Queue.Delete(ctx, message)\n		}\n		if err := p.DeadLetters.Bury(ctx, letter); err != nil {\n",
 	}}},
-	{"takes a gone draft's word at first sight", 29, "a read may be stale", []edit{{
+	{"takes a gone draft's word at first sight", 37, "a read may be stale", []edit{{
 		"settlement/gone.go",
 		"	if !gone { // a stale read",
 		"	if !gone && !SABOTAGED { // a stale read",
@@ -183,16 +185,16 @@ var saboteurs = []saboteur{
 		"	if SABOTAGED {\n		product := h.Settings.Catalog[line.ChargeCode]\n		line.ItemPriceID, line.Tax = product.ItemPriceID, product.Tax\n	}\n	charge := billing.Charge{\n",
 	}}},
 	{"no look for lines of item prices that somebody changed", 107, "one may be ours", []edit{{
-		"billing/verdict.go",
-		"	return found.EntityType == EntityChargeItemPrice &&",
-		"	return !SABOTAGED && found.EntityType == EntityChargeItemPrice &&",
+		"billing/recognize.go",
+		"	return found.EntityType == EntityChargeItemPrice && found.EntityID == l.ItemPriceID\n",
+		"	return !SABOTAGED && found.EntityType == EntityChargeItemPrice && found.EntityID == l.ItemPriceID\n",
 	}}},
-	{"closes before the last line is certain", 141, "a closed draft takes no line", []edit{{
+	{"closes before the last line is certain", 37, "a closed draft takes no line", []edit{{
 		"settlement/doubt.go",
 		"	if failure, ok := asFailure(err); ok {\n		return h.fail(ctx, addingAgain, failure)\n",
 		"	if failure, ok := asFailure(err); ok {\n		if SABOTAGED && failure.Kind == billing.Limited {\n			h.added = line + 1\n			return h.note(ctx)\n		}\n		return h.fail(ctx, addingAgain, failure)\n",
 	}}},
-	{"a budget of its own for every pod", 36, "Chargebee counts the calls of all", []edit{{
+	{"a budget of its own for every pod", 18, "Chargebee counts the calls of all", []edit{{
 		"budget/share.go",
 		"	members := l.members(budget)\n",
 		"	if SABOTAGED {\n		return share{true, l.rateFor(l.capacity(budget.Limit)), int64(l.MaxConcurrent)}\n	}\n	members := l.members(budget)\n",
@@ -205,24 +207,115 @@ var saboteurs = []saboteur{
 		"	rate := min(share.rate, limits.rateFor(",
 		"	if SABOTAGED {\n		view = &pace.Budget{Limit: view.Limit}\n	}\n	rate := min(share.rate, limits.rateFor(",
 	}}},
-	{"leases of calls in blocks", 36, "a block may be called all at once, and the next one right after it", []edit{{
+	{"leases of calls in blocks", 15, "a block may be called all at once, and the next one right after it", []edit{{
 		"budget/pacer.go",
 		"	passed := now.Sub(p.filled)\n",
 		"	passed := now.Sub(p.filled)\n	if SABOTAGED && p.grant.Rate > 0 && p.level < whole {\n		p.level += 60 * p.grant.Rate * int64(time.Second)\n		return\n	}\n",
 	}}},
-	{"gives events back before all shows", 21, "a line may be there that cannot be seen yet", []edit{{
+	{"gives events back before all shows", 71, "a line may be there that cannot be seen yet", []edit{{
 		"settlement/releasable.go",
 		"	if shows := settings.allShows(head); now.Before(shows) {\n",
 		"	if shows := settings.allShows(head); !SABOTAGED && now.Before(shows) {\n",
 	}}},
-	{"gives back what stands on the draft", 167, "it is charged when the draft is closed", []edit{{
+	{"gives back what stands on the draft", 50, "it is charged when the draft is closed", []edit{{
 		"settlement/releasable.go",
-		"		case marks[line.Mark()] > 0:\n",
-		"		case !SABOTAGED && marks[line.Mark()] > 0:\n",
+		"		case found.Counts[i] > 0:\n",
+		"		case !SABOTAGED && found.Counts[i] > 0:\n",
 	}}},
-	{"gives back what nobody vouches for", 87, "it may have been charged", []edit{{
+	{"gives back what nobody vouches for", 45, "it may have been charged", []edit{{
 		"settlement/release.go",
 		"	r.notCharged = order.NotCharged != \"\"\n",
 		"	r.notCharged = SABOTAGED || order.NotCharged != \"\"\n",
+	}}},
+	{"takes an incomplete read for complete", 2, "no decision follows from a part of the lines", []edit{{
+		"settlement/reads.go",
+		"		if invoice.NextOffset == \"\" {\n",
+		"		if SABOTAGED || invoice.NextOffset == \"\" {\n",
+	}}},
+	{"ignores a change between two pages", 124, "a line that moved to the page before is not read", []edit{{
+		"settlement/reads.go",
+		"		case page.Version != invoice.Version || page.Status != invoice.Status:\n",
+		"		case !SABOTAGED && (page.Version != invoice.Version || page.Status != invoice.Status):\n",
+	}}},
+	{"takes a refused read for a missing draft", 13, "only a 404 shows that an invoice does not exist", []edit{{
+		"settlement/reads.go",
+		"	case notThere(err):\n		return billing.Invoice{}, true, nil\n",
+		"	case notThere(err), SABOTAGED && failed && isRefusal(failure):\n		return billing.Invoice{}, true, nil\n",
+	}}},
+	{"takes a deleted draft for a pending one", 11, "Chargebee charges and closes no deleted invoice", []edit{{
+		"settlement/reads.go",
+		"	if err == nil && invoice.Deleted {\n",
+		"	if err == nil && invoice.Deleted && !SABOTAGED {\n",
+	}, {
+		"billing/invoice.go",
+		"return i.Status == StatusPending && !i.Deleted }",
+		"return i.Status == StatusPending && (SABOTAGED || !i.Deleted) }",
+	}}},
+	{"believes an incomplete message", 180, "what the message lacks is not planned", []edit{{
+		"settlement/begin.go",
+		"invoice.LineItems == nil || invoice.MoreLines {\n",
+		"invoice.LineItems == nil || invoice.MoreLines && !SABOTAGED {\n",
+	}}},
+	{"charges a resumed plan unchecked", 41, "the draft may have changed since it was planned", []edit{{
+		"settlement/charge.go",
+		"	if !h.current && !h.sentAny() {\n",
+		"	if !SABOTAGED && !h.current && !h.sentAny() {\n",
+	}}},
+	{"charges a stale plan", 168, "a plan that does not fit the draft is made again", []edit{{
+		"settlement/begin.go",
+		"	if h.manifest.Describes(draft) {\n",
+		"	if SABOTAGED || h.manifest.Describes(draft) {\n",
+	}}},
+	{"closes under the key of a refusal", 37, "a stored refusal is repeated although its cause is gone", []edit{{
+		"settlement/course.go",
+		"	course.newKey = call == closing &&",
+		"	course.newKey = !SABOTAGED && call == closing &&",
+	}}},
+	{"does not repeat a close whose answer was lost", 37, "nothing else may lead to the closed invoice", []edit{{
+		"settlement/course.go",
+		"	case addingAgain, closing:\n",
+		"	case addingAgain, closing:\n		if SABOTAGED && call == closing {\n			after.looks = 1\n		}\n",
+	}}},
+	{"takes a closed invoice that does not show for gone", 13, "the repeated close is answered with it", []edit{{
+		"settlement/close.go",
+		"		if notThere(err) { //",
+		"		if SABOTAGED && notThere(err) {\n			return h.gone(ctx)\n		}\n		if notThere(err) { //",
+	}}},
+	{"sends equal dates", 1, "Chargebee may refuse a line that ends when it starts", []edit{{
+		"billing/plan.go",
+		"	if sum.quantity != nil {\n		line.Quantity",
+		"	if SABOTAGED {\n		line.To = sum.to\n	}\n	if sum.quantity != nil {\n		line.Quantity",
+	}}},
+	{"sends no quantity for a price per unit", 22, "Chargebee may need it", []edit{{
+		"settlement/charge.go",
+		"	if line.PerUnit {\n",
+		"	if line.PerUnit && !SABOTAGED {\n",
+	}}},
+	{"expects dates as they were sent", 2, "Chargebee may show whole days", []edit{{
+		"billing/recognize.go",
+		"	near := func(a, b int64) bool { return",
+		"	near := func(a, b int64) bool { return (a == b || !SABOTAGED) &&",
+	}}},
+	{"bills the events of a credit", 1, "a credit is not on the invoice", []edit{{
+		"settlement/bill.go",
+		"		case line.IsCredit():\n",
+		"		case line.IsCredit() && !SABOTAGED:\n",
+	}}},
+	{"sends a credit", 1, "Chargebee takes no negative charge", []edit{{
+		"billing/plan.go",
+		"func (l Line) IsCharge() bool { return l.Amount > 0 }",
+		"func (l Line) IsCharge() bool { return l.Amount > 0 || SABOTAGED && l.Amount < 0 }",
+	}}},
+	{"claims what cannot be billed", 16, "nothing gives it back", []edit{{
+		"dynamostore/eventchanges.go",
+		"		return c.update(event.EventKey, checkUpdate, checkCondition,",
+		"		if SABOTAGED {\n			return c.update(event.EventKey, claimUpdate, unbilledCondition, item{\":c\": statusClaimed, \":u\": statusUnbilled, \":i\": c.invoice})\n		}\n" +
+			"		return c.update(event.EventKey, checkUpdate, checkCondition,",
+	}}},
+	{"releases a line that another subscription has by now", 39, "an operator may give a draft to another subscription", []edit{{
+		"billing/recognize.go",
+		"		return r.plan[i].resembles(found) && !r.isOfOther(found, r.plan[i].SubscriptionID)\n",
+		"		return r.plan[i].resembles(found) && !r.isOfOther(found, r.plan[i].SubscriptionID) &&\n" +
+			"			!(SABOTAGED && found.SubscriptionID != \"\" && found.SubscriptionID != r.plan[i].SubscriptionID)\n",
 	}}},
 }

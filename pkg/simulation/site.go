@@ -49,21 +49,28 @@ func (w *world) siteConfig(seed uint64) chargebee.Config {
 	if w.plan.uncollected > 0 {
 		config.Collect = w.collect
 	}
+	w.behave(&config)
 	return config
 }
 
 // sell adds the item prices of the plan's charge codes to the catalog.
 func (w *world) sell() error {
 	for _, id := range w.plan.itemPrices() {
-		model := chargebee.FlatFee
-		if coin(w.dice.of("item price", id)) {
-			model = chargebee.PerUnit
-		}
+		model := pricingModel(w.dice, id)
 		if err := w.site.AddItemPrice(chargebee.ItemPrice{ID: id, Description: "Item", CurrencyCode: "EUR", PricingModel: model, UnitAmount: 1}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// pricingModel draws the pricing model of an item price. The site and the consumers' settings
+// have the same.
+func pricingModel(dice dice, itemPriceID string) string {
+	if coin(dice.of("item price", itemPriceID)) {
+		return chargebee.PerUnit
+	}
+	return chargebee.FlatFee
 }
 
 func coin(random *rand.Rand) bool { return random.IntN(2) == 0 }

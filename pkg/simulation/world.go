@@ -46,7 +46,9 @@ type world struct {
 	tables *dynamodb.Service
 	queues *sqs.Service
 	site   *chargebee.Service
-	door   *door
+	// settings are those of the site.
+	settings chargebee.Config
+	door     *door
 
 	actors sync.WaitGroup // who ends by themselves
 	pods   sync.WaitGroup // who are stopped
@@ -70,7 +72,8 @@ func newWorld(ctx context.Context, seed uint64, p plan) (*world, error) {
 		Faults:  w.trouble(queues, p.trouble.queues),
 		Seed:    seed,
 	})
-	w.site = chargebee.New(w.siteConfig(seed))
+	w.settings = w.siteConfig(seed)
+	w.site = chargebee.New(w.settings)
 	if err := w.sell(); err != nil {
 		return nil, err
 	}
