@@ -202,7 +202,7 @@ func (h *Handler) message(received event.Event, body []byte, header http.Header)
 		queue.AttributeInvoiceID:  received.Invoice.ID,
 		queue.AttributeReceivedAt: h.config.Now().UTC().Format(time.RFC3339),
 	}
-	if parent, ok := traceParent(header); ok {
+	if parent := traceParent(header); parent != "" {
 		attributes[queue.AttributeTraceParent] = parent
 	}
 	group := cmp.Or(received.Invoice.CustomerID, received.Invoice.ID)
