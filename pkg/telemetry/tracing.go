@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -54,7 +55,7 @@ func NewTracing(ctx context.Context, service Service, environ []string, logger z
 	if !settings.wantTraces() {
 		return nil
 	}
-	exporter, err := settings.exporterOfSpans(ctx)
+	exporter, err := newExporter(ctx, settings)
 	if err != nil {
 		logger.Warn().Err(err).Msg("tracing is off")
 		return nil
@@ -69,12 +70,11 @@ func NewTracing(ctx context.Context, service Service, environ []string, logger z
 	return &Tracing{Tracer: provider.Tracer(scope), provider: provider, logger: logger}
 }
 
-func (v variables) exporterOfSpans(ctx context.Context) (*otlptrace.Exporter, error) {
-	collector, err := v.collector()
-	if err != nil {
+func newExporter(ctx context.Context, settings variables) (*otlptrace.Exporter, error) {
+	if err := settings.check(); err != nil {
 		return nil, err
 	}
-	return otlptrace.New(ctx, collector)
+	return otlptracehttp.New(ctx)
 }
 
 // describe is what every span says of its process.
