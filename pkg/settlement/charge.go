@@ -43,11 +43,10 @@ func (h *handling) charge(ctx context.Context) error {
 	}
 }
 
-// refused decides on a charge that failed. If nothing was charged yet and the plan was made
-// from a webhook, the webhook may have been wrong: the draft is read before its invoice is
-// rejected.
+// refused decides on a charge that failed. If nothing was charged yet, the draft may have
+// changed since the plan was made: it is read before its invoice is rejected.
 func (h *handling) refused(ctx context.Context, err error) error {
-	if _, rejected := errors.AsType[*billing.Rejection](err); rejected && h.draft == nil && !h.sentAny() {
+	if _, rejected := errors.AsType[*billing.Rejection](err); rejected && !h.sentAny() {
 		if changed := h.checkPlan(ctx); changed != nil {
 			return changed
 		}
