@@ -76,9 +76,9 @@ bench-code: ## Run the benchmarks of all packages.
 bench-consumer: build ## Measure consumers, into bench/: make bench-consumer QUICK=1 PROFILE=1.
 	go run ./scripts/bench consumer $(if $(QUICK),--quick) $(if $(PROFILE),--profile .bench/consumer)
 
-.PHONY: bench-budget
-bench-budget: build ## Measure how consumers share a budget, into bench/budget.md: make bench-budget QUICK=1.
-	go run ./scripts/bench budget $(if $(QUICK),--quick)
+.PHONY: bench-ratelimit
+bench-ratelimit: build ## Measure how consumers share the rate limit, into bench/ratelimit.md: make bench-ratelimit QUICK=1 ONLY=a,c.
+	go run ./scripts/bench ratelimit $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)")
 
 KUBERNETES := deployments/kubernetes
 RULES := deployments/prometheus/alerts.yaml

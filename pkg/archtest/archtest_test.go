@@ -28,7 +28,7 @@ type rule struct {
 }
 
 var (
-	words = []string{"billing", "event", "queue", "pace", "retry"}
+	words = []string{"billing", "event", "queue", "ratelimit", "retry"}
 
 	awsSDK    = "github.com/aws/aws-sdk-go-v2"
 	awsSmithy = "github.com/aws/smithy-go"
@@ -50,7 +50,7 @@ var rules = map[string]rule{
 	"pkg/event":     {others: []string{jsonText}, why: "the webhook event: fields, validation, wire forms"},
 	"pkg/billing":   {others: []string{decimal}, why: "the rules of billing, pure"},
 	"pkg/queue":     {why: "words for messages"},
-	"pkg/pace":      {why: "words for the shared budget"},
+	"pkg/ratelimit": {own: []string{"retry"}, why: "the limit of calls to Chargebee, shared by all processes"},
 	"pkg/retry":     {why: "delays as pure functions"},
 	"pkg/lifecycle": {others: []string{"github.com/KimMachineGun/automemlimit", "go.uber.org/automaxprocs"}, why: "start and stop in order, fitted into a container"},
 	"pkg/config":    {others: []string{koanf}, why: "typed settings"},
@@ -59,11 +59,10 @@ var rules = map[string]rule{
 	// Layer 1: use cases. They know no edge: what they need they declare.
 	"pkg/webhook":    {own: []string{"event", "queue", "telemetry"}, others: []string{echo}, why: "the HTTP side"},
 	"pkg/worker":     {own: []string{"queue", "retry"}, why: "the pool"},
-	"pkg/settlement": {own: []string{"event", "queue", "billing", "pace", "retry"}, why: "one message: claim, plan, charge, close, settle"},
-	"pkg/budget":     {own: []string{"pace", "retry"}, why: "the call budget, shared by all processes"},
-	"pkg/deadletter": {own: []string{"queue", "event", "billing", "pace", "retry"}, why: "dead letters"},
-	"pkg/ledger":     {own: []string{"queue", "event", "billing", "pace", "retry"}, others: []string{decimal}, why: "what the operator asks of the ledger"},
-	"pkg/diagnosis":  {own: []string{"billing", "pace"}, why: "what is wrong with an installation, and what to do"},
+	"pkg/settlement": {own: []string{"event", "queue", "billing", "ratelimit", "retry"}, why: "one message: claim, plan, charge, close, settle"},
+	"pkg/deadletter": {own: []string{"queue", "event", "billing", "ratelimit", "retry"}, why: "dead letters"},
+	"pkg/ledger":     {own: []string{"queue", "event", "billing", "ratelimit", "retry"}, others: []string{decimal}, why: "what the operator asks of the ledger"},
+	"pkg/diagnosis":  {own: []string{"billing", "ratelimit"}, why: "what is wrong with an installation, and what to do"},
 
 	// Layer 2: edges. They know no use case, and one technology each.
 	"pkg/awsclient":    {others: []string{awsSDK, awsSmithy, otel}, why: "how AWS is reached, and spans of the calls: the SDK has a place for them"},
@@ -81,8 +80,8 @@ var rules = map[string]rule{
 	},
 	"pkg/consumer": {
 		own: []string{
-			"awsclient", "billing", "budget", "chargebeeapi", "commandline", "config", "deadletter", "diagnosis", "dynamostore", "ledger",
-			"lifecycle", "pace", "queue", "settlement", "sqsqueue", "telemetry", "terminal", "worker",
+			"awsclient", "billing", "chargebeeapi", "commandline", "config", "deadletter", "diagnosis", "dynamostore", "ledger",
+			"lifecycle", "queue", "ratelimit", "settlement", "sqsqueue", "telemetry", "terminal", "worker",
 		},
 		others: []string{awsSDK, prom, zerolog, cobra, otel},
 		why:    "wires the consumer; its commands",
@@ -91,14 +90,14 @@ var rules = map[string]rule{
 	"cmd/consumer": {own: []string{"commandline", "consumer", "lifecycle"}, why: "runs the consumer"},
 
 	// Tests and local services: never linked into a production binary.
-	"pkg/archtest":             {why: "this table"},
-	"pkg/telemetry/manual":     {others: []string{prom}, why: "docs/telemetry.md, for the tests that hold it against the programs"},
-	"pkg/budget/contract":      {own: []string{"budget", "pace"}, why: "what any store of the budget must do"},
-	"pkg/sandbox":              {why: "faults and transport of the stand-ins"},
-	"pkg/sandbox/awsjson":      {own: []string{"sandbox"}, why: "the AWS JSON protocol"},
-	"pkg/sandbox/sqs":          {own: []string{"sandbox", "sandbox/awsjson"}, why: "a stand-in for SQS"},
-	"pkg/sandbox/conformance":  {why: "runs a contract against an endpoint"},
-	"pkg/sandbox/sqs/contract": {own: []string{"sandbox/conformance"}, others: []string{awsSDK, awsSmithy}, why: "what any SQS must do"},
+	"pkg/archtest":                {why: "this table"},
+	"pkg/telemetry/manual":        {others: []string{prom}, why: "docs/telemetry.md, for the tests that hold it against the programs"},
+	"pkg/ratelimit/ratelimittest": {own: []string{"ratelimit"}, why: "a fake store, and the contract of stores"},
+	"pkg/sandbox":                 {why: "faults and transport of the stand-ins"},
+	"pkg/sandbox/awsjson":         {own: []string{"sandbox"}, why: "the AWS JSON protocol"},
+	"pkg/sandbox/sqs":             {own: []string{"sandbox", "sandbox/awsjson"}, why: "a stand-in for SQS"},
+	"pkg/sandbox/conformance":     {why: "runs a contract against an endpoint"},
+	"pkg/sandbox/sqs/contract":    {own: []string{"sandbox/conformance"}, others: []string{awsSDK, awsSmithy}, why: "what any SQS must do"},
 	"pkg/sandbox/dynamodb": {
 		own:    []string{"sandbox", "sandbox/awsjson", "sandbox/dynamodb/attribute", "sandbox/dynamodb/expression"},
 		others: []string{decimal, "github.com/google/btree"},
@@ -132,7 +131,7 @@ var rules = map[string]rule{
 		others: []string{"*"},
 		why:    "make conformance",
 	},
-	"scripts/bench":         {own: []string{"sandbox/chargebee"}, others: []string{"*"}, why: "make bench, make bench-consumer, make bench-budget"},
+	"scripts/bench":         {own: []string{"sandbox/chargebee"}, others: []string{"*"}, why: "make bench, make bench-consumer, make bench-ratelimit"},
 	"scripts/cli":           {why: "how the programs below scripts begin and end"},
 	"scripts/bench/machine": {why: "the machine, and what processes use of it"},
 	"scripts/bench/report":  {others: []string{"*"}, why: "tables and records of all benchmarks"},

@@ -6,7 +6,7 @@ import (
 	"runtime/debug"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
 // operation is one call to Chargebee.
@@ -27,8 +27,8 @@ type argument struct{ name, value string }
 func (a argument) valid() bool { return a.value != "" && a.value != "." && a.value != ".." }
 
 // call makes the call. An error is a *billing.Failure, unless nothing was sent: then
-// it wraps pace.ErrSpent or the cause of ctx's end.
-func call[T any](ctx context.Context, permit *pace.Permit, operation operation[T]) (T, error) {
+// it wraps ratelimit.ErrExpired or the cause of ctx's end.
+func call[T any](ctx context.Context, permit *ratelimit.Permit, operation operation[T]) (T, error) {
 	var none T
 	client := operation.client
 	for _, argument := range operation.arguments {

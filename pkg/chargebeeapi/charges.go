@@ -9,7 +9,7 @@ import (
 	invoicemodel "github.com/chargebee/chargebee-go/v3/models/invoice"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
 // All POSTs turn SetIdempotency off: it adds a header X-CB-Idempotency-Key, which no
@@ -19,7 +19,7 @@ import (
 
 // AddCharge adds one line to a pending invoice and returns the invoice with it. The
 // same charge is the same bytes, always.
-func (c *Client) AddCharge(ctx context.Context, permit *pace.Permit, charge billing.Charge) (billing.Invoice, error) {
+func (c *Client) AddCharge(ctx context.Context, permit *ratelimit.Permit, charge billing.Charge) (billing.Invoice, error) {
 	name, request := "add_charge", adHocCharge
 	if charge.ItemPriceID != "" {
 		name, request = "add_charge_item", itemCharge
@@ -78,7 +78,7 @@ func itemCharge(charge billing.Charge) chargebee.Request {
 
 // Close closes a pending invoice and returns the new invoice that takes its place.
 // https://apidocs.chargebee.com/docs/api/invoices/close-a-pending-invoice
-func (c *Client) Close(ctx context.Context, permit *pace.Permit, closing billing.Close) (billing.Invoice, error) {
+func (c *Client) Close(ctx context.Context, permit *ratelimit.Permit, closing billing.Close) (billing.Invoice, error) {
 	return call(ctx, permit, operation[billing.Invoice]{
 		client:    c,
 		name:      "close",

@@ -16,7 +16,8 @@ import (
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/chargebeeapi"
-	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/ratelimit"
+	"github.com/billable-events/billable/pkg/ratelimit/ratelimittest"
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
@@ -35,8 +36,8 @@ var instant = time.Date(2026, time.November, 1, 12, 0, 0, 0, time.UTC)
 
 func stopped() time.Time { return instant }
 
-// permit is one to be spent while time stands still.
-func permit() *pace.Permit { return pace.NewPermit(instant, nil) }
+// permit returns a permit that can be spent while the clock is stopped.
+func permit() *ratelimit.Permit { return ratelimittest.Permit(stopped) }
 
 // newClient returns a client; what config leaves open fits a test.
 func newClient(t *testing.T, config chargebeeapi.Config) *chargebeeapi.Client {
@@ -113,7 +114,7 @@ func failureOf(t *testing.T, err error) *billing.Failure {
 }
 
 // each calls every operation of the client and hands over its name and error.
-func each(ctx context.Context, client *chargebeeapi.Client, permit func() *pace.Permit, check func(operation string, err error)) {
+func each(ctx context.Context, client *chargebeeapi.Client, permit func() *ratelimit.Permit, check func(operation string, err error)) {
 	_, err := client.AddCharge(ctx, permit(), charge("draft_1"))
 	check("add_charge", err)
 	_, err = client.Close(ctx, permit(), billing.Close{InvoiceID: "draft_1", IdempotencyKey: "key-2"})
@@ -259,18 +260,17 @@ func TestObservations(t *testing.T) {
 		}),
 		Observe: func(_ context.Context, o chargebeeapi.Observation) { observed = append(observed, o) },
 	})
-	fresh := func() *pace.Permit { return pace.NewPermit(now, nil) }
-	each(t.Context(), client, fresh, func(operation string, err error) {
+	each(t.Context(), client, permit, func(operation string, err error) {
 		if err != nil {
 			t.Errorf("%s: %v", operation, err)
 		}
 	})
 	status = http.StatusBadRequest
-	_, err := client.AddCharge(t.Context(), fresh(), charge("draft_1"))
+	_, err := client.AddCharge(t.Context(), permit(), charge("draft_1"))
 	failureOf(t, err)
-	spent := fresh()
-	_ = spent.Spend(now)
-	if _, err := client.AddCharge(t.Context(), spent, charge("draft_1")); !errors.Is(err, pace.ErrSpent) {
+	spent := permit()
+	_ = spent.Spend()
+	if _, err := client.AddCharge(t.Context(), spent, charge("draft_1")); !errors.Is(err, ratelimit.ErrExpired) {
 		t.Errorf("a spent permit: %v", err)
 	}
 

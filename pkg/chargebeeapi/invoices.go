@@ -11,13 +11,13 @@ import (
 	invoiceenum "github.com/chargebee/chargebee-go/v3/models/invoice/enum"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
 // Invoice returns an invoice with a page of its lines. The first page is asked for without
 // paging parameters, which a site without Enterprise-scale Invoicing may refuse.
 // https://apidocs.chargebee.com/docs/api/invoices/retrieve-an-invoice
-func (c *Client) Invoice(ctx context.Context, permit *pace.Permit, page billing.LinePage) (billing.Invoice, error) {
+func (c *Client) Invoice(ctx context.Context, permit *ratelimit.Permit, page billing.LinePage) (billing.Invoice, error) {
 	return call(ctx, permit, operation[billing.Invoice]{
 		client:    c,
 		name:      "retrieve",
@@ -40,7 +40,7 @@ func (c *Client) Invoice(ctx context.Context, permit *pace.Permit, page billing.
 // recently changed first: one that changes between two pages comes again, and none is left
 // out. Pending invoices come by their date, which does not change while they are charged.
 // https://apidocs.chargebee.com/docs/api/invoices/list-invoices
-func (c *Client) ListInvoices(ctx context.Context, permit *pace.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error) {
+func (c *Client) ListInvoices(ctx context.Context, permit *ratelimit.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error) {
 	limit := int32(min(cmp.Or(query.Limit, billing.MaxListed), billing.MaxListed))
 	params := &invoicemodel.ListRequestParams{Limit: &limit, Offset: query.Offset}
 	var required []argument
@@ -70,7 +70,7 @@ func (c *Client) ListInvoices(ctx context.Context, permit *pace.Permit, query bi
 
 // Time asks for one invoice, and returns the site's time when it answered, cut to the
 // second. It is zero if the answer does not say.
-func (c *Client) Time(ctx context.Context, permit *pace.Permit) (time.Time, error) {
+func (c *Client) Time(ctx context.Context, permit *ratelimit.Permit) (time.Time, error) {
 	return call(ctx, permit, operation[time.Time]{
 		client: c, name: "list", decode: decodeTime,
 		send: func(ctx context.Context) error {

@@ -12,7 +12,8 @@ import (
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/chargebeeapi"
-	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/ratelimit"
+	"github.com/billable-events/billable/pkg/ratelimit/ratelimittest"
 	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
@@ -62,7 +63,7 @@ func bothWays(t *testing.T, config func() chargebee.Config, scenario func(*site)
 	})
 }
 
-func (s *site) permit() *pace.Permit { return pace.NewPermit(s.now(), nil) }
+func (s *site) permit() *ratelimit.Permit { return ratelimittest.Permit(s.now) }
 
 func (s *site) renew(subscriptionIDs ...string) string {
 	s.t.Helper()

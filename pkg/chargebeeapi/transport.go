@@ -12,7 +12,7 @@ import (
 
 	"github.com/chargebee/chargebee-go/v3"
 
-	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
 // install makes the SDK send through transport. Its client is a package variable that
@@ -35,7 +35,7 @@ var (
 type transport struct{}
 
 // RoundTrip implements http.RoundTripper. A request that belongs to no call of a
-// Client is refused: it would be one that no budget knows of.
+// Client is refused: it would be a call without a permit.
 func (transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	exchange, ok := request.Context().Value(exchangeKey{}).(*exchange)
 	if !ok {
@@ -57,7 +57,7 @@ type exchangeKey struct{}
 // exchange is one call on its way through the SDK. It is used by one goroutine.
 type exchange struct {
 	client *Client
-	permit *pace.Permit
+	permit *ratelimit.Permit
 
 	sent   bool
 	method string // of what was sent
@@ -99,7 +99,7 @@ func (e *exchange) admit(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return e.permit.Spend(e.client.config.Now())
+	return e.permit.Spend()
 }
 
 // address directs a request, which the SDK made for nowhere, to the client's site.

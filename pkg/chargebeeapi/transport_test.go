@@ -21,7 +21,8 @@ import (
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/chargebeeapi"
-	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/ratelimit"
+	"github.com/billable-events/billable/pkg/ratelimit/ratelimittest"
 )
 
 // A permit that is too old or used sends nothing, and is no failure of Chargebee's.
@@ -36,38 +37,35 @@ func TestSpentPermit(t *testing.T) {
 		Observe: func(_ context.Context, o chargebeeapi.Observation) { t.Errorf("observed %+v", o) },
 	})
 	used := permit()
-	if err := used.Spend(instant); err != nil {
+	if err := used.Spend(); err != nil {
 		t.Fatal(err)
 	}
-	for name, spent := range map[string]*pace.Permit{
-		"used": used, "old": pace.NewPermit(instant.Add(-pace.PermitLife-1), nil),
+	now := instant
+	old := ratelimittest.Permit(func() time.Time { return now })
+	now = now.Add(time.Second)
+	for name, spent := range map[string]*ratelimit.Permit{
+		"used": used, "old": old,
 	} {
-		each(t.Context(), client, func() *pace.Permit { return spent }, func(operation string, err error) {
+		each(t.Context(), client, func() *ratelimit.Permit { return spent }, func(operation string, err error) {
 			var failure *billing.Failure
-			if !errors.Is(err, pace.ErrSpent) || errors.As(err, &failure) || !strings.Contains(err.Error(), operation) || requests != 0 {
+			if !errors.Is(err, ratelimit.ErrExpired) || errors.As(err, &failure) || !strings.Contains(err.Error(), operation) || requests != 0 {
 				t.Errorf("%s, %s: %d requests: %v", name, operation, requests, err)
 			}
 		})
 	}
 }
 
-// The permit is spent when the request leaves, not before: its clock is read then.
+// The permit is spent before the request leaves.
 func TestPermitIsSpentLast(t *testing.T) {
 	t.Parallel()
 	last := permit()
 	client := newClient(t, chargebeeapi.Config{
 		Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-			if last.Fresh(instant) {
+			if last.Spend() == nil {
 				t.Error("the request leaves before its permit is spent")
 			}
 			return nil, errors.New("no")
 		}),
-		Now: func() time.Time {
-			if !last.Fresh(instant) {
-				return instant.Add(time.Second)
-			}
-			return instant
-		},
 	})
 	_, err := client.AddCharge(t.Context(), last, charge("draft_1"))
 	failureOf(t, err)
@@ -93,13 +91,13 @@ func TestDeadContext(t *testing.T) {
 		want error
 	}{{canceled, leaseLost}, {expired, context.DeadlineExceeded}} {
 		unspent := permit()
-		each(test.ctx, client, func() *pace.Permit { return unspent }, func(operation string, err error) {
+		each(test.ctx, client, func() *ratelimit.Permit { return unspent }, func(operation string, err error) {
 			var failure *billing.Failure
 			if !errors.Is(err, test.want) || errors.As(err, &failure) {
 				t.Errorf("%s: %v, want %v", operation, err, test.want)
 			}
 		})
-		if !unspent.Fresh(instant) {
+		if unspent.Spend() != nil {
 			t.Error("the permit was spent")
 		}
 	}

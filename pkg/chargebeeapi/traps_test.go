@@ -78,7 +78,7 @@ func TestTrapDefaultEnvironment(t *testing.T) {
 	if sdk.DefaultEnv != (sdk.Environment{}) {
 		t.Error("the SDK's default environment was set")
 	}
-	// Nor does a request of somebody else's get out: no budget knows of it.
+	// A request that belongs to no call of a client is not sent: it has no permit.
 	_, err := sdk.Send(http.MethodGet, "/invoices/1", nil).
 		RequestWithEnv(sdk.Environment{Key: apiKey, SiteName: "acme-test"})
 	if err == nil || !strings.Contains(err.Error(), "not a call of a Client") {
@@ -401,7 +401,7 @@ func TestTrapPanic(t *testing.T) {
 	})
 	fresh := permit()
 	_, err := client.AddCharge(t.Context(), fresh, charge("draft_1"))
-	if failureOf(t, err); fresh.Fresh(instant) {
+	if failureOf(t, err); fresh.Spend() == nil {
 		t.Error("the permit was not spent")
 	}
 }

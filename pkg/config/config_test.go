@@ -214,7 +214,7 @@ func TestConsumerFaults(t *testing.T) {
 		"window just above":            {[]string{"BILLABLE_CHARGEBEE_IDEMPOTENCY_WINDOW=16m1s"}, nil, nil},
 		"visibility below 3s":          {[]string{"BILLABLE_WORKER_VISIBILITY_TIMEOUT=2s"}, nil, []string{"worker.visibility_timeout"}},
 		"one table for both":           {[]string{"BILLABLE_LEDGER_TABLE=billable_events"}, nil, []string{"ledger.table"}},
-		"no budget":                    {[]string{"BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=0"}, nil, []string{"chargebee.requests_per_minute"}},
+		"no calls":                     {[]string{"BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=0"}, nil, []string{"chargebee.requests_per_minute"}},
 		"negative amount":              {[]string{"BILLABLE_INVOICE_MAX_AMOUNT=-1"}, nil, []string{"invoice.max_amount"}},
 	} {
 		t.Run(name, func(t *testing.T) {

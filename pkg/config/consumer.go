@@ -17,7 +17,7 @@ type Consumer struct {
 	Ledger    Ledger        `key:"ledger"`
 	Chargebee Chargebee     `key:"chargebee"`
 	Clock     Clock         `key:"clock"`
-	Budget    Budget        `key:"budget"`
+	RateLimit RateLimit     `key:"ratelimit"`
 	Invoice   Invoice       `key:"invoice"`
 	Charges   Charges       `key:"charges"`
 	Log       Log           `key:"log"`
@@ -65,9 +65,9 @@ type Clock struct {
 	MaxSkew time.Duration `key:"max_skew"` // between any two pods
 }
 
-// Budget is what is assumed about the way to Chargebee.
-type Budget struct {
-	Jitter time.Duration `key:"jitter"` // from the wire to the arrival
+// RateLimit is what the rate limiter assumes about the network to Chargebee.
+type RateLimit struct {
+	Jitter time.Duration `key:"jitter"` // the longest time from the wire to the arrival
 }
 
 // Invoice is what becomes of invoices.
@@ -106,10 +106,10 @@ func DefaultConsumer() Consumer {
 			LateBound:         5 * time.Minute,
 			IdempotencyWindow: 30 * time.Minute,
 		},
-		Clock:   Clock{MaxSkew: 30 * time.Second},
-		Budget:  Budget{Jitter: time.Second},
-		Invoice: Invoice{Close: true, CloseWithoutEvents: true},
-		Log:     Log{Level: "info", Format: "json"},
+		Clock:     Clock{MaxSkew: 30 * time.Second},
+		RateLimit: RateLimit{Jitter: time.Second},
+		Invoice:   Invoice{Close: true, CloseWithoutEvents: true},
+		Log:       Log{Level: "info", Format: "json"},
 	}
 }
 
@@ -172,7 +172,7 @@ func (c Consumer) validateTimes(f *faults) {
 	f.positive("chargebee.call_timeout", call)
 	f.require(late >= call, "chargebee.late_bound", fmt.Sprintf("%s is below chargebee.call_timeout (%s): a call that still runs can have its effect", late, call))
 	f.require(skew >= 0, "clock.max_skew", "it is below 0")
-	f.require(c.Budget.Jitter >= 0, "budget.jitter", "it is below 0")
+	f.require(c.RateLimit.Jitter >= 0, "ratelimit.jitter", "it is below 0")
 	f.require(window > 3*late+2*skew, "chargebee.idempotency_window", fmt.Sprintf("%s is not above 3 · chargebee.late_bound + 2 · clock.max_skew (%s): no time is left to send a line again", window, 3*late+2*skew))
 	f.require(c.Ledger.Lease >= 2*call, "ledger.lease", fmt.Sprintf("%s is below 2 · chargebee.call_timeout (%s)", c.Ledger.Lease, 2*call))
 }

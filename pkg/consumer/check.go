@@ -2,8 +2,6 @@ package consumer
 
 import (
 	"errors"
-	"fmt"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -18,13 +16,12 @@ var errCheck = errors.New("something is wrong: see the findings")
 // checked is the result of a check.
 type checked struct {
 	Findings []diagnosis.Finding `json:"findings"` // the worst first
-	Shares   []diagnosis.Share   `json:"shares"`
 }
 
 func (a *app) check() *cobra.Command {
 	return a.output(&cobra.Command{
 		Use:   "check",
-		Short: "Look whether queues, tables, permissions, Chargebee and the budget are as they should be, and say what to do",
+		Short: "Check queues, tables, permissions, Chargebee and rate limit",
 		Args:  commandline.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, aws, err := a.connect(cmd.Context(), config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
@@ -52,18 +49,5 @@ func (a *app) showCheck(result checked) error {
 		rows = append(rows, []string{string(finding.Level), finding.Subject, finding.Name, finding.Finding, finding.Remedy})
 	}
 	columns := []terminal.Column{{Title: "level"}, {Title: "subject"}, {Title: "name"}, {Title: "finding"}, {Title: "what to do"}}
-	if err := terminal.WriteTable(a.process.Stdout, columns, rows); err != nil || len(result.Shares) == 0 {
-		return err
-	}
-	rows = nil
-	for _, share := range result.Shares {
-		rows = append(rows, []string{
-			share.Process, share.State, strconv.FormatFloat(share.CallsPerMinute, 'f', 1, 64), strconv.FormatInt(share.Slots, 10),
-		})
-	}
-	columns = []terminal.Column{{Title: "process"}, {Title: "state"}, {Title: "calls per minute", Right: true}, {Title: "slots", Right: true}}
-	if _, err := fmt.Fprintln(a.process.Stdout); err != nil {
-		return err
-	}
 	return terminal.WriteTable(a.process.Stdout, columns, rows)
 }

@@ -22,11 +22,6 @@ import (
 // checked is what check prints.
 type checked struct {
 	Findings []struct{ Name, Subject, Level, Finding, Remedy string }
-	Shares   []struct {
-		Process, State string
-		CallsPerMinute float64 `json:"calls_per_minute"`
-		Slots          int
-	}
 }
 
 // check returns the exit code, and "level subject name" of all findings that are not ok.
@@ -203,23 +198,31 @@ func TestMisconfigurations(t *testing.T) {
 		"no query":                 {change: deny("Query", "_events"), want: "error events permission_missing"},
 		"no claims":                {change: deny("UpdateItem", "_events"), want: "error events permission_missing"},
 		"no scan":                  {change: deny("Scan", "_events"), want: "warning events permission_missing"},
-		"no begin":                 {change: deny("PutItem", "_ledger"), want: "error ledger permission_missing, warning chargebee site_not_asked"},
+		"no begin":                 {change: deny("PutItem", "_ledger"), want: "error ledger permission_missing"},
 		"no reads":                 {change: deny("GetItem", "_ledger"), want: "error ledger permission_missing, warning chargebee site_not_asked"},
 		"no description of ledger": {change: deny("DescribeTable", "_ledger"), want: "warning ledger permission_missing"},
 		"no time to live seen":     {change: deny("DescribeTimeToLive", "_ledger"), want: "warning ledger permission_missing"},
 
-		"wrong key":       {change: environ("CHARGEBEE_API_KEY=another"), want: "error chargebee site_unauthorized"},
-		"nobody there":    {change: environ("CHARGEBEE_BASE_URL=http://127.0.0.1:1"), want: "error chargebee site_no_answer"},
-		"maintenance":     {change: func(d *deployment) { d.site(refusing(chargebee.ErrSiteNotReady)) }, want: "error chargebee site_not_ready"},
-		"over its limit":  {change: func(d *deployment) { d.site(refusing(chargebee.ErrRateLimited)) }, want: "error chargebee site_over_limit"},
-		"clock far ahead": {change: func(d *deployment) { d.site(chargebee.Config{Now: late(-time.Minute)}) }, want: "error chargebee clock_differs"},
-		"clock behind":    {change: func(d *deployment) { d.site(chargebee.Config{Now: late(time.Minute)}) }, want: "error chargebee clock_differs"},
-		"clock drifts":    {change: func(d *deployment) { d.site(chargebee.Config{Now: late(20 * time.Second)}) }, want: "warning chargebee clock_drifts"},
-		"clock a bit off": {change: func(d *deployment) { d.site(chargebee.Config{Now: late(10 * time.Second)}) }, want: ""},
-		"more than plans": {change: environ("CHARGEBEE_REQUESTS_PER_MINUTE=4000"), want: "warning budget requests_per_minute_above_plans"},
+		"wrong key":        {change: environ("CHARGEBEE_API_KEY=another"), want: "error chargebee site_unauthorized"},
+		"nobody there":     {change: environ("CHARGEBEE_BASE_URL=http://127.0.0.1:1"), want: "error chargebee site_no_answer"},
+		"maintenance":      {change: func(d *deployment) { d.site(refusing(chargebee.ErrSiteNotReady)) }, want: "error chargebee site_not_ready"},
+		"over its limit":   {change: func(d *deployment) { d.site(refusing(chargebee.ErrRateLimited)) }, want: "error chargebee site_over_limit"},
+		"clock far ahead":  {change: func(d *deployment) { d.site(chargebee.Config{Now: late(-time.Minute)}) }, want: "error chargebee clock_differs"},
+		"clock behind":     {change: func(d *deployment) { d.site(chargebee.Config{Now: late(time.Minute)}) }, want: "error chargebee clock_differs"},
+		"clock drifts":     {change: func(d *deployment) { d.site(chargebee.Config{Now: late(20 * time.Second)}) }, want: "warning chargebee clock_drifts"},
+		"clock a bit off":  {change: func(d *deployment) { d.site(chargebee.Config{Now: late(10 * time.Second)}) }, want: ""},
+		"more than plans":  {change: environ("CHARGEBEE_REQUESTS_PER_MINUTE=4000"), want: "warning rate limit requests_per_minute_above_plans"},
+		"too many workers": {change: environ("WORKER_CONCURRENCY=51"), want: "error rate limit concurrency_above_max_concurrent"},
+		"different limits": {
+			change: func(d *deployment) {
+				d.must("check") // calls Chargebee
+				environ("CHARGEBEE_REQUESTS_PER_MINUTE=20")(d)
+			},
+			want: "warning rate limit requests_per_minute_differs",
+		},
 		"stopped by an operator": {
 			change: func(d *deployment) { d.must("pause", "--reason", "a test", "--yes") },
-			want:   "warning budget calls_held, warning chargebee site_not_asked",
+			want:   "warning chargebee site_not_asked, warning rate limit operator_pause",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -252,36 +255,6 @@ func refusing(refusal *chargebee.Error) chargebee.Config {
 	}
 }
 
-// TestCheckShares shows who shares the budget.
-func TestCheckShares(t *testing.T) {
-	t.Parallel()
-	d := deploy(t)
-	d.must("tables", "create")
-	if table := d.must("check"); !strings.Contains(table, "0 processes share") {
-		t.Errorf("before the first consumer: got %s", table)
-	}
-	r := d.start()
-	var pod string
-	d.eventually(func() bool {
-		_, found, _ := d.check()
-		for _, share := range found.Shares { // besides those of the checks themselves
-			if strings.HasPrefix(share.Process, "pod-") && share.State == "has no work" {
-				pod = share.Process
-			}
-		}
-		return pod != ""
-	}, "the consumer shares")
-	if table := d.must("check"); !strings.Contains(table, pod) {
-		t.Errorf("got %s", table)
-	}
-	if code := r.stop(); code != 0 {
-		t.Errorf("exit code %d", code)
-	}
-	if table := d.must("check"); !strings.Contains(table, "0 processes share") {
-		t.Errorf("after the last consumer: got %s", table)
-	}
-}
-
 // TestCheckChangesNothing: what is tried leaves no message, no item and no receive behind.
 func TestCheckChangesNothing(t *testing.T) {
 	t.Parallel()
@@ -297,7 +270,7 @@ func TestCheckChangesNothing(t *testing.T) {
 		t.Errorf("dead letters %+v", got)
 	}
 	for _, item := range append(tables.Items(d.name+"_ledger"), tables.Items(d.name+"_events")...) {
-		if key := fmt.Sprint(item["invoice_id"]); !strings.Contains(key, "#budget") { // its share of the calls
+		if key := fmt.Sprint(item["invoice_id"]); !strings.Contains(key, "#ratelimit") { // the permit of its call
 			t.Errorf("item %v", item)
 		}
 	}

@@ -16,13 +16,13 @@ import (
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/diagnosis"
 	"github.com/billable-events/billable/pkg/dynamostore"
-	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/ratelimit"
 	"github.com/billable-events/billable/pkg/settlement"
 	"github.com/billable-events/billable/pkg/sqsqueue"
 )
 
 const (
-	checkPermit = 5 * time.Second  // for a share of the calls to Chargebee
+	checkPermit = 5 * time.Second  // the longest wait for a permit
 	checkCall   = 10 * time.Second // for Chargebee's answer
 )
 
@@ -47,16 +47,15 @@ func newCheckup(settings config.Consumer, aws aws.Config) *checkup {
 }
 
 func (c *checkup) run(ctx context.Context) checked {
-	result := checked{Shares: []diagnosis.Share{}}
 	var queues, events []diagnosis.Finding
 	var parts sync.WaitGroup
 	parts.Go(func() { queues = c.checkQueues(ctx) })
 	parts.Go(func() { events = c.checkEvents(ctx) })
 	ledger, usable := c.checkLedger(ctx)
-	budget, unasked := c.checkBudget(ctx, usable, &result)
+	limit, unasked := c.checkRateLimit(ctx, usable)
 	site := c.askSite(ctx, unasked)
 	parts.Wait()
-	result.Findings = slices.Concat(queues, events, ledger, budget, diagnosis.SiteFindings(site))
+	result := checked{Findings: slices.Concat(queues, events, ledger, limit, diagnosis.SiteFindings(site))}
 	slices.SortStableFunc(result.Findings, func(a, b diagnosis.Finding) int { return b.Level.Weight() - a.Level.Weight() })
 	return result
 }
@@ -167,20 +166,24 @@ func tableProbes(tried []dynamostore.Probe) []diagnosis.Probe {
 	return probes
 }
 
-// checkBudget judges the budget, and tells why Chargebee cannot be asked within it.
-func (c *checkup) checkBudget(ctx context.Context, usable bool, result *checked) (findings []diagnosis.Finding, unasked error) {
+// checkRateLimit returns findings about the rate limiter. unasked is why no permit for a call
+// to Chargebee can be acquired.
+func (c *checkup) checkRateLimit(ctx context.Context, usable bool) (findings []diagnosis.Finding, unasked error) {
 	if !usable {
-		return nil, errors.New("the ledger's table, which holds the budget of calls, cannot be used")
+		return nil, errors.New("the ledger's table, which holds the state of the rate limiter, cannot be used")
 	}
-	budget, err := c.store.Budget(ctx)
+	state, err := c.store.RateLimit().Read(ctx)
 	if err != nil {
-		return diagnosis.BudgetUnread(err, dynamostore.Denied(err)), fmt.Errorf("the budget of calls cannot be read: %w", err)
+		return diagnosis.RateLimitUnread(err, dynamostore.Denied(err)), fmt.Errorf("the state of the rate limiter cannot be read: %w", err)
 	}
-	result.Shares = diagnosis.Shares(budget)
-	return diagnosis.Budget(budget, c.settings.Chargebee.RequestsPerMinute), nil
+	return diagnosis.RateLimit(state, diagnosis.Limits{
+		RequestsPerMinute: c.settings.Chargebee.RequestsPerMinute,
+		MaxConcurrent:     c.settings.Chargebee.MaxConcurrent,
+		Concurrency:       c.settings.Worker.Concurrency,
+	}), nil
 }
 
-// askSite asks Chargebee once, if there is a share of the calls for it soon.
+// askSite asks Chargebee once, if a permit for the call is granted soon.
 func (c *checkup) askSite(ctx context.Context, unasked error) diagnosis.Site {
 	found := diagnosis.Site{Unasked: unasked, MaxSkew: c.settings.Clock.MaxSkew}
 	if unasked != nil {
@@ -189,7 +192,7 @@ func (c *checkup) askSite(ctx context.Context, unasked error) diagnosis.Site {
 	found.Unasked = callSite(ctx, c.settings, c.around, func(site site) error {
 		waiting, cancel := context.WithTimeoutCause(ctx, checkPermit, fmt.Errorf("no call was free within %s", checkPermit))
 		defer cancel()
-		err := site.once(waiting, func(permit *pace.Permit) (err error) {
+		err := site.once(waiting, func(permit *ratelimit.Permit) (err error) {
 			calling, stop := context.WithTimeout(ctx, checkCall)
 			defer stop()
 			found.Sent = time.Now()

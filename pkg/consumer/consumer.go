@@ -15,10 +15,10 @@ import (
 
 	"github.com/billable-events/billable/pkg/awsclient"
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/budget"
 	"github.com/billable-events/billable/pkg/chargebeeapi"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/lifecycle"
+	"github.com/billable-events/billable/pkg/ratelimit"
 	"github.com/billable-events/billable/pkg/settlement"
 	"github.com/billable-events/billable/pkg/sqsqueue"
 	"github.com/billable-events/billable/pkg/telemetry"
@@ -37,7 +37,7 @@ var errDraining = errors.New("draining")
 // Surroundings is what a consumer finds outside of itself.
 type Surroundings struct {
 	AWS       aws.Config
-	Now       func() time.Time   // the clock of ledger and budget. Defaults to time.Now
+	Now       func() time.Time   // the clock of ledger and rate limiter. Defaults to time.Now
 	Chargebee http.RoundTripper  // the way to Chargebee. Defaults to connections of its own
 	Tracing   *telemetry.Tracing // nil: no spans are made
 }
@@ -56,7 +56,7 @@ type Consumer struct {
 	tracing  *telemetry.Tracing
 	registry *prometheus.Registry
 	breaker  *settlement.Breaker
-	budget   *budget.Member
+	limiter  *ratelimit.Limiter
 	health   *sqsqueue.Health
 	pool     *worker.Pool
 }
@@ -71,9 +71,11 @@ func New(settings config.Consumer, surroundings Surroundings, logger zerolog.Log
 	store := newStore(surroundings.AWS, settings)
 	registry := telemetry.NewRegistry()
 	observer := observer{newMetrics(registry), logger, tracing}
-	member := budget.NewMember(budget.Config{Store: store, Now: now, Limits: limits(settings), Observe: observer.shared})
+	limit := limiterConfig(settings, store.RateLimit(), now)
+	limit.Observe = observer.rateLimitChanged
+	limiter := ratelimit.New(limit)
 	breaker := settlement.NewBreaker(now)
-	observer.metrics.watch(registry, member, breaker)
+	observer.metrics.watch(registry, limiter, settings.Chargebee.RequestsPerMinute, breaker)
 	site := siteConfig(settings)
 	site.Now, site.Transport, site.Observe = now, surroundings.Chargebee, observer.called
 	chargebee, err := chargebeeapi.New(site)
@@ -87,24 +89,24 @@ func New(settings config.Consumer, surroundings Surroundings, logger zerolog.Log
 		tracing:  tracing,
 		registry: registry,
 		breaker:  breaker,
-		budget:   member,
+		limiter:  limiter,
 		health:   sqsqueue.NewHealth(client, settings.Queue.URL),
 		pool: &worker.Pool{
 			Queue:       sqsqueue.NewQueue(client, settings.Queue.URL, settings.Worker.VisibilityTimeout),
 			DeadLetters: sqsqueue.NewDeadLetters(client, settings.Queue.DeadLetterURL),
 			Handler: traced(&settlement.Settler{
-				Ledger:   store,
-				Claims:   store,
-				Events:   store,
-				Charger:  chargebee,
-				Invoices: chargebee,
-				Pacer:    member,
-				Breaker:  breaker,
-				Observer: settlementObserver{observer},
-				Now:      now,
-				Settings: settlementSettings(settings),
+				Ledger:      store,
+				Claims:      store,
+				Events:      store,
+				Charger:     chargebee,
+				Invoices:    chargebee,
+				RateLimiter: limiter,
+				Breaker:     breaker,
+				Observer:    settlementObserver{observer},
+				Now:         now,
+				Settings:    settlementSettings(settings),
 			}, tracing, path.Base(settings.Queue.URL)),
-			Gates:         []worker.Gate{breaker, member},
+			Gates:         []worker.Gate{breaker, limiter},
 			Observer:      workerObserver{observer},
 			Concurrency:   settings.Worker.Concurrency,
 			Visibility:    settings.Worker.VisibilityTimeout,
@@ -156,16 +158,9 @@ func (c *Consumer) Metrics() *prometheus.Registry { return c.registry }
 // Work takes messages and settles their invoices until ctx ends, then drains. It
 // returns worker.ErrDeadline if handlings did not end in time. Run does it by itself.
 func (c *Consumer) Work(ctx context.Context) error {
-	sharing, leave := context.WithCancel(context.WithoutCancel(ctx))
-	left := make(chan struct{})
-	go func() {
-		defer close(left)
-		c.budget.Run(sharing)
-	}()
-	err := c.pool.Run(ctx)
-	leave() // the share is needed until the last handling has ended
-	<-left
-	return err
+	// Handlings need permits until the last one has ended.
+	defer run(context.WithoutCancel(ctx), c.limiter.Run)()
+	return c.pool.Run(ctx)
 }
 
 // Run works, and serves the admin listener, until ctx ends.
@@ -209,13 +204,14 @@ func (c *Consumer) Run(ctx context.Context) error {
 
 // ready returns why the consumer cannot do its job now, or nil.
 func (c *Consumer) ready(working *working) error {
+	pause := c.limiter.Status().OperatorPause
 	switch {
 	case working.draining():
 		return errDraining
 	case c.breaker.Open():
 		return errors.New(c.breaker.Reason())
-	case c.budget.Held() != nil:
-		return fmt.Errorf("an operator stopped all calls to Chargebee: %s", c.budget.Held().Reason)
+	case pause.InForce():
+		return fmt.Errorf("an operator stopped all calls to Chargebee: %s", pause.Reason)
 	default:
 		return c.health.Check()
 	}

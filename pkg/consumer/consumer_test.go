@@ -297,7 +297,7 @@ func TestFromMessageToClosedInvoice(t *testing.T) {
 		`billable_settlements_total{outcome="rejected",reason="currency_mismatch"} 1`,
 		`billable_settlements_total{outcome="rejected",reason="unreadable_message"} 1`,
 		`billable_chargebee_requests_total{kind="ok",operation="add_charge"} 2`,
-		"billable_messages_ignored_total 1", "billable_budget_granted ", "billable_budget_used_total 7", "billable_budget_paused 0",
+		"billable_messages_ignored_total 1", "billable_ratelimit_limit ", "billable_ratelimit_permits_total 7", "billable_ratelimit_paused 0",
 		"billable_sending_oldest_seconds 0",
 	} {
 		if !strings.Contains(metrics, name) {

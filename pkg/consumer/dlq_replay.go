@@ -31,7 +31,7 @@ func (a *app) dlqReplay() *cobra.Command {
 			replayer := &deadletter.Replayer{
 				Box:               newBox(aws, client, settings),
 				Source:            sqsqueue.NewSource(client, settings.Queue.URL),
-				Budget:            newStore(aws, settings),
+				RateLimit:         newStore(aws, settings).RateLimit(),
 				RequestsPerMinute: settings.Chargebee.RequestsPerMinute,
 			}
 			order.DryRun = !a.yes

@@ -20,7 +20,7 @@ import (
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/deadletter"
 	"github.com/billable-events/billable/pkg/ledger"
-	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/ratelimit"
 	"github.com/billable-events/billable/pkg/sqsqueue"
 	"github.com/billable-events/billable/pkg/terminal"
 )
@@ -78,7 +78,7 @@ func (a *app) dlqShow() *cobra.Command {
 	})
 }
 
-// lookTime is how long show waits for Chargebee, and for its share of the budget before:
+// lookTime is how long show waits for a permit and for Chargebee:
 // without an answer it shows all the rest.
 const lookTime = 15 * time.Second
 
@@ -116,7 +116,7 @@ func (a *app) lookAt(ctx context.Context, settings config.Consumer, around Surro
 // find asks once for an invoice.
 func (s site) find(ctx context.Context, invoiceID string) (*atChargebee, error) {
 	var invoice billing.Invoice
-	err := s.once(ctx, func(permit *pace.Permit) (err error) {
+	err := s.once(ctx, func(permit *ratelimit.Permit) (err error) {
 		invoice, err = s.Invoice(ctx, permit, billing.LinePage{InvoiceID: invoiceID})
 		return err
 	})

@@ -7,9 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/budget"
-	"github.com/billable-events/billable/pkg/pace"
 	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/ratelimit"
 	"github.com/billable-events/billable/pkg/settlement"
 	"github.com/billable-events/billable/pkg/telemetry"
 )
@@ -26,8 +25,6 @@ type metrics struct {
 	mismatched    prometheus.Counter
 	carried       prometheus.Counter
 	survived      *prometheus.CounterVec // what
-	budgetLimit   prometheus.Gauge
-	budgetMembers prometheus.Gauge
 
 	sending sendings
 }
@@ -38,9 +35,6 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 	}
 	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: telemetry.Namespace, Name: name, Help: help}, labels)
-	}
-	settable := func(name, help string) prometheus.Gauge {
-		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: telemetry.Namespace, Name: name, Help: help})
 	}
 	m := &metrics{
 		messages:    counters("messages_total", "Messages by what became of them.", "outcome"),
@@ -59,14 +53,11 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		mismatched:    counter("events_mismatched_total", "Events that were not in the state that the ledger says."),
 		carried:       counter("events_carried_forward_total", "Events of credits that were left unbilled for the next invoice."),
 		survived:      counters("worker_failures_total", "What the pool of workers survived.", "what"),
-		budgetLimit:   settable("budget_limit_ratio", "Part of the configured calls per minute that all processes use: less than 1 after Chargebee refused one."),
-		budgetMembers: settable("budget_processes", "Processes that share the calls to Chargebee, as this one last saw."),
 		sending:       sendings{doubts: map[string]doubt{}},
 	}
 	m.zero()
 	registry.MustRegister(
 		m.messages, m.ignored, m.settlements, m.settling, m.chargebee, m.chargebeeTook, m.revenueAtRisk, m.mismatched, m.carried, m.survived,
-		m.budgetLimit, m.budgetMembers,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: telemetry.Namespace, Name: "sending_oldest_seconds", Help: "Age of the oldest line whose fate at Chargebee this process does not know.",
 		}, m.sending.oldest),
@@ -91,33 +82,36 @@ func (m *metrics) zero() {
 	}
 }
 
-// watch has the metrics show what the process's share and breaker say of themselves.
-func (m *metrics) watch(registry *prometheus.Registry, share *budget.Member, breaker *settlement.Breaker) {
+// watch registers metrics of the rate limiter and the breaker.
+func (m *metrics) watch(registry *prometheus.Registry, limiter *ratelimit.Limiter, requestsPerMinute int, breaker *settlement.Breaker) {
 	gauge := func(name, help string, value func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: telemetry.Namespace, Name: name, Help: help}, value)
 	}
 	registry.MustRegister(
-		gauge("budget_granted", "Calls to Chargebee per minute that this process may make.", share.Granted),
-		gauge("budget_paused", "1 while no calls to Chargebee are made: a pause, or a breaker that is open.", func() float64 {
-			if share.Paused() || breaker.Open() {
+		gauge("ratelimit_scale_ratio", "Part of chargebee.requests_per_minute that all processes use: less than 1 after a 429.", func() float64 {
+			return ratio(limiter.Status().Scale)
+		}),
+		gauge("ratelimit_limit", "Calls to Chargebee per minute that all processes together may make now.", func() float64 {
+			return float64(requestsPerMinute) * ratio(limiter.Status().Scale)
+		}),
+		gauge("ratelimit_paused", "1 while no calls to Chargebee are made: a pause, or a breaker that is open.", func() float64 {
+			status := limiter.Status()
+			if status.Pause.InForce() || status.OperatorPause.InForce() || breaker.Open() {
 				return 1
 			}
 			return 0
 		}),
+		gauge("ratelimit_waiting", "Calls of this process that wait for a permit.", func() float64 {
+			return float64(limiter.Status().Waiting)
+		}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Namespace: telemetry.Namespace, Name: "budget_used_total", Help: "Calls to Chargebee that this process was permitted.",
-		}, func() float64 { return float64(share.Used()) }),
+			Namespace: telemetry.Namespace, Name: "ratelimit_permits_total", Help: "Permits for calls to Chargebee that this process was granted.",
+		}, func() float64 { return float64(limiter.Status().Granted) }),
 	)
 }
 
-// shared takes note of what the process knows of the budget. It knows nothing before it
-// first saw it.
-func (m *metrics) shared(report budget.Report) {
-	if report.Limit > 0 {
-		m.budgetLimit.Set(float64(report.Limit) / pace.FullLimit)
-		m.budgetMembers.Set(float64(report.Members))
-	}
-}
+// ratio returns a scale of the rate limiter as a part of 1.
+func ratio(scale int64) float64 { return float64(scale) / ratelimit.FullScale }
 
 // rejected is the label of a handling that made a dead letter.
 const rejected = "rejected"

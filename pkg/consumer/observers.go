@@ -6,10 +6,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/budget"
 	"github.com/billable-events/billable/pkg/chargebeeapi"
-	"github.com/billable-events/billable/pkg/pace"
 	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/ratelimit"
 	"github.com/billable-events/billable/pkg/settlement"
 	"github.com/billable-events/billable/pkg/telemetry"
 )
@@ -102,24 +101,18 @@ func (o observer) called(ctx context.Context, observation chargebeeapi.Observati
 	}
 }
 
-// shared takes note of a change of the process's share of the calls to Chargebee.
-func (o observer) shared(report budget.Report) {
-	o.metrics.shared(report)
+// rateLimitChanged logs a change of the rate limiter's state, or of whether it can be read.
+func (o observer) rateLimitChanged(status ratelimit.Status) {
 	entry := o.logger.Info()
-	if report.Err != nil {
-		entry = o.logger.Warn().Err(report.Err)
+	if status.Err != nil {
+		entry = o.logger.Warn().Err(status.Err)
 	}
-	entry = entry.
-		Str("member", report.Name).
-		Float64("calls_per_minute", pace.PerMinute(report.Rate)).
-		Int64("slots", report.Slots).
-		Int("members", report.Members).
-		Float64("limit", float64(report.Limit)/pace.FullLimit)
-	if report.Pause != nil {
-		entry = entry.Str("pause", report.Pause.Reason).Int64("pause_s", report.Pause.Seconds)
+	entry = entry.Float64("scale", ratio(status.Scale))
+	if pause := status.Pause; pause.InForce() {
+		entry = entry.Str("pause", pause.Reason).Int64("pause_s", pause.Seconds)
 	}
-	if report.Hold != nil {
-		entry = entry.Str("hold", report.Hold.Reason)
+	if pause := status.OperatorPause; pause.InForce() {
+		entry = entry.Str("operator_pause", pause.Reason)
 	}
-	entry.Msg("share of the budget changed")
+	entry.Msg("rate limit changed")
 }

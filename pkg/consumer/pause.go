@@ -8,8 +8,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/billable-events/billable/pkg/commandline"
-	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/ratelimit"
 )
+
+// dryRun is the last line of a dry run.
+const dryRun = "Dry run: nothing was changed. Repeat with --yes to apply."
 
 // maxPauseReason bounds what every process reads once a second, in bytes.
 const maxPauseReason = 500
@@ -31,22 +34,23 @@ func (a *app) pause() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			store := newStore(aws, settings)
-			found, err := store.Budget(cmd.Context())
+			store := newStore(aws, settings).RateLimit()
+			found, err := store.Read(cmd.Context())
 			if err != nil {
 				return err
 			}
-			if found.Hold == nil && !a.yes {
-				return a.say("Dry run: with --yes, %d processes stop calling Chargebee until consumer resume.", found.Running())
+			if !found.OperatorPause.InForce() && !a.yes {
+				return a.say("All processes would stop calling Chargebee until consumer resume.\n" + dryRun)
 			}
-			found, applied, err := store.Hold(cmd.Context(), pace.Hold{Reason: reason, Since: time.Now().Unix()})
+			pause := ratelimit.OperatorPause{Reason: reason, Since: time.Now().Unix()}
+			inForce, applied, err := ratelimit.PauseByOperator(cmd.Context(), store, pause)
 			switch {
 			case err != nil:
 				return err
 			case !applied:
-				return a.say("They are paused already, since %s: %s", time.Unix(found.Hold.Since, 0).UTC().Format(time.RFC3339), found.Hold.Reason)
+				return a.say("Calls are paused already, since %s: %s", since(inForce), inForce.Reason)
 			default:
-				return a.say("Paused: %d processes stop calling Chargebee within two seconds, until consumer resume.", found.Running())
+				return a.say("Paused: all processes stop calling Chargebee within two seconds, until consumer resume.")
 			}
 		},
 	})
@@ -64,24 +68,27 @@ func (a *app) resume() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			store := newStore(aws, settings)
-			found, err := store.Budget(cmd.Context())
+			store := newStore(aws, settings).RateLimit()
+			found, err := store.Read(cmd.Context())
+			pause := found.OperatorPause
 			switch {
 			case err != nil:
 				return err
-			case found.Hold == nil:
-				return a.say("They are not paused.")
+			case !pause.InForce():
+				return a.say("Calls are not paused.")
 			case !a.yes:
-				return a.say("Dry run: with --yes, %d processes go on that are paused since %s: %s",
-					found.Running(), time.Unix(found.Hold.Since, 0).UTC().Format(time.RFC3339), found.Hold.Reason)
+				return a.say("Calls are paused since %s: %s\n"+dryRun, since(pause), pause.Reason)
 			}
-			found, _, err = store.Release(cmd.Context()) // whoever was faster wanted the same
-			if err != nil {
+			if _, err = ratelimit.Resume(cmd.Context(), store); err != nil {
 				return err
 			}
-			return a.say("Resumed: %d processes go on within two seconds.", found.Running())
+			return a.say("Resumed: all processes go on within two seconds.")
 		},
 	})
+}
+
+func since(pause ratelimit.OperatorPause) string {
+	return time.Unix(pause.Since, 0).UTC().Format(time.RFC3339)
 }
 
 // say writes one line of a result.

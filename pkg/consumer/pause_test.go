@@ -24,11 +24,11 @@ func TestPauseAndResume(t *testing.T) {
 	if code, _, stderr := d.command("pause", "--yes"); code != 2 || !strings.Contains(stderr, "--reason is missing") {
 		t.Errorf("without a reason: exit code %d, %s", code, stderr)
 	}
-	says("They are not paused.", "resume", "--yes")
-	says("Dry run: with --yes, 0 processes stop", "pause", "--reason", "a price is wrong")
-	says("0 processes share", "check")
-	says("Paused: 0 processes stop", "pause", "--reason", "a price is wrong", "--yes")
-	says("They are paused already", "pause", "--reason", "another", "--yes")
+	says("Calls are not paused.", "resume", "--yes")
+	says("Dry run: nothing was changed.", "pause", "--reason", "a price is wrong")
+	says("Calls are not paused.", "resume")
+	says("Paused: all processes stop", "pause", "--reason", "a price is wrong", "--yes")
+	says("Calls are paused already", "pause", "--reason", "another", "--yes")
 
 	r := d.start()
 	d.send(body)
@@ -38,18 +38,18 @@ func TestPauseAndResume(t *testing.T) {
 	}, "it is not ready, and says why")
 	d.eventually(func() bool {
 		_, text := r.get(t, "/metrics")
-		return strings.Contains(text, "billable_budget_paused 1")
+		return strings.Contains(text, "billable_ratelimit_paused 1")
 	}, "the metrics show it")
 	says("an operator stopped all calls", "check")
 	if got := len(queues.Messages(d.name)); got != 1 {
 		t.Errorf("%d messages are in the queue", got)
 	}
-	if _, text := r.get(t, "/metrics"); !strings.Contains(text, "billable_budget_used_total 0") {
+	if _, text := r.get(t, "/metrics"); !strings.Contains(text, "billable_ratelimit_permits_total 0") {
 		t.Error("it called Chargebee")
 	}
 
-	says("Dry run: with --yes, 1 processes go on", "resume")
-	says("Resumed: 1 processes go on", "resume", "--yes")
+	says("Dry run: nothing was changed.", "resume")
+	says("Resumed: all processes go on", "resume", "--yes")
 	if entry := r.await(t, "message handled"); entry["outcome"] != "closed" {
 		t.Errorf("got %v", entry)
 	}

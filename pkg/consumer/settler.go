@@ -43,16 +43,16 @@ func (a *app) settle(ctx context.Context, id string, call func(*settlement.Settl
 func newSettler(settings config.Consumer, around Surroundings, site site, mismatched func(string)) *settlement.Settler {
 	store := newStore(around.AWS, settings)
 	return &settlement.Settler{
-		Ledger:   store,
-		Claims:   store,
-		Events:   store,
-		Charger:  site,
-		Invoices: site,
-		Pacer:    site,
-		Breaker:  settlement.NewBreaker(around.now()),
-		Observer: mismatches(mismatched),
-		Now:      around.now(),
-		Settings: settlementSettings(settings),
+		Ledger:      store,
+		Claims:      store,
+		Events:      store,
+		Charger:     site,
+		Invoices:    site,
+		RateLimiter: site,
+		Breaker:     settlement.NewBreaker(around.now()),
+		Observer:    mismatches(mismatched),
+		Now:         around.now(),
+		Settings:    settlementSettings(settings),
 	}
 }
 

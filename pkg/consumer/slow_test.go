@@ -16,10 +16,11 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/budget"
 	"github.com/billable-events/billable/pkg/chargebeeapi"
 	"github.com/billable-events/billable/pkg/dynamostore"
 	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/ratelimit"
+	"github.com/billable-events/billable/pkg/ratelimit/ratelimittest"
 	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
@@ -92,6 +93,9 @@ func TestHandlingLongerThanVisibility(t *testing.T) {
 			t.Fatal(err)
 		}
 		store := &dynamostore.Store{Client: dynamodbClient, EventsTable: "events", LedgerTable: "ledger"}
+		limiter := ratelimit.New(ratelimit.Config{Store: &ratelimittest.Store{}, Now: time.Now, RequestsPerMinute: 3000})
+		ctx, cancel := context.WithCancel(t.Context())
+		go limiter.Run(ctx)
 		const visibility = 5 * time.Second
 		handled := make(chan settlement.Report, 10)
 		pool := &worker.Pool{
@@ -99,10 +103,10 @@ func TestHandlingLongerThanVisibility(t *testing.T) {
 			DeadLetters: sqsqueue.NewDeadLetters(sqsClient, *created.QueueUrl),
 			Handler: &settlement.Settler{
 				Ledger: store, Claims: store, Events: store, Charger: client, Invoices: client,
-				Pacer:    granted(10),
-				Breaker:  settlement.NewBreaker(time.Now),
-				Observer: reporter{silent{t}, handled},
-				Now:      time.Now,
+				RateLimiter: limiter,
+				Breaker:     settlement.NewBreaker(time.Now),
+				Observer:    reporter{silent{t}, handled},
+				Now:         time.Now,
 				Settings: settlement.Settings{
 					Lease: visibility, CallTimeout: visibility / 2, LateBound: time.Minute, IdempotencyWindow: 30 * time.Minute,
 					MaxAttempts: 10, Close: true, CloseWithoutEvents: true,
@@ -111,7 +115,6 @@ func TestHandlingLongerThanVisibility(t *testing.T) {
 			Observer:    poolObserver{silent{t}},
 			Concurrency: 4, Visibility: visibility, Beat: visibility / 3, DrainTimeout: time.Minute, SettleTimeout: time.Second,
 		}
-		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- pool.Run(ctx) }()
 		report := <-handled
@@ -146,10 +149,3 @@ type reporter struct {
 }
 
 func (r reporter) Handled(_ context.Context, report settlement.Report) { r.reports <- report }
-
-// granted is a pacer that may call as it likes.
-func granted(slots int64) *budget.Pacer {
-	pacer := budget.NewPacer(time.Now, nil)
-	pacer.Grant(budget.Grant{Rate: 50_000, Slots: slots, Until: time.Now().Add(24 * time.Hour), Member: true})
-	return pacer
-}

@@ -162,7 +162,7 @@ func TestLetter(t *testing.T) {
 		"moved, no error in the ledger":   {queue.Message{Body: body("draft_3", ``)}, "ev_draft_3 draft_3 cust_1 [] - - done"},
 		"moved, it never was an event":    {queue.Message{Body: []byte("[]"), Attributes: known}, "ev_a draft_1 - [] - last error charging"},
 		"an event of another type":        {queue.Message{Body: []byte(`{"event_type":"invoice_updated"}`), Attributes: known}, "ev_a draft_1 - [] - last error charging"},
-		"an invoice named like the inner": {queue.Message{Body: body("#budget", ``)}, "- - - [] - - none"},
+		"an invoice named like the inner": {queue.Message{Body: body("#ratelimit", ``)}, "- - - [] - - none"},
 		"a reason over the ledger":        {queue.Message{Body: body("draft_1", ``), Attributes: rejected}, "ev_draft_1 draft_1 cust_1 [] too_old the message is 144h0m0s old charging"},
 		"a reason without a detail":       {queue.Message{Body: body("draft_1", ``), Attributes: attributes("reason", "too_old")}, "ev_draft_1 draft_1 cust_1 [] too_old - charging"},
 	} {
@@ -171,7 +171,7 @@ func TestLetter(t *testing.T) {
 			letter := first(t, test.message, knowing(
 				billing.Head{InvoiceID: "draft_1", State: billing.Charging, Detail: "last error"},
 				billing.Head{InvoiceID: "draft_3", State: billing.Finished},
-				billing.Head{InvoiceID: "#budget"}, // an item of the ledger that is no head
+				billing.Head{InvoiceID: "#ratelimit"}, // an item of the ledger that is no head
 			))
 			got := fmt.Sprint(
 				orDash(letter.EventID), " ", orDash(letter.InvoiceID), " ", orDash(letter.CustomerID), " ", letter.SubscriptionIDs, " ",

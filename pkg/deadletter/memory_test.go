@@ -11,6 +11,7 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/deadletter"
 	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/ratelimit/ratelimittest"
 )
 
 // endless is a queue of many letters that are made as they are received, and what the heap
@@ -55,7 +56,7 @@ func TestBodiesDoNotPileUp(t *testing.T) {
 			return err
 		},
 		"replay": func() error {
-			replayer := &deadletter.Replayer{Box: box, Source: e, Budget: free{}, RequestsPerMinute: 1e9}
+			replayer := &deadletter.Replayer{Box: box, Source: e, RateLimit: &ratelimittest.Store{}, RequestsPerMinute: 1e9}
 			_, err := replayer.Run(t.Context(), deadletter.Order{}, deadletter.Progress{})
 			return err
 		},

@@ -7,30 +7,30 @@ import (
 	"sync"
 	"time"
 
-	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/ratelimit"
 	"github.com/billable-events/billable/pkg/retry"
 )
 
 const (
 	callsPerLetter = 2               // of an invoice at least: one line, and the closing
 	burst          = time.Minute     // the letters of so much time may go at once
-	lookEvery      = 5 * time.Second // at the budget
+	lookEvery      = 5 * time.Second // at the rate limiter
 	patience       = 4 * time.Minute // for a letter's turn: far below the 10 minutes for which it is hidden from others
 )
 
-// Budget is the calls that all consumers share.
-type Budget interface {
-	Budget(ctx context.Context) (pace.Budget, error)
+// RateLimit reads the state of the rate limiter that all consumers share.
+type RateLimit interface {
+	Read(ctx context.Context) (ratelimit.State, error)
 }
 
 // errNotNow says that a letter's turn does not come soon.
 var errNotNow = errors.New("deadletter: not now")
 
-// pacer lets letters go back no faster than the budget lets the consumers work on them.
-// It leases nothing of it: a replay calls nobody.
+// pacer sends dead letters back no faster than the consumers may call Chargebee for them. A
+// replay makes no calls itself, and needs no permits.
 type pacer struct {
-	budget    Budget
-	perMinute int // calls, of which the budget's limit leaves a part
+	rateLimit RateLimit
+	perMinute int // calls, of which the scale of the rate limiter leaves a part
 	now       func() time.Time
 
 	mu      sync.Mutex
@@ -40,22 +40,22 @@ type pacer struct {
 	next    time.Time     // when the next one may go
 }
 
-// look reads the budget if the last look was a while ago.
+// look reads the state of the rate limiter if the last look was a while ago.
 func (p *pacer) look(ctx context.Context) error {
 	now := p.now()
 	if now.Sub(p.looked) < lookEvery {
 		return nil
 	}
-	found, err := p.budget.Budget(ctx)
+	found, err := p.rateLimit.Read(ctx)
 	if err != nil {
-		return fmt.Errorf("look at the budget: %w", err)
+		return fmt.Errorf("read the state of the rate limiter: %w", err)
 	}
 	p.looked = now
-	p.each = time.Minute * callsPerLetter * pace.FullLimit / time.Duration(max(int64(p.perMinute)*found.Limit, 1))
+	p.each = time.Minute * callsPerLetter * ratelimit.FullScale / time.Duration(max(int64(p.perMinute)*found.Scale, 1))
 	switch {
-	case found.Hold != nil:
-		p.stopped = "an operator stopped all calls to Chargebee (" + found.Hold.Reason + "): consumer resume --yes lets them go on"
-	case found.Pause != nil:
+	case found.OperatorPause.InForce():
+		p.stopped = "an operator stopped all calls to Chargebee (" + found.OperatorPause.Reason + "): consumer resume --yes lets them go on"
+	case found.Pause.InForce():
 		p.stopped = fmt.Sprintf("no calls to Chargebee for %d s: %s", found.Pause.Seconds, found.Pause.Reason)
 	default:
 		p.stopped = ""
@@ -124,5 +124,5 @@ func (p *pacer) ahead(ctx context.Context) (wait time.Duration, why string, err 
 	if p.stopped != "" {
 		return lookEvery, p.stopped, nil
 	}
-	return p.next.Sub(p.now()), fmt.Sprintf("the budget has calls for %.1f letters a minute", 1/p.each.Minutes()), nil
+	return p.next.Sub(p.now()), fmt.Sprintf("the rate limit allows %.1f letters a minute", 1/p.each.Minutes()), nil
 }

@@ -13,8 +13,8 @@ import (
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/deadletter"
-	"github.com/billable-events/billable/pkg/pace"
 	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
 // shelf is a dead-letter queue in virtual time, which a browse sees for 9 minutes.
@@ -100,33 +100,34 @@ func (s *shelf) Delete(ctx context.Context, letter queue.Message) error {
 // stops are the times in which calls are stopped.
 type stops struct {
 	began time.Time
-	limit int64
+	scale int64
 	holds [][2]time.Duration
 	pause bool // it is Chargebee's
 	err   error
 }
 
-func (s *stops) Budget(context.Context) (pace.Budget, error) {
-	budget := pace.Budget{Limit: s.limit}
+func (s *stops) Read(context.Context) (ratelimit.State, error) {
+	state := ratelimit.State{Control: ratelimit.Control{Scale: s.scale}}
 	for _, hold := range s.holds {
-		if now := time.Since(s.began); hold[0] <= now && now < hold[1] {
-			budget.Hold = &pace.Hold{Reason: "month end"}
-			if s.pause {
-				budget.Hold, budget.Pause = nil, &pace.Pause{Seconds: 30, Reason: "over the limit"}
-			}
+		switch now := time.Since(s.began); {
+		case now < hold[0] || now >= hold[1]:
+		case s.pause:
+			state.Pause = ratelimit.Pause{ID: "one", Seconds: 30, Reason: "over the limit"}
+		default:
+			state.OperatorPause = ratelimit.OperatorPause{Reason: "month end", Since: 1}
 		}
 	}
-	return budget, s.err
+	return state, s.err
 }
 
-func (s *shelf) replayer(budget *stops, perMinute int) *deadletter.Replayer {
-	budget.began = s.began
+func (s *shelf) replayer(limiter *stops, perMinute int) *deadletter.Replayer {
+	limiter.began = s.began
 	return &deadletter.Replayer{
 		Box: deadletter.Box{
 			Letters: s, Remover: s, Now: time.Now,
 			Heads: knowing(billing.Head{InvoiceID: "draft_done", State: billing.Finished}),
 		},
-		Source: s, Budget: budget, RequestsPerMinute: perMinute,
+		Source: s, RateLimit: limiter, RequestsPerMinute: perMinute,
 	}
 }
 
@@ -135,21 +136,21 @@ func TestPace(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		letters, perMinute int
-		limit              int64
+		scale              int64
 		pace               float64 // letters a minute
 	}{
-		"a full budget":    {1000, 150, 1000, 75},
-		"after a refusal":  {1000, 150, 600, 45},
-		"the least budget": {60, 10, 1000, 5},
-		"and almost none":  {12, 10, 100, 0.5},
-		"the largest":      {5000, 3500, 1000, 1750},
-		"a few letters":    {40, 150, 1000, 75},
+		"the full limit":  {1000, 150, 1000, 75},
+		"after a refusal": {1000, 150, 600, 45},
+		"the least limit": {60, 10, 1000, 5},
+		"and almost none": {12, 10, 100, 0.5},
+		"the largest":     {5000, 3500, 1000, 1750},
+		"a few letters":   {40, 150, 1000, 75},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := newShelf(test.letters)
-				result, err := s.replayer(&stops{limit: test.limit}, test.perMinute).Run(t.Context(), deadletter.Order{}, deadletter.Progress{})
+				result, err := s.replayer(&stops{scale: test.scale}, test.perMinute).Run(t.Context(), deadletter.Order{}, deadletter.Progress{})
 				if err != nil || !result.Complete || result.Counts[deadletter.Replayed] != test.letters || len(s.dead) != 0 {
 					t.Fatalf("%v, %t, %v, %d are left", err, result.Complete, result.Counts, len(s.dead))
 				}
@@ -203,8 +204,8 @@ func TestNothingGoesBackWhileCallsAreStopped(t *testing.T) {
 						}
 					},
 				}
-				budget := &stops{limit: pace.FullLimit, holds: [][2]time.Duration{{test.from, test.to}}, pause: test.pause}
-				result, err := s.replayer(budget, 150).Run(t.Context(), deadletter.Order{DropDone: true}, progress)
+				limiter := &stops{scale: ratelimit.FullScale, holds: [][2]time.Duration{{test.from, test.to}}, pause: test.pause}
+				result, err := s.replayer(limiter, 150).Run(t.Context(), deadletter.Order{DropDone: true}, progress)
 				if err != nil || !result.Complete || result.Counts[deadletter.Replayed] != 300 || result.Counts[deadletter.Dropped] != 1 || len(result.Messages) != 301 {
 					t.Fatalf("%v, %t, %v", err, result.Complete, result.Counts)
 				}
@@ -238,8 +239,8 @@ func TestInterrupt(t *testing.T) {
 			s.slow = 500 * time.Millisecond
 			ctx, interrupt := context.WithTimeout(t.Context(), after)
 			defer interrupt()
-			budget := &stops{limit: pace.FullLimit, holds: [][2]time.Duration{{2 * time.Minute, time.Hour}}}
-			result, err := s.replayer(budget, 150).Run(ctx, deadletter.Order{}, deadletter.Progress{})
+			limiter := &stops{scale: ratelimit.FullScale, holds: [][2]time.Duration{{2 * time.Minute, time.Hour}}}
+			result, err := s.replayer(limiter, 150).Run(ctx, deadletter.Order{}, deadletter.Progress{})
 			if !errors.Is(err, deadletter.ErrPartial) || !errors.Is(err, context.DeadlineExceeded) || result.Complete {
 				t.Errorf("%s: %v, complete %t", what, err, result.Complete)
 			}
@@ -260,7 +261,7 @@ func TestALetterThatFails(t *testing.T) {
 		s := newShelf(1000)
 		s.refuses = "m5"
 		s.dead = append(s.dead, letterOf("billed", "draft_done"))
-		result, err := s.replayer(&stops{limit: pace.FullLimit}, 150).Run(t.Context(), deadletter.Order{}, deadletter.Progress{})
+		result, err := s.replayer(&stops{scale: ratelimit.FullScale}, 150).Run(t.Context(), deadletter.Order{}, deadletter.Progress{})
 		if !errors.Is(err, deadletter.ErrPartial) || !result.Complete || result.Counts[deadletter.Failed] != 1 || result.Counts[deadletter.Skipped] != 1 || result.Counts[deadletter.Replayed] != 999 {
 			t.Errorf("%v, %t, %v", err, result.Complete, result.Counts)
 		}
@@ -289,11 +290,11 @@ func TestWhatOthersHold(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newShelf(20)
 				s.unseen = test.unseen
-				budget := &stops{limit: pace.FullLimit}
+				limiter := &stops{scale: ratelimit.FullScale}
 				if test.order.DryRun {
-					budget.err = errors.New("a dry run takes no pace")
+					limiter.err = errors.New("a dry run takes no pace")
 				}
-				result, err := s.replayer(budget, 150).Run(t.Context(), test.order, deadletter.Progress{})
+				result, err := s.replayer(limiter, 150).Run(t.Context(), test.order, deadletter.Progress{})
 				if (err == nil) != test.complete || result.Complete != test.complete || len(s.browses) != test.browses {
 					t.Errorf("%v, complete %t, browsed at %v", err, result.Complete, s.browses)
 				}
@@ -302,8 +303,9 @@ func TestWhatOthersHold(t *testing.T) {
 	}
 }
 
-// TestNoBudget ends it: nobody knows whether calls are stopped.
-func TestNoBudget(t *testing.T) {
+// TestReplayer_RateLimitUnreadable checks that nothing is replayed while it is unknown whether
+// calls are stopped.
+func TestReplayer_RateLimitUnreadable(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(20)

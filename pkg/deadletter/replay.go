@@ -20,8 +20,8 @@ type Replayer struct {
 	Box
 
 	Source            Source
-	Budget            Budget
-	RequestsPerMinute int // what the budget's limit is a part of
+	RateLimit         RateLimit
+	RequestsPerMinute int // chargebee.requests_per_minute
 }
 
 // Order is what shall be replayed.
@@ -31,15 +31,15 @@ type Order struct {
 	DryRun   bool // nothing is changed
 }
 
-// Run replays what is ordered, no faster than the budget lets the consumers work on it,
+// Run replays what is ordered, no faster than the consumers may call Chargebee for it,
 // and not at all while calls are stopped; what is skipped or dropped takes none of that
 // time. A letter is deleted once the queue has it, so a crash may leave it in both; the
 // ledger makes what is handled twice harmless. It may be started again at any time. What
 // comes back while it runs, because it failed once more, is left alone.
 //
-// Errors: those of Letters, Heads and Budget, and ErrPartial.
+// Errors: those of Letters, Heads and RateLimit, and ErrPartial.
 func (r *Replayer) Run(ctx context.Context, order Order, progress Progress) (Result, error) {
-	pacer := &pacer{budget: r.Budget, perMinute: r.RequestsPerMinute, now: r.Now}
+	pacer := &pacer{rateLimit: r.RateLimit, perMinute: r.RequestsPerMinute, now: r.Now}
 	replayed := counts{}
 	replay := &work{
 		Box: r.Box, filter: order.Filter, dryRun: order.DryRun, progress: progress,

@@ -13,8 +13,8 @@ import (
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/deadletter"
-	"github.com/billable-events/billable/pkg/pace"
 	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/ratelimit/ratelimittest"
 )
 
 // queues are a dead-letter queue and the queue that its letters come from. A letter that
@@ -43,13 +43,6 @@ func (q *queues) Browse(_ context.Context, visit func([]queue.Message) bool) (bo
 			return false, nil
 		}
 	}
-}
-
-// free is a budget that nobody stops.
-type free struct{}
-
-func (free) Budget(context.Context) (pace.Budget, error) {
-	return pace.Budget{Limit: pace.FullLimit}, nil
 }
 
 func (q *queues) Redrive(_ context.Context, letter queue.Message) error {
@@ -143,7 +136,7 @@ func TestReplay(t *testing.T) {
 					Letters: test.queues, Remover: test.queues, Now: time.Now,
 					Heads: knowing(billing.Head{InvoiceID: "draft_done", State: billing.Finished}),
 				},
-				Source: test.queues, Budget: free{}, RequestsPerMinute: 3500,
+				Source: test.queues, RateLimit: &ratelimittest.Store{}, RequestsPerMinute: 3500,
 			}
 			var told sync.Map
 			result, err := replayer.Run(t.Context(), test.order, deadletter.Progress{Step: func(step deadletter.Step) { told.Store(step.MessageID, step.Action) }})
@@ -187,7 +180,7 @@ func TestReplayWithoutALedger(t *testing.T) {
 			Letters: q, Remover: q, Now: time.Now,
 			Heads: heads(func(string) (billing.Head, bool, error) { return billing.Head{}, false, noLedger }),
 		},
-		Source: q, Budget: free{}, RequestsPerMinute: 3500,
+		Source: q, RateLimit: &ratelimittest.Store{}, RequestsPerMinute: 3500,
 	}
 	result, err := replayer.Run(t.Context(), deadletter.Order{}, deadletter.Progress{})
 	if !errors.Is(err, noLedger) || len(q.source) > 0 || result.Complete {

@@ -52,9 +52,9 @@ var purposes = map[string][]purpose{
 		{"for this check", Warning, "dynamodb:DescribeTable"},
 	},
 	SubjectLedger: {
-		{"to read what is billed, and the budget", Error, "dynamodb:GetItem"},
+		{"to read what is billed, and the rate limit", Error, "dynamodb:GetItem"},
 		{"to begin an invoice", Error, "dynamodb:PutItem"},
-		{"to take every step of an invoice, and for the budget", Error, "dynamodb:UpdateItem"},
+		{"to take every step of an invoice, and for the rate limit", Error, "dynamodb:UpdateItem"},
 		{"for sweep", Warning, "dynamodb:Scan"},
 		{"for this check", Warning, "dynamodb:DescribeTable"},
 		{"for this check", Warning, "dynamodb:DescribeTimeToLive"},

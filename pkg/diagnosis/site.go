@@ -22,7 +22,7 @@ type Site struct {
 func SiteFindings(site Site) []Finding {
 	j := &judgement{subject: "chargebee"}
 	if site.Unasked != nil {
-		j.findf(Warning, "site_not_asked", "start it again once calls can be made; budget says who makes them", "Chargebee was not asked: %v", site.Unasked)
+		j.findf(Warning, "site_not_asked", "start it again once calls can be made", "Chargebee was not asked: %v", site.Unasked)
 		return j.findings
 	}
 	if site.Err != nil {

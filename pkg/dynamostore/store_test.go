@@ -20,7 +20,7 @@ import (
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/dynamostore"
-	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/ratelimit"
 	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
 )
@@ -599,7 +599,7 @@ func TestHeads(t *testing.T) {
 		want[head.InvoiceID] = true
 		f.must(billing.Step{Head: head, Manifest: &billing.Manifest{InvoiceID: head.InvoiceID, Epoch: "e", Originals: []billing.InvoiceLine{{ID: strings.Repeat("x", 100<<10)}}}})
 	}
-	if _, applied, err := f.store.Hold(t.Context(), pace.Hold{Reason: "a test", Since: 1}); err != nil || !applied {
+	if _, applied, err := ratelimit.PauseByOperator(t.Context(), f.store.RateLimit(), ratelimit.OperatorPause{Reason: "a test", Since: 1}); err != nil || !applied {
 		t.Fatal(applied, err)
 	}
 	scans := 0

@@ -104,7 +104,7 @@ func TestParseRefuses(t *testing.T) {
 		"invoice id null":                           {body("", `{"id":null}`), "content.invoice.id", "not a string"},
 		"invoice id empty":                          {body("", `{"id":""}`), "content.invoice.id", "empty"},
 		"invoice id a number":                       {body("", strings.Replace(invoice(""), `"draft_inv_1"`, `1`, 1)), "content.invoice.id", "not a string"},
-		"invoice id of the ledger's own":            {body("", strings.Replace(invoice(""), `"draft_inv_1"`, `"#budget"`, 1)), "content.invoice.id", "begins with #"},
+		"invoice id of the ledger's own":            {body("", strings.Replace(invoice(""), `"draft_inv_1"`, `"#ratelimit"`, 1)), "content.invoice.id", "begins with #"},
 		"customer twice":                            {body("", invoice(`"customer_id":"b",`)), "content.invoice.customer_id", "more than once"},
 		"date a string":                             {body("", strings.Replace(invoice(""), `1767225600`, `"1767225600"`, 1)), "content.invoice.date", "not an integer"},
 		"date a fraction":                           {body("", strings.Replace(invoice(""), `1767225600`, `1767225600.5`, 1)), "content.invoice.date", "not an integer"},

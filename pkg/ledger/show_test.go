@@ -242,7 +242,7 @@ func TestErrors(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("table is gone")
 	unknown := func(string) (billing.Head, bool, error) { return billing.Head{}, false, nil }
-	internal := func(string) (billing.Head, bool, error) { return billing.Head{InvoiceID: "#budget"}, true, nil }
+	internal := func(string) (billing.Head, bool, error) { return billing.Head{InvoiceID: "#ratelimit"}, true, nil }
 	for name, test := range map[string]struct {
 		from book
 		want error

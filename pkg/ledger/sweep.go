@@ -10,21 +10,21 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/pace"
 	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
-// Site lists what is pending at Chargebee, within the budget of calls.
+// Site lists what is pending at Chargebee, within the limit of calls.
 type Site interface {
 	// ListInvoices returns a page of a list of invoices, with as many of their lines as the
-	// answer shows. Errors are *billing.Failure, or pace.ErrSpent when nothing was sent
-	// because the permit came too late.
-	ListInvoices(ctx context.Context, permit *pace.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error)
-	// Acquire waits for a permit until ctx ends. Every permit must be released.
-	Acquire(ctx context.Context) (*pace.Permit, error)
-	// Pause stops all calls to the site for a while: Chargebee said so in answer to
-	// the call that this permit was spent on.
-	Pause(permit *pace.Permit, wait time.Duration)
+	// answer shows. Errors are *billing.Failure, or ratelimit.ErrExpired when nothing was sent
+	// because the permit had expired.
+	ListInvoices(ctx context.Context, permit *ratelimit.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error)
+	// Acquire waits for a permit until ctx ends.
+	Acquire(ctx context.Context) (*ratelimit.Permit, error)
+	// Pause stops all calls to the site for a while: Chargebee answered 429 for the site
+	// to the call that the permit was spent on.
+	Pause(permit *ratelimit.Permit, retryAfter time.Duration)
 }
 
 // Book is the ledger as a whole. All reads are strong.

@@ -51,7 +51,7 @@ func (s *sweep) events(ctx context.Context) error {
 	s.findTally(&lines, Finding{
 		Name: "credits_not_netted", Level: Doubtful,
 		Finding: fmt.Sprintf("credits older than %s exceed the charges of their subscription and charge code: they are carried forward from invoice to invoice", s.rules.EventsOlderThan),
-		Remedy:  "issue a credit note in Chargebee, and void the events that it stands for",
+		Remedy:  "issue a credit note in Chargebee, and void the events that it covers",
 	})
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/ratelimit"
 	"github.com/billable-events/billable/pkg/retry"
 )
 
@@ -246,7 +246,7 @@ func list(ctx context.Context, site Site, query *billing.InvoiceQuery) (billing.
 func passes(err error) bool {
 	failure, failed := errors.AsType[*billing.Failure](err)
 	if !failed {
-		return errors.Is(err, pace.ErrSpent)
+		return errors.Is(err, ratelimit.ErrExpired)
 	}
 	return failure.Kind == billing.Unknown || failure.Kind == billing.Transient || failure.Kind == billing.Limited
 }
@@ -258,7 +258,6 @@ func listOnce(ctx context.Context, site Site, query billing.InvoiceQuery) (billi
 	if err != nil {
 		return billing.InvoicePage{}, err
 	}
-	defer permit.Release()
 	page, err := site.ListInvoices(ctx, permit, query)
 	if failure, failed := errors.AsType[*billing.Failure](err); failed && failure.OfSite() {
 		site.Pause(permit, failure.RetryAfter)

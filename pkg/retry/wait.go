@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Wait waits until the time has passed or wake is closed, unless ctx ends first; then
+// Wait waits until the time has passed or wake is closed or sent to, unless ctx ends first; then
 // it returns why. A nil wake wakes nobody.
 func Wait(ctx context.Context, wait time.Duration, wake <-chan struct{}) error {
 	timer := time.NewTimer(wait)

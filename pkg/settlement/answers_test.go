@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/pace"
 	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/ratelimit"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/pkg/settlement"
 )
@@ -168,8 +168,8 @@ func play(t *testing.T, row answerRow, now situation, word string) {
 	if on.breaker.Open() != (word == "pause") {
 		t.Errorf("%s: the pod is paused: %q", word, on.breaker.Reason())
 	}
-	if on.pacer.Paused() { // a limit of the site was waited for; nothing else pauses the pacer
-		t.Errorf("%s: the pacer is paused", word)
+	if on.limiter.paused() > 0 { // a limit of the site was waited for; nothing else pauses the limiter
+		t.Errorf("%s: the rate limiter is paused", word)
 	}
 	if after.head.Owner != "" {
 		t.Errorf("%s: it is still owned", word)
@@ -269,19 +269,19 @@ func (f *failures) hear(err error) {
 	}
 }
 
-func (f *failures) AddCharge(ctx context.Context, permit *pace.Permit, charge billing.Charge) (billing.Invoice, error) {
+func (f *failures) AddCharge(ctx context.Context, permit *ratelimit.Permit, charge billing.Charge) (billing.Invoice, error) {
 	invoice, err := f.Charger.AddCharge(ctx, permit, charge)
 	f.hear(err)
 	return invoice, err
 }
 
-func (f *failures) Close(ctx context.Context, permit *pace.Permit, closing billing.Close) (billing.Invoice, error) {
+func (f *failures) Close(ctx context.Context, permit *ratelimit.Permit, closing billing.Close) (billing.Invoice, error) {
 	invoice, err := f.Charger.Close(ctx, permit, closing)
 	f.hear(err)
 	return invoice, err
 }
 
-func (f *failures) Invoice(ctx context.Context, permit *pace.Permit, page billing.LinePage) (billing.Invoice, error) {
+func (f *failures) Invoice(ctx context.Context, permit *ratelimit.Permit, page billing.LinePage) (billing.Invoice, error) {
 	invoice, err := f.Invoices.Invoice(ctx, permit, page)
 	f.hear(err)
 	return invoice, err

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/ratelimit"
 	"github.com/billable-events/billable/pkg/retry"
 )
 
@@ -37,13 +37,10 @@ func isRefusal(failure *billing.Failure) bool {
 }
 
 // permit waits for the permit of one call.
-func (s *Settler) permit(ctx context.Context) (*pace.Permit, error) {
-	if permit := s.Pacer.TryAcquire(); permit != nil {
-		return permit, nil
-	}
+func (s *Settler) permit(ctx context.Context) (*ratelimit.Permit, error) {
 	waiting, cancel := context.WithTimeout(ctx, permitWait)
 	defer cancel()
-	permit, err := s.Pacer.Acquire(waiting)
+	permit, err := s.RateLimiter.Acquire(waiting)
 	switch {
 	case err == nil:
 		return permit, nil
@@ -57,7 +54,7 @@ func (s *Settler) permit(ctx context.Context) (*pace.Permit, error) {
 }
 
 // call makes one call to Chargebee under a permit of its own.
-func (s *Settler) call(ctx context.Context, send func(context.Context, *pace.Permit) error) error {
+func (s *Settler) call(ctx context.Context, send func(context.Context, *ratelimit.Permit) error) error {
 	permit, err := s.permit(ctx)
 	if err != nil {
 		return err
@@ -65,36 +62,35 @@ func (s *Settler) call(ctx context.Context, send func(context.Context, *pace.Per
 	return s.callUnder(ctx, permit, send)
 }
 
-// callUnder makes one call under a permit at hand, and under another one if that turns
-// out to be too old when the call could start.
-func (s *Settler) callUnder(ctx context.Context, permit *pace.Permit, send func(context.Context, *pace.Permit) error) error {
+// callUnder makes one call under the given permit, and under another one if that has
+// expired when the call could start.
+func (s *Settler) callUnder(ctx context.Context, permit *ratelimit.Permit, send func(context.Context, *ratelimit.Permit) error) error {
 	err := s.spend(ctx, permit, send)
-	if errors.Is(err, pace.ErrSpent) {
+	if errors.Is(err, ratelimit.ErrExpired) {
 		if permit, err = s.permit(ctx); err == nil {
 			err = s.spend(ctx, permit, send)
 		}
 	}
-	if errors.Is(err, pace.ErrSpent) { // this process is slow, and no permit's fault
+	if errors.Is(err, ratelimit.ErrExpired) { // this process is slow
 		return wait(retry.Jitter(lockWait, 0.75), err.Error())
 	}
 	return err
 }
 
-// spend makes one call, and tells the pacer if the site is over its limit.
-func (s *Settler) spend(ctx context.Context, permit *pace.Permit, send func(context.Context, *pace.Permit) error) error {
-	defer permit.Release()
+// spend makes one call, and pauses the rate limiter if the site is over its limit.
+func (s *Settler) spend(ctx context.Context, permit *ratelimit.Permit, send func(context.Context, *ratelimit.Permit) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.Settings.CallTimeout)
 	defer cancel()
 
 	err := send(ctx, permit)
 	if failure, failed := asFailure(err); failed && failure.OfSite() {
-		s.Pacer.Pause(permit, failure.RetryAfter)
+		s.RateLimiter.Pause(permit, failure.RetryAfter)
 	}
 	return err
 }
 
 // untilAnswered repeats what reads invoices for as long as the site's limit interrupts it;
-// the pacer has it wait.
+// the rate limiter has it wait.
 func untilAnswered(read func() error) error {
 	for {
 		if err := read(); !errors.Is(err, errAnew) {

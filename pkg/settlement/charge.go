@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
 // charge adds the lines of the plan to the invoice, one call each.
@@ -73,26 +73,18 @@ func (h *handling) sentAny() bool {
 // call: whoever takes the head over knows that the line may have been sent, and a
 // holder that was asleep in between sends nothing.
 func (h *handling) send(ctx context.Context, line int) (billing.Invoice, error) {
-	permit := h.Pacer.TryAcquire()
-	if permit == nil {
-		// The wait may be long: what was added is written down before it.
-		if err := h.note(ctx); err != nil {
-			return billing.Invoice{}, err
-		}
-		var err error
-		if permit, err = h.permit(ctx); err != nil {
-			return billing.Invoice{}, err
-		}
+	permit, err := h.permit(ctx)
+	if err != nil {
+		return billing.Invoice{}, err
 	}
 	sent := h.Now()
-	err := h.lease.commit(ctx, func(step *billing.Step) {
+	err = h.lease.commit(ctx, func(step *billing.Step) {
 		h.record(step)
 		step.Head.Cursor = line
 		step.Head.SendingSince = sent.Unix()
 		step.Head.Doubt = false
 	})
 	if err != nil {
-		permit.Release()
 		return billing.Invoice{}, err
 	}
 	h.added = line
@@ -115,8 +107,8 @@ func (h *handling) takeBack(ctx context.Context) error {
 
 // adding is the call that adds a line, whether for the first time or again. It starts
 // only while the lease outlasts it and Chargebee is sure to know its key.
-func (h *handling) adding(line int, sent stopwatch, into *billing.Invoice) func(context.Context, *pace.Permit) error {
-	return func(ctx context.Context, permit *pace.Permit) (err error) {
+func (h *handling) adding(line int, sent stopwatch, into *billing.Invoice) func(context.Context, *ratelimit.Permit) error {
+	return func(ctx context.Context, permit *ratelimit.Permit) (err error) {
 		if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
 			return err
 		}

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
 // close closes the invoice. A draft closes once, so the call may be repeated at any time.
@@ -21,7 +21,7 @@ func (h *handling) close(ctx context.Context) error {
 	}
 	key := billing.CloseKey(h.manifest.InvoiceID, h.manifest.Epoch, h.head().CloseRefusals)
 	var closed billing.Invoice
-	err := h.call(ctx, func(ctx context.Context, permit *pace.Permit) (err error) {
+	err := h.call(ctx, func(ctx context.Context, permit *ratelimit.Permit) (err error) {
 		if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ type ending int
 const (
 	backOff        ending = iota // the message comes back after a growing delay; it was an attempt
 	comeBack                     // the message comes back after a known time
-	lookAnew                     // the handling goes on; the pacer has it wait
+	lookAnew                     // the handling goes on; the rate limiter has it wait
 	whenKeyExpires               // the message comes back when Chargebee has forgotten the line's key
 	giveUp                       // the message is rejected
 	takeAsMissing                // the caller decides on an invoice that is not there

@@ -108,7 +108,7 @@ func TestLostReplyOfEachWrite(t *testing.T) {
 			w.wantEqualBooks()
 			return reached
 		})
-		if writes < 8 {
+		if writes < 7 {
 			t.Errorf("only %d writes were made", writes)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/pace"
 	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/ratelimit"
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
@@ -33,11 +33,11 @@ func settleMadeUp(t *testing.T, events int) map[string]int {
 	site := &madeUp{events: events, alive: map[string]int{}}
 	settler := &settlement.Settler{
 		Ledger: site, Claims: site, Events: site, Charger: site, Invoices: site,
-		Pacer:    unlimited(time.Now),
-		Breaker:  settlement.NewBreaker(time.Now),
-		Observer: &observer{},
-		Now:      time.Now,
-		Settings: settings,
+		RateLimiter: newLimiter(time.Now),
+		Breaker:     settlement.NewBreaker(time.Now),
+		Observer:    &observer{},
+		Now:         time.Now,
+		Settings:    settings,
 	}
 	body := `{"id":"ev_1","event_type":"pending_invoice_created","content":{"invoice":{"id":"draft"}}}`
 	outcome := settler.Handle(t.Context(), &queue.Delivery{Message: queue.Message{Body: []byte(body)}})
@@ -62,7 +62,7 @@ type madeUp struct {
 	alive map[string]int
 }
 
-func (m *madeUp) Invoice(context.Context, *pace.Permit, billing.LinePage) (billing.Invoice, error) {
+func (m *madeUp) Invoice(context.Context, *ratelimit.Permit, billing.LinePage) (billing.Invoice, error) {
 	return billing.Invoice{
 		ID: "draft", CustomerID: "customer", SubscriptionID: "sub", CurrencyCode: "EUR",
 		Status: billing.StatusPending, Date: time.Now().Unix(), Lines: m.lines,
@@ -141,14 +141,14 @@ func (m *madeUp) Page(_ context.Context, _, _ string, number int) (billing.Page,
 	return page, nil
 }
 
-func (m *madeUp) AddCharge(_ context.Context, _ *pace.Permit, charge billing.Charge) (billing.Invoice, error) {
+func (m *madeUp) AddCharge(_ context.Context, _ *ratelimit.Permit, charge billing.Charge) (billing.Invoice, error) {
 	m.lines = append(m.lines, billing.InvoiceLine{
 		ID: charge.IdempotencyKey, EntityType: billing.EntityAdHoc, Description: charge.Description, Amount: charge.Amount,
 	})
 	return m.invoice("draft", billing.StatusPending), nil
 }
 
-func (m *madeUp) Close(context.Context, *pace.Permit, billing.Close) (billing.Invoice, error) {
+func (m *madeUp) Close(context.Context, *ratelimit.Permit, billing.Close) (billing.Invoice, error) {
 	return m.invoice("final", "payment_due"), nil
 }
 

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
 // Ledger keeps the heads. All reads are strong.
@@ -37,29 +37,27 @@ type Events interface {
 }
 
 // Charger changes pending invoices. Errors are *billing.Failure, or
-// pace.ErrSpent when nothing was sent because the permit came too late.
+// ratelimit.ErrExpired when nothing was sent because the permit had expired.
 type Charger interface {
 	// AddCharge adds a line, ad-hoc or of an item price, and returns the invoice with it.
-	AddCharge(ctx context.Context, permit *pace.Permit, charge billing.Charge) (billing.Invoice, error)
+	AddCharge(ctx context.Context, permit *ratelimit.Permit, charge billing.Charge) (billing.Invoice, error)
 	// Close returns the new invoice; the pending one ceases to exist.
-	Close(ctx context.Context, permit *pace.Permit, closing billing.Close) (billing.Invoice, error)
+	Close(ctx context.Context, permit *ratelimit.Permit, closing billing.Close) (billing.Invoice, error)
 }
 
 // Invoices reads invoices. Errors are as of Charger.
 type Invoices interface {
-	Invoice(ctx context.Context, permit *pace.Permit, page billing.LinePage) (billing.Invoice, error)
-	ListInvoices(ctx context.Context, permit *pace.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error)
+	Invoice(ctx context.Context, permit *ratelimit.Permit, page billing.LinePage) (billing.Invoice, error)
+	ListInvoices(ctx context.Context, permit *ratelimit.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error)
 }
 
-// Pacer hands out permits for calls to Chargebee. Every permit must be released.
-type Pacer interface {
-	// TryAcquire returns a permit if one is at hand, else nil.
-	TryAcquire() *pace.Permit
+// RateLimiter grants permits for calls to Chargebee.
+type RateLimiter interface {
 	// Acquire waits for a permit until ctx ends.
-	Acquire(ctx context.Context) (*pace.Permit, error)
-	// Pause stops all calls to the site for a while: Chargebee said so in answer to
-	// the call that this permit was spent on.
-	Pause(permit *pace.Permit, wait time.Duration)
+	Acquire(ctx context.Context) (*ratelimit.Permit, error)
+	// Pause stops all calls to the site for a while: Chargebee answered 429 for the site
+	// to the call that the permit was spent on.
+	Pause(permit *ratelimit.Permit, retryAfter time.Duration)
 }
 
 // Observer is told what happens. Implementations must not block.

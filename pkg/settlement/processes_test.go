@@ -11,8 +11,9 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/pace"
 	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/ratelimit"
+	"github.com/billable-events/billable/pkg/ratelimit/ratelimittest"
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
@@ -120,56 +121,43 @@ func (w watched) Commit(ctx context.Context, step billing.Step) error {
 
 // slowPermits makes a process sleep while it waits for a permit.
 type slowPermits struct {
-	settlement.Pacer
+	settlement.RateLimiter
 
 	sleep func()
 }
 
-func (p slowPermits) TryAcquire() *pace.Permit { return nil }
-
-func (p slowPermits) Acquire(ctx context.Context) (*pace.Permit, error) {
+func (p slowPermits) Acquire(ctx context.Context) (*ratelimit.Permit, error) {
 	p.sleep()
-	return p.Pacer.Acquire(ctx)
+	return p.RateLimiter.Acquire(ctx)
 }
 
-// exhausted is a pacer that has so many permits and no more.
+// exhausted grants the given number of permits and no more.
 type exhausted struct {
-	settlement.Pacer
+	settlement.RateLimiter
 
 	left int
 }
 
-func (p *exhausted) TryAcquire() *pace.Permit {
-	if p.left == 0 {
-		return nil
+func (p *exhausted) Acquire(ctx context.Context) (*ratelimit.Permit, error) {
+	if p.left > 0 {
+		p.left--
+		return ratelimittest.Permit(time.Now), nil
 	}
-	p.left--
-	return pace.NewPermit(time.Now(), nil)
-}
-
-func (p *exhausted) Acquire(ctx context.Context) (*pace.Permit, error) {
 	<-ctx.Done()
 	return nil, context.Cause(ctx)
 }
 
-// stalePermits hands out permits that are too old, as a process gets them that is
-// slow between a permit and its call.
-type stalePermits struct {
-	settlement.Pacer
+// expiredPermits grants permits that have expired: those of a process that is slow between
+// a permit and its call.
+type expiredPermits struct {
+	settlement.RateLimiter
 
-	stale func() bool
+	expired func() bool
 }
 
-func (p stalePermits) TryAcquire() *pace.Permit {
-	permit, _ := p.Acquire(context.Background())
-	return permit
-}
-
-func (p stalePermits) Acquire(ctx context.Context) (*pace.Permit, error) {
-	permit, err := p.Pacer.Acquire(ctx)
-	if err == nil && p.stale() {
-		defer permit.Release()
-		return pace.NewPermit(time.Now().Add(-time.Second), nil), nil
+func (p expiredPermits) Acquire(ctx context.Context) (*ratelimit.Permit, error) {
+	if p.expired() {
+		return &ratelimit.Permit{}, nil
 	}
-	return permit, err
+	return p.RateLimiter.Acquire(ctx)
 }

@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/pace"
+	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
 // maxLinePages is the most pages of lines of one invoice. A page may be as short as one line,
@@ -94,7 +94,7 @@ func addIDs(seen map[string]bool, lines []billing.InvoiceLine) (allNew bool) {
 // error is the same as for one that does not exist.
 func (s *Settler) fetchPage(ctx context.Context, page billing.LinePage) (billing.Invoice, error) {
 	var invoice billing.Invoice
-	err := s.call(ctx, func(ctx context.Context, permit *pace.Permit) (err error) {
+	err := s.call(ctx, func(ctx context.Context, permit *ratelimit.Permit) (err error) {
 		invoice, err = s.Invoices.Invoice(ctx, permit, page)
 		s.Breaker.Record(page.InvoiceID, err)
 		return err
@@ -110,7 +110,7 @@ func (s *Settler) fetchPage(ctx context.Context, page billing.LinePage) (billing
 func (s *Settler) listInvoices(ctx context.Context, query *billing.InvoiceQuery) (billing.InvoicePage, error) {
 	for {
 		var page billing.InvoicePage
-		err := s.call(ctx, func(ctx context.Context, permit *pace.Permit) (err error) {
+		err := s.call(ctx, func(ctx context.Context, permit *ratelimit.Permit) (err error) {
 			page, err = s.Invoices.ListInvoices(ctx, permit, *query)
 			s.Breaker.Record(cmp.Or(query.InvoiceID, query.CustomerID), err)
 			return err

@@ -64,7 +64,7 @@ func TestSleeperWakesAfterARelease(t *testing.T) {
 		id, body := w.three()
 		sleeper := w.settler(nil)
 		permits := 0
-		sleeper.Pacer = slowPermits{sleeper.Pacer, func() {
+		sleeper.RateLimiter = slowPermits{sleeper.RateLimiter, func() {
 			if permits++; permits == 3 {
 				time.Sleep(4 * time.Minute) // a permit is awaited for five
 			}
@@ -78,7 +78,7 @@ func TestSleeperWakesAfterARelease(t *testing.T) {
 			t.Fatalf("got %+v", outcome)
 		}
 		w.let(removed, id)
-		time.Sleep(time.Minute)
+		time.Sleep(100 * time.Second) // what was sent shows
 		release, err := w.release(id)
 		w.wantReleased(release, err, "rrr")
 		if outcome := <-woken; outcome.Verdict != queue.Retry {

@@ -89,16 +89,16 @@ func (s Settings) LongestWait() time.Duration {
 // Settler settles pending invoices, one message at a time. All fields are
 // required. It is safe for concurrent use.
 type Settler struct {
-	Ledger   Ledger
-	Claims   Claims
-	Events   Events
-	Charger  Charger
-	Invoices Invoices
-	Pacer    Pacer
-	Breaker  *Breaker
-	Observer Observer
-	Now      func() time.Time // with monotonic clock reading
-	Settings Settings
+	Ledger      Ledger
+	Claims      Claims
+	Events      Events
+	Charger     Charger
+	Invoices    Invoices
+	RateLimiter RateLimiter
+	Breaker     *Breaker
+	Observer    Observer
+	Now         func() time.Time // with monotonic clock reading
+	Settings    Settings
 }
 
 // errAnew says that the head has to be looked at anew: it moved, or a call was to

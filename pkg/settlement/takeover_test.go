@@ -63,7 +63,7 @@ func TestSleeperAlone(t *testing.T) {
 		time.Sleep(17 * time.Minute) // of 19.5
 		sleeper := w.settler(nil)
 		slept := false
-		sleeper.Pacer = slowPermits{sleeper.Pacer, func() {
+		sleeper.RateLimiter = slowPermits{sleeper.RateLimiter, func() {
 			if !slept {
 				slept = true
 				time.Sleep(4 * time.Minute)
@@ -94,7 +94,7 @@ func TestSleeperSendsNothing(t *testing.T) {
 				}
 				sleeper := w.settler(nil)
 				slept := false
-				sleeper.Pacer = slowPermits{sleeper.Pacer, func() {
+				sleeper.RateLimiter = slowPermits{sleeper.RateLimiter, func() {
 					if slept {
 						return
 					}

@@ -171,8 +171,8 @@ func TestPermitIsAwaitedForFiveMinutes(t *testing.T) {
 		w := newWorld(t, nil)
 		id, body := w.three()
 		settler := w.settler(nil)
-		pacer := settler.Pacer
-		settler.Pacer = &exhausted{left: 2} // to read the invoice, and to add the first line
+		limiter := settler.RateLimiter
+		settler.RateLimiter = &exhausted{left: 2} // to read the invoice, and to add the first line
 		started := time.Now()
 		outcome := w.handle(settler, body)
 		if waited := time.Since(started); outcome.Verdict != queue.Retry || waited < 5*time.Minute || waited > 6*time.Minute {
@@ -181,14 +181,14 @@ func TestPermitIsAwaitedForFiveMinutes(t *testing.T) {
 		if head := w.head(id); head.Cursor != 1 || head.Sending() || head.Attempts != 0 || head.Owner != "" {
 			t.Errorf("got %+v", head)
 		}
-		settler.Pacer = pacer
+		settler.RateLimiter = limiter
 		w.wantClosed(settler, body)
 	})
 }
 
-// TestSpentPermits are no attempt, whatever call they were for: nothing was sent, and the
+// TestExpiredPermits are no attempt, whatever call they were for: nothing was sent, and the
 // message comes back soon.
-func TestSpentPermits(t *testing.T) {
+func TestExpiredPermits(t *testing.T) {
 	t.Parallel()
 	for _, now := range situations {
 		t.Run(now.name, func(t *testing.T) {
@@ -198,8 +198,8 @@ func TestSpentPermits(t *testing.T) {
 				id, body := w.three()
 				settler := w.settler(nil)
 				now.arise(w, settler, body)
-				stale := true
-				settler.Pacer = stalePermits{settler.Pacer, func() bool { return stale }}
+				expired := true
+				settler.RateLimiter = expiredPermits{settler.RateLimiter, func() bool { return expired }}
 				before := w.calls()
 				for range 2 * settings.MaxAttempts {
 					outcome := w.handle(settler, body)
@@ -214,7 +214,7 @@ func TestSpentPermits(t *testing.T) {
 				if got := w.calls(); got != before {
 					t.Errorf("called %s after %s", got, before)
 				}
-				stale = false
+				expired = false
 				w.wantClosed(settler, body)
 			})
 		})

@@ -13,9 +13,11 @@ import (
 	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/budget"
 	"github.com/billable-events/billable/pkg/chargebeeapi"
 	"github.com/billable-events/billable/pkg/dynamostore"
+	"github.com/billable-events/billable/pkg/ratelimit"
+	"github.com/billable-events/billable/pkg/ratelimit/ratelimittest"
+	"github.com/billable-events/billable/pkg/retry"
 	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
@@ -97,7 +99,7 @@ func (w *world) settler(wrap func(service string, transport http.RoundTripper) h
 // Chargebee, and whether that answers.
 type pod struct {
 	now     func() time.Time
-	pacer   *budget.Pacer
+	limiter *limiter
 	breaker *settlement.Breaker
 }
 
@@ -106,7 +108,7 @@ func newPod(skew time.Duration) *pod {
 	now := func() time.Time { return time.Now().Add(skew) }
 	return &pod{
 		now:     now,
-		pacer:   unlimited(now),
+		limiter: newLimiter(now),
 		breaker: settlement.NewBreaker(now),
 	}
 }
@@ -133,11 +135,11 @@ func (w *world) process(on *pod, wrap func(service string, transport http.RoundT
 	}
 	return &settlement.Settler{
 		Ledger: store, Claims: store, Events: store, Charger: client, Invoices: client,
-		Pacer:    on.pacer,
-		Breaker:  on.breaker,
-		Observer: w.notes,
-		Now:      on.now,
-		Settings: w.settings,
+		RateLimiter: on.limiter,
+		Breaker:     on.breaker,
+		Observer:    w.notes,
+		Now:         on.now,
+		Settings:    w.settings,
 	}
 }
 
@@ -223,9 +225,32 @@ func (w *world) wantCalls(want string) {
 	}
 }
 
-// unlimited is a pacer that may call as much as the largest site allows, for a year.
-func unlimited(now func() time.Time) *budget.Pacer {
-	pacer := budget.NewPacer(now, nil)
-	pacer.Grant(budget.Grant{Rate: 56_000, Slots: 50, Until: now().Add(365 * 24 * time.Hour), Member: true})
-	return pacer
+// limiter is a settlement.RateLimiter without a limit. It grants nothing during a pause.
+type limiter struct {
+	now func() time.Time
+
+	mu    sync.Mutex
+	until time.Time // the end of the last pause
+}
+
+func newLimiter(now func() time.Time) *limiter { return &limiter{now: now} }
+
+func (l *limiter) Acquire(ctx context.Context) (*ratelimit.Permit, error) {
+	if err := retry.Wait(ctx, l.paused(), nil); err != nil {
+		return nil, err
+	}
+	return ratelimittest.Permit(l.now), nil
+}
+
+func (l *limiter) Pause(_ *ratelimit.Permit, retryAfter time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.until = l.now().Add(max(retryAfter, 10*time.Second))
+}
+
+// paused returns the time until the end of the last pause.
+func (l *limiter) paused() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return max(l.until.Sub(l.now()), 0)
 }

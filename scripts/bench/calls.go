@@ -22,7 +22,7 @@ var justifications = []justification{
 	{"DynamoDB Query", "The unbilled events of each subscription, as many at a time as DynamoDB gives."},
 	{"DynamoDB PutItem", "The head before each call to Chargebee that changes something: whoever takes over has to know that it may have happened. It also says that the line before was added. The lease, when it would not outlast the next call."},
 	{"DynamoDB TransactWriteItems", "What has to be true at once or not at all: the manifest, each page of up to 97 events with its claim, the plan, each page of events becoming billed, the end."},
-	{"DynamoDB UpdateItem", "The share of the budget, once a second for each consumer, however many invoices there are."},
+	{"DynamoDB UpdateItem", "Permits for calls to Chargebee, as many at a time as calls wait: about one for each call while few wait, two or three a second for each consumer while the limit is used up."},
 	{"SQS ReceiveMessage", "Up to 10 messages at a time, as many as there are free slots."},
 	{"SQS ChangeMessageVisibility", "None for what is finished within 20 s. The heartbeat of what takes longer, together with one more PutItem for the lease."},
 	{"SQS DeleteMessageBatch", "Invoices that were finished while another batch was under way share one."},

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 	"github.com/billable-events/billable/scripts/testbed"
 )
 
-// fleet is a number of consumers that share a site's budget, through stages.
+// fleet is a number of consumers that share a site's limit, through stages.
 type fleet struct {
 	name      string
 	perMinute int
@@ -27,59 +29,70 @@ type fleet struct {
 type stage struct {
 	name      string
 	consumers int
-	killed    bool          // one that was there is killed when the stage begins
+	killEvery time.Duration // one is killed and replaced; 0: none
 	settling  time.Duration // not looked at
 	length    time.Duration // looked at, after that
 }
 
 // fleets are what is measured.
 func fleets(quick bool) []fleet {
-	minutes := func(n int) time.Duration {
-		if quick {
-			n = 1
-		}
-		return time.Duration(n) * time.Minute
+	length := 3 * time.Minute
+	if quick {
+		length = 2 * time.Minute
 	}
-	const settling = 15 * time.Second
-	steady := func(consumers, n int) []stage {
-		return []stage{{"steady", consumers, false, settling, minutes(n)}}
+	steady := func(killEvery time.Duration) []stage {
+		return []stage{{"steady", 4, killEvery, time.Minute, length}}
 	}
 	return []fleet{
-		{"a: four", 600, 0, steady(4, 3)},
-		{"b: four, and a neighbour with 30 %", 600, 0.3, []stage{
-			{"first", 4, false, 0, minutes(2)},
-			{"after the first pause", 4, false, 0, minutes(2)},
+		{"a: four", 3500, 0, steady(0)},
+		{"b: four", 1000, 0, steady(0)},
+		{"c: four", 150, 0, steady(0)},
+		{"d: four, one killed and replaced every 20 s", 1000, 0, steady(20 * time.Second)},
+		{"e: four, and a neighbour with 30 %", 600, 0.3, []stage{
+			{"first", 4, 0, 0, 2 * time.Minute},
+			{"after the first pause", 4, 0, 0, 2 * time.Minute},
 		}},
-		{"c: four, one killed", 600, 0, []stage{
-			{"before", 4, false, settling, time.Minute},
-			{"from 15 s after the kill", 3, true, 15 * time.Second, time.Minute},
-		}},
-		{"d: one, four, one", 600, 0, []stage{
-			{"one", 1, false, settling, minutes(2)},
-			{"four", 4, false, settling, minutes(2)},
-			{"one", 1, false, settling, minutes(2)},
-		}},
-		{"e: ten", 150, 0, steady(10, 3)},
 	}
 }
 
 const (
-	// slots is enough for each consumer to have calls waiting all the time.
+	// slots are workers of each consumer: enough to have calls waiting all the time.
 	slots = 20
 	// callsPerInvoice of the invoices that are billed.
 	callsPerInvoice = 4
 )
 
+// updates counts the updates of the rate limiter's item: consumers update no other.
+type updates struct{ atomic.Int64 }
+
+func (u *updates) count(service string, server *http.Server) {
+	if service != "DynamoDB" {
+		return
+	}
+	handler := server.Handler
+	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".UpdateItem") {
+			u.Add(1)
+		}
+		handler.ServeHTTP(w, r)
+	})
+}
+
 // run lets the fleet work through its stages.
 func (f fleet) run(ctx context.Context, binaries string, progress io.Writer) ([][]string, error) {
-	world, err := testbed.NewWorld(testbed.Options{Chargebee: chargebee.Config{
-		KeepDate: true, Latency: 50 * time.Millisecond, RequestsPerMinute: f.perMinute, MaxConcurrent: 150,
-	}})
+	updates := &updates{}
+	world, err := testbed.NewWorld(testbed.Options{
+		Chargebee: chargebee.Config{
+			KeepDate: true, Latency: 50 * time.Millisecond, RequestsPerMinute: f.perMinute, MaxConcurrent: 150,
+		},
+		Server: updates.count,
+	})
 	if err != nil {
 		return nil, err
 	}
 	defer world.Close()
-	if err := f.prepare(ctx, world, filepath.Join(binaries, "consumer")); err != nil {
+	binary := filepath.Join(binaries, "consumer")
+	if err := f.prepare(ctx, world, binary); err != nil {
 		return nil, err
 	}
 	if f.neighbour > 0 {
@@ -88,31 +101,42 @@ func (f fleet) run(ctx context.Context, binaries string, progress io.Writer) ([]
 	}
 	var running []*testbed.Process
 	defer func() { end(running, syscall.SIGKILL) }()
+	start := func() error {
+		consumer, err := f.start(ctx, world, binary)
+		if err == nil {
+			running = append(running, consumer)
+		}
+		return err
+	}
 	var rows [][]string
 	for _, stage := range f.stages {
-		if stage.killed {
-			end(running[:1], syscall.SIGKILL)
-			running = running[1:]
-		}
-		if more := len(running) - stage.consumers; more > 0 {
-			end(running[:more], syscall.SIGTERM)
-			running = running[more:]
-		}
 		for len(running) < stage.consumers {
-			consumer, err := f.start(ctx, world, filepath.Join(binaries, "consumer"))
-			if err != nil {
+			if err := start(); err != nil {
 				return rows, err
 			}
-			running = append(running, consumer)
 		}
 		if err := sleep(ctx, stage.settling); err != nil {
 			return rows, err
 		}
-		began := time.Now()
-		if err := sleep(ctx, stage.length); err != nil {
-			return rows, err
+		began, updated := time.Now(), updates.Load()
+		for left := stage.length; left > 0; left = stage.length - time.Since(began) {
+			if stage.killEvery == 0 {
+				if err := sleep(ctx, left); err != nil {
+					return rows, err
+				}
+				break
+			}
+			if err := sleep(ctx, min(stage.killEvery, left)); err != nil {
+				return rows, err
+			}
+			end(running[:1], syscall.SIGKILL)
+			running = running[1:]
+			if err := start(); err != nil {
+				return rows, err
+			}
 		}
-		rows = append(rows, f.look(world, stage, began))
+		perSecond := float64(updates.Load()-updated) / time.Since(began).Seconds()
+		rows = append(rows, append(f.look(world, stage, began), fmt.Sprintf("%.1f", perSecond)))
 		_, _ = fmt.Fprintln(progress, rows[len(rows)-1])
 	}
 	if queued := len(world.SQS.Messages(testbed.QueueName)); queued == 0 {
@@ -165,6 +189,7 @@ func (f fleet) start(ctx context.Context, world *testbed.World, binary string) (
 	consumer, err := testbed.Start(testbed.Command{Binary: binary, Admin: admin, Env: append(world.ConsumerEnvironment(),
 		fmt.Sprintf("BILLABLE_WORKER_CONCURRENCY=%d", slots),
 		fmt.Sprintf("BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=%d", f.perMinute),
+		"BILLABLE_CHARGEBEE_MAX_CONCURRENT=100",
 		"BILLABLE_WORKER_DRAIN_TIMEOUT=10s",
 	)})
 	if err != nil {
@@ -194,7 +219,7 @@ func (f fleet) meddle(ctx context.Context, world *testbed.World) (stop func()) {
 	return stop
 }
 
-// look says how much of the budget was used in a stage, and in the least of its minutes. The
+// look returns how much of the limit was used in a stage, and in the least of its minutes. The
 // neighbour's calls are its own.
 func (f fleet) look(world *testbed.World, stage stage, began time.Time) []string {
 	calls, refused, most, first := 0, 0, 0, 0
@@ -208,7 +233,7 @@ func (f fleet) look(world *testbed.World, stage stage, began time.Time) []string
 		for call.At.Sub(arrivals[first]) >= time.Minute {
 			first++
 		}
-		if call.At.Before(began) {
+		if call.At.Before(began) || !call.At.Before(began.Add(stage.length)) {
 			continue
 		}
 		most = max(most, len(arrivals)-first)

@@ -3,7 +3,7 @@
 //
 //	bench receiver [--quick]                what the receiver takes, costs and survives
 //	bench consumer [--quick] [--profile]    invoices per second, CPU and calls per invoice
-//	bench budget [--quick]                  how much of a site's budget consumers use together
+//	bench ratelimit [--quick] [--only a,c]  how much of a site's limit consumers use together
 package main
 
 import (
@@ -35,15 +35,15 @@ func main() {
 
 func run(ctx context.Context, args []string, std streams) error {
 	if len(args) == 0 {
-		return cli.Complain("bench", std.err, "say what to measure: receiver, consumer or budget")
+		return cli.Complain("bench", std.err, "say what to measure: receiver, consumer or ratelimit")
 	}
 	switch name, args := args[0], args[1:]; name {
 	case "receiver":
 		return benchReceiver(ctx, args, std)
 	case "consumer":
 		return benchConsumer(ctx, args, std)
-	case "budget":
-		return benchBudget(ctx, args, std)
+	case "ratelimit":
+		return benchRateLimit(ctx, args, std)
 	case scenarioCommand:
 		return serveScenario(ctx, std)
 	case receiver.StandInCommand:
@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, std streams) error {
 	case receiver.RungCommand:
 		return ladder.Serve(ctx, args)
 	default:
-		return cli.Complain("bench", std.err, "%q is nothing to measure: receiver, consumer and budget are", name)
+		return cli.Complain("bench", std.err, "%q is nothing to measure: receiver, consumer and ratelimit are", name)
 	}
 }
 

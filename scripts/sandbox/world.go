@@ -101,7 +101,7 @@ func (w *world) receiverEnvironment() []string {
 	)
 }
 
-// consumerEnvironment is the settings of the consumers, which share the site's budget.
+// consumerEnvironment is the settings of the consumers, which share the site's limit of calls.
 func (w *world) consumerEnvironment() []string {
 	environment := append(w.ConsumerEnvironment(),
 		fmt.Sprintf("BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=%d", w.options.rate),

@@ -1,0 +1,89 @@
+package diagnosis_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/billable-events/billable/pkg/diagnosis"
+	"github.com/billable-events/billable/pkg/ratelimit"
+)
+
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	limits := diagnosis.Limits{RequestsPerMinute: 600, MaxConcurrent: 50, Concurrency: 15}
+	for name, test := range map[string]struct {
+		change func(*ratelimit.State, *diagnosis.Limits)
+		level  diagnosis.Level
+		want   string // of the last finding
+	}{
+		"healthy": {
+			change: func(*ratelimit.State, *diagnosis.Limits) {},
+			level:  diagnosis.OK, want: "up to 3 consumers of 15 workers stay within 50 simultaneous calls",
+		},
+		"no grant yet": {
+			change: func(s *ratelimit.State, _ *diagnosis.Limits) { s.RequestsPerMinute = 0 },
+			level:  diagnosis.OK, want: "up to 3 consumers",
+		},
+		"operator pause": {
+			change: func(s *ratelimit.State, _ *diagnosis.Limits) {
+				s.OperatorPause = ratelimit.OperatorPause{Reason: "month end", Since: 1_790_000_000}
+			},
+			level: diagnosis.Warning, want: "an operator stopped all calls at 2026-09-21T14:13:20Z: month end",
+		},
+		"rate-limit pause": {
+			change: func(s *ratelimit.State, _ *diagnosis.Limits) {
+				s.Pause = ratelimit.Pause{ID: "1", Seconds: 30, Reason: "over"}
+			},
+			level: diagnosis.Warning, want: "no calls for 30 s: over",
+		},
+		"reduced": {
+			change: func(s *ratelimit.State, _ *diagnosis.Limits) { s.Scale = 620 },
+			level:  diagnosis.Warning, want: "62.0 % of the limit",
+		},
+		"another limit": {
+			change: func(s *ratelimit.State, _ *diagnosis.Limits) { s.RequestsPerMinute = 150 },
+			level:  diagnosis.Warning, want: "has chargebee.requests_per_minute 150, here it is 600",
+		},
+		"above all plans": {
+			change: func(s *ratelimit.State, l *diagnosis.Limits) { s.RequestsPerMinute, l.RequestsPerMinute = 4000, 4000 },
+			level:  diagnosis.Warning, want: "no plan of Chargebee allows more than 3500",
+		},
+		"too many workers": {
+			change: func(_ *ratelimit.State, l *diagnosis.Limits) { l.Concurrency = 51 },
+			level:  diagnosis.Error, want: "one consumer alone can exceed chargebee.max_concurrent (50)",
+		},
+		"as many workers as calls": {
+			change: func(_ *ratelimit.State, l *diagnosis.Limits) { l.Concurrency = 50 },
+			level:  diagnosis.OK, want: "up to 1 consumers of 50 workers",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			state := ratelimit.State{RequestsPerMinute: 600, Control: ratelimit.Control{Scale: ratelimit.FullScale}}
+			limits := limits
+			test.change(&state, &limits)
+			findings := diagnosis.RateLimit(state, limits)
+			last := findings[len(findings)-1]
+			if last.Level != test.level || !strings.Contains(last.Finding, test.want) {
+				t.Errorf("got %+v", findings)
+			}
+			if (last.Level != diagnosis.OK) != (last.Remedy != "") {
+				t.Errorf("finding %q, remedy %q", last.Finding, last.Remedy)
+			}
+			if diagnosis.Failed(findings) != (test.level == diagnosis.Error) {
+				t.Errorf("failed is %t", diagnosis.Failed(findings))
+			}
+		})
+	}
+}
+
+func TestRateLimitUnread(t *testing.T) {
+	t.Parallel()
+	if found := diagnosis.RateLimitUnread(errors.New("broken"), true); len(found) != 0 {
+		t.Errorf("denied: got %+v", found)
+	}
+	if found := diagnosis.RateLimitUnread(errors.New("broken"), false); !diagnosis.Failed(found) {
+		t.Errorf("got %+v", found)
+	}
+}

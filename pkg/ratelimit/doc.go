@@ -1,0 +1,96 @@
+// Package ratelimit keeps the calls that all processes make to one Chargebee site within the
+// site's limit: at most N calls in any 60 seconds, counted when they arrive at Chargebee. A
+// site that exceeds its limit is blocked for about a minute, for all integrations.
+//
+// # Overview
+//
+// A call needs a [Permit], and only a [Limiter] makes permits. Each process has one Limiter.
+// It asks for the permits that its callers wait for, in one conditional update of an item
+// that all processes share (the [State], behind the [Store] interface).
+//
+//	caller                  Limiter                         item
+//	  Acquire ─────────────▶ Run: n callers wait
+//	                           Store.Grant(n) ────────────▶ tat += n·T, if that fits
+//	  *Permit ◀───────────── n permits ◀─────────────────── the state after it
+//	  Permit.Spend, then the call
+//
+// Nothing else is shared. The item has no list of processes, no leases and no slots, so a
+// process that crashes leaves nothing behind. How many calls a process makes at the same time
+// is limited by the number of its workers.
+//
+// # The bucket
+//
+// The limit is one bucket of the generic cell rate algorithm (GCRA). T is the interval of the
+// calls, 1/rate. The bucket holds at most burst calls; depth = burst·T. The item keeps tat,
+// the theoretical arrival time of the last granted call: where that call would be if calls
+// arrived one every T. A grant of n calls moves tat by n·T. tat never passes the present (in
+// other descriptions of GCRA it runs ahead; here it lags). Unused time older than depth is lost:
+//
+//	base = max(tat, now - depth)
+//	n calls are granted if base + n·T <= now; then tat = base + n·T
+//
+// With T = 1 s and burst = 3:
+//
+//	now = 100, tat = 20    idle: base = 97, up to 3 calls. 2 are granted: tat = 99
+//	now = 100, tat = 99    1 call is granted: tat = 100
+//	now = 100, tat = 100   refused. The next call is granted at 101
+//
+// If the bucket is full (tat < now - depth), the update sets tat; otherwise it adds n·T. An
+// addition depends on no value that was read: processes collide only when the bucket is empty.
+// A refused update returns the present state, and the Limiter asks again for what fits that.
+// While callers wait for more than the bucket has, it asks every 225 to 450 ms.
+//
+// Consumers leave one call in the bucket. A [Config.Command] may take it, so that an
+// operator's command is not kept waiting by consumers that use all there is.
+//
+// # Why no 60 seconds see more than N calls
+//
+// A permit expires life (0.5 s) after the START of the update that granted it, and a call
+// arrives within jitter of Permit.Spend. So all calls that arrive in a window of 60 s were
+// granted by updates that started within span = 60 s + life + jitter, from a to b:
+//
+//	       a = start - life - jitter      start                        start + 60 s = b
+//	───────┼──────────────────────────────┼────────────────────────────┼──────▶
+//	       └ the first grant: base >= a - depth                        └ the last: tat <= b
+//
+// Each grant moves tat by n·T and tat never decreases, so together these grants moved it by
+// at most b - a + depth = span + depth. That is burst + span·rate calls. The rate is chosen
+// so that this is the limit in use (see newBucket):
+//
+//	burst = max(3 calls, 0.5 s of the rate)
+//	rate  = (N·scale - burst) / (60 s + life + jitter)
+//
+// The order in which the store applies the updates, their latency and lost replies do not
+// matter. With N = 3500 and jitter = 1 s, 96.8 % of the limit can be used; with 150, 95.6 %.
+//
+// # The fleet clock
+//
+// now is the process's monotonic clock, counted from its wall clock at the start, plus an
+// offset. Each grant writes now into the item. A process that reads a clock ahead of its own
+// raises its offset by the difference. The offset never shrinks, so all processes follow the
+// clock that is furthest ahead, and the bucket fills at the pace of one clock. A process that
+// is ahead of all others finds the bucket full once: a clock that jumps ahead allows one
+// extra burst. So does the deletion of the item, because a new bucket is full. Deleting the
+// item also ends each pause, the operator's too, and restores the full scale.
+//
+// # Pauses
+//
+// A 429 for the whole site means that another integration calls too. [Limiter.Pause] stops
+// this process at once: it hands out no permits. Those that it handed out before can be
+// spent until they expire. It writes a [Pause] and lowers the scale to 60 %, unless a pause is
+// written already. No grant is applied during a pause. Each process serves it by its monotonic clock from when it
+// first reads it; the first one that is through removes it by its ID. The scale grows by 0.02
+// after each minute in which it did not change.
+//
+// [PauseByOperator] stops all calls until [Resume]. All processes read the item at least once
+// a second.
+//
+// # Failures
+//
+//   - Reply lost, caller gone, process crashed: the permits of one grant are not used.
+//   - Process stood still: its permits have expired, [Permit.Spend] fails, nothing is sent.
+//   - Store unavailable: no permits, and [Limiter.Wait] keeps the workers from receiving
+//     messages. Invoices are in the same table, so nothing could be billed either.
+//   - Processes with different limits: the largest one holds, plus one call. The item keeps the
+//     limit of the last grant, and consumer check reports a difference.
+package ratelimit

@@ -1,0 +1,101 @@
+package ratelimit
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+)
+
+const (
+	minPause    = 10 * time.Second
+	backOff     = 600 // thousandths of the scale that are left after a 429
+	minScale    = 100
+	growAfter   = time.Minute // in which the scale did not change
+	growBy      = 20
+	pauseReason = "Chargebee answered 429: the site is over its limit"
+)
+
+// serving is the rate-limit pause that this process serves or served last.
+type serving struct {
+	id           string
+	began, until time.Time
+}
+
+// Pause begins a rate-limit pause of all processes: Chargebee answered 429 for the site to
+// the call that the permit was spent on. A 429 to a permit that was granted before the last
+// pause is ignored. The scale is lowered, because another integration calls too.
+func (l *Limiter) Pause(permit *Permit, retryAfter time.Duration) {
+	now := l.cfg.Now()
+	l.mu.Lock()
+	if permit.started.After(l.serving.began) {
+		seconds := (max(retryAfter, minPause) + time.Second - 1) / time.Second
+		l.report = Pause{ID: rand.Text(), Seconds: int64(seconds), Reason: pauseReason}
+		l.serve(l.report, now)
+	}
+	l.mu.Unlock()
+	l.wakeRun()
+}
+
+func (l *Limiter) serve(pause Pause, now time.Time) {
+	l.serving = serving{id: pause.ID, began: now, until: now.Add(time.Duration(pause.Seconds) * time.Second)}
+}
+
+// paused reports whether no permits may be handed out.
+func (l *Limiter) paused(now time.Time) bool {
+	return l.state.OperatorPause.InForce() || l.state.Pause.InForce() || now.Before(l.serving.until)
+}
+
+// applyState replaces the state by one that was just returned by the store.
+func (l *Limiter) applyState(found State, now time.Time) {
+	last := l.state.Control
+	l.state, l.read = found, now
+	if found.Scale != last.Scale || found.ScaleChanged != last.ScaleChanged || found.Pause.InForce() || l.scaleSince.IsZero() {
+		l.scaleSince = now
+	}
+	if found.Pause.InForce() && found.Pause.ID != l.serving.id {
+		l.serve(found.Pause, now)
+	}
+	if found.Pause.InForce() || found.Scale < last.Scale { // it is written, by this process or another
+		l.report = Pause{}
+	}
+}
+
+// nextControl returns the control that this process has to write now, if any.
+func (l *Limiter) nextControl(now time.Time) (next Control, changed bool) {
+	next = l.state.Control
+	switch {
+	case l.report.InForce() && !next.Pause.InForce():
+		next.Pause = l.report
+		next.Scale, next.ScaleChanged = max(next.Scale*backOff/1000, minScale), now.Unix()
+	case next.Pause.InForce() && next.Pause.ID == l.serving.id && !now.Before(l.serving.until):
+		next.Pause = Pause{}
+	case next.Scale < FullScale && !next.Pause.InForce() && now.Sub(l.scaleSince) >= growAfter:
+		next.Scale, next.ScaleChanged = min(next.Scale+growBy, FullScale), now.Unix()
+	default:
+		return next, false
+	}
+	return next, true
+}
+
+// PauseByOperator stops the calls of all processes until Resume. It returns the pause that
+// is in force now, and whether it is the new one.
+func PauseByOperator(ctx context.Context, store Store, pause OperatorPause) (inForce OperatorPause, applied bool, err error) {
+	found, err := store.Read(ctx)
+	for err == nil && !applied && !found.OperatorPause.InForce() {
+		next := found.Control
+		next.OperatorPause = pause
+		found, applied, err = store.SetControl(ctx, found.Control, next)
+	}
+	return found.OperatorPause, applied, err
+}
+
+// Resume ends an operator pause. It reports whether there was one.
+func Resume(ctx context.Context, store Store) (applied bool, err error) {
+	found, err := store.Read(ctx)
+	for err == nil && !applied && found.OperatorPause.InForce() {
+		next := found.Control
+		next.OperatorPause = OperatorPause{}
+		found, applied, err = store.SetControl(ctx, found.Control, next)
+	}
+	return applied, err
+}
