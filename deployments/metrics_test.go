@@ -218,7 +218,7 @@ func TestFaults(t *testing.T) {
 	exports := export(t)
 	for text, want := range map[string]string{
 		`billable_webhook_shed`:                                              "nobody exports",
-		`billable_budget_used_total{operation="close"}`:                      "has no label operation",
+		`billable_ratelimit_permits_total{operation="close"}`:                "has no label operation",
 		`billable_chargebee_requests_total{kind="limitted"}`:                 "kind is never limitted",
 		`billable_revenue_at_risk_total{reason=~"too_old|gone"}`:             "reason is never gone",
 		`sum by (kind) (billable_settlements_total)`:                         "a label kind",

@@ -53,7 +53,7 @@ func TestRoles(t *testing.T) {
 		compare(t, "the operator", gate.roles["operator"], gate.of("consumer", "operator"))
 	}()
 
-	// Who pauses before a consumer ever ran makes the budget.
+	// A pause before any consumer ran writes the first state of the rate limiter.
 	w.command("tables", "create")
 	w.command("pause", "--reason", "a test", "--yes")
 	w.command("resume", "--yes")
