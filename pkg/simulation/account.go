@@ -149,7 +149,7 @@ func (a *account) checkWebhooks(ctx context.Context) {
 }
 
 // checkEvents: each is billed, or unbilled, or held by a rejected invoice that has a dead
-// letter. Whether it is charged accordingly, checkSums tells.
+// letter. checkSums compares that with the lines.
 func (a *account) checkEvents(ctx context.Context) {
 	for _, id := range slices.Sorted(maps.Keys(a.events)) {
 		event := a.events[id]
@@ -220,12 +220,12 @@ func (a *account) checkLines(ctx context.Context) {
 	}
 }
 
-// checkCalls: never were there more than the budget; no key was used for two different
+// checkCalls: never were there more than the limit; no key was used for two different
 // calls; and where nothing went wrong, each invoice cost the calls that it
 // needs and each message was handled once.
 func (a *account) checkCalls() {
 	if most, began := a.sent.most(); most > a.plan.consumer.Chargebee.RequestsPerMinute {
-		a.faultf("%d calls left in the 60 s from %s on, the budget is %d", most, began.Sub(a.timeline.began), a.plan.consumer.Chargebee.RequestsPerMinute)
+		a.faultf("%d calls left in the 60 s from %s on, the limit is %d", most, began.Sub(a.timeline.began), a.plan.consumer.Chargebee.RequestsPerMinute)
 	}
 	calls := a.site.Calls()
 	for _, call := range calls {
@@ -239,8 +239,8 @@ func (a *account) checkCalls() {
 	if want := a.neededCalls(); want > 0 && len(calls) != want {
 		a.faultf("%d calls to Chargebee, %d are needed", len(calls), want)
 	}
-	// With a short budget, a message may come back because no call was free.
-	if invoices := len(a.books.invoices); a.books.handlings != invoices && a.plan.perMinute > slices.Max(shortBudgets) {
+	// With a low limit, a message may come back because no call was free.
+	if invoices := len(a.books.invoices); a.books.handlings != invoices && a.plan.perMinute > slices.Max(lowLimits) {
 		a.faultf("%d handlings of %d messages", a.books.handlings, invoices)
 	}
 }
@@ -253,7 +253,6 @@ func (a *account) neededCalls() (calls int) {
 	if settings.CutAnswers > 0 || a.plan.linesPerPage > 0 || settings.ShortPages && !settings.WholeInvoices {
 		return 0
 	}
-	trusted := a.plan.consumer.Invoice.TrustWebhook && !settings.BareWebhooks && settings.CutWebhooks == 0
 	for _, invoice := range a.found { // nothing else changes them
 		lines := 0
 		for _, line := range invoice.LineItems {
@@ -262,7 +261,8 @@ func (a *account) neededCalls() (calls int) {
 			}
 		}
 		calls += lines + 2
-		if trusted && lines > 0 {
+		whole := settings.CutWebhooks == 0 || len(invoice.LineItems)-lines <= settings.CutWebhooks
+		if a.plan.consumer.Invoice.TrustWebhook && !settings.BareWebhooks && whole && lines > 0 {
 			calls--
 		}
 	}

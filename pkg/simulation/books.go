@@ -17,8 +17,9 @@ type books struct {
 	reads     map[podDraft]int64 // the version of a draft that a pod read last
 	charged   map[string]int64   // the version that the pod had read that first charged a draft; 0: none
 	removed   map[string]string  // subscriptions of which a line was removed, by draft
-	refused   map[string]int     // closes that pods know to be refused, by idempotency key
+	refused   map[string]int     // refusals of a close that pods received, by idempotency key
 	handlings int                // handlings that pods reported
+	rejected  int                // of them, those that rejected their message
 }
 
 // writtenEvent is an event as its producer knows it.
@@ -38,6 +39,7 @@ type openedInvoice struct {
 // edit is a change of whose invoice a draft is.
 type edit struct {
 	draft        string
+	at           time.Time
 	version      int64  // of the draft with the change
 	subscription string // that the draft got
 }
@@ -94,7 +96,7 @@ func (b *books) draftOf(renewal int) string {
 	return ""
 }
 
-// moved notes that somebody changed whose invoice a draft is.
+// moved notes that an operator changed the subscription of a draft.
 func (b *books) moved(edit edit) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

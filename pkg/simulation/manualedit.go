@@ -14,7 +14,7 @@ import (
 // otherSubscription has no events and no invoices.
 const otherSubscription = "sub0"
 
-// editDraft lets an operator at Chargebee change whose invoice a draft is: it becomes
+// editDraft lets an operator at Chargebee change the subscription of a draft: it becomes
 // consolidated, or that of another subscription. A message that was sent before is stale then.
 func (w *world) editDraft(as *process, number int) {
 	random := w.dice.of("edit", strconv.Itoa(number))
@@ -35,7 +35,7 @@ func (w *world) editDraft(as *process, number int) {
 	}
 	consolidate := coin(random)
 	err := w.site.EditInvoice(draft, func(invoice *chargebee.Invoice) {
-		w.books.moved(edit{draft, invoice.ResourceVersion + 1, other}) // the version is at least that
+		w.books.moved(edit{draft, time.Now(), invoice.ResourceVersion + 1, other}) // the version is at least that
 		if consolidate {
 			makeConsolidated(invoice, other)
 		} else {

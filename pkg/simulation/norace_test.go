@@ -6,4 +6,4 @@ package simulation_test
 const raced = false
 
 // usualSeeds are how many seeds TestHistories tries if nobody says otherwise: some of each profile.
-const usualSeeds = 60
+const usualSeeds = 66

@@ -60,10 +60,10 @@ type plan struct {
 	autoClose            time.Duration  // after which invoices close by themselves; 0: never
 	otherReadings        bool           // the site behaves otherwise than the documentation suggests
 	linesPerPage         int            // of an invoice that is read; 0: as documented
-	addons               int            // of each subscription: so many lines are on an invoice before ours
+	addons               int            // of each subscription: each has a line on an invoice before ours
 	shifts               bool           // a line is removed while the lines of an invoice are read
 	strict               bool           // messages are complete and trusted, and charges must fit the invoice
-	edits                int            // how often somebody changes whose invoice a draft is
+	edits                int            // manual edits that change the subscription of a draft
 }
 
 // way is how long the wire takes, one way.
@@ -112,8 +112,8 @@ var (
 	}
 )
 
-// shortBudgets are calls per minute that make consumers wait.
-var shortBudgets = []int{60, 40, 20}
+// lowLimits are calls per minute that make consumers wait.
+var lowLimits = []int{60, 40, 20}
 
 // newPlan draws the plan of a seed.
 func newPlan(seed uint64) (plan, error) {
@@ -141,7 +141,7 @@ func newPlan(seed uint64) (plan, error) {
 	}
 	times := short
 	if random.IntN(6) == 0 {
-		p.perMinute = shortBudgets[dice(seed).of("per minute").IntN(len(shortBudgets))]
+		p.perMinute = lowLimits[dice(seed).of("per minute").IntN(len(lowLimits))]
 	}
 
 	subscriptions := 1 + random.IntN(3)

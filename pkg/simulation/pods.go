@@ -214,7 +214,7 @@ func (l podLog) Write(line []byte) (int, error) {
 	}
 	if bytes.Contains(line, []byte(`"message handled"`)) {
 		w.books.handled()
-		w.books.rejected(l.process.name, line)
+		w.books.checkReason(l.process.name, line)
 	}
 	return len(line), nil
 }

@@ -163,7 +163,10 @@ var profiles = []profile{
 		p.persons = max(0, random.IntN(6)-2)
 		p.uncollected = 0.2 * float64(random.IntN(3))
 		p.operators, p.eager = random.IntN(2), coin(random)
-		p.selling = coin(random)
+		if p.selling = coin(random); p.selling { // nothing but the answer to the close leads to the closed invoice
+			p.codes, p.persons, p.uncollected = 1, 0, 0
+			p.trouble.site.Refuse = 0
+		}
 		p.events = map[string]int{"sub1": 4, "sub2": 4, "sub3": 4}
 		p.renewals = nil
 		for range 2 + random.IntN(5) {
@@ -225,9 +228,9 @@ var profiles = []profile{
 		atLeastEvents(p, 8)
 		p.drains = true
 	}},
-	{"a short budget", func(random *rand.Rand, p *plan, _ *timing) {
+	{"a low limit", func(random *rand.Rand, p *plan, _ *timing) {
 		// There is work at once for several times what all pods may call in a minute.
-		p.perMinute = shortBudgets[random.IntN(len(shortBudgets))]
+		p.perMinute = lowLimits[random.IntN(len(lowLimits))]
 		p.consumers, p.scaled = 2+random.IntN(3), false
 		p.trouble.crash = 0.01 * float64(random.IntN(3))
 		p.trouble.still = 0.005 * float64(random.IntN(3))

@@ -57,12 +57,26 @@ func (b *books) answered(pod string, request *http.Request, status int, body []b
 	case operation == "" && status == http.StatusOK && found != nil:
 		version, _ := strconv.ParseInt(string(found[1]), 10, 64)
 		b.reads[podDraft{pod, draft}] = version
-	case operation == "close" && status/100 == 4 && status != http.StatusTooManyRequests:
+	case operation == "close" && isRefusal(status, body):
 		key := request.Header.Get("chargebee-idempotency-key")
 		b.refused[key]++
 		if b.refused[key] == mostRefusals+1 {
 			b.world.faults.addf("the close of %s is refused %d times under one key", draft, b.refused[key])
 		}
+	}
+}
+
+// isRefusal reports whether an answer of Chargebee refuses a call for good. One that was cut
+// may be anything, and credentials that are refused are not about the call.
+func isRefusal(status int, body []byte) bool {
+	var refusal struct {
+		Code string `json:"api_error_code"`
+	}
+	switch status {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusConflict:
+		return json.Unmarshal(body, &refusal) == nil && refusal.Code != "" && refusal.Code != chargebee.ErrSiteNotFound.Code
+	default:
+		return false
 	}
 }
 
@@ -83,13 +97,20 @@ func (w *world) ledgerHead(draft string) attribute.Item {
 	return nil
 }
 
-// rejected checks the reason of a rejection: no dead letter without a cause.
-func (b *books) rejected(pod string, line []byte) {
+// checkReason checks the reason of a rejection: no dead letter without a cause.
+func (b *books) checkReason(pod string, line []byte) {
 	var logged struct {
 		InvoiceID string         `json:"invoice_id"`
+		Outcome   string         `json:"outcome"`
 		Reason    billing.Reason `json:"reason"`
 	}
-	if json.Unmarshal(line, &logged) != nil || logged.Reason == "" || b.hasCause(pod, logged.InvoiceID, logged.Reason) {
+	if json.Unmarshal(line, &logged) != nil || logged.Outcome != "rejected" {
+		return
+	}
+	b.mu.Lock()
+	b.rejected++
+	b.mu.Unlock()
+	if b.hasCause(pod, logged.InvoiceID, logged.Reason) {
 		return
 	}
 	b.world.faults.addf("%s rejects %s without a cause: %s", pod, logged.InvoiceID, logged.Reason)
@@ -100,27 +121,31 @@ func (b *books) hasCause(pod, draft string, reason billing.Reason) bool {
 	plan := b.world.plan
 	switch reason {
 	case billing.InvoiceChanged:
-		return b.wasStale(draft)
+		return b.wasStale(draft) || b.mayLag(draft)
 	case billing.ChargebeeRefused:
-		stale := b.isStale(pod, draft)
+		// Once a line is on it, the plan stays as it is.
+		stale := b.isStale(pod, draft) || b.wasStale(draft) && b.world.isCharged(draft)
 		// A draft that was closed may refuse a charge as it refuses a wrong one.
 		closed := b.world.settings.ClosedDraft == chargebee.ErrInvalidRequest && !b.world.isPending(draft)
 		return plan.refuses() || stale || closed
 	case billing.CloseRefused:
 		// A close that takes effect late occupies its key meanwhile: the repeated one is
 		// refused, and the draft may show for twice as long as it is looked at.
-		twin := b.world.settings.TwinRefusal != nil && b.world.settings.LateKeepsKey && plan.trouble.appliesLate()
-		return plan.refuses() || plan.uncollected > 0 || twin
-	case billing.SuccessorUnknown:
-		if b.isUntraceable(draft) {
-			return true
-		}
-		fallthrough
-	case billing.InvoiceNotPending, billing.LineRemoved, billing.DuplicateLine, billing.AmbiguousLine:
-		return plan.persons > 0 || plan.autoClose > 0 || plan.releases || b.denied(draft)
+		concurrent := b.world.settings.TwinRefusal != nil && b.world.settings.LateKeepsKey && plan.trouble.appliesLate()
+		return plan.refuses() || plan.uncollected > 0 || concurrent
+	case billing.SuccessorUnknown, billing.InvoiceNotPending, billing.LineRemoved, billing.DuplicateLine, billing.AmbiguousLine:
+		// The line of an item price is not recognised under another subscription.
+		moved := reason == billing.AmbiguousLine && b.isMoved(draft)
+		lost := reason == billing.SuccessorUnknown && b.isUntraceable(draft)
+		return plan.persons > 0 || plan.autoClose > 0 || plan.releases || b.denied(draft) || moved || lost
 	default:
 		return true
 	}
+}
+
+func (w *world) isCharged(draft string) bool {
+	invoice, ok := w.site.Invoice(draft)
+	return ok && slices.ContainsFunc(invoice.LineItems, isCharge)
 }
 
 func (w *world) isPending(draft string) bool {
@@ -137,7 +162,7 @@ func (t *trouble) appliesLate() bool {
 	return t.site.ApplyLate > 0 || slices.Contains(t.outages[site].kinds, sandbox.ApplyLate)
 }
 
-// wasStale reports whether somebody changed whose invoice a draft is, and the pod that first
+// wasStale reports whether an operator changed the subscription of a draft, and the pod that first
 // charged it had not read that, or trusted the message.
 func (b *books) wasStale(draft string) bool {
 	b.mu.Lock()
@@ -145,7 +170,16 @@ func (b *books) wasStale(draft string) bool {
 	return b.editedSince(draft, b.charged[draft]) || b.world.plan.consumer.Invoice.TrustWebhook && b.editedSince(draft, 0)
 }
 
-// isStale reports whether somebody changed whose invoice a draft is, and a pod has not read
+// mayLag reports whether a read may still show a draft as it was before an edit.
+func (b *books) mayLag(draft string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.world.plan.trouble.site.LagRate > 0 && slices.ContainsFunc(b.edits, func(e edit) bool {
+		return e.draft == draft && time.Since(e.at) <= b.world.settings.MaxReadLag+b.world.plan.consumer.Chargebee.CallTimeout
+	})
+}
+
+// isStale reports whether an operator changed the subscription of a draft, and a pod has not read
 // that. A trusted message is no excuse: the draft is read before a refused charge counts.
 func (b *books) isStale(pod, draft string) bool {
 	b.mu.Lock()
@@ -159,7 +193,7 @@ func (b *books) editedSince(draft string, version int64) bool {
 	return slices.ContainsFunc(b.edits, func(e edit) bool { return e.draft == draft && e.version > version })
 }
 
-// isMoved reports whether somebody changed whose invoice a draft is.
+// isMoved reports whether an operator changed the subscription of a draft.
 func (b *books) isMoved(draft string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -201,15 +235,31 @@ func (w *world) hasMarker(draft string) bool {
 
 // denied reports whether the site answered more than once that a pending invoice does not
 // exist. A consumer that reads twice, with enough time between, has to believe it.
+//
+// It is an answer, too, that a read of a new invoice is refused and a list that lags lacks it.
 func (b *books) denied(id string) bool {
 	if !b.world.isPending(id) {
 		return false
 	}
 	denials := 0
 	for _, call := range b.world.site.Calls() {
-		if call.InvoiceID == id && call.Operation == "retrieve" && call.Status == http.StatusNotFound {
+		if call.InvoiceID != id || call.Operation != "retrieve" {
+			continue
+		}
+		unlisted := b.world.plan.trouble.site.LagRate > 0 && call.At.Sub(b.openedAt(id)) <= b.world.settings.MaxReadLag
+		if call.Status == http.StatusNotFound || unlisted && (call.Status == http.StatusBadRequest || call.Status == http.StatusConflict) {
 			denials++
 		}
 	}
 	return denials > 1
+}
+
+// openedAt returns when an invoice was made.
+func (b *books) openedAt(draft string) time.Time {
+	for _, invoice := range b.openedInvoices() {
+		if invoice.draft == draft {
+			return time.Unix(invoice.date, 0)
+		}
+	}
+	return time.Time{}
 }

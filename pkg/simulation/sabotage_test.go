@@ -104,6 +104,8 @@ func overlay(t *testing.T) (path string) {
 	return path
 }
 
+var packageClause = regexp.MustCompile(`(?m)^package \w+$`)
+
 // withImport reads a file and adds the import of sabotage.
 func withImport(t *testing.T, name string) string {
 	t.Helper()
@@ -111,8 +113,7 @@ func withImport(t *testing.T, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const imports = "import (\n"
-	return strings.Replace(string(content), imports, imports+"\t\"github.com/billable-events/billable/pkg/sabotage\"\n", 1)
+	return packageClause.ReplaceAllString(string(content), "$0\n\nimport \"github.com/billable-events/billable/pkg/sabotage\"")
 }
 
 func build(t *testing.T, overlay string) (binary string) {

@@ -47,7 +47,7 @@ var saboteurs = []saboteur{
 			"!SABOTAGED && sent.elapsed(h.Now()) > h.Settings.sendUntil()",
 		},
 	}},
-	{"sends until the window's very end", 29, "a late effect may find its key forgotten", []edit{{
+	{"sends until the window's very end", 1305, "a late effect may find its key forgotten", []edit{{
 		"settlement/settler.go",
 		"	return s.IdempotencyWindow - 2*s.LateBound - s.MaxSkew\n",
 		"	if SABOTAGED {\n		return s.IdempotencyWindow\n	}\n	return s.IdempotencyWindow - 2*s.LateBound - s.MaxSkew\n",
@@ -144,7 +144,7 @@ var saboteurs = []saboteur{
 		"		step.Head.SendingSince = sent.Unix()\n",
 		"		if !SABOTAGED {\n			step.Head.SendingSince = sent.Unix()\n		}\n",
 	}}},
-	{"no look for lines whose marker was edited away", 161, "one may be ours", []edit{{
+	{"no look for lines whose marker was edited away", 227, "one may be ours", []edit{{
 		"settlement/doubt.go",
 		"	case found.Resembles(line):\n",
 		"	case !SABOTAGED && found.Resembles(line):\n",
@@ -159,7 +159,7 @@ var saboteurs = []saboteur{
 		"!judgement.Certain && started.Before(shows) {\n",
 		"!SABOTAGED && !judgement.Certain && started.Before(shows) {\n",
 	}}},
-	{"claims again right after a release", 12, "the index may not show yet what was given back", []edit{{
+	{"claims again right after a release", 540, "the index may not show yet what was given back", []edit{{
 		"settlement/take.go",
 		"		if head.Pages > 0 && now.Before(shows) {\n",
 		"		if !SABOTAGED && head.Pages > 0 && now.Before(shows) {\n",
@@ -184,7 +184,7 @@ var saboteurs = []saboteur{
 		"	charge := billing.Charge{\n",
 		"	if SABOTAGED {\n		product := h.Settings.Catalog[line.ChargeCode]\n		line.ItemPriceID, line.Tax = product.ItemPriceID, product.Tax\n	}\n	charge := billing.Charge{\n",
 	}}},
-	{"no look for lines of item prices that somebody changed", 107, "one may be ours", []edit{{
+	{"no look for lines of item prices that somebody changed", 1085, "one may be ours", []edit{{
 		"billing/recognize.go",
 		"	return found.EntityType == EntityChargeItemPrice && found.EntityID == l.ItemPriceID\n",
 		"	return !SABOTAGED && found.EntityType == EntityChargeItemPrice && found.EntityID == l.ItemPriceID\n",
@@ -194,23 +194,19 @@ var saboteurs = []saboteur{
 		"	if failure, ok := asFailure(err); ok {\n		return h.fail(ctx, addingAgain, failure)\n",
 		"	if failure, ok := asFailure(err); ok {\n		if SABOTAGED && failure.Kind == billing.Limited {\n			h.added = line + 1\n			return h.note(ctx)\n		}\n		return h.fail(ctx, addingAgain, failure)\n",
 	}}},
-	{"a budget of its own for every pod", 18, "Chargebee counts the calls of all", []edit{{
-		"budget/share.go",
-		"	members := l.members(budget)\n",
-		"	if SABOTAGED {\n		return share{true, l.rateFor(l.capacity(budget.Limit)), int64(l.MaxConcurrent)}\n	}\n	members := l.members(budget)\n",
+	{"a bucket of its own for every process", 18, "Chargebee counts the calls of all", []edit{{
+		"dynamostore/ratelimit.go",
+		"	found, err := s.store.get(ctx, rateLimitKey)\n",
+		"	key := rateLimitKey\n	if SABOTAGED {\n		key = fmt.Sprintf(\"%s%p\", key, s.store)\n	}\n	found, err := s.store.get(ctx, key)\n",
 	}, {
-		"budget/share.go",
-		"func (l Limits) most(limit int64) pace.Sums {\n",
-		"func (l Limits) most(limit int64) pace.Sums {\n	if SABOTAGED {\n		return pace.Sums{Cost: 1 << 40, Slots: 1 << 20}\n	}\n",
-	}, {
-		"budget/lease.go",
-		"	rate := min(share.rate, limits.rateFor(",
-		"	if SABOTAGED {\n		view = &pace.Budget{Limit: view.Limit}\n	}\n	rate := min(share.rate, limits.rateFor(",
+		"dynamostore/ratelimit.go",
+		"	output, err := s.store.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{\n		TableName:                           &s.store.LedgerTable,\n		Key:                                 ledgerKey(rateLimitKey),\n",
+		"	key := rateLimitKey\n	if SABOTAGED {\n		key = fmt.Sprintf(\"%s%p\", key, s.store)\n	}\n	output, err := s.store.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{\n		TableName:                           &s.store.LedgerTable,\n		Key:                                 ledgerKey(key),\n",
 	}}},
-	{"leases of calls in blocks", 15, "a block may be called all at once, and the next one right after it", []edit{{
-		"budget/pacer.go",
-		"	passed := now.Sub(p.filled)\n",
-		"	passed := now.Sub(p.filled)\n	if SABOTAGED && p.grant.Rate > 0 && p.level < whole {\n		p.level += 60 * p.grant.Rate * int64(time.Second)\n		return\n	}\n",
+	{"keeps unused calls for ever", 15, "60 seconds see the calls of the rate, and one burst", []edit{{
+		"ratelimit/run.go",
+		"		bucket := newBucket(l.cfg.RequestsPerMinute, state.Scale, l.cfg.Jitter)\n",
+		"		bucket := newBucket(l.cfg.RequestsPerMinute, state.Scale, l.cfg.Jitter)\n		if SABOTAGED {\n			bucket.depth *= 100\n		}\n",
 	}}},
 	{"gives events back before all shows", 71, "a line may be there that cannot be seen yet", []edit{{
 		"settlement/releasable.go",
@@ -229,8 +225,8 @@ var saboteurs = []saboteur{
 	}}},
 	{"takes an incomplete read for complete", 2, "no decision follows from a part of the lines", []edit{{
 		"settlement/reads.go",
-		"		if invoice.NextOffset == \"\" {\n",
-		"		if SABOTAGED || invoice.NextOffset == \"\" {\n",
+		"	for pages := 1; invoice.NextOffset != \"\"; pages++ {\n",
+		"	for pages := 1; !SABOTAGED && invoice.NextOffset != \"\"; pages++ {\n",
 	}}},
 	{"ignores a change between two pages", 124, "a line that moved to the page before is not read", []edit{{
 		"settlement/reads.go",
@@ -251,10 +247,10 @@ var saboteurs = []saboteur{
 		"return i.Status == StatusPending && !i.Deleted }",
 		"return i.Status == StatusPending && (SABOTAGED || !i.Deleted) }",
 	}}},
-	{"believes an incomplete message", 180, "what the message lacks is not planned", []edit{{
+	{"believes an incomplete message", 330, "what the message lacks is not planned", []edit{{
 		"settlement/begin.go",
-		"invoice.LineItems == nil || invoice.MoreLines {\n",
-		"invoice.LineItems == nil || invoice.MoreLines && !SABOTAGED {\n",
+		"webhook.LineItems == nil || webhook.MoreLines ||",
+		"webhook.LineItems == nil || webhook.MoreLines && !SABOTAGED ||",
 	}}},
 	{"charges a resumed plan unchecked", 41, "the draft may have changed since it was planned", []edit{{
 		"settlement/charge.go",
@@ -271,18 +267,18 @@ var saboteurs = []saboteur{
 		"	course.newKey = call == closing &&",
 		"	course.newKey = !SABOTAGED && call == closing &&",
 	}}},
-	{"does not repeat a close whose answer was lost", 37, "nothing else may lead to the closed invoice", []edit{{
+	{"does not repeat a close whose answer was lost", 189, "nothing else may lead to the closed invoice", []edit{{
 		"settlement/course.go",
 		"	case addingAgain, closing:\n",
 		"	case addingAgain, closing:\n		if SABOTAGED && call == closing {\n			after.looks = 1\n		}\n",
 	}}},
-	{"takes a closed invoice that does not show for gone", 13, "the repeated close is answered with it", []edit{{
+	{"takes a closed invoice that does not show for gone", 167, "the repeated close is answered with it", []edit{{
 		"settlement/close.go",
 		"		if notThere(err) { //",
 		"		if SABOTAGED && notThere(err) {\n			return h.gone(ctx)\n		}\n		if notThere(err) { //",
 	}}},
 	{"sends equal dates", 1, "Chargebee may refuse a line that ends when it starts", []edit{{
-		"billing/plan.go",
+		"billing/fold.go",
 		"	if sum.quantity != nil {\n		line.Quantity",
 		"	if SABOTAGED {\n		line.To = sum.to\n	}\n	if sum.quantity != nil {\n		line.Quantity",
 	}}},
@@ -312,7 +308,7 @@ var saboteurs = []saboteur{
 		"		if SABOTAGED {\n			return c.update(event.EventKey, claimUpdate, unbilledCondition, item{\":c\": statusClaimed, \":u\": statusUnbilled, \":i\": c.invoice})\n		}\n" +
 			"		return c.update(event.EventKey, checkUpdate, checkCondition,",
 	}}},
-	{"releases a line that another subscription has by now", 39, "an operator may give a draft to another subscription", []edit{{
+	{"releases a line that another subscription has by now", 649, "an operator may give a draft to another subscription", []edit{{
 		"billing/recognize.go",
 		"		return r.plan[i].resembles(found) && !r.isOfOther(found, r.plan[i].SubscriptionID)\n",
 		"		return r.plan[i].resembles(found) && !r.isOfOther(found, r.plan[i].SubscriptionID) &&\n" +

@@ -18,7 +18,7 @@ import (
 var (
 	seed    = flag.Uint64("seed", 0, "the seed that TestSeed replays, with its timeline")
 	first   = flag.Uint64("first", 1, "the first seed of TestHistories")
-	replays = flag.Uint64("replays", 20, "how many seeds TestReplay tries")
+	replays = flag.Uint64("replays", 22, "how many seeds TestReplay tries")
 	seeds   = flag.Uint64("seeds", usualSeeds, "how many seeds TestHistories tries")
 	hunted  = flag.Uint64("hunted", 220, "how many seeds TestSaboteurs tries, without the race detector")
 )

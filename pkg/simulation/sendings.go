@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// sendings are the times at which consumers sent calls to Chargebee. Their budget holds
-// there as well as where calls arrive, which they may do later than the budget reckons
-// with: what the network does is not the consumers' fault.
+// sendings are the times at which consumers sent calls to Chargebee. The limit holds there as
+// well as where calls arrive, which may be later than the jitter that the rate limiter allows
+// for: the simulated network delays calls more than that.
 type sendings struct {
 	mu    sync.Mutex
 	times []time.Time

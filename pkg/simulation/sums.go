@@ -142,20 +142,19 @@ func (a *account) checkLeft(ctx context.Context) {
 		for _, subscription := range invoice.subscriptions {
 			opened[subscription]++
 			switch {
-			case !closed: // events that were given back wait for the next one
+			case !closed || a.books.isMoved(invoice.draft):
+				// Events that were given back wait for the next one. A draft that is planned
+				// again gives them back, too.
 				last[subscription] = math.MinInt64
-			case a.books.isMoved(invoice.draft) || a.books.removed[invoice.draft] == subscription:
-				// It may have become another subscription's before it was planned, or have lost
-				// the only line of this one.
+			case a.books.removed[invoice.draft] == subscription:
+				// It may have lost the only line of this one.
 			case last[subscription] != math.MinInt64:
 				last[subscription] = max(last[subscription], invoice.date)
 			}
 		}
 	}
-	for _, edit := range a.books.edits {
-		if head := a.head(ctx, edit.draft); head.Outcome != billing.Closed { // it may have claimed events meanwhile
-			last[edit.subscription] = math.MinInt64
-		}
+	for _, edit := range a.books.edits { // its events, too, may have been claimed and given back
+		last[edit.subscription] = math.MinInt64
 	}
 	const shows = 10 // seconds, by which the index shows what was written
 	left := map[group][]string{}
@@ -180,24 +179,35 @@ func (a *account) checkLeft(ctx context.Context) {
 			}
 		}
 		// With several invoices and credits, any of them may have carried the events forward,
-		// and another one may have billed those that made the sum negative.
-		if certain && rounded(lowest) >= 0 && !(credits && (opened[key.subscription] > 1 || a.plan.badEvents)) {
+		// and another one may have billed those that made the sum negative. An event that is
+		// written once more may have been one of them.
+		carried := credits && opened[key.subscription] > 1 || a.plan.credits && a.plan.badEvents
+		if certain && rounded(lowest) >= 0 && !carried {
 			a.faultf("%v were due, and all invoices are closed without them", left[key])
 		}
 	}
 }
 
-// checkOnTime: what was due on an invoice that was closed is not on one that was read only
-// after that. It knows only invoices that nothing kept from taking all that was due.
+// checkOnTime: what was due on an invoice that was closed is not on one that was begun only
+// after that. It is made only where nothing kept invoices from taking all that was due.
 func (a *account) checkOnTime(ctx context.Context) {
-	if a.plan.credits || a.plan.badEvents || len(a.books.edits) > 0 || a.plan.persons > 0 || a.plan.autoClose > 0 || len(a.letters) > 0 {
+	if a.plan.credits || a.plan.badEvents || len(a.books.edits) > 0 || a.plan.persons > 0 || a.plan.autoClose > 0 || a.books.rejected > 0 {
 		return
 	}
-	first, closed := map[string]time.Time{}, map[string]time.Time{} // calls, by draft
+	closed := map[string]time.Time{} // when the first close arrived, by draft
 	for _, call := range slices.Backward(a.site.Calls()) {
-		first[call.InvoiceID] = call.At
 		if call.Operation == "close" {
 			closed[call.InvoiceID] = call.At
+		}
+	}
+	begun := map[string]time.Time{} // at the earliest, by draft
+	for _, invoice := range a.books.invoices {
+		if head := a.head(ctx, invoice.draft); head.Epoch != "" {
+			manifest, err := a.store.Manifest(ctx, invoice.draft, head.Epoch)
+			if err != nil {
+				a.faultf("%s: %v", invoice.draft, err)
+			}
+			begun[invoice.draft] = time.Unix(manifest.ClaimedAt, 0).Add(-a.plan.consumer.Clock.MaxSkew)
 		}
 	}
 	const shows = 10 // seconds, by which the index shows what was written
@@ -208,8 +218,8 @@ func (a *account) checkOnTime(ctx context.Context) {
 			switch {
 			case event.status != billing.EventBilled, !slices.Contains(invoice.subscriptions, event.subscription),
 				head.Outcome != billing.Closed, a.books.removed[invoice.draft] == event.subscription:
-			case event.occurredAt < invoice.date && a.books.settledBefore(id, invoice.date-shows) && closed[invoice.draft].Before(first[event.draft]):
-				a.faultf("%s was due on %s, which was closed before %s was read", id, invoice.draft, event.draft)
+			case event.occurredAt < invoice.date && a.books.settledBefore(id, invoice.date-shows) && closed[invoice.draft].Before(begun[event.draft]):
+				a.faultf("%s was due on %s, which was closed before %s was begun", id, invoice.draft, event.draft)
 			}
 		}
 	}
