@@ -47,7 +47,7 @@ var saboteurs = []saboteur{
 			"!SABOTAGED && sent.elapsed(h.Now()) > h.Settings.sendUntil()",
 		},
 	}},
-	{"sends until the window's very end", 1305, "a late effect may find its key forgotten", []edit{{
+	{"sends until the window's very end", 89, "a late effect may find its key forgotten", []edit{{
 		"settlement/settler.go",
 		"	return s.IdempotencyWindow - 2*s.LateBound - s.MaxSkew\n",
 		"	if SABOTAGED {\n		return s.IdempotencyWindow\n	}\n	return s.IdempotencyWindow - 2*s.LateBound - s.MaxSkew\n",
@@ -68,12 +68,12 @@ var saboteurs = []saboteur{
 		"	case call == addingAgain && SABOTAGED:\n		return course{line: notSent, ending: giveUp, reason: billing.ChargebeeRefused}\n" +
 			"	case call == addingAgain:\n		return course{ending: whenKeyExpires}\n",
 	}}},
-	{"keys and markers without the epoch", 345, "a line of another claim is another line", []edit{{
+	{"keys and markers without the epoch", 212, "a line of another claim is another line", []edit{{
 		"billing/identity.go",
 		"	return sha256.Sum256([]byte(strings.Join([]string{purpose, id.InvoiceID, id.Epoch,",
 		"	if SABOTAGED {\n		id.Epoch = \"\"\n	}\n	return sha256.Sum256([]byte(strings.Join([]string{purpose, id.InvoiceID, id.Epoch,",
 	}}},
-	{"plans from the index", 14, "what is charged is what was claimed", []edit{{
+	{"plans from the index", 6, "what is charged is what was claimed", []edit{{
 		"settlement/claim.go",
 		"		draft.add(event)\n",
 		"		draft.add(event)\n		if SABOTAGED {\n			fold.Add(event)\n		}\n",
@@ -97,7 +97,7 @@ var saboteurs = []saboteur{
 		"	outcome := p.call(handling, delivery)\n",
 		"	if SABOTAGED {\n		_ = p.Queue.Delete(settling, message)\n	}\n	outcome := p.call(handling, delivery)\n",
 	}}},
-	{"claims without a condition", 14, "an event goes on one invoice", []edit{{
+	{"claims without a condition", 6, "an event goes on one invoice", []edit{{
 		"dynamostore/eventchanges.go",
 		"	return c.update(event.EventKey, claimUpdate, asRead[absent], values)\n",
 		"	condition := asRead[absent]\n	if SABOTAGED {\n		condition = strings.Replace(condition, unbilledCondition, \"(attribute_not_exists(unbilled) OR :u = :u)\", 1)\n	}\n	return c.update(event.EventKey, claimUpdate, condition, values)\n",
@@ -164,12 +164,12 @@ var saboteurs = []saboteur{
 		"		if head.Pages > 0 && now.Before(shows) {\n",
 		"		if !SABOTAGED && head.Pages > 0 && now.Before(shows) {\n",
 	}}},
-	{"closes without looking at what was closed", 99, "a person may have changed it at the last moment", []edit{{
+	{"closes without looking at what was closed", 4, "a person may have changed it at the last moment", []edit{{
 		"settlement/close.go",
 		"	return judgement.Outcome == billing.Closed || judgement.Outcome == billing.Gone\n",
 		"	return SABOTAGED || judgement.Outcome == billing.Closed || judgement.Outcome == billing.Gone\n",
 	}}},
-	{"deletes a message before its dead letter is there", 144, "one of the two must be there at any time", []edit{{
+	{"deletes a message before its dead letter is there", 187, "one of the two must be there at any time", []edit{{
 		"worker/pool.go",
 		"		if err := p.DeadLetters.Bury(ctx, letter); err != nil {\n",
 		"		if SABOTAGED {\n			_ = p.Queue.Delete(ctx, message)\n		}\n		if err := p.DeadLetters.Bury(ctx, letter); err != nil {\n",
@@ -179,7 +179,7 @@ var saboteurs = []saboteur{
 		"	if !gone { // a stale read",
 		"	if !gone && !SABOTAGED { // a stale read",
 	}}},
-	{"asks what a charge code is for every call", 5, "a plan keeps what it was drawn with", []edit{{
+	{"asks what a charge code is for every call", 40, "a plan keeps what it was drawn with", []edit{{
 		"settlement/charge.go",
 		"	charge := billing.Charge{\n",
 		"	if SABOTAGED {\n		product := h.Settings.Catalog[line.ChargeCode]\n		line.ItemPriceID, line.Tax = product.ItemPriceID, product.Tax\n	}\n	charge := billing.Charge{\n",
@@ -189,7 +189,7 @@ var saboteurs = []saboteur{
 		"	return found.EntityType == EntityChargeItemPrice && found.EntityID == l.ItemPriceID\n",
 		"	return !SABOTAGED && found.EntityType == EntityChargeItemPrice && found.EntityID == l.ItemPriceID\n",
 	}}},
-	{"closes before the last line is certain", 37, "a closed draft takes no line", []edit{{
+	{"closes before the last line is certain", 199, "a closed draft takes no line", []edit{{
 		"settlement/doubt.go",
 		"	if failure, ok := asFailure(err); ok {\n		return h.fail(ctx, addingAgain, failure)\n",
 		"	if failure, ok := asFailure(err); ok {\n		if SABOTAGED && failure.Kind == billing.Limited {\n			h.added = line + 1\n			return h.note(ctx)\n		}\n		return h.fail(ctx, addingAgain, failure)\n",
@@ -218,7 +218,7 @@ var saboteurs = []saboteur{
 		"		case found.Counts[i] > 0:\n",
 		"		case !SABOTAGED && found.Counts[i] > 0:\n",
 	}}},
-	{"gives back what nobody vouches for", 45, "it may have been charged", []edit{{
+	{"gives back what nobody vouches for", 7, "it may have been charged", []edit{{
 		"settlement/release.go",
 		"	r.notCharged = order.NotCharged != \"\"\n",
 		"	r.notCharged = SABOTAGED || order.NotCharged != \"\"\n",
@@ -233,7 +233,7 @@ var saboteurs = []saboteur{
 		"		case page.Version != invoice.Version || page.Status != invoice.Status:\n",
 		"		case !SABOTAGED && (page.Version != invoice.Version || page.Status != invoice.Status):\n",
 	}}},
-	{"takes a refused read for a missing draft", 13, "only a 404 shows that an invoice does not exist", []edit{{
+	{"takes a refused read for a missing draft", 15, "only a 404 shows that an invoice does not exist", []edit{{
 		"settlement/reads.go",
 		"	case notThere(err):\n		return billing.Invoice{}, true, nil\n",
 		"	case notThere(err), SABOTAGED && failed && isRefusal(failure):\n		return billing.Invoice{}, true, nil\n",
@@ -252,7 +252,7 @@ var saboteurs = []saboteur{
 		"webhook.LineItems == nil || webhook.MoreLines ||",
 		"webhook.LineItems == nil || webhook.MoreLines && !SABOTAGED ||",
 	}}},
-	{"charges a resumed plan unchecked", 41, "the draft may have changed since it was planned", []edit{{
+	{"charges a resumed plan unchecked", 38, "the draft may have changed since it was planned", []edit{{
 		"settlement/charge.go",
 		"	if !h.current && !h.sentAny() {\n",
 		"	if !SABOTAGED && !h.current && !h.sentAny() {\n",
@@ -267,12 +267,12 @@ var saboteurs = []saboteur{
 		"	course.newKey = call == closing &&",
 		"	course.newKey = !SABOTAGED && call == closing &&",
 	}}},
-	{"does not repeat a close whose answer was lost", 189, "nothing else may lead to the closed invoice", []edit{{
+	{"does not repeat a close whose answer was lost", 13, "nothing else may lead to the closed invoice", []edit{{
 		"settlement/course.go",
 		"	case addingAgain, closing:\n",
 		"	case addingAgain, closing:\n		if SABOTAGED && call == closing {\n			after.looks = 1\n		}\n",
 	}}},
-	{"takes a closed invoice that does not show for gone", 167, "the repeated close is answered with it", []edit{{
+	{"takes a closed invoice that does not show for gone", 31, "the repeated close is answered with it", []edit{{
 		"settlement/close.go",
 		"		if notThere(err) { //",
 		"		if SABOTAGED && notThere(err) {\n			return h.gone(ctx)\n		}\n		if notThere(err) { //",
