@@ -80,22 +80,22 @@ func (l *Limiter) nextControl(now time.Time) (next Control, changed bool) {
 // PauseByOperator stops the calls of all processes until Resume. It returns the pause that
 // is in force now, and whether it is the new one.
 func PauseByOperator(ctx context.Context, store Store, pause OperatorPause) (inForce OperatorPause, applied bool, err error) {
+	return setOperatorPause(ctx, store, pause)
+}
+
+// Resume ends an operator pause. It reports whether there was one.
+func Resume(ctx context.Context, store Store) (applied bool, err error) {
+	_, applied, err = setOperatorPause(ctx, store, OperatorPause{})
+	return applied, err
+}
+
+// setOperatorPause begins or ends an operator pause, unless that was done already.
+func setOperatorPause(ctx context.Context, store Store, pause OperatorPause) (inForce OperatorPause, applied bool, err error) {
 	found, err := store.Read(ctx)
-	for err == nil && !applied && !found.OperatorPause.InForce() {
+	for err == nil && !applied && found.OperatorPause.InForce() != pause.InForce() {
 		next := found.Control
 		next.OperatorPause = pause
 		found, applied, err = store.SetControl(ctx, found.Control, next)
 	}
 	return found.OperatorPause, applied, err
-}
-
-// Resume ends an operator pause. It reports whether there was one.
-func Resume(ctx context.Context, store Store) (applied bool, err error) {
-	found, err := store.Read(ctx)
-	for err == nil && !applied && found.OperatorPause.InForce() {
-		next := found.Control
-		next.OperatorPause = OperatorPause{}
-		found, applied, err = store.SetControl(ctx, found.Control, next)
-	}
-	return applied, err
 }
