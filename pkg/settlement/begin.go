@@ -148,9 +148,5 @@ func (h *handling) checkPlan(ctx context.Context) error {
 func planAgain(step *billing.Step) {
 	step.Head.Reason, step.Head.Detail = "", "the invoice changed before it was charged: it is planned again"
 	step.Head.Attempts = 0
-	if step.Head.Pages == 0 {
-		rejected(step, billing.Claiming)
-		return
-	}
-	step.Head.State, step.Head.Settled = billing.Releasing, 0
+	releaseUnsent(step)
 }

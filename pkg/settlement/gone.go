@@ -26,7 +26,7 @@ func (h *handling) gone(ctx context.Context) error {
 		return err
 	}
 	if !gone { // a stale read: the work goes on
-		if err := h.lease.commit(ctx, func(step *billing.Step) { step.Head.GoneAt = 0 }); err != nil {
+		if err := h.forgetGone(ctx); err != nil {
 			return err
 		}
 		return errAnew

@@ -33,16 +33,24 @@ func (h *handling) reject(ctx context.Context, err error) error {
 		}
 		step.Head.Attempts = 0 // whoever goes on counts anew
 		switch {
-		case unsent && step.Head.Pages > 0:
-			step.Head.State, step.Head.Settled = billing.Releasing, 0
 		case unsent:
-			rejected(step, billing.Claiming)
+			releaseUnsent(step)
 		case step.Head.State == billing.Rejected:
 			rejected(step, step.Head.Resume)
 		default:
 			rejected(step, step.Head.State)
 		}
 	})
+}
+
+// releaseUnsent begins to release the claims of an invoice on which no line was sent. One
+// without claims ends at once.
+func releaseUnsent(step *billing.Step) {
+	if step.Head.Pages == 0 {
+		rejected(step, billing.Claiming)
+		return
+	}
+	step.Head.State, step.Head.Settled = billing.Releasing, 0
 }
 
 // rejecting tells whether the invoice is on its way to be rejected: its events are
