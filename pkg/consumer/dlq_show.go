@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
 	"time"
@@ -124,7 +123,7 @@ func (s site) find(ctx context.Context, invoiceID string) (*atChargebee, error) 
 	switch {
 	case err == nil && !invoice.Deleted:
 		return &atChargebee{InvoiceID: invoice.ID, Found: true, Status: &invoice.Status, Date: new(time.Unix(invoice.Date, 0).UTC())}, nil
-	case err == nil && invoice.Deleted, failed && failure.Kind == billing.Missing && failure.Status == http.StatusNotFound:
+	case err == nil && invoice.Deleted, failed && failure.NotFound():
 		return &atChargebee{InvoiceID: invoiceID}, nil
 	case failed:
 		return nil, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
@@ -28,7 +27,7 @@ func asFailure(err error) (*billing.Failure, bool) {
 // notThere reports whether an invoice could not be read because it does not exist.
 func notThere(err error) bool {
 	failure, failed := asFailure(err)
-	return failed && failure.Kind == billing.Missing && failure.Status == http.StatusNotFound
+	return failed && failure.NotFound()
 }
 
 // isRefusal reports whether Chargebee will not do what was asked for.

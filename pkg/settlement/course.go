@@ -2,7 +2,6 @@ package settlement
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
@@ -98,7 +97,7 @@ func decideMissing(call call, failure *billing.Failure) course {
 		return course{line: notSent, looks: 2, ending: giveUp, reason: billing.ChargebeeRefused}
 	case call == addingAgain:
 		return course{looks: 1, ending: whenKeyExpires}
-	case call == reading && failure.Status == http.StatusNotFound:
+	case call == reading && failure.NotFound():
 		return course{ending: takeAsMissing}
 	default:
 		return decideRefusal(call, failure)
@@ -132,7 +131,7 @@ func decideUnknown(call call, outage bool) course {
 	switch call {
 	case adding:
 		after.line = inDoubt
-	case reading: // the read is not what the message is about: it is no attempt
+	case reading: // the read is not what the message is about: it does not count as an attempt
 		after = course{ending: comeBack, wait: outageWait}
 	case addingAgain, closing:
 		// The next attempt sends the same call under the same key: the stored answer shows
