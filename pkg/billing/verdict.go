@@ -23,7 +23,7 @@ type Evidence struct {
 	Cursor    int           // lines below it were added
 	Doubt     bool          // the line at the cursor may have been added
 	Closing   bool          // the draft was being closed by us
-	Previous  string        // an earlier verdict: only its held lines are judged anew
+	Previous  string        // an earlier verdict: only its held lines are judged again
 	Originals []InvoiceLine // the lines that were on the invoice before ours
 
 	Successor *Invoice // with all its lines; nil when none was found

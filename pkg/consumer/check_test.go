@@ -204,7 +204,7 @@ func TestMisconfigurations(t *testing.T) {
 		"no time to live seen":     {change: deny("DescribeTimeToLive", "_ledger"), want: "warning ledger permission_missing"},
 
 		"wrong key":        {change: environ("CHARGEBEE_API_KEY=another"), want: "error chargebee site_unauthorized"},
-		"nobody there":     {change: environ("CHARGEBEE_BASE_URL=http://127.0.0.1:1"), want: "error chargebee site_no_answer"},
+		"nothing listens":  {change: environ("CHARGEBEE_BASE_URL=http://127.0.0.1:1"), want: "error chargebee site_no_answer"},
 		"maintenance":      {change: func(d *deployment) { d.site(refusing(chargebee.ErrSiteNotReady)) }, want: "error chargebee site_not_ready"},
 		"over its limit":   {change: func(d *deployment) { d.site(refusing(chargebee.ErrRateLimited)) }, want: "error chargebee site_over_limit"},
 		"clock far ahead":  {change: func(d *deployment) { d.site(chargebee.Config{Now: late(-time.Minute)}) }, want: "error chargebee clock_differs"},

@@ -171,7 +171,7 @@ func TestLetter(t *testing.T) {
 			letter := first(t, test.message, knowing(
 				billing.Head{InvoiceID: "draft_1", State: billing.Charging, Detail: "last error"},
 				billing.Head{InvoiceID: "draft_3", State: billing.Finished},
-				billing.Head{InvoiceID: "#ratelimit"}, // an item of the ledger that is no head
+				billing.Head{InvoiceID: "#ratelimit"}, // an item of the ledger that is not a head
 			))
 			got := fmt.Sprint(
 				orDash(letter.EventID), " ", orDash(letter.InvoiceID), " ", orDash(letter.CustomerID), " ", letter.SubscriptionIDs, " ",

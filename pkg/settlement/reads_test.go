@@ -91,7 +91,7 @@ func TestSites(t *testing.T) {
 }
 
 // TestIncompleteRead decides nothing: the message comes back, as often as it takes, and that
-// is no attempt.
+// does not count as an attempt.
 func TestIncompleteRead(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(*http.Request){
