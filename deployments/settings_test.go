@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/consumer"
 	"github.com/billable-events/billable/pkg/receiver"
@@ -125,7 +125,7 @@ func TestArguments(t *testing.T) {
 	for _, overlay := range overlays {
 		for name, pod := range open(t, overlay).pods() {
 			var stderr bytes.Buffer
-			process := commandline.Process{Args: append(slices.Clone(pod.Spec.Containers[0].Args), "--help"), Stdout: &bytes.Buffer{}, Stderr: &stderr}
+			process := cli.Process{Args: append(slices.Clone(pod.Spec.Containers[0].Args), "--help"), Stdout: &bytes.Buffer{}, Stderr: &stderr}
 			run := consumer.Main
 			if name == "receiver" {
 				run = receiver.Main

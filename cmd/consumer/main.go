@@ -6,7 +6,7 @@ import (
 	"context"
 	"os"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/consumer"
 	"github.com/billable-events/billable/pkg/lifecycle"
 )
@@ -18,7 +18,7 @@ func main() {
 func run() int {
 	ctx, cancel := lifecycle.UntilSignal(context.Background())
 	defer cancel()
-	return consumer.Main(ctx, commandline.Process{
+	return consumer.Main(ctx, cli.Process{
 		Args:    os.Args[1:],
 		Environ: os.Environ(),
 		Stdout:  os.Stdout,

@@ -5,7 +5,7 @@ import (
 	"context"
 	"os"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/lifecycle"
 	"github.com/billable-events/billable/pkg/receiver"
 )
@@ -17,7 +17,7 @@ func main() {
 func run() int {
 	ctx, cancel := lifecycle.UntilSignal(context.Background())
 	defer cancel()
-	return receiver.Main(ctx, commandline.Process{
+	return receiver.Main(ctx, cli.Process{
 		Args:    os.Args[1:],
 		Environ: os.Environ(),
 		Stdout:  os.Stdout,

@@ -23,7 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/consumer"
 	"github.com/billable-events/billable/pkg/receiver"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
@@ -200,7 +200,7 @@ func (w *world) must(err error) {
 func (w *world) command(args ...string) string {
 	w.Helper()
 	var stdout, stderr bytes.Buffer
-	if code := consumer.Main(w.Context(), commandline.Process{Args: args, Environ: w.environ, Stdout: &stdout, Stderr: &stderr}); code != 0 {
+	if code := consumer.Main(w.Context(), cli.Process{Args: args, Environ: w.environ, Stdout: &stdout, Stderr: &stderr}); code != 0 {
 		w.Errorf("consumer %s: exit code %d\n%s%s", strings.Join(args, " "), code, stdout.String(), stderr.String())
 	}
 	w.ran = append(w.ran, strings.Join(args, " "))
@@ -299,14 +299,14 @@ func (r *running) Write(lines []byte) (int, error) {
 }
 
 // start runs a program as its role until it is stopped. It has to be ready.
-func (w *world) start(role string, main func(context.Context, commandline.Process) int, args ...string) *running {
+func (w *world) start(role string, main func(context.Context, cli.Process) int, args ...string) *running {
 	w.Helper()
 	w.as(role)
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{T: w.T, lines: make(chan string, 1000)}
 	code := make(chan int, 1)
 	go func() {
-		code <- main(ctx, commandline.Process{Args: args, Environ: w.environ, Stdout: io.Discard, Stderr: r})
+		code <- main(ctx, cli.Process{Args: args, Environ: w.environ, Stdout: io.Discard, Stderr: r})
 	}()
 	r.stop = sync.OnceFunc(func() {
 		cancel()

@@ -69,25 +69,28 @@ var rules = map[string]rule{
 	"pkg/sqsqueue":     {own: words, others: []string{awsSDK, awsSmithy, jsonText}, why: "SQS"},
 	"pkg/dynamostore":  {own: words, others: []string{awsSDK, awsSmithy}, why: "DynamoDB"},
 	"pkg/chargebeeapi": {own: words, others: []string{chargebee}, why: "Chargebee"},
-	"pkg/terminal":     {own: words, others: []string{"github.com/jedib0t/go-pretty/v6", "github.com/schollz/progressbar/v3", "golang.org/x/term"}, why: "tables, JSON, progress"},
 
 	// Layer 3: roots. They wire, and are the only ones who know both sides.
-	"pkg/commandline": {own: []string{"config"}, others: []string{cobra}, why: "what both command lines have in common"},
+	"pkg/cli": {
+		own:    []string{"config"},
+		others: []string{cobra, "github.com/jedib0t/go-pretty/v6", "github.com/schollz/progressbar/v3", "golang.org/x/term"},
+		why:    "exit codes, error output, tables, JSON and progress of both command lines",
+	},
 	"pkg/receiver": {
-		own:    []string{"awsclient", "commandline", "config", "event", "lifecycle", "queue", "sqsqueue", "telemetry", "webhook"},
+		own:    []string{"awsclient", "cli", "config", "event", "lifecycle", "queue", "sqsqueue", "telemetry", "webhook"},
 		others: []string{awsSDK, prom, zerolog, cobra, otel},
 		why:    "wires the receiver",
 	},
 	"pkg/consumer": {
 		own: []string{
-			"awsclient", "billing", "chargebeeapi", "commandline", "config", "deadletter", "diagnosis", "dynamostore", "ledger",
-			"lifecycle", "queue", "ratelimit", "settlement", "sqsqueue", "telemetry", "terminal", "worker",
+			"awsclient", "billing", "chargebeeapi", "cli", "config", "deadletter", "diagnosis", "dynamostore", "ledger",
+			"lifecycle", "queue", "ratelimit", "settlement", "sqsqueue", "telemetry", "worker",
 		},
 		others: []string{awsSDK, prom, zerolog, cobra, otel},
 		why:    "wires the consumer; its commands",
 	},
-	"cmd/receiver": {own: []string{"commandline", "lifecycle", "receiver"}, why: "runs the receiver"},
-	"cmd/consumer": {own: []string{"commandline", "consumer", "lifecycle"}, why: "runs the consumer"},
+	"cmd/receiver": {own: []string{"cli", "lifecycle", "receiver"}, why: "runs the receiver"},
+	"cmd/consumer": {own: []string{"cli", "consumer", "lifecycle"}, why: "runs the consumer"},
 
 	// Tests and local services: never linked into a production binary.
 	"pkg/archtest":                {why: "this table"},

@@ -5,10 +5,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/diagnosis"
-	"github.com/billable-events/billable/pkg/terminal"
 )
 
 var errCheck = errors.New("something is wrong: see the findings")
@@ -22,7 +21,7 @@ func (a *app) check() *cobra.Command {
 	return a.output(&cobra.Command{
 		Use:   "check",
 		Short: "Check queues, tables, permissions, Chargebee and rate limit",
-		Args:  commandline.Args(cobra.NoArgs),
+		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, aws, err := a.connect(cmd.Context(), config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
 			if err != nil {
@@ -41,13 +40,13 @@ func (a *app) check() *cobra.Command {
 }
 
 func (a *app) showCheck(result checked) error {
-	if a.format == terminal.JSON {
-		return terminal.WriteJSON(a.process.Stdout, result)
+	if a.format == cli.JSON {
+		return cli.WriteJSON(a.process.Stdout, result)
 	}
 	var rows [][]string
 	for _, finding := range result.Findings {
 		rows = append(rows, []string{string(finding.Level), finding.Subject, finding.Name, finding.Finding, finding.Remedy})
 	}
-	columns := []terminal.Column{{Title: "level"}, {Title: "subject"}, {Title: "name"}, {Title: "finding"}, {Title: "what to do"}}
-	return terminal.WriteTable(a.process.Stdout, columns, rows)
+	columns := []cli.Column{{Title: "level"}, {Title: "subject"}, {Title: "name"}, {Title: "finding"}, {Title: "what to do"}}
+	return cli.WriteTable(a.process.Stdout, columns, rows)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/billable-events/billable/pkg/awsclient"
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/dynamostore"
 )
@@ -28,7 +28,7 @@ func awsConfig(ctx context.Context, settings config.Consumer, logger zerolog.Log
 		Log:         func(format string, values ...any) { logger.Debug().Str("component", "aws-sdk").Msgf(format, values...) },
 	})
 	if err != nil {
-		return loaded, commandline.UsageError{Err: err}
+		return loaded, cli.UsageError{Err: err}
 	}
 	return loaded, nil
 }

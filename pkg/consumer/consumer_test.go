@@ -21,7 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/consumer"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
@@ -53,7 +53,7 @@ const asConsumer = "TEST_AS_CONSUMER"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asConsumer) != "" {
-		os.Exit(consumer.Main(context.Background(), commandline.Process{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr}))
+		os.Exit(consumer.Main(context.Background(), cli.Process{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr}))
 	}
 	queues, tables = sqs.New(sqs.Config{Denied: denied.has}), dynamodb.New(dynamodb.Config{Denied: denied.has})
 	sqsServer, dynamodbServer := httptest.NewServer(foreign(queues)), httptest.NewServer(foreign(tables))
@@ -132,7 +132,7 @@ func redrive(name string, receives int) string {
 func (d *deployment) command(args ...string) (code int, stdout, stderr string) {
 	d.t.Helper()
 	var out, errs bytes.Buffer
-	code = consumer.Main(d.t.Context(), commandline.Process{Args: args, Environ: d.environ, Stdout: &out, Stderr: &errs})
+	code = consumer.Main(d.t.Context(), cli.Process{Args: args, Environ: d.environ, Stdout: &out, Stderr: &errs})
 	return code, out.String(), errs.String()
 }
 
@@ -209,7 +209,7 @@ func (d *deployment) start() *running {
 	r := &running{log: &log{lines: make(chan string, 1000)}}
 	code := make(chan int, 1)
 	go func() {
-		code <- consumer.Main(ctx, commandline.Process{Args: append([]string{"run"}, d.flags...), Environ: d.environ, Stdout: io.Discard, Stderr: r.log})
+		code <- consumer.Main(ctx, cli.Process{Args: append([]string{"run"}, d.flags...), Environ: d.environ, Stdout: io.Discard, Stderr: r.log})
 	}()
 	r.stop = sync.OnceValue(func() int {
 		cancel()

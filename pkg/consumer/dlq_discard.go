@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/spf13/cobra"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/deadletter"
 	"github.com/billable-events/billable/pkg/settlement"
@@ -23,13 +23,13 @@ func (a *app) dlqDiscard() *cobra.Command {
 	cmd := filtered(&order.Filter, a.confirmed(a.output(&cobra.Command{
 		Use:   "discard",
 		Short: "Delete dead letters that a filter chooses, each kept in a file first; not those of invoices that hold claims",
-		Args:  commandline.Args(cobra.NoArgs),
+		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case order.Empty():
-				return commandline.UsageError{Err: fmt.Errorf("%w: --reason, --event, --invoice and others, see --help", deadletter.ErrNoFilter)}
+				return cli.UsageError{Err: fmt.Errorf("%w: --reason, --event, --invoice and others, see --help", deadletter.ErrNoFilter)}
 			case a.yes && order.Note == "":
-				return commandline.UsageError{Err: errors.New("--reason-note is missing: say why, for whoever wonders")}
+				return cli.UsageError{Err: errors.New("--reason-note is missing: say why, for whoever wonders")}
 			}
 			order.DryRun = !a.yes
 			return a.discard(cmd.Context(), order)

@@ -10,11 +10,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/spf13/cobra"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/deadletter"
 	"github.com/billable-events/billable/pkg/sqsqueue"
-	"github.com/billable-events/billable/pkg/terminal"
 )
 
 func (a *app) dlqList() *cobra.Command {
@@ -22,7 +21,7 @@ func (a *app) dlqList() *cobra.Command {
 	return filtered(&filter, a.output(&cobra.Command{
 		Use:   "list",
 		Short: "List the dead letters with their reasons, what the ledger says about their invoices, and the charge that hangs on them",
-		Args:  commandline.Args(cobra.NoArgs),
+		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, aws, err := a.connect(cmd.Context(), config.DeadLetterURL)
 			if err != nil {
@@ -34,8 +33,8 @@ func (a *app) dlqList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if a.format == terminal.JSON {
-				return terminal.WriteJSON(a.process.Stdout, listing)
+			if a.format == cli.JSON {
+				return cli.WriteJSON(a.process.Stdout, listing)
 			}
 			return a.showLetters(listing, now)
 		},
@@ -66,8 +65,8 @@ func (a *app) showLetters(listing deadletter.Listing, now time.Time) error {
 		}
 		groups = append(groups, []string{orNone(group.Reason), strconv.Itoa(group.Count), at(group.Oldest), age(group.Oldest, now), cmp.Or(strings.Join(risks, ", "), none)})
 	}
-	columns := []terminal.Column{{Title: "reason"}, {Title: "count", Right: true}, {Title: "oldest"}, {Title: "age", Right: true}, {Title: "at risk (minor units)"}}
-	if err := terminal.WriteTable(a.process.Stdout, columns, groups); err != nil {
+	columns := []cli.Column{{Title: "reason"}, {Title: "count", Right: true}, {Title: "oldest"}, {Title: "age", Right: true}, {Title: "at risk (minor units)"}}
+	if err := cli.WriteTable(a.process.Stdout, columns, groups); err != nil {
 		return err
 	}
 	var rows [][]string
@@ -77,14 +76,14 @@ func (a *app) showLetters(listing deadletter.Listing, now time.Time) error {
 			letter.LedgerState, riskOf(letter), strconv.Itoa(letter.ReplayCount), orNone(letter.EventID), orNone(letter.Detail),
 		})
 	}
-	columns = []terminal.Column{
+	columns = []cli.Column{
 		{Title: "failed at"}, {Title: "reason"}, {Title: "invoice"}, {Title: "customer"}, {Title: "ledger"},
 		{Title: "at risk", Right: true}, {Title: "replays", Right: true}, {Title: "event"}, {Title: "detail", Width: 80},
 	}
 	if err := a.say(""); err != nil {
 		return err
 	}
-	if err := terminal.WriteTable(a.process.Stdout, columns, rows); err != nil || listing.Complete {
+	if err := cli.WriteTable(a.process.Stdout, columns, rows); err != nil || listing.Complete {
 		return err
 	}
 	return a.say("\nSome messages could not be seen: another reader holds them, or there are too many.")

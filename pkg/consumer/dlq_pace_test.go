@@ -11,7 +11,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/consumer"
 	"github.com/billable-events/billable/pkg/sandbox/sqs"
 )
@@ -46,7 +46,7 @@ func TestReplayWhileCallsAreStopped(t *testing.T) {
 	defer interrupt()
 	var stdout bytes.Buffer
 	stderr := &watched{wants: "replayed: 0, and waits: an operator stopped all calls to Chargebee (month end)", met: interrupt}
-	code := consumer.Main(ctx, commandline.Process{Args: []string{"dlq", "replay", "--yes"}, Environ: d.environ, Stdout: &stdout, Stderr: stderr})
+	code := consumer.Main(ctx, cli.Process{Args: []string{"dlq", "replay", "--yes"}, Environ: d.environ, Stdout: &stdout, Stderr: stderr})
 	if code != 1 || !strings.Contains(stdout.String(), "No such dead letter was seen") || !strings.Contains(stderr.text.String(), "start it again") {
 		t.Errorf("exit code %d, %s\n%s", code, &stdout, &stderr.text)
 	}

@@ -9,11 +9,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/spf13/cobra"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/deadletter"
 	"github.com/billable-events/billable/pkg/sqsqueue"
-	"github.com/billable-events/billable/pkg/terminal"
 )
 
 func (a *app) dlqReplay() *cobra.Command {
@@ -21,7 +20,7 @@ func (a *app) dlqReplay() *cobra.Command {
 	cmd := filtered(&order.Filter, a.confirmed(a.output(&cobra.Command{
 		Use:   "replay",
 		Short: "Put dead letters back into the queue; those of billed invoices are skipped",
-		Args:  commandline.Args(cobra.NoArgs),
+		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, aws, err := a.connect(cmd.Context(), config.QueueURL, config.DeadLetterURL)
 			if err != nil {
@@ -57,7 +56,7 @@ func newBox(aws aws.Config, client *sqs.Client, settings config.Consumer) deadle
 // deal runs what deals with dead letters, and shows how far it is and what became of them,
 // also when it ended early.
 func (a *app) deal(done string, run func(deadletter.Progress) (deadletter.Result, error)) error {
-	progress := terminal.NewProgress(a.process.Stderr, done)
+	progress := cli.NewProgress(a.process.Stderr, done)
 	result, err := run(deadletter.Progress{
 		Step:  func(deadletter.Step) { progress.Add(1) },
 		Waits: progress.Waits,
@@ -71,8 +70,8 @@ func (a *app) deal(done string, run func(deadletter.Progress) (deadletter.Result
 
 // showResult shows what became of dead letters.
 func (a *app) showResult(result deadletter.Result) error {
-	if a.format == terminal.JSON {
-		return terminal.WriteJSON(a.process.Stdout, result)
+	if a.format == cli.JSON {
+		return cli.WriteJSON(a.process.Stdout, result)
 	}
 	if len(result.Messages) == 0 {
 		if !result.Complete {
@@ -86,7 +85,7 @@ func (a *app) showResult(result deadletter.Result) error {
 			rows = append(rows, []string{string(action), strconv.Itoa(count)})
 		}
 	}
-	if err := terminal.WriteTable(a.process.Stdout, []terminal.Column{{Title: "what"}, {Title: "count", Right: true}}, rows); err != nil {
+	if err := cli.WriteTable(a.process.Stdout, []cli.Column{{Title: "what"}, {Title: "count", Right: true}}, rows); err != nil {
 		return err
 	}
 	for _, step := range result.Messages {

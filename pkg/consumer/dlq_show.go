@@ -15,13 +15,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/deadletter"
 	"github.com/billable-events/billable/pkg/ledger"
 	"github.com/billable-events/billable/pkg/ratelimit"
 	"github.com/billable-events/billable/pkg/sqsqueue"
-	"github.com/billable-events/billable/pkg/terminal"
 )
 
 // letterStory is all that is known of one dead letter. What is not known is null.
@@ -45,7 +44,7 @@ func (a *app) dlqShow() *cobra.Command {
 	return a.output(&cobra.Command{
 		Use:   "show ID",
 		Short: "Show one dead letter, by message or event id, with its invoice and what a replay would do",
-		Args:  commandline.Args(cobra.ExactArgs(1)),
+		Args:  cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			settings, aws, err := a.connect(cmd.Context(), config.DeadLetterURL)
 			if err != nil {
@@ -69,8 +68,8 @@ func (a *app) dlqShow() *cobra.Command {
 			}
 			story.Situation.Close = settings.Invoice.Close
 			story.Replay = deadletter.Foresee(story.Situation)
-			if a.format == terminal.JSON {
-				return terminal.WriteJSON(a.process.Stdout, story)
+			if a.format == cli.JSON {
+				return cli.WriteJSON(a.process.Stdout, story)
 			}
 			return a.showLetter(story)
 		},
@@ -156,7 +155,7 @@ func (a *app) showLetter(story letterStory) error {
 		attribute := story.Attributes[name]
 		facts = append(facts, []string{"attribute " + name + " (" + attribute.Type + ")", attribute.Value})
 	}
-	if err := terminal.WriteTable(a.process.Stdout, []terminal.Column{{Title: "what"}, {Title: "value"}}, facts); err != nil {
+	if err := cli.WriteTable(a.process.Stdout, []cli.Column{{Title: "what"}, {Title: "value"}}, facts); err != nil {
 		return err
 	}
 	if story.Ledger != nil {
@@ -164,7 +163,7 @@ func (a *app) showLetter(story letterStory) error {
 			return err
 		}
 	}
-	return a.say("\n%s", terminal.Escaped(pretty(story.Body)))
+	return a.say("\n%s", cli.Escaped(pretty(story.Body)))
 }
 
 // String shows the invoice in one line.

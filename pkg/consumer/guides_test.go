@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/consumer"
 )
 
@@ -59,7 +59,7 @@ func helpOf(t *testing.T, words []string) string {
 	t.Helper()
 	for ; len(words) > 0; words = words[:len(words)-1] {
 		var help strings.Builder
-		exit := consumer.Main(t.Context(), commandline.Process{Args: append(slices.Clone(words), "--help"), Stdout: &help, Stderr: &help})
+		exit := consumer.Main(t.Context(), cli.Process{Args: append(slices.Clone(words), "--help"), Stdout: &help, Stderr: &help})
 		if exit == 0 && strings.Contains(help.String(), "consumer "+strings.Join(words, " ")) {
 			return help.String()
 		}

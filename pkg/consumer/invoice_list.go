@@ -8,9 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/ledger"
-	"github.com/billable-events/billable/pkg/terminal"
 )
 
 func (a *app) invoiceList() *cobra.Command {
@@ -18,25 +17,25 @@ func (a *app) invoiceList() *cobra.Command {
 	cmd := a.output(&cobra.Command{
 		Use:   "list",
 		Short: "List the invoices that the ledger knows, the latest last; it reads the whole table",
-		Args:  commandline.Args(cobra.NoArgs),
+		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			now := time.Now()
 			filter, err := wanted.parse(now)
 			if err != nil {
-				return commandline.UsageError{Err: err}
+				return cli.UsageError{Err: err}
 			}
 			settings, aws, err := a.connect(cmd.Context())
 			if err != nil {
 				return err
 			}
-			progress := terminal.NewProgress(a.process.Stderr, "invoices read")
+			progress := cli.NewProgress(a.process.Stderr, "invoices read")
 			listing, err := ledger.List(cmd.Context(), newStore(aws, settings), filter, now, func() { progress.Add(1) })
 			progress.Done()
 			if err != nil {
 				return err
 			}
-			if a.format == terminal.JSON {
-				return terminal.WriteJSON(a.process.Stdout, listing)
+			if a.format == cli.JSON {
+				return cli.WriteJSON(a.process.Stdout, listing)
 			}
 			return a.showInvoices(listing)
 		},
@@ -92,9 +91,9 @@ func (a *app) showInvoices(listing ledger.Listing) error {
 			orNone(invoice.Resume), strconv.Itoa(invoice.Attempts), at(invoice.SendingSince), orNone(invoice.FinalInvoiceID),
 		})
 	}
-	columns := []terminal.Column{
+	columns := []cli.Column{
 		{Title: "updated at"}, {Title: "invoice"}, {Title: "state"}, {Title: "reason"}, {Title: "outcome"}, {Title: "events"},
 		{Title: "resumes as"}, {Title: "attempts", Right: true}, {Title: "sending since"}, {Title: "final invoice"},
 	}
-	return terminal.WriteTable(a.process.Stdout, columns, rows)
+	return cli.WriteTable(a.process.Stdout, columns, rows)
 }

@@ -9,10 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/ledger"
 	"github.com/billable-events/billable/pkg/settlement"
-	"github.com/billable-events/billable/pkg/terminal"
 )
 
 // preview is the result of invoice plan. Absent values are null.
@@ -40,7 +39,7 @@ func (a *app) invoicePlan() *cobra.Command {
 	return a.output(&cobra.Command{
 		Use:   "plan ID",
 		Short: "Show what would be charged on an invoice, and change nothing",
-		Args:  commandline.Args(cobra.ExactArgs(1)),
+		Args:  cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var planned settlement.Preview
 			err := a.settle(cmd.Context(), args[0], func(settler *settlement.Settler, head billing.Head) (err error) {
@@ -51,8 +50,8 @@ func (a *app) invoicePlan() *cobra.Command {
 				return err
 			}
 			shown := newPreview(planned)
-			if a.format == terminal.JSON {
-				return terminal.WriteJSON(a.process.Stdout, shown)
+			if a.format == cli.JSON {
+				return cli.WriteJSON(a.process.Stdout, shown)
 			}
 			return a.showPreview(shown)
 		},

@@ -8,10 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/ledger"
 	"github.com/billable-events/billable/pkg/settlement"
-	"github.com/billable-events/billable/pkg/terminal"
 )
 
 // maxAssertion bounds what the ledger keeps of an assertion, in bytes, so that what it was
@@ -46,13 +45,13 @@ func (a *app) invoiceRelease() *cobra.Command {
 	cmd := a.confirmed(a.output(&cobra.Command{
 		Use:   "release ID",
 		Short: "Give the events of a rejected invoice back, once none of its lines can stand on it anymore",
-		Args:  commandline.Args(cobra.ExactArgs(1)),
+		Args:  cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case cmd.Flags().Changed(assertNotCharged) && note == "":
-				return commandline.UsageError{Err: errors.New("--assert-not-charged is empty: say how you know, for whoever wonders")}
+				return cli.UsageError{Err: errors.New("--assert-not-charged is empty: say how you know, for whoever wonders")}
 			case len(note) > maxAssertion:
-				return commandline.UsageError{Err: fmt.Errorf("--assert-not-charged is longer than %d bytes", maxAssertion)}
+				return cli.UsageError{Err: fmt.Errorf("--assert-not-charged is longer than %d bytes", maxAssertion)}
 			}
 			var result release
 			err := a.settle(cmd.Context(), args[0], func(settler *settlement.Settler, head billing.Head) error {
@@ -63,8 +62,8 @@ func (a *app) invoiceRelease() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if a.format == terminal.JSON {
-				return terminal.WriteJSON(a.process.Stdout, result)
+			if a.format == cli.JSON {
+				return cli.WriteJSON(a.process.Stdout, result)
 			}
 			return a.showRelease(result)
 		},
@@ -108,10 +107,10 @@ func (a *app) showRelease(result release) error {
 			line.SubscriptionID, line.ChargeCode, strconv.FormatInt(line.Amount, 10), strconv.Itoa(line.Events), line.Becomes,
 		})
 	}
-	columns := []terminal.Column{
+	columns := []cli.Column{
 		{Title: "subscription"}, {Title: "charge code"}, {Title: "amount", Right: true}, {Title: "events", Right: true}, {Title: "become"},
 	}
-	if err := terminal.WriteTable(a.process.Stdout, columns, rows); err != nil {
+	if err := cli.WriteTable(a.process.Stdout, columns, rows); err != nil {
 		return err
 	}
 	counts := fmt.Sprintf("%d events unbilled again, %d billed", result.Released, result.Billed)

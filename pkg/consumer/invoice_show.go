@@ -9,9 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/ledger"
-	"github.com/billable-events/billable/pkg/terminal"
 )
 
 func (a *app) invoiceShow() *cobra.Command {
@@ -19,7 +18,7 @@ func (a *app) invoiceShow() *cobra.Command {
 	cmd := a.output(&cobra.Command{
 		Use:   "show ID",
 		Short: "Show what the ledger knows of an invoice, by its draft or final id",
-		Args:  commandline.Args(cobra.ExactArgs(1)),
+		Args:  cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			settings, aws, err := a.connect(cmd.Context())
 			if err != nil {
@@ -31,8 +30,8 @@ func (a *app) invoiceShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if a.format == terminal.JSON {
-				return terminal.WriteJSON(a.process.Stdout, invoice)
+			if a.format == cli.JSON {
+				return cli.WriteJSON(a.process.Stdout, invoice)
 			}
 			return a.showInvoice(invoice)
 		},
@@ -119,7 +118,7 @@ func (a *app) showFacts(facts [][]string) error {
 			rows = append(rows, fact)
 		}
 	}
-	return terminal.WriteTable(a.process.Stdout, []terminal.Column{{Title: "what"}, {Title: "value"}}, rows)
+	return cli.WriteTable(a.process.Stdout, []cli.Column{{Title: "what"}, {Title: "value"}}, rows)
 }
 
 // showLines writes the lines of a plan after an empty one, if there are any.
@@ -127,7 +126,7 @@ func (a *app) showLines(lines []ledger.Line) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	columns := []terminal.Column{
+	columns := []cli.Column{
 		{Title: "subscription"}, {Title: "charge code"}, {Title: "amount", Right: true}, {Title: "quantity", Right: true},
 		{Title: "events", Right: true}, {Title: "from"}, {Title: "to"}, {Title: "item price"}, {Title: "marker"}, {Title: "state"},
 		{Title: "description", Width: 60},
@@ -147,7 +146,7 @@ func (a *app) showEvents(events []ledger.Event) error {
 	if len(events) == 0 {
 		return nil
 	}
-	columns := []terminal.Column{
+	columns := []cli.Column{
 		{Title: "subscription"}, {Title: "event"}, {Title: "occurred at"}, {Title: "charge code"}, {Title: "amount", Right: true},
 		{Title: "quantity", Right: true}, {Title: "state"}, {Title: "fault", Width: 60},
 	}
@@ -162,11 +161,11 @@ func (a *app) showEvents(events []ledger.Event) error {
 }
 
 // another writes a table after an empty line.
-func (a *app) another(columns []terminal.Column, rows [][]string) error {
+func (a *app) another(columns []cli.Column, rows [][]string) error {
 	if err := a.say(""); err != nil {
 		return err
 	}
-	return terminal.WriteTable(a.process.Stdout, columns, rows)
+	return cli.WriteTable(a.process.Stdout, columns, rows)
 }
 
 // none stands in tables for what is absent.

@@ -9,11 +9,10 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/lifecycle"
 	"github.com/billable-events/billable/pkg/telemetry"
-	"github.com/billable-events/billable/pkg/terminal"
 )
 
 // resources are a fifth of the CPU's worth: a peak of 58 instead of 33 MB, measured with the
@@ -22,24 +21,24 @@ var resources = lifecycle.Resources{Growth: 400}
 
 // Main runs the consumer or one of its commands until it is done or ctx ends, and
 // returns the exit code.
-func Main(ctx context.Context, process commandline.Process) int {
-	app := &app{process: process, format: terminal.Table}
-	return commandline.Run(ctx, process, app.command())
+func Main(ctx context.Context, process cli.Process) int {
+	app := &app{process: process, format: cli.Table}
+	return cli.Run(ctx, process, app.command())
 }
 
 // app is one run of the program.
 type app struct {
-	process commandline.Process
-	config  string          // path of the settings file
-	format  terminal.Format // of a command's result
-	yes     bool            // what a command would change it changes
+	process cli.Process
+	config  string     // path of the settings file
+	format  cli.Format // of a command's result
+	yes     bool       // what a command would change it changes
 }
 
 func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "consumer",
 		Short: "Bills pending Chargebee invoices, and operates their dead letters and ledger",
-		Args:  commandline.Args(cobra.NoArgs),
+		Args:  cli.Args(cobra.NoArgs),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
 	}
 	root.PersistentFlags().StringVar(&a.config, "config", "", "path of the settings file (YAML)")
@@ -47,7 +46,7 @@ func (a *app) command() *cobra.Command {
 		&cobra.Command{
 			Use:   "run",
 			Short: "Take messages from the queue and settle their invoices",
-			Args:  commandline.Args(cobra.NoArgs),
+			Args:  cli.Args(cobra.NoArgs),
 			RunE:  func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
 		},
 		a.check(),
@@ -57,7 +56,7 @@ func (a *app) command() *cobra.Command {
 		group("tables", "The tables in DynamoDB", a.tablesCreate()),
 		group("invoice", "The ledger's word on invoices", a.invoiceShow(), a.invoicePlan(), a.invoiceList(), a.invoiceRelease()),
 		group("dlq", "The dead-letter queue", a.dlqList(), a.dlqShow(), a.dlqReplay(), a.dlqDiscard()),
-		commandline.VersionCommand("consumer"),
+		cli.VersionCommand("consumer"),
 	)
 	return root
 }
@@ -67,9 +66,9 @@ func group(name, short string, commands ...*cobra.Command) *cobra.Command {
 	parent := &cobra.Command{
 		Use:   name,
 		Short: short,
-		Args:  commandline.Args(cobra.NoArgs),
+		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return commandline.UsageError{Err: fmt.Errorf("%s needs a command: %s --help lists them", cmd.CommandPath(), cmd.CommandPath())}
+			return cli.UsageError{Err: fmt.Errorf("%s needs a command: %s --help lists them", cmd.CommandPath(), cmd.CommandPath())}
 		},
 	}
 	parent.AddCommand(commands...)
@@ -99,7 +98,7 @@ func (a *app) run(ctx context.Context) error {
 		return err
 	}
 	resources.Fit(a.process.Environ)
-	tracing := telemetry.NewTracing(ctx, telemetry.Service{Name: "billable-consumer", Version: commandline.Version()}, a.process.Environ, logger)
+	tracing := telemetry.NewTracing(ctx, telemetry.Service{Name: "billable-consumer", Version: cli.Version()}, a.process.Environ, logger)
 	consumer, err := New(settings, Surroundings{AWS: aws, Tracing: tracing}, logger)
 	if err != nil {
 		return err
@@ -111,11 +110,11 @@ func (a *app) run(ctx context.Context) error {
 func (a *app) settings(required ...string) (config.Consumer, zerolog.Logger, error) {
 	settings, warnings, err := config.LoadConsumer(config.Source{File: a.config, Environ: a.process.Environ}, required...)
 	if err != nil {
-		return settings, zerolog.Nop(), commandline.UsageError{Err: err}
+		return settings, zerolog.Nop(), cli.UsageError{Err: err}
 	}
 	logger, err := telemetry.NewLogger(a.process.Stderr, settings.Log.Level, settings.Log.Format)
 	if err != nil {
-		return settings, logger, commandline.UsageError{Err: err}
+		return settings, logger, cli.UsageError{Err: err}
 	}
 	for _, warning := range warnings {
 		logger.Warn().Msg(warning)

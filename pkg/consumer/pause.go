@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
@@ -22,13 +22,13 @@ func (a *app) pause() *cobra.Command {
 	cmd := a.confirmed(&cobra.Command{
 		Use:   "pause --reason WHY",
 		Short: "Stop all calls to Chargebee, of all consumers and within two seconds, until resume",
-		Args:  commandline.Args(cobra.NoArgs),
+		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case reason == "":
-				return commandline.UsageError{Err: errors.New("--reason is missing: say why, for whoever wonders")}
+				return cli.UsageError{Err: errors.New("--reason is missing: say why, for whoever wonders")}
 			case len(reason) > maxPauseReason:
-				return commandline.UsageError{Err: fmt.Errorf("--reason is longer than %d bytes", maxPauseReason)}
+				return cli.UsageError{Err: fmt.Errorf("--reason is longer than %d bytes", maxPauseReason)}
 			}
 			settings, aws, err := a.connect(cmd.Context())
 			if err != nil {
@@ -62,7 +62,7 @@ func (a *app) resume() *cobra.Command {
 	return a.confirmed(&cobra.Command{
 		Use:   "resume",
 		Short: "Let all consumers go on after pause",
-		Args:  commandline.Args(cobra.NoArgs),
+		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, aws, err := a.connect(cmd.Context())
 			if err != nil {

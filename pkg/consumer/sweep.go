@@ -11,12 +11,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/spf13/cobra"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/ledger"
 	"github.com/billable-events/billable/pkg/settlement"
 	"github.com/billable-events/billable/pkg/sqsqueue"
-	"github.com/billable-events/billable/pkg/terminal"
 )
 
 func (a *app) sweep() *cobra.Command {
@@ -24,17 +23,17 @@ func (a *app) sweep() *cobra.Command {
 	cmd := a.confirmed(a.output(&cobra.Command{
 		Use:   "sweep",
 		Short: "Enqueue pending invoices whose webhook never arrived, and report claims and events that nobody bills",
-		Args:  commandline.Args(cobra.NoArgs),
+		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if rules.OlderThan < 0 || rules.EventsOlderThan < 0 {
-				return commandline.UsageError{Err: errors.New("--older-than and --events-older-than are not below 0: say 90m or 840h")}
+				return cli.UsageError{Err: errors.New("--older-than and --events-older-than are not below 0: say 90m or 840h")}
 			}
 			settings, aws, err := a.connect(cmd.Context(), config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
 			if err != nil {
 				return err
 			}
 			client, store := sqs.NewFromConfig(aws), newStore(aws, settings)
-			progress := terminal.NewProgress(a.process.Stderr, "looked at")
+			progress := cli.NewProgress(a.process.Stderr, "looked at")
 			sweeper := &ledger.Sweeper{
 				Book:    store,
 				Events:  store,
@@ -79,8 +78,8 @@ func (q sweptQueue) Backlog(ctx context.Context) (ledger.Backlog, error) {
 }
 
 func (a *app) showSwept(swept ledger.Swept) error {
-	if a.format == terminal.JSON {
-		return terminal.WriteJSON(a.process.Stdout, swept)
+	if a.format == cli.JSON {
+		return cli.WriteJSON(a.process.Stdout, swept)
 	}
 	if err := a.showSweptCounts(swept); err != nil {
 		return err
@@ -107,7 +106,7 @@ func (a *app) showSweptCounts(swept ledger.Swept) error {
 	if failed := len(swept.Failed); failed > 0 {
 		rows = append(rows, []string{"failed", strconv.Itoa(failed)})
 	}
-	return terminal.WriteTable(a.process.Stdout, []terminal.Column{{Title: "what"}, {Title: "count", Right: true}}, rows)
+	return cli.WriteTable(a.process.Stdout, []cli.Column{{Title: "what"}, {Title: "count", Right: true}}, rows)
 }
 
 func (a *app) showSweptInvoices(swept ledger.Swept) error {
@@ -124,7 +123,7 @@ func (a *app) showSweptInvoices(swept ledger.Swept) error {
 	if _, err := fmt.Fprintln(a.process.Stdout); err != nil {
 		return err
 	}
-	return terminal.WriteTable(a.process.Stdout, []terminal.Column{
+	return cli.WriteTable(a.process.Stdout, []cli.Column{
 		{Title: "invoice"}, {Title: "customer"}, {Title: "date"}, {Title: "why"}, {Title: "message", Width: 80},
 	}, rows)
 }
@@ -143,7 +142,7 @@ func (a *app) showSweptFindings(findings []ledger.Finding) error {
 	if _, err := fmt.Fprintln(a.process.Stdout); err != nil {
 		return err
 	}
-	return terminal.WriteTable(a.process.Stdout, []terminal.Column{
+	return cli.WriteTable(a.process.Stdout, []cli.Column{
 		{Title: "level"}, {Title: "name"}, {Title: "count", Right: true}, {Title: "oldest"}, {Title: "newest"},
 		{Title: "finding"}, {Title: "what to do"}, {Title: "such as"},
 	}, rows)

@@ -7,9 +7,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/spf13/cobra"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/dynamostore"
-	"github.com/billable-events/billable/pkg/terminal"
 )
 
 var errTablesDiffer = errors.New("a table differs from what is needed; it was not changed")
@@ -18,7 +17,7 @@ func (a *app) tablesCreate() *cobra.Command {
 	return &cobra.Command{
 		Use:   "create",
 		Short: "Create the tables with their index and time to live, as far as they do not exist, and wait for them",
-		Args:  commandline.Args(cobra.NoArgs),
+		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, aws, err := a.connect(cmd.Context())
 			if err != nil {
@@ -56,6 +55,6 @@ func (a *app) showTables(states []dynamostore.TableState) error {
 		}
 		rows = append(rows, []string{state.Table, found})
 	}
-	err := terminal.WriteTable(a.process.Stdout, []terminal.Column{{Title: "table"}, {Title: "state"}}, rows)
+	err := cli.WriteTable(a.process.Stdout, []cli.Column{{Title: "table"}, {Title: "state"}}, rows)
 	return errors.Join(err, different)
 }

@@ -17,7 +17,7 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/receiver"
 	"github.com/billable-events/billable/pkg/telemetry/manual"
 )
@@ -217,7 +217,7 @@ func (d *deployment) receive() (url string, written *log, stop func() int) {
 		"BILLABLE_HTTP_ADDR=127.0.0.1:0", "BILLABLE_HTTP_DRAIN_PAUSE=1s", "BILLABLE_AUTH_DISABLED=true", "BILLABLE_LOG_LEVEL=debug")
 	code := make(chan int, 1)
 	go func() {
-		code <- receiver.Main(ctx, commandline.Process{Environ: environ, Stdout: io.Discard, Stderr: receiving.log})
+		code <- receiver.Main(ctx, cli.Process{Environ: environ, Stdout: io.Discard, Stderr: receiving.log})
 	}()
 	stop = sync.OnceValue(func() int {
 		cancel()

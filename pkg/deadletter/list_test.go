@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/deadletter"
 	"github.com/billable-events/billable/pkg/queue"
-	"github.com/billable-events/billable/pkg/terminal"
 )
 
 // browser is a dead-letter queue of one function.
@@ -125,7 +125,7 @@ func TestDocument(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got strings.Builder
-		if err := terminal.WriteJSON(&got, listing); err != nil {
+		if err := cli.WriteJSON(&got, listing); err != nil {
 			t.Fatal(err)
 		}
 		if got.String() != string(want) {

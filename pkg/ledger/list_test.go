@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/ledger"
-	"github.com/billable-events/billable/pkg/terminal"
 )
 
 // heads is a ledger of heads. It ends with the error, if there is one.
@@ -87,7 +87,7 @@ func TestListDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got strings.Builder
-	if err := terminal.WriteJSON(&got, listing); err != nil {
+	if err := cli.WriteJSON(&got, listing); err != nil {
 		t.Fatal(err)
 	}
 	const want = `{

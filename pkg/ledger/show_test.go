@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/ledger"
-	"github.com/billable-events/billable/pkg/terminal"
 )
 
 // book is a ledger of functions. Without manifest and pages it has none.
@@ -199,7 +199,7 @@ func TestDocument(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got strings.Builder
-			if err := terminal.WriteJSON(&got, invoice); err != nil {
+			if err := cli.WriteJSON(&got, invoice); err != nil {
 				t.Fatal(err)
 			}
 			if got.String() != string(want) {

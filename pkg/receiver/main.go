@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/lifecycle"
 	"github.com/billable-events/billable/pkg/telemetry"
@@ -18,32 +18,32 @@ import (
 var resources = lifecycle.Resources{Growth: 800, Memory: 220 << 20}
 
 // Main runs the receiver until ctx ends, and returns the exit code.
-func Main(ctx context.Context, process commandline.Process) int {
-	return commandline.Run(ctx, process, command(process))
+func Main(ctx context.Context, process cli.Process) int {
+	return cli.Run(ctx, process, command(process))
 }
 
-func command(process commandline.Process) *cobra.Command {
+func command(process cli.Process) *cobra.Command {
 	var file string
 	root := &cobra.Command{
 		Use:   "receiver",
 		Short: "Takes Chargebee's webhooks and puts them into the queue",
-		Args:  commandline.Args(cobra.NoArgs),
+		Args:  cli.Args(cobra.NoArgs),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), process, file) },
 	}
 	root.Flags().StringVar(&file, "config", "", "path of the settings file (YAML)")
-	root.AddCommand(commandline.VersionCommand("receiver"))
+	root.AddCommand(cli.VersionCommand("receiver"))
 	return root
 }
 
 // run serves until ctx ends.
-func run(ctx context.Context, process commandline.Process, file string) error {
+func run(ctx context.Context, process cli.Process, file string) error {
 	settings, warnings, err := config.LoadReceiver(config.Source{File: file, Environ: process.Environ})
 	if err != nil {
-		return commandline.UsageError{Err: err}
+		return cli.UsageError{Err: err}
 	}
 	logger, err := telemetry.NewLogger(process.Stderr, settings.Log.Level, settings.Log.Format)
 	if err != nil {
-		return commandline.UsageError{Err: err}
+		return cli.UsageError{Err: err}
 	}
 	for _, warning := range warnings {
 		logger.Warn().Msg(warning)
@@ -53,9 +53,9 @@ func run(ctx context.Context, process commandline.Process, file string) error {
 	}
 	aws, err := awsConfig(ctx, logger)
 	if err != nil {
-		return commandline.UsageError{Err: err}
+		return cli.UsageError{Err: err}
 	}
 	resources.Fit(process.Environ)
-	tracing := telemetry.NewTracing(ctx, telemetry.Service{Name: "billable-receiver", Version: commandline.Version()}, process.Environ, logger)
+	tracing := telemetry.NewTracing(ctx, telemetry.Service{Name: "billable-receiver", Version: cli.Version()}, process.Environ, logger)
 	return New(settings, Surroundings{AWS: aws, Tracing: tracing}, logger).Run(ctx)
 }

@@ -12,7 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/lifecycle"
 	"github.com/billable-events/billable/pkg/receiver"
 	"github.com/billable-events/billable/pkg/sandbox"
@@ -30,7 +30,7 @@ var queues *sqs.Service
 func TestMain(m *testing.M) {
 	if os.Getenv(asBinary) != "" {
 		ctx, cancel := lifecycle.UntilSignal(context.Background())
-		code := receiver.Main(ctx, commandline.Process{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr})
+		code := receiver.Main(ctx, cli.Process{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr})
 		cancel()
 		os.Exit(code)
 	}
@@ -57,7 +57,7 @@ func TestMain(m *testing.M) {
 func run(t *testing.T, environ []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code = receiver.Main(t.Context(), commandline.Process{Args: args, Environ: environ, Stdout: &out, Stderr: &errs})
+	code = receiver.Main(t.Context(), cli.Process{Args: args, Environ: environ, Stdout: &out, Stderr: &errs})
 	return code, out.String(), errs.String()
 }
 

@@ -15,7 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/receiver"
 	"github.com/billable-events/billable/pkg/sandbox"
 )
@@ -139,7 +139,7 @@ func start(t *testing.T, more ...string) *service {
 	ctx, cancel := context.WithCancel(context.Background())
 	code := make(chan int, 1)
 	go func() {
-		code <- receiver.Main(ctx, commandline.Process{Environ: environ(s.queue, more...), Stdout: io.Discard, Stderr: s.log})
+		code <- receiver.Main(ctx, cli.Process{Environ: environ(s.queue, more...), Stdout: io.Discard, Stderr: s.log})
 	}()
 	s.stop = sync.OnceValue(func() int {
 		cancel()

@@ -16,7 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/billable-events/billable/pkg/awsclient"
-	"github.com/billable-events/billable/pkg/commandline"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/lifecycle"
 	"github.com/billable-events/billable/pkg/sqsqueue"
@@ -143,7 +143,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				r.logger.Info().Str("version", commandline.Version()).
+				r.logger.Info().Str("version", cli.Version()).
 					Stringer("http", addr).Stringer("admin", adminAddr).Msg("receiver started")
 				return nil
 			},

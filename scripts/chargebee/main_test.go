@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/billable-events/billable/pkg/commandline"
+	product "github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/consumer"
 	"github.com/billable-events/billable/pkg/receiver"
 	"github.com/billable-events/billable/scripts/cli"
@@ -45,18 +45,18 @@ func TestRun(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	if code := consumer.Main(ctx, commandline.Process{Args: []string{"tables", "create"}, Environ: ofConsumer, Stdout: io.Discard, Stderr: os.Stderr}); code != 0 {
+	if code := consumer.Main(ctx, product.Process{Args: []string{"tables", "create"}, Environ: ofConsumer, Stdout: io.Discard, Stderr: os.Stderr}); code != 0 {
 		t.Fatalf("tables create: exit code %d", code)
 	}
 	var programs sync.WaitGroup
 	defer programs.Wait()
 	programs.Go(func() {
-		if code := receiver.Main(ctx, commandline.Process{Environ: ofReceiver, Stdout: io.Discard, Stderr: os.Stderr}); code != 0 {
+		if code := receiver.Main(ctx, product.Process{Environ: ofReceiver, Stdout: io.Discard, Stderr: os.Stderr}); code != 0 {
 			t.Errorf("receiver: exit code %d", code)
 		}
 	})
 	programs.Go(func() {
-		if code := consumer.Main(ctx, commandline.Process{Environ: ofConsumer, Stdout: io.Discard, Stderr: os.Stderr}); code != 0 {
+		if code := consumer.Main(ctx, product.Process{Environ: ofConsumer, Stdout: io.Discard, Stderr: os.Stderr}); code != 0 {
 			t.Errorf("consumer: exit code %d", code)
 		}
 	})

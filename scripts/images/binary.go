@@ -17,7 +17,7 @@ const module = "github.com/billable-events/billable"
 // the version is set and git's own stamp is left out.
 func build(ctx context.Context, name, binary string, platform v1.Platform, version string) error {
 	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", //nolint:gosec // of the programs in this package
-		"-ldflags", "-s -w -X "+module+"/pkg/commandline.version="+version, "-o", binary, module+"/cmd/"+name)
+		"-ldflags", "-s -w -X "+module+"/pkg/cli.version="+version, "-o", binary, module+"/cmd/"+name)
 	command.Env = append(os.Environ(),
 		"CGO_ENABLED=0", "GOOS="+platform.OS, "GOARCH="+platform.Architecture,
 		"GOAMD64=", "GOARM64=", "GOEXPERIMENT=", "GOFLAGS=", "GOWORK=off")

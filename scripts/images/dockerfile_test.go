@@ -27,7 +27,7 @@ func TestDockerfile(t *testing.T) {
 			t.Errorf("the stage %s has no %s", stage, instruction)
 		}
 	}
-	has("build", `go build -trimpath -buildvcs=false -ldflags "-s -w -X `+module+"/pkg/commandline.version=")
+	has("build", `go build -trimpath -buildvcs=false -ldflags "-s -w -X `+module+"/pkg/cli.version=")
 	has("base", "USER "+user)
 	has("base", "COPY --from=build /built/ca-certificates.crt "+certificatePath)
 	has("base", "COPY LICENSE "+licensePath)

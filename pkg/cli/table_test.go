@@ -1,4 +1,4 @@
-package terminal_test
+package cli_test
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/text"
 
-	"github.com/billable-events/billable/pkg/terminal"
+	"github.com/billable-events/billable/pkg/cli"
 )
 
 func TestMain(m *testing.M) {
@@ -20,10 +20,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func render(t *testing.T, columns []terminal.Column, rows ...[]string) string {
+func render(t *testing.T, columns []cli.Column, rows ...[]string) string {
 	t.Helper()
 	var out strings.Builder
-	if err := terminal.WriteTable(&out, columns, rows); err != nil {
+	if err := cli.WriteTable(&out, columns, rows); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -34,15 +34,15 @@ func lines(lines ...string) string { return strings.Join(lines, "\n") + "\n" }
 
 func TestTable(t *testing.T) {
 	t.Parallel()
-	two := []terminal.Column{{Title: "name"}, {Title: "count", Right: true}, {Title: "note", Width: 6}}
+	two := []cli.Column{{Title: "name"}, {Title: "count", Right: true}, {Title: "note", Width: 6}}
 	for name, test := range map[string]struct {
-		columns []terminal.Column
+		columns []cli.Column
 		rows    [][]string
 		want    string
 	}{
 		"no rows":              {two, nil, lines("NAME  COUNT  NOTE")},
 		"text left, right":     {two, [][]string{{"a", "1", "x"}, {"longer", "1000000", "y"}}, lines("NAME      COUNT  NOTE", "a             1  x", "longer  1000000  y")},
-		"numbers by the title": {[]terminal.Column{{Title: "id"}, {Title: "n", Right: true}}, [][]string{{"7", "7"}, {"1234", "1234"}}, lines("ID       N", "7        7", "1234  1234")},
+		"numbers by the title": {[]cli.Column{{Title: "id"}, {Title: "n", Right: true}}, [][]string{{"7", "7"}, {"1234", "1234"}}, lines("ID       N", "7        7", "1234  1234")},
 		"cut to the width":     {two, [][]string{{"a", "1", "123456"}, {"b", "2", "1234567"}}, lines("NAME  COUNT  NOTE", "a         1  123456", "b         2  12345…")},
 		"others are not cut":   {two, [][]string{{strings.Repeat("a", 300), "1", ""}}, lines("NAME"+strings.Repeat(" ", 298)+"COUNT  NOTE", strings.Repeat("a", 300)+"      1")},
 		"an empty cell":        {two, [][]string{{"", "", "x"}, {"", "", ""}}, lines("NAME  COUNT  NOTE", "             x", "")},
@@ -83,7 +83,7 @@ func TestHostileText(t *testing.T) {
 	for name, value := range hostile {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			wantHarmless(t, render(t, []terminal.Column{{Title: "id"}, {Title: "name", Width: 12}}, []string{value, value}, []string{"a", "b"}), 3)
+			wantHarmless(t, render(t, []cli.Column{{Title: "id"}, {Title: "name", Width: 12}}, []string{value, value}, []string{"a", "b"}), 3)
 		})
 	}
 }
@@ -93,7 +93,7 @@ func FuzzTable(f *testing.F) {
 		f.Add(value)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		wantHarmless(t, render(t, []terminal.Column{{Title: "id"}, {Title: "name", Width: 5, Right: true}}, []string{value, value}), 2)
+		wantHarmless(t, render(t, []cli.Column{{Title: "id"}, {Title: "name", Width: 5, Right: true}}, []string{value, value}), 2)
 	})
 }
 
@@ -121,13 +121,13 @@ func (full) Write([]byte) (int, error) { return 0, errFull }
 
 func TestWriteErrors(t *testing.T) {
 	t.Parallel()
-	if err := terminal.WriteTable(full{}, []terminal.Column{{Title: "id"}}, nil); !errors.Is(err, errFull) {
+	if err := cli.WriteTable(full{}, []cli.Column{{Title: "id"}}, nil); !errors.Is(err, errFull) {
 		t.Errorf("table: got %v", err)
 	}
-	if err := terminal.WriteJSON(full{}, 1); !errors.Is(err, errFull) {
+	if err := cli.WriteJSON(full{}, 1); !errors.Is(err, errFull) {
 		t.Errorf("JSON: got %v", err)
 	}
-	if err := terminal.WriteJSON(io.Discard, func() {}); err == nil {
+	if err := cli.WriteJSON(io.Discard, func() {}); err == nil {
 		t.Error("a function was written as JSON")
 	}
 }
@@ -137,7 +137,7 @@ func TestWriteErrors(t *testing.T) {
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
-	if err := terminal.WriteJSON(&out, map[string]any{"a": "<&>", "b": []int{}, "c": "\x1b[31m\u2028", "d": nil}); err != nil {
+	if err := cli.WriteJSON(&out, map[string]any{"a": "<&>", "b": []int{}, "c": "\x1b[31m\u2028", "d": nil}); err != nil {
 		t.Fatal(err)
 	}
 	const want = `{
@@ -154,15 +154,15 @@ func TestJSON(t *testing.T) {
 
 func TestFormatIsAFlag(t *testing.T) {
 	t.Parallel()
-	for value, want := range map[string]terminal.Format{
-		"table": terminal.Table,
-		"json":  terminal.JSON,
+	for value, want := range map[string]cli.Format{
+		"table": cli.Table,
+		"json":  cli.JSON,
 		"":      "",
 		"JSON":  "",
 		"xml":   "",
 		"json,": "",
 	} {
-		format := terminal.Table
+		format := cli.Table
 		flags := flag.NewFlagSet("list", flag.ContinueOnError)
 		flags.SetOutput(io.Discard)
 		flags.Var(&format, "output", "form of the result")
@@ -170,7 +170,7 @@ func TestFormatIsAFlag(t *testing.T) {
 		switch {
 		case want == "" && err == nil:
 			t.Errorf("%q was accepted", value)
-		case want == "" && (format != terminal.Table || !strings.Contains(err.Error(), "table, json")):
+		case want == "" && (format != cli.Table || !strings.Contains(err.Error(), "table, json")):
 			t.Errorf("%q: it became %s: %v", value, format, err)
 		case want != "" && (err != nil || format != want || format.String() != value):
 			t.Errorf("%q: got %s, %v", value, format, err)
@@ -182,10 +182,10 @@ func TestFormatIsAFlag(t *testing.T) {
 func TestFormatNamesAll(t *testing.T) {
 	t.Parallel()
 	var names []string
-	for _, format := range terminal.Formats {
+	for _, format := range cli.Formats {
 		names = append(names, string(format))
 	}
-	var format terminal.Format
+	var format cli.Format
 	if want := strings.Join(names, "|"); format.Type() != want {
 		t.Errorf("help says %s, want %s", format.Type(), want)
 	}
@@ -204,7 +204,7 @@ func TestEscaped(t *testing.T) {
 		"no text \xff, but \ufffd":        "no text \\xff, but \ufffd",
 		`a \ and a "quote" are no danger`: `a \ and a "quote" are no danger`,
 	} {
-		if got := terminal.Escaped(given); got != want {
+		if got := cli.Escaped(given); got != want {
 			t.Errorf("%q: got %q, want %q", given, got, want)
 		}
 	}

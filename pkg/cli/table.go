@@ -1,6 +1,4 @@
-// Package terminal is how commands show their results: tables for people, one JSON
-// document for programs.
-package terminal
+package cli
 
 import (
 	"encoding/json"

@@ -1,17 +1,17 @@
-package terminal_test
+package cli_test
 
 import (
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/billable-events/billable/pkg/terminal"
+	"github.com/billable-events/billable/pkg/cli"
 )
 
 func TestProgressWithoutATerminal(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
-	progress := terminal.NewProgress(&out, "replayed")
+	progress := cli.NewProgress(&out, "replayed")
 	var steps sync.WaitGroup
 	for range 2500 {
 		steps.Go(func() { progress.Add(1) })
@@ -27,7 +27,7 @@ func TestProgressWithoutATerminal(t *testing.T) {
 func TestProgressSaysWhyItWaits(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
-	progress := terminal.NewProgress(&out, "replayed")
+	progress := cli.NewProgress(&out, "replayed")
 	for range 2 {
 		progress.Waits("month\x1b[2J end")
 		progress.Waits("month\x1b[2J end")

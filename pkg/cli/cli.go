@@ -1,6 +1,7 @@
-// Package commandline is what the command lines of both binaries have in common: what
-// a process gets from its surroundings, exit codes, and how mistakes are told.
-package commandline
+// Package cli holds what the command lines of both binaries share: arguments, environment and
+// output of the process, exit codes, and how errors and results are shown (cli.go, table.go,
+// progress.go).
+package cli
 
 import (
 	"context"
@@ -80,7 +81,7 @@ func Args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// version is set by the build (-ldflags "-X …/pkg/commandline.version=v1.2.3"); without
+// version is set by the build (-ldflags "-X …/pkg/cli.version=v1.2.3"); without
 // it, what the Go toolchain recorded counts.
 var version string
 

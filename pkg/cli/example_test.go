@@ -1,15 +1,15 @@
-package terminal_test
+package cli_test
 
 import (
 	"log"
 	"os"
 
-	"github.com/billable-events/billable/pkg/terminal"
+	"github.com/billable-events/billable/pkg/cli"
 )
 
 func ExampleWriteTable() {
-	columns := []terminal.Column{{Title: "reason"}, {Title: "count", Right: true}, {Title: "detail", Width: 20}}
-	err := terminal.WriteTable(os.Stdout, columns, [][]string{
+	columns := []cli.Column{{Title: "reason"}, {Title: "count", Right: true}, {Title: "detail", Width: 20}}
+	err := cli.WriteTable(os.Stdout, columns, [][]string{
 		{"too_old", "9", "the message is 144h0m0s old"},
 		{"invalid_event", "10", "\x1b[2Jamount is negative"},
 	})
