@@ -28,9 +28,9 @@ var targetLabels = []string{"namespace", "pod", "container", "job", "instance", 
 // values are the closed sets of labels that the programs give.
 func values() map[string][]string {
 	result := map[string][]string{
-		"kind":  {"ok"},
-		"class": sqsqueue.Classes(),
-		"what":  {"receive", "heartbeat", "handle"},
+		"kind":      {"ok"},
+		"class":     sqsqueue.Classes(),
+		"operation": {"receive", "heartbeat", "handle", "add_charge", "add_charge_item", "close", "retrieve", "list"},
 	}
 	for kind := billing.Unknown; kind <= billing.Unauthorized; kind++ {
 		result["kind"] = append(result["kind"], kind.String())
@@ -217,15 +217,15 @@ func TestFaults(t *testing.T) {
 	t.Parallel()
 	exports := export(t)
 	for text, want := range map[string]string{
-		`billable_webhook_shed`:                                              "nobody exports",
-		`billable_ratelimit_permits_total{operation="close"}`:                "has no label operation",
-		`billable_chargebee_requests_total{kind="limitted"}`:                 "kind is never limitted",
-		`billable_revenue_at_risk_total{reason=~"too_old|gone"}`:             "reason is never gone",
-		`sum by (kind) (billable_settlements_total)`:                         "a label kind",
-		`rate(billable_webhook_request_seconds[5m])`:                         "nobody exports",
-		`rate(billable_webhook_shed_total_bucket[5m])`:                       "nobody exports",
-		`aws_sqs_approximate_age_of_oldest_message_average`:                  "nobody exports",
-		`sum by (le, operation) (billable_chargebee_request_seconds_bucket)`: "",
+		`billable_webhook_shed`:                                                       "nobody exports",
+		`billable_ratelimit_permits_total{operation="close"}`:                         "has no label operation",
+		`billable_chargebee_requests_total{kind="limitted"}`:                          "kind is never limitted",
+		`billable_revenue_at_risk_total{reason=~"too_old|gone"}`:                      "reason is never gone",
+		`sum by (kind) (billable_settlements_total)`:                                  "a label kind",
+		`rate(billable_webhook_request_duration_seconds[5m])`:                         "nobody exports",
+		`rate(billable_webhook_shed_total_bucket[5m])`:                                "nobody exports",
+		`aws_sqs_approximate_age_of_oldest_message_average`:                           "nobody exports",
+		`sum by (le, operation) (billable_chargebee_request_duration_seconds_bucket)`: "",
 	} {
 		got := strings.Join(exports.faults(text), "; ")
 		if (got == "") != (want == "") || !strings.Contains(got, want) {

@@ -151,7 +151,7 @@ func TestGracePeriods(t *testing.T) {
 			t.Errorf("%s: the receiver has no preStop", overlay)
 		}
 		// Header and answer of the last request, batches under way, the admin listener: 5 s each.
-		needed := preStop + http.DrainPause + http.RequestTimeout + 4*5*time.Second
+		needed := preStop + http.ShutdownDelay + http.RequestTimeout + 4*5*time.Second
 		if grace := seconds(pod.Spec.TerminationGracePeriodSeconds); grace <= needed {
 			t.Errorf("%s: a receiver has %s to end and needs %s", overlay, grace, needed)
 		}

@@ -140,7 +140,7 @@ func build(t *testing.T, gate *gate) *world {
 		"BILLABLE_CHARGEBEE_API_KEY=site_key",
 		"BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=3500",
 		"BILLABLE_AUTH_USERNAME=user", "BILLABLE_AUTH_PASSWORD=password",
-		"BILLABLE_HTTP_DRAIN_PAUSE=1s",
+		"BILLABLE_HTTP_SHUTDOWN_DELAY=1s",
 		"BILLABLE_WORKER_VISIBILITY_TIMEOUT=3s", // so that a beat comes while a message waits
 	}
 	w.as("operator")

@@ -99,7 +99,7 @@ func readCharge(f *faults, path string, content any) Charge {
 		text, _ := name.(string)
 		read, known := chargeFields[text]
 		if !known {
-			*f = append(*f, Fault{own, "there is no such setting"})
+			*f = append(*f, Fault{own, "unknown setting"})
 			continue
 		}
 		if err := read(&charge, values[name]); err != nil {

@@ -182,7 +182,7 @@ func TestReceiverFaults(t *testing.T) {
 		"several at once":     {append([]string{"BILLABLE_HTTP_MAX_IN_FLIGHT=0", "BILLABLE_LOG_LEVEL=loud", "BILLABLE_HTTP_REQUEST_TIMEOUT=soon"}, required...), []string{"http.request_timeout", "http.max_in_flight", "log.level"}},
 		"body beyond SQS":     {append([]string{"BILLABLE_HTTP_MAX_BODY_BYTES=1040385"}, required...), []string{"http.max_body_bytes"}},
 		"bytes below a body":  {append([]string{"BILLABLE_HTTP_MAX_IN_FLIGHT_BYTES=1KiB"}, required...), []string{"http.max_in_flight_bytes"}},
-		"no pause":            {append([]string{"BILLABLE_HTTP_DRAIN_PAUSE=10ms"}, required...), []string{"http.drain_pause"}},
+		"no pause":            {append([]string{"BILLABLE_HTTP_SHUTDOWN_DELAY=10ms"}, required...), []string{"http.shutdown_delay"}},
 		"half a rotation":     {append([]string{"BILLABLE_AUTH_PREVIOUS_USERNAME=old"}, required...), []string{"auth.previous_password"}},
 		"colon in a user":     {append([]string{"BILLABLE_AUTH_PREVIOUS_USERNAME=a:b", "BILLABLE_AUTH_PREVIOUS_PASSWORD=x"}, required...), []string{"auth.previous_username"}},
 		"bytes without sense": {append([]string{"BILLABLE_HTTP_MAX_BODY_BYTES=1MB"}, required...), []string{"http.max_body_bytes"}},
@@ -203,19 +203,19 @@ func TestConsumerFaults(t *testing.T) {
 		required []string
 		keys     []string
 	}{
-		"a command that needs nothing": {nil, nil, nil},
-		"run without anything":         {nil, all, all},
-		"base_url in place of a site":  {[]string{"BILLABLE_CHARGEBEE_BASE_URL=http://127.0.0.1:9333"}, []string{config.ChargebeeSite}, nil},
-		"base_url without scheme":      {[]string{"BILLABLE_CHARGEBEE_BASE_URL=127.0.0.1:9333"}, nil, []string{"chargebee.base_url"}},
-		"site with a dot":              {[]string{"BILLABLE_CHARGEBEE_SITE=acme.chargebee.com"}, nil, []string{"chargebee.site"}},
-		"lease below two calls":        {[]string{"BILLABLE_LEDGER_LEASE=59s"}, nil, []string{"ledger.lease"}},
-		"late_bound below a call":      {[]string{"BILLABLE_CHARGEBEE_LATE_BOUND=29s"}, nil, []string{"chargebee.late_bound"}},
-		"window exactly its bounds":    {[]string{"BILLABLE_CHARGEBEE_IDEMPOTENCY_WINDOW=16m"}, nil, []string{"chargebee.idempotency_window"}},
-		"window just above":            {[]string{"BILLABLE_CHARGEBEE_IDEMPOTENCY_WINDOW=16m1s"}, nil, nil},
-		"visibility below 3s":          {[]string{"BILLABLE_WORKER_VISIBILITY_TIMEOUT=2s"}, nil, []string{"worker.visibility_timeout"}},
-		"one table for both":           {[]string{"BILLABLE_LEDGER_TABLE=billable_events"}, nil, []string{"ledger.table"}},
-		"no calls":                     {[]string{"BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=0"}, nil, []string{"chargebee.requests_per_minute"}},
-		"negative amount":              {[]string{"BILLABLE_INVOICE_MAX_AMOUNT=-1"}, nil, []string{"invoice.max_amount"}},
+		"a command that needs nothing":  {nil, nil, nil},
+		"run without anything":          {nil, all, all},
+		"base_url in place of a site":   {[]string{"BILLABLE_CHARGEBEE_BASE_URL=http://127.0.0.1:9333"}, []string{config.ChargebeeSite}, nil},
+		"base_url without scheme":       {[]string{"BILLABLE_CHARGEBEE_BASE_URL=127.0.0.1:9333"}, nil, []string{"chargebee.base_url"}},
+		"site with a dot":               {[]string{"BILLABLE_CHARGEBEE_SITE=acme.chargebee.com"}, nil, []string{"chargebee.site"}},
+		"lease below two calls":         {[]string{"BILLABLE_LEDGER_LEASE=59s"}, nil, []string{"ledger.lease"}},
+		"max_effect_delay below a call": {[]string{"BILLABLE_CHARGEBEE_MAX_EFFECT_DELAY=29s"}, nil, []string{"chargebee.max_effect_delay"}},
+		"window exactly its bounds":     {[]string{"BILLABLE_CHARGEBEE_IDEMPOTENCY_WINDOW=16m"}, nil, []string{"chargebee.idempotency_window"}},
+		"window just above":             {[]string{"BILLABLE_CHARGEBEE_IDEMPOTENCY_WINDOW=16m1s"}, nil, nil},
+		"visibility below 3s":           {[]string{"BILLABLE_WORKER_VISIBILITY_TIMEOUT=2s"}, nil, []string{"worker.visibility_timeout"}},
+		"one table for both":            {[]string{"BILLABLE_LEDGER_TABLE=billable_events"}, nil, []string{"ledger.table"}},
+		"no calls":                      {[]string{"BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=0"}, nil, []string{"chargebee.requests_per_minute"}},
+		"negative amount":               {[]string{"BILLABLE_INVOICE_MAX_AMOUNT=-1"}, nil, []string{"invoice.max_amount"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -230,6 +230,26 @@ func TestUnknownKeyInFileIsAFault(t *testing.T) {
 	file := write(t, "worker:\n  concurency: 3\nextra: 1\n")
 	_, _, err := config.LoadConsumer(config.Source{File: file})
 	wantFaults(t, err, "extra", "worker.concurency")
+}
+
+func TestLoad_RefusesRenamedSettings(t *testing.T) {
+	t.Parallel()
+	_, _, err := config.LoadConsumer(config.Source{
+		File:    write(t, "chargebee:\n  late_bound: 1m\n"),
+		Environ: []string{"BILLABLE_BUDGET_JITTER=1s", "BILLABLE_HTTP_DRAIN_PAUSE=1s"},
+	})
+	wantFaults(t, err, "chargebee.late_bound", "BILLABLE_BUDGET_JITTER")
+	for _, renamed := range []string{"use chargebee.max_effect_delay", "use BILLABLE_RATELIMIT_JITTER"} {
+		if !strings.Contains(err.Error(), renamed) {
+			t.Errorf("%q is not suggested: %v", renamed, err)
+		}
+	}
+	_, warnings, err := config.LoadReceiver(config.Source{Environ: append(slices.Clone(required), "BILLABLE_CHARGEBEE_LATE_BOUND=1m")})
+	if err != nil || len(warnings) != 1 {
+		t.Errorf("a variable of the other binary is only a warning, got %v and %q", err, warnings)
+	}
+	_, _, err = config.LoadReceiver(config.Source{Environ: append(slices.Clone(required), "BILLABLE_HTTP_DRAIN_PAUSE=1s")})
+	wantFaults(t, err, "BILLABLE_HTTP_DRAIN_PAUSE")
 }
 
 func TestUnreadableFile(t *testing.T) {

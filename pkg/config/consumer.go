@@ -56,7 +56,7 @@ type Chargebee struct {
 	RequestsPerMinute int           `key:"requests_per_minute"`
 	MaxConcurrent     int           `key:"max_concurrent"`
 	CallTimeout       time.Duration `key:"call_timeout"`
-	LateBound         time.Duration `key:"late_bound"`         // a call has its effect within this time, or never
+	MaxEffectDelay    time.Duration `key:"max_effect_delay"`   // a call has its effect within this time, or never
 	IdempotencyWindow time.Duration `key:"idempotency_window"` // how long Chargebee remembers a key
 }
 
@@ -103,7 +103,7 @@ func DefaultConsumer() Consumer {
 			RequestsPerMinute: 150,
 			MaxConcurrent:     50,
 			CallTimeout:       30 * time.Second,
-			LateBound:         5 * time.Minute,
+			MaxEffectDelay:    5 * time.Minute,
 			IdempotencyWindow: 30 * time.Minute,
 		},
 		Clock:     Clock{MaxSkew: 30 * time.Second},
@@ -168,11 +168,11 @@ func (c Chargebee) validate(f *faults) {
 // validateTimes refuses times that contradict each other: the promise stands on
 // their relations.
 func (c Consumer) validateTimes(f *faults) {
-	call, late, window, skew := c.Chargebee.CallTimeout, c.Chargebee.LateBound, c.Chargebee.IdempotencyWindow, c.Clock.MaxSkew
+	call, late, window, skew := c.Chargebee.CallTimeout, c.Chargebee.MaxEffectDelay, c.Chargebee.IdempotencyWindow, c.Clock.MaxSkew
 	f.positive("chargebee.call_timeout", call)
-	f.require(late >= call, "chargebee.late_bound", fmt.Sprintf("%s is below chargebee.call_timeout (%s): a call that still runs can have its effect", late, call))
+	f.require(late >= call, "chargebee.max_effect_delay", fmt.Sprintf("%s is below chargebee.call_timeout (%s): a call that still runs can have its effect", late, call))
 	f.require(skew >= 0, "clock.max_skew", "it is below 0")
 	f.require(c.RateLimit.Jitter >= 0, "ratelimit.jitter", "it is below 0")
-	f.require(window > 3*late+2*skew, "chargebee.idempotency_window", fmt.Sprintf("%s is not above 3 · chargebee.late_bound + 2 · clock.max_skew (%s): no time is left to send a line again", window, 3*late+2*skew))
+	f.require(window > 3*late+2*skew, "chargebee.idempotency_window", fmt.Sprintf("%s is not above 3 · chargebee.max_effect_delay + 2 · clock.max_skew (%s): no time is left to send a line again", window, 3*late+2*skew))
 	f.require(c.Ledger.Lease >= 2*call, "ledger.lease", fmt.Sprintf("%s is below 2 · chargebee.call_timeout (%s)", c.Ledger.Lease, 2*call))
 }

@@ -75,8 +75,8 @@ func load(source Source, settings any) (result loaded, err error) {
 	}
 	result.faults = append(unknownKeys(file, fields), result.faults...)
 
-	var environment map[string]any
-	environment, result.warnings = readEnvironment(source.Environ, fields)
+	environment, unknown, warnings := readEnvironment(source.Environ, fields)
+	result.faults, result.warnings = append(result.faults, unknown...), warnings
 	values := koanf.New(".")
 	if err := errors.Join(values.Merge(file), values.Load(confmap.Provider(environment, "."), nil)); err != nil {
 		return loaded{}, fmt.Errorf("settings: %w", err)
@@ -161,10 +161,24 @@ func unknownKeys(file *koanf.Koanf, fields []field) []Fault {
 			return key == f.key || f.secret() && key == f.key+fileSuffix
 		})
 		if !known && !emptySection(file, key, fields) {
-			faults = append(faults, Fault{key, "there is no such setting"})
+			faults = append(faults, unknownSetting(key))
 		}
 	}
 	return faults
+}
+
+// renamedSettings are the keys of earlier releases, and what they are called now.
+var renamedSettings = map[string]string{
+	"budget.jitter":        "ratelimit.jitter",
+	"chargebee.late_bound": "chargebee.max_effect_delay",
+	"http.drain_pause":     "http.shutdown_delay",
+}
+
+func unknownSetting(key string) Fault {
+	if renamed, ok := renamedSettings[key]; ok {
+		return Fault{key, "unknown setting: use " + renamed}
+	}
+	return Fault{key, "unknown setting"}
 }
 
 // emptySection allows a section whose keys are all commented out.
@@ -172,9 +186,16 @@ func emptySection(file *koanf.Koanf, key string, fields []field) bool {
 	return file.Get(key) == nil && slices.ContainsFunc(fields, func(f field) bool { return strings.HasPrefix(f.key, key+".") })
 }
 
-// readEnvironment returns the values of the variables that name a setting, by key.
-func readEnvironment(environ []string, fields []field) (values map[string]any, warnings []string) {
-	keys := map[string]string{}
+// readEnvironment returns the values of the variables that name a setting, by key. An
+// unknown variable is a warning: the other binary may share the environment. A renamed
+// one of this binary is a fault, because its value would be lost.
+func readEnvironment(environ []string, fields []field) (values map[string]any, unknown []Fault, warnings []string) {
+	keys, renamed := map[string]string{}, map[string]string{}
+	for before, after := range renamedSettings {
+		if slices.ContainsFunc(fields, func(f field) bool { return f.key == after }) {
+			renamed[variable(before)] = after
+		}
+	}
 	for _, field := range fields {
 		keys[variable(field.key)] = field.key
 		if field.secret() {
@@ -189,11 +210,13 @@ func readEnvironment(environ []string, fields []field) (values map[string]any, w
 		}
 		if key, ok := keys[name]; ok {
 			values[key] = value
+		} else if after, ok := renamed[name]; ok {
+			unknown = append(unknown, Fault{name, "unknown setting: use " + variable(after)})
 		} else {
 			warnings = append(warnings, name+" names no setting")
 		}
 	}
-	return values, warnings
+	return values, unknown, warnings
 }
 
 func variable(key string) string {

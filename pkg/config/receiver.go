@@ -22,7 +22,7 @@ type HTTP struct {
 	MaxInFlightBytes Bytes         `key:"max_in_flight_bytes"` // of their bodies together
 	MaxBodyBytes     Bytes         `key:"max_body_bytes"`
 	RequestTimeout   time.Duration `key:"request_timeout"` // from the first byte of the body to the answer
-	DrainPause       time.Duration `key:"drain_pause"`     // from unready to no longer accepting
+	ShutdownDelay    time.Duration `key:"shutdown_delay"`  // from unready to no longer accepting
 }
 
 // ReceiverQueue is where webhooks go.
@@ -39,7 +39,7 @@ func DefaultReceiver() Receiver {
 			MaxInFlightBytes: 64 << 20,
 			MaxBodyBytes:     MaxBodyBytes,
 			RequestTimeout:   5 * time.Second,
-			DrainPause:       5 * time.Second,
+			ShutdownDelay:    5 * time.Second,
 		},
 		Admin: Admin{Addr: ":9090"},
 		Log:   Log{Level: "info", Format: "json"},
@@ -65,7 +65,7 @@ func (r Receiver) validate() faults {
 	f.require(r.HTTP.MaxBodyBytes <= MaxBodyBytes, "http.max_body_bytes", "it is above 1040384, the most that fits an SQS message with its attributes")
 	f.require(r.HTTP.MaxInFlightBytes >= r.HTTP.MaxBodyBytes, "http.max_in_flight_bytes", "it is below http.max_body_bytes: the largest body could never be taken")
 	f.positive("http.request_timeout", r.HTTP.RequestTimeout)
-	f.require(r.HTTP.DrainPause >= time.Second, "http.drain_pause", "it is below 1s: load balancers need time to notice")
+	f.require(r.HTTP.ShutdownDelay >= time.Second, "http.shutdown_delay", "it is below 1s: load balancers need time to notice")
 	f.missing("queue.url", r.Queue.URL)
 	r.Auth.validate(&f)
 	f.log(r.Log)

@@ -121,7 +121,7 @@ func settlementSettings(settings config.Consumer) settlement.Settings {
 	return settlement.Settings{
 		Lease:              settings.Ledger.Lease,
 		CallTimeout:        settings.Chargebee.CallTimeout,
-		LateBound:          settings.Chargebee.LateBound,
+		MaxEffectDelay:     settings.Chargebee.MaxEffectDelay,
 		IdempotencyWindow:  settings.Chargebee.IdempotencyWindow,
 		MaxSkew:            settings.Clock.MaxSkew,
 		MaxAttempts:        settings.Worker.MaxAttempts,

@@ -24,7 +24,7 @@ type metrics struct {
 	revenueAtRisk *prometheus.CounterVec   // reason
 	mismatched    prometheus.Counter
 	carried       prometheus.Counter
-	survived      *prometheus.CounterVec // what
+	survived      *prometheus.CounterVec // operation
 
 	sending sendings
 }
@@ -41,18 +41,18 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		ignored:     counter("messages_ignored_total", "Messages acknowledged because their event is of another type."),
 		settlements: counters("settlements_total", "Handlings of invoices by how they ended.", "outcome", "reason"),
 		settling: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: telemetry.Namespace, Name: "settlement_seconds", Help: "Time of one handling of an invoice.",
+			Namespace: telemetry.Namespace, Name: "settlement_duration_seconds", Help: "Time of one handling of an invoice.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 3, 11),
 		}),
 		chargebee: counters("chargebee_requests_total", "Calls to Chargebee by what their answer means.", "operation", "kind"),
 		chargebeeTook: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: telemetry.Namespace, Name: "chargebee_request_seconds", Help: "Time of one call to Chargebee.",
+			Namespace: telemetry.Namespace, Name: "chargebee_request_duration_seconds", Help: "Time of one call to Chargebee.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 2, 12),
 		}, []string{"operation"}),
 		revenueAtRisk: counters("revenue_at_risk_total", "Invoices that may have been closed without all our charges.", "reason"),
 		mismatched:    counter("events_mismatched_total", "Events that were not in the state that the ledger says."),
 		carried:       counter("events_carried_forward_total", "Events of credits that were left unbilled for the next invoice."),
-		survived:      counters("worker_failures_total", "What the pool of workers survived.", "what"),
+		survived:      counters("worker_failures_total", "What the pool of workers survived.", "operation"),
 		sending:       sendings{doubts: map[string]doubt{}},
 	}
 	m.zero()
@@ -77,8 +77,8 @@ func (m *metrics) zero() {
 			m.revenueAtRisk.WithLabelValues(string(reason))
 		}
 	}
-	for _, what := range []string{"receive", "heartbeat", "handle"} {
-		m.survived.WithLabelValues(what)
+	for _, operation := range []string{"receive", "heartbeat", "handle"} {
+		m.survived.WithLabelValues(operation)
 	}
 }
 

@@ -32,7 +32,7 @@ func (o settlementObserver) Handled(ctx context.Context, report settlement.Repor
 		Str("invoice_id", report.InvoiceID).
 		Str("verdict", report.Outcome.Verdict.String()).
 		Str("outcome", outcome(report)).
-		Dur("took_ms", report.Took)
+		Dur("duration_ms", report.Took)
 	if report.InvoiceID == "" {
 		entry = entry.Str("event_type", report.EventType)
 	} else {
@@ -43,11 +43,11 @@ func (o settlementObserver) Handled(ctx context.Context, report settlement.Repor
 			Int("lines", report.Lines).
 			Int("carried_forward", report.CarriedForward)
 	}
-	if report.Reason != "" {
+	switch {
+	case report.Outcome.Verdict == queue.Retry:
+		entry = entry.Str("reason", report.Why).Dur("delay_ms", report.Outcome.After)
+	case report.Reason != "":
 		entry = entry.Str("reason", string(report.Reason)).Str("detail", report.Outcome.Detail)
-	}
-	if report.Outcome.Verdict == queue.Retry {
-		entry = entry.Str("why", report.Why).Dur("after_ms", report.Outcome.After)
 	}
 	entry.Msg("message handled")
 }
@@ -87,9 +87,9 @@ func (o workerObserver) Handled(message queue.Message, outcome queue.Outcome, er
 	}
 }
 
-func (o workerObserver) Failed(what string, err error) {
-	o.metrics.survived.WithLabelValues(what).Inc()
-	o.logger.Warn().Err(err).Str("what", what).Msg("the pool survived a failure")
+func (o workerObserver) Failed(operation string, err error) {
+	o.metrics.survived.WithLabelValues(operation).Inc()
+	o.logger.Warn().Err(err).Str("operation", operation).Msg("the pool survived a failure")
 }
 
 // called takes note of one call to Chargebee.

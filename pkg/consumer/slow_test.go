@@ -108,7 +108,7 @@ func TestHandlingLongerThanVisibility(t *testing.T) {
 				Observer:    reporter{silent{t}, handled},
 				Now:         time.Now,
 				Settings: settlement.Settings{
-					Lease: visibility, CallTimeout: visibility / 2, LateBound: time.Minute, IdempotencyWindow: 30 * time.Minute,
+					Lease: visibility, CallTimeout: visibility / 2, MaxEffectDelay: time.Minute, IdempotencyWindow: 30 * time.Minute,
 					MaxAttempts: 10, Close: true, CloseWithoutEvents: true,
 				},
 			},

@@ -60,7 +60,7 @@ func (a *app) sweep() *cobra.Command {
 // sweepRules are the rules that follow from settlement's.
 func sweepRules(rules *ledger.Rules, settings settlement.Settings) {
 	rules.LongestWait = settings.LongestWait()
-	rules.Shows = settings.LateBound + settings.MaxSkew
+	rules.Shows = settings.MaxEffectDelay + settings.MaxSkew
 	rules.Close, rules.CloseWithoutEvents = settings.Close, settings.CloseWithoutEvents
 }
 

@@ -214,7 +214,7 @@ func (d *deployment) receive() (url string, written *log, stop func() int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	receiving := &running{log: &log{lines: make(chan string, 1000)}}
 	environ := append(slices.Clone(d.environ),
-		"BILLABLE_HTTP_ADDR=127.0.0.1:0", "BILLABLE_HTTP_DRAIN_PAUSE=1s", "BILLABLE_AUTH_DISABLED=true", "BILLABLE_LOG_LEVEL=debug")
+		"BILLABLE_HTTP_ADDR=127.0.0.1:0", "BILLABLE_HTTP_SHUTDOWN_DELAY=1s", "BILLABLE_AUTH_DISABLED=true", "BILLABLE_LOG_LEVEL=debug")
 	code := make(chan int, 1)
 	go func() {
 		code <- receiver.Main(ctx, cli.Process{Environ: environ, Stdout: io.Discard, Stderr: receiving.log})

@@ -88,12 +88,12 @@ func TestWrongUsage(t *testing.T) {
 
 func TestFaultsOfTheSettingsAreReportedTogether(t *testing.T) {
 	t.Parallel()
-	code, _, stderr := run(t, []string{"BILLABLE_AUTH_USERNAME=a:b", "BILLABLE_AUTH_PASSWORD=topsecret", "BILLABLE_HTTP_DRAIN_PAUSE=1ms"})
+	code, _, stderr := run(t, []string{"BILLABLE_AUTH_USERNAME=a:b", "BILLABLE_AUTH_PASSWORD=topsecret", "BILLABLE_HTTP_SHUTDOWN_DELAY=1ms"})
 	lines := strings.Split(strings.TrimSpace(stderr), "\n")
 	if code != 2 || len(lines) != 4 || strings.Contains(stderr, "topsecret") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
-	for _, key := range []string{"queue.url", "auth.username", "http.drain_pause"} {
+	for _, key := range []string{"queue.url", "auth.username", "http.shutdown_delay"} {
 		if !strings.Contains(stderr, "\n  "+key+": ") {
 			t.Errorf("%s is missing: %s", key, stderr)
 		}

@@ -31,7 +31,7 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 			Namespace: telemetry.Namespace, Name: "webhook_requests_total", Help: "Requests by answer and type of event.",
 		}, []string{"code", "event_type"}),
 		took: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: telemetry.Namespace, Name: "webhook_request_seconds", Help: "Time from the arrival of a request to its answer.",
+			Namespace: telemetry.Namespace, Name: "webhook_request_duration_seconds", Help: "Time from the arrival of a request to its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
 		}),
 		bodies: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -46,11 +46,11 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 			Buckets: prometheus.LinearBuckets(1, 1, 10),
 		}),
 		sending: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: telemetry.Namespace, Name: "enqueue_seconds", Help: "Time of one call to SQS.",
+			Namespace: telemetry.Namespace, Name: "enqueue_duration_seconds", Help: "Time of one call to SQS.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 12),
 		}),
 		waiting: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: telemetry.Namespace, Name: "enqueue_wait_seconds", Help: "Time that an event waits until the call to SQS that takes it along leaves.",
+			Namespace: telemetry.Namespace, Name: "enqueue_wait_duration_seconds", Help: "Time that an event waits until the call to SQS that takes it along leaves.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 12),
 		}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -24,15 +24,15 @@ func TestMetrics(t *testing.T) {
 			"code":       {"200", "400", "401", "404", "405", "413", "415", "499", "500", "503"},
 			"event_type": {"none", "other", "pending_invoice_created"},
 		},
-		"webhook_in_flight":                 {},
-		"webhook_shed_total":                {},
-		"webhook_request_seconds_bucket":    histogram,
-		"webhook_body_bytes_bucket":         histogram,
-		"enqueue_batch_entries_bucket":      histogram,
-		"enqueue_seconds_bucket":            histogram,
-		"enqueue_wait_seconds_bucket":       histogram,
-		"enqueue_failures_total":            {"class": {"refused", "denied", "throttled", "timeout", "unavailable"}},
-		"credentials_reload_failures_total": {},
+		"webhook_in_flight":                       {},
+		"webhook_shed_total":                      {},
+		"webhook_request_duration_seconds_bucket": histogram,
+		"webhook_body_bytes_bucket":               histogram,
+		"enqueue_batch_entries_bucket":            histogram,
+		"enqueue_duration_seconds_bucket":         histogram,
+		"enqueue_wait_duration_seconds_bucket":    histogram,
+		"enqueue_failures_total":                  {"class": {"refused", "denied", "throttled", "timeout", "unavailable"}},
+		"credentials_reload_failures_total":       {},
 	}
 
 	s := start(t)
@@ -93,7 +93,7 @@ func TestMetrics(t *testing.T) {
 		`billable_webhook_requests_total{code="400",event_type="none"} 1`,
 		`billable_webhook_requests_total{code="404",event_type="none"} 2`,
 		`billable_webhook_body_bytes_count 4`,
-		`billable_webhook_request_seconds_count 6`,
+		`billable_webhook_request_duration_seconds_count 6`,
 		`billable_enqueue_batch_entries_sum 1`,
 		`billable_webhook_in_flight 0`,
 	} {

@@ -58,7 +58,7 @@ func (o observer) Answered(ctx context.Context, report webhook.Report) {
 		Str("invoice_id", bounded(report.InvoiceID)).
 		Str("messaging.message.id", report.MessageID).
 		Int64("bytes", report.Bytes).
-		Dur("took_ms", report.Took).
+		Dur("duration_ms", report.Took).
 		Msg("webhook answered")
 }
 

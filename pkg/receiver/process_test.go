@@ -120,7 +120,7 @@ func environ(queue string, more ...string) []string {
 	environ := []string{
 		"BILLABLE_QUEUE_URL=" + queueURL(queue),
 		"BILLABLE_HTTP_ADDR=127.0.0.1:0", "BILLABLE_ADMIN_ADDR=127.0.0.1:0",
-		"BILLABLE_HTTP_DRAIN_PAUSE=1s",
+		"BILLABLE_HTTP_SHUTDOWN_DELAY=1s",
 	}
 	if !slices.ContainsFunc(more, func(entry string) bool { return strings.HasPrefix(entry, "BILLABLE_AUTH_") }) {
 		environ = append(environ, "BILLABLE_AUTH_USERNAME=chargebee", "BILLABLE_AUTH_PASSWORD=pass:word")

@@ -118,9 +118,9 @@ func (r *Receiver) Run(ctx context.Context) error {
 	failed := make(chan error, 2) // one of each listener
 	admin := &telemetry.Admin{Live: r.sender.Alive, Ready: r.Ready, Registry: r.registry, Pprof: r.settings.Admin.Pprof}
 	server := &webhook.Server{
-		Handler:    r.handler,
-		DrainPause: r.settings.HTTP.DrainPause,
-		ErrorLog:   log.New(connectionLog{r.logger}, "", 0),
+		Handler:       r.handler,
+		ShutdownDelay: r.settings.HTTP.ShutdownDelay,
+		ErrorLog:      log.New(connectionLog{r.logger}, "", 0),
 	}
 	var adminAddr net.Addr
 	err := lifecycle.Run(ctx, failed,
@@ -148,7 +148,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 				return nil
 			},
 			Stop: func(ctx context.Context) error {
-				r.logger.Info().Dur("drain_pause_ms", server.DrainPause).Msg("receiver stopping")
+				r.logger.Info().Dur("delay_ms", server.ShutdownDelay).Msg("receiver stopping")
 				return server.Stop(ctx)
 			},
 			Limit: server.StopLimit(),

@@ -71,10 +71,10 @@ func TestEverySuccessIsAMessage(t *testing.T) {
 		`billable_webhook_requests_total{code="200",event_type="pending_invoice_created"} 1000`,
 		`billable_webhook_in_flight 0`,
 		`billable_webhook_shed_total 0`,
-		`billable_webhook_request_seconds_count 1000`,
+		`billable_webhook_request_duration_seconds_count 1000`,
 		`billable_enqueue_batch_entries_sum 1000`,
 		`billable_enqueue_failures_total{class="unavailable"} 0`,
-		`billable_enqueue_seconds_count `,
+		`billable_enqueue_duration_seconds_count `,
 	} {
 		if !strings.Contains(metrics, "\n"+line) {
 			t.Errorf("the metrics lack %s", line)
@@ -230,7 +230,7 @@ func TestTheSignalToEnd(t *testing.T) {
 
 func TestTheSecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
-	command, log := binary(t, newQueue(t), "BILLABLE_HTTP_DRAIN_PAUSE=1m")
+	command, log := binary(t, newQueue(t), "BILLABLE_HTTP_SHUTDOWN_DELAY=1m")
 	if _, _, err := log.started(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -321,7 +321,7 @@ func TestOneLineForEachRequest(t *testing.T) {
 				t.Errorf("line %d: %s is %v, not %v", i, key, lines[i][key], value)
 			}
 		}
-		if lines[i]["took_ms"] == nil || (lines[i]["error"] == nil) != (want["status"] == 200.) {
+		if lines[i]["duration_ms"] == nil || (lines[i]["error"] == nil) != (want["status"] == 200.) {
 			t.Errorf("line %d: %v", i, lines[i])
 		}
 	}

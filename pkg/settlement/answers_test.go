@@ -221,7 +221,7 @@ var fates = map[string]func(aftermath) string{
 		if a.head.GoneAt == 0 {
 			return "the draft is not gone"
 		}
-		shows := settings.LateBound + settings.MaxSkew
+		shows := settings.MaxEffectDelay + settings.MaxSkew
 		return a.comesBack(shows, shows+3*time.Second)
 	},
 	"released": func(a aftermath) string {

@@ -225,7 +225,7 @@ func TestUnknownInvoice(t *testing.T) {
 		w := newWorld(t, nil)
 		w.wantRejected(w.settler(nil), bare("draft_forged"), billing.InvoiceNotPending)
 		w.wantCalls("retrieve retrieve")
-		if took := time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)); took < settings.LateBound || took > 10*time.Minute {
+		if took := time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)); took < settings.MaxEffectDelay || took > 10*time.Minute {
 			t.Errorf("after %s", took)
 		}
 	})
@@ -236,7 +236,7 @@ func TestInvoiceThatShowsLate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorldOf(t, chargebee.Config{
-			MaxReadLag: settings.LateBound,
+			MaxReadLag: settings.MaxEffectDelay,
 			Faults: sandbox.FaultFunc(func(operation string) sandbox.Fault {
 				if operation == "retrieve" {
 					return sandbox.Fault{Lag: 4 * time.Minute}

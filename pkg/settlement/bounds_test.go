@@ -14,11 +14,11 @@ func TestBounds(t *testing.T) {
 	if settlement.LeastReceives != 960 {
 		t.Errorf("a message needs %d receives", settlement.LeastReceives)
 	}
-	settings := settlement.Settings{Lease: time.Minute, LateBound: 5 * time.Minute, IdempotencyWindow: 30 * time.Minute, MaxSkew: 30 * time.Second}
+	settings := settlement.Settings{Lease: time.Minute, MaxEffectDelay: 5 * time.Minute, IdempotencyWindow: 30 * time.Minute, MaxSkew: 30 * time.Second}
 	if got := settings.LongestWait(); got != 37*time.Minute {
 		t.Errorf("the longest wait is %s", got)
 	}
-	settings.IdempotencyWindow, settings.LateBound = time.Minute, time.Second // as a sandbox has them
+	settings.IdempotencyWindow, settings.MaxEffectDelay = time.Minute, time.Second // as a sandbox has them
 	if got := settings.LongestWait(); got != 16*time.Minute+30*time.Second {
 		t.Errorf("with a short window it is %s", got)
 	}

@@ -45,7 +45,7 @@ func (h *handling) closed(ctx context.Context, invoice billing.Invoice) error {
 	if !complete {
 		read, err := h.readInvoice(ctx, invoice.ID)
 		if notThere(err) { // the repeated close is answered with its id, which nothing else may lead to
-			return wait(h.Settings.LateBound, invoice.ID+" does not show yet")
+			return wait(h.Settings.MaxEffectDelay, invoice.ID+" does not show yet")
 		}
 		if err != nil {
 			return err

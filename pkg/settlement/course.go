@@ -42,7 +42,7 @@ const (
 // course is what follows from a failed call.
 type course struct {
 	line   fate
-	looks  int // at the draft, late_bound apart: it goes on only if the draft is pending every time
+	looks  int // at the draft, max_effect_delay apart: it goes on only if the draft is pending every time
 	ending ending
 	wait   time.Duration  // comeBack: at most, unless Chargebee says more
 	reason billing.Reason // giveUp
@@ -162,7 +162,7 @@ func (h *handling) fail(ctx context.Context, call call, failure *billing.Failure
 	}
 	for look := range course.looks {
 		if look > 0 {
-			if err := retry.Wait(ctx, h.Settings.LateBound, nil); err != nil {
+			if err := retry.Wait(ctx, h.Settings.MaxEffectDelay, nil); err != nil {
 				return err
 			}
 		}

@@ -98,7 +98,7 @@ func TestDecideCourse(t *testing.T) {
 // again for 30 min − 2 · 5 min − 30 s, and looked for from 30 min on.
 func TestDecideRemedy(t *testing.T) {
 	t.Parallel()
-	settings := Settings{IdempotencyWindow: 30 * time.Minute, LateBound: 5 * time.Minute, MaxSkew: 30 * time.Second}
+	settings := Settings{IdempotencyWindow: 30 * time.Minute, MaxEffectDelay: 5 * time.Minute, MaxSkew: 30 * time.Second}
 	const until = 19*time.Minute + 30*time.Second
 	for _, row := range []struct {
 		elapsed time.Duration
@@ -191,7 +191,7 @@ func TestDecideTaking(t *testing.T) {
 // TestDecideRelease says how the events of each invoice are given back, or that they are not.
 func TestDecideRelease(t *testing.T) {
 	t.Parallel()
-	settings := Settings{LateBound: 5 * time.Minute, MaxSkew: 30 * time.Second}
+	settings := Settings{MaxEffectDelay: 5 * time.Minute, MaxSkew: 30 * time.Second}
 	now := time.Unix(1_000_000, 0)
 	const shows, doubtful = 5*time.Minute + 31*time.Second, 10*time.Minute + 31*time.Second
 	rejected := func(age time.Duration, head billing.Head) billing.Head {

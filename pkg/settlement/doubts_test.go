@@ -83,7 +83,7 @@ func TestDoubtByAge(t *testing.T) {
 		for name, fault := range map[string]sandbox.Fault{
 			"effect at once": {Kind: sandbox.LoseReply},
 			"no effect":      {Kind: sandbox.Refuse},
-			"a late effect":  {Kind: sandbox.ApplyLate, Late: settings.LateBound - time.Second},
+			"a late effect":  {Kind: sandbox.ApplyLate, Late: settings.MaxEffectDelay - time.Second},
 		} {
 			t.Run(fmt.Sprintf("%s, %s after", name, age), func(t *testing.T) {
 				t.Parallel()
@@ -106,7 +106,7 @@ func TestDoubtByAge(t *testing.T) {
 						t.Errorf("got %+v, the key is forgotten in %s", outcome, left)
 					}
 					w.wantClosed(w.settler(nil), body)
-					time.Sleep(settings.LateBound)
+					time.Sleep(settings.MaxEffectDelay)
 					w.wantEqualBooks() // nothing comes late
 				})
 			})

@@ -56,7 +56,7 @@ func (h *handling) weigh(ctx context.Context, started time.Time) (judgement bill
 	}
 	judgement = h.judgement(successor)
 	if vanished && !judgement.Certain {
-		return judgement, "", wait(h.Settings.LateBound, "an invoice that may be the successor is listed, and cannot be read")
+		return judgement, "", wait(h.Settings.MaxEffectDelay, "an invoice that may be the successor is listed, and cannot be read")
 	}
 	if shows := h.Settings.goneShows(h.head()); !judgement.Certain && started.Before(shows) {
 		return judgement, "", h.until(shows, "the draft is gone, and what became of its lines does not show yet")

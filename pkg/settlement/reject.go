@@ -83,7 +83,7 @@ func (h *handling) resume(ctx context.Context) error {
 	missing, gone, err := h.missing(ctx)
 	if err == nil && missing != "" {
 		// What was added right before the rejection may not show yet.
-		if err := retry.Wait(ctx, h.Settings.LateBound, nil); err != nil {
+		if err := retry.Wait(ctx, h.Settings.MaxEffectDelay, nil); err != nil {
 			return err
 		}
 		missing, gone, err = h.missing(ctx)

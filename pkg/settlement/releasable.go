@@ -54,13 +54,13 @@ func decideRelease(head billing.Head, now time.Time, settings Settings) (way, er
 
 // allShows is when everything shows at Chargebee that was sent until the head was last
 // written, whatever clock its writer had. What was added had its effect before it was
-// written down, and shows LateBound later. What is in doubt may have its effect only
-// LateBound later, and show after that.
+// written down, and shows MaxEffectDelay later. What is in doubt may have its effect only
+// MaxEffectDelay later, and show after that.
 func (s Settings) allShows(head billing.Head) time.Time {
 	// The ledger keeps whole seconds: the next one is surely not before the write.
-	shows := time.Unix(head.UpdatedAt+1, 0).Add(s.LateBound + s.MaxSkew)
+	shows := time.Unix(head.UpdatedAt+1, 0).Add(s.MaxEffectDelay + s.MaxSkew)
 	if head.Sending() {
-		shows = shows.Add(s.LateBound)
+		shows = shows.Add(s.MaxEffectDelay)
 	}
 	return shows
 }

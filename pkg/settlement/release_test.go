@@ -221,12 +221,12 @@ func TestReleaseOfACatalogLine(t *testing.T) {
 func TestReleaseOfALineInDoubt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		added := once("add_charge", 1, sandbox.Fault{Kind: sandbox.ApplyLate, Late: settings.LateBound - time.Second})
+		added := once("add_charge", 1, sandbox.Fault{Kind: sandbox.ApplyLate, Late: settings.MaxEffectDelay - time.Second})
 		w := newWorldOf(t, chargebee.Config{
-			MaxReadLag: settings.LateBound,
+			MaxReadLag: settings.MaxEffectDelay,
 			Faults: sandbox.FaultFunc(func(operation string) sandbox.Fault {
 				if operation == "retrieve" {
-					return sandbox.Fault{Lag: settings.LateBound - time.Second}
+					return sandbox.Fault{Lag: settings.MaxEffectDelay - time.Second}
 				}
 				return added.Next(operation)
 			}),
@@ -248,7 +248,7 @@ func TestReleaseOfALineInDoubt(t *testing.T) {
 		}
 		w.wantRefused(err, "remove them there")
 		w.let(removed, id)
-		time.Sleep(settings.LateBound)
+		time.Sleep(settings.MaxEffectDelay)
 		release, err := w.release(id)
 		w.wantReleased(release, err, "rrr")
 		w.wantClosed(settler, body)

@@ -72,7 +72,7 @@ func TestSleeperWakesAfterARelease(t *testing.T) {
 		woken := make(chan queue.Outcome)
 		go func() { woken <- w.handle(sleeper, body) }()
 		time.Sleep(settings.Lease + 10*time.Second)
-		w.settings.LateBound, w.settings.MaxSkew = 40*time.Second, time.Second // as fast as it may be
+		w.settings.MaxEffectDelay, w.settings.MaxSkew = 40*time.Second, time.Second // as fast as it may be
 		old := &queue.Delivery{Message: queue.Message{Body: body, SentAt: time.Now().Add(-6 * 24 * time.Hour)}}
 		if outcome := w.settler(nil).Handle(t.Context(), old); outcome.Reason != string(billing.TooOld) {
 			t.Fatalf("got %+v", outcome)

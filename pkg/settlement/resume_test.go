@@ -19,7 +19,7 @@ func TestReplayRightAfterTheRejection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		added := 0
 		w := newWorldOf(t, chargebee.Config{
-			MaxReadLag: settings.LateBound,
+			MaxReadLag: settings.MaxEffectDelay,
 			Refusals:   []*chargebee.Error{chargebee.ErrIncompatible},
 			Faults: sandbox.FaultFunc(func(operation string) sandbox.Fault {
 				switch operation {

@@ -41,7 +41,7 @@ var attemptBackoff = retry.Backoff{First: 5 * time.Second, Most: 15 * time.Minut
 type Settings struct {
 	Lease             time.Duration // how long a handling holds an invoice without a sign of life
 	CallTimeout       time.Duration // of one call to Chargebee
-	LateBound         time.Duration // a call takes effect within this time, or never
+	MaxEffectDelay    time.Duration // a call takes effect within this time, or never
 	IdempotencyWindow time.Duration // how long Chargebee remembers an idempotency key
 	MaxSkew           time.Duration // between the clocks of any two pods
 	MaxAttempts       int           // handlings without progress before a message is rejected
@@ -58,14 +58,14 @@ type Settings struct {
 // goneShows is from when on a read shows what became of a draft that is gone.
 func (s Settings) goneShows(head billing.Head) time.Time {
 	// The ledger keeps whole seconds: the next one is surely not before the draft was gone.
-	return time.Unix(head.GoneAt+1, 0).Add(s.LateBound + s.MaxSkew)
+	return time.Unix(head.GoneAt+1, 0).Add(s.MaxEffectDelay + s.MaxSkew)
 }
 
 // sendUntil is the age at which a line that was sent may no longer be sent again: a
-// call takes effect within LateBound of its check, and what took effect must show
+// call takes effect within MaxEffectDelay of its check, and what took effect must show
 // before the key is forgotten.
 func (s Settings) sendUntil() time.Duration {
-	return s.IdempotencyWindow - 2*s.LateBound - s.MaxSkew
+	return s.IdempotencyWindow - 2*s.MaxEffectDelay - s.MaxSkew
 }
 
 // leavesOpen tells whether an invoice with these lines is not closed once they are charged.
@@ -82,7 +82,7 @@ func (s Settings) beforePermit() time.Duration { return s.CallTimeout * 3 / 2 }
 // longest back-off, and a handling's lease. It can be longer only while no consumer
 // receives, or where Chargebee itself asks for more.
 func (s Settings) LongestWait() time.Duration {
-	known := s.IdempotencyWindow + s.LateBound + s.MaxSkew
+	known := s.IdempotencyWindow + s.MaxEffectDelay + s.MaxSkew
 	return max(known, attemptBackoff.Most, seldom) + s.MaxSkew + s.Lease
 }
 

@@ -54,7 +54,7 @@ func TestConcurrentCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorldOf(t, chargebee.Config{
 			Refusals: []*chargebee.Error{chargebee.ErrPaymentFailed},
-			Faults:   once("close", 1, sandbox.Fault{Kind: sandbox.ApplyLate, Late: settings.LateBound - time.Second}),
+			Faults:   once("close", 1, sandbox.Fault{Kind: sandbox.ApplyLate, Late: settings.MaxEffectDelay - time.Second}),
 		}, dynamodb.Config{})
 		id, body := w.three()
 		settler := w.settler(nil)

@@ -39,7 +39,7 @@ func TestVerdictWaitsForWhatMustShow(t *testing.T) {
 		id, body := w.three()
 		w.meanwhile("add_charge", 3, func() error {
 			hidden := hiddenList
-			hidden.until = time.Now().Add(settings.LateBound - time.Second)
+			hidden.until = time.Now().Add(settings.MaxEffectDelay - time.Second)
 			w.gateway.answer(hidden)
 			return closed(w, id)
 		})
@@ -158,7 +158,7 @@ func TestSuccessorThatCannotBeRead(t *testing.T) {
 				})
 				if test.late { // nothing is listed until everything must show
 					hidden := hiddenList
-					hidden.until = time.Now().Add(settings.LateBound + settings.MaxSkew)
+					hidden.until = time.Now().Add(settings.MaxEffectDelay + settings.MaxSkew)
 					w.gateway.answer(hidden)
 				}
 				settler := w.settler(nil)

@@ -53,7 +53,7 @@ func (h *handling) confirm(ctx context.Context) error {
 	if err := h.note(ctx); err != nil {
 		return err
 	}
-	if err := retry.Wait(ctx, h.Settings.LateBound, nil); err != nil {
+	if err := retry.Wait(ctx, h.Settings.MaxEffectDelay, nil); err != nil {
 		return err
 	}
 	draft, err := h.pendingDraft(ctx)

@@ -28,7 +28,7 @@ import (
 var settings = settlement.Settings{
 	Lease:              time.Minute,
 	CallTimeout:        30 * time.Second,
-	LateBound:          5 * time.Minute,
+	MaxEffectDelay:     5 * time.Minute,
 	IdempotencyWindow:  30 * time.Minute,
 	MaxSkew:            30 * time.Second,
 	MaxAttempts:        10,

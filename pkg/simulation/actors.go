@@ -40,7 +40,7 @@ func (w *world) startActors(ctx context.Context) {
 		w.act("releaser", func(as *process) {
 			random := w.dice.of("releaser")
 			for !w.calm.Load() {
-				time.Sleep(between(random, time.Second, w.plan.consumer.Chargebee.LateBound/4))
+				time.Sleep(between(random, time.Second, w.plan.consumer.Chargebee.MaxEffectDelay/4))
 				w.releaseAll(ctx, as)
 			}
 		})

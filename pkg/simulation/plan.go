@@ -259,7 +259,7 @@ func (p *plan) load(times timing, concurrency int, trust bool) (err error) {
 		variable("CHARGEBEE_API_KEY", apiKey),
 		variable("CHARGEBEE_REQUESTS_PER_MINUTE", p.perMinute),
 		variable("CHARGEBEE_CALL_TIMEOUT", times.callTimeout),
-		variable("CHARGEBEE_LATE_BOUND", times.lateBound),
+		variable("CHARGEBEE_MAX_EFFECT_DELAY", times.lateBound),
 		variable("CHARGEBEE_IDEMPOTENCY_WINDOW", times.window),
 		variable("CLOCK_MAX_SKEW", times.skew),
 		variable("LEDGER_LEASE", times.lease),

@@ -52,7 +52,7 @@ func (w *world) releaseAll(ctx context.Context, as *process) (left int) {
 // wait.
 func (w *world) releaseInTheEnd(ctx context.Context, as *process) {
 	times := w.plan.consumer.Chargebee
-	for deadline := time.Now().Add(10 * times.LateBound); time.Now().Before(deadline); time.Sleep(times.LateBound / 2) {
+	for deadline := time.Now().Add(10 * times.MaxEffectDelay); time.Now().Before(deadline); time.Sleep(times.MaxEffectDelay / 2) {
 		if w.releaseAll(ctx, as) == 0 {
 			return
 		}

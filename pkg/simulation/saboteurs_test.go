@@ -49,8 +49,8 @@ var saboteurs = []saboteur{
 	}},
 	{"sends until the window's very end", 89, "a late effect may find its key forgotten", []edit{{
 		"settlement/settler.go",
-		"	return s.IdempotencyWindow - 2*s.LateBound - s.MaxSkew\n",
-		"	if SABOTAGED {\n		return s.IdempotencyWindow\n	}\n	return s.IdempotencyWindow - 2*s.LateBound - s.MaxSkew\n",
+		"	return s.IdempotencyWindow - 2*s.MaxEffectDelay - s.MaxSkew\n",
+		"	if SABOTAGED {\n		return s.IdempotencyWindow\n	}\n	return s.IdempotencyWindow - 2*s.MaxEffectDelay - s.MaxSkew\n",
 	}}},
 	{"reads back before the window has passed", 9, "what is absent may still come", []edit{{
 		"settlement/doubt.go",

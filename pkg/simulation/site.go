@@ -23,7 +23,7 @@ func (w *world) siteConfig(seed uint64) chargebee.Config {
 		Throttles:         throttles(random),
 		Refusals:          refusals(random, w.plan.stubborn),
 		LostReplies:       lostReplies(random),
-		MaxReadLag:        times.LateBound - w.plan.margin,
+		MaxReadLag:        times.MaxEffectDelay - w.plan.margin,
 		StoreErrors:       coin(random),
 		LateKeepsKey:      coin(random),
 		KeepDate:          coin(random),

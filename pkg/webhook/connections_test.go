@@ -21,7 +21,7 @@ func TestConnectionsWait(t *testing.T) {
 	handler := webhook.NewHandler(webhook.Config{
 		Observer: noObserver{}, Now: time.Now, MaxInFlight: 1, MaxInFlightBytes: 1 << 20, MaxBodyBytes: 1 << 20, RequestTimeout: time.Second,
 	})
-	server := &webhook.Server{Handler: handler, DrainPause: time.Millisecond}
+	server := &webhook.Server{Handler: handler, ShutdownDelay: time.Millisecond}
 	server.Serve(listener, make(chan error, 1))
 	defer func() {
 		if err := server.Stop(t.Context()); err != nil {

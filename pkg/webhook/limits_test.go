@@ -286,7 +286,7 @@ func TestAClosedHandlerRefuses(t *testing.T) {
 func TestStop(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
-	r.server.DrainPause = 300 * time.Millisecond
+	r.server.ShutdownDelay = 300 * time.Millisecond
 	arrived, release := r.holding()
 	body := pendingInvoice(t)
 	held := r.postAsync(body)

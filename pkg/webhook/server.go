@@ -21,9 +21,9 @@ const (
 
 // Server serves webhooks on a listener. All fields are required.
 type Server struct {
-	Handler    *Handler
-	DrainPause time.Duration // from Stop to no longer accepting
-	ErrorLog   *log.Logger   // what goes wrong with connections
+	Handler       *Handler
+	ShutdownDelay time.Duration // from Stop to no longer accepting
+	ErrorLog      *log.Logger   // what goes wrong with connections
 
 	server *http.Server
 }
@@ -68,7 +68,7 @@ func HTTPServer(handler http.Handler, requestTimeout time.Duration) *http.Server
 
 // StopLimit is the longest that Stop takes if nothing goes wrong.
 func (s *Server) StopLimit() time.Duration {
-	return s.DrainPause + headerTimeout + s.Handler.config.RequestTimeout + writeTimeout
+	return s.ShutdownDelay + headerTimeout + s.Handler.config.RequestTimeout + writeTimeout
 }
 
 // Stop goes on serving for the drain pause, in which load balancers notice that the
@@ -76,7 +76,7 @@ func (s *Server) StopLimit() time.Duration {
 // requests in flight. When ctx ends it cuts them.
 func (s *Server) Stop(ctx context.Context) error {
 	s.Handler.Drain()
-	pause := time.NewTimer(s.DrainPause)
+	pause := time.NewTimer(s.ShutdownDelay)
 	defer pause.Stop()
 	select {
 	case <-pause.C:

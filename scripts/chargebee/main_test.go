@@ -38,7 +38,7 @@ func TestRun(t *testing.T) {
 		"BILLABLE_QUEUE_URL=" + world.SQSURL + "/000000000000/" + testbed.QueueName,
 		"BILLABLE_LOG_LEVEL=error",
 	}
-	ofReceiver := slices.Concat(common, []string{"BILLABLE_HTTP_ADDR=" + webhooks, "BILLABLE_ADMIN_ADDR=" + admin, "BILLABLE_HTTP_DRAIN_PAUSE=1s",
+	ofReceiver := slices.Concat(common, []string{"BILLABLE_HTTP_ADDR=" + webhooks, "BILLABLE_ADMIN_ADDR=" + admin, "BILLABLE_HTTP_SHUTDOWN_DELAY=1s",
 		"BILLABLE_AUTH_USERNAME=user", "BILLABLE_AUTH_PASSWORD=password"})
 	ofConsumer := slices.Concat(common, []string{"BILLABLE_ADMIN_ADDR=" + consumerAdmin, "BILLABLE_QUEUE_DEAD_LETTER_URL=" + world.SQSURL + "/000000000000/" + testbed.DeadName,
 		"BILLABLE_CHARGEBEE_BASE_URL=http://" + site, "BILLABLE_CHARGEBEE_API_KEY=" + testbed.APIKey, "BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=1000"})

@@ -177,7 +177,7 @@ func TestContained(t *testing.T) {
 	running := []*testbed.Process{
 		start(t, container(t, receiverRoot, receiver, append(world.AWSEnvironment(),
 			"BILLABLE_QUEUE_URL="+world.QueueURL, "BILLABLE_AUTH_USERNAME=user", "BILLABLE_AUTH_PASSWORD=password",
-			"BILLABLE_HTTP_ADDR="+address, "BILLABLE_HTTP_DRAIN_PAUSE=1s", "BILLABLE_LOG_LEVEL=warn"))),
+			"BILLABLE_HTTP_ADDR="+address, "BILLABLE_HTTP_SHUTDOWN_DELAY=1s", "BILLABLE_LOG_LEVEL=warn"))),
 		start(t, container(t, consumerRoot, consumer, world.ConsumerEnvironment())),
 	}
 	for _, process := range running {

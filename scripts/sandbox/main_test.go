@@ -74,7 +74,7 @@ func TestTimesAllowEachOther(t *testing.T) {
 	t.Parallel()
 	longest := faultRates["heavy"].chargebee.MaxDelay + faultRates["heavy"].chargebee.MaxLate
 	if longest >= lateBound {
-		t.Errorf("an effect can come after %s, late_bound is %s", longest, lateBound)
+		t.Errorf("an effect can come after %s, max_effect_delay is %s", longest, lateBound)
 	}
 	if window <= 3*lateBound+2*maxSkew || lease < 2*callTimeout || lateBound < callTimeout {
 		t.Error("the consumer refuses these times")

@@ -96,7 +96,7 @@ func (w *world) receiverEnvironment() []string {
 		"BILLABLE_QUEUE_URL="+w.QueueURL,
 		"BILLABLE_AUTH_USERNAME="+username,
 		"BILLABLE_AUTH_PASSWORD="+password,
-		"BILLABLE_HTTP_DRAIN_PAUSE=1s",
+		"BILLABLE_HTTP_SHUTDOWN_DELAY=1s",
 		"BILLABLE_LOG_LEVEL=warn",
 	)
 }
@@ -110,7 +110,7 @@ func (w *world) consumerEnvironment() []string {
 	if w.options.hurried() {
 		environment = append(environment,
 			"BILLABLE_CHARGEBEE_CALL_TIMEOUT="+callTimeout.String(),
-			"BILLABLE_CHARGEBEE_LATE_BOUND="+lateBound.String(),
+			"BILLABLE_CHARGEBEE_MAX_EFFECT_DELAY="+lateBound.String(),
 			"BILLABLE_CHARGEBEE_IDEMPOTENCY_WINDOW="+window.String(),
 			"BILLABLE_CLOCK_MAX_SKEW="+maxSkew.String(),
 			"BILLABLE_LEDGER_LEASE="+lease.String(),
