@@ -38,7 +38,6 @@ var (
 	jsonText  = "github.com/go-json-experiment/json"
 	prom      = "github.com/prometheus/client_golang"
 	zerolog   = "github.com/rs/zerolog"
-	koanf     = "github.com/knadh/koanf"
 	cobra     = "github.com/spf13/cobra"
 	otel      = "go.opentelemetry.io/otel"
 	ociImages = "github.com/google/go-containerregistry"
@@ -53,7 +52,7 @@ var rules = map[string]rule{
 	"pkg/ratelimit": {own: []string{"retry"}, why: "the limit of calls to Chargebee, shared by all processes"},
 	"pkg/retry":     {why: "delays as pure functions"},
 	"pkg/lifecycle": {others: []string{"github.com/KimMachineGun/automemlimit", "go.uber.org/automaxprocs"}, why: "start and stop in order, fitted into a container"},
-	"pkg/config":    {others: []string{koanf}, why: "typed settings"},
+	"pkg/config":    {others: []string{"go.yaml.in/yaml/v3"}, why: "typed settings"},
 	"pkg/telemetry": {others: []string{prom, zerolog, otel}, why: "logger, metrics, traces, admin listener"},
 
 	// Layer 1: use cases. They know no edge: what they need they declare.

@@ -66,7 +66,7 @@ func complain(w io.Writer, name string, err error) {
 		return
 	}
 	_, _ = fmt.Fprintf(w, "%s: the settings are wrong:\n", name)
-	for _, fault := range faults.Faults {
+	for _, fault := range faults.Fields {
 		_, _ = fmt.Fprintln(w, "  "+fault.String())
 	}
 }

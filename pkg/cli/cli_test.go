@@ -15,7 +15,7 @@ import (
 
 func TestRun(t *testing.T) {
 	t.Parallel()
-	faults := &config.Error{Faults: []config.Fault{{Key: "a.b", Problem: "is wrong"}, {Key: "c", Problem: "too"}}}
+	faults := &config.Error{Fields: []config.FieldError{{Key: "a.b", Problem: "is wrong"}, {Key: "c", Problem: "too"}}}
 	for name, test := range map[string]struct {
 		args   string
 		err    error

@@ -2,8 +2,8 @@ package config
 
 import "strings"
 
-// Auth is the credentials that webhooks must bring. Two sets can be live at once. User
-// names are secrets in so far as they can be files, beside their passwords.
+// Auth is the credentials of webhooks. During a rotation two pairs are valid. User names
+// are secrets so that they can be files, beside their passwords.
 type Auth struct {
 	Username         Secret `key:"username"`
 	Password         Secret `key:"password"`
@@ -11,28 +11,29 @@ type Auth struct {
 	PreviousPassword Secret `key:"previous_password"`
 	Disabled         bool   `key:"disabled"`
 
-	files secretFiles // that parts of it were given as
+	files secretFiles
 }
 
-// FromFiles tells whether a part of the credentials was given as a file, so that Reread
-// can find something new.
+// FromFiles reports whether a part of the credentials is given as a file, so that Reload
+// can return others.
 func (a Auth) FromFiles() bool { return len(a.files) > 0 && !a.Disabled }
 
-// Reread returns the credentials with what their files hold now. An *Error reports every
-// fault: a file that cannot be read or is empty, and what does not go together.
-func (a Auth) Reread() (Auth, error) {
-	reading := a.files.reread(&a, "auth.")
-	var f faults
-	a.validate(&f)
-	return a, finish(reading, f)
+// Reload returns the credentials with the present content of their files. An *Error
+// reports every unreadable or empty file and every invalid value.
+func (a Auth) Reload() (Auth, error) {
+	loading := a.files.reload(&a, "auth.")
+	var errs fieldErrors
+	a.validate(&errs)
+	return a, joinErrors(loading, errs)
 }
 
-func (a Auth) validate(f *faults) {
+func (a Auth) validate(errs *fieldErrors) {
 	if !a.Disabled {
-		f.missing("auth.username", a.Username.Reveal())
-		f.missing("auth.password", a.Password.Reveal())
+		errs.notEmpty("auth.username", a.Username.Reveal())
+		errs.notEmpty("auth.password", a.Password.Reveal())
 	}
-	f.require(!strings.Contains(a.Username.Reveal(), ":"), "auth.username", "it contains a colon, which Basic authentication cannot carry")
-	f.require(!strings.Contains(a.PreviousUsername.Reveal(), ":"), "auth.previous_username", "it contains a colon, which Basic authentication cannot carry")
-	f.require((a.PreviousUsername == "") == (a.PreviousPassword == ""), "auth.previous_password", "auth.previous_username and auth.previous_password go together")
+	const colon = "must not contain a colon: HTTP Basic authentication cannot carry it"
+	errs.require(!strings.Contains(a.Username.Reveal(), ":"), "auth.username", colon)
+	errs.require(!strings.Contains(a.PreviousUsername.Reveal(), ":"), "auth.previous_username", colon)
+	errs.require((a.PreviousUsername == "") == (a.PreviousPassword == ""), "auth.previous_password", "set auth.previous_username and auth.previous_password together")
 }

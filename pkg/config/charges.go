@@ -10,12 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// Charges says what charge codes are at Chargebee, by code. The environment cannot name
-// them.
+// Charges configures charge codes, by code.
 type Charges map[string]Charge
 
-// Charge is what one charge code is: an item price, or an ad-hoc line with fields for a
-// tax provider. Their names and limits are those of Chargebee's calls.
+// Charge is what a charge code is at Chargebee: an item price, or an ad-hoc line with
+// fields for a tax provider. Names and limits are those of Chargebee's API.
 // https://apidocs.chargebee.com/docs/api/invoices
 type Charge struct {
 	ItemPriceID  string
@@ -30,6 +29,7 @@ type Charge struct {
 }
 
 const (
+	chargesKey   = "charges"
 	itemPriceID  = "item_price_id"
 	pricingModel = "pricing_model"
 )
@@ -37,86 +37,85 @@ const (
 // PerUnit is the pricing model of item prices that are charged with a quantity.
 const PerUnit = "per_unit"
 
-// pricingModels are those that let a call set the price.
-var pricingModels = []string{"flat_fee", PerUnit}
+var (
+	// pricingModels are those with which a call can set the price.
+	pricingModels = []string{"flat_fee", PerUnit}
+	saleTypes     = []string{"wholesale", "retail", "consumed", "vendor_use"}
+)
 
-// chargeFields reads the keys below a charge code.
+// chargeFields parse the keys of a charge code.
 var chargeFields = map[string]func(*Charge, any) error{
-	itemPriceID:                func(c *Charge, value any) error { return readText(&c.ItemPriceID, value, 100) },
-	pricingModel:               func(c *Charge, value any) error { return readChoice(&c.PricingModel, value, pricingModels) },
-	"taxjar_product_code":      func(c *Charge, value any) error { return readText(&c.TaxJarProductCode, value, 50) },
-	"hsn_code":                 func(c *Charge, value any) error { return readText(&c.HSNCode, value, 50) },
-	"avalara_tax_code":         func(c *Charge, value any) error { return readText(&c.AvalaraTaxCode, value, 50) },
-	"avalara_sale_type":        func(c *Charge, value any) error { return readChoice(&c.AvalaraSaleType, value, saleTypes) },
-	"avalara_transaction_type": func(c *Charge, value any) error { return readInt32(&c.AvalaraTransactionType, value) },
-	"avalara_service_type":     func(c *Charge, value any) error { return readInt32(&c.AvalaraServiceType, value) },
+	itemPriceID:                func(c *Charge, value any) error { return parseText(&c.ItemPriceID, value, 100) },
+	pricingModel:               func(c *Charge, value any) error { return parseChoice(&c.PricingModel, value, pricingModels) },
+	"taxjar_product_code":      func(c *Charge, value any) error { return parseText(&c.TaxJarProductCode, value, 50) },
+	"hsn_code":                 func(c *Charge, value any) error { return parseText(&c.HSNCode, value, 50) },
+	"avalara_tax_code":         func(c *Charge, value any) error { return parseText(&c.AvalaraTaxCode, value, 50) },
+	"avalara_sale_type":        func(c *Charge, value any) error { return parseChoice(&c.AvalaraSaleType, value, saleTypes) },
+	"avalara_transaction_type": func(c *Charge, value any) error { return parseInt32(&c.AvalaraTransactionType, value) },
+	"avalara_service_type":     func(c *Charge, value any) error { return parseInt32(&c.AvalaraServiceType, value) },
 }
 
-// readSection implements section. The values are as the YAML has them: a code or a text
-// that YAML reads as something else (1.10, 0815, true) has lost its form by then, and
-// is refused.
-func (c *Charges) readSection(key string, content any) faults {
-	var f faults
-	codes, ok := mapping(content)
+// readCharges reads the charge codes from their section of the file. Charge codes may
+// contain dots, so their section is not flattened. A code or a text that YAML parses as
+// another type (1.10, 0815, true) has lost its written form and is refused.
+func (f *fieldErrors) readCharges(into *Charges, section any) {
+	codes, ok := mapping(section)
 	if !ok {
-		f.require(content == nil, key, "it does not map charge codes to what they are")
-		return f
+		f.require(section == nil, chargesKey, "must map charge codes to their fields")
+		return
 	}
 	charges := Charges{}
-	sellers := map[string]string{} // codes, by item price
-	for _, code := range slices.SortedFunc(maps.Keys(codes), byText) {
-		path := fmt.Sprintf("%s.%v", key, code)
+	codeOf := map[string]string{} // by item price
+	for _, code := range slices.SortedFunc(maps.Keys(codes), compareText) {
+		key := fmt.Sprintf("%s.%v", chargesKey, code)
 		name, isText := code.(string)
 		if !isText {
-			f = append(f, Fault{path, "the charge code is no text: put it in quotes"})
+			f.add(key, "charge code is not a string: put it in quotes")
 			continue
 		}
-		f.require(name != "", path, "the charge code is empty")
-		charge := readCharge(&f, path, codes[code])
-		if other, taken := sellers[charge.ItemPriceID]; taken && charge.ItemPriceID != "" {
-			f = append(f, Fault{path + "." + itemPriceID, fmt.Sprintf("%q is the item price of %q too: their lines could not be told apart", charge.ItemPriceID, other)})
+		f.require(name != "", key, "charge code is empty")
+		charge := f.readCharge(key, codes[code])
+		if other, taken := codeOf[charge.ItemPriceID]; taken && charge.ItemPriceID != "" {
+			f.add(key+"."+itemPriceID, fmt.Sprintf("item price %q is also that of %q: their lines would be indistinguishable", charge.ItemPriceID, other))
 		}
-		sellers[charge.ItemPriceID] = name
+		codeOf[charge.ItemPriceID] = name
 		charges[name] = charge
 	}
 	if len(charges) > 0 {
-		*c = charges
+		*into = charges
 	}
-	return f
 }
 
-// readCharge reads what stands below one charge code.
-func readCharge(f *faults, path string, content any) Charge {
-	var charge Charge
+func (f *fieldErrors) readCharge(key string, content any) (charge Charge) {
 	values, ok := mapping(content)
 	if !ok || len(values) == 0 {
-		*f = append(*f, Fault{path, "it says nothing of the charge code: give " + itemPriceID + ", or fields for a tax provider"})
+		f.add(key, "charge code has no fields: set "+itemPriceID+" or fields for a tax provider")
 		return charge
 	}
 	var taxes []string
-	for _, name := range slices.SortedFunc(maps.Keys(values), byText) {
-		own := fmt.Sprintf("%s.%v", path, name)
+	for _, name := range slices.SortedFunc(maps.Keys(values), compareText) {
+		fieldKey := fmt.Sprintf("%s.%v", key, name)
 		text, _ := name.(string)
-		read, known := chargeFields[text]
+		parse, known := chargeFields[text]
 		if !known {
-			*f = append(*f, Fault{own, "unknown setting"})
+			f.add(fieldKey, "unknown setting")
 			continue
 		}
-		if err := read(&charge, values[name]); err != nil {
-			*f = append(*f, Fault{own, err.Error()})
+		if err := parse(&charge, values[name]); err != nil {
+			f.add(fieldKey, err.Error())
 		}
 		if text != itemPriceID && text != pricingModel {
 			taxes = append(taxes, text)
 		}
 	}
-	f.require(charge.PricingModel == "" || charge.ItemPriceID != "", path+"."+pricingModel, "it is the pricing model of an item price: give "+itemPriceID+" with it")
-	if _, sold := values[itemPriceID]; sold && len(taxes) > 0 {
-		*f = append(*f, Fault{path + "." + itemPriceID, "the item carries its own tax fields: " + strings.Join(taxes, ", ") + " cannot be given with it"})
+	f.require(charge.PricingModel == "" || charge.ItemPriceID != "", key+"."+pricingModel, "a pricing model needs "+itemPriceID)
+	if _, ok := values[itemPriceID]; ok && len(taxes) > 0 {
+		f.add(key+"."+itemPriceID, "item prices have their own tax fields: remove "+strings.Join(taxes, ", "))
 	}
 	return charge
 }
 
-// mapping returns a YAML mapping, whatever its keys are.
+// mapping returns a YAML mapping with keys of any type.
 func mapping(content any) (map[any]any, bool) {
 	switch content := content.(type) {
 	case map[any]any:
@@ -132,37 +131,35 @@ func mapping(content any) (map[any]any, bool) {
 	}
 }
 
-func byText(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) }
+func compareText(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) }
 
-func readText(into *string, value any, most int) error {
+func parseText(into *string, value any, maxRunes int) error {
 	text, ok := value.(string)
 	switch length := utf8.RuneCountInString(text); {
 	case value == nil || ok && text == "":
-		return errors.New("it is empty")
+		return errors.New("must not be empty")
 	case !ok:
-		return errors.New("it is no text: put it in quotes")
-	case length > most:
-		return fmt.Errorf("it has %d characters, at most %d are possible", length, most)
+		return errors.New("not a string: put it in quotes")
+	case length > maxRunes:
+		return fmt.Errorf("has %d characters, at most %d are allowed", length, maxRunes)
 	}
 	*into = text
 	return nil
 }
 
-var saleTypes = []string{"wholesale", "retail", "consumed", "vendor_use"}
-
-func readChoice(into *string, value any, choices []string) error {
+func parseChoice(into *string, value any, choices []string) error {
 	text, ok := value.(string)
 	if !ok || !slices.Contains(choices, text) {
-		return fmt.Errorf("%q is none of %s", fmt.Sprint(value), strings.Join(choices, ", "))
+		return errors.New(invalidChoice(fmt.Sprint(value), choices))
 	}
 	*into = text
 	return nil
 }
 
-func readInt32(into **int32, value any) error {
+func parseInt32(into **int32, value any) error {
 	number, ok := value.(int)
 	if !ok || number < 0 || number > math.MaxInt32 {
-		return fmt.Errorf("%q is no integer from 0 to %d", fmt.Sprint(value), math.MaxInt32)
+		return fmt.Errorf("invalid integer %q: must be from 0 to %d", fmt.Sprint(value), math.MaxInt32)
 	}
 	*into = new(int32(number))
 	return nil

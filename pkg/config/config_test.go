@@ -135,7 +135,7 @@ func TestCredentialsAreReadAgain(t *testing.T) {
 		if err := os.WriteFile(step.file, []byte(step.content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got, err := auth.Reread()
+		got, err := auth.Reload()
 		wantFaults(t, err, step.keys...)
 		if err == nil && [4]config.Secret{got.Username, got.Password, got.PreviousUsername, got.PreviousPassword} != step.want {
 			t.Errorf("after %q: got %q", step.content, got.Password.Reveal())
@@ -147,7 +147,7 @@ func TestCredentialsAreReadAgain(t *testing.T) {
 	if err := os.Remove(password); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := auth.Reread(); err == nil {
+	if _, err := auth.Reload(); err == nil {
 		t.Error("a file that is gone is no fault")
 	}
 }
@@ -277,7 +277,7 @@ func wantFaults(t *testing.T, err error, keys ...string) {
 	t.Helper()
 	var got []string
 	if faults, ok := errors.AsType[*config.Error](err); ok {
-		for _, fault := range faults.Faults {
+		for _, fault := range faults.Fields {
 			got = append(got, fault.Key)
 		}
 	} else if err != nil {

@@ -2,8 +2,8 @@ package config
 
 import (
 	"encoding"
-	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -11,10 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/knadh/koanf/parsers/yaml"
-	"github.com/knadh/koanf/providers/confmap"
-	"github.com/knadh/koanf/providers/rawbytes"
-	"github.com/knadh/koanf/v2"
+	"go.yaml.in/yaml/v3"
 )
 
 const (
@@ -22,83 +19,78 @@ const (
 	fileSuffix = "_file"
 )
 
-// Source is where settings come from.
+// Source is where settings are loaded from.
 type Source struct {
 	File    string   // path of a YAML file; empty: none
-	Environ []string // as of os.Environ
+	Environ []string // as os.Environ returns it
 }
 
-// Fault is one setting that is wrong.
-type Fault struct {
-	Key     string
-	Problem string
-}
-
-func (f Fault) String() string { return f.Key + ": " + f.Problem }
-
-// Error reports all faults of the settings.
-type Error struct {
-	Faults []Fault
-}
-
-func (e *Error) Error() string {
-	lines := make([]string, len(e.Faults))
-	for i, fault := range e.Faults {
-		lines[i] = fault.String()
-	}
-	return "settings: " + strings.Join(lines, "; ")
-}
-
-// loaded is what load has to say.
+// loaded is the result of load besides the settings.
 type loaded struct {
 	warnings []string
-	faults   []Fault     // that kept a value from being read
-	files    secretFiles // of the secrets that were given as files
+	errs     fieldErrors // of values that could not be read
+	files    secretFiles // of the secrets that are given as files
 }
 
-// load puts what the source says into settings, a pointer to a struct that holds
-// the defaults.
-func load(source Source, settings any) (result loaded, err error) {
-	fields, sections := fieldsOf(reflect.ValueOf(settings).Elem(), "")
-	file := koanf.New(".")
+// load overrides the defaults in settings, a pointer to a struct, with the values of the
+// source. Charges is nil for settings that have none.
+func load(source Source, settings any, charges *Charges) (result loaded, err error) {
+	fields := fieldsOf(reflect.ValueOf(settings).Elem(), "")
+	file := map[string]any{}
 	if source.File != "" {
 		content, err := os.ReadFile(source.File)
 		if err != nil {
 			return loaded{}, fmt.Errorf("settings: %w", err)
 		}
-		if err := file.Load(rawbytes.Provider(content), yaml.Parser()); err != nil {
+		var sections map[string]any
+		if err := yaml.Unmarshal(content, &sections); err != nil {
 			return loaded{}, fmt.Errorf("settings: %s: %w", source.File, err)
 		}
-		if result.faults, err = readSections(file, content, sections); err != nil {
-			return loaded{}, fmt.Errorf("settings: %s: %w", source.File, err)
+		if charges != nil {
+			result.errs.readCharges(charges, sections[chargesKey])
+			delete(sections, chargesKey)
+		}
+		for key, section := range sections {
+			flatten(file, key, section)
 		}
 	}
-	result.faults = append(unknownKeys(file, fields), result.faults...)
-
-	environment, unknown, warnings := readEnvironment(source.Environ, fields)
-	result.faults, result.warnings = append(result.faults, unknown...), warnings
-	values := koanf.New(".")
-	if err := errors.Join(values.Merge(file), values.Load(confmap.Provider(environment, "."), nil)); err != nil {
-		return loaded{}, fmt.Errorf("settings: %w", err)
-	}
+	result.errs = append(unknownKeys(file, fields), result.errs...)
+	environment := result.readEnvironment(source.Environ, fields)
 	for _, field := range fields {
-		path, fault := field.secretFile(file, environment)
+		path, err := field.secretFile(file, environment)
 		switch {
-		case fault != nil:
+		case err != nil:
+			result.errs = append(result.errs, *err)
+			continue
 		case path != "":
 			if result.files == nil {
 				result.files = secretFiles{}
 			}
 			result.files[field.key] = path
-			fault = field.readSecret(path)
+			err = field.readSecret(path)
 		default:
-			fault = field.read(values)
+			err = field.read(file, environment)
 		}
-		if fault != nil {
-			result.faults = append(result.faults, *fault)
+		if err != nil {
+			result.errs = append(result.errs, *err)
 		}
 	}
 	return result, nil
+}
+
+// flatten adds the values below a key to values, by their keys joined with dots. An empty
+// section has the value nil.
+func flatten(values map[string]any, key string, content any) {
+	section, ok := mapping(content)
+	switch {
+	case !ok:
+		values[key] = content
+	case len(section) == 0:
+		values[key] = nil
+	}
+	for name, value := range section {
+		flatten(values, fmt.Sprintf("%s.%v", key, name), value)
+	}
 }
 
 // field is one setting: a leaf of the settings' struct.
@@ -107,102 +99,62 @@ type field struct {
 	value reflect.Value
 }
 
-func (f field) secret() bool { return f.value.Type() == reflect.TypeFor[Secret]() }
+func (f field) isSecret() bool { return f.value.Type() == reflect.TypeFor[Secret]() }
 
-// section is a setting at the top of the file whose keys are the operator's own words.
-// It is read as YAML has it: as paths with dots its keys would be ambiguous, and koanf
-// makes texts of all keys.
-type section interface {
-	// readSection takes what the file has at the key, nil if it has nothing there.
-	readSection(key string, content any) faults
-}
-
-func fieldsOf(of reflect.Value, prefix string) (fields []field, sections map[string]section) {
-	sections = map[string]section{}
-	for i := range of.NumField() {
-		name, ok := of.Type().Field(i).Tag.Lookup("key")
+func fieldsOf(settings reflect.Value, prefix string) (fields []field) {
+	for i := range settings.NumField() {
+		name, ok := settings.Type().Field(i).Tag.Lookup("key")
 		if !ok {
-			continue // no setting
-		}
-		key := prefix + name
-		value := of.Field(i)
-		if own, ok := reflect.TypeAssert[section](value.Addr()); ok {
-			sections[key] = own
 			continue
 		}
-		if value.Kind() != reflect.Struct {
-			fields = append(fields, field{key, value})
-			continue
-		}
-		inner, _ := fieldsOf(value, key+".")
-		fields = append(fields, inner...)
-	}
-	return fields, sections
-}
-
-// readSections reads the sections and takes them out of the file.
-func readSections(file *koanf.Koanf, content []byte, sections map[string]section) ([]Fault, error) {
-	written, err := yaml.Parser().Unmarshal(content)
-	if err != nil {
-		return nil, err
-	}
-	var faults []Fault
-	for key, section := range sections {
-		faults = append(faults, section.readSection(key, written[key])...)
-		file.Delete(key)
-	}
-	return faults, nil
-}
-
-func unknownKeys(file *koanf.Koanf, fields []field) []Fault {
-	var faults []Fault
-	for _, key := range file.Keys() {
-		known := slices.ContainsFunc(fields, func(f field) bool {
-			return key == f.key || f.secret() && key == f.key+fileSuffix
-		})
-		if !known && !emptySection(file, key, fields) {
-			faults = append(faults, unknownSetting(key))
+		if value := settings.Field(i); value.Kind() == reflect.Struct {
+			fields = append(fields, fieldsOf(value, prefix+name+".")...)
+		} else {
+			fields = append(fields, field{prefix + name, value})
 		}
 	}
-	return faults
+	return fields
 }
 
-// renamedSettings are the keys of earlier releases, and what they are called now.
-var renamedSettings = map[string]string{
+// renamed maps the keys of earlier releases to those of this one.
+var renamed = map[string]string{
 	"budget.jitter":        "ratelimit.jitter",
 	"chargebee.late_bound": "chargebee.max_effect_delay",
 	"http.drain_pause":     "http.shutdown_delay",
 }
 
-func unknownSetting(key string) Fault {
-	if renamed, ok := renamedSettings[key]; ok {
-		return Fault{key, "unknown setting: use " + renamed}
-	}
-	return Fault{key, "unknown setting"}
-}
-
-// emptySection allows a section whose keys are all commented out.
-func emptySection(file *koanf.Koanf, key string, fields []field) bool {
-	return file.Get(key) == nil && slices.ContainsFunc(fields, func(f field) bool { return strings.HasPrefix(f.key, key+".") })
-}
-
-// readEnvironment returns the values of the variables that name a setting, by key. An
-// unknown variable is a warning: the other binary may share the environment. A renamed
-// one of this binary is a fault, because its value would be lost.
-func readEnvironment(environ []string, fields []field) (values map[string]any, unknown []Fault, warnings []string) {
-	keys, renamed := map[string]string{}, map[string]string{}
-	for before, after := range renamedSettings {
-		if slices.ContainsFunc(fields, func(f field) bool { return f.key == after }) {
-			renamed[variable(before)] = after
+func unknownKeys(file map[string]any, fields []field) (errs fieldErrors) {
+	for _, key := range slices.Sorted(maps.Keys(file)) {
+		known := slices.ContainsFunc(fields, func(f field) bool {
+			emptySection := file[key] == nil && strings.HasPrefix(f.key, key+".")
+			return key == f.key || f.isSecret() && key == f.key+fileSuffix || emptySection
+		})
+		if known {
+			continue
 		}
+		problem := "unknown setting"
+		if now, ok := renamed[key]; ok {
+			problem += ": use " + now
+		}
+		errs.add(key, problem)
 	}
+	return errs
+}
+
+// readEnvironment returns the values of the variables that set a field, by key. A variable
+// that was renamed is an error, because its value would be ignored.
+func (l *loaded) readEnvironment(environ []string, fields []field) map[string]string {
+	keys, replaced := map[string]string{}, map[string]string{}
 	for _, field := range fields {
 		keys[variable(field.key)] = field.key
-		if field.secret() {
+		if field.isSecret() {
 			keys[variable(field.key+fileSuffix)] = field.key + fileSuffix
 		}
 	}
-	values = map[string]any{}
+	for before, now := range renamed {
+		replaced[variable(before)] = variable(now)
+	}
+	values := map[string]string{}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		if !strings.HasPrefix(name, envPrefix) {
@@ -210,45 +162,45 @@ func readEnvironment(environ []string, fields []field) (values map[string]any, u
 		}
 		if key, ok := keys[name]; ok {
 			values[key] = value
-		} else if after, ok := renamed[name]; ok {
-			unknown = append(unknown, Fault{name, "unknown setting: use " + variable(after)})
+		} else if now := replaced[name]; keys[now] != "" {
+			l.errs.add(name, "unknown setting: use "+now)
 		} else {
-			warnings = append(warnings, name+" names no setting")
+			l.warnings = append(l.warnings, "unknown variable "+name)
 		}
 	}
-	return values, unknown, warnings
+	return values
 }
 
 func variable(key string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
-// read sets the field to what was given for it, if anything.
-func (f field) read(values *koanf.Koanf) *Fault {
-	if !values.Exists(f.key) || values.Get(f.key) == nil {
-		return nil
-	}
-	if err := f.parse(fmt.Sprint(values.Get(f.key))); err != nil {
-		if f.secret() {
-			err = errors.New("it cannot be read")
+// read sets the field to the value that the environment or the file has for it, if any.
+func (f field) read(file map[string]any, environment map[string]string) *FieldError {
+	text, ok := environment[f.key]
+	if !ok {
+		if file[f.key] == nil {
+			return nil
 		}
-		return &Fault{f.key, err.Error()}
+		text = fmt.Sprint(file[f.key])
+	}
+	if err := f.parse(text); err != nil {
+		return &FieldError{f.key, err.Error()}
 	}
 	return nil
 }
 
 func (f field) parse(text string) error {
-	target := f.value.Addr().Interface()
-	if target, ok := target.(*time.Duration); ok {
+	if target, ok := f.value.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		return target.UnmarshalText([]byte(text))
+	}
+	if f.value.Type() == reflect.TypeFor[time.Duration]() {
 		duration, err := time.ParseDuration(text)
 		if err != nil {
-			return fmt.Errorf("%q is no duration: give it as 30s or 5m", text)
+			return fmt.Errorf("invalid duration %q: use a unit, for example 30s or 5m", text)
 		}
-		*target = duration
+		f.value.SetInt(int64(duration))
 		return nil
-	}
-	if target, ok := target.(encoding.TextUnmarshaler); ok {
-		return target.UnmarshalText([]byte(text))
 	}
 	switch f.value.Kind() {
 	case reflect.String:
@@ -256,17 +208,17 @@ func (f field) parse(text string) error {
 	case reflect.Bool:
 		value, err := strconv.ParseBool(text)
 		if err != nil {
-			return fmt.Errorf("%q is neither true nor false", text)
+			return fmt.Errorf("invalid boolean %q: use true or false", text)
 		}
 		f.value.SetBool(value)
 	case reflect.Int, reflect.Int64:
 		value, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
-			return fmt.Errorf("%q is no integer", text)
+			return fmt.Errorf("invalid integer %q", text)
 		}
 		f.value.SetInt(value)
 	default:
-		panic("config: a setting of type " + f.value.Type().String())
+		panic("config: setting of unsupported type " + f.value.Type().String())
 	}
 	return nil
 }

@@ -6,7 +6,7 @@ import "time"
 // together with its attributes.
 const MaxBodyBytes = 1<<20 - 8<<10
 
-// Receiver is the settings of the receiver.
+// Receiver holds the settings of the receiver.
 type Receiver struct {
 	HTTP  HTTP          `key:"http"`
 	Admin Admin         `key:"admin"`
@@ -21,16 +21,16 @@ type HTTP struct {
 	MaxInFlight      int           `key:"max_in_flight"`       // requests
 	MaxInFlightBytes Bytes         `key:"max_in_flight_bytes"` // of their bodies together
 	MaxBodyBytes     Bytes         `key:"max_body_bytes"`
-	RequestTimeout   time.Duration `key:"request_timeout"` // from the first byte of the body to the answer
-	ShutdownDelay    time.Duration `key:"shutdown_delay"`  // from unready to no longer accepting
+	RequestTimeout   time.Duration `key:"request_timeout"` // from the first byte of the body to the response
+	ShutdownDelay    time.Duration `key:"shutdown_delay"`  // from unready to closing the listener
 }
 
-// ReceiverQueue is where webhooks go.
+// ReceiverQueue is the queue that webhooks are sent to.
 type ReceiverQueue struct {
 	URL string `key:"url"`
 }
 
-// DefaultReceiver returns the settings that hold where nothing else is said.
+// DefaultReceiver returns the default settings.
 func DefaultReceiver() Receiver {
 	return Receiver{
 		HTTP: HTTP{
@@ -47,27 +47,27 @@ func DefaultReceiver() Receiver {
 }
 
 // LoadReceiver returns the receiver's settings and warnings about the source. An
-// *Error reports every fault.
+// *Error reports every invalid setting.
 func LoadReceiver(source Source) (Receiver, []string, error) {
 	settings := DefaultReceiver()
-	loaded, err := load(source, &settings)
+	loaded, err := load(source, &settings, nil)
 	if err != nil {
 		return settings, nil, err
 	}
 	settings.Auth.files = loaded.files
-	return settings, loaded.warnings, finish(loaded.faults, settings.validate())
+	return settings, loaded.warnings, joinErrors(loaded.errs, settings.validate())
 }
 
-func (r Receiver) validate() faults {
-	var f faults
-	f.atLeast("http.max_in_flight", int64(r.HTTP.MaxInFlight), 1)
-	f.atLeast("http.max_body_bytes", int64(r.HTTP.MaxBodyBytes), 1)
-	f.require(r.HTTP.MaxBodyBytes <= MaxBodyBytes, "http.max_body_bytes", "it is above 1040384, the most that fits an SQS message with its attributes")
-	f.require(r.HTTP.MaxInFlightBytes >= r.HTTP.MaxBodyBytes, "http.max_in_flight_bytes", "it is below http.max_body_bytes: the largest body could never be taken")
-	f.positive("http.request_timeout", r.HTTP.RequestTimeout)
-	f.require(r.HTTP.ShutdownDelay >= time.Second, "http.shutdown_delay", "it is below 1s: load balancers need time to notice")
-	f.missing("queue.url", r.Queue.URL)
-	r.Auth.validate(&f)
-	f.log(r.Log)
-	return f
+func (r Receiver) validate() fieldErrors {
+	var errs fieldErrors
+	errs.atLeast("http.max_in_flight", int64(r.HTTP.MaxInFlight), 1)
+	errs.atLeast("http.max_body_bytes", int64(r.HTTP.MaxBodyBytes), 1)
+	errs.require(r.HTTP.MaxBodyBytes <= MaxBodyBytes, "http.max_body_bytes", "must be at most 1040384, so that an SQS message holds it with its attributes")
+	errs.require(r.HTTP.MaxInFlightBytes >= r.HTTP.MaxBodyBytes, "http.max_in_flight_bytes", "must be at least http.max_body_bytes, otherwise the largest body is never accepted")
+	errs.positive("http.request_timeout", r.HTTP.RequestTimeout)
+	errs.require(r.HTTP.ShutdownDelay >= time.Second, "http.shutdown_delay", "must be at least 1s: load balancers need time to notice")
+	errs.notEmpty("queue.url", r.Queue.URL)
+	r.Auth.validate(&errs)
+	r.Log.validate(&errs)
+	return errs
 }

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Secret is a text that is never printed.
+// Secret is a string that formatting and encoding never show.
 type Secret string
 
-// String hides the secret from everything that formats it.
+// String returns a placeholder.
 func (s Secret) String() string {
 	if s == "" {
 		return ""
@@ -17,13 +17,13 @@ func (s Secret) String() string {
 	return "[secret]"
 }
 
-// GoString hides the secret from %#v.
+// GoString returns a placeholder for %#v.
 func (s Secret) GoString() string { return s.String() }
 
-// MarshalText hides the secret from encoders.
+// MarshalText returns a placeholder.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Reveal returns the secret itself.
+// Reveal returns the secret.
 func (s Secret) Reveal() string { return string(s) }
 
 // Bytes is a number of bytes: 1048576 or 1MiB.
@@ -34,7 +34,7 @@ var byteUnits = []struct {
 	factor int64
 }{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"B", 1}}
 
-// UnmarshalText reads a number with or without a unit: B, KiB, MiB, GiB.
+// UnmarshalText parses a number with an optional unit: B, KiB, MiB or GiB.
 func (b *Bytes) UnmarshalText(from []byte) error {
 	text, factor := strings.TrimSpace(string(from)), int64(1)
 	for _, unit := range byteUnits {
@@ -45,7 +45,7 @@ func (b *Bytes) UnmarshalText(from []byte) error {
 	}
 	count, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || count < 0 || count > (1<<62)/factor {
-		return fmt.Errorf("%q is no number of bytes: give it as 1048576 or 1MiB", from)
+		return fmt.Errorf("invalid size %q: use bytes, for example 1048576 or 1MiB", from)
 	}
 	*b = Bytes(count * factor)
 	return nil

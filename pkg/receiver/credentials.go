@@ -47,7 +47,7 @@ type credentialFiles struct {
 // look reads the files. Something new is used only if the look before found the same:
 // files that are being written, or swapped between two reads, do not mix old and new.
 func (f *credentialFiles) look() {
-	auth, err := f.auth.Reread()
+	auth, err := f.auth.Reload()
 	if err != nil {
 		f.metrics.reloadFailures.Inc()
 		if !f.failing {
