@@ -154,6 +154,7 @@ func (f *Fold) line(i int, key LineKey, amount int64, product Product) Line {
 		Amount:         amount,
 		Events:         sum.events,
 		From:           sum.from,
+		//mutant:line-end
 		To:             max(sum.to, sum.from+1), // Chargebee does not document whether the two may be equal
 		IdempotencyKey: id.IdempotencyKey(),
 		ItemPriceID:    product.ItemPriceID,

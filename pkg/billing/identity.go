@@ -41,7 +41,7 @@ func (id LineID) IdempotencyKey() string {
 }
 
 func (id LineID) hash(purpose string) [sha256.Size]byte {
-	return sha256.Sum256([]byte(strings.Join([]string{purpose, id.InvoiceID, id.Epoch, strconv.Itoa(id.Line)}, "\x00")))
+	return sha256.Sum256([]byte(strings.Join([]string{purpose, id.InvoiceID, id.Epoch, strconv.Itoa(id.Line)}, "\x00"))) //mutant:line-identity
 }
 
 // CloseKey returns the idempotency key of the call that closes the invoice. It changes

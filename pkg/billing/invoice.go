@@ -50,7 +50,7 @@ type InvoiceLine struct {
 func (i Invoice) MayLackLines() bool { return i.NextOffset != "" || len(i.Lines) >= ShortAnswer }
 
 // Pending reports whether the invoice can be charged and closed.
-func (i Invoice) Pending() bool { return i.Status == StatusPending && !i.Deleted }
+func (i Invoice) Pending() bool { return i.Status == StatusPending && !i.Deleted } //mutant:is-pending
 
 // subscriptions are those whose events the invoice bills: its own, or else those of its
 // lines, sorted.

@@ -32,7 +32,7 @@ type Line struct {
 
 // IsCharge reports whether the line is sent to Chargebee. A line that nets to 0 settles its
 // events without a call.
-func (l Line) IsCharge() bool { return l.Amount > 0 }
+func (l Line) IsCharge() bool { return l.Amount > 0 } //mutant:is-charge
 
 // IsCredit reports whether the line nets to less than 0. Chargebee takes no negative charge:
 // the line is not sent, and its events are carried forward to the next invoice.

@@ -110,7 +110,7 @@ const dateTolerance = int64(24 * time.Hour / time.Second)
 
 // hasFactsOf reports whether a line of the same item price and subscription is this one.
 func (l Line) hasFactsOf(found InvoiceLine) bool {
-	near := func(a, b int64) bool { return a-b < dateTolerance && b-a < dateTolerance }
+	near := func(a, b int64) bool { return a-b < dateTolerance && b-a < dateTolerance } //mutant:date-tolerance
 	return found.EntityType == EntityChargeItemPrice && found.Amount == l.Amount && near(found.From, l.From) && near(found.To, l.To)
 }
 
@@ -126,6 +126,7 @@ func (r Recognized) Resembles(i int) bool {
 // charges. A line of any other subscription may be ours: on an invoice of one subscription it
 // has the invoice's, which an operator may change after the plan was made.
 func (r Recognized) isOfOther(found InvoiceLine, subscription string) bool {
+	//mutant:of-other-subscription
 	return found.SubscriptionID != subscription &&
 		slices.ContainsFunc(r.plan, func(line Line) bool { return line.SubscriptionID == found.SubscriptionID })
 }
@@ -136,7 +137,7 @@ func (l Line) resembles(found InvoiceLine) bool {
 	if l.ItemPriceID == "" {
 		return found.EntityType == EntityAdHoc && found.Amount == l.Amount
 	}
-	return found.EntityType == EntityChargeItemPrice && found.EntityID == l.ItemPriceID
+	return found.EntityType == EntityChargeItemPrice && found.EntityID == l.ItemPriceID //mutant:resembles-item-price
 }
 
 // Identity describes by what the line is recognised, as in "the line with marker …".

@@ -205,7 +205,7 @@ func (s *Store) putHead(step billing.Step) *types.Put {
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}
 	if step.Previous != "" {
-		put.ConditionExpression = aws.String("#write = :previous")
+		put.ConditionExpression = aws.String("#write = :previous") //mutant:fence
 		put.ExpressionAttributeNames = map[string]string{"#write": attributeWrite}
 		put.ExpressionAttributeValues = item{":previous": text(step.Previous)}
 	}

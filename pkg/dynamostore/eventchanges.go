@@ -55,7 +55,7 @@ func (s *Store) eventChanges(head billing.Head) eventChanges {
 // claim claims an unbilled event for the invoice, if its values are as read. One that cannot
 // be billed is not claimed, only checked to be unbilled still.
 func (c eventChanges) claim(event billing.Event) *types.Update {
-	if event.Fault != "" {
+	if event.Fault != "" { //mutant:unbillable-event
 		return c.update(event.EventKey, checkUpdate, checkCondition, item{":u": statusUnbilled})
 	}
 	values := make(item, 9)
@@ -71,7 +71,7 @@ func (c eventChanges) claim(event billing.Event) *types.Update {
 			values[foldedNumbers[i].value] = &types.AttributeValueMemberN{Value: read}
 		}
 	}
-	return c.update(event.EventKey, claimUpdate, asRead[absent], values)
+	return c.update(event.EventKey, claimUpdate, asRead[absent], values) //mutant:claim-condition
 }
 
 // bill marks a claimed event as billed.

@@ -25,7 +25,7 @@ func (s *Store) RateLimit() RateLimitStore { return RateLimitStore{s} }
 
 // Read implements ratelimit.Store.
 func (s RateLimitStore) Read(ctx context.Context) (ratelimit.State, error) {
-	found, err := s.store.get(ctx, rateLimitKey)
+	found, err := s.store.get(ctx, rateLimitKey) //mutant:rate-limit-read
 	return decodeRateLimit(found), err
 }
 
@@ -82,7 +82,7 @@ func (s RateLimitStore) update(ctx context.Context, update string, values item, 
 	defer cancel()
 	output, err := s.store.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:                           &s.store.LedgerTable,
-		Key:                                 ledgerKey(rateLimitKey),
+		Key:                                 ledgerKey(rateLimitKey), //mutant:rate-limit-write
 		UpdateExpression:                    &update,
 		ConditionExpression:                 aws.String(strings.Join(conditions, " AND ")),
 		ReturnValues:                        types.ReturnValueAllNew,

@@ -26,7 +26,7 @@ func newBucket(limit int, scale int64, jitter time.Duration) bucket {
 	burst := max(calls*life.Microseconds()/(span+life.Microseconds()), minBurst*FullScale)
 	rate := calls - burst // thousandths in span
 	interval := (span*FullScale + rate - 1) / rate
-	return bucket{interval: interval, depth: burst * interval / FullScale}
+	return bucket{interval: interval, depth: burst * interval / FullScale} //mutant:bucket-depth
 }
 
 // free returns how many calls can be granted now.

@@ -113,7 +113,7 @@ func isComplete(webhook event.Invoice) bool {
 	if webhook.Status != billing.StatusPending || webhook.Date <= 0 || webhook.CurrencyCode == "" || webhook.CustomerID == "" {
 		return false
 	}
-	if webhook.LineItems == nil || webhook.MoreLines || len(webhook.LineItems) >= billing.ShortAnswer {
+	if webhook.LineItems == nil || webhook.MoreLines || len(webhook.LineItems) >= billing.ShortAnswer { //mutant:webhook-incomplete
 		return false
 	}
 	for _, line := range webhook.LineItems {
@@ -132,7 +132,7 @@ func (h *handling) checkPlan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if h.manifest.Describes(draft) {
+	if h.manifest.Describes(draft) { //mutant:plan-stale
 		h.draft, h.current = &draft, true
 		return nil
 	}

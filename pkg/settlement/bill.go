@@ -44,7 +44,7 @@ func (h *handling) letterOf(verdict string) func(billing.Event) byte {
 		switch {
 		case verdict != "":
 			letters[line.Key()] = verdict[i]
-		case line.IsCredit():
+		case line.IsCredit(): //mutant:credit-line
 			letters[line.Key()] = billing.Released
 		default:
 			letters[line.Key()] = billing.Stands

@@ -22,7 +22,7 @@ func (h *handling) charge(ctx context.Context) error {
 	if head.Doubt {
 		return h.resolve(ctx)
 	}
-	if !h.current && !h.sentAny() {
+	if !h.current && !h.sentAny() { //mutant:check-plan
 		if err := h.checkPlan(ctx); err != nil {
 			return err
 		}
@@ -66,7 +66,7 @@ func (h *handling) next() int {
 
 // sentAny reports whether any line was or may have been sent.
 func (h *handling) sentAny() bool {
-	return h.head().Sending() || slices.ContainsFunc(h.plan.Lines[:h.added], billing.Line.IsCharge)
+	return h.head().Sending() || slices.ContainsFunc(h.plan.Lines[:h.added], billing.Line.IsCharge) //mutant:sent-any
 }
 
 // send adds a line that no call was made for yet. The order is permit, head, clock,
@@ -81,7 +81,7 @@ func (h *handling) send(ctx context.Context, line int) (billing.Invoice, error) 
 	err = h.lease.commit(ctx, func(step *billing.Step) {
 		h.record(step)
 		step.Head.Cursor = line
-		step.Head.SendingSince = sent.Unix()
+		step.Head.SendingSince = sent.Unix() //mutant:sending-since
 		step.Head.Doubt = false
 	})
 	if err != nil {
@@ -112,7 +112,7 @@ func (h *handling) adding(line int, sent stopwatch, into *billing.Invoice) func(
 		if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
 			return err
 		}
-		if sent.elapsed(h.Now()) > h.Settings.sendUntil() {
+		if sent.elapsed(h.Now()) > h.Settings.sendUntil() { //mutant:send-deadline
 			return errAnew
 		}
 		*into, err = h.Charger.AddCharge(ctx, permit, h.chargeOf(line))
@@ -129,11 +129,11 @@ func (h *handling) chargeOf(i int) billing.Charge {
 		Description:    line.Description,
 		From:           line.From,
 		To:             line.To,
-		IdempotencyKey: line.IdempotencyKey,
-		ItemPriceID:    line.ItemPriceID,
-		Tax:            line.Tax,
+		IdempotencyKey: line.IdempotencyKey, //mutant:idempotency-key
+		ItemPriceID:    line.ItemPriceID,    //mutant:planned-item-price
+		Tax:            line.Tax,            //mutant:planned-tax
 	}
-	if line.PerUnit {
+	if line.PerUnit { //mutant:quantity-per-unit
 		charge.Quantity = 1
 	}
 	if h.manifest.SubscriptionID == "" {

@@ -74,7 +74,7 @@ func (h *handling) claimPage(ctx context.Context, events []billing.Event, fold *
 		case err != nil:
 			return err
 		default:
-			fold.Add(events...)
+			fold.Add(events...) //mutant:fold-claimed
 			h.claimed(page)
 			return nil
 		}
@@ -126,7 +126,7 @@ func (h *handling) draw(ctx context.Context, last []billing.Event, fold *billing
 	case err == nil:
 		return nil
 	case errors.As(err, &changed):
-		last = without(last, changed)
+		last = without(last, changed) //mutant:drop-changed
 	case !errors.Is(err, errSeparately):
 		return err
 	}

@@ -44,10 +44,11 @@ func (h *handling) closed(ctx context.Context, invoice billing.Invoice) error {
 	complete := h.hasAllCharges(invoice)
 	if !complete {
 		read, err := h.readInvoice(ctx, invoice.ID)
+		//mutant:closed-missing
 		if notThere(err) { // the repeated close is answered with its id, which nothing else may lead to
 			return wait(h.Settings.MaxEffectDelay, invoice.ID+" does not show yet")
 		}
-		if err != nil {
+		if err != nil { //mutant:closed-unread
 			return err
 		}
 		complete = h.hasAllCharges(read)
@@ -61,5 +62,5 @@ func (h *handling) closed(ctx context.Context, invoice billing.Invoice) error {
 // hasAllCharges reports whether the closed invoice has everything that the plan charges.
 func (h *handling) hasAllCharges(invoice billing.Invoice) bool {
 	judgement := h.judgement(&invoice)
-	return judgement.Outcome == billing.Closed || judgement.Outcome == billing.Gone
+	return judgement.Outcome == billing.Closed || judgement.Outcome == billing.Gone //mutant:closed-complete
 }

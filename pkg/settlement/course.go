@@ -54,7 +54,7 @@ type course struct {
 func decideCourse(call call, failure *billing.Failure, outage bool) course {
 	course := decideByKind(call, failure, outage)
 	// A refusal may be stored under the key, and repeated although its cause is gone.
-	course.newKey = call == closing && (failure.Replayed || isRefusal(failure))
+	course.newKey = call == closing && (failure.Replayed || isRefusal(failure)) //mutant:close-key
 	return course
 }
 
@@ -109,10 +109,11 @@ func decideMissing(call call, failure *billing.Failure) course {
 // replayed. An invoice that cannot be read is read again later: nothing follows from that.
 func decideRefusal(call call, failure *billing.Failure) course {
 	switch {
-	case call == addingAgain:
+	case call == addingAgain: //mutant:refused-in-doubt
 		return course{ending: whenKeyExpires}
 	case call == adding && failure.Replayed:
 		return course{line: notSent, looks: 1, ending: whenKeyExpires}
+	//mutant:refused-charge
 	case call == adding: // a draft that was closed may answer so, too
 		return course{line: notSent, looks: 1, ending: giveUp, reason: billing.ChargebeeRefused}
 	case call == closing:
@@ -160,7 +161,7 @@ func (h *handling) fail(ctx context.Context, call call, failure *billing.Failure
 			return err
 		}
 	}
-	for look := range course.looks {
+	for look := range course.looks { //mutant:draft-reads
 		if look > 0 {
 			if err := retry.Wait(ctx, h.Settings.MaxEffectDelay, nil); err != nil {
 				return err

@@ -21,9 +21,9 @@ const (
 // first sent.
 func decideRemedy(elapsed time.Duration, settings Settings) remedy {
 	switch {
-	case elapsed <= settings.sendUntil():
+	case elapsed <= settings.sendUntil(): //mutant:doubt-send-again
 		return sendAgain
-	case elapsed < settings.IdempotencyWindow:
+	case elapsed < settings.IdempotencyWindow: //mutant:doubt-wait
 		return waitForLine
 	default:
 		return lookForLine
@@ -52,10 +52,10 @@ func (h *handling) resend(ctx context.Context, line int, sent stopwatch) error {
 	}
 	var invoice billing.Invoice
 	err := h.call(ctx, h.adding(line, sent, &invoice))
-	if failure, ok := asFailure(err); ok {
+	if failure, ok := asFailure(err); ok { //mutant:resend-failed
 		return h.fail(ctx, addingAgain, failure)
 	}
-	if err != nil {
+	if err != nil { //mutant:resend-not-sent
 		return err
 	}
 	h.added = line + 1
@@ -80,7 +80,7 @@ func (h *handling) look(ctx context.Context, line int) error {
 		return h.note(ctx)
 	case count > 1:
 		return duplicate(ours, count, draft.ID)
-	case found.Resembles(line):
+	case found.Resembles(line): //mutant:doubt-resembles
 		return &billing.Rejection{
 			Reason: billing.AmbiguousLine,
 			Detail: fmt.Sprintf("%s has a line that may be ours of %d %s after a manual edit: restore it or remove it, then replay", draft.ID, ours.Amount, ours.Identity()),

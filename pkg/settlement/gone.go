@@ -25,6 +25,7 @@ func (h *handling) gone(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	//mutant:draft-gone
 	if !gone { // a stale read: the work goes on
 		if err := h.forgetGone(ctx); err != nil {
 			return err
@@ -58,7 +59,7 @@ func (h *handling) weigh(ctx context.Context, started time.Time) (judgement bill
 	if vanished && !judgement.Certain {
 		return judgement, "", wait(h.Settings.MaxEffectDelay, "an invoice that may be the successor is listed, and cannot be read")
 	}
-	if shows := h.Settings.goneShows(h.head()); !judgement.Certain && started.Before(shows) {
+	if shows := h.Settings.goneShows(h.head()); !judgement.Certain && started.Before(shows) { //mutant:gone-shows
 		return judgement, "", h.until(shows, "the draft is gone, and what became of its lines does not show yet")
 	}
 	if successor != nil {

@@ -89,7 +89,7 @@ func (l *lease) write(ctx context.Context, change func(*billing.Step)) error {
 
 	now := l.now()
 	step := billing.Step{Previous: l.head.Write, Head: l.head}
-	step.Head.Write = billing.NewToken()
+	step.Head.Write = billing.NewToken() //mutant:write-token
 	if !l.silent {
 		step.Head.UpdatedAt = now.Unix()
 	}

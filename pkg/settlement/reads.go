@@ -53,7 +53,7 @@ func (s *Settler) fetchPages(ctx context.Context, invoiceID string) (billing.Inv
 	}
 	seen := map[string]bool{}
 	addIDs(seen, invoice.Lines)
-	for pages := 1; invoice.NextOffset != ""; pages++ {
+	for pages := 1; invoice.NextOffset != ""; pages++ { //mutant:more-pages
 		if pages == maxLinePages {
 			return invoice, wait(readAgainWait, fmt.Sprintf("%s has more than %d pages of lines", invoiceID, maxLinePages))
 		}
@@ -66,7 +66,7 @@ func (s *Settler) fetchPages(ctx context.Context, invoiceID string) (billing.Inv
 			return invoice, wait(readAgainWait, failure.Error())
 		case err != nil:
 			return invoice, err
-		case page.Version != invoice.Version || page.Status != invoice.Status:
+		case page.Version != invoice.Version || page.Status != invoice.Status: //mutant:page-changed
 			return invoice, errChanged
 		case !addIDs(seen, page.Lines):
 			return invoice, wait(readAgainWait, fmt.Sprintf("page %d of the lines of %s has lines of the pages before", pages+1, invoiceID))
@@ -99,7 +99,7 @@ func (s *Settler) fetchPage(ctx context.Context, page billing.LinePage) (billing
 		s.Breaker.Record(page.InvoiceID, err)
 		return err
 	})
-	if err == nil && invoice.Deleted {
+	if err == nil && invoice.Deleted { //mutant:deleted-draft
 		err = &billing.Failure{Kind: billing.Missing, Operation: "retrieve", Status: http.StatusNotFound, Message: page.InvoiceID + " is deleted"}
 	}
 	return invoice, err
@@ -144,9 +144,9 @@ func (h *handling) readDraft(ctx context.Context) (draft billing.Invoice, gone b
 		return draft, false, wait(readAgainWait, "Chargebee shows "+h.invoice.ID+" without its status")
 	case err == nil:
 		return draft, !draft.Pending(), nil
-	case notThere(err):
+	case notThere(err): //mutant:draft-missing
 		return billing.Invoice{}, true, nil
-	case failed && isRefusal(failure):
+	case failed && isRefusal(failure): //mutant:draft-refused
 		return h.listDraft(ctx, failure)
 	case failed:
 		return draft, false, h.failedRead(failure)

@@ -63,7 +63,7 @@ func rejecting(head billing.Head) bool {
 // rejected ends the work on the invoice; a later message resumes it in the given
 // state.
 func rejected(step *billing.Step, resume billing.State) {
-	step.Head.State, step.Head.Resume = billing.Rejected, resume
+	step.Head.State, step.Head.Resume = billing.Rejected, resume //mutant:rejected
 	step.Head.Owner, step.Head.LeaseUntil = "", 0
 }
 

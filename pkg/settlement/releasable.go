@@ -46,7 +46,7 @@ func decideRelease(head billing.Head, now time.Time, settings Settings) (way, er
 	case decided(head):
 		return carryOut, nil
 	}
-	if shows := settings.allShows(head); now.Before(shows) {
+	if shows := settings.allShows(head); now.Before(shows) { //mutant:release-shows
 		return nothingHeld, refuse("what was sent for %s may not show yet: come again after %s", id, clock(shows))
 	}
 	return look, nil
@@ -78,7 +78,7 @@ func decideDraft(draft billing.Invoice, lines []billing.Line, head billing.Head,
 		sent := i < head.Cursor || i == head.Cursor && head.Sending()
 		switch {
 		case !line.IsCharge():
-		case found.Counts[i] > 0:
+		case found.Counts[i] > 0: //mutant:release-charged
 			standing = append(standing, line.Identity())
 		case sent && found.Resembles(i):
 			alike = append(alike, fmt.Sprintf("of %d %s", line.Amount, line.Identity()))

@@ -62,7 +62,7 @@ func (s *Settler) Release(ctx context.Context, order Order) (Release, error) {
 		found:    found,
 	}
 	r.invoice.ID = found.InvoiceID
-	r.notCharged = order.NotCharged != ""
+	r.notCharged = order.NotCharged != "" //mutant:asserted
 	r.lease.head, r.lease.silent = found, way == look
 
 	release, err := r.run(ctx, way)

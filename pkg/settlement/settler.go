@@ -65,7 +65,7 @@ func (s Settings) goneShows(head billing.Head) time.Time {
 // call takes effect within MaxEffectDelay of its check, and what took effect must show
 // before the key is forgotten.
 func (s Settings) sendUntil() time.Duration {
-	return s.IdempotencyWindow - 2*s.MaxEffectDelay - s.MaxSkew
+	return s.IdempotencyWindow - 2*s.MaxEffectDelay - s.MaxSkew //mutant:send-until
 }
 
 // leavesOpen tells whether an invoice with these lines is not closed once they are charged.

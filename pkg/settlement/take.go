@@ -39,8 +39,8 @@ func decideTaking(head billing.Head, ok bool, now time.Time, skew time.Duration)
 		return taking{}, errDone
 	case head.Owner != "" && now.Unix() < head.LeaseUntil:
 		return taking{}, wait(time.Unix(head.LeaseUntil, 0).Sub(now)+time.Second, "another handling holds the invoice")
-	case head.GivenBack():
-		if head.Pages > 0 && now.Before(shows) {
+	case head.GivenBack(): //mutant:released-before
+		if head.Pages > 0 && now.Before(shows) { //mutant:released-shows
 			return taking{}, wait(shows.Sub(now), "the index may not show yet what was released")
 		}
 		return taking{fresh: true}, nil
@@ -72,7 +72,7 @@ func (h *handling) take(ctx context.Context) error {
 		h.added, h.recheck = found.Cursor, how.recheck
 		err = h.lease.commit(ctx, func(step *billing.Step) {
 			h.own(&step.Head)
-			step.Head.Doubt = step.Head.Doubt || how.doubt
+			step.Head.Doubt = step.Head.Doubt || how.doubt //mutant:takeover-doubt
 		})
 	}
 	h.lease.over = err != nil // what was not taken is not ours to give up

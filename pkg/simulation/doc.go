@@ -17,5 +17,7 @@
 //
 //	go test ./pkg/simulation -v -run TestSeed -seed 7
 //
-// Saboteurs, small defects in copies of the product's files, show that it bites.
+// Mutation tests verify that the simulation detects defects: TestMutants breaks the statements of
+// the product that a comment //mutant:<name> marks, one by one, in copies of the files. A name may
+// be used once. Keep the comment on its statement when the code moves.
 package simulation

@@ -20,7 +20,7 @@ var (
 	first   = flag.Uint64("first", 1, "the first seed of TestHistories")
 	replays = flag.Uint64("replays", 22, "how many seeds TestReplay tries")
 	seeds   = flag.Uint64("seeds", usualSeeds, "how many seeds TestHistories tries")
-	hunted  = flag.Uint64("hunted", 220, "how many seeds TestSaboteurs tries, without the race detector")
+	hunted  = flag.Uint64("hunted", 220, "how many seeds TestMutants tries, without the race detector")
 )
 
 // TestMain has garbage lie a little longer: histories make much of it, and keep little.
@@ -74,7 +74,7 @@ func judge(t *testing.T, report *simulation.Report) {
 
 // TestReplay lets one history of each kind happen twice: what happens is the same,
 // entry by entry. The race detector leaves to chance what goroutines do at the same
-// nanosecond; TestSaboteurs lets this run without it.
+// nanosecond; TestMutants lets this run without it.
 func TestReplay(t *testing.T) {
 	if raced {
 		t.Skip("the race detector shuffles goroutines")

@@ -66,12 +66,12 @@ func (a batchAnswer[Result]) outcomes(entries int) []outcome[Result] {
 	outcomes := make([]outcome[Result], entries)
 	for i := range outcomes {
 		id := entryID(i)
-		if entry, ok := failed[id]; ok {
+		if entry, ok := failed[id]; ok { //mutant:entry-failed
 			outcomes[i].err = failureOfEntry(entry)
 		} else if result, ok := a.successful[id]; ok {
 			outcomes[i].result = result
 		} else {
-			outcomes[i].err = &failure{ClassUnavailable, errNotMentioned}
+			outcomes[i].err = &failure{ClassUnavailable, errNotMentioned} //mutant:entry-not-mentioned
 		}
 	}
 	return outcomes

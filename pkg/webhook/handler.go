@@ -184,7 +184,7 @@ func (h *Handler) receive(c echo.Context, report *Report) (any, error) {
 
 	ctx, cancel := context.WithDeadline(request.Context(), deadline)
 	defer cancel()
-	report.MessageID, err = h.config.Queue.Send(ctx, h.message(received, buffer.Bytes(), request.Header))
+	report.MessageID, err = h.config.Queue.Send(ctx, h.message(received, buffer.Bytes(), request.Header)) //mutant:enqueue
 	if err != nil {
 		return nil, refuseQueue(err)
 	}

@@ -29,7 +29,7 @@ func (p *Pool) startHeart(ctx context.Context, cancel context.CancelCauseFunc, d
 			if ctx.Err() != nil {
 				return // both were ready
 			}
-			if err := p.beat(ctx, delivery, &hiddenUntil); err != nil && ctx.Err() == nil {
+			if err := p.beat(ctx, delivery, &hiddenUntil); err != nil && ctx.Err() == nil { //mutant:heartbeat
 				p.Observer.Failed("heartbeat", err)
 				cancel(err)
 				return

@@ -205,7 +205,7 @@ func (p *Pool) handle(working, settling context.Context, message queue.Message) 
 	delivery := &queue.Delivery{Message: message}
 	handling, cancel := context.WithCancelCause(working)
 	heart := p.startHeart(handling, cancel, delivery)
-	outcome := p.call(handling, delivery)
+	outcome := p.call(handling, delivery) //mutant:handler-call
 	lost := errors.Is(context.Cause(handling), ErrLost)
 	cancel(nil)
 	<-heart
@@ -234,7 +234,7 @@ func (p *Pool) carryOut(ctx context.Context, message queue.Message, outcome queu
 		return p.Queue.Delete(ctx, message)
 	case queue.Reject:
 		letter := queue.DeadLetter{Message: message, Reason: outcome.Reason, Detail: outcome.Detail}
-		if err := p.DeadLetters.Bury(ctx, letter); err != nil {
+		if err := p.DeadLetters.Bury(ctx, letter); err != nil { //mutant:dead-letter-send
 			// The message comes back, and the handler will say the same again.
 			return errors.Join(err, p.Queue.Hide(ctx, message, failureBackoff.Jittered(message.ReceiveCount)))
 		}
