@@ -40,6 +40,7 @@ var (
 	zerolog   = "github.com/rs/zerolog"
 	cobra     = "github.com/spf13/cobra"
 	otel      = "go.opentelemetry.io/otel"
+	xsync     = "golang.org/x/sync"
 	ociImages = "github.com/google/go-containerregistry"
 )
 
@@ -57,7 +58,7 @@ var rules = map[string]rule{
 
 	// Layer 1: use cases. They know no edge: what they need they declare.
 	"pkg/webhook":    {own: []string{"event", "queue", "telemetry"}, others: []string{echo}, why: "the HTTP side"},
-	"pkg/worker":     {own: []string{"queue", "retry"}, why: "the pool"},
+	"pkg/worker":     {own: []string{"queue", "retry"}, others: []string{xsync}, why: "the pool"},
 	"pkg/settlement": {own: []string{"event", "queue", "billing", "ratelimit", "retry"}, why: "one message: claim, plan, charge, close, settle"},
 	"pkg/deadletter": {own: []string{"queue", "event", "billing", "ratelimit", "retry"}, why: "dead letters"},
 	"pkg/ledger":     {own: []string{"queue", "event", "billing", "ratelimit", "retry"}, others: []string{decimal}, why: "what the operator asks of the ledger"},

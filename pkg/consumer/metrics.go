@@ -68,7 +68,7 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 // zero has the series that alerts look at stand at 0 from the start: of a series that begins
 // with its first count nobody sees an increase.
 func (m *metrics) zero() {
-	for _, verdict := range []queue.Verdict{queue.Done, queue.Retry, queue.Reject} {
+	for _, verdict := range []queue.Action{queue.Ack, queue.Retry, queue.DeadLetter} {
 		m.messages.WithLabelValues(verdict.String())
 	}
 	for _, reason := range billing.Reasons() {
@@ -121,9 +121,9 @@ func outcome(report settlement.Report) string {
 	switch {
 	case report.Repeated:
 		return "repeated"
-	case report.Outcome.Verdict == queue.Reject:
+	case report.Outcome.Action == queue.DeadLetter:
 		return rejected
-	case report.Outcome.Verdict == queue.Done:
+	case report.Outcome.Action == queue.Ack:
 		return string(report.Result)
 	default:
 		return "deferred"
@@ -139,7 +139,7 @@ var atRisk = map[billing.Reason]bool{
 
 func (m *metrics) handled(report settlement.Report) {
 	if report.InvoiceID == "" {
-		if report.Outcome.Verdict == queue.Done {
+		if report.Outcome.Action == queue.Ack {
 			m.ignored.Inc()
 		} else {
 			m.settlements.WithLabelValues(outcome(report), string(report.Reason)).Inc()
@@ -150,7 +150,7 @@ func (m *metrics) handled(report settlement.Report) {
 	m.settling.Observe(report.Took.Seconds())
 	m.sending.note(report)
 	m.carried.Add(float64(report.CarriedForward))
-	if report.Outcome.Verdict == queue.Reject && atRisk[report.Reason] {
+	if report.Outcome.Action == queue.DeadLetter && atRisk[report.Reason] {
 		m.revenueAtRisk.WithLabelValues(string(report.Reason)).Inc()
 	}
 }
@@ -176,8 +176,8 @@ func (s *sendings) note(report settlement.Report) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.doubts, report.InvoiceID)
-	if report.SendingSince != 0 && report.Outcome.Verdict == queue.Retry {
-		s.doubts[report.InvoiceID] = doubt{report.SendingSince, time.Now().Add(report.Outcome.After + elsewhere)}
+	if report.SendingSince != 0 && report.Outcome.Action == queue.Retry {
+		s.doubts[report.InvoiceID] = doubt{report.SendingSince, time.Now().Add(report.Outcome.Delay + elsewhere)}
 	}
 }
 

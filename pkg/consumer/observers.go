@@ -30,7 +30,7 @@ func (o settlementObserver) Handled(ctx context.Context, report settlement.Repor
 		Str("messaging.message.id", report.MessageID).
 		Str("event_id", report.EventID).
 		Str("invoice_id", report.InvoiceID).
-		Str("verdict", report.Outcome.Verdict.String()).
+		Str("verdict", report.Outcome.Action.String()).
 		Str("outcome", outcome(report)).
 		Dur("duration_ms", report.Took)
 	if report.InvoiceID == "" {
@@ -44,8 +44,8 @@ func (o settlementObserver) Handled(ctx context.Context, report settlement.Repor
 			Int("carried_forward", report.CarriedForward)
 	}
 	switch {
-	case report.Outcome.Verdict == queue.Retry:
-		entry = entry.Str("reason", report.Why).Dur("delay_ms", report.Outcome.After)
+	case report.Outcome.Action == queue.Retry:
+		entry = entry.Str("reason", report.Why).Dur("delay_ms", report.Outcome.Delay)
 	case report.Reason != "":
 		entry = entry.Str("reason", string(report.Reason)).Str("detail", report.Outcome.Detail)
 	}
@@ -57,7 +57,7 @@ func level(report settlement.Report) zerolog.Level {
 	switch {
 	case report.Err != nil:
 		return zerolog.ErrorLevel
-	case report.Outcome.Verdict == queue.Reject:
+	case report.Outcome.Action == queue.DeadLetter:
 		return zerolog.WarnLevel
 	default:
 		return zerolog.InfoLevel
@@ -78,11 +78,11 @@ func (o settlementObserver) Mismatched(invoiceID string, event billing.ChangedEv
 type workerObserver struct{ observer }
 
 func (o workerObserver) Handled(message queue.Message, outcome queue.Outcome, err error) {
-	o.metrics.messages.WithLabelValues(outcome.Verdict.String()).Inc()
+	o.metrics.messages.WithLabelValues(outcome.Action.String()).Inc()
 	if err != nil {
 		o.logger.Warn().Err(err).
 			Str("messaging.message.id", message.ID).
-			Str("verdict", outcome.Verdict.String()).
+			Str("verdict", outcome.Action.String()).
 			Msg("what became of the message could not be carried out: it comes back")
 	}
 }

@@ -113,7 +113,7 @@ func TestHandlingLongerThanVisibility(t *testing.T) {
 				},
 			},
 			Observer:    poolObserver{silent{t}},
-			Concurrency: 4, Visibility: visibility, Beat: visibility / 3, DrainTimeout: time.Minute, SettleTimeout: time.Second,
+			Concurrency: 4, VisibilityTimeout: visibility, HeartbeatInterval: visibility / 3, DrainTimeout: time.Minute, SettleTimeout: time.Second,
 		}
 		ended := make(chan error, 1)
 		go func() { ended <- pool.Run(ctx) }()
@@ -122,7 +122,7 @@ func TestHandlingLongerThanVisibility(t *testing.T) {
 		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
-		if report.Outcome.Verdict != queue.Done || report.Took < 20*time.Second {
+		if report.Outcome.Action != queue.Ack || report.Took < 20*time.Second {
 			t.Errorf("got %+v", report)
 		}
 		if len(handled) != 0 {

@@ -73,7 +73,7 @@ func handled(ctx context.Context, report settlement.Report) {
 	span.SetAttributes(
 		attribute.String("billable.event_id", report.EventID),
 		attribute.String("billable.invoice_id", report.InvoiceID),
-		attribute.String("billable.verdict", report.Outcome.Verdict.String()),
+		attribute.String("billable.verdict", report.Outcome.Action.String()),
 		attribute.String("billable.outcome", outcome(report)),
 		attribute.String("billable.state", string(report.State)),
 		attribute.Int("billable.events", report.Events),

@@ -129,6 +129,6 @@ func (d *Discarder) discard(ctx context.Context, letter queue.Message, note stri
 func (d *Discarder) kept(letter queue.Message, note string) Kept {
 	return Kept{
 		DiscardedAt: d.Now().UTC(), Note: note,
-		MessageID: letter.ID, GroupID: letter.GroupID, Attributes: letter.Attributes, Typed: letter.Typed, Body: string(letter.Body),
+		MessageID: letter.ID, GroupID: letter.GroupID, Attributes: letter.Attributes, Typed: letter.OtherAttributes, Body: string(letter.Body),
 	}
 }

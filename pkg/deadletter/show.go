@@ -112,7 +112,7 @@ func values(message queue.Message) map[string]Value {
 	for name, value := range message.Attributes {
 		values[name] = Value{"String", value}
 	}
-	for name, attribute := range message.Typed {
+	for name, attribute := range message.OtherAttributes {
 		value := string(attribute.Value)
 		if attribute.Binary() {
 			value = base64.StdEncoding.EncodeToString(attribute.Value)

@@ -24,8 +24,8 @@ func TestShow(t *testing.T) {
 	t.Parallel()
 	full := queue.Message{
 		ID: "m4", GroupID: "cust_1", Body: body("draft_1", `,"subscription_id":"sub_1"`), ReceiveCount: 2,
-		Attributes: attributes("event_id", "ev_draft_1", "reason", "line_removed"),
-		Typed:      map[string]queue.Attribute{"their.sum": {Type: "Number", Value: []byte("12.5")}, "their.png": {Type: "Binary.png", Value: []byte{0, 1}}},
+		Attributes:      attributes("event_id", "ev_draft_1", "reason", "line_removed"),
+		OtherAttributes: map[string]queue.Attribute{"their.sum": {Type: "Number", Value: []byte("12.5")}, "their.png": {Type: "Binary.png", Value: []byte{0, 1}}},
 	}
 	ledger := books{
 		heads: knowing(billing.Head{InvoiceID: "draft_1", State: billing.Rejected, Resume: billing.Charging, Epoch: "epoch_draft_1", Cursor: 1}),

@@ -1,6 +1,9 @@
-// Package queue holds the words for work that arrives by a queue: a message, its
-// delivery to one handler, and the outcome that the handler asks for. It knows
-// no technology.
+// Package queue defines messages, their delivery to one handler and the outcome that the
+// handler returns, independent of SQS.
+//
+// A handler of package worker receives a [Delivery] and returns an [Outcome], whose
+// [Action] the worker carries out. The zero Action is Retry: a message for which nothing
+// was decided is delivered again.
 package queue
 
 import (
@@ -12,7 +15,7 @@ import (
 	"time"
 )
 
-// Names of the message attributes that this system sets. All are strings.
+// Names of the message attributes that Billable sets. All have the type String.
 const (
 	AttributeEventID     = "event_id"
 	AttributeEventType   = "event_type"
@@ -25,32 +28,32 @@ const (
 	AttributeTraceParent = "traceparent"
 )
 
-// MaxDetail is the most bytes that the detail of a dead letter may have.
+// MaxDetail is the maximum size of the detail of a dead letter, in bytes.
 const MaxDetail = 1024
 
-// Message is one message as it was received.
+// Message is a message as it was received.
 type Message struct {
-	ID           string
-	Body         []byte
-	Attributes   map[string]string    // those that are strings
-	Typed        map[string]Attribute // all others: they are passed on as they came
-	GroupID      string
-	Receipt      string    // names this receive, not the message
-	SentAt       time.Time // when it was put into the queue
-	ReceiveCount int
+	ID              string
+	Body            []byte
+	Attributes      map[string]string    // of the type String
+	OtherAttributes map[string]Attribute // of other types: passed on unchanged
+	GroupID         string
+	Receipt         string    // handle of this receive, not of the message
+	SentAt          time.Time // when it was enqueued
+	ReceiveCount    int
 }
 
-// Attribute is a message attribute that is no string. This system sets none, and does not
-// know what those of others mean.
+// Attribute is a message attribute of another type than String. Only other producers set
+// them.
 type Attribute struct {
-	Type  string `json:"type"`  // as the queue calls it: Number, Binary, String.theirs
-	Value []byte `json:"value"` // a text, unless it is binary
+	Type  string `json:"type"`  // SQS data type: Number, Binary, String.custom
+	Value []byte `json:"value"` // text, unless Binary
 }
 
-// Binary tells whether the value is more than a text.
+// Binary reports whether the value is binary.
 func (a Attribute) Binary() bool { return a.Type == "Binary" || strings.HasPrefix(a.Type, "Binary.") }
 
-// ReplayCount is how often the message was replayed, as far as it says so.
+// ReplayCount returns the number of replays that the message records, 0 if none.
 func (m Message) ReplayCount() int {
 	count, err := strconv.Atoi(m.Attributes[AttributeReplayCount])
 	if err != nil {
@@ -59,63 +62,62 @@ func (m Message) ReplayCount() int {
 	return count
 }
 
-// DeadLetter is a message that could not be handled, and why.
-type DeadLetter struct {
+// FailedMessage is a message that goes to the dead-letter queue.
+type FailedMessage struct {
 	Message
 
 	Reason string // one of a closed set
-	Detail string // for a person; bounded to MaxDetail bytes when it is sent
+	Detail string // free text; truncated to MaxDetail bytes when it is sent
 }
 
-// ErrReceiptExpired says that a message is no longer the one's who received it.
-var ErrReceiptExpired = errors.New("queue: the receipt has expired")
+// ErrReceiptExpired means that the receipt handle is no longer valid.
+var ErrReceiptExpired = errors.New("queue: receipt handle has expired")
 
-// Delivery hands one message to one handler.
+// Delivery is one receive of a message, given to one handler.
 type Delivery struct {
 	Message
 
-	beat atomic.Pointer[func(context.Context) error]
+	heartbeat atomic.Pointer[func(context.Context) error]
 }
 
-// OnBeat sets what the heartbeat of this delivery does besides keeping the
-// message invisible, for instance extending a lease. An error of it ends the
-// handling. The heartbeat runs in a goroutine of its own.
-func (d *Delivery) OnBeat(beat func(context.Context) error) { d.beat.Store(&beat) }
+// SetHeartbeat sets a function that the worker's heartbeat calls besides extending the
+// visibility timeout, for example to renew a lease. Its error cancels the context of the
+// handler. It runs in the goroutine of the heartbeat.
+func (d *Delivery) SetHeartbeat(heartbeat func(context.Context) error) { d.heartbeat.Store(&heartbeat) }
 
-// Beat calls what OnBeat set, if anything.
-func (d *Delivery) Beat(ctx context.Context) error {
-	if beat := d.beat.Load(); beat != nil {
-		return (*beat)(ctx)
+// Heartbeat calls the function of SetHeartbeat, if any.
+func (d *Delivery) Heartbeat(ctx context.Context) error {
+	if heartbeat := d.heartbeat.Load(); heartbeat != nil {
+		return (*heartbeat)(ctx)
 	}
 	return nil
 }
 
-// Verdict is what shall become of a message.
-type Verdict int
+// Action is what the worker does with a message after its handler returned.
+type Action int
 
-// The verdicts. The zero value is Retry: a message that nobody judged comes back.
 const (
-	Retry  Verdict = iota // give it back, to be delivered again after Outcome.After
-	Done                  // delete it
-	Reject                // send it to the dead-letter queue with a reason, then delete it
+	Retry      Action = iota // deliver it again after Outcome.Delay
+	Ack                      // delete it
+	DeadLetter               // send it to the dead-letter queue, then delete it
 )
 
-// String returns the verdict's name, which is also its metric label.
-func (v Verdict) String() string {
-	switch v {
-	case Done:
+// String returns the name of the action in logs and metrics.
+func (a Action) String() string {
+	switch a {
+	case Ack:
 		return "done"
-	case Reject:
+	case DeadLetter:
 		return "reject"
 	default:
 		return "retry"
 	}
 }
 
-// Outcome is what a handler asks the pool to do with a message.
+// Outcome is the result of handling a message.
 type Outcome struct {
-	Verdict Verdict
-	After   time.Duration // Retry: how long the message stays invisible
-	Reason  string        // Reject: one of a closed set
-	Detail  string        // Reject: for a person; bounded when it is sent
+	Action Action
+	Delay  time.Duration // Retry: until the message is visible again
+	Reason string        // DeadLetter: one of a closed set
+	Detail string        // DeadLetter: free text
 }

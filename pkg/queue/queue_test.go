@@ -14,20 +14,20 @@ import (
 func TestBeat(t *testing.T) {
 	t.Parallel()
 	var delivery queue.Delivery
-	if err := delivery.Beat(t.Context()); err != nil {
+	if err := delivery.Heartbeat(t.Context()); err != nil {
 		t.Errorf("without a beat: got %v", err)
 	}
 
 	type key struct{}
 	lost := errors.New("the lease is lost")
-	delivery.OnBeat(func(ctx context.Context) error { return fmt.Errorf("%v: %w", ctx.Value(key{}), lost) })
-	err := delivery.Beat(context.WithValue(t.Context(), key{}, "its context"))
+	delivery.SetHeartbeat(func(ctx context.Context) error { return fmt.Errorf("%v: %w", ctx.Value(key{}), lost) })
+	err := delivery.Heartbeat(context.WithValue(t.Context(), key{}, "its context"))
 	if !errors.Is(err, lost) || err.Error() != "its context: the lease is lost" {
 		t.Errorf("got %v", err)
 	}
 
-	delivery.OnBeat(func(context.Context) error { return nil })
-	if err := delivery.Beat(t.Context()); err != nil {
+	delivery.SetHeartbeat(func(context.Context) error { return nil })
+	if err := delivery.Heartbeat(t.Context()); err != nil {
 		t.Errorf("the first beat was called again: %v", err)
 	}
 }
@@ -42,14 +42,14 @@ func TestBeatFromOtherGoroutines(t *testing.T) {
 	for range 4 {
 		group.Go(func() {
 			for range 100 {
-				_ = delivery.Beat(t.Context())
+				_ = delivery.Heartbeat(t.Context())
 			}
 			<-set
-			_ = delivery.Beat(t.Context()) // surely counted
+			_ = delivery.Heartbeat(t.Context()) // surely counted
 		})
 	}
 	for range 100 {
-		delivery.OnBeat(func(context.Context) error {
+		delivery.SetHeartbeat(func(context.Context) error {
 			beats.Add(1)
 			return nil
 		})
@@ -61,16 +61,15 @@ func TestBeatFromOtherGoroutines(t *testing.T) {
 	}
 }
 
-// TestVerdict: a message that nobody judged comes back.
-func TestVerdict(t *testing.T) {
+func TestAction_ZeroIsRetry(t *testing.T) {
 	t.Parallel()
 	var none queue.Outcome
-	for verdict, want := range map[queue.Verdict]string{
-		none.Verdict:      "retry",
-		queue.Retry:       "retry",
-		queue.Done:        "done",
-		queue.Reject:      "reject",
-		queue.Verdict(99): "retry",
+	for verdict, want := range map[queue.Action]string{
+		none.Action:      "retry",
+		queue.Retry:      "retry",
+		queue.Ack:        "done",
+		queue.DeadLetter: "reject",
+		queue.Action(99): "retry",
 	} {
 		if got := verdict.String(); got != want {
 			t.Errorf("%d is %q, want %q", int(verdict), got, want)
@@ -78,17 +77,17 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-func ExampleDelivery_OnBeat() {
+func ExampleDelivery_SetHeartbeat() {
 	delivery := &queue.Delivery{Message: queue.Message{ID: "m1"}}
 
 	// The handler says what has to happen while it works …
-	delivery.OnBeat(func(context.Context) error {
+	delivery.SetHeartbeat(func(context.Context) error {
 		fmt.Println("the lease is extended")
 		return nil
 	})
 
 	// … and the pool calls it whenever it keeps the message invisible.
-	if err := delivery.Beat(context.Background()); err != nil {
+	if err := delivery.Heartbeat(context.Background()); err != nil {
 		fmt.Println("stop the handler:", err)
 	}
 	// Output: the lease is extended

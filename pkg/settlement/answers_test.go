@@ -127,7 +127,7 @@ func (s situation) arise(w *world, settler *settlement.Settler, body []byte) {
 		w.t.Fatalf("before: %+v", w.last())
 	}
 	w.gateway.stop()
-	time.Sleep(max(outcome.After, s.wait))
+	time.Sleep(max(outcome.Delay, s.wait))
 }
 
 // play lets the situation arise, gives the answer for a minute, compares what becomes of
@@ -162,7 +162,7 @@ func play(t *testing.T, row answerRow, now situation, word string) {
 	if attempt := word == "attempt" || word == "doubt"; attempt != (after.head.Attempts == 1) {
 		t.Errorf("%s: %d attempts", word, after.head.Attempts)
 	}
-	if doubt := word == "doubt" || now.doubt && outcome.Verdict != queue.Done; doubt != after.head.Sending() || doubt != after.head.Doubt {
+	if doubt := word == "doubt" || now.doubt && outcome.Action != queue.Ack; doubt != after.head.Sending() || doubt != after.head.Doubt {
 		t.Errorf("%s: sending %t, in doubt %t", word, after.head.Sending(), after.head.Doubt)
 	}
 	if on.breaker.Open() != (word == "pause") {
@@ -176,8 +176,8 @@ func play(t *testing.T, row answerRow, now situation, word string) {
 	}
 
 	w.gateway.stop()
-	if outcome.Verdict == queue.Retry {
-		time.Sleep(outcome.After)
+	if outcome.Action == queue.Retry {
+		time.Sleep(outcome.Delay)
 	}
 	w.wantClosed(settler, body)
 	if on.breaker.Open() {
@@ -198,14 +198,14 @@ const allClaimed = "claimed claimed claimed"
 
 // fates are the words of the tables; each returns what is not so.
 var fates = map[string]func(aftermath) string{
-	"done": func(a aftermath) string { return a.want(queue.Done, "", "billed billed billed") },
+	"done": func(a aftermath) string { return a.want(queue.Ack, "", "billed billed billed") },
 	"at once": func(a aftermath) string {
 		for i := 1; i < len(a.answered); i++ {
 			if pause := a.answered[i].Sub(a.answered[i-1]); pause < 10*time.Second {
 				return "the next call came after " + pause.String()
 			}
 		}
-		return a.want(queue.Done, "", "billed billed billed")
+		return a.want(queue.Ack, "", "billed billed billed")
 	},
 	"pause":   func(a aftermath) string { return a.comesBack(30*time.Second, time.Minute) },
 	"doubt":   func(a aftermath) string { return a.comesBack(3*time.Second, 5*time.Second) },
@@ -225,10 +225,10 @@ var fates = map[string]func(aftermath) string{
 		return a.comesBack(shows, shows+3*time.Second)
 	},
 	"released": func(a aftermath) string {
-		return a.want(queue.Reject, billing.ChargebeeRefused, "unbilled unbilled unbilled")
+		return a.want(queue.DeadLetter, billing.ChargebeeRefused, "unbilled unbilled unbilled")
 	},
-	"held":          func(a aftermath) string { return a.want(queue.Reject, billing.ChargebeeRefused, allClaimed) },
-	"close refused": func(a aftermath) string { return a.want(queue.Reject, billing.CloseRefused, allClaimed) },
+	"held":          func(a aftermath) string { return a.want(queue.DeadLetter, billing.ChargebeeRefused, allClaimed) },
+	"close refused": func(a aftermath) string { return a.want(queue.DeadLetter, billing.CloseRefused, allClaimed) },
 }
 
 // within is the fate "in … s".
@@ -237,9 +237,9 @@ func within(word string) (check func(aftermath) string, ok bool) {
 	return func(a aftermath) string { return a.comesBack(most/4, most) }, err == nil
 }
 
-func (a aftermath) want(verdict queue.Verdict, reason billing.Reason, statuses string) string {
+func (a aftermath) want(verdict queue.Action, reason billing.Reason, statuses string) string {
 	switch {
-	case a.outcome.Verdict != verdict || a.outcome.Reason != string(reason):
+	case a.outcome.Action != verdict || a.outcome.Reason != string(reason):
 		return "another outcome"
 	case a.statuses != statuses:
 		return "the events should be " + statuses
@@ -249,7 +249,7 @@ func (a aftermath) want(verdict queue.Verdict, reason billing.Reason, statuses s
 }
 
 func (a aftermath) comesBack(least, most time.Duration) string {
-	if a.outcome.After < least || a.outcome.After > most {
+	if a.outcome.Delay < least || a.outcome.Delay > most {
 		return fmt.Sprintf("it should come back in %s to %s", least, most)
 	}
 	return a.want(queue.Retry, "", allClaimed)

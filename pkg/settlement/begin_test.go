@@ -77,7 +77,7 @@ func TestTrustWebhook(t *testing.T) {
 				if test.change != nil {
 					test.change(w, id, delivery)
 				}
-				if outcome := w.settler(nil).Handle(t.Context(), delivery); outcome.Verdict != queue.Done {
+				if outcome := w.settler(nil).Handle(t.Context(), delivery); outcome.Action != queue.Ack {
 					t.Fatalf("got %+v: %+v", outcome, w.last())
 				}
 				w.wantCalls(test.calls)

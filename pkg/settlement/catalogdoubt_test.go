@@ -130,7 +130,7 @@ func TestRoundedDates(t *testing.T) {
 					_, body := w.three()
 					settler := w.settler(nil)
 					outcome := w.handle(settler, body)
-					if outcome.Verdict == queue.Retry {
+					if outcome.Action == queue.Retry {
 						time.Sleep(time.Hour) // the key is forgotten: the line is looked for
 					}
 					w.wantClosed(settler, body)

@@ -102,7 +102,7 @@ func TestDoubtByAge(t *testing.T) {
 					if got := strings.TrimSpace(w.calls()[before:]); got != want {
 						t.Errorf("called %q, want %q", got, want)
 					}
-					if left := settings.IdempotencyWindow - age; calls == "" && (outcome.Verdict != queue.Retry || outcome.After < left || outcome.After > left+3*time.Second) {
+					if left := settings.IdempotencyWindow - age; calls == "" && (outcome.Action != queue.Retry || outcome.Delay < left || outcome.Delay > left+3*time.Second) {
 						t.Errorf("got %+v, the key is forgotten in %s", outcome, left)
 					}
 					w.wantClosed(w.settler(nil), body)
@@ -152,10 +152,10 @@ func TestLostClose(t *testing.T) {
 					id, body := w.three()
 					outcome := w.handle(w.settler(nil), body)
 					time.Sleep(away)
-					if outcome.Verdict == queue.Retry {
+					if outcome.Action == queue.Retry {
 						outcome = w.deliver(w.settler(nil), body)
 					}
-					if outcome.Verdict != queue.Done {
+					if outcome.Action != queue.Ack {
 						t.Fatalf("got %+v", outcome)
 					}
 					if head := w.head(id); head.Outcome != billing.Closed || head.FinalInvoiceID == "" {

@@ -40,7 +40,7 @@ func TestTwentyThousandEvents(t *testing.T) {
 		mail := &mailbox{t: t, body: body, hidden: started, ended: make(chan struct{})}
 		pool := &worker.Pool{
 			Queue: mail, DeadLetters: mail, Handler: w.settler(nil), Observer: mail,
-			Concurrency: 1, Visibility: time.Minute, Beat: 20 * time.Second,
+			Concurrency: 1, VisibilityTimeout: time.Minute, HeartbeatInterval: 20 * time.Second,
 			DrainTimeout: time.Minute, SettleTimeout: time.Minute,
 		}
 		ctx, stop := context.WithCancel(t.Context())
@@ -135,7 +135,7 @@ func (m *mailbox) Receive(ctx context.Context, _ int) ([]queue.Message, error) {
 	return []queue.Message{message}, nil
 }
 
-func (m *mailbox) Hide(_ context.Context, _ queue.Message, invisible time.Duration) error {
+func (m *mailbox) ChangeVisibility(_ context.Context, _ queue.Message, invisible time.Duration) error {
 	if since := time.Since(m.hidden); since > invisible {
 		m.t.Errorf("the message was visible: it was hidden %s ago", since)
 	}
@@ -145,12 +145,12 @@ func (m *mailbox) Hide(_ context.Context, _ queue.Message, invisible time.Durati
 
 func (m *mailbox) Delete(context.Context, queue.Message) error { return nil }
 
-func (m *mailbox) Bury(_ context.Context, letter queue.DeadLetter) error {
+func (m *mailbox) Send(_ context.Context, letter queue.FailedMessage) error {
 	return errors.New(letter.Reason)
 }
 
 func (m *mailbox) Handled(_ queue.Message, outcome queue.Outcome, err error) {
-	if outcome.Verdict != queue.Done || err != nil {
+	if outcome.Action != queue.Ack || err != nil {
 		m.t.Errorf("got %+v, %v", outcome, err)
 	}
 	close(m.ended) // it comes once only, whatever became of it

@@ -41,7 +41,7 @@ func settleMadeUp(t *testing.T, events int) map[string]int {
 	}
 	body := `{"id":"ev_1","event_type":"pending_invoice_created","content":{"invoice":{"id":"draft"}}}`
 	outcome := settler.Handle(t.Context(), &queue.Delivery{Message: queue.Message{Body: []byte(body)}})
-	if outcome.Verdict != queue.Done || site.head.Outcome != billing.Closed || site.claimed != events || site.billed != events {
+	if outcome.Action != queue.Ack || site.head.Outcome != billing.Closed || site.claimed != events || site.billed != events {
 		t.Fatalf("got %+v: %+v, %d claimed, %d billed", outcome, site.head, site.claimed, site.billed)
 	}
 	return site.alive

@@ -20,10 +20,10 @@ func (w *world) deliver(settler *settlement.Settler, body []byte) queue.Outcome 
 	sent := time.Now()
 	for range 100 {
 		outcome := settler.Handle(w.t.Context(), &queue.Delivery{Message: queue.Message{ID: "message", Body: body, SentAt: sent}})
-		if outcome.Verdict != queue.Retry {
+		if outcome.Action != queue.Retry {
 			return outcome
 		}
-		time.Sleep(outcome.After)
+		time.Sleep(outcome.Delay)
 	}
 	w.t.Errorf("the message came back 100 times, the last time because of %q", w.last().Why)
 	return queue.Outcome{}
@@ -32,7 +32,7 @@ func (w *world) deliver(settler *settlement.Settler, body []byte) queue.Outcome 
 // wantDone handles the message until it is done.
 func (w *world) wantDone(settler *settlement.Settler, body []byte) {
 	w.t.Helper()
-	if outcome := w.deliver(settler, body); outcome.Verdict != queue.Done {
+	if outcome := w.deliver(settler, body); outcome.Action != queue.Ack {
 		w.t.Fatalf("got %+v: %+v", outcome, w.last())
 	}
 }
@@ -40,7 +40,7 @@ func (w *world) wantDone(settler *settlement.Settler, body []byte) {
 // wantDoneAtOnce handles the message once, and it is done.
 func (w *world) wantDoneAtOnce(settler *settlement.Settler, body []byte) {
 	w.t.Helper()
-	if outcome := w.handle(settler, body); outcome.Verdict != queue.Done {
+	if outcome := w.handle(settler, body); outcome.Action != queue.Ack {
 		w.t.Fatalf("got %+v: %+v", outcome, w.last())
 	}
 }
@@ -59,7 +59,7 @@ func (w *world) wantClosed(settler *settlement.Settler, body []byte) {
 func (w *world) wantRetry(settler *settlement.Settler, body []byte) queue.Outcome {
 	w.t.Helper()
 	outcome := w.handle(settler, body)
-	if outcome.Verdict != queue.Retry {
+	if outcome.Action != queue.Retry {
 		w.t.Fatalf("got %+v: %+v", outcome, w.last())
 	}
 	return outcome
@@ -69,7 +69,7 @@ func (w *world) wantRetry(settler *settlement.Settler, body []byte) queue.Outcom
 func (w *world) wantRejected(settler *settlement.Settler, body []byte, reason billing.Reason) queue.Outcome {
 	w.t.Helper()
 	outcome := w.deliver(settler, body)
-	if outcome.Verdict != queue.Reject || outcome.Reason != string(reason) {
+	if outcome.Action != queue.DeadLetter || outcome.Reason != string(reason) {
 		w.t.Fatalf("got %+v: %+v", outcome, w.last())
 	}
 	return outcome
@@ -103,7 +103,7 @@ func (w *world) allDone(bodies ...[]byte) {
 	for _, body := range bodies {
 		settler := w.settler(nil)
 		all.Go(func() {
-			if outcome := w.deliver(settler, body); outcome.Verdict != queue.Done {
+			if outcome := w.deliver(settler, body); outcome.Action != queue.Ack {
 				w.t.Errorf("got %+v", outcome)
 			}
 		})

@@ -162,7 +162,7 @@ func TestPreviewIsWhatHappens(t *testing.T) {
 				}
 				outcome := w.deliver(w.settler(nil), body)
 				head := w.head(id)
-				if head.Outcome != test.ends || (outcome.Verdict == queue.Reject) != (test.ends == "") {
+				if head.Outcome != test.ends || (outcome.Action == queue.DeadLetter) != (test.ends == "") {
 					t.Errorf("it ended as %+v", head)
 				}
 				if preview.Would == settlement.WouldReject {

@@ -72,7 +72,7 @@ func TestSites(t *testing.T) {
 						_, body := w.renewLong(105)
 						settler := w.settler(nil)
 						began := time.Now()
-						if outcome := w.handle(settler, body); outcome.Verdict == queue.Retry {
+						if outcome := w.handle(settler, body); outcome.Action == queue.Retry {
 							time.Sleep(time.Hour)
 							began = time.Now()
 						}
@@ -120,10 +120,10 @@ func TestIncompleteRead(t *testing.T) {
 				}))
 				for range 12 { // more than worker.max_attempts
 					outcome := w.wantRetry(broken, body)
-					if outcome.After > 2*time.Minute {
+					if outcome.Delay > 2*time.Minute {
 						t.Fatalf("got %+v", outcome)
 					}
-					time.Sleep(outcome.After)
+					time.Sleep(outcome.Delay)
 				}
 				if head := w.head(id); head.Attempts != 0 || head.State != before.State || head.Cursor != before.Cursor || !head.Sending() {
 					t.Errorf("got %+v, before %+v", head, before)

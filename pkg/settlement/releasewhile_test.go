@@ -81,7 +81,7 @@ func TestSleeperWakesAfterARelease(t *testing.T) {
 		time.Sleep(100 * time.Second) // what was sent shows
 		release, err := w.release(id)
 		w.wantReleased(release, err, "rrr")
-		if outcome := <-woken; outcome.Verdict != queue.Retry {
+		if outcome := <-woken; outcome.Action != queue.Retry {
 			t.Errorf("got %+v", outcome)
 		}
 		if lines := w.adHoc(id); len(lines) != 0 {

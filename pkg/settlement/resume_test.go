@@ -52,7 +52,7 @@ func TestResumingThatFails(t *testing.T) {
 		w.gateway.answer(canned{to: "/add_charge", words: "400 invalid_request param_wrong_value", after: 1, times: 1})
 		w.wantRejected(settler, body, billing.ChargebeeRefused)
 		w.gateway.answer(canned{to: "/" + id, words: "500 operation_failed internal_error"})
-		if outcome, receives := w.receive(settler, body, 5*24*time.Hour); outcome.Verdict != queue.Retry || w.head(id).Attempts != 0 {
+		if outcome, receives := w.receive(settler, body, 5*24*time.Hour); outcome.Action != queue.Retry || w.head(id).Attempts != 0 {
 			t.Fatalf("after %d receives: %+v", receives, outcome)
 		}
 		w.wantStatuses("claimed claimed claimed")

@@ -38,7 +38,7 @@ func TestUndisturbed(t *testing.T) {
 				t.Errorf("%v has no time to live", item["invoice_id"])
 			}
 		}
-		if outcome := w.handle(settler, body); outcome.Verdict != queue.Done || !w.last().Repeated {
+		if outcome := w.handle(settler, body); outcome.Action != queue.Ack || !w.last().Repeated {
 			t.Errorf("the repeated message: %+v", outcome)
 		}
 		if len(w.chargebee.Calls()) != 5 {
@@ -181,7 +181,7 @@ func TestBadEventsReject(t *testing.T) {
 				id, body := w.renew("sub")
 				settler := w.settler(nil)
 				outcome := w.handle(settler, body)
-				if outcome.Verdict != queue.Reject || outcome.Reason != string(test.reason) {
+				if outcome.Action != queue.DeadLetter || outcome.Reason != string(test.reason) {
 					t.Fatalf("got %+v: %+v", outcome, w.last())
 				}
 				if test.reason == billing.InvalidEvent || test.reason == billing.CurrencyMismatch {
@@ -212,10 +212,10 @@ func TestUnreadable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		settler := w.settler(nil)
-		if outcome := w.handle(settler, []byte("{")); outcome.Verdict != queue.Reject || outcome.Reason != string(billing.UnreadableMessage) || outcome.Detail == "" {
+		if outcome := w.handle(settler, []byte("{")); outcome.Action != queue.DeadLetter || outcome.Reason != string(billing.UnreadableMessage) || outcome.Detail == "" {
 			t.Errorf("got %+v", outcome)
 		}
-		if outcome := w.handle(settler, []byte(`{"event_type":"customer_created"}`)); outcome.Verdict != queue.Done {
+		if outcome := w.handle(settler, []byte(`{"event_type":"customer_created"}`)); outcome.Action != queue.Ack {
 			t.Errorf("another type: %+v", outcome)
 		}
 		if got := len(w.tables.Items("ledger")); got != 0 {
@@ -234,11 +234,11 @@ func TestTooOld(t *testing.T) {
 		old := func() *queue.Delivery {
 			return &queue.Delivery{Message: queue.Message{Body: body, SentAt: time.Now().Add(-6 * 24 * time.Hour)}}
 		}
-		if outcome := settler.Handle(t.Context(), old()); outcome.Verdict != queue.Reject || outcome.Reason != string(billing.TooOld) {
+		if outcome := settler.Handle(t.Context(), old()); outcome.Action != queue.DeadLetter || outcome.Reason != string(billing.TooOld) {
 			t.Fatalf("got %+v", outcome)
 		}
 		w.wantDoneAtOnce(settler, body)
-		if outcome := settler.Handle(t.Context(), old()); outcome.Verdict != queue.Done {
+		if outcome := settler.Handle(t.Context(), old()); outcome.Action != queue.Ack {
 			t.Errorf("an old copy of a finished one: %+v", outcome)
 		}
 		if head := w.head(id); head.State != billing.Finished {

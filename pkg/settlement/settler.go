@@ -138,8 +138,8 @@ type handling struct {
 func (s *Settler) Handle(ctx context.Context, delivery *queue.Delivery) queue.Outcome {
 	report := &Report{MessageID: delivery.ID, EventID: delivery.Attributes[queue.AttributeEventID], Started: s.Now()}
 	outcome := s.handle(ctx, delivery, report)
-	if outcome.Verdict == queue.Retry && delivery.ReceiveCount > manyReceives {
-		outcome.After = max(outcome.After, seldom)
+	if outcome.Action == queue.Retry && delivery.ReceiveCount > manyReceives {
+		outcome.Delay = max(outcome.Delay, seldom)
 	}
 	report.Took = s.Now().Sub(report.Started)
 	report.Outcome = outcome
@@ -151,11 +151,11 @@ func (s *Settler) handle(ctx context.Context, delivery *queue.Delivery, report *
 	webhook, err := event.ParseMessage(delivery.Body)
 	if err != nil {
 		report.Reason = billing.UnreadableMessage
-		return queue.Outcome{Verdict: queue.Reject, Reason: string(billing.UnreadableMessage), Detail: err.Error()}
+		return queue.Outcome{Action: queue.DeadLetter, Reason: string(billing.UnreadableMessage), Detail: err.Error()}
 	}
 	report.EventID, report.EventType = webhook.ID, webhook.Type
 	if webhook.Type != event.PendingInvoiceCreated {
-		return queue.Outcome{Verdict: queue.Done}
+		return queue.Outcome{Action: queue.Ack}
 	}
 	report.InvoiceID = webhook.Invoice.ID
 
@@ -173,7 +173,7 @@ func (s *Settler) handle(ctx context.Context, delivery *queue.Delivery, report *
 	case h.head().State == billing.Finished:
 		report.Repeated = true
 	default:
-		delivery.OnBeat(h.lease.beat)
+		delivery.SetHeartbeat(h.lease.beat)
 		err = h.settle(ctx, delivery.SentAt)
 	}
 	return h.conclude(ctx, err)
@@ -254,13 +254,13 @@ func (h *handling) conclude(ctx context.Context, err error) queue.Outcome {
 	case err == nil && head.PlannedAgain():
 		after := releaseShows + h.Settings.MaxSkew + time.Second
 		h.report.Why = head.Detail
-		return queue.Outcome{After: after}
+		return queue.Outcome{Delay: after}
 	case err == nil && head.State == billing.Rejected:
-		return queue.Outcome{Verdict: queue.Reject, Reason: string(head.Reason), Detail: head.Detail}
+		return queue.Outcome{Action: queue.DeadLetter, Reason: string(head.Reason), Detail: head.Detail}
 	case err == nil:
-		return queue.Outcome{Verdict: queue.Done}
+		return queue.Outcome{Action: queue.Ack}
 	case errors.Is(err, billing.ErrFenced):
-		return queue.Outcome{After: retry.Jitter(attemptBackoff.First, 0.5)}
+		return queue.Outcome{Delay: retry.Jitter(attemptBackoff.First, 0.5)}
 	case ctx.Err() != nil:
 		later = &deferral{why: "the handling was stopped"}
 	case errors.As(err, &later):
@@ -271,7 +271,7 @@ func (h *handling) conclude(ctx context.Context, err error) queue.Outcome {
 		later.after = attemptBackoff.Jittered(max(head.Attempts, 1))
 	}
 	h.giveUp(ctx, later)
-	return queue.Outcome{After: later.after}
+	return queue.Outcome{Delay: later.after}
 }
 
 // giveUp ends the lease, so that whoever gets the message next can go on at once.

@@ -59,7 +59,7 @@ func TestConcurrentCloses(t *testing.T) {
 		id, body := w.three()
 		settler := w.settler(nil)
 		w.gateway.answer(canned{to: "/close", words: "400 payment payment_processing_failed", after: 1, times: 1})
-		if outcome := w.handle(settler, body); outcome.Verdict != queue.Retry {
+		if outcome := w.handle(settler, body); outcome.Action != queue.Retry {
 			t.Fatalf("got %+v", outcome)
 		}
 		w.wantClosed(settler, body) // refused, read twice, and closed meanwhile by the late call

@@ -70,7 +70,7 @@ func TestSleeperAlone(t *testing.T) {
 			}
 		}}
 		before := w.calls()
-		if outcome := w.handle(sleeper, body); outcome.Verdict != queue.Retry || outcome.After < 8*time.Minute {
+		if outcome := w.handle(sleeper, body); outcome.Action != queue.Retry || outcome.Delay < 8*time.Minute {
 			t.Errorf("got %+v", outcome)
 		}
 		if got := w.calls(); got != before {
@@ -89,7 +89,7 @@ func TestSleeperSendsNothing(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, once(operation, n, sandbox.Fault{Kind: sandbox.Refuse}))
 				_, body := w.three()
-				if outcome := w.handle(w.settler(nil), body); operation == "add_charge" && outcome.Verdict != queue.Retry {
+				if outcome := w.handle(w.settler(nil), body); operation == "add_charge" && outcome.Action != queue.Retry {
 					t.Fatalf("got %+v", outcome)
 				}
 				sleeper := w.settler(nil)
@@ -157,10 +157,10 @@ func TestLiveOwnerIsLeftAlone(t *testing.T) {
 		go func() { ended <- w.handle(first, body) }()
 		time.Sleep(2 * time.Second)
 		outcome := w.handle(w.settler(nil), body)
-		if outcome.Verdict != queue.Retry || outcome.After < 30*time.Second {
+		if outcome.Action != queue.Retry || outcome.Delay < 30*time.Second {
 			t.Errorf("the duplicate: %+v", outcome)
 		}
-		if outcome := <-ended; outcome.Verdict != queue.Done {
+		if outcome := <-ended; outcome.Action != queue.Ack {
 			t.Errorf("got %+v", outcome)
 		}
 		w.wantEqualBooks()
@@ -185,7 +185,7 @@ func TestDrainedHandling(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(25*time.Second, func() { cancel(drained) })
 		outcome := slow.Handle(ctx, &queue.Delivery{Message: queue.Message{Body: body, SentAt: time.Now()}})
-		if outcome.Verdict != queue.Retry || outcome.After != 0 {
+		if outcome.Action != queue.Retry || outcome.Delay != 0 {
 			t.Errorf("got %+v", outcome)
 		}
 		if head := w.head(id); head.Owner != "" || head.Attempts != 0 || head.Cursor != 1 || !head.Sending() {
@@ -205,7 +205,7 @@ func TestNewerLedgerWaits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if outcome := w.handle(w.settler(nil), body); outcome.Verdict != queue.Retry || outcome.After != time.Minute {
+		if outcome := w.handle(w.settler(nil), body); outcome.Action != queue.Retry || outcome.Delay != time.Minute {
 			t.Errorf("got %+v", outcome)
 		}
 		if head := w.head(id); head.State != "polishing" || head.Owner != "" {
@@ -229,17 +229,17 @@ func TestHeartbeatKeepsTheLease(t *testing.T) {
 		go func() { ended <- slow.Handle(t.Context(), delivery) }()
 		for range 4 {
 			time.Sleep(20 * time.Second)
-			if err := delivery.Beat(t.Context()); err != nil {
+			if err := delivery.Heartbeat(t.Context()); err != nil {
 				t.Error(err)
 			}
 			if left := w.head(id).LeaseUntil - time.Now().Unix(); left < 30 {
 				t.Errorf("the lease lasts %d s", left)
 			}
 		}
-		if outcome := <-ended; outcome.Verdict != queue.Done {
+		if outcome := <-ended; outcome.Action != queue.Ack {
 			t.Errorf("got %+v", outcome)
 		}
-		if err := delivery.Beat(t.Context()); err != nil {
+		if err := delivery.Heartbeat(t.Context()); err != nil {
 			t.Errorf("a beat after the end: %v", err)
 		}
 	})

@@ -42,7 +42,7 @@ func TestEventsThatCannotBeBilled(t *testing.T) {
 				id, body := w.renew("sub")
 				settler := w.settler(nil)
 				outcome := w.handle(settler, body)
-				if outcome.Verdict != queue.Reject || outcome.Reason != string(billing.InvalidEvent) ||
+				if outcome.Action != queue.DeadLetter || outcome.Reason != string(billing.InvalidEvent) ||
 					!strings.Contains(outcome.Detail, bad) || !strings.Contains(outcome.Detail, test.attribute) {
 					t.Fatalf("got %+v", outcome)
 				}

@@ -104,7 +104,7 @@ func TestHeldLinesAreJudgedAnew(t *testing.T) {
 				if test.fault.Kind != sandbox.None {
 					w.let(closed, id)
 				}
-				time.Sleep(outcome.After)
+				time.Sleep(outcome.Delay)
 				w.wantJudged(settler, body, test.held)
 
 				w.gateway.stop()
@@ -164,10 +164,10 @@ func TestSuccessorThatCannotBeRead(t *testing.T) {
 				settler := w.settler(nil)
 				outcome := w.handle(settler, body)
 				if test.late {
-					time.Sleep(outcome.After)
+					time.Sleep(outcome.Delay)
 					outcome = w.handle(settler, body)
 				}
-				if head := w.head(id); outcome.Verdict != queue.Retry || outcome.After > 6*time.Minute || head.Attempts != 0 || head.Verdict != "" {
+				if head := w.head(id); outcome.Action != queue.Retry || outcome.Delay > 6*time.Minute || head.Attempts != 0 || head.Verdict != "" {
 					t.Fatalf("got %+v: %+v", outcome, head)
 				}
 				if test.shows {
@@ -175,7 +175,7 @@ func TestSuccessorThatCannotBeRead(t *testing.T) {
 				} else {
 					w.let(deleted, final)
 				}
-				time.Sleep(outcome.After)
+				time.Sleep(outcome.Delay)
 				w.wantJudged(settler, body, test.want)
 				w.wantEachBilledOnce()
 			})

@@ -22,10 +22,10 @@ func (w *world) receive(settler *settlement.Settler, body []byte, keep time.Dura
 	sent := time.Now()
 	for receives = 1; time.Since(sent) < keep && receives < 2*maxReceiveCount; receives++ {
 		delivery := &queue.Delivery{Message: queue.Message{ID: "message", Body: body, SentAt: sent, ReceiveCount: receives}}
-		if outcome = settler.Handle(w.t.Context(), delivery); outcome.Verdict != queue.Retry {
+		if outcome = settler.Handle(w.t.Context(), delivery); outcome.Action != queue.Retry {
 			return outcome, receives
 		}
-		time.Sleep(outcome.After)
+		time.Sleep(outcome.Delay)
 	}
 	return outcome, receives
 }
@@ -175,7 +175,7 @@ func TestPermitIsAwaitedForFiveMinutes(t *testing.T) {
 		settler.RateLimiter = &exhausted{left: 2} // to read the invoice, and to add the first line
 		started := time.Now()
 		outcome := w.handle(settler, body)
-		if waited := time.Since(started); outcome.Verdict != queue.Retry || waited < 5*time.Minute || waited > 6*time.Minute {
+		if waited := time.Since(started); outcome.Action != queue.Retry || waited < 5*time.Minute || waited > 6*time.Minute {
 			t.Errorf("after %s: %+v", waited, outcome)
 		}
 		if head := w.head(id); head.Cursor != 1 || head.Sending() || head.Attempts != 0 || head.Owner != "" {
@@ -203,10 +203,10 @@ func TestExpiredPermits(t *testing.T) {
 				before := w.calls()
 				for range 2 * settings.MaxAttempts {
 					outcome := w.handle(settler, body)
-					if outcome.Verdict != queue.Retry || outcome.After > 3*time.Second {
+					if outcome.Action != queue.Retry || outcome.Delay > 3*time.Second {
 						t.Fatalf("got %+v", outcome)
 					}
-					time.Sleep(outcome.After)
+					time.Sleep(outcome.Delay)
 				}
 				if head := w.head(id); head.Attempts != 0 || head.Sending() != now.doubt {
 					t.Errorf("got %+v", head)

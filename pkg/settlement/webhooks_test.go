@@ -20,7 +20,7 @@ func (w *world) wantOneRead(delivery *queue.Delivery) {
 	w.t.Helper()
 	asked := &requests{}
 	outcome := w.settler(asked.wrap).Handle(w.t.Context(), delivery)
-	if outcome.Verdict != queue.Done || !w.last().Repeated {
+	if outcome.Action != queue.Ack || !w.last().Repeated {
 		w.t.Errorf("got %+v: %+v", outcome, w.last())
 	}
 	if got := strings.Join(asked.dynamodb, " "); got != "GetItem" || len(asked.chargebee) != 0 {

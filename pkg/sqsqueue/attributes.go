@@ -52,13 +52,13 @@ var inWorth = []string{
 // of the alphabet.
 func fit(message *queue.Message, places int) (room int) {
 	room = maxBatchBytes - len(message.Body) - len(groupID(message.GroupID))
-	all := maps.Clone(message.Typed)
+	all := maps.Clone(message.OtherAttributes)
 	for name, value := range message.Attributes { // what is set is not kept as another type too
 		if value != "" {
 			all = with(all, name, queue.Attribute{Type: stringType, Value: []byte(value)})
 		}
 	}
-	message.Attributes, message.Typed = map[string]string{}, nil
+	message.Attributes, message.OtherAttributes = map[string]string{}, nil
 	for _, name := range slices.Concat(inWorth, foreign(all), []string{queue.AttributeEventType}) {
 		attribute, ok := all[name]
 		size := attributeSize(name, attribute)
@@ -68,7 +68,7 @@ func fit(message *queue.Message, places int) (room int) {
 		case attribute.Type == stringType:
 			message.Attributes[name] = string(attribute.Value)
 		default:
-			message.Typed = with(message.Typed, name, attribute)
+			message.OtherAttributes = with(message.OtherAttributes, name, attribute)
 		}
 		places--
 		room -= size
@@ -94,13 +94,13 @@ func with(attributes map[string]queue.Attribute, name string, attribute queue.At
 
 // own returns the message with attributes of its own, which lack the given names.
 func own(message queue.Message, without ...string) queue.Message {
-	message.Attributes, message.Typed = maps.Clone(message.Attributes), maps.Clone(message.Typed)
+	message.Attributes, message.OtherAttributes = maps.Clone(message.Attributes), maps.Clone(message.OtherAttributes)
 	if message.Attributes == nil {
 		message.Attributes = map[string]string{}
 	}
 	for _, name := range without {
 		delete(message.Attributes, name)
-		delete(message.Typed, name)
+		delete(message.OtherAttributes, name)
 	}
 	return message
 }

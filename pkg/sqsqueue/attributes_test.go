@@ -47,8 +47,8 @@ func TestAttributesOfAllTypes(t *testing.T) {
 			return sqsqueue.NewSource(b.client, b.url).Redrive(ctx, message)
 		}, []string{"replay_count"}},
 		"a burial": {func(ctx context.Context, b *bench, message queue.Message) error {
-			letter := queue.DeadLetter{Message: message, Reason: "too_old", Detail: "d"}
-			return sqsqueue.NewDeadLetters(b.client, b.url).Bury(ctx, letter)
+			letter := queue.FailedMessage{Message: message, Reason: "too_old", Detail: "d"}
+			return sqsqueue.NewDeadLetters(b.client, b.url).Send(ctx, letter)
 		}, []string{"detail", "failed_at", "reason"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestAttributesOfAllTypes(t *testing.T) {
 				t.Fatal(err)
 			}
 			message := b.receive(b.queue(), 1)[0]
-			if !maps.Equal(message.Attributes, map[string]string{"event_id": "ev_1"}) || len(message.Typed) != 5 {
+			if !maps.Equal(message.Attributes, map[string]string{"event_id": "ev_1"}) || len(message.OtherAttributes) != 5 {
 				t.Fatalf("received %+v", message)
 			}
 			if err := b.queue().Delete(t.Context(), message); err != nil {
@@ -104,7 +104,7 @@ func TestAReplayHasTenAttributesAtMost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			letter := queue.Message{ID: "m", Body: []byte("x"), Attributes: test.strings, Typed: others}
+			letter := queue.Message{ID: "m", Body: []byte("x"), Attributes: test.strings, OtherAttributes: others}
 			if err := sqsqueue.NewSource(b.client, b.url).Redrive(t.Context(), letter); err != nil {
 				t.Fatal(err)
 			}
@@ -125,7 +125,7 @@ func TestAReplayHasTenAttributesAtMost(t *testing.T) {
 func TestACountOfAnotherType(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	letter := queue.Message{ID: "m", Body: []byte("x"), Typed: map[string]queue.Attribute{
+	letter := queue.Message{ID: "m", Body: []byte("x"), OtherAttributes: map[string]queue.Attribute{
 		"replay_count": {Type: "Number", Value: []byte("4")}, "reason": {Type: "Binary", Value: []byte("x")},
 	}}
 	if err := sqsqueue.NewSource(b.client, b.url).Redrive(t.Context(), letter); err != nil {

@@ -28,10 +28,10 @@ func NewDeadLetters(client DeadLettersAPI, url string) *DeadLetters {
 	return &DeadLetters{client: client, url: url, sender: NewSender(client, url, nil)}
 }
 
-// Bury puts a message into the dead-letter queue, with its body, attributes and
+// Send puts a message into the dead-letter queue, with its body, attributes and
 // group, and with the reason, the detail and the time. What fails for a passing
 // reason is repeated until ctx ends. Errors: as of Sender.Send.
-func (d *DeadLetters) Bury(ctx context.Context, letter queue.DeadLetter) error {
+func (d *DeadLetters) Send(ctx context.Context, letter queue.FailedMessage) error {
 	if _, err := d.sender.Send(ctx, buried(letter, time.Now())); err != nil {
 		return fmt.Errorf("bury message %s: %w", letter.ID, err)
 	}
@@ -40,7 +40,7 @@ func (d *DeadLetters) Bury(ctx context.Context, letter queue.DeadLetter) error {
 
 // buried is the message of a dead letter. SQS takes 10 attributes, and 1 MiB together
 // with the body: a place is kept for the detail, which gets the bytes that are left.
-func buried(letter queue.DeadLetter, now time.Time) queue.Message {
+func buried(letter queue.FailedMessage, now time.Time) queue.Message {
 	message := own(letter.Message, queue.AttributeDetail) // one of an earlier burial
 	message.Attributes[queue.AttributeReason] = letter.Reason
 	message.Attributes[queue.AttributeFailedAt] = now.UTC().Format(time.RFC3339)

@@ -22,12 +22,12 @@ import (
 var _ worker.DeadLetters = (*sqsqueue.DeadLetters)(nil)
 
 // bury buries one letter in a queue of its own and returns what lies there.
-func bury(t *testing.T, letter queue.DeadLetter) sqs.Message {
+func bury(t *testing.T, letter queue.FailedMessage) sqs.Message {
 	t.Helper()
 	b := newBench(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	if err := sqsqueue.NewDeadLetters(b.client, b.url).Bury(ctx, letter); err != nil {
+	if err := sqsqueue.NewDeadLetters(b.client, b.url).Send(ctx, letter); err != nil {
 		t.Fatal(err)
 	}
 	stored := b.stored()
@@ -50,7 +50,7 @@ func TestBury(t *testing.T) {
 			},
 		}
 		original := maps.Clone(message.Attributes)
-		got := bury(t, queue.DeadLetter{Message: message, Reason: "invalid_event", Detail: "a\x00b\xffc\uFFFEd\ne"})
+		got := bury(t, queue.FailedMessage{Message: message, Reason: "invalid_event", Detail: "a\x00b\xffc\uFFFEd\ne"})
 		want := map[string]string{
 			"event_id": "ev_1", "replay_count": "2", "theirs": "kept",
 			"reason": "invalid_event", "detail": "a\uFFFDb\uFFFDc\uFFFDd\ne", "failed_at": "2000-01-01T00:00:00Z",
@@ -63,10 +63,10 @@ func TestBury(t *testing.T) {
 		}
 
 		delete(want, "detail")
-		if got := bury(t, queue.DeadLetter{Message: message, Reason: "invalid_event"}); !maps.Equal(got.Attributes, want) {
+		if got := bury(t, queue.FailedMessage{Message: message, Reason: "invalid_event"}); !maps.Equal(got.Attributes, want) {
 			t.Errorf("without a detail: %v", got.Attributes)
 		}
-		if got := bury(t, queue.DeadLetter{Message: queue.Message{Body: []byte("x")}, Reason: "unreadable_message"}); len(got.Attributes) != 2 {
+		if got := bury(t, queue.FailedMessage{Message: queue.Message{Body: []byte("x")}, Reason: "unreadable_message"}); len(got.Attributes) != 2 {
 			t.Errorf("without attributes: %v", got.Attributes)
 		}
 	})
@@ -85,7 +85,7 @@ func TestTheDetailIsCutBetweenCharacters(t *testing.T) {
 			{"x" + strings.Repeat("\U0001F600", 300), 1021},
 			{strings.Repeat("\x00", 1000), 1023}, // a replacement is longer
 		} {
-			detail := bury(t, queue.DeadLetter{Message: queue.Message{Body: []byte("x")}, Reason: "r", Detail: test.detail}).Attributes["detail"]
+			detail := bury(t, queue.FailedMessage{Message: queue.Message{Body: []byte("x")}, Reason: "r", Detail: test.detail}).Attributes["detail"]
 			if len(detail) != test.bytes || !utf8.ValidString(detail) {
 				t.Errorf("%.20q of %d bytes became %d", test.detail, len(test.detail), len(detail))
 			}
@@ -105,7 +105,7 @@ func TestALetterHasTenAttributesAtMost(t *testing.T) {
 			"x": append([]string{"ape", "bear"}, ours...),
 			"":  append([]string{"ape", "bear", "cat"}, ours[1:]...),
 		} {
-			got := slices.Sorted(maps.Keys(bury(t, queue.DeadLetter{Message: message, Reason: "r", Detail: detail}).Attributes))
+			got := slices.Sorted(maps.Keys(bury(t, queue.FailedMessage{Message: message, Reason: "r", Detail: detail}).Attributes))
 			if !slices.Equal(got, want) {
 				t.Errorf("detail %q: %v", detail, got)
 			}
@@ -128,7 +128,7 @@ func TestALetterFitsSQS(t *testing.T) {
 			{1<<20 - 550, 472, false},
 			{1<<20 - 70, 0, false},
 		} {
-			got := bury(t, queue.DeadLetter{
+			got := bury(t, queue.FailedMessage{
 				Message: queue.Message{Body: letters(test.body), Attributes: attributes},
 				Reason:  "r", Detail: strings.Repeat("x", 2000),
 			})
@@ -146,15 +146,15 @@ func TestBuryFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		dead := sqsqueue.NewDeadLetters(b.client, b.url)
-		letter := queue.DeadLetter{Message: queue.Message{Body: []byte("x")}, Reason: "r"}
+		letter := queue.FailedMessage{Message: queue.Message{Body: []byte("x")}, Reason: "r"}
 		b.meetAt(sandbox.Partial, 1)
-		if err := dead.Bury(t.Context(), letter); err != nil || len(b.stored()) != 1 {
+		if err := dead.Send(t.Context(), letter); err != nil || len(b.stored()) != 1 {
 			t.Errorf("a fault that passes: %v", err)
 		}
 		b.meetAlways(sandbox.Fault{Kind: sandbox.Refuse})
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		if err := dead.Bury(ctx, letter); !errors.Is(err, sqsqueue.ErrUnavailable) {
+		if err := dead.Send(ctx, letter); !errors.Is(err, sqsqueue.ErrUnavailable) {
 			t.Errorf("a fault that does not: %v", err)
 		}
 	})

@@ -67,10 +67,10 @@ func (q *Queue) Receive(ctx context.Context, most int) ([]queue.Message, error) 
 	})
 }
 
-// Hide keeps a received message invisible for a time from now; 0 makes it visible.
+// ChangeVisibility keeps a received message invisible for a time from now; 0 makes it visible.
 // The time is rounded up to whole seconds. Errors: queue.ErrReceiptExpired when the
 // message is no longer the receiver's, or gone.
-func (q *Queue) Hide(ctx context.Context, message queue.Message, invisible time.Duration) error {
+func (q *Queue) ChangeVisibility(ctx context.Context, message queue.Message, invisible time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	_, err := q.client.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
@@ -82,9 +82,9 @@ func (q *Queue) Hide(ctx context.Context, message queue.Message, invisible time.
 	case err == nil:
 		return nil
 	case receiptExpired(err):
-		return fmt.Errorf("hide message %s: %w: %w", message.ID, queue.ErrReceiptExpired, err)
+		return fmt.Errorf("change visibility of message %s: %w: %w", message.ID, queue.ErrReceiptExpired, err)
 	default:
-		return fmt.Errorf("hide message %s: %w", message.ID, failureOf(err))
+		return fmt.Errorf("change visibility of message %s: %w", message.ID, failureOf(err))
 	}
 }
 
@@ -170,7 +170,7 @@ func messageOf(received types.Message) queue.Message {
 		if kind := aws.ToString(attribute.DataType); kind == stringType {
 			message.Attributes[name] = aws.ToString(attribute.StringValue)
 		} else {
-			message.Typed = with(message.Typed, name, attributeOf(kind, attribute))
+			message.OtherAttributes = with(message.OtherAttributes, name, attributeOf(kind, attribute))
 		}
 	}
 	if milliseconds, err := strconv.ParseInt(received.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64); err == nil {

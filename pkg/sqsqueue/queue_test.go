@@ -109,7 +109,7 @@ func TestHide(t *testing.T) {
 			{0, 0},
 			{-time.Second, 0},
 		} {
-			if err := q.Hide(t.Context(), message, test.hide); err != nil {
+			if err := q.ChangeVisibility(t.Context(), message, test.hide); err != nil {
 				t.Fatal(err)
 			}
 			hidden := time.Now()
@@ -125,10 +125,10 @@ func TestHide(t *testing.T) {
 		}
 
 		b.meetAt(sandbox.Throttle, 1)
-		if err := q.Hide(t.Context(), message, time.Hour); err != nil {
+		if err := q.ChangeVisibility(t.Context(), message, time.Hour); err != nil {
 			t.Errorf("a fault that passes: %v", err)
 		}
-		if err := q.Hide(t.Context(), message, 20*time.Hour); err == nil || errors.Is(err, sqsqueue.ErrUnavailable) {
+		if err := q.ChangeVisibility(t.Context(), message, 20*time.Hour); err == nil || errors.Is(err, sqsqueue.ErrUnavailable) {
 			t.Errorf("beyond what SQS allows: %v", err)
 		}
 	})
@@ -147,7 +147,7 @@ func TestAnExpiredReceipt(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		garbage := queue.Message{Receipt: "garbage"}
 		for name, message := range map[string]queue.Message{"visible again": messages[0], "deleted": messages[1], "garbage": garbage} {
-			if err := q.Hide(t.Context(), message, time.Minute); !errors.Is(err, queue.ErrReceiptExpired) {
+			if err := q.ChangeVisibility(t.Context(), message, time.Minute); !errors.Is(err, queue.ErrReceiptExpired) {
 				t.Errorf("hide, %s: %v", name, err)
 			}
 		}

@@ -127,10 +127,10 @@ func entryOf(message queue.Message) types.SendMessageBatchRequestEntry {
 	if message.GroupID != "" {
 		entry.MessageGroupId = aws.String(groupID(message.GroupID))
 	}
-	if count := len(message.Attributes) + len(message.Typed); count > 0 {
+	if count := len(message.Attributes) + len(message.OtherAttributes); count > 0 {
 		entry.MessageAttributes = make(map[string]types.MessageAttributeValue, count)
 	}
-	for name, attribute := range message.Typed {
+	for name, attribute := range message.OtherAttributes {
 		entry.MessageAttributes[name] = valueOf(attribute)
 	}
 	for name, value := range message.Attributes {

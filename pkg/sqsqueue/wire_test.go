@@ -65,7 +65,7 @@ func FuzzBodyOnTheWire(f *testing.F) {
 		if !utf8.ValidString(body + group + name + value) {
 			t.Skip("a webhook that is no UTF-8 is refused before")
 		}
-		message := queue.Message{Body: []byte(body), GroupID: group, Attributes: map[string]string{name: value, "event_type": "pending_invoice_created"}, Typed: map[string]queue.Attribute{
+		message := queue.Message{Body: []byte(body), GroupID: group, Attributes: map[string]string{name: value, "event_type": "pending_invoice_created"}, OtherAttributes: map[string]queue.Attribute{
 			"their.number": {Type: "Number", Value: []byte(value)}, "their.bytes": {Type: "Binary.raw", Value: []byte(body)},
 		}}
 		var ours, theirs recording

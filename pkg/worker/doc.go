@@ -1,12 +1,15 @@
-// Package worker is the pool that takes messages from a queue, hands each to a
-// handler, and carries out what the handler says shall become of it.
+// Package worker receives messages from a queue, passes each to a handler, and
+// acknowledges, retries or dead-letters it as the handler's outcome asks.
 //
-// A slot is taken before a message is received, so that no message waits in the
-// process. While a message is handled, a heartbeat keeps it invisible and beats for
-// whatever the handler holds; when either is lost, the handling's context ends.
+// [Pool] is the main type. It acquires a slot before it receives a message, so that no
+// message waits in the process. While a handler runs, a heartbeat extends the visibility
+// timeout of its message and calls what the handler registered with
+// [queue.Delivery.SetHeartbeat]. If either fails, the context of the handler is canceled.
 //
-// Stopping has three deadlines. The context of Run ends: no further message is
-// received, and a poll under way is left to end, because a canceled one can make
-// messages invisible that nobody got. After DrainTimeout the handlings' contexts end
-// with ErrDrained. What handlings then ask for is still carried out, for SettleTimeout.
+// Shutdown has three phases:
+//
+//	context of Run ends    no further receive; one in progress is awaited, because a
+//	                       canceled one can hide messages that no consumer has
+//	+ DrainTimeout         contexts of handlers end with ErrShutdownTimeout
+//	+ SettleTimeout        contexts of outcomes end; Run returns ErrDeadline
 package worker

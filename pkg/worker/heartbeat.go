@@ -9,15 +9,14 @@ import (
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-// startHeart keeps the message invisible, and beats for what the handler holds,
-// until ctx ends. It cancels the handling when either is lost. The returned channel
-// is closed when the heartbeat has ended.
-func (p *Pool) startHeart(ctx context.Context, cancel context.CancelCauseFunc, delivery *queue.Delivery) <-chan struct{} {
+// startHeartbeat sends heartbeats for the delivery until ctx ends, and cancels the handler
+// if one fails. The returned channel is closed when the heartbeat has ended.
+func (p *Pool) startHeartbeat(ctx context.Context, cancel context.CancelCauseFunc, delivery *queue.Delivery) <-chan struct{} {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		hiddenUntil := time.Now().Add(p.Visibility)
-		timer := time.NewTimer(p.Beat)
+		hiddenUntil := time.Now().Add(p.VisibilityTimeout)
+		timer := time.NewTimer(p.HeartbeatInterval)
 		defer timer.Stop()
 		for {
 			select {
@@ -29,34 +28,34 @@ func (p *Pool) startHeart(ctx context.Context, cancel context.CancelCauseFunc, d
 			if ctx.Err() != nil {
 				return // both were ready
 			}
-			if err := p.beat(ctx, delivery, &hiddenUntil); err != nil && ctx.Err() == nil { //mutant:heartbeat
+			if err := p.heartbeat(ctx, delivery, &hiddenUntil); err != nil && ctx.Err() == nil { //mutant:heartbeat
 				p.Observer.Failed("heartbeat", err)
 				cancel(err)
 				return
 			}
-			// One that waited for the handler to be through with something may find it
-			// through with everything: the next is never at the same moment.
-			timer.Reset(max(p.Beat-time.Since(started), p.Beat/10))
+			// A heartbeat can wait for a lock that the handler holds, and follow the end of the
+			// handler. The minimum lets the end of ctx arrive before the next one.
+			timer.Reset(max(p.HeartbeatInterval-time.Since(started), p.HeartbeatInterval/10))
 		}
 	}()
 	return ended
 }
 
-// beat extends both. A visibility that could not be extended is lost only once it
-// has run out.
-func (p *Pool) beat(ctx context.Context, delivery *queue.Delivery, hiddenUntil *time.Time) error {
-	beating, cancel := context.WithTimeout(ctx, p.Beat)
+// heartbeat extends the visibility timeout, and calls the heartbeat of the handler. A
+// failed extension is an error only once the message is visible.
+func (p *Pool) heartbeat(ctx context.Context, delivery *queue.Delivery, hiddenUntil *time.Time) error {
+	extendCtx, cancel := context.WithTimeout(ctx, p.HeartbeatInterval)
 	defer cancel()
 	now := time.Now()
-	err := p.Queue.Hide(beating, delivery.Message, p.Visibility)
+	err := p.Queue.ChangeVisibility(extendCtx, delivery.Message, p.VisibilityTimeout)
 	switch {
 	case err == nil:
-		*hiddenUntil = now.Add(p.Visibility)
+		*hiddenUntil = now.Add(p.VisibilityTimeout)
 	case errors.Is(err, queue.ErrReceiptExpired) || !time.Now().Before(*hiddenUntil):
-		return fmt.Errorf("%w: %w", ErrLost, err)
+		return fmt.Errorf("%w: %w", ErrVisibilityExpired, err)
 	}
-	if err := delivery.Beat(ctx); err != nil {
-		return fmt.Errorf("worker: the handler's hold was lost: %w", err)
+	if err := delivery.Heartbeat(ctx); err != nil {
+		return fmt.Errorf("worker: heartbeat of the handler: %w", err)
 	}
 	return nil
 }

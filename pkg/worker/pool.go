@@ -9,85 +9,90 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/retry"
 )
 
 const (
-	maxBatch     = 10               // messages per receive
-	pollLimit    = 30 * time.Second // a receive that takes longer hangs
-	settleBudget = 5 * time.Second  // for one message
+	maxReceive     = 10               // messages per receive
+	receiveTimeout = 30 * time.Second // a receive that takes longer hangs
+	outcomeTimeout = 5 * time.Second  // to carry out one outcome
 
-	// gathering is how long a free slot waits for others while messages are worked on: a
-	// receive costs the same for one message as for ten, and slots become free one by one.
-	gathering = 50 * time.Millisecond
+	// coalesceDelay lets further slots become free before a receive, which costs the same
+	// for one message as for ten.
+	coalesceDelay = 50 * time.Millisecond
+
+	// maxRetryDelay is below the 12 hours that SQS allows from the first receive on.
+	maxRetryDelay = 11 * time.Hour
 )
 
 var (
-	// ErrDrained is the cause with which a handling ends at shutdown.
-	ErrDrained = errors.New("worker: the time to finish work is over")
-	// ErrLost is the cause with which a handling ends when its message is no longer
-	// its own.
-	ErrLost = errors.New("worker: the message was lost")
-	// ErrDeadline says that handlings were still running when all deadlines had passed.
-	ErrDeadline = errors.New("worker: handlings did not end in time")
+	// ErrShutdownTimeout is the cause of a handler's canceled context after DrainTimeout.
+	ErrShutdownTimeout = errors.New("worker: shutdown timeout")
+	// ErrVisibilityExpired is the cause of a handler's canceled context when other
+	// consumers can receive its message.
+	ErrVisibilityExpired = errors.New("worker: visibility timeout expired")
+	// ErrDeadline means that handlers were still running after all timeouts.
+	ErrDeadline = errors.New("worker: handlers did not end in time")
 
 	receiveBackoff = retry.Backoff{First: 100 * time.Millisecond, Most: 10 * time.Second}
 	failureBackoff = retry.Backoff{First: 5 * time.Second, Most: 15 * time.Minute}
 )
 
-// Pool handles messages, so many at once. All fields are required.
+// Pool handles up to Concurrency messages at once. All fields are required.
 type Pool struct {
 	Queue       Queue
 	DeadLetters DeadLetters
 	Handler     Handler
-	Gates       []Gate // all must be open before a message is received
+	Gates       []Gate // all must open before a receive
 	Observer    Observer
 
-	Concurrency   int
-	Visibility    time.Duration // how long a message stays ours without a heartbeat
-	Beat          time.Duration // between heartbeats
-	DrainTimeout  time.Duration // for work in progress, once Run's context ended
-	SettleTimeout time.Duration // to carry out what finished, after that
+	Concurrency       int
+	VisibilityTimeout time.Duration // of a message without heartbeats
+	HeartbeatInterval time.Duration
+	DrainTimeout      time.Duration // for running handlers, after Run's context ended
+	SettleTimeout     time.Duration // for their outcomes, after DrainTimeout
 
-	receiving atomic.Int64 // unix nanoseconds since when a receive is under way
+	receiving atomic.Int64 // start of the running receive in unix nanoseconds, 0 if none
 }
 
-// Run works until ctx ends, then drains. It returns ErrDeadline if handlings did
-// not end in time; a message given back before is none.
+// Run handles messages until ctx ends, then drains. It returns ErrDeadline if handlers did
+// not end in time.
 func (p *Pool) Run(ctx context.Context) error {
-	working, stopWork := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer stopWork(nil)
-	settling, stopSettling := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopSettling()
+	handlerCtx, cancelHandlers := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancelHandlers(nil)
+	outcomeCtx, cancelOutcomes := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancelOutcomes()
 
-	var handlings sync.WaitGroup
-	slots := make(chan struct{}, p.Concurrency)
+	var handlers sync.WaitGroup
+	slots := semaphore.NewWeighted(int64(p.Concurrency))
 	p.poll(ctx, slots, func(message queue.Message) {
-		handlings.Go(func() {
-			defer func() { <-slots }()
-			p.handle(working, settling, message)
+		handlers.Go(func() {
+			defer slots.Release(1)
+			p.handle(handlerCtx, outcomeCtx, message)
 		})
 	})
 
 	ended := make(chan struct{})
 	go func() {
-		handlings.Wait()
+		handlers.Wait()
 		close(ended)
 	}()
-	if waitFor(ended, p.DrainTimeout) {
+	if endsWithin(p.DrainTimeout, ended) {
 		return nil
 	}
-	stopWork(ErrDrained)
-	if waitFor(ended, p.SettleTimeout) {
+	cancelHandlers(ErrShutdownTimeout)
+	if endsWithin(p.SettleTimeout, ended) {
 		return nil
 	}
-	stopSettling()
+	cancelOutcomes()
 	return ErrDeadline
 }
 
-func waitFor(ended <-chan struct{}, limit time.Duration) bool {
-	timer := time.NewTimer(limit)
+func endsWithin(timeout time.Duration, ended <-chan struct{}) bool {
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
 	case <-ended:
@@ -97,155 +102,130 @@ func waitFor(ended <-chan struct{}, limit time.Duration) bool {
 	}
 }
 
-// poll receives messages as long as ctx lives. It survives any number of errors.
-func (p *Pool) poll(ctx context.Context, slots chan struct{}, start func(queue.Message)) {
+// poll receives messages until ctx ends, however many receives fail.
+func (p *Pool) poll(ctx context.Context, slots *semaphore.Weighted, start func(queue.Message)) {
 	failures := 0
 	for {
-		free := p.takeSlots(ctx, slots)
-		if free == 0 {
+		acquired := p.acquireSlots(ctx, slots)
+		if acquired == 0 {
 			return
 		}
-		messages, err := p.receive(ctx, free)
-		for range free - len(messages) {
-			<-slots
-		}
+		messages, err := p.receive(ctx, acquired)
+		slots.Release(int64(acquired - len(messages)))
 		for _, message := range messages {
 			start(message)
 		}
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			failures++
-			p.Observer.Failed("receive", err)
-			if retry.Wait(ctx, receiveBackoff.Jittered(failures), nil) != nil {
-				return
-			}
-		default:
+		if err == nil {
 			failures = 0
+			continue
+		}
+		failures++
+		if ctx.Err() != nil {
+			return
+		}
+		p.Observer.Failed("receive", err)
+		if retry.Wait(ctx, receiveBackoff.Jittered(failures), nil) != nil {
+			return
 		}
 	}
 }
 
-// takeSlots waits for a free slot and the gates, and takes what further slots are
-// free, or become so within a moment. It returns 0 when ctx has ended.
-func (p *Pool) takeSlots(ctx context.Context, slots chan struct{}) int {
-	select {
-	case slots <- struct{}{}:
-	case <-ctx.Done():
+// acquireSlots waits for a free slot and the gates, and acquires further free slots. It
+// returns 0 when ctx has ended.
+func (p *Pool) acquireSlots(ctx context.Context, slots *semaphore.Weighted) int {
+	if slots.Acquire(ctx, 1) != nil {
 		return 0
 	}
-	most := min(maxBatch, p.Concurrency)
+	limit := min(maxReceive, p.Concurrency)
 	for _, gate := range p.Gates {
 		allowed, err := gate.Wait(ctx)
 		if err != nil {
-			<-slots
 			return 0
 		}
-		most = min(most, allowed)
+		limit = min(limit, allowed)
 	}
-	taken := gather(ctx, slots, most)
+	acquired := coalesce(ctx, slots, limit)
 	if ctx.Err() != nil {
-		for range taken {
-			<-slots
-		}
 		return 0
 	}
-	return taken
+	return acquired
 }
 
-// gather takes up to most slots, of which one is taken already: those that are free,
-// and while that is less than half of them, those that become so within a moment.
-func gather(ctx context.Context, slots chan struct{}, most int) (taken int) {
-	moment := time.NewTimer(gathering)
-	defer moment.Stop()
-	for taken = 1; taken < most; taken++ {
-		select {
-		case slots <- struct{}{}:
-			continue
-		default:
-		}
-		if taken >= most/2 {
-			return taken
-		}
-		select {
-		case slots <- struct{}{}:
-		case <-moment.C:
-			return taken
-		case <-ctx.Done():
-			return taken
-		}
+// coalesce acquires up to limit slots, of which the caller has one: all that are free, and
+// below half of the limit those that become free within coalesceDelay.
+func coalesce(ctx context.Context, slots *semaphore.Weighted, limit int) (acquired int) {
+	ctx, cancel := context.WithTimeout(ctx, coalesceDelay)
+	defer cancel()
+	acquired = 1
+	for acquired < limit && (slots.TryAcquire(1) || acquired < limit/2 && slots.Acquire(ctx, 1) == nil) {
+		acquired++
 	}
-	return taken
+	return acquired
 }
 
-// receive polls once, with a context that does not end at shutdown.
-func (p *Pool) receive(ctx context.Context, most int) ([]queue.Message, error) {
+// receive receives once, with a context that does not end at shutdown.
+func (p *Pool) receive(ctx context.Context, limit int) ([]queue.Message, error) {
 	p.receiving.Store(time.Now().UnixNano())
 	defer p.receiving.Store(0)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pollLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), receiveTimeout)
 	defer cancel()
-	return p.Queue.Receive(ctx, most)
+	return p.Queue.Receive(ctx, limit)
 }
 
-// Alive returns an error when a receive hangs.
+// Alive returns an error if a receive hangs.
 func (p *Pool) Alive() error {
-	since := p.receiving.Load()
-	if since == 0 {
+	started := p.receiving.Load()
+	if started == 0 {
 		return nil
 	}
-	if waiting := time.Since(time.Unix(0, since)); waiting > 2*pollLimit {
-		return fmt.Errorf("worker: a receive hangs for %s", waiting.Round(time.Second))
+	if elapsed := time.Since(time.Unix(0, started)); elapsed > 2*receiveTimeout {
+		return fmt.Errorf("worker: receive hangs for %s", elapsed.Round(time.Second))
 	}
 	return nil
 }
 
-// handle gives the message to the handler and carries out its outcome.
-func (p *Pool) handle(working, settling context.Context, message queue.Message) {
+// handle calls the handler and carries out its outcome.
+func (p *Pool) handle(handlerCtx, outcomeCtx context.Context, message queue.Message) {
 	delivery := &queue.Delivery{Message: message}
-	handling, cancel := context.WithCancelCause(working)
-	heart := p.startHeart(handling, cancel, delivery)
-	outcome := p.call(handling, delivery) //mutant:handler-call
-	lost := errors.Is(context.Cause(handling), ErrLost)
+	ctx, cancel := context.WithCancelCause(handlerCtx)
+	heartbeatEnded := p.startHeartbeat(ctx, cancel, delivery)
+	outcome := p.call(ctx, delivery) //mutant:handler-call
+	expired := errors.Is(context.Cause(ctx), ErrVisibilityExpired)
 	cancel(nil)
-	<-heart
+	<-heartbeatEnded
 
-	settling, done := context.WithTimeout(settling, settleBudget)
-	defer done()
-	err := p.carryOut(settling, message, outcome, lost)
+	outcomeCtx, cancelOutcome := context.WithTimeout(outcomeCtx, outcomeTimeout)
+	defer cancelOutcome()
+	err := p.carryOut(outcomeCtx, message, outcome, expired)
 	p.Observer.Handled(message, outcome, err)
 }
 
-// call calls the handler; one that panics gives its message back.
+// call calls the handler. A panic becomes a retry.
 func (p *Pool) call(ctx context.Context, delivery *queue.Delivery) (outcome queue.Outcome) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
 			p.Observer.Failed("handle", fmt.Errorf("worker: panic: %v\n%s", recovered, debug.Stack()))
-			outcome = queue.Outcome{After: failureBackoff.Jittered(delivery.ReceiveCount)}
+			outcome = queue.Outcome{Delay: failureBackoff.Jittered(delivery.ReceiveCount)}
 		}
 	}()
 	return p.Handler.Handle(ctx, delivery)
 }
 
-// carryOut does with the message what the handler asked for.
-func (p *Pool) carryOut(ctx context.Context, message queue.Message, outcome queue.Outcome, lost bool) error {
-	switch outcome.Verdict {
-	case queue.Done:
+func (p *Pool) carryOut(ctx context.Context, message queue.Message, outcome queue.Outcome, expired bool) error {
+	switch outcome.Action {
+	case queue.Ack:
 		return p.Queue.Delete(ctx, message)
-	case queue.Reject:
-		letter := queue.DeadLetter{Message: message, Reason: outcome.Reason, Detail: outcome.Detail}
-		if err := p.DeadLetters.Bury(ctx, letter); err != nil { //mutant:dead-letter-send
-			// The message comes back, and the handler will say the same again.
-			return errors.Join(err, p.Queue.Hide(ctx, message, failureBackoff.Jittered(message.ReceiveCount)))
+	case queue.DeadLetter:
+		failed := queue.FailedMessage{Message: message, Reason: outcome.Reason, Detail: outcome.Detail}
+		if err := p.DeadLetters.Send(ctx, failed); err != nil { //mutant:dead-letter-send
+			// The message is delivered again, with the same outcome.
+			return errors.Join(err, p.Queue.ChangeVisibility(ctx, message, failureBackoff.Jittered(message.ReceiveCount)))
 		}
 		return p.Queue.Delete(ctx, message)
 	default:
-		if lost {
-			return nil // it is another receiver's now
+		if expired {
+			return nil // another consumer may have it
 		}
-		return p.Queue.Hide(ctx, message, min(outcome.After, maxInvisible))
+		return p.Queue.ChangeVisibility(ctx, message, min(outcome.Delay, maxRetryDelay))
 	}
 }
-
-// maxInvisible stays below the 12 hours that SQS allows from the first receive on.
-const maxInvisible = 11 * time.Hour

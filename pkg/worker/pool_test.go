@@ -22,12 +22,12 @@ type broker struct {
 	arrived  chan struct{}
 	hidden   map[string]time.Time // by message id
 	deleted  []string
-	buried   []queue.DeadLetter
+	buried   []queue.FailedMessage
 	received int
 
-	receive func() error                 // fails a receive
-	hide    func(queue.Message) error    // fails a change of visibility
-	bury    func(queue.DeadLetter) error // fails a burial
+	receive func() error                    // fails a receive
+	hide    func(queue.Message) error       // fails a change of visibility
+	bury    func(queue.FailedMessage) error // fails a burial
 }
 
 func newBroker(ids ...string) *broker {
@@ -72,7 +72,7 @@ func (b *broker) Receive(ctx context.Context, most int) ([]queue.Message, error)
 	}
 }
 
-func (b *broker) Hide(_ context.Context, message queue.Message, invisible time.Duration) error {
+func (b *broker) ChangeVisibility(_ context.Context, message queue.Message, invisible time.Duration) error {
 	if b.hide != nil {
 		if err := b.hide(message); err != nil {
 			return err
@@ -91,7 +91,7 @@ func (b *broker) Delete(_ context.Context, message queue.Message) error {
 	return nil
 }
 
-func (b *broker) Bury(_ context.Context, letter queue.DeadLetter) error {
+func (b *broker) Send(_ context.Context, letter queue.FailedMessage) error {
 	if b.bury != nil {
 		if err := b.bury(letter); err != nil {
 			return err
@@ -137,7 +137,7 @@ type notes struct {
 func (n *notes) Handled(message queue.Message, outcome queue.Outcome, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.handled = append(n.handled, fmt.Sprintf("%s %s %v", message.ID, outcome.Verdict, err))
+	n.handled = append(n.handled, fmt.Sprintf("%s %s %v", message.ID, outcome.Action, err))
 }
 
 func (n *notes) Failed(what string, err error) {
@@ -152,7 +152,7 @@ func pool(b *broker, handle handler) (*worker.Pool, *notes) {
 	seen := &notes{}
 	return &worker.Pool{
 		Queue: b, DeadLetters: b, Handler: handle, Observer: seen,
-		Concurrency: 4, Visibility: visibility, Beat: visibility / 3,
+		Concurrency: 4, VisibilityTimeout: visibility, HeartbeatInterval: visibility / 3,
 		DrainTimeout: 20 * time.Second, SettleTimeout: 10 * time.Second,
 	}, seen
 }
@@ -176,11 +176,11 @@ func TestOutcomesAreCarriedOut(t *testing.T) {
 		p, seen := pool(b, func(_ context.Context, delivery *queue.Delivery) queue.Outcome {
 			switch delivery.ID {
 			case "done":
-				return queue.Outcome{Verdict: queue.Done}
+				return queue.Outcome{Action: queue.Ack}
 			case "reject":
-				return queue.Outcome{Verdict: queue.Reject, Reason: "too_old", Detail: "why"}
+				return queue.Outcome{Action: queue.DeadLetter, Reason: "too_old", Detail: "why"}
 			default:
-				return queue.Outcome{After: 7 * time.Minute}
+				return queue.Outcome{Delay: 7 * time.Minute}
 			}
 		})
 		stop := start(t, p)
@@ -212,7 +212,7 @@ func TestSlotBeforeReceive(t *testing.T) {
 		release := make(chan struct{})
 		p, _ := pool(b, func(context.Context, *queue.Delivery) queue.Outcome {
 			<-release
-			return queue.Outcome{Verdict: queue.Done}
+			return queue.Outcome{Action: queue.Ack}
 		})
 		stop := start(t, p)
 		time.Sleep(time.Second)
@@ -252,7 +252,7 @@ func TestSlotsGather(t *testing.T) {
 				wait = time.Hour
 			}
 			time.Sleep(wait)
-			return queue.Outcome{Verdict: queue.Done}
+			return queue.Outcome{Action: queue.Ack}
 		})
 		p.DrainTimeout = 2 * time.Hour
 		stop := start(t, p)
@@ -276,7 +276,7 @@ func TestGateHoldsReceiving(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBroker("1")
 		open := make(chan struct{})
-		p, _ := pool(b, func(context.Context, *queue.Delivery) queue.Outcome { return queue.Outcome{Verdict: queue.Done} })
+		p, _ := pool(b, func(context.Context, *queue.Delivery) queue.Outcome { return queue.Outcome{Action: queue.Ack} })
 		p.Gates = []worker.Gate{gate(func(ctx context.Context) (int, error) {
 			select {
 			case <-open:
@@ -306,7 +306,7 @@ func TestGateLetsOnePass(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBroker("1", "2", "3")
-		p, _ := pool(b, func(context.Context, *queue.Delivery) queue.Outcome { return queue.Outcome{Verdict: queue.Done} })
+		p, _ := pool(b, func(context.Context, *queue.Delivery) queue.Outcome { return queue.Outcome{Action: queue.Ack} })
 		passed := 0
 		p.Gates = []worker.Gate{
 			gate(func(context.Context) (int, error) { return 10, nil }),
@@ -336,7 +336,7 @@ func TestHeartbeatExtendsBoth(t *testing.T) {
 		var beats []time.Duration
 		started := time.Now()
 		p, _ := pool(b, func(_ context.Context, delivery *queue.Delivery) queue.Outcome {
-			delivery.OnBeat(func(context.Context) error {
+			delivery.SetHeartbeat(func(context.Context) error {
 				beats = append(beats, time.Since(started))
 				return nil
 			})
@@ -344,7 +344,7 @@ func TestHeartbeatExtendsBoth(t *testing.T) {
 			if left := b.hiddenFor("1"); left < visibility-15*time.Second {
 				t.Errorf("hidden for %s only", left)
 			}
-			return queue.Outcome{Verdict: queue.Done}
+			return queue.Outcome{Action: queue.Ack}
 		})
 		stop := start(t, p)
 		time.Sleep(time.Minute)
@@ -384,7 +384,7 @@ func TestLostHoldEndsHandling(t *testing.T) {
 				var took time.Duration
 				p, seen := pool(b, func(ctx context.Context, delivery *queue.Delivery) queue.Outcome {
 					started := time.Now()
-					delivery.OnBeat(func(context.Context) error { return test.beat })
+					delivery.SetHeartbeat(func(context.Context) error { return test.beat })
 					<-ctx.Done()
 					cause, took = context.Cause(ctx), time.Since(started)
 					b.hide = func(queue.Message) error {
@@ -400,7 +400,7 @@ func TestLostHoldEndsHandling(t *testing.T) {
 				if err := stop(); err != nil {
 					t.Error(err)
 				}
-				if errors.Is(cause, worker.ErrLost) != test.lost || test.beat != nil && !errors.Is(cause, test.beat) {
+				if errors.Is(cause, worker.ErrVisibilityExpired) != test.lost || test.beat != nil && !errors.Is(cause, test.beat) {
 					t.Errorf("the cause is %v", cause)
 				}
 				if took > test.within {
@@ -422,7 +422,7 @@ func TestPanicGivesTheMessageBack(t *testing.T) {
 			if delivery.ID == "1" {
 				panic("boom")
 			}
-			return queue.Outcome{Verdict: queue.Done}
+			return queue.Outcome{Action: queue.Ack}
 		})
 		stop := start(t, p)
 		time.Sleep(time.Second)
@@ -444,9 +444,9 @@ func TestUnburiedMessageIsNotDeleted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBroker("1")
-		b.bury = func(queue.DeadLetter) error { return errors.New("refused") }
+		b.bury = func(queue.FailedMessage) error { return errors.New("refused") }
 		p, seen := pool(b, func(context.Context, *queue.Delivery) queue.Outcome {
-			return queue.Outcome{Verdict: queue.Reject, Reason: "too_old"}
+			return queue.Outcome{Action: queue.DeadLetter, Reason: "too_old"}
 		})
 		stop := start(t, p)
 		time.Sleep(time.Second)
@@ -470,7 +470,7 @@ func TestReceiveErrorsAreSurvived(t *testing.T) {
 			}
 			return nil
 		}
-		p, _ := pool(b, func(context.Context, *queue.Delivery) queue.Outcome { return queue.Outcome{Verdict: queue.Done} })
+		p, _ := pool(b, func(context.Context, *queue.Delivery) queue.Outcome { return queue.Outcome{Action: queue.Ack} })
 		stop := start(t, p)
 		time.Sleep(2 * time.Hour)
 		if err := stop(); err != nil {
@@ -503,9 +503,9 @@ func TestDrain(t *testing.T) {
 				p, _ := pool(b, func(ctx context.Context, _ *queue.Delivery) queue.Outcome {
 					select {
 					case <-time.After(test.work):
-						return queue.Outcome{Verdict: queue.Done}
+						return queue.Outcome{Action: queue.Ack}
 					case <-ctx.Done():
-						if !errors.Is(context.Cause(ctx), worker.ErrDrained) {
+						if !errors.Is(context.Cause(ctx), worker.ErrShutdownTimeout) {
 							t.Errorf("the cause is %v", context.Cause(ctx))
 						}
 						time.Sleep(test.obeys)
@@ -535,7 +535,7 @@ func TestPollEndsByItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBroker()
-		p, _ := pool(b, func(context.Context, *queue.Delivery) queue.Outcome { return queue.Outcome{Verdict: queue.Done} })
+		p, _ := pool(b, func(context.Context, *queue.Delivery) queue.Outcome { return queue.Outcome{Action: queue.Ack} })
 		stop := start(t, p)
 		time.Sleep(time.Second)
 		go func() {
@@ -578,10 +578,10 @@ func TestStartStop(t *testing.T) {
 				case '0':
 					panic("boom")
 				case '1', '2':
-					return queue.Outcome{Verdict: queue.Reject, Reason: "too_old"}
+					return queue.Outcome{Action: queue.DeadLetter, Reason: "too_old"}
 				default:
 					time.Sleep(time.Duration(delivery.ID[1]-'0') * time.Second)
-					return queue.Outcome{Verdict: queue.Done}
+					return queue.Outcome{Action: queue.Ack}
 				}
 			})
 			for starts := 0; b.count() < len(ids); starts++ {

@@ -7,42 +7,41 @@ import (
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-// Queue is where messages come from and what is told their fate. It is safe for
-// concurrent use.
+// Queue is the source of messages. It is safe for concurrent use.
 type Queue interface {
-	// Receive waits a while for messages, up to the given number.
-	Receive(ctx context.Context, most int) ([]queue.Message, error)
-	// Hide keeps a received message invisible for a time from now; 0 makes it
-	// visible. Errors: queue.ErrReceiptExpired.
-	Hide(ctx context.Context, message queue.Message, invisible time.Duration) error
-	// Delete removes a message. That a stale receipt deletes nothing may not show.
+	// Receive waits some seconds for up to maxMessages messages.
+	Receive(ctx context.Context, maxMessages int) ([]queue.Message, error)
+	// ChangeVisibility hides a received message for a time from now; 0 makes it visible.
+	// Errors: queue.ErrReceiptExpired.
+	ChangeVisibility(ctx context.Context, message queue.Message, timeout time.Duration) error
+	// Delete removes a message. With an expired receipt it may return nil and delete
+	// nothing.
 	Delete(ctx context.Context, message queue.Message) error
 }
 
-// DeadLetters takes messages that cannot be handled.
+// DeadLetters is the dead-letter queue.
 type DeadLetters interface {
-	// Bury stores the message with its reason; it is deleted from its queue after.
-	Bury(ctx context.Context, letter queue.DeadLetter) error
+	Send(ctx context.Context, message queue.FailedMessage) error
 }
 
-// Handler handles one message. It may not keep the delivery.
+// Handler handles one message. It must not keep the delivery.
 type Handler interface {
 	Handle(ctx context.Context, delivery *queue.Delivery) queue.Outcome
 }
 
-// Gate says when messages may be received.
+// Gate limits when and how many messages are received.
 type Gate interface {
-	// Wait returns how many messages may be received now, at least one. It waits until
-	// that is so, or until ctx ends.
-	Wait(ctx context.Context) (most int, err error)
+	// Wait blocks until at least one message may be received, and returns how many. Its
+	// error means that ctx ended.
+	Wait(ctx context.Context) (maxMessages int, err error)
 }
 
-// Observer is told what happens. Implementations must not block.
+// Observer records metrics and logs. Its methods must not block.
 type Observer interface {
-	// Handled reports a message whose outcome was carried out; err says what kept it
-	// from being so, in which case the message comes back.
+	// Handled reports a message after its outcome was carried out. With an error, it was
+	// not, and the message is delivered again.
 	Handled(message queue.Message, outcome queue.Outcome, err error)
-	// Failed reports something that the pool survives: a receive that failed, a lost
-	// heartbeat, a handler that panicked.
-	Failed(what string, err error)
+	// Failed reports an error that the pool recovered from, in one of the operations
+	// receive, heartbeat (which cancels the handler) and handle (a panic).
+	Failed(operation string, err error)
 }
