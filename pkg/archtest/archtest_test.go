@@ -100,7 +100,7 @@ var rules = map[string]rule{
 	"pkg/sandbox/awsjson":         {own: []string{"sandbox"}, why: "the AWS JSON protocol"},
 	"pkg/sandbox/sqs":             {own: []string{"sandbox", "sandbox/awsjson"}, why: "a stand-in for SQS"},
 	"pkg/sandbox/conformance":     {why: "runs a contract against an endpoint"},
-	"pkg/sandbox/sqs/contract":    {own: []string{"sandbox/conformance"}, others: []string{awsSDK, awsSmithy}, why: "what any SQS must do"},
+	"pkg/sandbox/sqs/sqstest":    {own: []string{"sandbox/conformance"}, others: []string{awsSDK, awsSmithy}, why: "what any SQS must do"},
 	"pkg/sandbox/dynamodb": {
 		own:    []string{"sandbox", "sandbox/awsjson", "sandbox/dynamodb/attribute", "sandbox/dynamodb/expression"},
 		others: []string{decimal, "github.com/google/btree"},
@@ -108,7 +108,7 @@ var rules = map[string]rule{
 	},
 	"pkg/sandbox/dynamodb/attribute":  {others: []string{decimal}, why: "DynamoDB's values"},
 	"pkg/sandbox/dynamodb/expression": {own: []string{"sandbox/dynamodb/attribute"}, why: "DynamoDB's expressions"},
-	"pkg/sandbox/dynamodb/contract":   {own: []string{"sandbox/conformance"}, others: []string{awsSDK, awsSmithy, decimal}, why: "what any DynamoDB must do"},
+	"pkg/sandbox/dynamodb/dynamodbtest":   {own: []string{"sandbox/conformance"}, others: []string{awsSDK, awsSmithy, decimal}, why: "what any DynamoDB must do"},
 	"pkg/sandbox/chargebee":           {own: []string{"sandbox"}, why: "a stand-in for Chargebee"},
 	"pkg/sandbox/books":               {others: []string{decimal}, why: "what was owed against what was billed; knows no use case"},
 	"pkg/simulation": {
@@ -130,7 +130,7 @@ var rules = map[string]rule{
 	"scripts/chargebee":      {own: []string{"sandbox/chargebee"}, others: []string{"*"}, why: "the sandbox's Chargebee by itself, for Docker Compose"},
 	"scripts/cloudformation": {others: []string{"go.yaml.in/yaml/v3"}, why: "what comes out of the template"},
 	"scripts/conformance": {
-		own:    []string{"sandbox/conformance", "sandbox/sqs/contract", "sandbox/dynamodb/contract"},
+		own:    []string{"sandbox/conformance", "sandbox/sqs/sqstest", "sandbox/dynamodb/dynamodbtest"},
 		others: []string{"*"},
 		why:    "make conformance",
 	},

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/sandbox/conformance"
-	dynamodb "github.com/billable-events/billable/pkg/sandbox/dynamodb/contract"
-	sqs "github.com/billable-events/billable/pkg/sandbox/sqs/contract"
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb/dynamodbtest"
+	"github.com/billable-events/billable/pkg/sandbox/sqs/sqstest"
 )
 
 const (
@@ -34,9 +34,9 @@ type held struct {
 }
 
 var contracts = []held{
-	{"ElasticMQ", "SQS", "./pkg/sandbox/sqs", sqs.Outline(), sqs.Known["ElasticMQ"]},
-	{"ministack", "SQS", "./pkg/sandbox/sqs", sqs.Outline(), sqs.Known["ministack"]},
-	{"ministack", "DynamoDB", "./pkg/sandbox/dynamodb", dynamodb.Outline(), dynamodb.Known["ministack"]},
+	{"ElasticMQ", "SQS", "./pkg/sandbox/sqs", sqstest.Suite.Outline(), sqstest.Known["ElasticMQ"]},
+	{"ministack", "SQS", "./pkg/sandbox/sqs", sqstest.Suite.Outline(), sqstest.Known["ministack"]},
+	{"ministack", "DynamoDB", "./pkg/sandbox/dynamodb", dynamodbtest.Suite.Outline(), dynamodbtest.Known["ministack"]},
 }
 
 // tally counts checks.

@@ -14,12 +14,12 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/conformance"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
-	"github.com/billable-events/billable/pkg/sandbox/dynamodb/contract"
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb/dynamodbtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// client is AWS's own client of a service in the same process.
+// client returns AWS's client of a service in the same process.
 func client(service *dynamodb.Service) *awsdynamodb.Client {
 	return clientOver(sandbox.Transport{Handler: service}, "http://sandbox.local")
 }
@@ -36,16 +36,16 @@ func clientOver(transport http.RoundTripper, endpoint string) *awsdynamodb.Clien
 
 func TestContract(t *testing.T) {
 	t.Parallel()
-	contract.InVirtualTime(t, func() *awsdynamodb.Client { return client(dynamodb.New(dynamodb.Config{})) })
+	dynamodbtest.Suite.InVirtualTime(t, func() *awsdynamodb.Client { return client(dynamodb.New(dynamodb.Config{})) })
 }
 
-// TestKnownDifferencesAreOfChecks: a check that was renamed is not known to fail.
-func TestKnownDifferencesAreOfChecks(t *testing.T) {
+func TestKnownDifferencesAreChecks(t *testing.T) {
 	t.Parallel()
-	conformance.Known(t, contract.Outline(), contract.Known)
+	dynamodbtest.Suite.RequireNames(t, dynamodbtest.Known)
 }
 
-// The same in real time over a real connection, as far as it takes no time.
+// TestContractOverLoopback runs the checks that do not sleep in real time over a real
+// connection.
 func TestContractOverLoopback(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(dynamodb.New(dynamodb.Config{}))
@@ -54,26 +54,26 @@ func TestContractOverLoopback(t *testing.T) {
 		transport.CloseIdleConnections()
 		server.Close()
 	})
-	contract.Run(t, contract.Target{Client: clientOver(conformance.PlainBodies{RoundTripper: transport}, server.URL)})
+	dynamodbtest.Suite.Against(t, conformance.Target[*awsdynamodb.Client]{Client: clientOver(conformance.PlainBodies{RoundTripper: transport}, server.URL)})
 }
 
 var (
-	endpoint = flag.String("endpoint", "", "what TestContractAt holds against the contract, e.g. http://127.0.0.1:8000")
+	endpoint = flag.String("endpoint", "", "the endpoint that TestContractAt checks, e.g. http://127.0.0.1:8000")
 	longest  = flag.Duration("longest", 0, "checks that last longer are skipped there")
 	like     = flag.String("like", "", "the service whose known differences are skipped there, e.g. ministack")
 )
 
-// TestContractAt holds any other DynamoDB against the contract, in real time.
+// TestContractAt checks any other DynamoDB in real time.
 func TestContractAt(t *testing.T) {
 	t.Parallel()
 	if *endpoint == "" {
-		t.Skip("-endpoint says which")
+		t.Skip("needs -endpoint")
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 100}
 	t.Cleanup(transport.CloseIdleConnections)
-	contract.Run(t, contract.Target{
+	dynamodbtest.Suite.Against(t, conformance.Target[*awsdynamodb.Client]{
 		Client:  clientOver(conformance.PlainBodies{RoundTripper: transport}, *endpoint),
 		Longest: *longest,
-		Known:   contract.Known[*like],
+		Known:   dynamodbtest.Known[*like],
 	})
 }

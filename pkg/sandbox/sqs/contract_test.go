@@ -15,12 +15,12 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/conformance"
 	"github.com/billable-events/billable/pkg/sandbox/sqs"
-	"github.com/billable-events/billable/pkg/sandbox/sqs/contract"
+	"github.com/billable-events/billable/pkg/sandbox/sqs/sqstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// client is AWS's own client of a service in the same process.
+// client returns AWS's client of a service in the same process.
 func client(service *sqs.Service) *awssqs.Client {
 	return clientOver(sandbox.Transport{Handler: service}, "http://sandbox.local")
 }
@@ -37,17 +37,16 @@ func clientOver(transport http.RoundTripper, endpoint string) *awssqs.Client {
 
 func TestContract(t *testing.T) {
 	t.Parallel()
-	contract.InVirtualTime(t, func() *awssqs.Client { return client(sqs.New(sqs.Config{})) })
+	sqstest.Suite.InVirtualTime(t, func() *awssqs.Client { return client(sqs.New(sqs.Config{})) })
 }
 
-// TestKnownDifferencesAreOfChecks: a check that was renamed is not known to fail.
-func TestKnownDifferencesAreOfChecks(t *testing.T) {
+func TestKnownDifferencesAreChecks(t *testing.T) {
 	t.Parallel()
-	conformance.Known(t, contract.Outline(), contract.Known)
+	sqstest.Suite.RequireNames(t, sqstest.Known)
 }
 
-// The same in real time over a real connection, as far as it takes no time, and
-// what a connection is needed for: the service hears that a caller has left.
+// TestContractOverLoopback runs the checks that do not sleep in real time over a real
+// connection, and the one that needs a connection: the service notices a caller that left.
 func TestContractOverLoopback(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(sqs.New(sqs.Config{}))
@@ -56,29 +55,29 @@ func TestContractOverLoopback(t *testing.T) {
 		transport.CloseIdleConnections()
 		server.Close()
 	})
-	target := contract.Target{Client: clientOver(conformance.PlainBodies{RoundTripper: transport}, server.URL)}
-	contract.Run(t, target)
+	target := conformance.Target[*awssqs.Client]{Client: clientOver(conformance.PlainBodies{RoundTripper: transport}, server.URL)}
+	sqstest.Suite.Against(t, target)
 	target.Longest, target.Only = time.Second, []string{"polling/a cancelled poll loses nothing"}
-	contract.Run(t, target)
+	sqstest.Suite.Against(t, target)
 }
 
 var (
-	endpoint = flag.String("endpoint", "", "what TestContractAt holds against the contract, e.g. http://127.0.0.1:9324")
+	endpoint = flag.String("endpoint", "", "the endpoint that TestContractAt checks, e.g. http://127.0.0.1:9324")
 	longest  = flag.Duration("longest", 0, "checks that last longer are skipped there")
 	like     = flag.String("like", "", "the service whose known differences are skipped there, e.g. ministack")
 )
 
-// TestContractAt holds any other SQS against the contract, in real time.
+// TestContractAt checks any other SQS in real time.
 func TestContractAt(t *testing.T) {
 	t.Parallel()
 	if *endpoint == "" {
-		t.Skip("-endpoint says which")
+		t.Skip("needs -endpoint")
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 100}
 	t.Cleanup(transport.CloseIdleConnections)
-	contract.Run(t, contract.Target{
+	sqstest.Suite.Against(t, conformance.Target[*awssqs.Client]{
 		Client:  clientOver(conformance.PlainBodies{RoundTripper: transport}, *endpoint),
 		Longest: *longest,
-		Known:   contract.Known[*like],
+		Known:   sqstest.Known[*like],
 	})
 }

@@ -28,15 +28,12 @@ var (
 	invalidMessageContents   = sender(400, "InvalidMessageContents", "InvalidMessageContents")
 	messageNotInflight       = sender(400, "MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight")
 	overLimit                = sender(403, "OverLimit", "OverLimit")
-	purgeQueueInProgress     = sender(403, "PurgeQueueInProgress", "AWS.SimpleQueueService.PurgeQueueInProgress")
-	queueDeletedRecently     = sender(400, "QueueDeletedRecently", "AWS.SimpleQueueService.QueueDeletedRecently")
 	queueDoesNotExist        = sender(400, "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
 	queueNameExists          = sender(400, "QueueNameExists", "QueueAlreadyExists")
 	receiptHandleIsInvalid   = sender(404, "ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid")
 	requestThrottled         = sender(403, "RequestThrottled", "RequestThrottled")
 	resourceNotFound         = sender(404, "ResourceNotFoundException", "ResourceNotFoundException")
 	tooManyEntries           = sender(400, "TooManyEntriesInBatchRequest", "AWS.SimpleQueueService.TooManyEntriesInBatchRequest")
-	unsupportedOperation     = sender(400, "UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation")
 )
 
 // The errors of the framework below the service, which no model lists.

@@ -1,9 +1,14 @@
 package sqs
 
 import (
+	"cmp"
+	"container/heap"
 	"container/list"
 	"encoding/binary"
+	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/billable-events/billable/pkg/sandbox"
@@ -15,10 +20,8 @@ type queue struct {
 	serial     uint64     // tells two queues of one name apart
 	random     *rand.Rand // of its own, so that what happens on other queues does not matter here
 	settings   settings
-	tags       map[string]string
 	createdAt  time.Time
 	modifiedAt time.Time
-	purgedAt   time.Time
 
 	messages map[messageID]*message
 	visible  *list.List // of *message, the one that waits longest first
@@ -30,8 +33,6 @@ type queue struct {
 	waiting *list.List  // of *poll, the one that waits longest first
 	alarm   *time.Timer // runs while polls wait and a message is due
 	rings   time.Time   // when alarm does
-
-	tasks []*moveTask // the latest first
 }
 
 func newQueue(name string, serial uint64) *queue {
@@ -39,7 +40,6 @@ func newQueue(name string, serial uint64) *queue {
 		name:     name,
 		serial:   serial,
 		random:   rand.New(rand.NewPCG(serial, 0x5715)),
-		tags:     map[string]string{},
 		messages: map[messageID]*message{},
 		visible:  list.New(),
 		waiting:  list.New(),
@@ -145,3 +145,161 @@ func (q *queue) lateness(fault sandbox.Fault) time.Duration {
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
+// schedule is a heap of messages by a time of theirs, the earliest first. Each
+// message knows its slot, so that it can be taken out from the middle.
+type schedule struct {
+	entries []*message
+	at      func(*message) time.Time
+	slot    func(*message) *int
+}
+
+func (s *schedule) add(m *message)    { heap.Push(s, m) }
+func (s *schedule) remove(m *message) { heap.Remove(s, *s.slot(m)) }
+
+// first is the message whose time comes first, nil when there is none.
+func (s *schedule) first() *message {
+	if len(s.entries) == 0 {
+		return nil
+	}
+	return s.entries[0]
+}
+
+// Len implements heap.Interface.
+func (s *schedule) Len() int { return len(s.entries) }
+
+// Less implements heap.Interface.
+func (s *schedule) Less(i, j int) bool {
+	a, b := s.entries[i], s.entries[j]
+	if order := s.at(a).Compare(s.at(b)); order != 0 {
+		return order < 0
+	}
+	return a.sequence < b.sequence
+}
+
+// Swap implements heap.Interface.
+func (s *schedule) Swap(i, j int) {
+	s.entries[i], s.entries[j] = s.entries[j], s.entries[i]
+	*s.slot(s.entries[i]), *s.slot(s.entries[j]) = i, j
+}
+
+// Push implements heap.Interface.
+func (s *schedule) Push(x any) {
+	m := x.(*message)
+	*s.slot(m) = len(s.entries)
+	s.entries = append(s.entries, m)
+}
+
+// Pop implements heap.Interface.
+func (s *schedule) Pop() any {
+	last := len(s.entries) - 1
+	m := s.entries[last]
+	s.entries[last] = nil
+	s.entries = s.entries[:last]
+	return m
+}
+
+// State is where a message stands in its queue.
+type State string
+
+// The states of a message.
+const (
+	Visible  State = "visible"   // can be received
+	Delayed  State = "delayed"   // sent, but not yet to be received
+	InFlight State = "in flight" // received, and hidden until its visibility timeout
+)
+
+// messageID is the id of a message, a UUID.
+type messageID [16]byte
+
+func (id messageID) String() string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+}
+
+// message is a message and its place in its queue.
+type message struct {
+	content
+	id        messageID
+	sequence  uint64    // the order of sending
+	sentAt    time.Time // kept when the message is dead-lettered
+	sourceARN string    // the queue it was dead-lettered from
+	receives
+
+	state      State
+	due        time.Time     // when a delayed or in-flight message becomes visible
+	element    *list.Element // among the visible ones
+	dueSlot    int           // in the schedule of due times
+	expirySlot int           // in the schedule of expiry
+}
+
+// content is what the sender gave. It never changes.
+type content struct {
+	body             string
+	bodyDigest       string
+	attributes       attributes
+	attributesDigest string
+	groupID          string
+	size             int // in bytes, attributes included
+}
+
+// receives is what receiving a message has left on it.
+type receives struct {
+	total   int       // over all queues; also the number of the latest receive
+	inQueue int       // since it came into this queue: what a redrive policy counts
+	first   time.Time // when it was received first
+	latest  time.Time // when it was received last
+}
+
+// Message is what a queue holds of a message, for those who keep the books.
+type Message struct {
+	ID           string
+	Body         string
+	Attributes   map[string]string // binary values as they are
+	GroupID      string
+	SentAt       time.Time
+	ReceiveCount int
+	State        State
+}
+
+// Messages are the messages of a queue in the order of their sending, nil when
+// there is no such queue. Looking at them changes nothing.
+func (s *Service) Messages(queueName string) []Message {
+	var snapshot []Message
+	_ = s.locked(func(now time.Time) error {
+		q, ok := s.queues[queueName]
+		if !ok {
+			return nil
+		}
+		q.settle(now)
+		messages := slices.SortedFunc(maps.Values(q.messages), func(a, b *message) int {
+			return cmp.Compare(a.sequence, b.sequence)
+		})
+		snapshot = make([]Message, 0, len(messages))
+		for _, m := range messages {
+			snapshot = append(snapshot, m.snapshot())
+		}
+		s.touch(q)
+		return nil
+	})
+	return snapshot
+}
+
+func (m *message) snapshot() Message {
+	attributes := make(map[string]string, len(m.attributes))
+	for name, value := range m.attributes {
+		if value.StringValue != nil {
+			attributes[name] = *value.StringValue
+		} else {
+			attributes[name] = string(value.BinaryValue)
+		}
+	}
+	return Message{
+		ID:           m.id.String(),
+		Body:         m.body,
+		Attributes:   attributes,
+		GroupID:      m.groupID,
+		SentAt:       m.sentAt,
+		ReceiveCount: m.total,
+		State:        m.state,
+	}
+}

@@ -1,8 +1,11 @@
 package sqs
 
 import (
+	"regexp"
+	"strings"
 	"time"
 
+	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/awsjson"
 )
 
@@ -16,13 +19,12 @@ const (
 //
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 type sendEntry struct {
-	ID                      string     `json:"Id"`
-	MessageBody             *text      `json:"MessageBody"`
-	DelaySeconds            *int       `json:"DelaySeconds"`
-	MessageAttributes       attributes `json:"MessageAttributes"`
-	MessageSystemAttributes attributes `json:"MessageSystemAttributes"`
-	MessageGroupID          *string    `json:"MessageGroupId"`
-	MessageDeduplicationID  *string    `json:"MessageDeduplicationId"`
+	ID                     string     `json:"Id"`
+	MessageBody            *string    `json:"MessageBody"`
+	DelaySeconds           *int       `json:"DelaySeconds"`
+	MessageAttributes      attributes `json:"MessageAttributes"`
+	MessageGroupID         *string    `json:"MessageGroupId"`
+	MessageDeduplicationID *string    `json:"MessageDeduplicationId"`
 }
 
 type sendInput struct {
@@ -36,11 +38,10 @@ type sendBatchInput struct {
 }
 
 type sendResult struct {
-	ID                           string `json:"Id,omitempty"`
-	MessageID                    string `json:"MessageId"`
-	MD5OfMessageBody             string `json:"MD5OfMessageBody"`
-	MD5OfMessageAttributes       string `json:"MD5OfMessageAttributes,omitempty"`
-	MD5OfMessageSystemAttributes string `json:"MD5OfMessageSystemAttributes,omitempty"`
+	ID                     string `json:"Id,omitempty"`
+	MessageID              string `json:"MessageId"`
+	MD5OfMessageBody       string `json:"MD5OfMessageBody"`
+	MD5OfMessageAttributes string `json:"MD5OfMessageAttributes,omitempty"`
 }
 
 func (s *Service) sendMessage(call awsjson.Call) (any, error) {
@@ -120,16 +121,13 @@ func (e sendEntry) draft() (draft, error) {
 	if e.MessageBody == nil || *e.MessageBody == "" {
 		return draft{}, missingParameter.errorf("The request must contain the parameter MessageBody.")
 	}
-	if !e.MessageBody.allowed() {
+	if !isText(*e.MessageBody) {
 		return draft{}, invalidMessageContents.errorf("Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF.")
 	}
 	if e.DelaySeconds != nil && (*e.DelaySeconds < 0 || *e.DelaySeconds > maxDelay) {
 		return draft{}, invalidParameterValue.errorf("Value %d for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= %d.", *e.DelaySeconds, maxDelay)
 	}
 	if err := e.MessageAttributes.check(); err != nil {
-		return draft{}, err
-	}
-	if err := e.MessageSystemAttributes.checkSystem(); err != nil {
 		return draft{}, err
 	}
 	var groupID string
@@ -142,15 +140,13 @@ func (e sendEntry) draft() (draft, error) {
 	if e.MessageDeduplicationID != nil {
 		return draft{}, invalidParameterValue.errorf("Value %s for parameter MessageDeduplicationId is invalid. Reason: The request include parameter that is not valid for this queue type.", *e.MessageDeduplicationID)
 	}
-	body := string(*e.MessageBody)
+	body := *e.MessageBody
 	return draft{
 		content: content{
 			body:             body,
 			bodyDigest:       digest(body),
 			attributes:       e.MessageAttributes,
 			attributesDigest: e.MessageAttributes.digest(),
-			system:           e.MessageSystemAttributes,
-			systemDigest:     e.MessageSystemAttributes.digest(),
 			groupID:          groupID,
 			size:             e.size(),
 		},
@@ -181,10 +177,9 @@ func (s *Service) send(q *queue, draft draft, now time.Time, late time.Duration)
 	}
 	m := s.enqueue(q, draft.content, now, seconds(delay)+late)
 	return sendResult{
-		MessageID:                    m.id.String(),
-		MD5OfMessageBody:             m.bodyDigest,
-		MD5OfMessageAttributes:       m.attributesDigest,
-		MD5OfMessageSystemAttributes: m.systemDigest,
+		MessageID:              m.id.String(),
+		MD5OfMessageBody:       m.bodyDigest,
+		MD5OfMessageAttributes: m.attributesDigest,
 	}, nil
 }
 
@@ -194,4 +189,74 @@ func (s *Service) enqueue(q *queue, content content, now time.Time, delay time.D
 	m := &message{content: content, id: q.newID(), sequence: s.sent, sentAt: now}
 	q.add(m, now, delay)
 	return m
+}
+
+// isText reports whether all characters are allowed in a message:
+// #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF.
+//
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+func isText(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF
+	})
+}
+
+const maxEntries = 10
+
+var entryID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+
+type batchEntry interface{ entryID() string }
+
+// batch runs the entries of a batch call, each of which succeeds or fails by
+// itself.
+type batch[Result any] struct {
+	ids    []string
+	fault  sandbox.Fault
+	output batchOutput[Result]
+}
+
+type batchOutput[Result any] struct {
+	Successful []Result       `json:"Successful"`
+	Failed     []batchFailure `json:"Failed"`
+}
+
+// newBatch checks what fails a batch as a whole.
+func newBatch[Result any, Entry batchEntry](entries []Entry, fault sandbox.Fault) (*batch[Result], error) {
+	if len(entries) == 0 {
+		return nil, emptyBatchRequest.errorf("There should be at least one entry in the request.")
+	}
+	if len(entries) > maxEntries {
+		return nil, tooManyEntries.errorf("Maximum number of entries per request are %d. You have sent %d.", maxEntries, len(entries))
+	}
+	b := &batch[Result]{fault: fault}
+	seen := map[string]bool{}
+	for _, entry := range entries {
+		id := entry.entryID()
+		if !entryID.MatchString(id) {
+			return nil, invalidBatchEntryID.errorf("A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.")
+		}
+		if seen[id] {
+			return nil, batchEntryIDsNotDistinct.errorf("Id %s repeated.", id)
+		}
+		seen[id] = true
+		b.ids = append(b.ids, id)
+	}
+	b.output = batchOutput[Result]{Successful: []Result{}, Failed: []batchFailure{}}
+	return b, nil
+}
+
+// each runs do for the position of every entry.
+func (b *batch[Result]) each(do func(i int) (Result, error)) {
+	for i, id := range b.ids {
+		if b.fault.Strikes(i) {
+			b.output.Failed = append(b.output.Failed, batchFailure{ID: id, Code: "InternalError", Message: "The entry could not be processed."})
+			continue
+		}
+		result, err := do(i)
+		if err != nil {
+			b.output.Failed = append(b.output.Failed, failed(id, err))
+			continue
+		}
+		b.output.Successful = append(b.output.Successful, result)
+	}
 }

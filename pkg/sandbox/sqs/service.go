@@ -1,10 +1,10 @@
 package sqs
 
 import (
-	"context"
 	"encoding/json"
 	"math/rand/v2"
 	"net/http"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -44,8 +44,7 @@ type Service struct {
 	dispatch awsjson.Service
 
 	mu      sync.Mutex
-	queues  map[string]*queue    // by name
-	deleted map[string]time.Time // when a queue of this name was deleted
+	queues  map[string]*queue // by name
 	random  *rand.Rand
 	sent    uint64   // the number of the latest message
 	touched []*queue // queues on which a waiting poll may now be served
@@ -74,10 +73,9 @@ func New(config Config) *Service {
 	}
 
 	s := &Service{
-		config:  config,
-		queues:  map[string]*queue{},
-		deleted: map[string]time.Time{},
-		random:  rand.New(rand.NewPCG(config.Seed, 0x5715)),
+		config: config,
+		queues: map[string]*queue{},
+		random: rand.New(rand.NewPCG(config.Seed, 0x5715)),
 	}
 	s.dispatch = awsjson.Service{
 		Target: "AmazonSQS",
@@ -89,20 +87,14 @@ func New(config Config) *Service {
 			"PurgeQueue":                   s.purgeQueue,
 			"GetQueueAttributes":           s.getQueueAttributes,
 			"SetQueueAttributes":           s.setQueueAttributes,
-			"ListDeadLetterSourceQueues":   s.listDeadLetterSourceQueues,
-			"TagQueue":                     s.tagQueue,
-			"UntagQueue":                   s.untagQueue,
-			"ListQueueTags":                s.listQueueTags,
 			"SendMessage":                  s.sendMessage,
 			"SendMessageBatch":             s.sendMessageBatch,
 			"ReceiveMessage":               s.receiveMessage,
-			"DeleteMessage":                s.deleteMessage,
-			"DeleteMessageBatch":           s.deleteMessageBatch,
-			"ChangeMessageVisibility":      s.changeMessageVisibility,
-			"ChangeMessageVisibilityBatch": s.changeMessageVisibilityBatch,
+			"DeleteMessage":                s.onHandle((*queue).deleteByHandle),
+			"DeleteMessageBatch":           s.onHandles((*queue).deleteByHandle),
+			"ChangeMessageVisibility":      s.onHandle((*queue).changeVisibility),
+			"ChangeMessageVisibilityBatch": s.onHandles((*queue).changeVisibility),
 			"StartMessageMoveTask":         s.startMessageMoveTask,
-			"ListMessageMoveTasks":         s.listMessageMoveTasks,
-			"CancelMessageMoveTask":        s.cancelMessageMoveTask,
 		},
 		Unknown:  unknownOperation.errorf("The requested operation is not supported here."),
 		Throttle: []*awsjson.Error{requestThrottled.errorf("The request was denied due to request throttling.")},
@@ -192,5 +184,24 @@ func decode[Input any](call awsjson.Call) (Input, error) {
 	return input, nil
 }
 
-// gone says whether the caller of a call has left.
-func gone(ctx context.Context) bool { return ctx.Err() != nil }
+// authorize refuses what Config.Denied names. AWS decides on the queue as a whole: a
+// batch that is denied has no entries that fail.
+//
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-using-identity-based-policies.html
+func (s *Service) authorize(operation string, body []byte) error {
+	var input queueReference
+	_ = json.Unmarshal(body, &input) // what is wrong with it the operation says
+	if input.QueueURL == "" {
+		return nil
+	}
+	action, queue := strings.TrimSuffix(operation, "Batch"), path.Base(input.QueueURL)
+	if !s.config.Denied(action, queue) {
+		return nil
+	}
+	return denied(s.config.SenderID, action, s.arn(queue))
+}
+
+func denied(caller, action, arn string) *awsjson.Error {
+	return accessDenied.errorf("User: %s is not authorized to perform: sqs:%s on resource: %s because no identity-based policy allows the sqs:%s action",
+		caller, strings.ToLower(action), arn, strings.ToLower(action))
+}

@@ -1,8 +1,10 @@
-package contract
+package sqstest
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -10,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
-// entries makes a batch of n messages of so many bytes each.
+// entries makes a batch of n messages of size bytes each.
 func entries(n, size int) []types.SendMessageBatchRequestEntry {
 	batch := make([]types.SendMessageBatchRequestEntry, n)
 	for i := range batch {
@@ -20,8 +22,15 @@ func entries(n, size int) []types.SendMessageBatchRequestEntry {
 }
 
 func (b *bench) sendBatch(url string, entries []types.SendMessageBatchRequestEntry) (*sqs.SendMessageBatchOutput, error) {
-	b.Helper()
 	return b.client.SendMessageBatch(b.Context(), &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: entries})
+}
+
+func (b *bench) deleteBatch(url string, handles ...*string) (*sqs.DeleteMessageBatchOutput, error) {
+	deletes := []types.DeleteMessageBatchRequestEntry{}
+	for i, handle := range handles {
+		deletes = append(deletes, types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: handle})
+	}
+	return b.client.DeleteMessageBatch(b.Context(), &sqs.DeleteMessageBatchInput{QueueUrl: &url, Entries: deletes})
 }
 
 var batches = []check{
@@ -36,47 +45,38 @@ var batches = []check{
 			ids[*entry.MessageId] = true
 		}
 		equal(b, "distinct ids", len(ids), 10)
-		got := b.poll(url, 1)
-		equal(b, "received", len(got), 10)
-		var deletes []types.DeleteMessageBatchRequestEntry
-		for i, message := range got {
-			deletes = append(deletes, types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: message.ReceiptHandle})
+		var handles []*string
+		for _, message := range b.poll(url, 1) {
+			handles = append(handles, message.ReceiptHandle)
 		}
-		deleted, err := b.client.DeleteMessageBatch(b.Context(), &sqs.DeleteMessageBatchInput{QueueUrl: &url, Entries: deletes})
+		equal(b, "received", len(handles), 10)
+		deleted, err := b.deleteBatch(url, handles...)
 		b.must(err)
 		equal(b, "deleted", len(deleted.Successful), 10)
 		b.counts(url, "0", "0", "0")
 	}},
 	{Name: "batches/empty", Run: func(b *bench) {
 		url := b.queue(nil)
-		_, err := b.sendBatch(url, entries(0, 0))
-		fails[*types.EmptyBatchRequest](b, err)
-		_, err = b.client.DeleteMessageBatch(b.Context(), &sqs.DeleteMessageBatchInput{QueueUrl: &url, Entries: []types.DeleteMessageBatchRequestEntry{}})
-		fails[*types.EmptyBatchRequest](b, err)
-		_, err = b.client.ChangeMessageVisibilityBatch(b.Context(), &sqs.ChangeMessageVisibilityBatchInput{
-			QueueUrl: &url, Entries: []types.ChangeMessageVisibilityBatchRequestEntry{},
-		})
-		fails[*types.EmptyBatchRequest](b, err)
+		_, send := b.sendBatch(url, entries(0, 0))
+		_, remove := b.deleteBatch(url)
+		_, change := b.changeBatch(url, 1)
+		for _, err := range []error{send, remove, change} {
+			fails[*types.EmptyBatchRequest](b, err)
+		}
 	}},
 	{Name: "batches/eleven", Run: func(b *bench) {
 		url := b.queue(nil)
-		_, err := b.sendBatch(url, entries(11, 1))
-		fails[*types.TooManyEntriesInBatchRequest](b, err)
-		b.counts(url, "0", "0", "0")
-
 		b.send(url, "x")
-		handle := b.one(url).ReceiptHandle
-		var deletes []types.DeleteMessageBatchRequestEntry
-		var changes []types.ChangeMessageVisibilityBatchRequestEntry
-		for i := range 11 {
-			id := aws.String(strconv.Itoa(i))
-			deletes = append(deletes, types.DeleteMessageBatchRequestEntry{Id: id, ReceiptHandle: handle})
-			changes = append(changes, types.ChangeMessageVisibilityBatchRequestEntry{Id: id, ReceiptHandle: handle})
+		handles := make([]*string, 11)
+		for i, handle := 0, b.one(url).ReceiptHandle; i < len(handles); i++ {
+			handles[i] = handle
 		}
-		_, err = b.client.DeleteMessageBatch(b.Context(), &sqs.DeleteMessageBatchInput{QueueUrl: &url, Entries: deletes})
-		fails[*types.TooManyEntriesInBatchRequest](b, err)
-		_, err = b.client.ChangeMessageVisibilityBatch(b.Context(), &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &url, Entries: changes})
-		fails[*types.TooManyEntriesInBatchRequest](b, err)
+		_, send := b.sendBatch(url, entries(11, 1))
+		_, remove := b.deleteBatch(url, handles...)
+		_, change := b.changeBatch(url, 0, handles...)
+		for _, err := range []error{send, remove, change} {
+			fails[*types.TooManyEntriesInBatchRequest](b, err)
+		}
 		b.counts(url, "0", "1", "0")
 	}},
 	{Name: "batches/ids", Run: func(b *bench) {
@@ -110,8 +110,7 @@ var batches = []check{
 		url := b.queue(nil)
 		batch := entries(8, mebibyte/8)
 		batch[7].MessageBody = aws.String((*batch[7].MessageBody)[15:])
-		// name (4) + type (6) + value (5) = 15
-		batch[7].MessageAttributes = map[string]types.MessageAttributeValue{"name": text("value")}
+		batch[7].MessageAttributes = attributes{"name": text("value")} // 4 + type (6) + 5 = 15
 		sent, err := b.sendBatch(url, batch)
 		b.must(err)
 		equal(b, "successful", len(sent.Successful), 8)
@@ -125,19 +124,17 @@ var batches = []check{
 		stale := b.one(url).ReceiptHandle
 		b.must(b.changeVisibility(url, stale, 0))
 		b.one(url)
-		_, err := b.client.DeleteMessageBatch(b.Context(), &sqs.DeleteMessageBatchInput{
-			QueueUrl: &url, Entries: []types.DeleteMessageBatchRequestEntry{{Id: aws.String("stale"), ReceiptHandle: stale}},
-		})
+		_, err := b.deleteBatch(url, stale)
 		b.must(err)
 		b.counts(url, "0", "1", "0")
 	}},
 	{Name: "batches/an entry fails alone", Run: func(b *bench) {
-		url := b.queue(map[string]string{"MaximumMessageSize": "1024"})
+		url := b.queue(queueAttributes{"MaximumMessageSize": "1024"})
 		batch := entries(6, 1)
 		batch[1].MessageBody = aws.String("\x01")
 		batch[2].MessageBody = aws.String(strings.Repeat("x", 1025))
 		batch[3].DelaySeconds = 901
-		batch[4].MessageAttributes = map[string]types.MessageAttributeValue{"AWS.x": text("x")}
+		batch[4].MessageAttributes = attributes{"AWS.x": text("x")}
 		sent, err := b.sendBatch(url, batch)
 		b.must(err)
 		equal(b, "successful", len(sent.Successful), 2)
@@ -163,15 +160,9 @@ var batches = []check{
 	{Name: "batches/delete with a bad handle", Run: func(b *bench) {
 		url := b.queue(nil)
 		b.send(url, "x")
-		deleted, err := b.client.DeleteMessageBatch(b.Context(), &sqs.DeleteMessageBatchInput{
-			QueueUrl: &url,
-			Entries: []types.DeleteMessageBatchRequestEntry{
-				{Id: aws.String("good"), ReceiptHandle: b.one(url).ReceiptHandle},
-				{Id: aws.String("bad"), ReceiptHandle: aws.String("garbage")},
-			},
-		})
+		deleted, err := b.deleteBatch(url, b.one(url).ReceiptHandle, aws.String("garbage"))
 		b.must(err)
-		if len(deleted.Successful) != 1 || *deleted.Successful[0].Id != "good" {
+		if len(deleted.Successful) != 1 || *deleted.Successful[0].Id != "0" {
 			b.Errorf("successful are %v", deleted.Successful)
 		}
 		if len(deleted.Failed) != 1 || *deleted.Failed[0].Code != "ReceiptHandleIsInvalid" || !deleted.Failed[0].SenderFault {
@@ -182,12 +173,51 @@ var batches = []check{
 	{Name: "batches/attributes and digests", Run: func(b *bench) {
 		url := b.queue(nil)
 		batch := entries(1, 1)
-		batch[0].MessageAttributes = map[string]types.MessageAttributeValue{
-			"timestamp": {DataType: aws.String("Number"), StringValue: aws.String("1493147359900")},
-		}
+		batch[0].MessageAttributes = attributes{"timestamp": typed("Number", "1493147359900")}
 		sent, err := b.sendBatch(url, batch)
 		b.must(err)
 		equal(b, "digest", aws.ToString(sent.Successful[0].MD5OfMessageAttributes), "235c5c510d26fb653d073faed50ae77c")
 		equal(b, "value", *b.one(url).MessageAttributes["timestamp"].StringValue, "1493147359900")
+	}},
+}
+
+var concurrency = []check{
+	{Name: "concurrency/many senders, many polls", Lasts: 3 * time.Second, Run: func(b *bench) {
+		const senders, batchesEach, polls = 8, 10, 16
+		url := b.queue(nil)
+		var working sync.WaitGroup
+		for sender := range senders {
+			working.Go(func() {
+				for batch := range batchesEach {
+					messages := entries(10, 1)
+					for i := range messages {
+						messages[i].MessageBody = aws.String(fmt.Sprintf("%d/%d/%d", sender, batch, i))
+					}
+					if _, err := b.sendBatch(url, messages); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		}
+		var mu sync.Mutex
+		received := map[string]int{}
+		for range polls {
+			working.Go(func() {
+				for messages := b.poll(url, 2); len(messages) > 0; messages = b.poll(url, 2) {
+					for _, message := range messages {
+						mu.Lock()
+						received[*message.Body]++
+						mu.Unlock()
+						b.delete(url, message.ReceiptHandle)
+					}
+				}
+			})
+		}
+		working.Wait()
+		equal(b, "different messages", len(received), senders*batchesEach*10)
+		for body, times := range received {
+			equal(b, "receives of "+body, times, 1)
+		}
+		b.counts(url, "0", "0", "0")
 	}},
 }

@@ -1,8 +1,7 @@
-package contract
+package dynamodbtest
 
-// Known are the checks that other services are known to fail: in what they differ from the
-// documentation of DynamoDB. docs/conformance.md shows them; make conformance holds the
-// services against them, and notices what they do right by now.
+// Known lists, by service, the checks that it is known to fail, and why. docs/conformance.md
+// shows it; make conformance reports differences that are new or gone.
 var Known = map[string]map[string]string{
 	"ministack": {
 		"batches/16 MB of reads, the rest unprocessed":      "one answer holds any number of bytes",
