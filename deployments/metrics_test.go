@@ -50,7 +50,7 @@ func export(t *testing.T) exports {
 		"kube_cronjob_status_last_successful_time": {"cronjob"},
 		"node_timex_offset_seconds":                {},
 	}
-	consumer, err := consumer.New(e.consumer("consumer"), consumer.Surroundings{}, zerolog.Nop())
+	consumer, err := consumer.New(e.consumer("consumer"), consumer.Deps{}, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
-	"github.com/billable-events/billable/pkg/consumer"
+	"github.com/billable-events/billable/pkg/commands"
 	"github.com/billable-events/billable/pkg/receiver"
 )
 
@@ -126,7 +126,7 @@ func TestArguments(t *testing.T) {
 		for name, pod := range open(t, overlay).pods() {
 			var stderr bytes.Buffer
 			process := cli.Process{Args: append(slices.Clone(pod.Spec.Containers[0].Args), "--help"), Stdout: &bytes.Buffer{}, Stderr: &stderr}
-			run := consumer.Main
+			run := commands.Main
 			if name == "receiver" {
 				run = receiver.Main
 			}

@@ -7,7 +7,7 @@ import (
 	"os"
 
 	"github.com/billable-events/billable/pkg/cli"
-	"github.com/billable-events/billable/pkg/consumer"
+	"github.com/billable-events/billable/pkg/commands"
 	"github.com/billable-events/billable/pkg/lifecycle"
 )
 
@@ -18,7 +18,7 @@ func main() {
 func run() int {
 	ctx, cancel := lifecycle.UntilSignal(context.Background())
 	defer cancel()
-	return consumer.Main(ctx, cli.Process{
+	return commands.Main(ctx, cli.Process{
 		Args:    os.Args[1:],
 		Environ: os.Environ(),
 		Stdout:  os.Stdout,

@@ -24,7 +24,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/billable-events/billable/pkg/cli"
-	"github.com/billable-events/billable/pkg/consumer"
+	"github.com/billable-events/billable/pkg/commands"
 	"github.com/billable-events/billable/pkg/receiver"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
@@ -200,7 +200,7 @@ func (w *world) must(err error) {
 func (w *world) command(args ...string) string {
 	w.Helper()
 	var stdout, stderr bytes.Buffer
-	if code := consumer.Main(w.Context(), cli.Process{Args: args, Environ: w.environ, Stdout: &stdout, Stderr: &stderr}); code != 0 {
+	if code := commands.Main(w.Context(), cli.Process{Args: args, Environ: w.environ, Stdout: &stdout, Stderr: &stderr}); code != 0 {
 		w.Errorf("consumer %s: exit code %d\n%s%s", strings.Join(args, " "), code, stdout.String(), stderr.String())
 	}
 	w.ran = append(w.ran, strings.Join(args, " "))
@@ -275,7 +275,7 @@ func (w *world) consume(body string, messages int) {
 	w.must(err)
 	_, err = awssqs.NewFromConfig(config).SendMessage(w.Context(), &awssqs.SendMessageInput{QueueUrl: &w.queueURL, MessageBody: &body})
 	w.must(err)
-	r := w.start("consumer", consumer.Main, "run")
+	r := w.start("consumer", commands.Main, "run")
 	for range messages {
 		r.await("message handled")
 	}

@@ -50,6 +50,7 @@ var rules = map[string]rule{
 	"pkg/event":     {others: []string{jsonText}, why: "the webhook event: fields, validation, wire forms"},
 	"pkg/billing":   {others: []string{decimal}, why: "the rules of billing, pure"},
 	"pkg/queue":     {why: "words for messages"},
+	"pkg/finding":   {why: "what checks report"},
 	"pkg/ratelimit": {own: []string{"retry"}, why: "the limit of calls to Chargebee, shared by all processes"},
 	"pkg/retry":     {why: "delays as pure functions"},
 	"pkg/lifecycle": {others: []string{"github.com/KimMachineGun/automemlimit", "go.uber.org/automaxprocs"}, why: "start and stop in order, fitted into a container"},
@@ -61,8 +62,9 @@ var rules = map[string]rule{
 	"pkg/worker":     {own: []string{"queue", "retry"}, others: []string{xsync}, why: "the pool"},
 	"pkg/settlement": {own: []string{"event", "queue", "billing", "ratelimit", "retry"}, why: "one message: claim, plan, charge, close, settle"},
 	"pkg/deadletter": {own: []string{"queue", "event", "billing", "ratelimit", "retry"}, why: "dead letters"},
-	"pkg/ledger":     {own: []string{"queue", "event", "billing", "ratelimit", "retry"}, others: []string{decimal}, why: "what the operator asks of the ledger"},
-	"pkg/diagnosis":  {own: []string{"billing", "ratelimit"}, why: "what is wrong with an installation, and what to do"},
+	"pkg/inspect":    {own: []string{"billing"}, why: "shows and lists invoices of the ledger"},
+	"pkg/reconcile":  {own: []string{"queue", "event", "billing", "finding", "ratelimit", "retry"}, others: []string{decimal}, why: "compares Chargebee, ledger, queues and events"},
+	"pkg/preflight":  {own: []string{"billing", "finding", "ratelimit"}, why: "evaluates the state of an installation"},
 
 	// Layer 2: edges. They know no use case, and one technology each.
 	"pkg/awsclient":    {others: []string{awsSDK, awsSmithy, otel}, why: "how AWS is reached, and spans of the calls: the SDK has a place for them"},
@@ -83,14 +85,21 @@ var rules = map[string]rule{
 	},
 	"pkg/consumer": {
 		own: []string{
-			"awsclient", "billing", "chargebeeapi", "cli", "config", "deadletter", "diagnosis", "dynamostore", "ledger",
-			"lifecycle", "queue", "ratelimit", "settlement", "sqsqueue", "telemetry", "worker",
+			"awsclient", "billing", "chargebeeapi", "config", "dynamostore", "lifecycle", "queue", "ratelimit", "settlement", "sqsqueue", "telemetry", "worker",
 		},
-		others: []string{awsSDK, prom, zerolog, cobra, otel},
-		why:    "wires the consumer; its commands",
+		others: []string{awsSDK, prom, zerolog, otel},
+		why:    "wires the consumer",
+	},
+	"pkg/commands": {
+		own: []string{
+			"billing", "chargebeeapi", "cli", "config", "consumer", "deadletter", "dynamostore", "finding", "inspect", "lifecycle",
+			"preflight", "queue", "ratelimit", "reconcile", "settlement", "sqsqueue", "telemetry",
+		},
+		others: []string{awsSDK, zerolog, cobra},
+		why:    "the command line of the consumer",
 	},
 	"cmd/receiver": {own: []string{"cli", "lifecycle", "receiver"}, why: "runs the receiver"},
-	"cmd/consumer": {own: []string{"cli", "consumer", "lifecycle"}, why: "runs the consumer"},
+	"cmd/consumer": {own: []string{"cli", "commands", "lifecycle"}, why: "runs the consumer"},
 
 	// Tests and local services: never linked into a production binary.
 	"pkg/archtest":                {why: "this table"},
@@ -113,7 +122,7 @@ var rules = map[string]rule{
 	"pkg/sandbox/books":               {others: []string{decimal}, why: "what was owed against what was billed; knows no use case"},
 	"pkg/simulation": {
 		own: []string{
-			"billing", "config", "consumer", "dynamostore", "queue", "receiver", "settlement",
+			"billing", "commands", "config", "consumer", "dynamostore", "queue", "receiver", "settlement",
 			"sandbox", "sandbox/chargebee", "sandbox/dynamodb", "sandbox/dynamodb/attribute", "sandbox/sqs",
 		},
 		others: []string{awsSDK, zerolog},

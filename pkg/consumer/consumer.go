@@ -1,20 +1,19 @@
+// Package consumer wires the consumer: queue, settlement, ledger, rate limiter and Chargebee client,
+// with their metrics, logs and spans. Consumer.Run works until its context ends, then drains.
 package consumer
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"path"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"github.com/billable-events/billable/pkg/awsclient"
-	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/chargebeeapi"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/lifecycle"
@@ -34,21 +33,6 @@ const (
 
 var errDraining = errors.New("draining")
 
-// Surroundings is what a consumer finds outside of itself.
-type Surroundings struct {
-	AWS       aws.Config
-	Now       func() time.Time   // the clock of ledger and rate limiter. Defaults to time.Now
-	Chargebee http.RoundTripper  // the way to Chargebee. Defaults to connections of its own
-	Tracing   *telemetry.Tracing // nil: no spans are made
-}
-
-func (s Surroundings) now() func() time.Time {
-	if s.Now == nil {
-		return time.Now
-	}
-	return s.Now
-}
-
 // Consumer is the consumer with all its parts, between the settings and the queue.
 type Consumer struct {
 	settings config.Consumer
@@ -62,27 +46,27 @@ type Consumer struct {
 }
 
 // New wires a consumer. It calls nobody.
-func New(settings config.Consumer, surroundings Surroundings, logger zerolog.Logger) (*Consumer, error) {
-	now := surroundings.now()
-	tracing := surroundings.Tracing
+func New(settings config.Consumer, deps Deps, logger zerolog.Logger) (*Consumer, error) {
+	now := deps.Clock()
+	tracing := deps.Tracing
 	if tracing != nil {
-		surroundings.AWS = awsclient.Trace(surroundings.AWS, tracing)
+		deps.AWS = awsclient.Trace(deps.AWS, tracing)
 	}
-	store := newStore(surroundings.AWS, settings)
+	store := NewStore(deps.AWS, settings)
 	registry := telemetry.NewRegistry()
 	observer := observer{newMetrics(registry), logger, tracing}
-	limit := limiterConfig(settings, store.RateLimit(), now)
+	limit := LimiterConfig(settings, store.RateLimit(), now)
 	limit.Observe = observer.rateLimitChanged
 	limiter := ratelimit.New(limit)
 	breaker := settlement.NewBreaker(now)
 	observer.metrics.watch(registry, limiter, settings.Chargebee.RequestsPerMinute, breaker)
-	site := siteConfig(settings)
-	site.Now, site.Transport, site.Observe = now, surroundings.Chargebee, observer.called
+	site := ChargebeeConfig(settings, deps)
+	site.Observe = observer.called
 	chargebee, err := chargebeeapi.New(site)
 	if err != nil {
 		return nil, err
 	}
-	client := sqs.NewFromConfig(surroundings.AWS)
+	client := sqs.NewFromConfig(deps.AWS)
 	return &Consumer{
 		settings: settings,
 		logger:   logger,
@@ -104,7 +88,7 @@ func New(settings config.Consumer, surroundings Surroundings, logger zerolog.Log
 				Breaker:     breaker,
 				Observer:    settlementObserver{observer},
 				Now:         now,
-				Settings:    settlementSettings(settings),
+				Settings:    SettlementSettings(settings),
 			}, tracing, path.Base(settings.Queue.URL)),
 			Gates:             []worker.Gate{breaker, limiter},
 			Observer:          workerObserver{observer},
@@ -117,49 +101,14 @@ func New(settings config.Consumer, surroundings Surroundings, logger zerolog.Log
 	}, nil
 }
 
-func settlementSettings(settings config.Consumer) settlement.Settings {
-	return settlement.Settings{
-		Lease:              settings.Ledger.Lease,
-		CallTimeout:        settings.Chargebee.CallTimeout,
-		MaxEffectDelay:     settings.Chargebee.MaxEffectDelay,
-		IdempotencyWindow:  settings.Chargebee.IdempotencyWindow,
-		MaxSkew:            settings.Clock.MaxSkew,
-		MaxAttempts:        settings.Worker.MaxAttempts,
-		Close:              settings.Invoice.Close,
-		CloseWithoutEvents: settings.Invoice.CloseWithoutEvents,
-		MaxAmount:          settings.Invoice.MaxAmount,
-		TrustWebhook:       settings.Invoice.TrustWebhook,
-		Catalog:            catalog(settings.Charges),
-	}
-}
-
-func catalog(charges config.Charges) billing.Catalog {
-	catalog := make(billing.Catalog, len(charges))
-	for code, charge := range charges {
-		catalog[code] = billing.Product{
-			ItemPriceID: charge.ItemPriceID,
-			PerUnit:     charge.PricingModel == config.PerUnit,
-			Tax: billing.Tax{
-				TaxJarProductCode:      charge.TaxJarProductCode,
-				HSNCode:                charge.HSNCode,
-				AvalaraSaleType:        charge.AvalaraSaleType,
-				AvalaraTransactionType: charge.AvalaraTransactionType,
-				AvalaraServiceType:     charge.AvalaraServiceType,
-				AvalaraTaxCode:         charge.AvalaraTaxCode,
-			},
-		}
-	}
-	return catalog
-}
-
 // Metrics returns what the consumer counts. Run serves it on the admin listener.
 func (c *Consumer) Metrics() *prometheus.Registry { return c.registry }
 
 // Work takes messages and settles their invoices until ctx ends, then drains. It
 // returns worker.ErrDeadline if handlings did not end in time. Run does it by itself.
 func (c *Consumer) Work(ctx context.Context) error {
-	// Handlings need permits until the last one has ended.
-	defer run(context.WithoutCancel(ctx), c.limiter.Run)()
+	// Sessions need permits until the last one has ended.
+	defer lifecycle.Background(context.WithoutCancel(ctx), c.limiter.Run)()
 	return c.pool.Run(ctx)
 }
 

@@ -15,7 +15,7 @@ func TestManual(t *testing.T) {
 	t.Parallel()
 	settings := config.DefaultConsumer()
 	settings.Chargebee.Site, settings.Chargebee.APIKey = "acme-test", "key"
-	wired, err := New(settings, Surroundings{}, zerolog.Nop())
+	wired, err := New(settings, Deps{}, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,7 @@ func (l *Letter) consult(ctx context.Context, heads Heads) (head billing.Head, o
 		return billing.Head{}, false, nil
 	}
 	head, ok, err = heads.Head(ctx, *l.InvoiceID)
-	if err != nil || !ok || head.State == "" { // an item without a state is one of the ledger's own
+	if err != nil || !ok {
 		return billing.Head{}, false, err
 	}
 	l.LedgerState, l.holdsClaims = string(head.State), head.HoldsClaims()

@@ -81,6 +81,9 @@ func TestChargeAtRisk(t *testing.T) {
 			t.Parallel()
 			head := test.head
 			head.InvoiceID = "draft_1"
+			if head.State == "" {
+				head.InvoiceID = "another"
+			}
 			if head.Epoch == "" {
 				head.Epoch = "epoch_draft_1"
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/event"
 	"github.com/billable-events/billable/pkg/queue"
 )
@@ -21,8 +22,10 @@ type Shown struct {
 	Body       any              `json:"body"` // JSON as it came, or else a text
 	Attributes map[string]Value `json:"attributes"`
 
-	Situation Situation `json:"-"` // without the draft, which is for the caller to look at
-	LookAt    string    `json:"-"` // the invoice that Chargebee has to show; empty if there is none
+	EventType string        `json:"-"` // empty if the body is not a webhook event
+	Head      *billing.Head `json:"-"` // nil if the ledger does not know the invoice
+	PlanLines int           `json:"-"`
+	LookAt    string        `json:"-"` // the invoice to read from Chargebee: the draft, or the final invoice; empty if there is none
 }
 
 // Value is the value of an attribute.
@@ -41,14 +44,14 @@ var (
 // Show returns the dead letter with a message or event id, with what the ledger says about
 // its invoice. It reads no more of the queue than it takes to find it. Errors: ErrUnknown,
 // ErrUnseen, and those of browser and ledger.
-func Show(ctx context.Context, browser Browser, ledger Ledger, id string, now time.Time) (Shown, error) {
+func Show(ctx context.Context, browser Browser, ledger Ledger, id string) (Shown, error) {
 	message, err := find(ctx, browser, id)
 	if err != nil {
 		return Shown{}, err
 	}
-	shown := Shown{Letter: read(message), Body: bodyOf(message), Attributes: values(message), GroupID: text(message.GroupID), Situation: Situation{Now: now}}
+	shown := Shown{Letter: read(message), Body: bodyOf(message), Attributes: values(message), GroupID: text(message.GroupID)}
 	if webhook, err := event.ParseMessage(message.Body); err == nil {
-		shown.Situation.EventType = webhook.Type
+		shown.EventType = webhook.Type
 	}
 	return shown, shown.consultAll(ctx, ledger)
 }
@@ -90,12 +93,12 @@ func (s *Shown) consultAll(ctx context.Context, ledger Ledger) error {
 	if head.FinalInvoiceID != "" { // the draft has become this one
 		s.LookAt = head.FinalInvoiceID
 	}
-	s.Situation.Head = &head
+	s.Head = &head
 	plan, planned, err := planOf(ctx, ledger, head)
 	if err != nil || !planned {
 		return err
 	}
-	s.ChargeAtRisk, s.Situation.Lines = new(chargeAtRisk(head, plan)), len(plan.Lines)
+	s.ChargeAtRisk, s.PlanLines = new(chargeAtRisk(head, plan)), len(plan.Lines)
 	return nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/deadletter"
@@ -36,10 +35,9 @@ func TestShow(t *testing.T) {
 		others = append(others, letterOf(fmt.Sprint("other", i), "draft_9"))
 	}
 	letters := append(append(others[:3:3], full), others[3:]...)
-	now := time.Unix(1000, 0)
 	for _, id := range []string{"m4", "ev_draft_1"} {
 		reads := 0
-		shown, err := deadletter.Show(t.Context(), counting(&reads, letters...), ledger, id, now)
+		shown, err := deadletter.Show(t.Context(), counting(&reads, letters...), ledger, id)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,8 +47,8 @@ func TestShow(t *testing.T) {
 		if shown.MessageID != "m4" || *shown.GroupID != "cust_1" || *shown.ChargeAtRisk != 7 || shown.LedgerState != "rejected" || shown.LookAt != "draft_1" {
 			t.Errorf("got %+v", shown)
 		}
-		if s := shown.Situation; s.EventType != "pending_invoice_created" || s.Head == nil || s.Head.Cursor != 1 || s.Lines != 3 || !s.Now.Equal(now) {
-			t.Errorf("got %+v", shown.Situation)
+		if shown.EventType != "pending_invoice_created" || shown.Head == nil || shown.Head.Cursor != 1 || shown.PlanLines != 3 {
+			t.Errorf("got %+v", shown)
 		}
 		document, err := json.Marshal(shown)
 		if err != nil {
@@ -76,7 +74,7 @@ func TestShowWhatIsNotThere(t *testing.T) {
 		deadletter.ErrUnseen:  func(visit func([]queue.Message) bool) (bool, error) { return false, nil },
 		broken:                func(visit func([]queue.Message) bool) (bool, error) { return false, broken },
 	} {
-		if _, err := deadletter.Show(t.Context(), from, knowing(), "b", time.Now()); !errors.Is(err, want) {
+		if _, err := deadletter.Show(t.Context(), from, knowing(), "b"); !errors.Is(err, want) {
 			t.Errorf("got %v, want %v", err, want)
 		}
 	}
@@ -92,14 +90,14 @@ func TestShowBodies(t *testing.T) {
 		"7":                       `7`,
 		"{\"not\":\"text \xff\"}": `"{\"not\":\"text \ufffd\"}"`,
 	} {
-		shown, err := deadletter.Show(t.Context(), holding(queue.Message{ID: "m", Body: []byte(given)}), knowing(), "m", time.Now())
+		shown, err := deadletter.Show(t.Context(), holding(queue.Message{ID: "m", Body: []byte(given)}), knowing(), "m")
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got, err := json.Marshal(shown.Body); err != nil || string(got) != want {
 			t.Errorf("%q: got %s, %v", given, got, err)
 		}
-		if shown.Situation.EventType != "" || shown.LookAt != "" || shown.Situation.Head != nil {
+		if shown.EventType != "" || shown.LookAt != "" || shown.Head != nil {
 			t.Errorf("%q: %+v", given, shown)
 		}
 	}
@@ -109,7 +107,7 @@ func TestShowBodies(t *testing.T) {
 func TestShowLooksAtTheFinalInvoice(t *testing.T) {
 	t.Parallel()
 	ledger := knowing(billing.Head{InvoiceID: "draft_1", State: billing.Finished, Outcome: billing.Closed, FinalInvoiceID: "inv_1"})
-	shown, err := deadletter.Show(t.Context(), holding(letterOf("a", "draft_1")), ledger, "a", time.Now())
+	shown, err := deadletter.Show(t.Context(), holding(letterOf("a", "draft_1")), ledger, "a")
 	if err != nil || shown.LookAt != "inv_1" || *shown.ChargeAtRisk != 0 {
 		t.Errorf("%+v, %v", shown, err)
 	}

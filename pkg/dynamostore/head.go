@@ -6,13 +6,15 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// Head returns the head of the invoice; ok is false when there is none.
+// Head returns the head of the invoice; ok is false when there is none. Other items of the table
+// have no state.
 func (s *Store) Head(ctx context.Context, invoiceID string) (head billing.Head, ok bool, err error) {
 	found, err := s.get(ctx, invoiceID)
 	if err != nil || found == nil {
 		return head, false, err
 	}
-	return decodeHead(found), true, nil
+	head = decodeHead(found)
+	return head, head.State != "", nil
 }
 
 // FindHead returns the head of the invoice with the given draft or final id.

@@ -144,6 +144,22 @@ func TestHeadKeepsEveryField(t *testing.T) {
 }
 
 // TestFence lets only the writer of the last write write the next.
+// TestHead_OtherItems: an item of the ledger's table that is not a head is not found as one.
+func TestHead_OtherItems(t *testing.T) {
+	t.Parallel()
+	store := newFixture(t).store
+	if _, err := store.RateLimit().Read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	state := ratelimit.OperatorPause{Reason: "test", Since: 1}
+	if _, _, err := ratelimit.PauseByOperator(t.Context(), store.RateLimit(), state); err != nil {
+		t.Fatal(err)
+	}
+	if head, ok, err := store.Head(t.Context(), "#ratelimit"); ok || err != nil {
+		t.Errorf("got %+v, %t, %v", head, ok, err)
+	}
+}
+
 func TestFence(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -365,7 +381,7 @@ func TestBillAndRelease(t *testing.T) {
 	for _, event := range f.unbilled() {
 		events[event.EventID] = event
 	}
-	head := billing.Head{InvoiceID: "draft", Epoch: "e", Write: "w1", UpdatedAt: 500}
+	head := billing.Head{InvoiceID: "draft", State: billing.Claiming, Epoch: "e", Write: "w1", UpdatedAt: 500}
 	f.must(billing.Step{Head: head, Claim: &billing.Page{Events: []billing.Event{events["bill"], events["release"]}}})
 	f.must(billing.Step{Head: billing.Head{InvoiceID: "other", Epoch: "e", Write: "o1"}, Claim: &billing.Page{Events: []billing.Event{events["foreign"]}}})
 
@@ -536,7 +552,7 @@ func TestReadsAreRepeated(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFixture(t)
 			f.put(event("a", nil))
-			f.must(billing.Step{Head: billing.Head{InvoiceID: "draft", Write: "w1"}})
+			f.must(billing.Step{Head: billing.Head{InvoiceID: "draft", State: billing.Claiming, Write: "w1"}})
 			calls, failing := 0, 3
 			f.fate = func(string) sandbox.Fault {
 				if calls++; calls <= failing {

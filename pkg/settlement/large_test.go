@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/ledger"
+	"github.com/billable-events/billable/pkg/inspect"
 	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
@@ -56,7 +56,7 @@ func TestTwentyThousandEvents(t *testing.T) {
 			case <-time.After(5 * time.Second):
 			}
 			looks++
-			shown, err := ledger.Show(t.Context(), w.store, w.store, ledger.Query{ID: id})
+			shown, err := inspect.Show(t.Context(), w.store, w.store, inspect.Query{ID: id})
 			if err != nil {
 				t.Fatal(err)
 			}

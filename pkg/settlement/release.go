@@ -44,7 +44,7 @@ func (s *Settler) Release(ctx context.Context, order Order) (Release, error) {
 	if err != nil {
 		return Release{}, fmt.Errorf("read the head of %s: %w", order.InvoiceID, err)
 	}
-	if !ok || found.State == "" { // an item without a state is one of the ledger's own
+	if !ok {
 		return Release{}, fmt.Errorf("%w: %s", ErrUnknown, order.InvoiceID)
 	}
 	way, err := decideRelease(found, s.Now(), s.Settings)

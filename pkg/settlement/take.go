@@ -21,7 +21,8 @@ const releaseShows = 10 * time.Second
 
 // taking is how a head is taken.
 type taking struct {
-	fresh   bool // begin a new epoch
+	fresh   bool // begin a new epoch, not before the time of after
+	after   time.Time
 	doubt   bool // a call of the last holder may be on its way
 	recheck bool // stay rejected until the lines were looked at
 }
@@ -40,8 +41,8 @@ func decideTaking(head billing.Head, ok bool, now time.Time, skew time.Duration)
 	case head.Owner != "" && now.Unix() < head.LeaseUntil:
 		return taking{}, wait(time.Unix(head.LeaseUntil, 0).Sub(now)+time.Second, "another handling holds the invoice")
 	case head.GivenBack(): //mutant:released-before
-		if head.Pages > 0 && now.Before(shows) { //mutant:released-shows
-			return taking{}, wait(shows.Sub(now), "the index may not show yet what was released")
+		if head.Pages > 0 {
+			return taking{fresh: true, after: shows}, nil
 		}
 		return taking{fresh: true}, nil
 	default:
@@ -56,7 +57,11 @@ func (h *handling) take(ctx context.Context) error {
 		return fmt.Errorf("read the head of %s: %w", h.invoice.ID, err)
 	}
 	h.lease.head = found
-	how, err := decideTaking(found, ok, h.Now(), h.Settings.MaxSkew)
+	now := h.Now()
+	how, err := decideTaking(found, ok, now, h.Settings.MaxSkew)
+	if err == nil && now.Before(how.after) { //mutant:released-shows
+		err = wait(how.after.Sub(now), "the index may not show yet what was released")
+	}
 	switch {
 	case errors.Is(err, errDone):
 		h.lease.over = true

@@ -78,7 +78,7 @@ func (w *world) runConsumer(ctx context.Context, p *process) error {
 	if len(w.plan.charges) > 0 && w.dice.of("knows the catalog", p.name).IntN(4) > 0 { // it is being rolled out, or back
 		settings.Charges = w.plan.charges
 	}
-	consumer, err := consumerroot.New(settings, consumerroot.Surroundings{
+	consumer, err := consumerroot.New(settings, consumerroot.Deps{
 		AWS:       w.aws(p),
 		Now:       p.now,
 		Chargebee: link{p, site, w.api()},

@@ -9,7 +9,8 @@ import (
 	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/billable-events/billable/pkg/billing"
-	consumerroot "github.com/billable-events/billable/pkg/consumer"
+	"github.com/billable-events/billable/pkg/commands"
+	"github.com/billable-events/billable/pkg/consumer"
 	"github.com/billable-events/billable/pkg/dynamostore"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/pkg/settlement"
@@ -37,9 +38,11 @@ func (w *world) releaseAll(ctx context.Context, as *process) (left int) {
 		if coin(random) && !w.hidden(ctx, store, head) {
 			order.NotCharged = "looked at all invoices"
 		}
-		_, err = consumerroot.Release(ctx, w.plan.consumer, consumerroot.Surroundings{
-			AWS: w.aws(as), Now: as.now, Chargebee: link{as, site, w.api()},
-		}, func(text string) { w.faults.addf("%s: an alarm: %s", as.name, text) }, order)
+		_, err = commands.Release(ctx, commands.Deps{
+			Deps:     consumer.Deps{AWS: w.aws(as), Now: as.now, Chargebee: link{as, site, w.api()}},
+			Settings: w.plan.consumer,
+			Mismatch: func(text string) { w.faults.addf("%s: an alarm: %s", as.name, text) },
+		}, order)
 		w.timeline.notef(as.name, "releases %s, %s, sending %t, gone %t: %v", opened.draft, head.Reason, head.Sending(), head.GoneAt != 0, err)
 		if err != nil {
 			left++

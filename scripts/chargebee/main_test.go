@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	product "github.com/billable-events/billable/pkg/cli"
-	"github.com/billable-events/billable/pkg/consumer"
+	"github.com/billable-events/billable/pkg/commands"
 	"github.com/billable-events/billable/pkg/receiver"
 	"github.com/billable-events/billable/scripts/cli"
 	"github.com/billable-events/billable/scripts/testbed"
@@ -45,7 +45,7 @@ func TestRun(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	if code := consumer.Main(ctx, product.Process{Args: []string{"tables", "create"}, Environ: ofConsumer, Stdout: io.Discard, Stderr: os.Stderr}); code != 0 {
+	if code := commands.Main(ctx, product.Process{Args: []string{"tables", "create"}, Environ: ofConsumer, Stdout: io.Discard, Stderr: os.Stderr}); code != 0 {
 		t.Fatalf("tables create: exit code %d", code)
 	}
 	var programs sync.WaitGroup
@@ -56,7 +56,7 @@ func TestRun(t *testing.T) {
 		}
 	})
 	programs.Go(func() {
-		if code := consumer.Main(ctx, product.Process{Environ: ofConsumer, Stdout: io.Discard, Stderr: os.Stderr}); code != 0 {
+		if code := commands.Main(ctx, product.Process{Environ: ofConsumer, Stdout: io.Discard, Stderr: os.Stderr}); code != 0 {
 			t.Errorf("consumer: exit code %d", code)
 		}
 	})

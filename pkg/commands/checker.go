@@ -1,0 +1,202 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/consumer"
+	"github.com/billable-events/billable/pkg/dynamostore"
+	"github.com/billable-events/billable/pkg/finding"
+	"github.com/billable-events/billable/pkg/preflight"
+	"github.com/billable-events/billable/pkg/ratelimit"
+	"github.com/billable-events/billable/pkg/settlement"
+	"github.com/billable-events/billable/pkg/sqsqueue"
+)
+
+const (
+	checkPermitTimeout = 5 * time.Second
+	checkCallTimeout   = 10 * time.Second
+)
+
+// checker collects the state that package preflight evaluates. What cannot be read becomes a
+// finding, and does not prevent the other checks.
+type checker struct {
+	deps   Deps
+	queues *sqs.Client
+	tables *dynamostore.Tables
+	store  *dynamostore.Store
+}
+
+func newChecker(deps Deps) *checker {
+	return &checker{deps: deps, queues: deps.sqs(), tables: deps.tables(), store: deps.store()}
+}
+
+func (c *checker) run(ctx context.Context) checkResult {
+	var queues, events []preflight.Finding
+	var checks sync.WaitGroup
+	checks.Go(func() { queues = c.checkQueues(ctx) })
+	checks.Go(func() { events = c.checkEvents(ctx) })
+	ledger, usable := c.checkLedger(ctx)
+	limit, noPermit := c.checkRateLimit(ctx, usable)
+	site := c.probeSite(ctx, noPermit)
+	checks.Wait()
+	result := checkResult{Findings: slices.Concat(queues, events, ledger, limit, preflight.SiteFindings(site))}
+	slices.SortStableFunc(result.Findings, func(a, b preflight.Finding) int { return finding.Compare(a.Level, b.Level) })
+	return result
+}
+
+func (c *checker) checkQueues(ctx context.Context) []preflight.Finding {
+	main, mainProbes := c.queue(ctx, c.deps.Settings.Queue.URL)
+	deadLetters, deadLetterProbes := c.queue(ctx, c.deps.Settings.Queue.DeadLetterURL)
+	needs := preflight.Needs{
+		LeastReceives: settlement.LeastReceives,
+		MaxAge:        settlement.MaxAge,
+		LongestWait:   consumer.SettlementSettings(c.deps.Settings).LongestWait(),
+		Visibility:    c.deps.Settings.Worker.VisibilityTimeout,
+	}
+	return slices.Concat(
+		preflight.Queues(main, deadLetters, needs),
+		preflight.Permissions(preflight.SubjectQueue, mainProbes),
+		preflight.Permissions(preflight.SubjectDeadLetters, deadLetterProbes),
+	)
+}
+
+// queue describes a queue and, if it exists, probes the permissions on it.
+func (c *checker) queue(ctx context.Context, url string) (preflight.Queue, []preflight.Probe) {
+	attributes, err := sqsqueue.Describe(ctx, c.queues, url)
+	found := preflight.Queue{URL: url}
+	describe := preflight.Probe{Action: "sqs:GetQueueAttributes"}
+	switch {
+	case err == nil:
+		found.Attributes = preflight.QueueAttributes(attributes)
+	case errors.Is(err, sqsqueue.ErrNoQueue):
+		found.Missing = true
+		return found, nil
+	case sqsqueue.Denied(err):
+		found.Denied, describe.Denied = true, true
+	default:
+		found.Err = err
+		return found, nil
+	}
+	probes := []preflight.Probe{describe}
+	for _, probe := range sqsqueue.Probes(ctx, c.queues, url) {
+		probes = append(probes, preflight.Probe(probe))
+	}
+	return found, probes
+}
+
+func (c *checker) checkEvents(ctx context.Context) []preflight.Finding {
+	setup, err := c.tables.DescribeEvents(ctx)
+	found, probes := table(c.deps.Settings.Events.Table, setup, err)
+	found.NeedsIndex = true
+	if usable(found) {
+		probes = append(probes, tableProbes(c.store.ProbeEvents(ctx))...)
+	}
+	return append(preflight.TableFindings(preflight.SubjectEvents, found), preflight.Permissions(preflight.SubjectEvents, probes)...)
+}
+
+// checkLedger also reports whether the ledger table can be used.
+func (c *checker) checkLedger(ctx context.Context) (findings []preflight.Finding, ok bool) {
+	setup, err := c.tables.DescribeLedger(ctx)
+	found, probes := table(c.deps.Settings.Ledger.Table, setup, err)
+	ok = usable(found)
+	if ok {
+		probes = append(probes, c.expiry(ctx, &found))
+		probes = append(probes, tableProbes(c.store.ProbeLedger(ctx))...)
+	}
+	return append(preflight.TableFindings(preflight.SubjectLedger, found), preflight.Permissions(preflight.SubjectLedger, probes)...), ok
+}
+
+// expiry reads the TTL attribute of the ledger table.
+func (c *checker) expiry(ctx context.Context, found *preflight.Table) preflight.Probe {
+	attribute, err := c.tables.TimeToLive(ctx)
+	if dynamostore.Denied(err) {
+		return preflight.Probe{Action: "dynamodb:DescribeTimeToLive", Denied: true}
+	}
+	found.Expires, found.ExpiresBy, found.ExpiresErr = true, attribute, err
+	return preflight.Probe{Action: "dynamodb:DescribeTimeToLive", Unproven: err != nil}
+}
+
+func table(name string, setup dynamostore.Setup, err error) (preflight.Table, []preflight.Probe) {
+	found := preflight.Table{Name: name, Status: setup.Status, IndexStatus: setup.IndexStatus, Protected: setup.Protected}
+	for _, difference := range setup.Differences {
+		found.Differences = append(found.Differences, preflight.TableDifference(difference))
+	}
+	describe := preflight.Probe{Action: "dynamodb:DescribeTable"}
+	switch {
+	case err == nil:
+	case errors.Is(err, dynamostore.ErrNoTable):
+		found.Missing = true
+		return found, nil
+	case dynamostore.Denied(err):
+		found.Denied, describe.Denied = true, true
+	default:
+		found.Err = err
+		return found, nil
+	}
+	return found, []preflight.Probe{describe}
+}
+
+// usable reports whether permissions on a table can be probed. A table of another layout refuses
+// every call.
+func usable(found preflight.Table) bool {
+	return !found.Missing && found.Err == nil && len(found.Differences) == 0
+}
+
+func tableProbes(tried []dynamostore.Probe) []preflight.Probe {
+	probes := make([]preflight.Probe, len(tried))
+	for i, probe := range tried {
+		probes[i] = preflight.Probe(probe)
+	}
+	return probes
+}
+
+// checkRateLimit returns findings about the rate limiter. noPermit is the reason why no permit for a
+// call to Chargebee can be acquired.
+func (c *checker) checkRateLimit(ctx context.Context, usable bool) (findings []preflight.Finding, noPermit error) {
+	if !usable {
+		return nil, errors.New("the ledger table, which holds the state of the rate limiter, cannot be used")
+	}
+	state, err := c.store.RateLimit().Read(ctx)
+	if err != nil {
+		return preflight.RateLimitUnread(err, dynamostore.Denied(err)), fmt.Errorf("read the state of the rate limiter: %w", err)
+	}
+	return preflight.RateLimit(state, preflight.Limits{
+		RequestsPerMinute: c.deps.Settings.Chargebee.RequestsPerMinute,
+		MaxConcurrent:     c.deps.Settings.Chargebee.MaxConcurrent,
+		Concurrency:       c.deps.Settings.Worker.Concurrency,
+	}), nil
+}
+
+// probeSite makes one call to Chargebee, if a permit is granted soon.
+func (c *checker) probeSite(ctx context.Context, noPermit error) preflight.Site {
+	found := preflight.Site{Unasked: noPermit, MaxSkew: c.deps.Settings.Clock.MaxSkew}
+	if noPermit != nil {
+		return found
+	}
+	found.Unasked = c.deps.withSite(ctx, func(site site) error {
+		waiting, cancel := context.WithTimeoutCause(ctx, checkPermitTimeout, fmt.Errorf("no permit within %s", checkPermitTimeout))
+		defer cancel()
+		err := site.call(waiting, func(permit *ratelimit.Permit) (err error) {
+			ctx, cancel := context.WithTimeout(ctx, checkCallTimeout)
+			defer cancel()
+			found.Sent = time.Now()
+			found.Time, err = site.Time(ctx, permit)
+			found.Received = time.Now()
+			return err
+		})
+		if _, sent := errors.AsType[*billing.Failure](err); err != nil && !sent {
+			return err
+		}
+		found.Err = err
+		return nil
+	})
+	return found
+}

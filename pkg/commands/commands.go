@@ -1,0 +1,125 @@
+// Package commands is the command line of the consumer: it runs the consumer, and offers the
+// operator's commands, one file each. A command parses its flags, connects (deps.go), runs one use
+// case of another package, and writes the result as a table or as JSON.
+package commands
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/billable-events/billable/pkg/cli"
+	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/consumer"
+	"github.com/billable-events/billable/pkg/lifecycle"
+	"github.com/billable-events/billable/pkg/telemetry"
+)
+
+// resources let the heap grow to 5 times what is in use before a collection. That saves a fifth of
+// the CPU time, at a peak of 58 instead of 33 MB, measured with the default concurrency.
+var resources = lifecycle.Resources{Growth: 400}
+
+// Main runs the consumer or one of its commands until it is done or ctx ends. It returns the exit
+// code.
+func Main(ctx context.Context, process cli.Process) int {
+	app := &app{process: process, format: cli.Table}
+	return cli.Run(ctx, process, app.root())
+}
+
+// app is one run of the program, with the flags that commands share.
+type app struct {
+	process    cli.Process
+	configPath string     // of the settings file
+	format     cli.Format // of a command's result
+	apply      bool       // false: a dry run
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "consumer",
+		Short: "Bill pending Chargebee invoices, operate dead letters and ledger",
+		Args:  cli.Args(cobra.NoArgs),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
+	}
+	root.PersistentFlags().StringVar(&a.configPath, "config", "", "path of the settings file (YAML)")
+	root.AddCommand(
+		&cobra.Command{
+			Use:   "run",
+			Short: "Receive messages and settle their invoices",
+			Args:  cli.Args(cobra.NoArgs),
+			RunE:  func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
+		},
+		a.check(),
+		a.sweep(),
+		a.pause(),
+		a.resume(),
+		group("tables", "Create the tables in DynamoDB", a.tablesCreate()),
+		group("invoice", "Inspect and release invoices in the ledger", a.invoiceShow(), a.invoicePlan(), a.invoiceList(), a.invoiceRelease()),
+		group("dlq", "Inspect, replay and discard dead letters", a.dlqList(), a.dlqShow(), a.dlqReplay(), a.dlqDiscard()),
+		cli.VersionCommand("consumer"),
+	)
+	return root
+}
+
+// group returns a command that only has subcommands.
+func group(name, short string, commands ...*cobra.Command) *cobra.Command {
+	parent := &cobra.Command{
+		Use:   name,
+		Short: short,
+		Args:  cli.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return cli.UsageError{Err: fmt.Errorf("%s needs a command: %s --help lists them", cmd.CommandPath(), cmd.CommandPath())}
+		},
+	}
+	parent.AddCommand(commands...)
+	return parent
+}
+
+// withOutput adds the flag that selects the form of the result.
+func (a *app) withOutput(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().Var(&a.format, "output", "form of the result")
+	return cmd
+}
+
+// withDryRun adds the flag without which the command changes nothing.
+func (a *app) withDryRun(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().BoolVar(&a.apply, "yes", false, "apply the changes (default: dry run)")
+	return cmd
+}
+
+// run runs the consumer until ctx ends.
+func (a *app) run(ctx context.Context) error {
+	settings, logger, err := a.settings(config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
+	if err != nil {
+		return err
+	}
+	cfg, err := consumer.LoadAWS(ctx, settings, logger)
+	if err != nil {
+		return cli.UsageError{Err: err}
+	}
+	resources.Fit(a.process.Environ)
+	tracing := telemetry.NewTracing(ctx, telemetry.Service{Name: "billable-consumer", Version: cli.Version()}, a.process.Environ, logger)
+	wired, err := consumer.New(settings, consumer.Deps{AWS: cfg, Tracing: tracing}, logger)
+	if err != nil {
+		return err
+	}
+	return wired.Run(ctx)
+}
+
+// settings loads the settings. The required keys must have a value.
+func (a *app) settings(required ...string) (config.Consumer, zerolog.Logger, error) {
+	settings, warnings, err := config.LoadConsumer(config.Source{File: a.configPath, Environ: a.process.Environ}, required...)
+	if err != nil {
+		return settings, zerolog.Nop(), cli.UsageError{Err: err}
+	}
+	logger, err := telemetry.NewLogger(a.process.Stderr, settings.Log.Level, settings.Log.Format)
+	if err != nil {
+		return settings, logger, cli.UsageError{Err: err}
+	}
+	for _, warning := range warnings {
+		logger.Warn().Msg(warning)
+	}
+	return settings, logger, nil
+}

@@ -1,0 +1,149 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/chargebeeapi"
+	"github.com/billable-events/billable/pkg/cli"
+	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/consumer"
+	"github.com/billable-events/billable/pkg/dynamostore"
+	"github.com/billable-events/billable/pkg/lifecycle"
+	"github.com/billable-events/billable/pkg/ratelimit"
+	"github.com/billable-events/billable/pkg/settlement"
+	"github.com/billable-events/billable/pkg/sqsqueue"
+)
+
+// Deps is what the commands work with.
+type Deps struct {
+	consumer.Deps
+
+	Settings config.Consumer
+
+	// Mismatch is called for each event that is not as the ledger records it. Such an event is left
+	// unchanged.
+	Mismatch func(text string)
+}
+
+// connect loads the settings and the AWS configuration. The required keys must have a value.
+func (a *app) connect(ctx context.Context, required ...string) (Deps, error) {
+	settings, logger, err := a.settings(required...)
+	if err != nil {
+		return Deps{}, err
+	}
+	cfg, err := consumer.LoadAWS(ctx, settings, logger)
+	if err != nil {
+		return Deps{}, cli.UsageError{Err: err}
+	}
+	return Deps{
+		Deps:     consumer.Deps{AWS: cfg},
+		Settings: settings,
+		Mismatch: func(text string) { _, _ = fmt.Fprintln(a.process.Stderr, text) },
+	}, nil
+}
+
+func (d Deps) store() *dynamostore.Store { return consumer.NewStore(d.AWS, d.Settings) }
+
+func (d Deps) sqs() *sqs.Client { return sqs.NewFromConfig(d.AWS) }
+
+func (d Deps) deadLetters() *sqsqueue.DeadLetters {
+	return sqsqueue.NewDeadLetters(d.sqs(), d.Settings.Queue.DeadLetterURL)
+}
+
+// site makes the calls of a command to Chargebee, within the limit that all processes share.
+type site struct {
+	*chargebeeapi.Client
+	*ratelimit.Limiter
+}
+
+// withSite calls fn, which calls Chargebee. During an operator pause it fails at once instead of
+// blocking until the pause ends.
+func (d Deps) withSite(ctx context.Context, fn func(site) error) error {
+	client, err := chargebeeapi.New(consumer.ChargebeeConfig(d.Settings, d.Deps))
+	if err != nil {
+		return err
+	}
+	defer client.CloseIdleConnections()
+	store := d.store().RateLimit()
+	state, err := store.Read(ctx)
+	switch {
+	case err != nil:
+		return err
+	case state.OperatorPause.InForce():
+		return fmt.Errorf("calls to Chargebee are paused by an operator (%s): resume them with consumer resume --yes", state.OperatorPause.Reason)
+	}
+	cfg := consumer.LimiterConfig(d.Settings, store, d.Clock())
+	cfg.Command = true
+	limiter := ratelimit.New(cfg)
+	defer lifecycle.Background(ctx, limiter.Run)()
+	return fn(site{client, limiter})
+}
+
+// call makes one call under a permit. It waits for the permit until the context waiting ends. An
+// error that is not a *billing.Failure means that nothing was sent.
+func (s site) call(waiting context.Context, send func(*ratelimit.Permit) error) error {
+	permit, err := s.Acquire(waiting)
+	if err != nil {
+		return err
+	}
+	err = send(permit)
+	if failure, ok := errors.AsType[*billing.Failure](err); ok && failure.OfSite() {
+		s.Pause(permit, failure.RetryAfter)
+	}
+	return err
+}
+
+// settler returns the settler of a command.
+func (d Deps) settler(site site) *settlement.Settler {
+	store := d.store()
+	return &settlement.Settler{
+		Ledger:      store,
+		Claims:      store,
+		Events:      store,
+		Charger:     site,
+		Invoices:    site,
+		RateLimiter: site,
+		Breaker:     settlement.NewBreaker(d.Clock()),
+		Observer:    mismatchObserver(d.Mismatch),
+		Now:         d.Clock(),
+		Settings:    consumer.SettlementSettings(d.Settings),
+	}
+}
+
+// withSettler calls fn with a settler and the draft id of the invoice with the given draft or final
+// id.
+func (d Deps) withSettler(ctx context.Context, id string, fn func(settler *settlement.Settler, invoiceID string) error) error {
+	head, ok, err := d.store().FindHead(ctx, id)
+	if err != nil {
+		return err
+	}
+	if ok {
+		id = head.InvoiceID
+	}
+	return d.withSite(ctx, func(site site) error { return fn(d.settler(site), id) })
+}
+
+// Release releases the claims of a rejected invoice, as the command invoice release does.
+func Release(ctx context.Context, deps Deps, order settlement.Order) (released settlement.Release, err error) {
+	err = deps.withSite(ctx, func(site site) error {
+		released, err = deps.settler(site).Release(ctx, order)
+		return err
+	})
+	return released, err
+}
+
+// mismatchObserver is a settlement.Observer that reports mismatches only.
+type mismatchObserver func(text string)
+
+// Handled implements settlement.Observer. A command handles no message.
+func (mismatchObserver) Handled(context.Context, settlement.Report) {}
+
+// Mismatched implements settlement.Observer.
+func (o mismatchObserver) Mismatched(invoiceID string, event billing.ChangedEvent) {
+	o(fmt.Sprintf("event %s is not claimed for %s (status %q, invoice %q): left unchanged", event.EventKey, invoiceID, event.Status, event.InvoiceID))
+}

@@ -1,0 +1,123 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/billable-events/billable/pkg/cli"
+	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/deadletter"
+	"github.com/billable-events/billable/pkg/settlement"
+)
+
+func (a *app) dlqDiscard() *cobra.Command {
+	var order discardOrder
+	cmd := withFilter(&order.Filter, a.withDryRun(a.withOutput(&cobra.Command{
+		Use:   "discard",
+		Short: "Archive dead letters in a file, then delete them",
+		Long:  "Delete the dead letters that a filter selects, each written to a file first. Those of invoices that hold claims are refused.",
+		Args:  cli.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case order.Empty():
+				return cli.UsageError{Err: fmt.Errorf("%w: --reason, --event, --invoice and others, see --help", deadletter.ErrNoFilter)}
+			case a.apply && order.Note == "":
+				return cli.UsageError{Err: errors.New("--reason-note is missing: it is kept with the archived messages")}
+			}
+			order.DryRun = !a.apply
+			return a.discard(cmd.Context(), order)
+		},
+	})))
+	flags := cmd.Flags()
+	flags.StringVar(&order.Note, "reason-note", "", "why, kept with the archived messages (required with --yes)")
+	flags.StringVar(&order.path, "file", fmt.Sprintf("discarded-%s.jsonl", time.Now().UTC().Format("20060102T150405Z")), "archive file, one line of JSON per message")
+	flags.BoolVar(&order.release, "release", false, "release claims first, where invoice release would do so without an assertion")
+	return cmd
+}
+
+// discardOrder holds the flags of discard.
+type discardOrder struct {
+	deadletter.Disposal
+
+	path    string // of the archive file
+	release bool   // release claims first
+}
+
+func (a *app) discard(ctx context.Context, order discardOrder) error {
+	required := []string{config.DeadLetterURL}
+	if order.release {
+		required = append(required, config.ChargebeeSite, config.ChargebeeKey)
+	}
+	deps, err := a.connect(ctx, required...)
+	if err != nil {
+		return err
+	}
+	archive := &archiveFile{path: order.path}
+	discarder := &deadletter.Discarder{Box: deps.deadLetterBox(), Archive: archive}
+	run := func() error {
+		return a.runOnDeadLetters("discarded", func(progress deadletter.Progress) (deadletter.Result, error) {
+			result, err := discarder.Run(ctx, order.Disposal, progress)
+			return result, errors.Join(err, archive.close())
+		})
+	}
+	if !order.release {
+		return run()
+	}
+	return deps.withSite(ctx, func(site site) error {
+		discarder.Releaser = claimReleaser{deps.settler(site)}
+		return run()
+	})
+}
+
+// claimReleaser is a deadletter.Releaser. It makes no assertion about lines in doubt.
+type claimReleaser struct{ settler *settlement.Settler }
+
+// Release implements deadletter.Releaser.
+func (c claimReleaser) Release(ctx context.Context, invoiceID string) error {
+	_, err := c.settler.Release(ctx, settlement.Order{InvoiceID: invoiceID})
+	if refusal, ok := errors.AsType[*settlement.Refusal](err); ok {
+		return fmt.Errorf("%w: %w", deadletter.ErrReleaseRefused, refusal)
+	}
+	return err
+}
+
+// archiveFile is a deadletter.Archive: a file of discarded messages, created with the first of them.
+type archiveFile struct {
+	path string
+
+	mu   sync.Mutex
+	file *os.File
+}
+
+// Keep implements deadletter.Archive.
+func (f *archiveFile) Keep(message deadletter.Kept) error {
+	line, err := json.Marshal(message)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.file == nil {
+		if f.file, err = os.OpenFile(f.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+			return err
+		}
+	}
+	if _, err := f.file.Write(append(line, '\n')); err != nil {
+		return err
+	}
+	return f.file.Sync()
+}
+
+func (f *archiveFile) close() error {
+	if f.file == nil {
+		return nil
+	}
+	return f.file.Close()
+}

@@ -1,0 +1,112 @@
+package commands
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/billable-events/billable/pkg/cli"
+	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/deadletter"
+)
+
+func (a *app) dlqList() *cobra.Command {
+	var filter deadletter.Filter
+	return withFilter(&filter, a.withOutput(&cobra.Command{
+		Use:   "list",
+		Short: "List dead letters with reasons and charge at risk",
+		Args:  cli.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			deps, err := a.connect(cmd.Context(), config.DeadLetterURL)
+			if err != nil {
+				return err
+			}
+			now := time.Now()
+			listing, err := deadletter.List(cmd.Context(), deps.deadLetters(), deps.store(), filter, now)
+			if err != nil {
+				return err
+			}
+			return a.writeResult(listing, func() error { return a.writeDeadLetters(listing, now) })
+		},
+	}))
+}
+
+// withFilter adds the flags that select dead letters.
+func withFilter(filter *deadletter.Filter, cmd *cobra.Command) *cobra.Command {
+	flags := cmd.Flags()
+	flags.StringVar(&filter.Reason, "reason", "", "only those with this reason; "+deadletter.NoReason+": those that SQS moved")
+	flags.StringVar(&filter.Customer, "customer", "", "only those of this customer")
+	flags.StringVar(&filter.Subscription, "subscription", "", "only those of invoices of this subscription")
+	flags.StringVar(&filter.Invoice, "invoice", "", "only those of this pending invoice")
+	flags.StringVar(&filter.Event, "event", "", "only the one with this event or message id")
+	flags.DurationVar(&filter.OlderThan, "older-than", 0, "only those that failed longer ago, for example 90m or 48h")
+	return cmd
+}
+
+func (a *app) writeDeadLetters(listing deadletter.Listing, now time.Time) error {
+	if len(listing.Messages) == 0 && listing.Complete {
+		return a.printf("There are no dead letters.")
+	}
+	var groups [][]string
+	for _, group := range listing.Groups {
+		var risks []string
+		for _, risk := range group.AtRisk {
+			risks = append(risks, money(risk.Amount, risk.CurrencyCode))
+		}
+		groups = append(groups, []string{orNone(group.Reason), strconv.Itoa(group.Count), timeOrNone(group.Oldest), age(group.Oldest, now), cmp.Or(strings.Join(risks, ", "), none)})
+	}
+	columns := []cli.Column{{Title: "reason"}, {Title: "count", Right: true}, {Title: "oldest"}, {Title: "age", Right: true}, {Title: "at risk (minor units)"}}
+	if err := a.writeTable(columns, groups); err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, letter := range listing.Messages {
+		rows = append(rows, []string{
+			timeOrNone(letter.FailedAt), orNone(letter.Reason), orNone(letter.InvoiceID), orNone(letter.CustomerID),
+			letter.LedgerState, chargeAtRisk(letter), strconv.Itoa(letter.ReplayCount), orNone(letter.EventID), orNone(letter.Detail),
+		})
+	}
+	columns = []cli.Column{
+		{Title: "failed at"}, {Title: "reason"}, {Title: "invoice"}, {Title: "customer"}, {Title: "ledger"},
+		{Title: "at risk", Right: true}, {Title: "replays", Right: true}, {Title: "event"}, {Title: "detail", Width: 80},
+	}
+	if err := a.writeNextTable(columns, rows); err != nil || listing.Complete {
+		return err
+	}
+	return a.printf("\nIncomplete: some messages are in flight with another reader, or there are too many.")
+}
+
+// chargeAtRisk formats the charge at risk of a dead letter.
+func chargeAtRisk(letter deadletter.Letter) string {
+	if letter.ChargeAtRisk == nil {
+		return none
+	}
+	return money(*letter.ChargeAtRisk, letter.CurrencyCode)
+}
+
+// money formats an amount in minor units.
+func money(amount int64, currencyCode *string) string {
+	return fmt.Sprintf("%d %s", amount, orNone(currencyCode))
+}
+
+// age formats the time since a moment in its two largest units.
+func age(since *time.Time, now time.Time) string {
+	if since == nil {
+		return none
+	}
+	const day = 24 * time.Hour
+	passed := max(now.Sub(*since), 0)
+	days, hours, minutes := passed/day, passed%day/time.Hour, passed%time.Hour/time.Minute
+	switch {
+	case days > 0:
+		return fmt.Sprintf("%dd%dh", days, hours)
+	case hours > 0:
+		return fmt.Sprintf("%dh%dm", hours, minutes)
+	default:
+		return fmt.Sprintf("%dm", minutes)
+	}
+}

@@ -1,0 +1,200 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/cli"
+	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/deadletter"
+	"github.com/billable-events/billable/pkg/inspect"
+	"github.com/billable-events/billable/pkg/ratelimit"
+	"github.com/billable-events/billable/pkg/settlement"
+)
+
+// deadLetterDetails is the result of dlq show. Absent values are null.
+type deadLetterDetails struct {
+	deadletter.Shown
+
+	Ledger    *inspect.Invoice  `json:"ledger"`
+	Chargebee *chargebeeInvoice `json:"chargebee"`
+	Replay    settlement.Replay `json:"replay"`
+}
+
+// chargebeeInvoice is an invoice as Chargebee shows it.
+type chargebeeInvoice struct {
+	InvoiceID string     `json:"invoice_id"` // the final one once the draft has become it
+	Found     bool       `json:"found"`
+	Status    *string    `json:"status"`
+	Date      *time.Time `json:"date"`
+}
+
+func (a *app) dlqShow() *cobra.Command {
+	return a.withOutput(&cobra.Command{
+		Use:   "show ID",
+		Short: "Show one dead letter and predict its replay",
+		Long:  "Show one dead letter, by message or event id, with its invoice in the ledger and at Chargebee, and what a replay would do.",
+		Args:  cli.Args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			deps, err := a.connect(cmd.Context(), config.DeadLetterURL)
+			if err != nil {
+				return err
+			}
+			details, err := a.deadLetterDetails(cmd.Context(), deps, args[0])
+			if err != nil {
+				return err
+			}
+			return a.writeResult(details, func() error { return a.writeDeadLetter(details) })
+		},
+	})
+}
+
+// deadLetterDetails collects what the queue, the ledger and Chargebee hold about a dead letter. If
+// Chargebee cannot be asked, the reason is written to standard error, and the rest is returned.
+func (a *app) deadLetterDetails(ctx context.Context, deps Deps, id string) (details deadLetterDetails, err error) {
+	store := deps.store()
+	if details.Shown, err = deadletter.Show(ctx, deps.deadLetters(), store, id); err != nil {
+		return details, err
+	}
+	if details.Head != nil {
+		invoice, err := inspect.Show(ctx, store, store, inspect.Query{ID: details.Head.InvoiceID})
+		if err != nil {
+			return details, err
+		}
+		details.Ledger = &invoice
+	}
+	if details.LookAt != "" {
+		details.Chargebee, err = readChargebeeInvoice(ctx, deps, details.LookAt)
+		switch {
+		case ctx.Err() != nil:
+			return details, context.Cause(ctx)
+		case err != nil:
+			_, _ = fmt.Fprintf(a.process.Stderr, "could not read the invoice from Chargebee: %s\n", err)
+		}
+	}
+	details.Replay = settlement.PredictReplay(settlement.ReplayInput{
+		EventType: details.EventType,
+		Head:      details.Head,
+		Lines:     details.PlanLines,
+		Pending:   details.Chargebee.pending(),
+		Close:     deps.Settings.Invoice.Close,
+		Now:       time.Now(),
+	})
+	return details, nil
+}
+
+// readTimeout bounds the wait for a permit and for Chargebee.
+const readTimeout = 15 * time.Second
+
+// readChargebeeInvoice makes one call.
+func readChargebeeInvoice(ctx context.Context, deps Deps, invoiceID string) (found *chargebeeInvoice, err error) {
+	settings := deps.Settings.Chargebee
+	if settings.Site+settings.BaseURL == "" || settings.APIKey.Reveal() == "" {
+		return nil, errors.New("chargebee.site or chargebee.api_key is not set")
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	var invoice billing.Invoice
+	err = deps.withSite(ctx, func(site site) error {
+		return site.call(ctx, func(permit *ratelimit.Permit) (err error) {
+			invoice, err = site.Invoice(ctx, permit, billing.LinePage{InvoiceID: invoiceID})
+			return err
+		})
+	})
+	failure, failed := errors.AsType[*billing.Failure](err)
+	switch {
+	case err == nil && !invoice.Deleted:
+		return &chargebeeInvoice{InvoiceID: invoice.ID, Found: true, Status: &invoice.Status, Date: new(time.Unix(invoice.Date, 0).UTC())}, nil
+	case err == nil, failed && failure.NotFound():
+		return &chargebeeInvoice{InvoiceID: invoiceID}, nil
+	default:
+		return nil, err
+	}
+}
+
+// pending reports whether the invoice is pending; nil if it was not read.
+func (i *chargebeeInvoice) pending() *bool {
+	if i == nil {
+		return nil
+	}
+	return new(i.Found && *i.Status == billing.StatusPending)
+}
+
+func (a *app) writeDeadLetter(details deadLetterDetails) error {
+	facts := [][]string{
+		{"message", details.MessageID},
+		{"event", orNone(details.EventID)},
+		{"invoice", orNone(details.InvoiceID)},
+		{"customer", orNone(details.CustomerID)},
+		{"reason", orNone(details.Reason)},
+		{"detail", orNone(details.Detail)},
+		{"failed at", timeOrNone(details.FailedAt)},
+		{"received at", timeOrNone(details.ReceivedAt)},
+		{"receives", strconv.Itoa(details.ReceiveCount)},
+		{"replays", strconv.Itoa(details.ReplayCount)},
+		{"group", orNone(details.GroupID)},
+		{"at risk (minor units)", chargeAtRisk(details.Letter)},
+		{"at Chargebee", details.Chargebee.String()},
+		{"a replay", string(details.Replay.Prediction) + ": " + details.Replay.Detail},
+		{"can be billed", yesOrNo(details.Replay.Billable)},
+	}
+	for _, name := range slices.Sorted(maps.Keys(details.Attributes)) {
+		attribute := details.Attributes[name]
+		facts = append(facts, []string{"attribute " + name + " (" + attribute.Type + ")", attribute.Value})
+	}
+	if err := a.writeTable([]cli.Column{{Title: "what"}, {Title: "value"}}, facts); err != nil {
+		return err
+	}
+	if details.Ledger != nil {
+		if err := errors.Join(a.printf(""), a.writeInvoice(*details.Ledger)); err != nil {
+			return err
+		}
+	}
+	return a.printf("\n%s", cli.Escaped(indented(details.Body)))
+}
+
+// String describes the invoice in one line.
+func (i *chargebeeInvoice) String() string {
+	switch {
+	case i == nil:
+		return "unknown"
+	case !i.Found:
+		return i.InvoiceID + " does not exist"
+	default:
+		return i.InvoiceID + " is " + *i.Status
+	}
+}
+
+func yesOrNo(value *bool) string {
+	switch {
+	case value == nil:
+		return "unknown"
+	case *value:
+		return "yes"
+	default:
+		return "no"
+	}
+}
+
+// indented returns the body as indented JSON if it is JSON.
+func indented(body any) string {
+	document, ok := body.(json.RawMessage)
+	if !ok {
+		return fmt.Sprint(body)
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, document, "", "  "); err != nil {
+		return string(document)
+	}
+	return out.String()
+}

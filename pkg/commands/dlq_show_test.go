@@ -1,0 +1,178 @@
+package commands_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/dynamostore"
+	"github.com/billable-events/billable/pkg/sandbox/sqs"
+)
+
+// buryBody puts one body into the dead-letter queue.
+func (d *deployment) buryBody(body string) {
+	d.t.Helper()
+	_, err := d.sqs.SendMessage(d.t.Context(), &awssqs.SendMessageInput{
+		QueueUrl: aws.String(d.deadURL()), MessageBody: &body,
+		MessageAttributes: map[string]types.MessageAttributeValue{
+			"reason": {DataType: aws.String("String"), StringValue: aws.String("chargebee_refused")},
+			"theirs": {DataType: aws.String("Number"), StringValue: aws.String("7")},
+		},
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// hold writes an invoice into the ledger that was rejected after the first of its lines.
+func (d *deployment) hold(invoiceID string, amounts ...int64) {
+	d.t.Helper()
+	var plan billing.Plan
+	for _, amount := range amounts {
+		plan.Lines = append(plan.Lines, billing.Line{SubscriptionID: "s", ChargeCode: "calls", Amount: amount, Events: 1})
+	}
+	store := &dynamostore.Store{Client: d.dynamodb, EventsTable: d.name + "_events", LedgerTable: d.name + "_ledger"}
+	err := store.Commit(d.t.Context(), billing.Step{
+		Head: billing.Head{
+			InvoiceID: invoiceID, State: billing.Rejected, Resume: billing.Charging, Reason: billing.ChargebeeRefused,
+			Epoch: "epoch", Write: "w", Pages: 1, Cursor: 1, Version: billing.HeadVersion, UpdatedAt: 1,
+		},
+		Plan: &plan,
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// shownLetter is what `dlq show` says of a letter.
+type shownLetter struct {
+	MessageID    string `json:"message_id"`
+	LedgerState  string `json:"ledger_state"`
+	ChargeAtRisk *int64 `json:"charge_at_risk"`
+	Body         any
+	Attributes   map[string]struct{ Type, Value string }
+	Ledger       *struct {
+		State string
+		Lines []any
+	}
+	Chargebee *struct {
+		Found  bool
+		Status *string
+	}
+	Replay struct {
+		Prediction, Detail string
+		Billable           *bool
+	}
+}
+
+func (d *deployment) shows(id string) (letter shownLetter, stderr string) {
+	d.t.Helper()
+	code, stdout, stderr := d.command("dlq", "show", id, "--output", "json")
+	if code != 0 {
+		d.t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	if err := json.Unmarshal([]byte(stdout), &letter); err != nil {
+		d.t.Fatalf("%v: %s", err, stdout)
+	}
+	return letter, stderr
+}
+
+// TestShowADeadLetter with all that is known of it, from everywhere.
+func TestShowADeadLetter(t *testing.T) {
+	t.Parallel()
+	d := deploy(t)
+	d.must("tables", "create")
+	draft, body := d.renew("sub_shown")
+	var webhook struct{ ID string }
+	if err := json.Unmarshal([]byte(body), &webhook); err != nil {
+		t.Fatal(err)
+	}
+	d.hold(draft, 100, 20, 3)
+	d.buryBody(body)
+
+	letter, stderr := d.shows(webhook.ID)
+	if stderr != "" || letter.LedgerState != "rejected" || letter.ChargeAtRisk == nil || *letter.ChargeAtRisk != 123 || letter.Attributes["theirs"].Value != "7" {
+		t.Errorf("got %+v, %s", letter, stderr)
+	}
+	if members, ok := letter.Body.(map[string]any); !ok || members["id"] != webhook.ID {
+		t.Errorf("the body is %v", letter.Body)
+	}
+	if letter.Ledger == nil || letter.Ledger.State != "rejected" || len(letter.Ledger.Lines) != 3 {
+		t.Errorf("the ledger says %+v", letter.Ledger)
+	}
+	if letter.Chargebee == nil || !letter.Chargebee.Found || *letter.Chargebee.Status != "pending" {
+		t.Errorf("Chargebee says %+v", letter.Chargebee)
+	}
+	if replay := letter.Replay; replay.Prediction != "resumes_at_line" || !strings.Contains(replay.Detail, "line 2 of 3") || replay.Billable == nil || !*replay.Billable {
+		t.Errorf("a replay: %+v", replay)
+	}
+	table := d.must("dlq", "show", letter.MessageID)
+	for _, part := range []string{"resumes at line 2 of 3", draft + " is pending", "123 EUR", "attribute theirs (Number)", "\n  \"content\": {", "1 of 3", "can be billed"} {
+		if !strings.Contains(table, part) {
+			t.Errorf("the table lacks %q:\n%s", part, table)
+		}
+	}
+	if list := d.must("dlq", "list"); strings.Count(list, "123 EUR") != 2 || !strings.Contains(list, "AGE") {
+		t.Errorf("the listing:\n%s", list)
+	}
+	for _, message := range queues.Messages(d.name + "_dead") {
+		if message.State != sqs.Visible {
+			t.Errorf("the letter is %v", message.State)
+		}
+	}
+}
+
+// TestShowWithoutChargebee: what is not known is null, and the reason is told.
+func TestShowWithoutChargebee(t *testing.T) {
+	t.Parallel()
+	d := deploy(t)
+	d.must("tables", "create")
+	d.bury("ev", 1)
+	if letter, _ := d.shows("ev_000"); letter.Chargebee == nil || letter.Chargebee.Found || letter.Replay.Prediction != "finds_gone" {
+		t.Errorf("an invoice that is not there: %+v", letter)
+	}
+	d.must("pause", "--reason", "month end", "--yes")
+	for name, prepare := range map[string]func(){
+		"(month end)":                   func() {},
+		"chargebee.api_key is not set":  func() { d.environ = append(d.environ, "BILLABLE_CHARGEBEE_API_KEY=") },
+		"chargebee.site or chargebee.a": func() { d.environ = append(d.environ, "BILLABLE_CHARGEBEE_BASE_URL=") },
+	} {
+		calls := len(d.chargebee.Calls())
+		environ := d.environ
+		prepare()
+		letter, stderr := d.shows("ev_000")
+		if letter.Chargebee != nil || letter.Replay.Prediction != "new_epoch" || letter.Replay.Billable != nil || !strings.Contains(stderr, name) {
+			t.Errorf("%s: %+v, %s", name, letter, stderr)
+		}
+		if got := len(d.chargebee.Calls()); got != calls {
+			t.Errorf("%s: Chargebee was called", name)
+		}
+		d.environ = environ
+	}
+}
+
+// TestShowWhatIsNoEvent shows it so that it does no harm.
+func TestShowWhatIsNoEvent(t *testing.T) {
+	t.Parallel()
+	d := deploy(t)
+	d.must("tables", "create")
+	d.buryBody("no JSON,\tbut \u202eturned\u009b2J")
+	id := queues.Messages(d.name + "_dead")[0].ID
+	if letter, _ := d.shows(id); letter.Body != "no JSON,\tbut \u202eturned\u009b2J" || letter.Replay.Prediction != "unreadable" || letter.Ledger != nil || letter.ChargeAtRisk != nil {
+		t.Errorf("got %+v", letter)
+	}
+	if table := d.must("dlq", "show", id); !strings.Contains(table, "no JSON,\tbut \\u202eturned\\u009b2J\n") {
+		t.Errorf("got %q", table)
+	}
+	if code, stdout, stderr := d.command("dlq", "show", "ev_000"); code != 1 || stdout != "" || !strings.Contains(stderr, "no such dead letter: ev_000") {
+		t.Errorf("an unknown id: exit code %d, %s%s", code, stdout, stderr)
+	}
+	if code, _, _ := d.command("dlq", "show"); code != 2 {
+		t.Errorf("no id: exit code %d", code)
+	}
+}

@@ -1,0 +1,68 @@
+package commands_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/billable-events/billable/pkg/cli"
+	"github.com/billable-events/billable/pkg/commands"
+)
+
+var (
+	snippets   = regexp.MustCompile("(?s)```.*?```|`[^`]+`")
+	documented = regexp.MustCompile(`(?m)(?:^|[` + "`" + `$] ?)consumer((?: [a-z]+)+)([^` + "`" + `\n#]*)`)
+	flags      = regexp.MustCompile(`--([a-z][a-z-]+)`)
+)
+
+// TestDocumentedCommands exist, with the flags that they are written with: who follows a guide at
+// night shall not find otherwise.
+func TestDocumentedCommands(t *testing.T) {
+	t.Parallel()
+	guides, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	guides = slices.DeleteFunc(guides, func(guide string) bool { return strings.HasSuffix(guide, "telemetry.md") }) // lines of logs
+	for _, guide := range append(guides, "../../README.md") {
+		content, err := os.ReadFile(guide)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, snippet := range snippets.FindAllString(string(content), -1) {
+			for _, found := range documented.FindAllStringSubmatch(snippet, -1) {
+				seen++
+				help := helpOf(t, strings.Fields(found[1]))
+				if help == "" {
+					t.Errorf("%s: there is no command %q", guide, found[1])
+				}
+				for _, flag := range flags.FindAllStringSubmatch(found[2], -1) {
+					if !strings.Contains(help, "--"+flag[1]) {
+						t.Errorf("%s: %q has no flag --%s", guide, found[1], flag[1])
+					}
+				}
+			}
+		}
+	}
+	if seen < 50 {
+		t.Errorf("only %d commands were found", seen)
+	}
+}
+
+// helpOf is what the command says of itself that the words begin with; those after it may be
+// its arguments.
+func helpOf(t *testing.T, words []string) string {
+	t.Helper()
+	for ; len(words) > 0; words = words[:len(words)-1] {
+		var help strings.Builder
+		exit := commands.Main(t.Context(), cli.Process{Args: append(slices.Clone(words), "--help"), Stdout: &help, Stderr: &help})
+		if exit == 0 && strings.Contains(help.String(), "consumer "+strings.Join(words, " ")) {
+			return help.String()
+		}
+	}
+	return ""
+}

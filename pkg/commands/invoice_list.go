@@ -1,0 +1,97 @@
+package commands
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/billable-events/billable/pkg/cli"
+	"github.com/billable-events/billable/pkg/inspect"
+)
+
+func (a *app) invoiceList() *cobra.Command {
+	var selected invoiceFilter
+	cmd := a.withOutput(&cobra.Command{
+		Use:   "list",
+		Short: "List invoices in the ledger, by last update",
+		Long:  "List invoices in the ledger, by last update. It scans the whole ledger table.",
+		Args:  cli.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			now := time.Now()
+			filter, err := selected.parse(now)
+			if err != nil {
+				return cli.UsageError{Err: err}
+			}
+			deps, err := a.connect(cmd.Context())
+			if err != nil {
+				return err
+			}
+			progress := cli.NewProgress(a.process.Stderr, "invoices read")
+			listing, err := inspect.List(cmd.Context(), deps.store(), filter, now, func() { progress.Add(1) })
+			progress.Done()
+			if err != nil {
+				return err
+			}
+			return a.writeResult(listing, func() error { return a.writeInvoices(listing) })
+		},
+	})
+	flags := cmd.Flags()
+	flags.StringVar(&selected.states, "state", "", "only those in these states, for example rejected,charging")
+	flags.StringVar(&selected.since, "since", "", "only those updated since, for example 48h or 2006-01-02T15:04:05Z")
+	flags.StringVar(&selected.outcomes, "outcome", "", "only those with these outcomes, for example empty,gone")
+	flags.StringVar(&selected.reasons, "reason", "", "only those with these reasons, for example line_removed")
+	flags.BoolVar(&selected.held, "held", false, "only those that hold claims")
+	return cmd
+}
+
+// invoiceFilter holds the flags of list.
+type invoiceFilter struct {
+	states, since, outcomes, reasons string
+	held                             bool
+}
+
+// parse returns the filter. The error lists every invalid flag.
+func (f invoiceFilter) parse(now time.Time) (inspect.Filter, error) {
+	filter := inspect.Filter{Held: f.held}
+	var states, outcomes, reasons, since error
+	filter.States, states = inspect.ParseStates(f.states)
+	filter.Outcomes, outcomes = inspect.ParseOutcomes(f.outcomes)
+	filter.Reasons, reasons = inspect.ParseReasons(f.reasons)
+	if f.since != "" {
+		filter.Since, since = inspect.ParseSince(f.since, now)
+	}
+	return filter, errors.Join(flagError("state", states), flagError("since", since), flagError("outcome", outcomes), flagError("reason", reasons))
+}
+
+// flagError adds the name of the flag to an error.
+func flagError(flag string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("--%s: %w", flag, err)
+}
+
+func (a *app) writeInvoices(listing inspect.Listing) error {
+	if len(listing.Invoices) == 0 {
+		return a.printf("No matching invoices.")
+	}
+	var rows [][]string
+	for _, invoice := range listing.Invoices {
+		held := none
+		if invoice.Held {
+			held = "held"
+		}
+		rows = append(rows, []string{
+			timeOrNone(invoice.UpdatedAt), invoice.InvoiceID, invoice.State, orNone(invoice.Reason), orNone(invoice.Outcome), held,
+			orNone(invoice.Resume), strconv.Itoa(invoice.Attempts), timeOrNone(invoice.SendingSince), orNone(invoice.FinalInvoiceID),
+		})
+	}
+	columns := []cli.Column{
+		{Title: "updated at"}, {Title: "invoice"}, {Title: "state"}, {Title: "reason"}, {Title: "outcome"}, {Title: "events"},
+		{Title: "resumes as"}, {Title: "attempts", Right: true}, {Title: "sending since"}, {Title: "final invoice"},
+	}
+	return a.writeTable(columns, rows)
+}

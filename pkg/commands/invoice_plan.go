@@ -1,0 +1,128 @@
+package commands
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/cli"
+	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/inspect"
+	"github.com/billable-events/billable/pkg/settlement"
+)
+
+// planResult is the result of invoice plan. Absent values are null.
+type planResult struct {
+	InvoiceID     string         `json:"invoice_id"`
+	Status        *string        `json:"status"` // at Chargebee; null when it was not asked, or does not know the invoice
+	State         *string        `json:"state"`  // in the ledger
+	CustomerID    string         `json:"customer_id"`
+	CurrencyCode  string         `json:"currency_code"`
+	Date          time.Time      `json:"date"` // only events before it are billed
+	Subscriptions []string       `json:"subscriptions"`
+	Lines         []inspect.Line `json:"lines"` // descriptions without markers
+	Total         int64          `json:"total"` // of the charges, minor units
+
+	CarriedForward int64 `json:"carried_forward"` // of the credits, minor units: for the next invoice
+
+	Events     int     `json:"events"`
+	Planned    bool    `json:"planned"` // the plan is in the ledger already
+	Prediction string  `json:"prediction"`
+	Reason     *string `json:"reason"`
+	Detail     *string `json:"detail"`
+}
+
+func (a *app) invoicePlan() *cobra.Command {
+	return a.withOutput(&cobra.Command{
+		Use:   "plan ID",
+		Short: "Show what would be charged on an invoice",
+		Args:  cli.Args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			deps, err := a.connect(cmd.Context(), config.ChargebeeSite, config.ChargebeeKey)
+			if err != nil {
+				return err
+			}
+			var preview settlement.Preview
+			err = deps.withSettler(cmd.Context(), args[0], func(settler *settlement.Settler, invoiceID string) (err error) {
+				preview, err = settler.Preview(cmd.Context(), invoiceID)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			result := newPlanResult(preview)
+			return a.writeResult(result, func() error { return a.writePlan(result) })
+		},
+	})
+}
+
+func newPlanResult(from settlement.Preview) planResult {
+	head, lines := from.Head, make([]billing.Line, len(from.Lines))
+	if !from.Planned {
+		head = billing.Head{State: billing.Claiming}
+	}
+	result := planResult{
+		InvoiceID:     from.Manifest.InvoiceID,
+		Status:        optional(from.Status),
+		State:         optional(from.Head.State),
+		CustomerID:    from.Manifest.CustomerID,
+		CurrencyCode:  from.Manifest.CurrencyCode,
+		Date:          time.Unix(from.Manifest.Date, 0).UTC(),
+		Subscriptions: append([]string{}, from.Manifest.Subscriptions...),
+		Events:        from.Events,
+		Planned:       from.Planned,
+		Prediction:    string(from.Would),
+		Reason:        optional(from.Reason),
+		Detail:        optional(from.Detail),
+	}
+	for i, line := range from.Lines {
+		if line.IsCredit() {
+			result.CarriedForward += line.Amount
+		} else {
+			result.Total += line.Amount
+		}
+		line.Description = line.Text()
+		if !from.Planned { // the actual ones will differ
+			line.Marker, line.IdempotencyKey = "", ""
+		}
+		lines[i] = line
+	}
+	result.Lines = inspect.Lines(head, lines)
+	return result
+}
+
+// predictions describe what a message for the invoice would do.
+var predictions = map[settlement.Would]string{
+	settlement.WouldClose:   "would be charged as below, and closed",
+	settlement.WouldLeave:   "would be charged as below, and left open by the settings",
+	settlement.WouldBeEmpty: "would be left as it is: Chargebee does not close an invoice without lines",
+	settlement.WouldReject:  "would be rejected",
+	settlement.WouldBeGone:  "would be finished: it was closed or deleted elsewhere, and there is nothing to charge",
+	settlement.WouldGoOn:    "has its plan already: its message resumes it",
+	settlement.WouldNothing: "is finished",
+}
+
+func (a *app) writePlan(result planResult) error {
+	if err := a.printf("%s %s.\n", result.InvoiceID, predictions[settlement.Would(result.Prediction)]); err != nil {
+		return err
+	}
+	err := a.writeFacts([][]string{
+		{"reason", orNone(result.Reason)},
+		{"detail", orNone(result.Detail)},
+		{"at Chargebee", orNone(result.Status)},
+		{"in the ledger", orNone(result.State)},
+		{"customer", result.CustomerID},
+		{"of", strings.Join(result.Subscriptions, ", ")},
+		{"events", fmt.Sprintf("%d, before %s", result.Events, result.Date.Format(time.RFC3339))},
+		{"total", strconv.FormatInt(result.Total, 10) + " " + result.CurrencyCode + ", in minor units"},
+		{"carried forward", strconv.FormatInt(result.CarriedForward, 10) + " " + result.CurrencyCode + ", in minor units"},
+	})
+	if err != nil {
+		return err
+	}
+	return a.writeLines(result.Lines)
+}

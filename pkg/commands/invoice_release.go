@@ -1,0 +1,127 @@
+package commands
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/cli"
+	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/inspect"
+	"github.com/billable-events/billable/pkg/settlement"
+)
+
+// maxAssertion is the maximum length of an assertion in bytes: the ledger keeps it together with
+// the previous detail.
+const maxAssertion = 500
+
+const assertNotCharged = "assert-not-charged"
+
+// releaseResult is the result of invoice release. Absent values are null.
+type releaseResult struct {
+	InvoiceID      string         `json:"invoice_id"`
+	DryRun         bool           `json:"dry_run"`
+	Held           bool           `json:"held"`     // events were held; otherwise there was nothing to do
+	Released       int            `json:"released"` // events
+	Billed         int            `json:"billed"`   // events
+	State          string         `json:"state"`
+	Outcome        *string        `json:"outcome"`
+	Reason         *string        `json:"reason"`
+	Detail         *string        `json:"detail"`
+	FinalInvoiceID *string        `json:"final_invoice_id"`
+	Lines          []releasedLine `json:"lines"`
+}
+
+type releasedLine struct {
+	inspect.Line
+
+	Becomes string `json:"becomes"` // what becomes of its events: released, billed
+}
+
+func (a *app) invoiceRelease() *cobra.Command {
+	var note string
+	cmd := a.withDryRun(a.withOutput(&cobra.Command{
+		Use:   "release ID",
+		Short: "Release the claims of a rejected invoice",
+		Long:  "Release the claims of a rejected invoice, once none of its lines is or can appear on it.",
+		Args:  cli.Args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case cmd.Flags().Changed(assertNotCharged) && note == "":
+				return cli.UsageError{Err: errors.New("--assert-not-charged is empty: state how you know; the ledger keeps it")}
+			case len(note) > maxAssertion:
+				return cli.UsageError{Err: fmt.Errorf("--assert-not-charged is longer than %d bytes", maxAssertion)}
+			}
+			deps, err := a.connect(cmd.Context(), config.ChargebeeSite, config.ChargebeeKey)
+			if err != nil {
+				return err
+			}
+			var result releaseResult
+			err = deps.withSettler(cmd.Context(), args[0], func(settler *settlement.Settler, invoiceID string) error {
+				released, err := settler.Release(cmd.Context(), settlement.Order{InvoiceID: invoiceID, NotCharged: note, DryRun: !a.apply})
+				result = newReleaseResult(released, !a.apply)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return a.writeResult(result, func() error { return a.writeRelease(result) })
+		},
+	}))
+	cmd.Flags().StringVar(&note, assertNotCharged, "", "how you know that lines in doubt were not charged; kept in the ledger")
+	return cmd
+}
+
+func newReleaseResult(from settlement.Release, dryRun bool) releaseResult {
+	result := releaseResult{
+		InvoiceID:      from.Head.InvoiceID,
+		DryRun:         dryRun,
+		Held:           from.Held,
+		State:          string(from.Head.State),
+		Outcome:        optional(from.Head.Outcome),
+		Reason:         optional(from.Head.Reason),
+		Detail:         optional(from.Head.Detail),
+		FinalInvoiceID: optional(from.Head.FinalInvoiceID),
+		Lines:          []releasedLine{},
+	}
+	for i, line := range inspect.Lines(from.Head, from.Lines) {
+		becomes := "released"
+		if from.Fates[i] == billing.Stands {
+			becomes = "billed"
+			result.Billed += line.Events
+		} else {
+			result.Released += line.Events
+		}
+		result.Lines = append(result.Lines, releasedLine{line, becomes})
+	}
+	return result
+}
+
+func (a *app) writeRelease(result releaseResult) error {
+	if !result.Held {
+		return a.printf("No events are claimed for %s: there is nothing to release.", result.InvoiceID)
+	}
+	var rows [][]string
+	for _, line := range result.Lines {
+		rows = append(rows, []string{
+			line.SubscriptionID, line.ChargeCode, strconv.FormatInt(line.Amount, 10), strconv.Itoa(line.Events), line.Becomes,
+		})
+	}
+	columns := []cli.Column{
+		{Title: "subscription"}, {Title: "charge code"}, {Title: "amount", Right: true}, {Title: "events", Right: true}, {Title: "become"},
+	}
+	if err := a.writeTable(columns, rows); err != nil {
+		return err
+	}
+	counts := fmt.Sprintf("%d events unbilled again, %d billed", result.Released, result.Billed)
+	if result.DryRun {
+		return a.printf("Would be: %s.\n"+dryRun, counts)
+	}
+	if err := a.printf("Released: %s.", counts); err != nil || result.Released == 0 {
+		return err
+	}
+	return a.printf("The next invoice bills them; while this one is pending, consumer dlq replay --invoice %s --yes charges them on it.", result.InvoiceID)
+}

@@ -1,0 +1,143 @@
+package commands
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/cli"
+	"github.com/billable-events/billable/pkg/inspect"
+)
+
+func (a *app) invoiceShow() *cobra.Command {
+	var query inspect.Query
+	cmd := a.withOutput(&cobra.Command{
+		Use:   "show ID",
+		Short: "Show an invoice by draft or final id",
+		Args:  cli.Args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			deps, err := a.connect(cmd.Context())
+			if err != nil {
+				return err
+			}
+			query.ID = args[0]
+			store := deps.store()
+			invoice, err := inspect.Show(cmd.Context(), store, store, query)
+			if err != nil {
+				return err
+			}
+			return a.writeResult(invoice, func() error { return a.writeInvoice(invoice) })
+		},
+	})
+	cmd.Flags().BoolVar(&query.Events, "events", false, "also list the claimed events")
+	return cmd
+}
+
+// writeInvoice writes a summary first, then the details.
+func (a *app) writeInvoice(invoice inspect.Invoice) error {
+	if err := a.printf("%s\n", headline(invoice)); err != nil {
+		return err
+	}
+	if err := a.writeFacts(append(stateFacts(invoice), claimFacts(invoice.Claims)...)); err != nil {
+		return err
+	}
+	if err := a.writeLines(invoice.Lines); err != nil {
+		return err
+	}
+	return a.writeEvents(invoice.Events)
+}
+
+// headline returns the state of an invoice as a sentence.
+func headline(invoice inspect.Invoice) string {
+	text := invoice.InvoiceID + " is " + invoice.State
+	switch {
+	case invoice.Outcome != nil && invoice.State == string(billing.Finished):
+		text += ": " + *invoice.Outcome
+	case invoice.Reason != nil:
+		text += ": " + *invoice.Reason
+	}
+	switch {
+	case invoice.Held:
+		return text + ". Its events are held."
+	case invoice.State == string(billing.Finished):
+		return text + "."
+	default:
+		return text + ". None of its events is held."
+	}
+}
+
+func stateFacts(invoice inspect.Invoice) [][]string {
+	facts := [][]string{
+		{"detail", orNone(invoice.Detail)},
+		{"final invoice", orNone(invoice.FinalInvoiceID)},
+		{"updated at", timeOrNone(invoice.UpdatedAt)},
+		{"resumes as", orNone(invoice.Resume)},
+		{"lines added", fmt.Sprintf("%d of %d", min(invoice.Cursor, len(invoice.Lines)), len(invoice.Lines))},
+		{"sending since", timeOrNone(invoice.SendingSince)},
+		{"gone at", timeOrNone(invoice.GoneAt)},
+		{"verdict", orNone(invoice.Verdict)},
+		{"attempts", strconv.Itoa(invoice.Attempts)},
+		{"owner", orNone(invoice.Owner)},
+		{"lease until", timeOrNone(invoice.LeaseUntil)},
+		{"kept until", timeOrNone(invoice.ExpiresAt)},
+	}
+	if invoice.Doubt {
+		facts = append(facts, []string{"in doubt", "the line being sent may be on the invoice"})
+	}
+	return facts
+}
+
+func claimFacts(claims *inspect.Claimed) [][]string {
+	if claims == nil {
+		return nil
+	}
+	return [][]string{
+		{"claimed at", timeOrNone(claims.ClaimedAt)},
+		{"claims", fmt.Sprintf("%d events in %d pages, before %s", claims.Events, claims.Pages, timeOrNone(claims.Date))},
+		{"of", strings.Join(claims.Subscriptions, ", ")},
+		{"customer", claims.CustomerID},
+		{"currency", claims.CurrencyCode},
+	}
+}
+
+// writeLines writes the lines of a plan after an empty one, if there are any.
+func (a *app) writeLines(lines []inspect.Line) error {
+	if len(lines) == 0 {
+		return nil
+	}
+	columns := []cli.Column{
+		{Title: "subscription"}, {Title: "charge code"}, {Title: "amount", Right: true}, {Title: "quantity", Right: true},
+		{Title: "events", Right: true}, {Title: "from"}, {Title: "to"}, {Title: "item price"}, {Title: "marker"}, {Title: "state"},
+		{Title: "description", Width: 60},
+	}
+	var rows [][]string
+	for _, line := range lines {
+		rows = append(rows, []string{
+			line.SubscriptionID, line.ChargeCode, strconv.FormatInt(line.Amount, 10), orNone(line.Quantity),
+			strconv.Itoa(line.Events), timeOrNone(line.DateFrom), timeOrNone(line.DateTo), orNone(line.ItemPriceID), orNone(line.Marker), line.State,
+			orNone(line.Description),
+		})
+	}
+	return a.writeNextTable(columns, rows)
+}
+
+func (a *app) writeEvents(events []inspect.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	columns := []cli.Column{
+		{Title: "subscription"}, {Title: "event"}, {Title: "occurred at"}, {Title: "charge code"}, {Title: "amount", Right: true},
+		{Title: "quantity", Right: true}, {Title: "state"}, {Title: "fault", Width: 60},
+	}
+	var rows [][]string
+	for _, event := range events {
+		rows = append(rows, []string{
+			event.SubscriptionID, event.EventID, timeOrNone(event.OccurredAt), orNone(event.ChargeCode), orNone(event.Amount),
+			orNone(event.Quantity), orNone(event.State), orNone(event.Fault),
+		})
+	}
+	return a.writeNextTable(columns, rows)
+}

@@ -1,0 +1,75 @@
+package commands
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/billable-events/billable/pkg/cli"
+)
+
+// dryRun is the last line of a dry run.
+const dryRun = "Dry run: nothing was changed. Repeat with --yes to apply."
+
+// none is shown in tables for an absent value.
+const none = "-"
+
+// printf writes one line of a result.
+func (a *app) printf(format string, args ...any) error {
+	_, err := fmt.Fprintf(a.process.Stdout, format+"\n", args...)
+	return err
+}
+
+// writeResult writes the result of a command: as JSON, or else with the given function.
+func (a *app) writeResult(result any, asTables func() error) error {
+	if a.format == cli.JSON {
+		return cli.WriteJSON(a.process.Stdout, result)
+	}
+	return asTables()
+}
+
+// writeTable writes one table.
+func (a *app) writeTable(columns []cli.Column, rows [][]string) error {
+	return cli.WriteTable(a.process.Stdout, columns, rows)
+}
+
+// writeNextTable writes a table after an empty line.
+func (a *app) writeNextTable(columns []cli.Column, rows [][]string) error {
+	if err := a.printf(""); err != nil {
+		return err
+	}
+	return a.writeTable(columns, rows)
+}
+
+// writeFacts writes pairs of name and value as a table. Absent values are left out.
+func (a *app) writeFacts(facts [][]string) error {
+	var rows [][]string
+	for _, fact := range facts {
+		if fact[1] != "" && fact[1] != none {
+			rows = append(rows, fact)
+		}
+	}
+	return a.writeTable([]cli.Column{{Title: "what"}, {Title: "value"}}, rows)
+}
+
+// optional returns nil for an empty string.
+func optional[S ~string](value S) *string {
+	if value == "" {
+		return nil
+	}
+	return new(string(value))
+}
+
+func orNone(value *string) string {
+	if value == nil {
+		return none
+	}
+	return *value
+}
+
+// timeOrNone formats a time in RFC 3339.
+func timeOrNone(value *time.Time) string {
+	if value == nil {
+		return none
+	}
+	return value.Format(time.RFC3339)
+}

@@ -1,0 +1,90 @@
+package commands
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/billable-events/billable/pkg/cli"
+	"github.com/billable-events/billable/pkg/ratelimit"
+)
+
+// maxPauseReason is the maximum length of the reason in bytes: every process reads it once a second.
+const maxPauseReason = 500
+
+func (a *app) pause() *cobra.Command {
+	var reason string
+	cmd := a.withDryRun(&cobra.Command{
+		Use:   "pause --reason WHY",
+		Short: "Stop all calls to Chargebee until resume",
+		Long:  "Stop all calls of all consumers to Chargebee, within two seconds and until consumer resume.",
+		Args:  cli.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case reason == "":
+				return cli.UsageError{Err: errors.New("--reason is missing: all processes log it and show it")}
+			case len(reason) > maxPauseReason:
+				return cli.UsageError{Err: fmt.Errorf("--reason is longer than %d bytes", maxPauseReason)}
+			}
+			deps, err := a.connect(cmd.Context())
+			if err != nil {
+				return err
+			}
+			store := deps.store().RateLimit()
+			found, err := store.Read(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if !found.OperatorPause.InForce() && !a.apply {
+				return a.printf("All processes would stop calling Chargebee until consumer resume.\n" + dryRun)
+			}
+			pause := ratelimit.OperatorPause{Reason: reason, Since: time.Now().Unix()}
+			inForce, applied, err := ratelimit.PauseByOperator(cmd.Context(), store, pause)
+			switch {
+			case err != nil:
+				return err
+			case !applied:
+				return a.printf("Calls are paused already, since %s: %s", since(inForce), inForce.Reason)
+			default:
+				return a.printf("Paused: all processes stop calling Chargebee within two seconds, until consumer resume.")
+			}
+		},
+	})
+	cmd.Flags().StringVar(&reason, "reason", "", "why, kept with the pause (required)")
+	return cmd
+}
+
+func (a *app) resume() *cobra.Command {
+	return a.withDryRun(&cobra.Command{
+		Use:   "resume",
+		Short: "End an operator pause",
+		Args:  cli.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			deps, err := a.connect(cmd.Context())
+			if err != nil {
+				return err
+			}
+			store := deps.store().RateLimit()
+			found, err := store.Read(cmd.Context())
+			pause := found.OperatorPause
+			switch {
+			case err != nil:
+				return err
+			case !pause.InForce():
+				return a.printf("Calls are not paused.")
+			case !a.apply:
+				return a.printf("Calls are paused since %s: %s\n"+dryRun, since(pause), pause.Reason)
+			}
+			if _, err = ratelimit.Resume(cmd.Context(), store); err != nil {
+				return err
+			}
+			return a.printf("Resumed: all processes go on within two seconds.")
+		},
+	})
+}
+
+func since(pause ratelimit.OperatorPause) string {
+	return time.Unix(pause.Since, 0).UTC().Format(time.RFC3339)
+}

@@ -1,0 +1,69 @@
+package commands_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestPauseAndResume is a fleet's kill switch: no call is made while it is set, and the
+// message waits in the queue.
+func TestPauseAndResume(t *testing.T) {
+	t.Parallel()
+	d := deploy(t)
+	d.must("tables", "create")
+	d.event("sub_paused", "e1", "12", "EUR")
+	_, body := d.renew("sub_paused")
+	says := func(want string, args ...string) {
+		t.Helper()
+		if got := d.must(args...); !strings.Contains(got, want) {
+			t.Errorf("consumer %s: got %q, want %q", strings.Join(args, " "), got, want)
+		}
+	}
+	if code, _, stderr := d.command("pause", "--yes"); code != 2 || !strings.Contains(stderr, "--reason is missing") {
+		t.Errorf("without a reason: exit code %d, %s", code, stderr)
+	}
+	says("Calls are not paused.", "resume", "--yes")
+	says("Dry run: nothing was changed.", "pause", "--reason", "a price is wrong")
+	says("Calls are not paused.", "resume")
+	says("Paused: all processes stop", "pause", "--reason", "a price is wrong", "--yes")
+	says("Calls are paused already", "pause", "--reason", "another", "--yes")
+
+	r := d.start()
+	d.send(body)
+	d.eventually(func() bool {
+		status, text := r.get(t, "/readyz")
+		return status == http.StatusServiceUnavailable && strings.Contains(text, "a price is wrong")
+	}, "it is not ready, and says why")
+	d.eventually(func() bool {
+		_, text := r.get(t, "/metrics")
+		return strings.Contains(text, "billable_ratelimit_paused 1")
+	}, "the metrics show it")
+	says("an operator stopped all calls", "check")
+	if got := len(queues.Messages(d.name)); got != 1 {
+		t.Errorf("%d messages are in the queue", got)
+	}
+	if _, text := r.get(t, "/metrics"); !strings.Contains(text, "billable_ratelimit_permits_total 0") {
+		t.Error("it called Chargebee")
+	}
+
+	says("Dry run: nothing was changed.", "resume")
+	says("Resumed: all processes go on", "resume", "--yes")
+	if entry := r.await(t, "message handled"); entry["outcome"] != "closed" {
+		t.Errorf("got %v", entry)
+	}
+	if code := r.stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// eventually waits for what other processes bring about.
+func (d *deployment) eventually(holds func() bool, what string) {
+	d.t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			d.t.Fatalf("after 15 s: %s", what)
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/spf13/cobra"
+
+	"github.com/billable-events/billable/pkg/cli"
+	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/consumer"
+	"github.com/billable-events/billable/pkg/reconcile"
+	"github.com/billable-events/billable/pkg/settlement"
+	"github.com/billable-events/billable/pkg/sqsqueue"
+)
+
+func (a *app) sweep() *cobra.Command {
+	var rules reconcile.Rules
+	cmd := a.withDryRun(a.withOutput(&cobra.Command{
+		Use:   "sweep",
+		Short: "Enqueue pending invoices without message, report stuck claims",
+		Long:  "Enqueue pending invoices whose webhook never arrived, and report claims and events that are not being billed.",
+		Args:  cli.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if rules.OlderThan < 0 || rules.EventsOlderThan < 0 {
+				return cli.UsageError{Err: errors.New("--older-than and --events-older-than must not be negative, for example 90m or 840h")}
+			}
+			deps, err := a.connect(cmd.Context(), config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
+			if err != nil {
+				return err
+			}
+			client, store, queueURL := deps.sqs(), deps.store(), deps.Settings.Queue.URL
+			progress := cli.NewProgress(a.process.Stderr, "checked")
+			sweeper := &reconcile.Sweeper{
+				Book:    store,
+				Events:  store,
+				Letters: deps.deadLetters(),
+				Queue:   sweepQueue{sqsqueue.NewSender(client, queueURL, nil), client, queueURL},
+				Now:     time.Now,
+				CallSite: func(ctx context.Context, call func(reconcile.Site) error) error {
+					return deps.withSite(ctx, func(site site) error { return call(site) })
+				},
+				Progress: func() { progress.Add(1) },
+			}
+			sweepRules(&rules, consumer.SettlementSettings(deps.Settings))
+			rules.DryRun = !a.apply
+			result, err := sweeper.Run(cmd.Context(), rules)
+			progress.Done()
+			return errors.Join(a.writeResult(result, func() error { return a.writeSwept(result) }), err)
+		},
+	}))
+	cmd.Flags().DurationVar(&rules.OlderThan, "older-than", time.Hour, "skip younger pending invoices: their webhook may still arrive")
+	cmd.Flags().DurationVar(&rules.EventsOlderThan, "events-older-than", 35*24*time.Hour, "report older unbilled events")
+	return cmd
+}
+
+// sweepRules sets the rules that follow from the settings of settlement.
+func sweepRules(rules *reconcile.Rules, settings settlement.Settings) {
+	rules.LongestWait = settings.LongestWait()
+	rules.Shows = settings.MaxEffectDelay + settings.MaxSkew
+	rules.Close, rules.CloseWithoutEvents = settings.Close, settings.CloseWithoutEvents
+}
+
+// sweepQueue is a reconcile.Queue.
+type sweepQueue struct {
+	*sqsqueue.Sender
+
+	client *sqs.Client
+	url    string
+}
+
+func (q sweepQueue) Backlog(ctx context.Context) (reconcile.Backlog, error) {
+	found, err := sqsqueue.Describe(ctx, q.client, q.url)
+	return reconcile.Backlog{Visible: found.Visible, InFlight: found.InFlight, Delayed: found.Delayed}, err
+}
+
+func (a *app) writeSwept(swept reconcile.Swept) error {
+	if err := a.writeSweptCounts(swept); err != nil {
+		return err
+	}
+	if err := a.writeSweptInvoices(swept); err != nil {
+		return err
+	}
+	if err := a.writeSweptFindings(swept.Findings); err != nil {
+		return err
+	}
+	if swept.DryRun {
+		return a.printf("\n" + dryRun)
+	}
+	return nil
+}
+
+func (a *app) writeSweptCounts(swept reconcile.Swept) error {
+	rows := [][]string{{"pending at Chargebee", strconv.Itoa(swept.Pending)}, {"enqueued", strconv.Itoa(len(swept.Enqueued))}}
+	for _, skip := range reconcile.Skips {
+		if count := swept.Skipped[skip]; count > 0 {
+			rows = append(rows, []string{"skipped: " + strings.ReplaceAll(string(skip), "_", " "), strconv.Itoa(count)})
+		}
+	}
+	if failed := len(swept.Failed); failed > 0 {
+		rows = append(rows, []string{"failed", strconv.Itoa(failed)})
+	}
+	return a.writeTable([]cli.Column{{Title: "what"}, {Title: "count", Right: true}}, rows)
+}
+
+func (a *app) writeSweptInvoices(swept reconcile.Swept) error {
+	if len(swept.Enqueued)+len(swept.Failed) == 0 {
+		return nil
+	}
+	var rows [][]string
+	for _, one := range swept.Enqueued {
+		rows = append(rows, []string{one.InvoiceID, one.CustomerID, one.Date.Format(time.RFC3339), string(one.Why), orNone(one.MessageID)})
+	}
+	for _, one := range swept.Failed {
+		rows = append(rows, []string{one.InvoiceID, none, none, "failed", one.Error})
+	}
+	return a.writeNextTable([]cli.Column{
+		{Title: "invoice"}, {Title: "customer"}, {Title: "date"}, {Title: "why"}, {Title: "message", Width: 80},
+	}, rows)
+}
+
+func (a *app) writeSweptFindings(findings []reconcile.Finding) error {
+	if len(findings) == 0 {
+		return nil
+	}
+	var rows [][]string
+	for _, found := range findings {
+		rows = append(rows, []string{
+			string(found.Level), found.Name, strconv.Itoa(found.Count), timeOrNone(found.Oldest), timeOrNone(found.Newest),
+			found.Message, found.Remedy, strings.Join(found.Examples, " "),
+		})
+	}
+	return a.writeNextTable([]cli.Column{
+		{Title: "level"}, {Title: "name"}, {Title: "count", Right: true}, {Title: "oldest"}, {Title: "newest"},
+		{Title: "finding"}, {Title: "what to do"}, {Title: "such as"},
+	}, rows)
+}

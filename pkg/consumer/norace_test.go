@@ -1,6 +1,0 @@
-//go:build !race
-
-package consumer_test
-
-// raced tells that the race detector is at work, with which all takes ten times as long.
-const raced = false

@@ -1,0 +1,154 @@
+package inspect
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+)
+
+// Ledger reads the whole ledger.
+type Ledger interface {
+	// Heads returns the heads of all invoices, in no order.
+	Heads(ctx context.Context) iter.Seq2[billing.Head, error]
+}
+
+// Filter chooses invoices. What is empty chooses all.
+type Filter struct {
+	States   []billing.State
+	Outcomes []billing.Result
+	Reasons  []billing.Reason
+	Held     bool      // only those for which events are claimed
+	Since    time.Time // last written then or later
+}
+
+func (f Filter) chooses(head billing.Head) bool {
+	return chosen(f.States, head.State) &&
+		chosen(f.Outcomes, head.Outcome) &&
+		chosen(f.Reasons, head.Reason) &&
+		(!f.Held || head.HoldsClaims()) &&
+		(f.Since.IsZero() || head.UpdatedAt >= f.Since.Unix())
+}
+
+func chosen[Word comparable](wanted []Word, found Word) bool {
+	return len(wanted) == 0 || slices.Contains(wanted, found)
+}
+
+// ParseStates reads a list of states, divided by commas.
+func ParseStates(list string) ([]billing.State, error) {
+	return parse(list, []billing.State{
+		billing.Claiming, billing.Charging, billing.Closing, billing.Settling, billing.Releasing, billing.Rejected, billing.Finished,
+	})
+}
+
+// ParseOutcomes reads a list of outcomes, divided by commas.
+func ParseOutcomes(list string) ([]billing.Result, error) {
+	return parse(list, []billing.Result{billing.Closed, billing.LeftOpen, billing.Empty, billing.Gone})
+}
+
+// ParseReasons reads a list of reasons, divided by commas.
+func ParseReasons(list string) ([]billing.Reason, error) {
+	return parse(list, billing.Reasons())
+}
+
+// parse reads a list of known words.
+func parse[Word ~string](list string, known []Word) ([]Word, error) {
+	var words []Word
+	for part := range strings.SplitSeq(list, ",") {
+		word := Word(strings.TrimSpace(part))
+		if word == "" {
+			continue
+		}
+		if !slices.Contains(known, word) {
+			return nil, fmt.Errorf("%q is none of %s", word, joined(known))
+		}
+		words = append(words, word)
+	}
+	return words, nil
+}
+
+func joined[Word ~string](words []Word) string {
+	texts := make([]string, len(words))
+	for i, word := range words {
+		texts[i] = string(word)
+	}
+	return strings.Join(texts, ", ")
+}
+
+// ParseSince reads a moment: how long before now, as 48h, or in RFC 3339.
+func ParseSince(value string, now time.Time) (time.Time, error) {
+	if ago, err := time.ParseDuration(value); err == nil && ago >= 0 {
+		return now.Add(-ago), nil
+	}
+	moment, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is neither a duration, as 48h, nor a time, as 2006-01-02T15:04:05Z", value)
+	}
+	return moment, nil
+}
+
+// Listing is the invoices that a filter chooses.
+type Listing struct {
+	Invoices []Summary `json:"invoices"` // the one that was written last comes last
+}
+
+// Summary is what a list says of an invoice: enough to know which to look at. Absent values
+// are null.
+type Summary struct {
+	InvoiceID      string     `json:"invoice_id"`
+	State          string     `json:"state"`
+	Resume         *string    `json:"resume"`
+	Outcome        *string    `json:"outcome"`
+	Reason         *string    `json:"reason"`
+	Held           bool       `json:"held"` // events are claimed for it
+	Owned          bool       `json:"owned"`
+	Attempts       int        `json:"attempts"`
+	SendingSince   *time.Time `json:"sending_since"`
+	GoneAt         *time.Time `json:"gone_at"`
+	FinalInvoiceID *string    `json:"final_invoice_id"`
+	UpdatedAt      *time.Time `json:"updated_at"`
+
+	updated int64 // unix seconds
+}
+
+// List reads the whole ledger and returns the invoices that the filter chooses at now. Of
+// each only a summary is kept. progress is told of each head that was read.
+func List(ctx context.Context, ledger Ledger, filter Filter, now time.Time, progress func()) (Listing, error) {
+	listing := Listing{Invoices: []Summary{}}
+	for head, err := range ledger.Heads(ctx) {
+		if err != nil {
+			return listing, err
+		}
+		progress()
+		if filter.chooses(head) {
+			listing.Invoices = append(listing.Invoices, summarize(head, now))
+		}
+	}
+	slices.SortFunc(listing.Invoices, func(a, b Summary) int {
+		return cmp.Or(cmp.Compare(a.updated, b.updated), cmp.Compare(a.InvoiceID, b.InvoiceID))
+	})
+	return listing, nil
+}
+
+func summarize(head billing.Head, now time.Time) Summary {
+	return Summary{
+		InvoiceID:      head.InvoiceID,
+		State:          string(head.State),
+		Resume:         text(head.Resume),
+		Outcome:        text(head.Outcome),
+		Reason:         text(head.Reason),
+		Held:           head.HoldsClaims(),
+		Owned:          head.Owner != "" && now.Unix() < head.LeaseUntil,
+		Attempts:       head.Attempts,
+		SendingSince:   instant(head.SendingSince),
+		GoneAt:         instant(head.GoneAt),
+		FinalInvoiceID: text(head.FinalInvoiceID),
+		UpdatedAt:      instant(head.UpdatedAt),
+		updated:        head.UpdatedAt,
+	}
+}

@@ -1,0 +1,158 @@
+package inspect_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/cli"
+	"github.com/billable-events/billable/pkg/inspect"
+)
+
+// heads is a ledger of heads. It ends with the error, if there is one.
+type heads struct {
+	all []billing.Head
+	err error
+}
+
+func (h heads) Heads(context.Context) iter.Seq2[billing.Head, error] {
+	return func(yield func(billing.Head, error) bool) {
+		for _, head := range h.all {
+			if !yield(head, nil) {
+				return
+			}
+		}
+		if h.err != nil {
+			yield(billing.Head{}, h.err)
+		}
+	}
+}
+
+var now = time.Unix(1767225600, 0)
+
+func TestList(t *testing.T) {
+	t.Parallel()
+	hoursAgo := func(hours int64) int64 { return now.Unix() - hours*3600 }
+	from := heads{all: []billing.Head{
+		{InvoiceID: "charging", State: billing.Charging, Owner: "o", LeaseUntil: now.Unix() + 9, UpdatedAt: hoursAgo(0)},
+		{InvoiceID: "closed", State: billing.Finished, Outcome: billing.Closed, UpdatedAt: hoursAgo(50)},
+		{InvoiceID: "empty", State: billing.Finished, Outcome: billing.Empty, UpdatedAt: hoursAgo(2)},
+		{InvoiceID: "removed", State: billing.Rejected, Resume: billing.Charging, Reason: billing.LineRemoved, UpdatedAt: hoursAgo(3)},
+		{InvoiceID: "invalid", State: billing.Rejected, Resume: billing.Claiming, Reason: billing.InvalidEvent, UpdatedAt: hoursAgo(49)},
+		{InvoiceID: "judged", State: billing.Rejected, Resume: billing.Settling, Verdict: "srh", Reason: billing.LineRemoved, UpdatedAt: hoursAgo(3)},
+	}}
+	for name, test := range map[string]struct {
+		filter inspect.Filter
+		want   string
+	}{
+		"all, the latest last":  {inspect.Filter{}, "closed invalid judged removed empty charging"},
+		"by state":              {inspect.Filter{States: []billing.State{billing.Rejected, billing.Charging}}, "invalid judged removed charging"},
+		"by outcome":            {inspect.Filter{Outcomes: []billing.Result{billing.Closed, billing.Gone}}, "closed"},
+		"by reason":             {inspect.Filter{Reasons: []billing.Reason{billing.InvalidEvent}}, "invalid"},
+		"lately":                {inspect.Filter{Since: now.Add(-3 * time.Hour)}, "judged removed empty charging"},
+		"holding events":        {inspect.Filter{Held: true}, "judged removed charging"},
+		"by several conditions": {inspect.Filter{States: []billing.State{billing.Rejected}, Held: true, Since: now.Add(-4 * time.Hour)}, "judged removed"},
+		"none":                  {inspect.Filter{States: []billing.State{billing.Closing}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			read := 0
+			listing, err := inspect.List(t.Context(), from, test.filter, now, func() { read++ })
+			if err != nil {
+				t.Fatal(err)
+			}
+			var ids []string
+			for _, invoice := range listing.Invoices {
+				ids = append(ids, invoice.InvoiceID)
+			}
+			if got := strings.Join(ids, " "); got != test.want || read != len(from.all) {
+				t.Errorf("got %q of %d, want %q", got, read, test.want)
+			}
+		})
+	}
+}
+
+// TestListDocument holds the JSON of `invoice list` to the letter.
+func TestListDocument(t *testing.T) {
+	t.Parallel()
+	head := full()
+	head.LeaseUntil = now.Unix() + 1
+	listing, err := inspect.List(t.Context(), heads{all: []billing.Head{head}}, inspect.Filter{}, now, func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got strings.Builder
+	if err := cli.WriteJSON(&got, listing); err != nil {
+		t.Fatal(err)
+	}
+	const want = `{
+  "invoices": [
+    {
+      "invoice_id": "draft_1",
+      "state": "rejected",
+      "resume": "settling",
+      "outcome": "closed",
+      "reason": "line_removed",
+      "held": true,
+      "owned": true,
+      "attempts": 2,
+      "sending_since": "2026-01-01T00:00:01Z",
+      "gone_at": "2026-01-01T00:00:02Z",
+      "final_invoice_id": "inv_1",
+      "updated_at": "2026-01-01T00:00:03Z"
+    }
+  ]
+}
+`
+	if got.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", &got, want)
+	}
+}
+
+// TestListThatFails shows no half of a ledger.
+func TestListThatFails(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("table is gone")
+	if _, err := inspect.List(t.Context(), heads{all: []billing.Head{full()}, err: broken}, inspect.Filter{}, now, func() {}); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestParseFilter(t *testing.T) {
+	t.Parallel()
+	states, err := inspect.ParseStates(" rejected,done,")
+	if err != nil || !slices.Equal(states, []billing.State{billing.Rejected, billing.Finished}) {
+		t.Errorf("got %v, %v", states, err)
+	}
+	for name, parse := range map[string]func(string) error{
+		"a state":    func(word string) error { _, err := inspect.ParseStates(word); return err },
+		"an outcome": func(word string) error { _, err := inspect.ParseOutcomes(word); return err },
+		"a reason":   func(word string) error { _, err := inspect.ParseReasons(word); return err },
+	} {
+		if err := parse("bogus"); err == nil || !strings.Contains(err.Error(), `"bogus" is none of `) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if err := parse(""); err != nil {
+			t.Errorf("%s: nothing: %v", name, err)
+		}
+	}
+	for value, want := range map[string]time.Time{
+		"48h":                       now.Add(-48 * time.Hour),
+		"0s":                        now,
+		"2026-01-01T00:00:00+01:00": now.Add(-time.Hour),
+	} {
+		if got, err := inspect.ParseSince(value, now); err != nil || !got.Equal(want) {
+			t.Errorf("%s: got %v, %v", value, got, err)
+		}
+	}
+	for _, value := range []string{"", "yesterday", "-1h", "2026-01-01"} {
+		if _, err := inspect.ParseSince(value, now); err == nil {
+			t.Errorf("%q was taken", value)
+		}
+	}
+}

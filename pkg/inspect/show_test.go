@@ -1,0 +1,260 @@
+package inspect_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/cli"
+	"github.com/billable-events/billable/pkg/inspect"
+)
+
+// book is a ledger of functions. Without manifest and pages it has none.
+type book struct {
+	head     func(id string) (billing.Head, bool, error)
+	plan     func(invoiceID, epoch string) (billing.Plan, error)
+	manifest func() (billing.Manifest, error)
+	page     func(number int) (billing.Page, error)
+}
+
+func (b book) Manifest(_ context.Context, invoiceID, epoch string) (billing.Manifest, error) {
+	if b.manifest == nil {
+		return billing.Manifest{}, billing.ErrNotFound
+	}
+	return b.manifest()
+}
+
+func (b book) Page(_ context.Context, _, _ string, number int) (billing.Page, error) {
+	if b.page == nil {
+		return billing.Page{}, billing.ErrNotFound
+	}
+	return b.page(number)
+}
+
+func (b book) FindHead(_ context.Context, id string) (billing.Head, bool, error) { return b.head(id) }
+
+func (b book) Plan(_ context.Context, invoiceID, epoch string) (billing.Plan, error) {
+	return b.plan(invoiceID, epoch)
+}
+
+// holding is a ledger with one invoice.
+func holding(head billing.Head, lines ...billing.Line) book {
+	return book{
+		head: func(string) (billing.Head, bool, error) { return head, true, nil },
+		plan: func(string, string) (billing.Plan, error) { return billing.Plan{Lines: lines}, nil },
+	}
+}
+
+func show(t *testing.T, from book) inspect.Invoice {
+	t.Helper()
+	invoice, err := inspect.Show(t.Context(), from, from, inspect.Query{ID: "draft_1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return invoice
+}
+
+// TestLineStates: the lines are worth 1, 0, 2, 3 and 0.
+func TestLineStates(t *testing.T) {
+	t.Parallel()
+	lines := []billing.Line{{Amount: 1}, {Amount: 0}, {Amount: 2}, {Amount: 3}, {Amount: 0}}
+	for name, test := range map[string]struct {
+		head billing.Head
+		want string
+	}{
+		"planned":                  {billing.Head{State: billing.Charging}, "planned zero planned planned zero"},
+		"the first is sending":     {billing.Head{State: billing.Charging, SendingSince: 1}, "sending zero planned planned zero"},
+		"in doubt":                 {billing.Head{State: billing.Charging, Cursor: 2, SendingSince: 1, Doubt: true}, "added zero sending planned zero"},
+		"added, the next not sent": {billing.Head{State: billing.Charging, Cursor: 2}, "added zero planned planned zero"},
+		"a new round":              {billing.Head{State: billing.Charging, Cursor: 3}, "added zero added planned zero"},
+		"gone, not judged yet":     {billing.Head{State: billing.Charging, Cursor: 2, SendingSince: 1, GoneAt: 9}, "added zero sending planned zero"},
+		"closing":                  {billing.Head{State: billing.Closing, Cursor: 5}, "added zero added added zero"},
+		"settling":                 {billing.Head{State: billing.Settling, Cursor: 5, Settled: 1}, "added zero added added zero"},
+		"done":                     {billing.Head{State: billing.Finished, Cursor: 5, Outcome: billing.Closed}, "added zero added added zero"},
+		"left open":                {billing.Head{State: billing.Finished, Cursor: 4, Outcome: billing.LeftOpen}, "added zero added added zero"},
+		"done by a verdict":        {billing.Head{State: billing.Finished, Cursor: 2, Verdict: "sssss"}, "added zero added added zero"},
+		"nobody charged it":        {billing.Head{State: billing.Finished, Verdict: "rrrrr", Outcome: billing.Gone}, "released zero released released zero"},
+		"a verdict of all letters": {billing.Head{State: billing.Settling, Cursor: 2, SendingSince: 1, Verdict: "srhrr"}, "added zero held released zero"},
+		"held":                     {billing.Head{State: billing.Rejected, Resume: billing.Settling, Cursor: 3, Verdict: "hrhhr"}, "held zero held held zero"},
+		"a verdict over releasing": {billing.Head{State: billing.Rejected, Resume: billing.Settling, Verdict: "srrrr"}, "added zero released released zero"},
+		"an unknown letter":        {billing.Head{State: billing.Settling, Version: 2, Verdict: "sr?rr"}, "added zero held released zero"},
+		"too few letters":          {billing.Head{State: billing.Settling, Version: 2, Verdict: "sr"}, "added zero held held zero"},
+		"releasing":                {billing.Head{State: billing.Releasing, Settled: 1}, "released zero released released zero"},
+		"released":                 {billing.Head{State: billing.Rejected, Resume: billing.Claiming}, "released zero released released zero"},
+		"rejected while releasing": {billing.Head{State: billing.Rejected, Resume: billing.Releasing}, "released zero released released zero"},
+		"rejected while charging":  {billing.Head{State: billing.Rejected, Resume: billing.Charging, Cursor: 2}, "added zero planned planned zero"},
+		"rejected in doubt":        {billing.Head{State: billing.Rejected, Resume: billing.Charging, SendingSince: 1, Doubt: true}, "sending zero planned planned zero"},
+		"rejected while closing":   {billing.Head{State: billing.Rejected, Resume: billing.Closing, Cursor: 5}, "added zero added added zero"},
+		"rejected while settling":  {billing.Head{State: billing.Rejected, Resume: billing.Settling, Cursor: 5}, "added zero added added zero"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var states []string
+			for _, line := range show(t, holding(test.head, lines...)).Lines {
+				states = append(states, line.State)
+			}
+			if got := strings.Join(states, " "); got != test.want {
+				t.Errorf("got  %s\nwant %s", got, test.want)
+			}
+		})
+	}
+}
+
+// full is a head of which every attribute is set.
+func full() billing.Head {
+	return billing.Head{
+		InvoiceID:  "draft_1",
+		State:      billing.Rejected,
+		Resume:     billing.Settling,
+		Owner:      "owner-token",
+		Generation: 3,
+		Write:      "write-token",
+		LeaseUntil: 1767225660,
+		Attempts:   2,
+
+		Epoch:        "abcdefghijklmnop",
+		Pages:        4,
+		Cursor:       1,
+		SendingSince: 1767225601,
+		Doubt:        true,
+		GoneAt:       1767225602,
+
+		Verdict:        "srh",
+		Settled:        5,
+		Outcome:        billing.Closed,
+		Reason:         billing.LineRemoved,
+		Detail:         "<1 of 2> lines & more",
+		FinalInvoiceID: "inv_1",
+
+		UpdatedAt: 1767225603,
+		ExpiresAt: 1775001603,
+		Version:   1,
+	}
+}
+
+// eventful is a ledger that has everything of an invoice.
+func eventful() book {
+	from := holding(
+		full(),
+		billing.Line{
+			SubscriptionID: "sub_1", ChargeCode: "calls", Amount: 9223372036854775807, Quantity: "102.5", Events: 7,
+			From: 1767139200, To: 1767225599, Description: "Calls (102.5) [aaaaaaaaaaaa]", Marker: "aaaaaaaaaaaa", IdempotencyKey: "key",
+		},
+		billing.Line{SubscriptionID: "sub_1", ChargeCode: "free", Events: 1, Marker: "bbbbbbbbbbbb"},
+		billing.Line{SubscriptionID: "sub_2", ChargeCode: "calls", Amount: 12, Events: 2, ItemPriceID: "calls-EUR"},
+	)
+	from.manifest = func() (billing.Manifest, error) {
+		return billing.Manifest{
+			Date: 1767225600, CurrencyCode: "EUR", CustomerID: "customer", Subscriptions: []string{"sub_1", "sub_2"}, ClaimedAt: 1767225600,
+		}, nil
+	}
+	from.page = func(number int) (billing.Page, error) {
+		switch number {
+		case 0:
+			return billing.Page{Events: []billing.Event{{
+				EventKey:   billing.EventKey{SubscriptionID: "sub_1", EventID: "e1"},
+				OccurredAt: 1767139200, ChargeCode: "calls", Amount: "12.5", Quantity: "2", CurrencyCode: "EUR",
+			}}}, nil
+		case 2:
+			return billing.Page{Number: 2, Events: []billing.Event{{
+				EventKey: billing.EventKey{SubscriptionID: "sub_2", EventID: "e2"}, Fault: "amount is not a number",
+			}}}, nil
+		default:
+			return billing.Page{}, billing.ErrNotFound // expired
+		}
+	}
+	return from
+}
+
+// TestDocument holds the JSON of `invoice show` to the letter: programs rely on it.
+func TestDocument(t *testing.T) {
+	t.Parallel()
+	claiming := book{
+		head: func(string) (billing.Head, bool, error) {
+			return billing.Head{
+				InvoiceID: "draft_1", State: billing.Claiming, Generation: 1, Write: "write-token", Epoch: "abcdefghijklmnop", Version: 1,
+			}, true, nil
+		},
+		plan: func(string, string) (billing.Plan, error) { return billing.Plan{}, billing.ErrNotFound },
+	}
+	for file, test := range map[string]struct {
+		from  book
+		query inspect.Query
+	}{
+		"full.json":     {eventful(), inspect.Query{ID: "draft_1"}},
+		"events.json":   {eventful(), inspect.Query{ID: "draft_1", Events: true}},
+		"claiming.json": {claiming, inspect.Query{ID: "draft_1"}},
+	} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			want, err := os.ReadFile("testdata/" + file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			invoice, err := inspect.Show(t.Context(), test.from, test.from, test.query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got strings.Builder
+			if err := cli.WriteJSON(&got, invoice); err != nil {
+				t.Fatal(err)
+			}
+			if got.String() != string(want) {
+				t.Errorf("got\n%s\nwant\n%s", &got, want)
+			}
+		})
+	}
+}
+
+// TestEventsWithoutAPlan are counted in the pages.
+func TestEventsWithoutAPlan(t *testing.T) {
+	t.Parallel()
+	from := eventful()
+	from.plan = func(string, string) (billing.Plan, error) { return billing.Plan{}, billing.ErrNotFound }
+	invoice := show(t, from)
+	if invoice.Claims.Events != 2 || invoice.Claims.Pages != 4 || invoice.Events != nil {
+		t.Errorf("got %+v", invoice.Claims)
+	}
+}
+
+// TestByFinalID reads the plan of the head that was found, whatever id led to it.
+func TestByFinalID(t *testing.T) {
+	t.Parallel()
+	from := book{
+		head: func(id string) (billing.Head, bool, error) { return full(), id == "inv_1", nil },
+		plan: func(invoiceID, epoch string) (billing.Plan, error) {
+			if invoiceID != "draft_1" || epoch != "abcdefghijklmnop" {
+				t.Errorf("the plan of %s#%s was read", invoiceID, epoch)
+			}
+			return billing.Plan{}, nil
+		},
+	}
+	invoice, err := inspect.Show(t.Context(), from, from, inspect.Query{ID: "inv_1"})
+	if err != nil || invoice.InvoiceID != "draft_1" {
+		t.Errorf("got %s, %v", invoice.InvoiceID, err)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("table is gone")
+	unknown := func(string) (billing.Head, bool, error) { return billing.Head{}, false, nil }
+	for name, test := range map[string]struct {
+		from book
+		want error
+	}{
+		"no head":           {book{head: unknown}, inspect.ErrUnknown},
+		"no answer, a head": {book{head: func(string) (billing.Head, bool, error) { return billing.Head{}, false, broken }}, broken},
+		"no answer, a plan": {book{
+			head: func(string) (billing.Head, bool, error) { return full(), true, nil },
+			plan: func(string, string) (billing.Plan, error) { return billing.Plan{}, broken },
+		}, broken},
+	} {
+		if _, err := inspect.Show(t.Context(), test.from, test.from, inspect.Query{ID: "draft_9"}); !errors.Is(err, test.want) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package preflight_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/billable-events/billable/pkg/finding"
+	"github.com/billable-events/billable/pkg/preflight"
+)
+
+const (
+	day      = 24 * time.Hour
+	arn      = "arn:aws:sqs:eu-central-1:000000000000:"
+	queueURL = "https://sqs.eu-central-1.amazonaws.com/000000000000/"
+)
+
+// found are two queues as they should be.
+func found() (main, letters preflight.Queue) {
+	main = preflight.Queue{URL: queueURL + "main", Attributes: preflight.QueueAttributes{
+		ARN: arn + "main", Retention: 7 * day, Visibility: 30 * time.Second, MaxMessageBytes: 1 << 20, Encrypted: true,
+		RedriveTarget: arn + "letters", MaxReceives: 1000,
+	}}
+	letters = preflight.Queue{URL: queueURL + "letters", Attributes: preflight.QueueAttributes{
+		ARN: arn + "letters", Retention: 14 * day, MaxMessageBytes: 1 << 20, Encrypted: true,
+	}}
+	return main, letters
+}
+
+var needs = preflight.Needs{LeastReceives: 960, MaxAge: 6 * day, LongestWait: 40 * time.Minute, Visibility: time.Minute}
+
+// wrong lists the findings that are not ok.
+func wrong(findings []preflight.Finding) string {
+	var names []string
+	for _, found := range findings {
+		if found.Level != finding.OK {
+			names = append(names, fmt.Sprintf("%s %s", found.Level, found.Name))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// TestQueueBounds are those that no stand-in can be set to, or that lie side by side.
+func TestQueueBounds(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change func(main, letters *preflight.Queue)
+		want   string
+	}{
+		"as it should be":       {func(_, _ *preflight.Queue) {}, ""},
+		"FIFO by its attribute": {func(main, _ *preflight.Queue) { main.Attributes.FIFO = true }, "error queue_is_fifo"},
+		"unreachable":           {func(main, _ *preflight.Queue) { main.Err = errors.New("no route") }, "error queue_unreachable"},
+		"not to be described":   {func(main, _ *preflight.Queue) { main.Denied = true }, ""},
+		"enough receives":       {func(main, _ *preflight.Queue) { main.Attributes.MaxReceives = 960 }, ""},
+		"one too few":           {func(main, _ *preflight.Queue) { main.Attributes.MaxReceives = 959 }, "error max_receive_count_low"},
+		"kept just long enough": {func(main, _ *preflight.Queue) { main.Attributes.Retention = 6*day + 40*time.Minute }, "warning retention_short"},
+		"kept a second less":    {func(main, _ *preflight.Queue) { main.Attributes.Retention = 6*day + 40*time.Minute - 1 }, "error retention_too_short"},
+		"kept as long as letters": {func(main, letters *preflight.Queue) {
+			main.Attributes.Retention, letters.Attributes.Retention = 14*day, 14*day
+		}, ""},
+		"another region": {func(main, _ *preflight.Queue) { main.URL = "https://sqs.us-east-1.amazonaws.com/000000000000/main" }, "error queue_region_differs"},
+		"in China":       {func(main, _ *preflight.Queue) { main.URL = "https://sqs.cn-north-1.amazonaws.com.cn/0/main" }, "error queue_region_differs"},
+		"a stand-in":     {func(main, _ *preflight.Queue) { main.URL = "http://127.0.0.1:9324/000000000000/main" }, ""},
+		"a source of two": {func(_, letters *preflight.Queue) {
+			letters.Attributes.AllowsSources, letters.Attributes.Sources = "byQueue", arn+"other "+arn+"main"
+		}, ""},
+		"not the source": {func(_, letters *preflight.Queue) {
+			letters.Attributes.AllowsSources, letters.Attributes.Sources = "byQueue", arn+"other"
+		}, "error redrive_not_allowed"},
+		"all are allowed": {func(_, letters *preflight.Queue) { letters.Attributes.AllowsSources = "allowAll" }, ""},
+		"letters missing": {func(_, letters *preflight.Queue) {
+			letters.Missing, letters.Attributes = true, preflight.QueueAttributes{}
+		}, "error queue_missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			main, letters := found()
+			test.change(&main, &letters)
+			if got := wrong(preflight.Queues(main, letters, needs)); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// TestQueueSummary tells of a key that only a message can prove.
+func TestQueueSummary(t *testing.T) {
+	t.Parallel()
+	main, letters := found()
+	main.Attributes.KMSKey, main.Attributes.Visible = "alias/mine", 7
+	findings := preflight.Queues(main, letters, needs)
+	if len(findings) != 2 || !strings.Contains(findings[0].Message, "alias/mine (whether it may be used only a message shows)") || !strings.Contains(findings[0].Message, "holds about 7") {
+		t.Errorf("got %+v", findings)
+	}
+}

@@ -1,0 +1,95 @@
+package reconcile
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/billable-events/billable/pkg/finding"
+)
+
+// Finding is a result of a sweep besides what it enqueues. Absent values are null.
+type Finding struct {
+	finding.Finding
+
+	Count         int        `json:"count"`
+	Oldest        *time.Time `json:"oldest"`
+	Newest        *time.Time `json:"newest"`
+	Examples      []string   `json:"examples"`      // the first ten ids
+	Subscriptions []Part     `json:"subscriptions"` // the ten with the most
+}
+
+// Part is a subscription's part of a count.
+type Part struct {
+	SubscriptionID string `json:"subscription_id"`
+	Count          int    `json:"count"`
+}
+
+const (
+	maxExamples = 10
+	maxParts    = 10
+	// maxCounted bounds the memory of a count; subscriptions that come first beyond it
+	// are in the sum only.
+	maxCounted = 100_000
+)
+
+// tally counts things without keeping them.
+type tally struct {
+	count          int
+	oldest, newest time.Time
+	examples       []string
+	parts          map[string]int
+}
+
+func (t *tally) add(id, subscriptionID string, at time.Time) {
+	if t.count == 0 || at.Before(t.oldest) {
+		t.oldest = at
+	}
+	if t.count == 0 || at.After(t.newest) {
+		t.newest = at
+	}
+	t.count++
+	if len(t.examples) < maxExamples {
+		t.examples = append(t.examples, id)
+	}
+	if t.parts == nil {
+		t.parts = map[string]int{}
+	}
+	if _, known := t.parts[subscriptionID]; subscriptionID != "" && (known || len(t.parts) < maxCounted) {
+		t.parts[subscriptionID]++
+	}
+}
+
+// largest are the subscriptions with the most.
+func (t *tally) largest() []Part {
+	parts := make([]Part, 0, len(t.parts))
+	for id, count := range t.parts {
+		parts = append(parts, Part{id, count})
+	}
+	slices.SortFunc(parts, func(a, b Part) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.SubscriptionID, b.SubscriptionID))
+	})
+	return slices.Clone(parts[:min(len(parts), maxParts)])
+}
+
+// find takes a finding into the result.
+func (s *sweep) find(found Finding) {
+	if found.Examples == nil {
+		found.Examples = []string{}
+	}
+	if found.Subscriptions == nil {
+		found.Subscriptions = []Part{}
+	}
+	s.result.Findings = append(s.result.Findings, found)
+}
+
+// findTally takes a finding into the result, with what was counted, if anything was.
+func (s *sweep) findTally(counted *tally, found Finding) {
+	if counted.count == 0 {
+		return
+	}
+	found.Count, found.Oldest, found.Newest = counted.count, &counted.oldest, &counted.newest
+	found.Examples, found.Subscriptions = counted.examples, counted.largest()
+	slices.Sort(found.Examples)
+	s.find(found)
+}

@@ -1,0 +1,59 @@
+package reconcile
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/event"
+	"github.com/billable-events/billable/pkg/queue"
+)
+
+// webhook is the least of a webhook that a consumer takes: it reads the invoice from Chargebee.
+// https://apidocs.chargebee.com/docs/api/events/webhook/pending_invoice_created
+type webhook struct {
+	ID         string  `json:"id"`
+	OccurredAt int64   `json:"occurred_at"`
+	Source     string  `json:"source"`
+	EventType  string  `json:"event_type"`
+	Content    content `json:"content"`
+}
+
+type content struct {
+	Invoice pendingInvoice `json:"invoice"`
+}
+
+type pendingInvoice struct {
+	ID string `json:"id"`
+}
+
+// message returns what the receiver would have put into the queue for an invoice, had its
+// webhook arrived.
+func message(invoice billing.Invoice, now time.Time) (queue.Message, error) {
+	body, err := json.Marshal(webhook{
+		ID:         fmt.Sprintf("sweep_%s_%d", invoice.ID, now.Unix()),
+		OccurredAt: now.Unix(),
+		Source:     "consumer_sweep",
+		EventType:  event.PendingInvoiceCreated,
+		Content:    content{pendingInvoice{invoice.ID}},
+	})
+	if err != nil {
+		return queue.Message{}, err
+	}
+	parsed, err := event.ParseMessage(body)
+	if err != nil {
+		return queue.Message{}, fmt.Errorf("no message can be made of what Chargebee shows: %w", err)
+	}
+	return queue.Message{
+		Body: body,
+		Attributes: map[string]string{
+			queue.AttributeEventID:    parsed.ID,
+			queue.AttributeEventType:  parsed.Type,
+			queue.AttributeInvoiceID:  parsed.Invoice.ID,
+			queue.AttributeReceivedAt: now.UTC().Format(time.RFC3339),
+		},
+		GroupID: cmp.Or(invoice.CustomerID, invoice.ID),
+	}, nil
+}

@@ -1,0 +1,153 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/finding"
+	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/reconcile"
+)
+
+func letterOf(id string) queue.Message {
+	return queue.Message{Body: []byte("no event"), Attributes: map[string]string{queue.AttributeInvoiceID: id}}
+}
+
+// TestClaimsWithoutLetter: dead letters are looked through only for something.
+func TestClaimsWithoutLetter(t *testing.T) {
+	t.Parallel()
+	rejected := func(id string, resume billing.State) billing.Head {
+		return billing.Head{InvoiceID: id, State: billing.Rejected, Resume: resume, Pages: 1, UpdatedAt: ago(time.Hour)}
+	}
+	held, other := rejected("held", billing.Charging), rejected("other", billing.Settling)
+	released, lately, without := rejected("released", billing.Claiming), rejected("lately", billing.Charging), rejected("without", billing.Charging)
+	lately.UpdatedAt, without.Pages = ago(time.Minute), 0
+	stuck := billing.Head{InvoiceID: "stuck", State: billing.Settling, Pages: 2, UpdatedAt: ago(time.Hour)}
+	done := billing.Head{InvoiceID: "done", State: billing.Finished, Pages: 2, UpdatedAt: ago(time.Hour)}
+	for name, test := range map[string]struct {
+		heads   []billing.Head
+		place   *place
+		browsed int
+		want    string
+	}{
+		"nothing held":         {heads: []billing.Head{released, lately, without, done}, place: &place{}},
+		"with its letter":      {heads: []billing.Head{held}, place: &place{letters: []queue.Message{letterOf("x"), letterOf("held")}}, browsed: 1},
+		"without":              {heads: []billing.Head{held}, place: &place{letters: []queue.Message{letterOf("x")}}, browsed: 1, want: "error [held]"},
+		"one of two":           {heads: []billing.Head{held, other}, place: &place{letters: []queue.Message{letterOf("held")}}, browsed: 1, want: "error [other]"},
+		"unfinished, not open": {heads: []billing.Head{stuck}, place: &place{}, browsed: 1, want: "error [stuck]"},
+		"enqueued just now":    {heads: []billing.Head{stuck}, place: &place{pending: []billing.Invoice{invoice("stuck", 2*time.Hour)}}},
+		"not all seen":         {heads: []billing.Head{held}, place: &place{hidden: true}, browsed: 1, want: "warning [held]"},
+		"the queue is full":    {heads: []billing.Head{held}, place: &place{backlog: reconcile.Backlog{Visible: 1}}, browsed: 1, want: "warning [held]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := test.place
+			p.heads = map[string]billing.Head{}
+			for _, head := range test.heads {
+				p.heads[head.InvoiceID] = head
+			}
+			swept, err := p.sweep(t, rules())
+			if err != nil || p.browsed != test.browsed {
+				t.Fatalf("browsed %d times: %+v, %v", p.browsed, swept, err)
+			}
+			got := ""
+			for _, found := range swept.Findings {
+				if found.Name == "orphaned_claims" {
+					got = fmt.Sprint(found.Level, " ", found.Examples)
+				}
+			}
+			if got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// TestUnbilledEvents are counted, and some of them named.
+func TestUnbilledEvents(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	p := &place{}
+	add := func(subscription string, count int, age time.Duration) {
+		for i := range count {
+			p.unbilled = append(p.unbilled, billing.Event{
+				EventKey:   billing.EventKey{SubscriptionID: subscription, EventID: fmt.Sprintf("e%03d", i)},
+				OccurredAt: ago(age + time.Duration(i)*time.Second),
+			})
+		}
+	}
+	add("fresh", 5, 34*day)
+	add("small", 2, 50*day)
+	add("large", 30, 40*day)
+	add("tomorrow", 1, -day)
+	add("wrong", 3, -2*day)
+	for i := range 12 {
+		add(fmt.Sprintf("single_%02d", i), 1, 36*day)
+	}
+	swept, err := p.sweep(t, rules())
+	if err != nil || len(swept.Findings) != 2 {
+		t.Fatalf("%+v, %v", swept, err)
+	}
+	old, future := swept.Findings[0], swept.Findings[1]
+	if old.Name != "old_unbilled_events" || old.Level != finding.Warning || old.Count != 44 || len(old.Examples) != 10 || old.Examples[0] != "large/e000" {
+		t.Errorf("got %+v", old)
+	}
+	if !old.Oldest.Equal(start.Add(-50*day-time.Second)) || !old.Newest.Equal(start.Add(-36*day)) {
+		t.Errorf("from %s to %s", old.Oldest, old.Newest)
+	}
+	if parts := old.Subscriptions; len(parts) != 10 || parts[0] != (reconcile.Part{SubscriptionID: "large", Count: 30}) || parts[1] != (reconcile.Part{SubscriptionID: "small", Count: 2}) {
+		t.Errorf("got %+v", parts)
+	}
+	if future.Name != "future_unbilled_events" || future.Count != 3 || fmt.Sprint(future.Examples) != "[wrong/e000 wrong/e001 wrong/e002]" {
+		t.Errorf("got %+v", future)
+	}
+}
+
+// TestCreditsNotNetted reports old lines whose credits exceed their charges.
+func TestCreditsNotNetted(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	p := &place{}
+	add := func(code, amount string, age time.Duration) {
+		p.unbilled = append(p.unbilled, billing.Event{
+			EventKey:   billing.EventKey{SubscriptionID: "sub", EventID: fmt.Sprint(len(p.unbilled))},
+			ChargeCode: code, Amount: amount, OccurredAt: ago(age),
+		})
+	}
+	add("never", "-10.5", 50*day)
+	add("never", "4", 40*day)
+	add("lately", "-10", 5*day)
+	add("netted", "-10", 40*day)
+	add("netted", "12", 40*day)
+	swept, err := p.sweep(t, rules())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, found := range swept.Findings {
+		switch found.Name {
+		case "credits_not_netted":
+			if found.Count != 1 || fmt.Sprint(found.Examples) != "[sub/never: -6.5]" || !found.Oldest.Equal(start.Add(-50*day)) {
+				t.Errorf("got %+v", found)
+			}
+		case "old_unbilled_events":
+			if found.Count != 2 { // charges only: 4 and 12
+				t.Errorf("got %+v", found)
+			}
+		}
+	}
+	if len(swept.Findings) != 2 {
+		t.Errorf("got %+v", swept.Findings)
+	}
+}
+
+// TestBacklog is told of, because what is in the queue cannot be seen.
+func TestBacklog(t *testing.T) {
+	t.Parallel()
+	p := &place{backlog: reconcile.Backlog{Visible: 3, InFlight: 2, Delayed: 1}}
+	swept, err := p.sweep(t, rules())
+	if err != nil || swept.Queue == nil || *swept.Queue != p.backlog || len(swept.Findings) != 1 || swept.Findings[0].Name != "queue_not_empty" || swept.Findings[0].Count != 6 {
+		t.Errorf("%+v, %v", swept, err)
+	}
+}

@@ -1,0 +1,204 @@
+package settlement
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/event"
+)
+
+// Replay is a prediction of what a replay of a dead letter would do.
+type Replay struct {
+	Prediction ReplayPrediction `json:"prediction"`
+	Detail     string           `json:"detail"`
+
+	// Billable reports whether the invoice can still be billed by this replay or a later one. It is
+	// null if that depends on what Chargebee shows then.
+	Billable *bool `json:"billable"`
+}
+
+// ReplayPrediction is the kind of a Replay.
+type ReplayPrediction string
+
+// What a replay would do.
+const (
+	Unreadable      ReplayPrediction = "unreadable"       // is rejected at once
+	Ignored         ReplayPrediction = "ignored"          // nothing: the event is of another type
+	AlreadyBilled   ReplayPrediction = "already_billed"   // nothing
+	NothingToBill   ReplayPrediction = "nothing_to_bill"  // nothing
+	Waits           ReplayPrediction = "waits"            // waits for another consumer
+	NewEpoch        ReplayPrediction = "new_epoch"        // claims, charges and closes from the beginning
+	ResumesClaiming ReplayPrediction = "resumes_claiming" // claims the rest, charges and closes
+	ResumesAtLine   ReplayPrediction = "resumes_at_line"  // adds the remaining lines and closes
+	ResumesClosing  ReplayPrediction = "resumes_closing"  // closes
+	ResumesBilling  ReplayPrediction = "resumes_billing"  // marks the events as billed
+	ResumesRelease  ReplayPrediction = "resumes_release"  // releases the remaining claims and is rejected
+	Judges          ReplayPrediction = "judges"           // reconciles the lines with the final invoice
+	FindsGone       ReplayPrediction = "finds_gone"       // finds no draft: nothing was or can be charged
+	RejectedAgain   ReplayPrediction = "rejected_again"   // finds nothing left to decide
+)
+
+// ReplayInput is what PredictReplay depends on.
+type ReplayInput struct {
+	EventType string        // of the message; empty if it is not a webhook event
+	Head      *billing.Head // nil if the ledger does not know the invoice
+	Lines     int           // of the plan
+	Pending   *bool         // whether Chargebee shows the draft as pending; nil if it was not read
+	Close     bool          // invoice.close
+	Now       time.Time
+}
+
+// PredictReplay returns what a replay of a message would do. It acquires the head by the same
+// decision as a session (decideTaking), and follows the states of doc.go from there.
+func PredictReplay(in ReplayInput) Replay {
+	switch in.EventType {
+	case event.PendingInvoiceCreated:
+	case "":
+		return Replay{Unreadable, "the message is not a valid webhook event: it is rejected again", new(false)}
+	default:
+		return Replay{Ignored, "events of type " + in.EventType + " are acknowledged, and nothing is done", new(false)}
+	}
+	if in.Head == nil {
+		return in.begin(NewEpoch, "the ledger does not know the invoice: its events are claimed and charged")
+	}
+	how, err := decideTaking(*in.Head, true, in.Now, 0)
+	later, deferred := errors.AsType[*deferral](err)
+	switch {
+	case errors.Is(err, errDone):
+		return predictFinished(*in.Head)
+	case in.Head.Version > billing.HeadVersion:
+		return Replay{Waits, later.why, nil}
+	case deferred:
+		return Replay{Waits, later.why, in.billable()}
+	case how.fresh:
+		return in.begin(NewEpoch, "its events were released: they are claimed again and charged")
+	default:
+		return in.resume()
+	}
+}
+
+func predictFinished(head billing.Head) Replay {
+	switch head.Outcome {
+	case billing.Closed:
+		return Replay{AlreadyBilled, "its events are billed on " + head.FinalInvoiceID + ": the message is acknowledged", new(false)}
+	case billing.LeftOpen:
+		return Replay{AlreadyBilled, "its events are billed and the invoice was left open: the message is acknowledged", new(false)}
+	default:
+		return Replay{NothingToBill, "the invoice is finished, with nothing to charge: the message is acknowledged", new(false)}
+	}
+}
+
+// resume predicts what becomes of an invoice that is not finished.
+func (in ReplayInput) resume() Replay {
+	head := *in.Head
+	state := head.State
+	if state == billing.Rejected {
+		state = head.Resume
+	}
+	switch state {
+	case billing.Claiming:
+		return in.begin(ResumesClaiming, "the remaining events are claimed, and all are charged")
+	case billing.Charging:
+		return in.charge()
+	case billing.Closing:
+		if in.missing() {
+			return reconciled
+		}
+		return Replay{ResumesClosing, fmt.Sprintf("all %d lines were added: the draft is read and closed", in.Lines), in.billable()}
+	case billing.Settling:
+		return predictSettling(head)
+	case billing.Releasing:
+		return Replay{ResumesRelease, fmt.Sprintf("the remaining claims are released and the message is rejected as %s; a replay after that starts over", head.Reason), in.billable()}
+	default:
+		return Replay{RejectedAgain, fmt.Sprintf("the ledger has the unknown state %q", state), nil}
+	}
+}
+
+// begin predicts the charging of events that are not claimed yet.
+func (in ReplayInput) begin(prediction ReplayPrediction, detail string) Replay {
+	if in.missing() {
+		return Replay{FindsGone, "the draft is no longer pending: nothing can be charged on it, and the next invoice bills its events", new(false)}
+	}
+	return Replay{prediction, detail + in.afterCharging(), in.billable()}
+}
+
+// charge predicts the charging of the remaining lines.
+func (in ReplayInput) charge() Replay {
+	head := *in.Head
+	switch {
+	case in.missing() && head.Cursor == 0 && !head.Sending():
+		return Replay{FindsGone, "the draft is no longer pending and no line was added: the claims are released, and the next invoice bills the events", new(false)}
+	case in.missing():
+		return reconciled
+	}
+	detail := fmt.Sprintf("resumes at line %d of %d", head.Cursor+1, in.Lines)
+	if head.Cursor >= in.Lines {
+		detail = fmt.Sprintf("all %d lines were added", in.Lines)
+	}
+	if head.Sending() {
+		detail += ", which may have been added: it is sent again with its idempotency key, or read back"
+	}
+	if head.State == billing.Rejected && head.Cursor > 0 {
+		detail += ", if the lines before it are on the draft"
+	}
+	return Replay{ResumesAtLine, detail + in.afterCharging(), in.billable()}
+}
+
+// reconciled is the prediction for a draft that is no longer pending after something was sent.
+var reconciled = Replay{Judges, "the draft is no longer pending: its lines are looked for on the final invoice; " +
+	"events of lines on it are billed, events of lines that were never charged are released, and the rest stays claimed", nil}
+
+// predictSettling predicts what becomes of an invoice whose lines are decided, or that was closed.
+func predictSettling(head billing.Head) Replay {
+	verdict, on := head.Verdict, cmp.Or(head.FinalInvoiceID, head.InvoiceID)
+	switch {
+	case decided(head), verdict == "", onlyCharged(verdict):
+		return Replay{ResumesBilling, "all its lines are on " + on + ": the remaining events are marked as billed", new(true)}
+	case head.State != billing.Rejected:
+		replay := Replay{ResumesBilling, "what was decided about its lines is applied: events are marked as billed on " + on + ", released, or stay claimed", nil}
+		if head.Reason != "" {
+			replay.Detail += fmt.Sprintf("; then the message is rejected as %s", head.Reason)
+		}
+		if !billing.LeavesHeld(verdict) {
+			replay.Billable = new(anyCharged(verdict))
+		}
+		return replay
+	case billing.LeavesHeld(verdict):
+		return Replay{Judges, "the lines in doubt are looked for again on the final invoice; nothing is charged", nil}
+	default:
+		return Replay{RejectedAgain, "every line is decided: some are billed, and the next invoice bills the events of the others", new(false)}
+	}
+}
+
+// missing reports whether the draft is known not to be pending. What the ledger recorded counts
+// unless Chargebee was read.
+func (in ReplayInput) missing() bool {
+	if in.Pending == nil {
+		return in.Head != nil && in.Head.GoneAt != 0
+	}
+	return !*in.Pending
+}
+
+// billable reports whether the draft can be charged; nil if that is not known.
+func (in ReplayInput) billable() *bool {
+	if in.Pending == nil && !in.missing() {
+		return nil
+	}
+	return new(!in.missing())
+}
+
+// afterCharging describes what follows the last charge.
+func (in ReplayInput) afterCharging() string {
+	if in.Close {
+		return "; then the invoice is closed"
+	}
+	return "; then it is left open, as invoice.close says"
+}
+
+func onlyCharged(verdict string) bool { return strings.Trim(verdict, string(billing.Stands)) == "" }
+
+func anyCharged(verdict string) bool { return strings.ContainsRune(verdict, billing.Stands) }
