@@ -20,10 +20,7 @@ import (
 // deadline for a connection that went dead.
 const callTimeout = 5 * time.Second
 
-// maxReads is how often a read is tried.
-const maxReads = 4
-
-var readBackoff = retry.Backoff{First: 50 * time.Millisecond, Most: time.Second}
+var readBackoff = retry.Backoff{First: 50 * time.Millisecond, Max: time.Second, Attempts: 4}
 
 // API is what this package needs of the SDK's client.
 type API interface {
@@ -63,17 +60,12 @@ func (s *Store) get(ctx context.Context, key string) (item, error) {
 // read repeats a read that failed for a passing reason. The SDK does so too, but not
 // for an answer that was cut in the middle.
 func read[Output any](ctx context.Context, call func(context.Context) (Output, error)) (Output, error) {
-	for attempt := 1; ; attempt++ {
-		calling, cancel := context.WithTimeout(ctx, callTimeout)
-		output, err := call(calling)
-		cancel()
-		if err == nil || attempt == maxReads || !errors.Is(classify(err), billing.ErrBusy) {
-			return output, err
-		}
-		if retry.Wait(ctx, readBackoff.Jittered(attempt), nil) != nil {
-			return output, err
-		}
-	}
+	retryable := func(err error) bool { return errors.Is(classify(err), billing.ErrBusy) }
+	return retry.Do(ctx, readBackoff, retryable, func(ctx context.Context) (Output, error) {
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		return call(ctx)
+	})
 }
 
 func ledgerKey(id string) item { return item{attributeInvoiceID: text(id)} }

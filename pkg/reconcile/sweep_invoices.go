@@ -17,10 +17,9 @@ const (
 	atOnce     = 32               // invoices that are looked at, enough to fill the batches that their messages share
 	permitWait = 2 * time.Minute  // the longest wait for a call
 	sendWait   = 30 * time.Second // until the queue has a message
-	maxLists   = 5                // how often a page is asked for
 )
 
-var listBackoff = retry.Backoff{First: time.Second, Most: 15 * time.Second}
+var listBackoff = retry.Backoff{First: time.Second, Max: 15 * time.Second, Attempts: 5}
 
 // Skip says why a pending invoice needs nothing.
 type Skip string
@@ -229,19 +228,14 @@ func (s *sweep) pages(ctx context.Context, site Site, visit func(billing.Invoice
 // list asks for a page, again where that can help: a list changes nothing. An answer that is
 // too large is asked for with a smaller limit, which holds for the pages to come.
 func list(ctx context.Context, site Site, query *billing.InvoiceQuery) (billing.InvoicePage, error) {
-	for attempt := 1; ; attempt++ {
-		page, err := listOnce(ctx, site, *query)
-		if failure, failed := errors.AsType[*billing.Failure](err); failed && failure.TooLarge && query.Shrink() {
-			attempt--
-			continue
+	return retry.Do(ctx, listBackoff, passes, func(ctx context.Context) (billing.InvoicePage, error) {
+		for {
+			page, err := listOnce(ctx, site, *query)
+			if failure, failed := errors.AsType[*billing.Failure](err); !failed || !failure.TooLarge || !query.Shrink() {
+				return page, err
+			}
 		}
-		if err == nil || attempt == maxLists || !passes(err) {
-			return page, err
-		}
-		if waiting := retry.Wait(ctx, listBackoff.Jittered(attempt), nil); waiting != nil {
-			return page, waiting
-		}
-	}
+	})
 }
 
 func passes(err error) bool {

@@ -1,4 +1,5 @@
-// Package retry computes delays, as pure functions, and waits for them.
+// Package retry computes exponential delays with jitter, waits for them, and repeats
+// operations.
 package retry
 
 import (
@@ -7,35 +8,34 @@ import (
 	"time"
 )
 
-// Backoff is an exponential delay between two bounds.
+// Backoff is an exponential delay between attempts.
 type Backoff struct {
-	First time.Duration // after the first attempt; above 0
-	Most  time.Duration // never more than this
+	First    time.Duration // after the first attempt; above 0
+	Max      time.Duration
+	Attempts int // maximum number of calls of Do; 0: unlimited
 }
 
-// After returns the delay after the given attempt, counted from 1: First, doubled
-// with every further attempt up to Most. It cannot overflow.
+// After returns the delay after an attempt, counted from 1: First, doubled with every
+// further attempt up to Max. It cannot overflow.
 func (b Backoff) After(attempt int) time.Duration {
 	delay := b.First
 	for range attempt - 1 {
-		if delay > b.Most/2 {
-			return b.Most
+		if delay > b.Max/2 {
+			return b.Max
 		}
 		delay *= 2
 	}
-	return min(delay, b.Most)
+	return min(delay, b.Max)
 }
 
-// Jittered returns After with up to a quarter taken off at random, so that what
-// failed together does not come back together.
+// Jittered returns After minus a random part of up to a quarter, so that simultaneous
+// failures do not cause simultaneous retries.
 func (b Backoff) Jittered(attempt int) time.Duration {
 	return Jitter(b.After(attempt), 0.25)
 }
 
-// Jitter takes up to the given part (0 to 1) off a delay at random.
-//
-// The randomness is that of crypto/rand, not because it has to be a secret, but
-// because a test can set it (testing/cryptotest), so that a history replays exactly.
+// Jitter shortens a delay by a random part between 0 and the given one (0 to 1). It uses
+// crypto/rand because tests can seed that (testing/cryptotest).
 func Jitter(delay time.Duration, part float64) time.Duration {
 	return delay - time.Duration(fraction()*part*float64(delay))
 }

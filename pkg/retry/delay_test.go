@@ -14,7 +14,7 @@ import (
 
 func TestAfter(t *testing.T) {
 	t.Parallel()
-	normal := retry.Backoff{First: 5 * time.Second, Most: 15 * time.Minute}
+	normal := retry.Backoff{First: 5 * time.Second, Max: 15 * time.Minute}
 	for _, test := range []struct {
 		backoff retry.Backoff
 		attempt int
@@ -28,14 +28,14 @@ func TestAfter(t *testing.T) {
 		{normal, 9, 15 * time.Minute},
 		{normal, 1000, 15 * time.Minute},
 		{normal, math.MaxInt, 15 * time.Minute},
-		{retry.Backoff{First: time.Minute, Most: time.Second}, 1, time.Second},
-		{retry.Backoff{First: time.Minute, Most: time.Second}, 2, time.Second},
-		{retry.Backoff{First: 3, Most: 7}, 2, 6},
-		{retry.Backoff{First: 3, Most: 7}, 3, 7},
-		{retry.Backoff{First: 4, Most: 8}, 2, 8},
-		{retry.Backoff{First: 1, Most: math.MaxInt64}, 63, 1 << 62},
-		{retry.Backoff{First: 1, Most: math.MaxInt64}, 64, math.MaxInt64},
-		{retry.Backoff{First: math.MaxInt64, Most: math.MaxInt64}, 1000, math.MaxInt64},
+		{retry.Backoff{First: time.Minute, Max: time.Second}, 1, time.Second},
+		{retry.Backoff{First: time.Minute, Max: time.Second}, 2, time.Second},
+		{retry.Backoff{First: 3, Max: 7}, 2, 6},
+		{retry.Backoff{First: 3, Max: 7}, 3, 7},
+		{retry.Backoff{First: 4, Max: 8}, 2, 8},
+		{retry.Backoff{First: 1, Max: math.MaxInt64}, 63, 1 << 62},
+		{retry.Backoff{First: 1, Max: math.MaxInt64}, 64, math.MaxInt64},
+		{retry.Backoff{First: math.MaxInt64, Max: math.MaxInt64}, 1000, math.MaxInt64},
 		{retry.Backoff{}, 1000, 0},
 	} {
 		if got := test.backoff.After(test.attempt); got != test.want {
@@ -50,12 +50,12 @@ func TestAfterIsExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		backoff := retry.Backoff{
 			First: time.Duration(rapid.Int64Range(1, math.MaxInt64).Draw(t, "first")),
-			Most:  time.Duration(rapid.Int64Range(1, math.MaxInt64).Draw(t, "most")),
+			Max:   time.Duration(rapid.Int64Range(1, math.MaxInt64).Draw(t, "max")),
 		}
 		attempt := rapid.IntRange(1, 1000).Draw(t, "attempt")
 
 		doubled := new(big.Int).Lsh(big.NewInt(int64(backoff.First)), uint(attempt-1))
-		want := backoff.Most
+		want := backoff.Max
 		if doubled.Cmp(big.NewInt(int64(want))) < 0 {
 			want = time.Duration(doubled.Int64())
 		}
@@ -86,7 +86,7 @@ func TestJitter(t *testing.T) {
 // together.
 func TestJitteredSpreads(t *testing.T) {
 	t.Parallel()
-	backoff := retry.Backoff{First: time.Second, Most: time.Hour}
+	backoff := retry.Backoff{First: time.Second, Max: time.Hour}
 	const draws = 10_000
 	var buckets [5]int
 	for range draws {
@@ -104,7 +104,7 @@ func TestJitteredSpreads(t *testing.T) {
 }
 
 func ExampleBackoff_After() {
-	backoff := retry.Backoff{First: 5 * time.Second, Most: time.Minute}
+	backoff := retry.Backoff{First: 5 * time.Second, Max: time.Minute}
 	for _, attempt := range []int{1, 2, 3, 4, 5, 1000} {
 		fmt.Println(attempt, backoff.After(attempt))
 	}

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Wait waits until the time has passed or wake is closed or sent to, unless ctx ends first; then
-// it returns why. A nil wake wakes nobody.
-func Wait(ctx context.Context, wait time.Duration, wake <-chan struct{}) error {
-	timer := time.NewTimer(wait)
+// Wait blocks until the delay has passed or wake is closed or sent to. If ctx ends first,
+// it returns the cause. wake may be nil.
+func Wait(ctx context.Context, delay time.Duration, wake <-chan struct{}) error {
+	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

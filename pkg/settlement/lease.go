@@ -14,7 +14,7 @@ import (
 // cut short when the handling is: it would leave behind a head of unknown content.
 const commitTimeout = 10 * time.Second
 
-var commitBackoff = retry.Backoff{First: 20 * time.Millisecond, Most: time.Second}
+var commitBackoff = retry.Backoff{First: 20 * time.Millisecond, Max: time.Second}
 
 // lease is one handling's hold on the head of an invoice. All of the handling's
 // writes of the head, the heartbeat's too, go through it one after the other: each
@@ -111,13 +111,9 @@ func (l *lease) write(ctx context.Context, change func(*billing.Step)) error {
 // repeat commits the step until the ledger takes or refuses it. A busy ledger is
 // no lost lease.
 func (l *lease) repeat(ctx context.Context, step billing.Step) error {
-	for attempt := 1; ; attempt++ {
-		err := l.ledger.Commit(ctx, step)
-		if !errors.Is(err, billing.ErrBusy) {
-			return err
-		}
-		if retry.Wait(ctx, commitBackoff.Jittered(attempt), nil) != nil {
-			return err
-		}
-	}
+	busy := func(err error) bool { return errors.Is(err, billing.ErrBusy) }
+	_, err := retry.Do(ctx, commitBackoff, busy, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, l.ledger.Commit(ctx, step)
+	})
+	return err
 }

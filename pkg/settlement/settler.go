@@ -35,7 +35,7 @@ const LeastReceives = manyReceives + int(MaxAge/seldom) + 1
 const retention = 90 * 24 * time.Hour
 
 // attemptBackoff is the delay after a handling without progress.
-var attemptBackoff = retry.Backoff{First: 5 * time.Second, Most: 15 * time.Minute}
+var attemptBackoff = retry.Backoff{First: 5 * time.Second, Max: 15 * time.Minute}
 
 // Settings are the rules of settlement that an operator can set.
 type Settings struct {
@@ -83,7 +83,7 @@ func (s Settings) beforePermit() time.Duration { return s.CallTimeout * 3 / 2 }
 // receives, or where Chargebee itself asks for more.
 func (s Settings) LongestWait() time.Duration {
 	known := s.IdempotencyWindow + s.MaxEffectDelay + s.MaxSkew
-	return max(known, attemptBackoff.Most, seldom) + s.MaxSkew + s.Lease
+	return max(known, attemptBackoff.Max, seldom) + s.MaxSkew + s.Lease
 }
 
 // Settler settles pending invoices, one message at a time. All fields are

@@ -37,8 +37,8 @@ var (
 	// ErrDeadline means that handlers were still running after all timeouts.
 	ErrDeadline = errors.New("worker: handlers did not end in time")
 
-	receiveBackoff = retry.Backoff{First: 100 * time.Millisecond, Most: 10 * time.Second}
-	failureBackoff = retry.Backoff{First: 5 * time.Second, Most: 15 * time.Minute}
+	receiveBackoff = retry.Backoff{First: 100 * time.Millisecond, Max: 10 * time.Second}
+	failureBackoff = retry.Backoff{First: 5 * time.Second, Max: 15 * time.Minute}
 )
 
 // Pool handles up to Concurrency messages at once. All fields are required.
