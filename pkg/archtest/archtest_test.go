@@ -28,7 +28,7 @@ type rule struct {
 }
 
 var (
-	words = []string{"billing", "event", "queue", "ratelimit", "retry"}
+	words = []string{"billing", "event", "queue", "ratelimit", "retry", "truncate"}
 
 	awsSDK    = "github.com/aws/aws-sdk-go-v2"
 	awsSmithy = "github.com/aws/smithy-go"
@@ -48,14 +48,15 @@ var (
 var rules = map[string]rule{
 	// Layer 0: words and rules. No I/O, no other package of ours.
 	"pkg/event":     {others: []string{jsonText}, why: "the webhook event: fields, validation, wire forms"},
-	"pkg/billing":   {others: []string{decimal}, why: "the rules of billing, pure"},
+	"pkg/billing":   {own: []string{"truncate"}, others: []string{decimal}, why: "the rules of billing, pure"},
 	"pkg/queue":     {why: "words for messages"},
 	"pkg/finding":   {why: "what checks report"},
 	"pkg/ratelimit": {own: []string{"retry"}, why: "the limit of calls to Chargebee, shared by all processes"},
-	"pkg/retry":     {why: "delays as pure functions"},
+	"pkg/retry":     {why: "backoff, jitter, and the repetition of operations"},
 	"pkg/lifecycle": {others: []string{"github.com/KimMachineGun/automemlimit", "go.uber.org/automaxprocs"}, why: "start and stop in order, fitted into a container"},
 	"pkg/config":    {others: []string{"go.yaml.in/yaml/v3"}, why: "typed settings"},
-	"pkg/telemetry": {others: []string{prom, zerolog, otel}, why: "logger, metrics, traces, admin listener"},
+	"pkg/truncate":  {why: "texts with a maximum size"},
+	"pkg/telemetry": {own: []string{"truncate"}, others: []string{prom, zerolog, otel}, why: "logger, metrics, traces, admin listener"},
 
 	// Layer 1: use cases. They know no edge: what they need they declare.
 	"pkg/webhook":    {own: []string{"event", "queue", "telemetry"}, others: []string{echo}, why: "the HTTP side"},
@@ -68,7 +69,7 @@ var rules = map[string]rule{
 
 	// Layer 2: edges. They know no use case, and one technology each.
 	"pkg/awsclient":    {others: []string{awsSDK, awsSmithy, otel}, why: "how AWS is reached, and spans of the calls: the SDK has a place for them"},
-	"pkg/sqsqueue":     {own: words, others: []string{awsSDK, awsSmithy, jsonText}, why: "SQS"},
+	"pkg/sqsqueue":     {own: words, others: []string{awsSDK, awsSmithy, jsonText, xsync}, why: "SQS"},
 	"pkg/dynamostore":  {own: words, others: []string{awsSDK, awsSmithy}, why: "DynamoDB"},
 	"pkg/chargebeeapi": {own: words, others: []string{chargebee}, why: "Chargebee"},
 
@@ -79,7 +80,7 @@ var rules = map[string]rule{
 		why:    "exit codes, error output, tables, JSON and progress of both command lines",
 	},
 	"pkg/receiver": {
-		own:    []string{"awsclient", "cli", "config", "event", "lifecycle", "queue", "sqsqueue", "telemetry", "webhook"},
+		own:    []string{"awsclient", "cli", "config", "event", "lifecycle", "queue", "sqsqueue", "telemetry", "truncate", "webhook"},
 		others: []string{awsSDK, prom, zerolog, cobra, otel},
 		why:    "wires the receiver",
 	},

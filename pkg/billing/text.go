@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/billable-events/billable/pkg/truncate"
 )
 
 // plain writes a decimal without exponent and without trailing zeros.
@@ -67,14 +69,10 @@ func CutBytes(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}
-	end := most - len(ellipsis)
-	if end < 0 {
+	if most < len(ellipsis) {
 		return ""
 	}
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + ellipsis
+	return truncate.Bytes(text, most-len(ellipsis)) + ellipsis
 }
 
 // EncodedSize is how many bytes a text takes in the JSON that pages and parts of plans

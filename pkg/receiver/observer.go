@@ -7,6 +7,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/billable-events/billable/pkg/truncate"
 	"github.com/billable-events/billable/pkg/webhook"
 )
 
@@ -53,9 +54,9 @@ func (o observer) Answered(ctx context.Context, report webhook.Report) {
 	logger, level := o.place(report.Status)
 	logger.WithLevel(level).Ctx(ctx).Err(report.Err).
 		Int("status", report.Status).
-		Str("event_type", bounded(report.EventType)).
-		Str("event_id", bounded(report.EventID)).
-		Str("invoice_id", bounded(report.InvoiceID)).
+		Str("event_type", truncated(report.EventType)).
+		Str("event_id", truncated(report.EventID)).
+		Str("invoice_id", truncated(report.InvoiceID)).
 		Str("messaging.message.id", report.MessageID).
 		Int64("bytes", report.Bytes).
 		Dur("duration_ms", report.Took).
@@ -78,9 +79,4 @@ func (o observer) place(status int) (*zerolog.Logger, zerolog.Level) {
 	}
 }
 
-func bounded(text string) string {
-	if len(text) > maxLoggedText {
-		return text[:maxLoggedText]
-	}
-	return text
-}
+func truncated(text string) string { return truncate.Bytes(text, maxLoggedText) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -16,6 +15,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/billable-events/billable/pkg/truncate"
 )
 
 // FlushTimeout is how long Tracing.Stop should be given: spans are worth no more.
@@ -96,8 +97,7 @@ func describe(ctx context.Context, service Service) *resource.Resource {
 }
 
 func tellLost(logger zerolog.Logger, err error) {
-	text := err.Error()
-	logger.Warn().Err(errors.New(text[:min(len(text), maxTracingError)])).Msg("spans may be lost")
+	logger.Warn().Str("error", truncate.Bytes(err.Error(), maxTracingError)).Msg("spans may be lost")
 }
 
 // Stop sends what is left, as far as there is time, and ends. A collector that does not
