@@ -26,7 +26,7 @@ func (a *app) dlqReplay() *cobra.Command {
 			}
 			replayer := &deadletter.Replayer{
 				Box:               deps.deadLetterBox(),
-				Source:            sqsqueue.NewSource(deps.sqs(), deps.Settings.Queue.URL),
+				Source:            sqsqueue.NewSender(deps.sqs(), deps.Settings.Queue.URL, nil),
 				RateLimit:         deps.store().RateLimit(),
 				RequestsPerMinute: deps.Settings.Chargebee.RequestsPerMinute,
 			}

@@ -38,7 +38,7 @@ var errDraining = errors.New("draining")
 // awsConfig reads region, credentials and endpoint the SDK's own way.
 func awsConfig(ctx context.Context, logger zerolog.Logger) (aws.Config, error) {
 	return awsclient.Load(ctx, awsclient.Options{
-		Connections: sqsqueue.MaxFlights + spareConnections,
+		Connections: sqsqueue.MaxConcurrentBatches + spareConnections,
 		Log:         func(format string, values ...any) { logger.Debug().Str("component", "aws-sdk").Msgf(format, values...) },
 	})
 }

@@ -58,7 +58,7 @@ func (t tracing) messages(queue webhook.Enqueuer) webhook.Enqueuer {
 	return tracedQueue{queue, t}
 }
 
-func (t tracing) batches(client sqsqueue.SendAPI) sqsqueue.SendAPI {
+func (t tracing) batches(client sqsqueue.Client) sqsqueue.Client {
 	if t.Tracing == nil {
 		return client
 	}
@@ -94,8 +94,8 @@ func answered(ctx context.Context, report webhook.Report) {
 		semconv.HTTPResponseStatusCode(report.Status),
 		semconv.HTTPRequestBodySize(int(report.Bytes)),
 		attribute.String("billable.event_type", report.EventLabel()),
-		attribute.String("billable.event_id", bounded(report.EventID)),
-		attribute.String("billable.invoice_id", bounded(report.InvoiceID)),
+		attribute.String("billable.event_id", truncated(report.EventID)),
+		attribute.String("billable.invoice_id", truncated(report.InvoiceID)),
 	)
 	if report.Status >= http.StatusInternalServerError {
 		span.SetAttributes(semconv.ErrorTypeKey.String(strconv.Itoa(report.Status)))
@@ -143,19 +143,19 @@ func whyNotQueued(err error) string {
 	}
 }
 
-// tracedBatches is a sqsqueue.SendAPI that makes a span of each batch. A batch has many
+// tracedBatches is a sqsqueue.Client that makes a span of each batch. A batch has many
 // senders: its span is the child of one, and has links to the others.
 type tracedBatches struct {
-	sqsqueue.SendAPI
+	sqsqueue.Client
 
 	tracing tracing
 }
 
-// SendMessageBatch implements sqsqueue.SendAPI.
+// SendMessageBatch implements sqsqueue.Client.
 func (b tracedBatches) SendMessageBatch(ctx context.Context, input *sqs.SendMessageBatchInput, options ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
 	parent, others := creators(input.Entries)
 	if !parent.IsValid() { // the batch of messages without a trace starts none
-		return b.SendAPI.SendMessageBatch(ctx, input, options...)
+		return b.Client.SendMessageBatch(ctx, input, options...)
 	}
 	ctx, span := b.tracing.Start(trace.ContextWithRemoteSpanContext(ctx, parent), "send "+b.tracing.queue,
 		trace.WithSpanKind(trace.SpanKindClient), trace.WithLinks(others...), trace.WithAttributes(
@@ -166,7 +166,7 @@ func (b tracedBatches) SendMessageBatch(ctx context.Context, input *sqs.SendMess
 			semconv.MessagingBatchMessageCount(len(input.Entries)),
 		))
 	defer span.End()
-	output, err := b.SendAPI.SendMessageBatch(ctx, input, options...)
+	output, err := b.Client.SendMessageBatch(ctx, input, options...)
 	switch {
 	case err != nil:
 		span.SetAttributes(semconv.ErrorTypeKey.String(awsclient.ErrorType(err)))

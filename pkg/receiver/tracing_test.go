@@ -28,8 +28,10 @@ func recorded() (tracing, *tracetest.SpanRecorder) {
 	return tracing{&telemetry.Tracing{Tracer: provider.Tracer("")}, "events"}, spans
 }
 
-// fakeQueue is an Enqueuer and a SendAPI.
+// fakeQueue is an Enqueuer and a Client.
 type fakeQueue struct {
+	sqsqueue.Client
+
 	err    error
 	failed []types.BatchResultErrorEntry
 	sent   queue.Message
@@ -47,7 +49,7 @@ func (q *fakeQueue) SendMessageBatch(context.Context, *sqs.SendMessageBatchInput
 func TestOffNothingIsWrapped(t *testing.T) {
 	t.Parallel()
 	off, service := tracing{queue: "events"}, &fakeQueue{}
-	if off.messages(service) != webhook.Enqueuer(service) || off.batches(service) != sqsqueue.SendAPI(service) || off.requests() != nil {
+	if off.messages(service) != webhook.Enqueuer(service) || off.batches(service) != sqsqueue.Client(service) || off.requests() != nil {
 		t.Error("something is put around what is not traced")
 	}
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-// maxAttributes is how many attributes a message may have.
+// maxAttributes is the maximum number of attributes of a message.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 const maxAttributes = 10
 
-// stringType is the data type of all attributes that this system sets.
+// stringType is the data type of all attributes that Billable sets.
 const stringType = "String"
 
-// attributeOf reads an attribute that is no string.
+// attributeOf converts an attribute of another type than String.
 func attributeOf(kind string, value types.MessageAttributeValue) queue.Attribute {
 	if attribute := (queue.Attribute{Type: kind, Value: value.BinaryValue}); attribute.Binary() {
 		return attribute
@@ -25,7 +25,7 @@ func attributeOf(kind string, value types.MessageAttributeValue) queue.Attribute
 	return queue.Attribute{Type: kind, Value: []byte(aws.ToString(value.StringValue))}
 }
 
-// valueOf writes an attribute as the SDK has it.
+// valueOf is the inverse of attributeOf.
 func valueOf(attribute queue.Attribute) types.MessageAttributeValue {
 	if attribute.Binary() {
 		return types.MessageAttributeValue{DataType: &attribute.Type, BinaryValue: attribute.Value}
@@ -33,58 +33,56 @@ func valueOf(attribute queue.Attribute) types.MessageAttributeValue {
 	return types.MessageAttributeValue{DataType: &attribute.Type, StringValue: aws.String(string(attribute.Value))}
 }
 
-// attributeSize is what an attribute counts towards the size of a message.
+// attributeSize returns how much an attribute adds to the size of a message.
 func attributeSize(name string, attribute queue.Attribute) int {
 	return len(name) + len(attribute.Type) + len(attribute.Value)
 }
 
-// inWorth are this system's own attributes, but the detail, in the order of their
-// worth. The count is what tells a letter that was replayed and failed again from its
-// own copy.
-var inWorth = []string{
+// attributePriority lists Billable's attributes except detail, most important first.
+// replay_count distinguishes a dead letter that was replayed and failed again from its copy.
+var attributePriority = []string{
 	queue.AttributeReason, queue.AttributeFailedAt, queue.AttributeReplayCount, queue.AttributeEventID, queue.AttributeInvoiceID,
 	queue.AttributeReceivedAt, queue.AttributeTraceParent,
 }
 
-// fit leaves a message those attributes of worth that it has places and room for, and
-// returns the bytes that are left. Where there is no place for all, event_type is the
-// first to give way, because the body says it; then come those of others, from the end
-// of the alphabet.
-func fit(message *queue.Message, places int) (room int) {
+// fit removes the attributes that exceed the size of a message or maxCount, least important
+// first, and returns the bytes that are left. event_type is the least important, because the
+// body has it; then come those of other producers, in reverse alphabetical order.
+func fit(message *queue.Message, maxCount int) (room int) {
 	room = maxBatchBytes - len(message.Body) - len(groupID(message.GroupID))
 	all := maps.Clone(message.OtherAttributes)
-	for name, value := range message.Attributes { // what is set is not kept as another type too
+	for name, value := range message.Attributes { // overrides an attribute of another type
 		if value != "" {
-			all = with(all, name, queue.Attribute{Type: stringType, Value: []byte(value)})
+			all = setAttribute(all, name, queue.Attribute{Type: stringType, Value: []byte(value)})
 		}
 	}
 	message.Attributes, message.OtherAttributes = map[string]string{}, nil
-	for _, name := range slices.Concat(inWorth, foreign(all), []string{queue.AttributeEventType}) {
+	for _, name := range slices.Concat(attributePriority, userAttributes(all), []string{queue.AttributeEventType}) {
 		attribute, ok := all[name]
 		size := attributeSize(name, attribute)
 		switch {
-		case !ok || places == 0 || size > room:
+		case !ok || maxCount == 0 || size > room:
 			continue
 		case attribute.Type == stringType:
 			message.Attributes[name] = string(attribute.Value)
 		default:
-			message.OtherAttributes = with(message.OtherAttributes, name, attribute)
+			message.OtherAttributes = setAttribute(message.OtherAttributes, name, attribute)
 		}
-		places--
+		maxCount--
 		room -= size
 	}
 	return room
 }
 
-// foreign are the names that are not this system's own, in alphabetical order.
-func foreign(all map[string]queue.Attribute) []string {
+// userAttributes returns the names that other producers set, sorted.
+func userAttributes(all map[string]queue.Attribute) []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(all)), func(name string) bool {
-		return name == queue.AttributeEventType || slices.Contains(inWorth, name)
+		return name == queue.AttributeEventType || slices.Contains(attributePriority, name)
 	})
 }
 
-// with puts an attribute into a map, which may be nil.
-func with(attributes map[string]queue.Attribute, name string, attribute queue.Attribute) map[string]queue.Attribute {
+// setAttribute sets an attribute in a map, which may be nil.
+func setAttribute(attributes map[string]queue.Attribute, name string, attribute queue.Attribute) map[string]queue.Attribute {
 	if attributes == nil {
 		attributes = map[string]queue.Attribute{}
 	}
@@ -92,13 +90,13 @@ func with(attributes map[string]queue.Attribute, name string, attribute queue.At
 	return attributes
 }
 
-// own returns the message with attributes of its own, which lack the given names.
-func own(message queue.Message, without ...string) queue.Message {
+// cloneWithout returns the message with a copy of its attributes that lacks the given names.
+func cloneWithout(message queue.Message, names ...string) queue.Message {
 	message.Attributes, message.OtherAttributes = maps.Clone(message.Attributes), maps.Clone(message.OtherAttributes)
 	if message.Attributes == nil {
 		message.Attributes = map[string]string{}
 	}
-	for _, name := range without {
+	for _, name := range names {
 		delete(message.Attributes, name)
 		delete(message.OtherAttributes, name)
 	}

@@ -36,19 +36,19 @@ func (b *bench) receiveRaw() types.Message {
 	return received.Messages[0]
 }
 
-// TestAttributesOfAllTypes survive a burial and a replay.
-func TestAttributesOfAllTypes(t *testing.T) {
+// TestAttributes_AllTypes survive a dead letter and a replay.
+func TestAttributes_AllTypes(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		pass func(context.Context, *bench, queue.Message) error
 		adds []string
 	}{
 		"a replay": {func(ctx context.Context, b *bench, message queue.Message) error {
-			return sqsqueue.NewSource(b.client, b.url).Redrive(ctx, message)
+			return sqsqueue.NewSender(b.client, b.url, nil).Redrive(ctx, message)
 		}, []string{"replay_count"}},
-		"a burial": {func(ctx context.Context, b *bench, message queue.Message) error {
-			letter := queue.FailedMessage{Message: message, Reason: "too_old", Detail: "d"}
-			return sqsqueue.NewDeadLetters(b.client, b.url).Send(ctx, letter)
+		"a dead letter": {func(ctx context.Context, b *bench, message queue.Message) error {
+			deadLetter := queue.FailedMessage{Message: message, Reason: "too_old", Detail: "d"}
+			return sqsqueue.NewDeadLetters(b.client, b.url).Send(ctx, deadLetter)
 		}, []string{"detail", "failed_at", "reason"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -85,9 +85,9 @@ func TestAttributesOfAllTypes(t *testing.T) {
 	}
 }
 
-// TestAReplayHasTenAttributesAtMost: the count takes the place of what the body says, or
+// TestRedrive_LimitsAttributes: the count takes the place of what the body says, or
 // of the last of others.
-func TestAReplayHasTenAttributesAtMost(t *testing.T) {
+func TestRedrive_LimitsAttributes(t *testing.T) {
 	t.Parallel()
 	others := map[string]queue.Attribute{}
 	for i := range 8 {
@@ -104,8 +104,8 @@ func TestAReplayHasTenAttributesAtMost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			letter := queue.Message{ID: "m", Body: []byte("x"), Attributes: test.strings, OtherAttributes: others}
-			if err := sqsqueue.NewSource(b.client, b.url).Redrive(t.Context(), letter); err != nil {
+			deadLetter := queue.Message{ID: "m", Body: []byte("x"), Attributes: test.strings, OtherAttributes: others}
+			if err := sqsqueue.NewSender(b.client, b.url, nil).Redrive(t.Context(), deadLetter); err != nil {
 				t.Fatal(err)
 			}
 			got := slices.Sorted(maps.Keys(b.receiveRaw().MessageAttributes))
@@ -121,14 +121,14 @@ func TestAReplayHasTenAttributesAtMost(t *testing.T) {
 	}
 }
 
-// TestACountOfAnotherType is somebody else's: the replay counts anew.
-func TestACountOfAnotherType(t *testing.T) {
+// TestRedrive_CountOfAnotherType is somebody else's: the replay counts anew.
+func TestRedrive_CountOfAnotherType(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	letter := queue.Message{ID: "m", Body: []byte("x"), OtherAttributes: map[string]queue.Attribute{
+	deadLetter := queue.Message{ID: "m", Body: []byte("x"), OtherAttributes: map[string]queue.Attribute{
 		"replay_count": {Type: "Number", Value: []byte("4")}, "reason": {Type: "Binary", Value: []byte("x")},
 	}}
-	if err := sqsqueue.NewSource(b.client, b.url).Redrive(t.Context(), letter); err != nil {
+	if err := sqsqueue.NewSender(b.client, b.url, nil).Redrive(t.Context(), deadLetter); err != nil {
 		t.Fatal(err)
 	}
 	got := b.receiveRaw().MessageAttributes

@@ -16,49 +16,49 @@ const (
 	maxBatchBytes   = 1 << 20
 )
 
-// attemptTimeout bounds one call that changes something. SQS answers within tens of
-// milliseconds; a connection that went dead never does, and the SDK has no deadline
-// of its own for it. Two attempts fit the 5 s that a webhook has.
+// attemptTimeout bounds one batch call. SQS responds within tens of milliseconds, but a dead
+// connection never does, and the SDK sets no deadline. Two attempts fit the 5 s that a
+// webhook has.
 const attemptTimeout = 2 * time.Second
 
-var errNotMentioned = errors.New("the answer does not mention the entry")
+var errNotMentioned = errors.New("entry missing from response")
 
-// batchCall makes one call for a batch, its entries named by their positions.
-type batchCall[Entry, Result any] func(ctx context.Context, batch []Entry) (batchAnswer[Result], error)
+// batchCall makes one call for a batch. Its entries have their positions as ids.
+type batchCall[Entry, Result any] func(ctx context.Context, batch []Entry) (batchResponse[Result], error)
 
-// batchAnswer is what SQS says about the entries of a batch, each by its id.
-type batchAnswer[Result any] struct {
+// batchResponse is the response of SQS for the entries of a batch, by entry id.
+type batchResponse[Result any] struct {
 	successful map[string]Result
 	failed     []types.BatchResultErrorEntry
 }
 
-// commit carries out one batch. One that is refused whole for the fault of an entry
-// is repeated entry by entry, so that the others do not suffer for it.
-func (call batchCall[Entry, Result]) commit(batch []Entry) []outcome[Result] {
+// run makes the call for a batch. If SQS refuses the batch because of an entry, run repeats
+// it entry by entry.
+func (call batchCall[Entry, Result]) run(batch []Entry) []outcome[Result] {
 	ctx, cancel := context.WithTimeout(context.Background(), attemptTimeout)
-	answer, err := call(ctx, batch)
+	response, err := call(ctx, batch)
 	cancel()
 	if err == nil {
-		return answer.outcomes(len(batch))
+		return response.outcomes(len(batch))
 	}
 	outcomes := make([]outcome[Result], 0, len(batch))
-	fault := failureOf(err)
-	alone := fault.class == ClassRefused && len(batch) > 1
+	failed := failureOf(err)
+	split := failed.class == ClassRefused && len(batch) > 1
 	for i := range batch {
-		if alone {
-			outcomes = append(outcomes, call.commit(batch[i:i+1])...)
+		if split {
+			outcomes = append(outcomes, call.run(batch[i:i+1])...)
 		} else {
-			outcomes = append(outcomes, outcome[Result]{err: fault})
+			outcomes = append(outcomes, outcome[Result]{err: failed})
 		}
 	}
 	return outcomes
 }
 
-// outcomes judges each entry by what the answer says about it. The answer is a 200
+// outcomes returns the outcome of each entry by position. The status of the response is 200
 // even if entries failed.
-func (a batchAnswer[Result]) outcomes(entries int) []outcome[Result] {
-	failed := make(map[string]types.BatchResultErrorEntry, len(a.failed))
-	for _, entry := range a.failed {
+func (r batchResponse[Result]) outcomes(entries int) []outcome[Result] {
+	failed := make(map[string]types.BatchResultErrorEntry, len(r.failed))
+	for _, entry := range r.failed {
 		if entry.Id != nil {
 			failed[*entry.Id] = entry
 		}
@@ -68,7 +68,7 @@ func (a batchAnswer[Result]) outcomes(entries int) []outcome[Result] {
 		id := entryID(i)
 		if entry, ok := failed[id]; ok { //mutant:entry-failed
 			outcomes[i].err = failureOfEntry(entry)
-		} else if result, ok := a.successful[id]; ok {
+		} else if result, ok := r.successful[id]; ok {
 			outcomes[i].result = result
 		} else {
 			outcomes[i].err = &failure{ClassUnavailable, errNotMentioned} //mutant:entry-not-mentioned
@@ -77,6 +77,5 @@ func (a batchAnswer[Result]) outcomes(entries int) []outcome[Result] {
 	return outcomes
 }
 
-// entryID names an entry by its position: what it carries need not be unique within
-// a batch.
+// entryID returns an id that is unique within a batch. Message ids may not be.
 func entryID(position int) string { return strconv.Itoa(position) }

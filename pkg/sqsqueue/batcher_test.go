@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// recorder is a commit that takes a while, doubles each entry, and keeps the batches.
+// recorder runs batches: it doubles each entry, and keeps the batches.
 type recorder struct {
 	takes time.Duration
 	fail  func(entry int) error
@@ -24,15 +24,16 @@ type recorder struct {
 	mu      sync.Mutex
 	batches [][]int
 	waited  []time.Duration
-	flying  int
-	most    int
+
+	inFlight    int
+	maxInFlight int
 }
 
-func (r *recorder) commit(batch []int) []outcome[int] {
+func (r *recorder) run(batch []int) []outcome[int] {
 	r.mu.Lock()
 	r.batches = append(r.batches, slices.Clone(batch))
-	r.flying++
-	r.most = max(r.most, r.flying)
+	r.inFlight++
+	r.maxInFlight = max(r.maxInFlight, r.inFlight)
 	r.mu.Unlock()
 	time.Sleep(r.takes)
 	outcomes := make([]outcome[int], len(batch))
@@ -43,19 +44,19 @@ func (r *recorder) commit(batch []int) []outcome[int] {
 		}
 	}
 	r.mu.Lock()
-	r.flying--
+	r.inFlight--
 	r.mu.Unlock()
 	return outcomes
 }
 
-func (r *recorder) group() *groupCommit[int, int] {
-	return &groupCommit[int, int]{
-		commit:     r.commit,
-		size:       func(int) int { return 1 },
-		maxEntries: 10,
-		maxBytes:   100,
-		maxFlights: 4,
-		waited: func(took time.Duration) {
+func (r *recorder) batcher() *batcher[int, int] {
+	return &batcher[int, int]{
+		run:           r.run,
+		size:          func(int) int { return 1 },
+		maxEntries:    10,
+		maxBytes:      100,
+		maxConcurrent: 4,
+		onStart: func(took time.Duration) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.waited = append(r.waited, took)
@@ -64,17 +65,17 @@ func (r *recorder) group() *groupCommit[int, int] {
 }
 
 // entries calls do for each entry from first to last, all at once.
-func entries(t *testing.T, g *groupCommit[int, int], first, last int) *sync.WaitGroup {
+func entries(t *testing.T, b *batcher[int, int], first, last int) *sync.WaitGroup {
 	t.Helper()
 	var callers sync.WaitGroup
 	for entry := first; entry <= last; entry++ {
 		callers.Go(func() {
-			result, err := g.do(t.Context(), entry)
+			result, err := b.do(t.Context(), entry)
 			if err != nil || result != 2*entry {
 				t.Errorf("entry %d: got %d, %v", entry, result, err)
 			}
 		})
-		synctest.Wait() // they come in order
+		synctest.Wait() // in order
 	}
 	return &callers
 }
@@ -88,59 +89,58 @@ func (r *recorder) want(t *testing.T, batches ...[]int) {
 	}
 }
 
-func TestAnIdleGroupDepartsAtOnce(t *testing.T) {
+func TestBatcher_SendsImmediatelyWhenIdle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{takes: 20 * time.Millisecond}
-		g := r.group()
+		b := r.batcher()
 		for entry := range 3 {
 			started := time.Now()
-			entries(t, g, entry, entry).Wait()
+			entries(t, b, entry, entry).Wait()
 			if took := time.Since(started); took != r.takes {
-				t.Errorf("it took %s, the flight alone %s", took, r.takes)
+				t.Errorf("it took %s, the batch alone %s", took, r.takes)
 			}
 		}
 		r.want(t, []int{0}, []int{1}, []int{2})
 	})
 }
 
-func TestThoseWhoComeDuringAFlightShareTheNext(t *testing.T) {
+func TestBatcher_WaitersShareTheNextBatch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{takes: 20 * time.Millisecond}
 		started := time.Now()
-		entries(t, r.group(), 1, 9).Wait()
+		entries(t, r.batcher(), 1, 9).Wait()
 		r.want(t, []int{1}, []int{2, 3, 4, 5, 6, 7, 8, 9})
 		if took := time.Since(started); took != 2*r.takes {
 			t.Errorf("all took %s", took)
 		}
 		if want := append([]time.Duration{0}, slices.Repeat([]time.Duration{r.takes}, 8)...); !slices.Equal(r.waited, want) {
-			t.Errorf("they waited %s, want %s", r.waited, want)
+			t.Errorf("the waiters waited %s, want %s", r.waited, want)
 		}
 	})
 }
 
-func TestAFullBatchDepartsWhileOthersFly(t *testing.T) {
+func TestBatcher_StartsFullBatchWhileOthersRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{takes: 20 * time.Millisecond}
-		callers := entries(t, r.group(), 1, 15)
+		callers := entries(t, r.batcher(), 1, 15)
 		r.want(t, []int{1}, []int{2, 3, 4, 5, 6, 7, 8, 9, 10, 11})
 		callers.Wait()
 		r.want(t, []int{1}, []int{2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, []int{12, 13, 14, 15})
 	})
 }
 
-// TestOnlyTheLastFlightTakesAFewAlong: those who do not fill a batch wait for it.
-func TestOnlyTheLastFlightTakesAFewAlong(t *testing.T) {
+func TestBatcher_PartialBatchWaitsForTheLastInFlight(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{takes: 20 * time.Millisecond}
-		g := r.group()
+		b := r.batcher()
 		started := time.Now()
-		first := entries(t, g, 1, 1)
+		first := entries(t, b, 1, 1)
 		time.Sleep(5 * time.Millisecond)
-		second := entries(t, g, 2, 12)
+		second := entries(t, b, 2, 12)
 		first.Wait()
 		second.Wait()
 		r.want(t, []int{1}, []int{2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, []int{12})
@@ -150,14 +150,14 @@ func TestOnlyTheLastFlightTakesAFewAlong(t *testing.T) {
 	})
 }
 
-func TestFlightsAreBounded(t *testing.T) {
+func TestBatcher_LimitsConcurrentBatches(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{takes: 20 * time.Millisecond}
 		started := time.Now()
-		entries(t, r.group(), 1, 301).Wait()
-		if r.most != 4 {
-			t.Errorf("%d flights at once", r.most)
+		entries(t, r.batcher(), 1, 301).Wait()
+		if r.maxInFlight != 4 {
+			t.Errorf("%d batches at once", r.maxInFlight)
 		}
 		// One entry and three full batches, then 27 batches by four.
 		if took := time.Since(started); len(r.batches) != 31 || took != 8*r.takes {
@@ -166,16 +166,16 @@ func TestFlightsAreBounded(t *testing.T) {
 	})
 }
 
-func TestABatchIsBoundedByBytes(t *testing.T) {
+func TestBatcher_LimitsBytes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{takes: time.Millisecond}
-		g := r.group()
-		g.maxFlights = 1
-		g.size = func(entry int) int { return entry }
+		b := r.batcher()
+		b.maxConcurrent = 1
+		b.size = func(entry int) int { return entry }
 		var callers sync.WaitGroup
 		for _, entry := range []int{1, 60, 40, 1, 300, 99, 2} {
-			callers.Go(func() { _, _ = g.do(t.Context(), entry) })
+			callers.Go(func() { _, _ = b.do(t.Context(), entry) })
 			synctest.Wait()
 		}
 		callers.Wait()
@@ -183,7 +183,7 @@ func TestABatchIsBoundedByBytes(t *testing.T) {
 	})
 }
 
-func TestEachGetsItsOwnOutcome(t *testing.T) {
+func TestBatcher_ReturnsEachOutcome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		odd := errors.New("odd")
@@ -193,11 +193,11 @@ func TestEachGetsItsOwnOutcome(t *testing.T) {
 			}
 			return nil
 		}}
-		g := r.group()
+		b := r.batcher()
 		var callers sync.WaitGroup
 		for entry := range 50 {
 			callers.Go(func() {
-				result, err := g.do(t.Context(), entry)
+				result, err := b.do(t.Context(), entry)
 				if result != 2*entry || errors.Is(err, odd) != (entry%2 == 1) {
 					t.Errorf("entry %d: got %d, %v", entry, result, err)
 				}
@@ -207,95 +207,94 @@ func TestEachGetsItsOwnOutcome(t *testing.T) {
 	})
 }
 
-func TestACallerLeavesWithItsContext(t *testing.T) {
+func TestBatcher_CallerReturnsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{takes: time.Second}
-		g := r.group()
-		leaving := errors.New("leaving")
-		ctx, leave := context.WithCancelCause(t.Context())
+		b := r.batcher()
+		canceled := errors.New("canceled")
+		ctx, cancel := context.WithCancelCause(t.Context())
 		var callers sync.WaitGroup
-		for entry := range 2 { // the first flies, the second waits
+		for entry := range 2 { // the first is in flight, the second waits
 			callers.Go(func() {
 				started := time.Now()
-				if _, err := g.do(ctx, entry); !errors.Is(err, leaving) || time.Since(started) != 100*time.Millisecond {
+				if _, err := b.do(ctx, entry); !errors.Is(err, canceled) || time.Since(started) != 100*time.Millisecond {
 					t.Errorf("entry %d: %v after %s", entry, err, time.Since(started))
 				}
 			})
 			synctest.Wait()
 		}
 		time.Sleep(100 * time.Millisecond)
-		leave(leaving)
+		cancel(canceled)
 		callers.Wait()
-		entries(t, g, 2, 2).Wait()
+		entries(t, b, 2, 2).Wait()
 		r.want(t, []int{0}, []int{2})
 
-		if _, err := g.do(ctx, 3); !errors.Is(err, leaving) {
+		if _, err := b.do(ctx, 3); !errors.Is(err, canceled) {
 			t.Errorf("with a context that has ended: %v", err)
 		}
 		r.want(t, []int{0}, []int{2})
 	})
 }
 
-func TestCloseWaitsForAll(t *testing.T) {
+func TestBatcher_CloseWaitsForBatchesInFlight(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{takes: time.Second}
-		g := r.group()
-		callers := entries(t, g, 1, 5)
+		b := r.batcher()
+		callers := entries(t, b, 1, 5)
 		impatient, cancel := context.WithTimeout(t.Context(), time.Second/2)
 		defer cancel()
-		if err := g.close(impatient); !errors.Is(err, context.DeadlineExceeded) {
+		if err := b.close(impatient); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("with too little time: %v", err)
 		}
-		if _, err := g.do(t.Context(), 6); !errors.Is(err, ErrClosed) {
+		if _, err := b.do(t.Context(), 6); !errors.Is(err, ErrClosed) {
 			t.Errorf("after close: %v", err)
 		}
 		for range 2 {
-			if err := g.close(t.Context()); err != nil {
+			if err := b.close(t.Context()); err != nil {
 				t.Error(err)
 			}
 			r.want(t, []int{1}, []int{2, 3, 4, 5})
 		}
 		callers.Wait()
-		if err := (&recorder{}).group().close(t.Context()); err != nil {
+		if err := (&recorder{}).batcher().close(t.Context()); err != nil {
 			t.Errorf("one that was never used: %v", err)
 		}
 	})
 }
 
-func TestStalled(t *testing.T) {
+func TestBatcher_ReportsStalledBatches(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{takes: time.Hour}
-		g := r.group()
-		if err := g.stalled(time.Minute); err != nil {
+		b := r.batcher()
+		if err := b.stalled(time.Minute); err != nil {
 			t.Errorf("idle: %v", err)
 		}
-		callers := entries(t, g, 1, 1)
+		callers := entries(t, b, 1, 1)
 		time.Sleep(time.Minute)
-		if err := g.stalled(time.Minute); err != nil {
+		if err := b.stalled(time.Minute); err != nil {
 			t.Errorf("after a minute: %v", err)
 		}
 		time.Sleep(time.Second)
-		if err := g.stalled(time.Minute); err == nil {
-			t.Error("a flight that hangs is not reported")
+		if err := b.stalled(time.Minute); err == nil {
+			t.Error("a batch that hangs is not reported")
 		}
 		callers.Wait()
-		if err := g.stalled(time.Minute); err != nil {
-			t.Errorf("landed: %v", err)
+		if err := b.stalled(time.Minute); err != nil {
+			t.Errorf("finished: %v", err)
 		}
 	})
 }
 
-// Whatever callers do, an entry is committed at most once, and a caller that is told
-// of success was committed.
-func TestNothingIsLostOrCommittedTwice(t *testing.T) {
+// An entry is sent at most once, and exactly once if its caller got no error.
+func TestBatcher_SendsNoEntryTwice(t *testing.T) {
 	t.Parallel()
 	r := &recorder{takes: 50 * time.Microsecond}
-	g := r.group()
+	b := r.batcher()
 	const callers, each = 50, 100
-	told := make([]bool, callers*each)
+	succeeded := make([]bool, callers*each)
 	var group sync.WaitGroup
 	for caller := range callers {
 		group.Go(func() {
@@ -304,7 +303,7 @@ func TestNothingIsLostOrCommittedTwice(t *testing.T) {
 				if entry%3 == 0 {
 					time.AfterFunc(rand.N(200*time.Microsecond), cancel)
 				}
-				result, err := g.do(ctx, entry)
+				result, err := b.do(ctx, entry)
 				cancel()
 				if err == nil && result != 2*entry {
 					t.Errorf("entry %d got %d", entry, result)
@@ -312,12 +311,12 @@ func TestNothingIsLostOrCommittedTwice(t *testing.T) {
 				if err != nil && (entry%3 != 0 || !errors.Is(err, context.Canceled)) {
 					t.Errorf("entry %d: %v", entry, err)
 				}
-				told[entry] = err == nil
+				succeeded[entry] = err == nil
 			}
 		})
 	}
 	group.Wait()
-	if err := g.close(t.Context()); err != nil {
+	if err := b.close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	times := make([]int, callers*each)
@@ -329,12 +328,12 @@ func TestNothingIsLostOrCommittedTwice(t *testing.T) {
 			times[entry]++
 		}
 	}
-	for entry, committed := range times {
-		if committed > 1 || told[entry] && committed != 1 {
-			t.Errorf("entry %d was committed %d times; its caller was told of success: %t", entry, committed, told[entry])
+	for entry, sent := range times {
+		if sent > 1 || succeeded[entry] && sent != 1 {
+			t.Errorf("entry %d was sent %d times, success of its caller: %t", entry, sent, succeeded[entry])
 		}
 	}
-	if r.most > 4 {
-		t.Errorf("%d flights at once", r.most)
+	if r.maxInFlight > 4 {
+		t.Errorf("%d batches at once", r.maxInFlight)
 	}
 }

@@ -139,7 +139,7 @@ func (o *tally) Failed(class string, entries int) {
 }
 
 // The cost of a message on its way into the queue, with as many callers as fill the
-// batches. Over a stand-in in the same process: its own work is part of it.
+// batches. Against a fake in the same process: its own work is part of it.
 func BenchmarkSend(b *testing.B) {
 	for _, callers := range []int{1, 100} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {

@@ -6,66 +6,56 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/billable-events/billable/pkg/queue"
 )
 
 const (
-	// browseInvisible is how long a message that was seen stays hidden if the process
-	// dies before it gives it back.
-	browseInvisible = 10 * time.Minute
-	// browseTime is how long a browse may take: what it saw first must not appear
-	// again before it is through.
-	browseTime = 9 * time.Minute
-	// browseWait makes the receives long polls, which ask all of SQS's servers; short
-	// ones ask a part of them and find nothing where there is something.
+	// browseVisibility hides a browsed message, also if the process dies before it releases
+	// the message.
+	browseVisibility = 10 * time.Minute
+	// browseTimeout is below browseVisibility, so that no message appears twice.
+	browseTimeout = 9 * time.Minute
+	// browseWait makes every receive a long poll. Short polls ask a subset of SQS's servers
+	// and can find nothing in a queue with messages.
 	browseWait = time.Second
-	// browseMost stays below the 120,000 messages that may be in flight: beyond, SQS
-	// answers long polls as if the queue were empty.
-	browseMost = 100_000
+	// maxBrowse is below the 120,000 messages that may be in flight. Above, SQS answers long
+	// polls as if the queue were empty.
+	maxBrowse = 100_000
 
-	giveBackTime    = 2 * time.Minute
-	giveBackFlights = 8 // batches under way at once
+	releaseTimeout     = 2 * time.Minute
+	releaseConcurrency = 8 // batches in flight
 )
 
-// BrowseAPI is what DeadLetters needs of the SDK's client to browse.
-type BrowseAPI interface {
-	AttributesAPI
-	ReceiveMessage(ctx context.Context, input *sqs.ReceiveMessageInput, options ...func(*sqs.Options)) (*sqs.ReceiveMessageOutput, error)
-	ChangeMessageVisibilityBatch(ctx context.Context, input *sqs.ChangeMessageVisibilityBatchInput, options ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error)
-}
-
-// Browse calls visit once for each message in the dead-letter queue, up to ten at a
-// time, until visit returns false, and gives all back when it is through; a message that
-// visit has deleted stays deleted. SQS knows no reading without receiving, so meanwhile
-// the messages are hidden from everybody else, each for 10 minutes from when visit is
-// called with it, and the receive count of each grows by one.
+// Browse calls visit once for each message in the dead-letter queue, up to ten at a time,
+// until visit returns false, and then makes all messages visible again that visit has not
+// deleted. SQS has no read without a receive: browsed messages are hidden from other
+// consumers, each for up to 10 minutes, and their receive count grows by one.
 //
-// Complete is true if what visit saw is all there was. It is false when visit ended
-// the browse, when somebody else held messages as it began (by SQS's count, which may
-// be a minute late), or when a limit was met: 9 minutes, 100,000 messages. An error
-// may come with messages that were not given back; they appear by themselves
-// within 10 minutes.
+// Complete reports whether visit has seen the whole queue. It is false if visit returned
+// false, if other consumers held messages at the start (by SQS's count, up to a minute old),
+// or after 9 minutes or 100,000 messages. After an error, messages can stay hidden for up to
+// 10 minutes.
 func (d *DeadLetters) Browse(ctx context.Context, visit func([]queue.Message) bool) (complete bool, err error) {
-	held, err := d.inFlight(ctx)
+	inFlight, err := d.countInFlight(ctx)
 	if err != nil {
 		return false, err
 	}
 	receipts := map[string]string{} // by message id
-	through, err := d.visitAll(ctx, receipts, visit)
-	err = errors.Join(err, d.giveBack(ctx, receipts))
-	return through && held == 0, err
+	empty, err := d.visitAll(ctx, receipts, visit)
+	err = errors.Join(err, d.makeVisible(ctx, receipts))
+	return empty && inFlight == 0, err
 }
 
-// inFlight counts the messages that somebody has received and not given back.
-func (d *DeadLetters) inFlight(ctx context.Context) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+// countInFlight returns the number of messages that other consumers have received.
+func (d *DeadLetters) countInFlight(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	const name = types.QueueAttributeNameApproximateNumberOfMessagesNotVisible
 	output, err := d.client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
@@ -82,14 +72,14 @@ func (d *DeadLetters) inFlight(ctx context.Context) (int, error) {
 	return count, nil
 }
 
-// visitAll receives until the queue is empty and notes the receipt of each message.
-func (d *DeadLetters) visitAll(ctx context.Context, receipts map[string]string, visit func([]queue.Message) bool) (through bool, err error) {
-	for end := time.Now().Add(browseTime); time.Now().Before(end) && len(receipts) < browseMost; {
+// visitAll receives until the queue is empty, and records the receipt of each message.
+func (d *DeadLetters) visitAll(ctx context.Context, receipts map[string]string, visit func([]queue.Message) bool) (empty bool, err error) {
+	for end := time.Now().Add(browseTimeout); time.Now().Before(end) && len(receipts) < maxBrowse; {
 		messages, err := receive(ctx, d.client, &sqs.ReceiveMessageInput{
 			QueueUrl:            &d.url,
 			MaxNumberOfMessages: maxBatchEntries,
 			WaitTimeSeconds:     seconds(browseWait),
-			VisibilityTimeout:   seconds(browseInvisible),
+			VisibilityTimeout:   seconds(browseVisibility),
 		})
 		if err != nil {
 			return false, fmt.Errorf("browse: %w", err)
@@ -97,23 +87,23 @@ func (d *DeadLetters) visitAll(ctx context.Context, receipts map[string]string, 
 		if len(messages) == 0 {
 			return true, nil
 		}
-		fresh := messages[:0]
+		unseen := messages[:0]
 		for _, message := range messages {
-			if _, seen := receipts[message.ID]; !seen { // SQS may hand out a message twice
-				fresh = append(fresh, message)
+			if _, seen := receipts[message.ID]; !seen { // SQS may deliver a message twice
+				unseen = append(unseen, message)
 			}
 			receipts[message.ID] = message.Receipt
 		}
-		if len(fresh) > 0 && !visit(fresh) {
+		if len(unseen) > 0 && !visit(unseen) {
 			return false, nil
 		}
 	}
 	return false, nil
 }
 
-// giveBack makes messages visible again, also when the browse was interrupted.
-func (d *DeadLetters) giveBack(ctx context.Context, receipts map[string]string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackTime)
+// makeVisible makes messages visible again, also after ctx has ended.
+func (d *DeadLetters) makeVisible(ctx context.Context, receipts map[string]string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	entries := make([]types.ChangeMessageVisibilityBatchRequestEntry, 0, len(receipts))
 	for _, receipt := range receipts {
@@ -122,47 +112,30 @@ func (d *DeadLetters) giveBack(ctx context.Context, receipts map[string]string) 
 			ReceiptHandle: &receipt,
 		})
 	}
-	batches := make(chan []types.ChangeMessageVisibilityBatchRequestEntry)
-	failures := make(chan error, giveBackFlights) // one of each flight is enough
-	var flights sync.WaitGroup
-	for range giveBackFlights {
-		flights.Go(func() {
-			var failure error
-			for batch := range batches {
-				if err := d.show(ctx, batch); err != nil {
-					failure = err
-				}
-			}
-			failures <- failure
-		})
-	}
+	var batches errgroup.Group // without a context: one failure does not stop the others
+	batches.SetLimit(releaseConcurrency)
 	for batch := range slices.Chunk(entries, maxBatchEntries) {
-		batches <- batch
+		batches.Go(func() error { return d.makeBatchVisible(ctx, batch) })
 	}
-	close(batches)
-	flights.Wait()
-	close(failures)
-	for err := range failures {
-		if err != nil {
-			return fmt.Errorf("browse: some messages were not given back and stay hidden for up to %s: %w", browseInvisible, err)
-		}
+	if err := batches.Wait(); err != nil {
+		return fmt.Errorf("browse: some messages stay hidden for up to %s: %w", browseVisibility, err)
 	}
 	return nil
 }
 
-// show makes a batch visible. An entry that is the sender's fault is about a message
-// that is gone, deleted by who visited it, or another receiver's.
-func (d *DeadLetters) show(ctx context.Context, batch []types.ChangeMessageVisibilityBatchRequestEntry) error {
+// makeBatchVisible ignores client errors of entries: their messages were deleted by visit, or
+// received by another consumer.
+func (d *DeadLetters) makeBatchVisible(ctx context.Context, batch []types.ChangeMessageVisibilityBatchRequestEntry) error {
 	_, err := untilDone(ctx, func(ctx context.Context) (struct{}, error) {
 		ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 		defer cancel()
-		output, err := d.client.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &d.url, Entries: batch}, once)
+		output, err := d.client.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &d.url, Entries: batch}, withoutRetries)
 		if err != nil {
 			return struct{}{}, failureOf(err)
 		}
-		for _, failed := range output.Failed {
-			if fault := failureOfEntry(failed); fault.passes() {
-				return struct{}{}, fault
+		for _, entry := range output.Failed {
+			if failed := failureOfEntry(entry); failed.retryable() {
+				return struct{}{}, failed
 			}
 		}
 		return struct{}{}, nil

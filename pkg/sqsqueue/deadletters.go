@@ -8,56 +8,50 @@ import (
 	"unicode/utf8"
 
 	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/truncate"
 )
 
 // DeadLetters is a dead-letter queue. It is safe for concurrent use.
 type DeadLetters struct {
-	client BrowseAPI
+	client Client
 	url    string
 	sender *Sender
 }
 
-// DeadLettersAPI is what DeadLetters needs of the SDK's client.
-type DeadLettersAPI interface {
-	SendAPI
-	BrowseAPI
-}
-
-// NewDeadLetters returns the dead-letter queue with the given URL.
-func NewDeadLetters(client DeadLettersAPI, url string) *DeadLetters {
+// NewDeadLetters returns the dead-letter queue at the URL.
+func NewDeadLetters(client Client, url string) *DeadLetters {
 	return &DeadLetters{client: client, url: url, sender: NewSender(client, url, nil)}
 }
 
-// Send puts a message into the dead-letter queue, with its body, attributes and
-// group, and with the reason, the detail and the time. What fails for a passing
-// reason is repeated until ctx ends. Errors: as of Sender.Send.
-func (d *DeadLetters) Send(ctx context.Context, letter queue.FailedMessage) error {
-	if _, err := d.sender.Send(ctx, buried(letter, time.Now())); err != nil {
-		return fmt.Errorf("bury message %s: %w", letter.ID, err)
+// Send sends a message to the dead-letter queue, with its reason, its detail and the time as
+// attributes. Errors: those of Sender.Send.
+func (d *DeadLetters) Send(ctx context.Context, failed queue.FailedMessage) error {
+	if _, err := d.sender.Send(ctx, newDeadLetter(failed, time.Now())); err != nil {
+		return fmt.Errorf("send dead letter of message %s: %w", failed.ID, err)
 	}
 	return nil
 }
 
-// buried is the message of a dead letter. SQS takes 10 attributes, and 1 MiB together
-// with the body: a place is kept for the detail, which gets the bytes that are left.
-func buried(letter queue.FailedMessage, now time.Time) queue.Message {
-	message := own(letter.Message, queue.AttributeDetail) // one of an earlier burial
-	message.Attributes[queue.AttributeReason] = letter.Reason
+// newDeadLetter returns the message of a dead letter. If there is a detail, one of the 10
+// attributes is reserved for it, and it gets the bytes that the others leave.
+func newDeadLetter(failed queue.FailedMessage, now time.Time) queue.Message {
+	message := cloneWithout(failed.Message, queue.AttributeDetail) // of an earlier dead letter
+	message.Attributes[queue.AttributeReason] = failed.Reason
 	message.Attributes[queue.AttributeFailedAt] = now.UTC().Format(time.RFC3339)
-	places := maxAttributes
-	if letter.Detail != "" {
-		places--
+	maxCount := maxAttributes
+	if failed.Detail != "" {
+		maxCount--
 	}
-	room := fit(&message, places) - attributeSize(queue.AttributeDetail, queue.Attribute{Type: stringType})
-	if detail := cut(acceptable(letter.Detail), min(queue.MaxDetail, room)); detail != "" {
+	room := fit(&message, maxCount) - attributeSize(queue.AttributeDetail, queue.Attribute{Type: stringType})
+	if detail := truncate.Bytes(sanitize(failed.Detail), min(queue.MaxDetail, room)); detail != "" {
 		message.Attributes[queue.AttributeDetail] = detail
 	}
 	return message
 }
 
-// acceptable replaces what SQS does not take in an attribute.
+// sanitize replaces characters that SQS refuses in an attribute.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-func acceptable(text string) string {
+func sanitize(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t', r == '\n', r == '\r':
@@ -65,19 +59,7 @@ func acceptable(text string) string {
 		case r < 0x20, r == 0xFFFE, r == 0xFFFF:
 			return utf8.RuneError
 		default:
-			return r // an invalid byte comes as utf8.RuneError
+			return r // Map passes an invalid byte as utf8.RuneError
 		}
 	}, text)
-}
-
-// cut shortens a valid text to so many bytes, between two characters.
-func cut(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	end := max(most, 0)
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end]
 }

@@ -21,13 +21,13 @@ import (
 
 var _ worker.DeadLetters = (*sqsqueue.DeadLetters)(nil)
 
-// bury buries one letter in a queue of its own and returns what lies there.
-func bury(t *testing.T, letter queue.FailedMessage) sqs.Message {
+// sendDeadLetter sends one dead deadLetter and returns the stored message.
+func sendDeadLetter(t *testing.T, failed queue.FailedMessage) sqs.Message {
 	t.Helper()
 	b := newBench(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	if err := sqsqueue.NewDeadLetters(b.client, b.url).Send(ctx, letter); err != nil {
+	if err := sqsqueue.NewDeadLetters(b.client, b.url).Send(ctx, failed); err != nil {
 		t.Fatal(err)
 	}
 	stored := b.stored()
@@ -37,7 +37,7 @@ func bury(t *testing.T, letter queue.FailedMessage) sqs.Message {
 	return stored[0]
 }
 
-func TestBury(t *testing.T) {
+func TestDeadLetters_Send(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		message := queue.Message{
@@ -50,29 +50,29 @@ func TestBury(t *testing.T) {
 			},
 		}
 		original := maps.Clone(message.Attributes)
-		got := bury(t, queue.FailedMessage{Message: message, Reason: "invalid_event", Detail: "a\x00b\xffc\uFFFEd\ne"})
+		got := sendDeadLetter(t, queue.FailedMessage{Message: message, Reason: "invalid_event", Detail: "a\x00b\xffc\uFFFEd\ne"})
 		want := map[string]string{
 			"event_id": "ev_1", "replay_count": "2", "theirs": "kept",
 			"reason": "invalid_event", "detail": "a\uFFFDb\uFFFDc\uFFFDd\ne", "failed_at": "2000-01-01T00:00:00Z",
 		}
 		if got.Body != "{ }\n" || got.GroupID != "customer" || !maps.Equal(got.Attributes, want) {
-			t.Errorf("buried: %+v", got)
+			t.Errorf("stored: %+v", got)
 		}
 		if !maps.Equal(message.Attributes, original) {
 			t.Error("the caller's attributes were changed")
 		}
 
 		delete(want, "detail")
-		if got := bury(t, queue.FailedMessage{Message: message, Reason: "invalid_event"}); !maps.Equal(got.Attributes, want) {
+		if got := sendDeadLetter(t, queue.FailedMessage{Message: message, Reason: "invalid_event"}); !maps.Equal(got.Attributes, want) {
 			t.Errorf("without a detail: %v", got.Attributes)
 		}
-		if got := bury(t, queue.FailedMessage{Message: queue.Message{Body: []byte("x")}, Reason: "unreadable_message"}); len(got.Attributes) != 2 {
+		if got := sendDeadLetter(t, queue.FailedMessage{Message: queue.Message{Body: []byte("x")}, Reason: "unreadable_message"}); len(got.Attributes) != 2 {
 			t.Errorf("without attributes: %v", got.Attributes)
 		}
 	})
 }
 
-func TestTheDetailIsCutBetweenCharacters(t *testing.T) {
+func TestDeadLetters_TruncatesDetailBetweenCharacters(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for _, test := range []struct {
@@ -85,7 +85,7 @@ func TestTheDetailIsCutBetweenCharacters(t *testing.T) {
 			{"x" + strings.Repeat("\U0001F600", 300), 1021},
 			{strings.Repeat("\x00", 1000), 1023}, // a replacement is longer
 		} {
-			detail := bury(t, queue.FailedMessage{Message: queue.Message{Body: []byte("x")}, Reason: "r", Detail: test.detail}).Attributes["detail"]
+			detail := sendDeadLetter(t, queue.FailedMessage{Message: queue.Message{Body: []byte("x")}, Reason: "r", Detail: test.detail}).Attributes["detail"]
 			if len(detail) != test.bytes || !utf8.ValidString(detail) {
 				t.Errorf("%.20q of %d bytes became %d", test.detail, len(test.detail), len(detail))
 			}
@@ -93,7 +93,7 @@ func TestTheDetailIsCutBetweenCharacters(t *testing.T) {
 	})
 }
 
-func TestALetterHasTenAttributesAtMost(t *testing.T) {
+func TestDeadLetters_LimitsAttributes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		message := queue.Message{Body: []byte("x"), Attributes: map[string]string{
@@ -105,7 +105,7 @@ func TestALetterHasTenAttributesAtMost(t *testing.T) {
 			"x": append([]string{"ape", "bear"}, ours...),
 			"":  append([]string{"ape", "bear", "cat"}, ours[1:]...),
 		} {
-			got := slices.Sorted(maps.Keys(bury(t, queue.FailedMessage{Message: message, Reason: "r", Detail: detail}).Attributes))
+			got := slices.Sorted(maps.Keys(sendDeadLetter(t, queue.FailedMessage{Message: message, Reason: "r", Detail: detail}).Attributes))
 			if !slices.Equal(got, want) {
 				t.Errorf("detail %q: %v", detail, got)
 			}
@@ -113,8 +113,8 @@ func TestALetterHasTenAttributesAtMost(t *testing.T) {
 	})
 }
 
-// Whatever the size of a message, its dead letter fits; the detail gives way first.
-func TestALetterFitsSQS(t *testing.T) {
+// Whatever the size of a message, its dead deadLetter fits; the detail gives way first.
+func TestDeadLetters_FitMessageSize(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		attributes := map[string]string{"event_id": "ev_1", "theirs": strings.Repeat("x", 500)}
@@ -128,8 +128,8 @@ func TestALetterFitsSQS(t *testing.T) {
 			{1<<20 - 550, 472, false},
 			{1<<20 - 70, 0, false},
 		} {
-			got := bury(t, queue.FailedMessage{
-				Message: queue.Message{Body: letters(test.body), Attributes: attributes},
+			got := sendDeadLetter(t, queue.FailedMessage{
+				Message: queue.Message{Body: bodyOf(test.body), Attributes: attributes},
 				Reason:  "r", Detail: strings.Repeat("x", 2000),
 			})
 			if len(got.Attributes["detail"]) != test.detail || (got.Attributes["theirs"] != "") != test.theirs || got.Attributes["reason"] == "" {
@@ -139,22 +139,22 @@ func TestALetterFitsSQS(t *testing.T) {
 	})
 }
 
-func letters(size int) []byte { return []byte(strings.Repeat("x", size)) }
+func bodyOf(size int) []byte { return []byte(strings.Repeat("x", size)) }
 
-func TestBuryFails(t *testing.T) {
+func TestDeadLetters_SendFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		dead := sqsqueue.NewDeadLetters(b.client, b.url)
-		letter := queue.FailedMessage{Message: queue.Message{Body: []byte("x")}, Reason: "r"}
+		deadLetter := queue.FailedMessage{Message: queue.Message{Body: []byte("x")}, Reason: "r"}
 		b.meetAt(sandbox.Partial, 1)
-		if err := dead.Send(t.Context(), letter); err != nil || len(b.stored()) != 1 {
+		if err := dead.Send(t.Context(), deadLetter); err != nil || len(b.stored()) != 1 {
 			t.Errorf("a fault that passes: %v", err)
 		}
 		b.meetAlways(sandbox.Fault{Kind: sandbox.Refuse})
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		if err := dead.Send(ctx, letter); !errors.Is(err, sqsqueue.ErrUnavailable) {
+		if err := dead.Send(ctx, deadLetter); !errors.Is(err, sqsqueue.ErrUnavailable) {
 			t.Errorf("a fault that does not: %v", err)
 		}
 	})
@@ -176,7 +176,7 @@ func browse(t *testing.T, dead *sqsqueue.DeadLetters) (bodies []string, complete
 	return bodies, complete
 }
 
-func TestBrowseSeesAllOnceAndGivesAllBack(t *testing.T) {
+func TestBrowse_VisitsEachMessageOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -209,7 +209,7 @@ func TestBrowseSeesAllOnceAndGivesAllBack(t *testing.T) {
 	})
 }
 
-func TestBrowseEndsEarly(t *testing.T) {
+func TestBrowse_EndsEarly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -246,7 +246,7 @@ func TestBrowseEndsEarly(t *testing.T) {
 	})
 }
 
-func TestBrowseBesideOthers(t *testing.T) {
+func TestBrowse_OtherConsumers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -272,7 +272,7 @@ func TestBrowseBesideOthers(t *testing.T) {
 	})
 }
 
-func TestBrowseFails(t *testing.T) {
+func TestBrowse_Fails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)

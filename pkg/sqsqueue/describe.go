@@ -13,34 +13,34 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
-// ErrNoQueue says that there is no queue at the URL.
-var ErrNoQueue = errors.New("sqs: there is no such queue")
+// ErrNoQueue means that there is no queue at the URL.
+var ErrNoQueue = errors.New("sqs: queue not found")
 
-// Attributes is how a queue is set up, as far as this system depends on it.
+// Attributes is the configuration of a queue, as far as Billable depends on it.
 type Attributes struct {
 	ARN             string
 	FIFO            bool
 	Retention       time.Duration
 	Delay           time.Duration // of every message
-	Visibility      time.Duration // where a receive names none
+	Visibility      time.Duration // default of a receive
 	MaxMessageBytes int
 	Encrypted       bool
-	KMSKey          string // empty: SQS's own
+	KMSKey          string // empty: owned by SQS
 
 	RedriveTarget string // ARN; empty: messages are never moved
-	MaxReceives   int    // a message received more often is moved
-	AllowsSources string // who may move messages here: allowAll, denyAll, byQueue; empty: all
-	Sources       string // ARNs that byQueue allows, with spaces between
+	MaxReceives   int    // of a message before it is moved
+	AllowsSources string // redrive permission: allowAll, denyAll, byQueue; empty: allowAll
+	Sources       string // ARNs that byQueue allows, separated by spaces
 
-	Visible  int // messages, by SQS's count, which may be a minute late
-	InFlight int // received, and neither deleted nor given back
+	Visible  int // messages; SQS counts with up to a minute of delay
+	InFlight int // received and not deleted
 	Delayed  int
 }
 
-// Describe reads how the queue with the given URL is set up. Errors: ErrNoQueue,
-// ErrUnavailable; Denied knows those of who may not ask.
-func Describe(ctx context.Context, client AttributesAPI, url string) (Attributes, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+// Describe reads the configuration of the queue at the URL. Errors: ErrNoQueue,
+// ErrUnavailable, and those that Denied reports.
+func Describe(ctx context.Context, client Client, url string) (Attributes, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	output, err := client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
 		QueueUrl: &url, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll},
@@ -51,7 +51,7 @@ func Describe(ctx context.Context, client AttributesAPI, url string) (Attributes
 	case as[*types.QueueDoesNotExist](err), as[*types.InvalidAddress](err):
 		return Attributes{}, fmt.Errorf("%w: %w", ErrNoQueue, err)
 	default:
-		return Attributes{}, fmt.Errorf("describe the queue: %w", failureOf(err))
+		return Attributes{}, fmt.Errorf("describe queue: %w", failureOf(err))
 	}
 }
 
@@ -73,7 +73,7 @@ func readAttributes(given map[string]string) (Attributes, error) {
 
 	var redrive struct {
 		Target      string      `json:"deadLetterTargetArn"`
-		MaxReceives json.Number `json:"maxReceiveCount"` // both 3 and "3" are in use
+		MaxReceives json.Number `json:"maxReceiveCount"` // 3 or "3"
 	}
 	r.policy("RedrivePolicy", &redrive)
 	found.RedriveTarget = redrive.Target
@@ -89,10 +89,10 @@ func readAttributes(given map[string]string) (Attributes, error) {
 	return found, r.err
 }
 
-// attributeReader reads the texts that SQS's attributes are.
+// attributeReader parses attribute values and keeps the first error.
 type attributeReader struct {
 	given map[string]string
-	err   error // the first
+	err   error
 }
 
 func (r *attributeReader) integer(name string) int { return r.number(name, r.given[name]) }
@@ -103,18 +103,18 @@ func (r *attributeReader) seconds(name string) time.Duration {
 
 func (r *attributeReader) number(name, value string) int {
 	number, err := strconv.Atoi(value)
-	r.note(name, err)
+	r.record(name, err)
 	return number
 }
 
 func (r *attributeReader) policy(name string, into any) {
 	if value := r.given[name]; value != "" {
-		r.note(name, json.Unmarshal([]byte(value), into))
+		r.record(name, json.Unmarshal([]byte(value), into))
 	}
 }
 
-func (r *attributeReader) note(name string, err error) {
+func (r *attributeReader) record(name string, err error) {
 	if err != nil && r.err == nil {
-		r.err = fmt.Errorf("describe the queue: %s: %w", name, err)
+		r.err = fmt.Errorf("describe queue: %s: %w", name, err)
 	}
 }

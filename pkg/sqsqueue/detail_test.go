@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/billable-events/billable/pkg/truncate"
 )
 
 // Whatever a detail says, SQS takes what becomes of it.
@@ -11,7 +13,7 @@ func FuzzDetail(f *testing.F) {
 	f.Add("plain", 3)
 	f.Add("a\x00\xff\uFFFE\uFFFF\U0001F600", 7)
 	f.Fuzz(func(t *testing.T, text string, most int) {
-		detail := cut(acceptable(text), most)
+		detail := truncate.Bytes(sanitize(text), most)
 		if len(detail) > max(most, 0) || !utf8.ValidString(detail) {
 			t.Errorf("%q became %q", text, detail)
 		}
@@ -20,7 +22,7 @@ func FuzzDetail(f *testing.F) {
 		}) {
 			t.Errorf("%q became %q", text, detail)
 		}
-		if accepted := acceptable(text); len(accepted) <= most && detail != accepted {
+		if accepted := sanitize(text); len(accepted) <= most && detail != accepted {
 			t.Errorf("%q was cut to %q", accepted, detail)
 		}
 	})

@@ -1,10 +1,15 @@
-// Package sqsqueue puts Amazon SQS behind what the use cases need of a queue: Sender
-// takes messages, Queue gives them out, DeadLetters keeps those that cannot be
-// handled, Health says whether a queue answers.
+// Package sqsqueue implements queues on Amazon SQS.
 //
-// Sends and deletes are group commits: concurrent callers share the batches of SQS,
-// and each gets the outcome of its own entry.
+//	Sender       sends messages; it also redrives dead letters
+//	Queue        receives, extends and deletes messages
+//	DeadLetters  is the dead-letter queue: it sends to it and browses it
+//	Health       reports whether a queue responds
+//	Describe     reads how a queue is configured, Probes the caller's permissions
 //
-// Queues are standard ones. Delivery is at least once, and a send whose reply was
-// lost is repeated: the same event can be in the queue twice.
+// Concurrent sends and deletes share SQS batches (see batcher), and each caller gets the
+// result of its own entry.
+//
+// Invariants: Send returns nil only if SQS has stored the message. Queues are standard
+// queues: delivery is at least once, and a send without a response is repeated, so an event
+// can be in the queue twice.
 package sqsqueue

@@ -69,7 +69,7 @@ func FuzzBodyOnTheWire(f *testing.F) {
 			"their.number": {Type: "Number", Value: []byte(value)}, "their.bytes": {Type: "Binary.raw", Value: []byte(body)},
 		}}
 		var ours, theirs recording
-		for _, client := range []sqsqueue.SendAPI{ours.client(), bySDK{theirs.client()}} {
+		for _, client := range []sqsqueue.Client{ours.client(), bySDK{theirs.client()}} {
 			if _, err := sqsqueue.NewSender(client, "http://sandbox.local/1/events", nil).Send(t.Context(), message); err != nil {
 				t.Fatal(err)
 			}

@@ -14,31 +14,30 @@ import (
 )
 
 var (
-	// ErrRefused says that SQS does not take the entry as it is: sending it again
-	// does not help.
-	ErrRefused = errors.New("sqs: the entry was refused")
-	// ErrUnavailable says that SQS could not be asked, or did not do what it was
-	// asked for, in the time there was. It may have been done all the same.
-	ErrUnavailable = errors.New("sqs: not available")
-	// ErrClosed says that no further entries are taken.
+	// ErrRefused means that SQS rejects the entry. Sending it again does not help.
+	ErrRefused = errors.New("sqs: entry refused")
+	// ErrUnavailable means that the call failed or had no response in time. It may have
+	// taken effect.
+	ErrUnavailable = errors.New("sqs: unavailable")
+	// ErrClosed means that the sender is closed.
 	ErrClosed = errors.New("sqs: closed")
 )
 
-// The classes of failures: a closed set, for metrics.
+// The error classes: a closed set, for metrics.
 const (
-	ClassRefused     = "refused"     // the sender's fault, for this entry
-	ClassDenied      = "denied"      // the sender's fault, for the queue as a whole: access, address, keys
+	ClassRefused     = "refused"     // client error of this entry
+	ClassDenied      = "denied"      // client error for the whole queue: permissions, URL, keys
 	ClassThrottled   = "throttled"   // too many requests
-	ClassTimeout     = "timeout"     // no answer in time
+	ClassTimeout     = "timeout"     // no response in time
 	ClassUnavailable = "unavailable" // anything else
 )
 
-// Classes returns all classes of failures.
+// Classes returns all error classes.
 func Classes() []string {
 	return []string{ClassRefused, ClassDenied, ClassThrottled, ClassTimeout, ClassUnavailable}
 }
 
-// failure is an error of SQS with its class.
+// failure is an error with its class.
 type failure struct {
 	class string
 	err   error
@@ -53,10 +52,10 @@ func (f *failure) Unwrap() []error {
 	return []error{ErrUnavailable, f.err}
 }
 
-// passes tells whether the same request may succeed a moment later.
-func (f *failure) passes() bool { return f.class != ClassRefused && f.class != ClassDenied }
+// retryable reports whether the same request can succeed later.
+func (f *failure) retryable() bool { return f.class != ClassRefused && f.class != ClassDenied }
 
-// failureOf classifies an error. What is not known to be the sender's fault passes.
+// failureOf classifies an error. One that is not known to be a client error is retryable.
 func failureOf(err error) *failure {
 	if classified, ok := errors.AsType[*failure](err); ok {
 		return classified
@@ -64,18 +63,18 @@ func failureOf(err error) *failure {
 	switch status := statusOf(err); {
 	case errors.Is(err, context.DeadlineExceeded):
 		return &failure{ClassTimeout, err}
-	case throttled(err) || status == http.StatusTooManyRequests:
+	case isThrottled(err) || status == http.StatusTooManyRequests:
 		return &failure{ClassThrottled, err}
 	case status < 400 || status >= 500:
 		return &failure{ClassUnavailable, err}
-	case status != http.StatusBadRequest && status != http.StatusRequestEntityTooLarge, queueWide(err):
+	case status != http.StatusBadRequest && status != http.StatusRequestEntityTooLarge, isQueueError(err):
 		return &failure{ClassDenied, err}
 	default:
 		return &failure{ClassRefused, err}
 	}
 }
 
-// failureOfEntry classifies what failed one entry of a batch.
+// failureOfEntry classifies the error of one entry of a batch.
 func failureOfEntry(entry types.BatchResultErrorEntry) *failure {
 	code := aws.ToString(entry.Code)
 	err := fmt.Errorf("%s: %.200s", code, aws.ToString(entry.Message))
@@ -90,7 +89,7 @@ func failureOfEntry(entry types.BatchResultErrorEntry) *failure {
 	}
 }
 
-// statusOf is the status of the answer, 0 when there was none.
+// statusOf returns the HTTP status of the response, 0 if there was none.
 func statusOf(err error) int {
 	if response, ok := errors.AsType[*awshttp.ResponseError](err); ok {
 		return response.HTTPStatusCode()
@@ -98,14 +97,14 @@ func statusOf(err error) int {
 	return 0
 }
 
-func throttled(err error) bool {
+func isThrottled(err error) bool {
 	return as[*types.KmsThrottled](err) || retry.ThrottleErrorCode{Codes: retry.DefaultThrottleErrorCodes}.IsErrorThrottle(err) == aws.TrueTernary
 }
 
-// queueWide tells whether a 400 is about no entry, but about the queue or the right
-// to use it: then smaller batches fare no better.
+// isQueueError reports whether a status 400 is about the queue or the caller's permissions
+// rather than an entry, so that smaller batches fail as well.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html
-func queueWide(err error) bool {
+func isQueueError(err error) bool {
 	switch {
 	case as[*types.QueueDoesNotExist](err), as[*types.InvalidAddress](err), as[*types.InvalidSecurity](err),
 		as[*types.KmsAccessDenied](err), as[*types.KmsDisabled](err), as[*types.KmsInvalidKeyUsage](err),
@@ -116,7 +115,7 @@ func queueWide(err error) bool {
 	return ok && accessCodes[api.ErrorCode()]
 }
 
-// accessCodes are errors without a type in the SDK.
+// accessCodes are error codes without a type in the SDK.
 var accessCodes = map[string]bool{
 	"AccessDenied":                true,
 	"AccessDeniedException":       true,

@@ -8,17 +8,16 @@ import (
 
 const maxGroupID = 128
 
-// groupID returns the id itself if SQS accepts it as a MessageGroupId, and its
-// SHA-256 in hexadecimal otherwise: what belongs together stays together.
+// groupID returns the id if SQS accepts it as a MessageGroupId, otherwise its SHA-256 in
+// hexadecimal.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 func groupID(id string) string {
-	if len(id) <= maxGroupID && !strings.ContainsFunc(id, outsideGroupAlphabet) {
+	if len(id) <= maxGroupID && !strings.ContainsFunc(id, isInvalidInGroupID) {
 		return id
 	}
 	sum := sha256.Sum256([]byte(id))
 	return hex.EncodeToString(sum[:])
 }
 
-// outsideGroupAlphabet: letters, digits and punctuation of ASCII are allowed, which
-// is all that is printable but the space.
-func outsideGroupAlphabet(r rune) bool { return r <= ' ' || r > '~' }
+// isInvalidInGroupID reports whether a character is not a letter, digit or punctuation of ASCII.
+func isInvalidInGroupID(r rune) bool { return r <= ' ' || r > '~' }

@@ -7,55 +7,51 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"golang.org/x/sync/semaphore"
 )
 
 const (
-	healthFresh   = 2 * time.Second // an answer may be this old
+	healthMaxAge  = 2 * time.Second // of a cached result
 	healthTimeout = time.Second
 )
 
-// AttributesAPI is what Health needs of the SDK's client.
-type AttributesAPI interface {
-	GetQueueAttributes(ctx context.Context, input *sqs.GetQueueAttributesInput, options ...func(*sqs.Options)) (*sqs.GetQueueAttributesOutput, error)
-}
-
-// Health tells whether a queue answers. It is safe for concurrent use.
+// Health reports whether a queue responds. It is safe for concurrent use.
 type Health struct {
-	client AttributesAPI
+	client Client
 	url    string
 
-	turn    chan struct{} // held by the one caller who asks; guards what follows
-	askedAt time.Time
-	err     error
+	sem       *semaphore.Weighted // of 1: guards the fields below. A mutex would stop synctest's clock
+	checkedAt time.Time
+	err       error
 }
 
-// NewHealth returns the health of the queue with the given URL.
-func NewHealth(client AttributesAPI, url string) *Health {
-	return &Health{client: client, url: url, turn: make(chan struct{}, 1)}
+// NewHealth returns the health check of the queue at the URL.
+func NewHealth(client Client, url string) *Health {
+	return &Health{client: client, url: url, sem: semaphore.NewWeighted(1)}
 }
 
-// Check returns nil if the queue answered within the last 2 s, or answers now. It
-// takes up to a second. However many ask, one call is under way.
+// Check returns nil if the queue responded within the last 2 s or responds now. It takes up
+// to a second. Concurrent callers share one call.
 func (h *Health) Check() error {
-	h.turn <- struct{}{}
-	defer func() { <-h.turn }()
-	if !h.askedAt.IsZero() && time.Since(h.askedAt) < healthFresh {
+	_ = h.sem.Acquire(context.Background(), 1) // fails only if its context ends
+	defer h.sem.Release(1)
+	if !h.checkedAt.IsZero() && time.Since(h.checkedAt) < healthMaxAge {
 		return h.err
 	}
-	h.askedAt = time.Now()
-	h.err = h.ask()
+	h.checkedAt = time.Now()
+	h.err = h.call()
 	return h.err
 }
 
-func (h *Health) ask() error {
+func (h *Health) call() error {
 	ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
 	defer cancel()
 	_, err := h.client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
 		QueueUrl:       &h.url,
 		AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn},
-	}, once)
+	}, withoutRetries)
 	if err != nil {
-		return fmt.Errorf("the queue does not answer: %w", failureOf(err))
+		return fmt.Errorf("queue does not respond: %w", failureOf(err))
 	}
 	return nil
 }

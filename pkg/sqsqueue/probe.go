@@ -10,46 +10,37 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// Probe is what a call that changes nothing said of a permission.
+// Probe is the result of testing one permission by a call that changes nothing.
 type Probe struct {
-	Action   string // as policies call it, e.g. sqs:SendMessage
+	Action   string // as in policies, for example sqs:SendMessage
 	Denied   bool
-	Unproven bool  // it was not denied, and may have been refused before anybody looked
-	Err      error // why nothing is known
+	Unproven bool  // not denied, but SQS may have validated the request before its permissions
+	Err      error // of the call: the permission is unknown
 }
 
-// ProbeAPI is what Probes needs of the SDK's client.
-type ProbeAPI interface {
-	SendAPI
-	ReceiveMessage(ctx context.Context, input *sqs.ReceiveMessageInput, options ...func(*sqs.Options)) (*sqs.ReceiveMessageOutput, error)
-	DeleteMessageBatch(ctx context.Context, input *sqs.DeleteMessageBatchInput, options ...func(*sqs.Options)) (*sqs.DeleteMessageBatchOutput, error)
-	ChangeMessageVisibilityBatch(ctx context.Context, input *sqs.ChangeMessageVisibilityBatchInput, options ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error)
-}
-
-// Denied tells whether an error says that the caller may not do what it asked for.
-// Credentials that are wrong or too old are another matter.
+// Denied reports whether an error means that the caller lacks a permission. Invalid or
+// expired credentials do not count.
 func Denied(err error) bool {
 	api, ok := errors.AsType[smithy.APIError](err)
 	return ok && (api.ErrorCode() == "AccessDenied" || api.ErrorCode() == "AccessDeniedException" || api.ErrorCode() == "NotAuthorized")
 }
 
-// noReceipt names no message.
+// noReceipt is the receipt handle of no message.
 const noReceipt = "consumer-check"
 
-// noMessage is refused as an entry, for U+FFFE. Should a service take it all the same, a
-// consumer acknowledges it: it is an event of another type.
+// noMessage is refused because of U+FFFE. If a service accepts it, consumers acknowledge it as
+// an event of another type.
 const noMessage = "{\"event_type\":\"consumer_check\",\"note\":\"\uFFFE\"}"
 
-// Probes asks what the caller may do with the queue, by calls that have no effect.
+// Probes tests the caller's permissions on the queue by calls that have no effect.
 //
-// Batches are authorized as a whole, and then SQS fails their entries one by one: a
-// receipt that names no message, a body with a character that SQS does not take. Only a
-// receive has no entries. One that works would hide messages and use up one of their
-// receives, so this one has values that SQS refuses; whether it looks at permissions
-// before or after that is not documented.
-func Probes(ctx context.Context, client ProbeAPI, url string) []Probe {
+// SQS authorizes a batch as a whole and then refuses its entries: a receipt handle of no
+// message, a body with an invalid character. A receive has no entries. A successful one would
+// hide messages and increase their receive count, so this one has invalid parameters; whether
+// SQS checks permissions before parameters is not documented.
+func Probes(ctx context.Context, client Client, url string) []Probe {
 	probe := func(action string, call func(context.Context) error) Probe {
-		ctx, cancel := context.WithTimeout(ctx, answerTime)
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
 		err := call(ctx)
 		if Denied(err) {
@@ -63,7 +54,7 @@ func Probes(ctx context.Context, client ProbeAPI, url string) []Probe {
 	receive := probe("sqs:ReceiveMessage", func(ctx context.Context) error {
 		_, err := client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 			QueueUrl: &url, MaxNumberOfMessages: maxBatchEntries + 1, VisibilityTimeout: -1, WaitTimeSeconds: -1,
-		}, once)
+		}, withoutRetries)
 		return err
 	})
 	if errors.Is(receive.Err, ErrRefused) {

@@ -16,67 +16,59 @@ import (
 )
 
 const (
-	// PollWait is how long Receive waits for a first message. It is short of the 20 s
-	// that SQS allows, because a poll under way is awaited at shutdown: SQS may hide
-	// the messages of a canceled one.
+	// PollWait is how long Receive waits for a message. SQS allows 20 s, but shutdown
+	// awaits the running poll, because SQS may hide the messages of a canceled one.
 	PollWait = 5 * time.Second
 
-	answerTime    = 5 * time.Second // for an answer, on top of the time that is waited on purpose
-	maxInvisible  = 12 * time.Hour
-	deleteFlights = 4 // batches under way at once: 40 messages, far more than Chargebee lets a pod finish meanwhile
+	maxVisibilityTimeout = 12 * time.Hour
+	// deleteConcurrency is the number of delete batches in flight: with 40 messages, far
+	// more than a process finishes within one call at Chargebee's rate limits.
+	deleteConcurrency = 4
 )
 
-// QueueAPI is what Queue needs of the SDK's client.
-type QueueAPI interface {
-	ReceiveMessage(ctx context.Context, input *sqs.ReceiveMessageInput, options ...func(*sqs.Options)) (*sqs.ReceiveMessageOutput, error)
-	ChangeMessageVisibility(ctx context.Context, input *sqs.ChangeMessageVisibilityInput, options ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityOutput, error)
-	DeleteMessageBatch(ctx context.Context, input *sqs.DeleteMessageBatchInput, options ...func(*sqs.Options)) (*sqs.DeleteMessageBatchOutput, error)
-}
-
-// Queue gives out the messages of a queue and is told what shall become of them. It
-// is safe for concurrent use.
+// Queue receives, extends and deletes the messages of a queue. It is safe for concurrent use.
 type Queue struct {
-	client    QueueAPI
-	url       string
-	invisible time.Duration
-	deletes   groupCommit[types.DeleteMessageBatchRequestEntry, struct{}]
+	client            Client
+	url               string
+	visibilityTimeout time.Duration
+	deletes           batcher[types.DeleteMessageBatchRequestEntry, struct{}]
 }
 
-// NewQueue returns the queue with the given URL, whose messages stay invisible for a
-// time once they are received; it is rounded up to whole seconds.
-func NewQueue(client QueueAPI, url string, invisible time.Duration) *Queue {
-	q := &Queue{client: client, url: url, invisible: invisible}
-	q.deletes = groupCommit[types.DeleteMessageBatchRequestEntry, struct{}]{
-		commit:     batchCall[types.DeleteMessageBatchRequestEntry, struct{}](q.delete).commit,
-		size:       func(types.DeleteMessageBatchRequestEntry) int { return 0 },
-		maxEntries: maxBatchEntries,
-		maxBytes:   maxBatchBytes,
-		maxFlights: deleteFlights,
+// NewQueue returns the queue at the URL. A received message stays invisible for the
+// visibility timeout, rounded up to whole seconds.
+func NewQueue(client Client, url string, visibilityTimeout time.Duration) *Queue {
+	q := &Queue{client: client, url: url, visibilityTimeout: visibilityTimeout}
+	q.deletes = batcher[types.DeleteMessageBatchRequestEntry, struct{}]{
+		run:           batchCall[types.DeleteMessageBatchRequestEntry, struct{}](q.deleteBatch).run,
+		size:          func(types.DeleteMessageBatchRequestEntry) int { return 0 },
+		maxEntries:    maxBatchEntries,
+		maxBytes:      maxBatchBytes,
+		maxConcurrent: deleteConcurrency,
 	}
 	return q
 }
 
-// Receive waits up to PollWait for messages and returns up to 10, or most if that is
-// less. None is no error. A call that fails is not repeated here.
-func (q *Queue) Receive(ctx context.Context, most int) ([]queue.Message, error) {
+// Receive waits up to PollWait for messages and returns up to maxMessages, 10 at most. It
+// does not retry.
+func (q *Queue) Receive(ctx context.Context, maxMessages int) ([]queue.Message, error) {
 	return receive(ctx, q.client, &sqs.ReceiveMessageInput{
 		QueueUrl:            &q.url,
-		MaxNumberOfMessages: int32(min(most, maxBatchEntries)),
+		MaxNumberOfMessages: int32(min(maxMessages, maxBatchEntries)),
 		WaitTimeSeconds:     seconds(PollWait),
-		VisibilityTimeout:   seconds(q.invisible),
+		VisibilityTimeout:   seconds(q.visibilityTimeout),
 	})
 }
 
-// ChangeVisibility keeps a received message invisible for a time from now; 0 makes it visible.
-// The time is rounded up to whole seconds. Errors: queue.ErrReceiptExpired when the
-// message is no longer the receiver's, or gone.
-func (q *Queue) ChangeVisibility(ctx context.Context, message queue.Message, invisible time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+// ChangeVisibility hides a received message for a time from now, rounded up to whole seconds;
+// 0 makes it visible. Errors: queue.ErrReceiptExpired if the message was deleted or may have
+// been received by another consumer; ErrRefused, ErrUnavailable.
+func (q *Queue) ChangeVisibility(ctx context.Context, message queue.Message, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	_, err := q.client.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
 		QueueUrl:          &q.url,
 		ReceiptHandle:     &message.Receipt,
-		VisibilityTimeout: seconds(invisible),
+		VisibilityTimeout: seconds(timeout),
 	})
 	switch {
 	case err == nil:
@@ -88,9 +80,9 @@ func (q *Queue) ChangeVisibility(ctx context.Context, message queue.Message, inv
 	}
 }
 
-// Delete removes a message. What fails for a passing reason is repeated until ctx
-// ends. SQS may succeed with an expired receipt without deleting anything. Errors:
-// queue.ErrReceiptExpired, ErrRefused, ErrUnavailable.
+// Delete deletes a message. Retryable failures are repeated until ctx ends. With an expired
+// receipt SQS may report success and delete nothing. Errors: queue.ErrReceiptExpired,
+// ErrUnavailable.
 func (q *Queue) Delete(ctx context.Context, message queue.Message) error {
 	entry := types.DeleteMessageBatchRequestEntry{ReceiptHandle: &message.Receipt}
 	_, err := untilDone(ctx, func(ctx context.Context) (struct{}, error) { return q.deletes.do(ctx, entry) })
@@ -98,31 +90,30 @@ func (q *Queue) Delete(ctx context.Context, message queue.Message) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, ErrRefused):
-		// There is nothing else in an entry that could be refused.
+		// An entry has nothing else that could be refused.
 		return fmt.Errorf("delete message %s: %w: %w", message.ID, queue.ErrReceiptExpired, err)
 	default:
 		return fmt.Errorf("delete message %s: %w", message.ID, err)
 	}
 }
 
-// delete deletes a batch of messages.
-func (q *Queue) delete(ctx context.Context, batch []types.DeleteMessageBatchRequestEntry) (batchAnswer[struct{}], error) {
+func (q *Queue) deleteBatch(ctx context.Context, batch []types.DeleteMessageBatchRequestEntry) (batchResponse[struct{}], error) {
 	for i := range batch {
 		batch[i].Id = aws.String(entryID(i))
 	}
-	output, err := q.client.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &q.url, Entries: batch}, once)
+	output, err := q.client.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &q.url, Entries: batch}, withoutRetries)
 	if err != nil {
-		return batchAnswer[struct{}]{}, err
+		return batchResponse[struct{}]{}, err
 	}
-	answer := batchAnswer[struct{}]{successful: make(map[string]struct{}, len(batch)), failed: output.Failed}
+	response := batchResponse[struct{}]{successful: make(map[string]struct{}, len(batch)), failed: output.Failed}
 	for _, entry := range output.Successful {
-		answer.successful[aws.ToString(entry.Id)] = struct{}{}
+		response.successful[aws.ToString(entry.Id)] = struct{}{}
 	}
-	return answer, nil
+	return response, nil
 }
 
-// receiptExpired tells whether a receipt no longer names a message in flight. The
-// SDK has no type for what SQS says of a message that is deleted.
+// receiptExpired reports whether a receipt handle is no longer valid. The SDK has no type for
+// the error about a deleted message.
 func receiptExpired(err error) bool {
 	if as[*types.MessageNotInflight](err) || as[*types.ReceiptHandleIsInvalid](err) {
 		return true
@@ -131,14 +122,9 @@ func receiptExpired(err error) bool {
 	return ok && (api.ErrorCode() == "InvalidParameterValue" || api.ErrorCode() == "InvalidParameterValueException")
 }
 
-// receiveAPI is what receive needs of the SDK's client.
-type receiveAPI interface {
-	ReceiveMessage(ctx context.Context, input *sqs.ReceiveMessageInput, options ...func(*sqs.Options)) (*sqs.ReceiveMessageOutput, error)
-}
-
-// receive makes one receive of all that a message has.
-func receive(ctx context.Context, client receiveAPI, input *sqs.ReceiveMessageInput) ([]queue.Message, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(input.WaitTimeSeconds)*time.Second+answerTime)
+// receive receives messages with all their attributes.
+func receive(ctx context.Context, client Client, input *sqs.ReceiveMessageInput) ([]queue.Message, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(input.WaitTimeSeconds)*time.Second+callTimeout)
 	defer cancel()
 	input.MessageAttributeNames = []string{"All"}
 	input.MessageSystemAttributeNames = []types.MessageSystemAttributeName{
@@ -146,7 +132,7 @@ func receive(ctx context.Context, client receiveAPI, input *sqs.ReceiveMessageIn
 		types.MessageSystemAttributeNameApproximateReceiveCount,
 		types.MessageSystemAttributeNameMessageGroupId,
 	}
-	output, err := client.ReceiveMessage(ctx, input, once)
+	output, err := client.ReceiveMessage(ctx, input, withoutRetries)
 	if err != nil {
 		return nil, fmt.Errorf("receive: %w", failureOf(err))
 	}
@@ -157,7 +143,6 @@ func receive(ctx context.Context, client receiveAPI, input *sqs.ReceiveMessageIn
 	return messages, nil
 }
 
-// messageOf reads a message.
 func messageOf(received types.Message) queue.Message {
 	message := queue.Message{
 		ID:         aws.ToString(received.MessageId),
@@ -170,7 +155,7 @@ func messageOf(received types.Message) queue.Message {
 		if kind := aws.ToString(attribute.DataType); kind == stringType {
 			message.Attributes[name] = aws.ToString(attribute.StringValue)
 		} else {
-			message.OtherAttributes = with(message.OtherAttributes, name, attributeOf(kind, attribute))
+			message.OtherAttributes = setAttribute(message.OtherAttributes, name, attributeOf(kind, attribute))
 		}
 	}
 	if milliseconds, err := strconv.ParseInt(received.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64); err == nil {
@@ -182,8 +167,8 @@ func messageOf(received types.Message) queue.Message {
 	return message
 }
 
-// seconds are the whole seconds that hold a time, within what SQS accepts.
+// seconds rounds a visibility timeout up to whole seconds, within the limits of SQS.
 func seconds(d time.Duration) int32 {
-	d = min(max(d, 0), maxInvisible)
+	d = min(max(d, 0), maxVisibilityTimeout)
 	return int32((d + time.Second - 1) / time.Second)
 }

@@ -37,7 +37,7 @@ func (b *bench) receive(q *sqsqueue.Queue, count int) []queue.Message {
 	return all
 }
 
-func TestReceiveReadsAllThatAMessageHas(t *testing.T) {
+func TestQueue_ReceiveReadsAllFields(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -68,7 +68,7 @@ func TestReceiveReadsAllThatAMessageHas(t *testing.T) {
 	})
 }
 
-func TestReceiveWaitsForAMessage(t *testing.T) {
+func TestQueue_ReceiveWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -96,7 +96,7 @@ func TestReceiveWaitsForAMessage(t *testing.T) {
 	})
 }
 
-func TestHide(t *testing.T) {
+func TestQueue_ChangeVisibility(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -134,7 +134,7 @@ func TestHide(t *testing.T) {
 	})
 }
 
-func TestAnExpiredReceipt(t *testing.T) {
+func TestQueue_ExpiredReceipt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -157,7 +157,7 @@ func TestAnExpiredReceipt(t *testing.T) {
 	})
 }
 
-func TestDeletesShareBatchesAndAreJudgedOneByOne(t *testing.T) {
+func TestQueue_DeletesShareBatches(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)

@@ -2,6 +2,8 @@ package sqsqueue
 
 import (
 	"context"
+	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -11,77 +13,80 @@ import (
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-// MaxFlights is how many batches of one queue are under way at once. With batches of
-// 10 and 20 ms for each, as AWS reckons, 16 carry 8,000 messages a second: about what
-// one core of a receiver can take in. More would only make batches smaller and open
-// connections that idle.
-const MaxFlights = 16
+// MaxConcurrentBatches is the maximum number of batches in flight to one queue. With 10
+// messages and 20 ms a batch, 16 carry 8,000 messages a second, about what a receiver on one
+// core takes. A higher limit makes batches smaller and leaves connections idle.
+const MaxConcurrentBatches = 16
 
-// stallLimit is far above what a batch can take, also one that is repeated entry by
-// entry.
-const stallLimit = 60 * time.Second
+// stallTimeout is far above the duration of a batch, also of one that is split.
+const stallTimeout = 60 * time.Second
 
-// SendAPI is what Sender needs of the SDK's client.
-type SendAPI interface {
-	SendMessageBatch(ctx context.Context, input *sqs.SendMessageBatchInput, options ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error)
-}
-
-// SendObserver is told how sending goes. Implementations must not block.
+// SendObserver records metrics of sends. Its methods must not block.
 type SendObserver interface {
-	// Sent reports one call: how many entries it had, and how long the answer took.
+	// Sent reports one SendMessageBatch call.
 	Sent(entries int, took time.Duration)
-	// Failed reports entries that an attempt could not put into the queue, by class.
-	// Those for a passing reason are tried again while there is time.
+	// Failed reports entries that an attempt failed to send, by class. Retryable ones are
+	// reported again if they fail again.
 	Failed(class string, entries int)
-	// Waited reports how long an entry waited for others' batches before its own left.
+	// Waited reports the time from Send to the start of the call.
 	Waited(took time.Duration)
 }
 
-// Sender puts messages into a queue. It is safe for concurrent use.
+// Sender sends messages to a queue. It is safe for concurrent use.
 type Sender struct {
-	client   SendAPI
+	client   Client
 	url      string
 	observer SendObserver
-	group    groupCommit[types.SendMessageBatchRequestEntry, string]
+	batches  batcher[types.SendMessageBatchRequestEntry, string]
 }
 
-// NewSender returns a sender to the queue with the given URL. The observer may be nil.
-func NewSender(client SendAPI, url string, observer SendObserver) *Sender {
+// NewSender returns a sender to the queue at the URL. The observer may be nil.
+func NewSender(client Client, url string, observer SendObserver) *Sender {
 	s := &Sender{client: client, url: url, observer: observer}
-	s.group = groupCommit[types.SendMessageBatchRequestEntry, string]{
-		commit:     s.commit,
-		size:       entrySize,
-		maxEntries: maxBatchEntries,
-		maxBytes:   maxBatchBytes,
-		maxFlights: MaxFlights,
+	s.batches = batcher[types.SendMessageBatchRequestEntry, string]{
+		run:           s.run,
+		size:          entrySize,
+		maxEntries:    maxBatchEntries,
+		maxBytes:      maxBatchBytes,
+		maxConcurrent: MaxConcurrentBatches,
 	}
 	if observer != nil {
-		s.group.waited = observer.Waited
+		s.batches.onStart = observer.Waited
 	}
 	return s
 }
 
-// Send puts body, attributes and group of the message into the queue and returns the
-// id that SQS gave it. It returns nil only if SQS has taken this very message. What
-// fails for a passing reason is repeated until ctx ends; a context without a deadline
-// may wait for ever. The message is not kept: it may be changed when Send returns.
+// Send sends body, attributes and group of the message, and returns the id that SQS assigned.
+// It returns nil only if SQS has stored the message. Retryable failures are repeated until
+// ctx ends. The message is not kept.
 //
-// Errors: ErrRefused, ErrUnavailable (then it may be in the queue all the same) and
-// ErrClosed.
+// Errors: ErrRefused, ErrUnavailable (the message may be in the queue) and ErrClosed.
 func (s *Sender) Send(ctx context.Context, message queue.Message) (id string, err error) {
 	entry := entryOf(message)
-	return untilDone(ctx, func(ctx context.Context) (string, error) { return s.group.do(ctx, entry) })
+	return untilDone(ctx, func(ctx context.Context) (string, error) { return s.batches.do(ctx, entry) })
 }
 
-// Close takes no further messages and waits until those under way have their outcome.
-func (s *Sender) Close(ctx context.Context) error { return s.group.close(ctx) }
+// Redrive sends a dead letter back to its source queue, without its reason, detail and time,
+// and with replay_count increased by one. Errors: those of Send.
+func (s *Sender) Redrive(ctx context.Context, deadLetter queue.Message) error {
+	message := cloneWithout(deadLetter, queue.AttributeReason, queue.AttributeDetail, queue.AttributeFailedAt)
+	message.Attributes[queue.AttributeReplayCount] = strconv.Itoa(deadLetter.ReplayCount() + 1)
+	fit(&message, maxAttributes)
+	if _, err := s.Send(ctx, message); err != nil {
+		return fmt.Errorf("replay message %s: %w", deadLetter.ID, err)
+	}
+	return nil
+}
 
-// Alive returns an error when sends are under way and none makes progress.
-func (s *Sender) Alive() error { return s.group.stalled(stallLimit) }
+// Close refuses further messages and waits for those in flight.
+func (s *Sender) Close(ctx context.Context) error { return s.batches.close(ctx) }
 
-// commit sends one batch and tells the observer what failed.
-func (s *Sender) commit(batch []types.SendMessageBatchRequestEntry) []outcome[string] {
-	outcomes := batchCall[types.SendMessageBatchRequestEntry, string](s.send).commit(batch)
+// Alive returns an error if sends are in flight and none makes progress.
+func (s *Sender) Alive() error { return s.batches.stalled(stallTimeout) }
+
+// run sends one batch and reports its failures.
+func (s *Sender) run(batch []types.SendMessageBatchRequestEntry) []outcome[string] {
+	outcomes := batchCall[types.SendMessageBatchRequestEntry, string](s.sendBatch).run(batch)
 	if s.observer == nil {
 		return outcomes
 	}
@@ -97,31 +102,31 @@ func (s *Sender) commit(batch []types.SendMessageBatchRequestEntry) []outcome[st
 	return outcomes
 }
 
-func (s *Sender) send(ctx context.Context, batch []types.SendMessageBatchRequestEntry) (batchAnswer[string], error) {
+func (s *Sender) sendBatch(ctx context.Context, batch []types.SendMessageBatchRequestEntry) (batchResponse[string], error) {
 	for i := range batch {
 		batch[i].Id = aws.String(entryID(i))
 	}
 	started := time.Now()
-	output, err := s.client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &s.url, Entries: batch}, once, signedOnly, ownBodies)
+	output, err := s.client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &s.url, Entries: batch}, withoutRetries, withoutMD5, withBatchEncoder)
 	if s.observer != nil {
 		s.observer.Sent(len(batch), time.Since(started))
 	}
 	if err != nil {
-		return batchAnswer[string]{}, err
+		return batchResponse[string]{}, err
 	}
-	answer := batchAnswer[string]{successful: make(map[string]string, len(batch)), failed: output.Failed}
+	response := batchResponse[string]{successful: make(map[string]string, len(batch)), failed: output.Failed}
 	for _, entry := range output.Successful {
-		answer.successful[aws.ToString(entry.Id)] = aws.ToString(entry.MessageId)
+		response.successful[aws.ToString(entry.Id)] = aws.ToString(entry.MessageId)
 	}
-	return answer, nil
+	return response, nil
 }
 
-// signedOnly spares the MD5 of every body, 7 % of a receiver's CPU: the signature of the
-// request is over its SHA-256, which SQS has checked before it answers.
+// withoutMD5 disables the MD5 verification of message bodies, 7 % of a receiver's CPU. The
+// request signature covers the SHA-256 of the request, which SQS verifies.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-func signedOnly(options *sqs.Options) { options.DisableMessageChecksumValidation = true }
+func withoutMD5(options *sqs.Options) { options.DisableMessageChecksumValidation = true }
 
-// entryOf copies what is sent of a message.
+// entryOf returns a batch entry with copies of the message's fields.
 func entryOf(message queue.Message) types.SendMessageBatchRequestEntry {
 	entry := types.SendMessageBatchRequestEntry{MessageBody: aws.String(string(message.Body))}
 	if message.GroupID != "" {
@@ -134,15 +139,15 @@ func entryOf(message queue.Message) types.SendMessageBatchRequestEntry {
 		entry.MessageAttributes[name] = valueOf(attribute)
 	}
 	for name, value := range message.Attributes {
-		if value != "" { // SQS knows no empty ones
+		if value != "" { // SQS refuses empty values
 			entry.MessageAttributes[name] = types.MessageAttributeValue{DataType: aws.String(stringType), StringValue: &value}
 		}
 	}
 	return entry
 }
 
-// entrySize is what SQS counts of an entry, or a little more: whether the group counts
-// is not documented.
+// entrySize returns the size of an entry as SQS counts it, plus that of its group, which may
+// not count.
 func entrySize(entry types.SendMessageBatchRequestEntry) int {
 	size := len(*entry.MessageBody) + len(aws.ToString(entry.MessageGroupId))
 	for name, attribute := range entry.MessageAttributes {

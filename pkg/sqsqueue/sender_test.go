@@ -21,11 +21,15 @@ import (
 	"github.com/billable-events/billable/pkg/sqsqueue"
 )
 
-// fakeSend is an SQS that answers as the test wants.
-type fakeSend func(batch []types.SendMessageBatchRequestEntry) (*awssqs.SendMessageBatchOutput, error)
+// fakeClient is a client whose batches the test answers.
+type fakeClient struct {
+	sqsqueue.Client
 
-func (f fakeSend) SendMessageBatch(_ context.Context, input *awssqs.SendMessageBatchInput, _ ...func(*awssqs.Options)) (*awssqs.SendMessageBatchOutput, error) {
-	return f(input.Entries)
+	send func(batch []types.SendMessageBatchRequestEntry) (*awssqs.SendMessageBatchOutput, error)
+}
+
+func (f fakeClient) SendMessageBatch(_ context.Context, input *awssqs.SendMessageBatchInput, _ ...func(*awssqs.Options)) (*awssqs.SendMessageBatchOutput, error) {
+	return f.send(input.Entries)
 }
 
 // sendAll sends bodies at once and returns the error of each.
@@ -49,7 +53,7 @@ func sendAll(t *testing.T, sender *sqsqueue.Sender, limit time.Duration, bodies 
 	return errs
 }
 
-func TestSendKeepsTheMessageAsItIs(t *testing.T) {
+func TestSender_KeepsTheMessage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -72,7 +76,7 @@ func TestSendKeepsTheMessageAsItIs(t *testing.T) {
 	})
 }
 
-func TestGroupIDs(t *testing.T) {
+func TestSender_GroupIDs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const hashed = 64
@@ -105,7 +109,7 @@ func TestGroupIDs(t *testing.T) {
 
 // One batch of ten of which every second entry fails: the others are answered, these
 // are sent again.
-func TestEntriesThatFailAreSentAgain(t *testing.T) {
+func TestSender_RetriesFailedEntries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -145,7 +149,7 @@ func TestEntriesThatFailAreSentAgain(t *testing.T) {
 	})
 }
 
-func TestPassingFaultsOfTheWholeBatch(t *testing.T) {
+func TestSender_RetriesFailedBatches(t *testing.T) {
 	t.Parallel()
 	for kind, class := range map[sandbox.Kind]string{
 		sandbox.Throttle:  sqsqueue.ClassThrottled,
@@ -176,7 +180,7 @@ func TestPassingFaultsOfTheWholeBatch(t *testing.T) {
 	}
 }
 
-func TestASilentServiceIsGivenUpInTime(t *testing.T) {
+func TestSender_TimesOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -198,7 +202,7 @@ func TestASilentServiceIsGivenUpInTime(t *testing.T) {
 	})
 }
 
-func TestFaultsThatDoNotPass(t *testing.T) {
+func TestSender_PermanentErrors(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -213,7 +217,7 @@ func TestFaultsThatDoNotPass(t *testing.T) {
 
 // An entry that SQS does not take fails alone, whether SQS says so of the entry or of
 // the batch.
-func TestARefusedEntryFailsAlone(t *testing.T) {
+func TestSender_RefusedEntryFailsAlone(t *testing.T) {
 	t.Parallel()
 	for name, refuse := range map[string]func([]types.SendMessageBatchRequestEntry, *awssqs.SendMessageBatchOutput) error{
 		"by entry": func(batch []types.SendMessageBatchRequestEntry, output *awssqs.SendMessageBatchOutput) error {
@@ -244,7 +248,7 @@ func TestARefusedEntryFailsAlone(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var taken []string
 			observed := &tally{}
-			sender := sqsqueue.NewSender(fakeSend(func(batch []types.SendMessageBatchRequestEntry) (*awssqs.SendMessageBatchOutput, error) {
+			sender := sqsqueue.NewSender(fakeClient{send: func(batch []types.SendMessageBatchRequestEntry) (*awssqs.SendMessageBatchOutput, error) {
 				time.Sleep(20 * time.Millisecond)
 				output := &awssqs.SendMessageBatchOutput{}
 				for _, entry := range batch {
@@ -257,7 +261,7 @@ func TestARefusedEntryFailsAlone(t *testing.T) {
 					}
 				}
 				return output, err
-			}), "url", observed)
+			}}, "url", observed)
 			errs := sendAll(t, sender, 5*time.Second, "first", "good", "bad", "fine")
 			for i, err := range errs {
 				if errors.Is(err, sqsqueue.ErrRefused) != (i == 2) || i != 2 && err != nil {
@@ -275,19 +279,19 @@ func TestARefusedEntryFailsAlone(t *testing.T) {
 }
 
 // Some emulators answer a batch with nothing at all.
-func TestAnEntryThatIsNotMentionedIsNoSuccess(t *testing.T) {
+func TestSender_MissingEntryIsAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		sender := sqsqueue.NewSender(fakeSend(func([]types.SendMessageBatchRequestEntry) (*awssqs.SendMessageBatchOutput, error) {
+		sender := sqsqueue.NewSender(fakeClient{send: func([]types.SendMessageBatchRequestEntry) (*awssqs.SendMessageBatchOutput, error) {
 			return &awssqs.SendMessageBatchOutput{}, nil
-		}), "url", nil)
+		}}, "url", nil)
 		if errs := sendAll(t, sender, time.Second, "x"); !errors.Is(errs[0], sqsqueue.ErrUnavailable) {
 			t.Error(errs[0])
 		}
 	})
 }
 
-func TestBatchesFitSQS(t *testing.T) {
+func TestSender_LimitsBatchSize(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -306,7 +310,7 @@ func TestBatchesFitSQS(t *testing.T) {
 	})
 }
 
-func TestSendToAClosedSender(t *testing.T) {
+func TestSender_Closed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
