@@ -55,11 +55,11 @@ SEEDS ?= 2000
 FIRST ?= 1
 
 .PHONY: simulate
-simulate: ## Let many histories happen: make simulate SEEDS=2000 FIRST=1.
+simulate: ## Run many scenarios: make simulate SEEDS=2000 FIRST=1.
 	go test -c -o bin/simulation.test ./pkg/simulation
 	@each=$$(( ($(SEEDS) + $(CORES) - 1) / $(CORES) )); processes=(); failed=0; \
 	for ((shard = 0; shard < $(CORES); shard++)); do \
-		bin/simulation.test -test.run '^TestHistories$$' -test.timeout 0 -first $$(($(FIRST) + shard * each)) -seeds $$each & processes+=($$!); \
+		bin/simulation.test -test.run '^TestScenarios$$' -test.timeout 0 -first $$(($(FIRST) + shard * each)) -seeds $$each & processes+=($$!); \
 	done; \
 	for process in "$${processes[@]}"; do wait $$process || failed=1; done; \
 	exit $$failed

@@ -2,6 +2,6 @@
 // and a transport that calls a handler without a network.
 //
 // The services themselves live below it: sqs, dynamodb and chargebee are
-// http.Handlers that speak the real protocols, books compares what was owed
-// with what was billed. None of it is ever linked into a production binary.
+// http.Handlers that speak the real protocols, reconciliation compares expected
+// with actual charges. None of it is ever linked into a production binary.
 package sandbox

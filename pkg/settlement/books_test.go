@@ -1,6 +1,7 @@
 package settlement_test
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,8 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/sandbox/books"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
+	"github.com/billable-events/billable/pkg/sandbox/reconciliation"
 )
 
 // write puts an event into the table: code, amount, and further attributes as
@@ -83,9 +84,9 @@ func value(item map[string]types.AttributeValue, name string) string {
 }
 
 // events are all events as they stand in the table, by id.
-func (w *world) events() map[string]books.Event {
+func (w *world) events() map[string]reconciliation.Event {
 	w.t.Helper()
-	all := map[string]books.Event{}
+	all := map[string]reconciliation.Event{}
 	pages := awsdynamodb.NewScanPaginator(w.sdk, &awsdynamodb.ScanInput{TableName: aws.String("events")})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(w.t.Context())
@@ -93,16 +94,7 @@ func (w *world) events() map[string]books.Event {
 			w.t.Fatal(err)
 		}
 		for _, item := range page.Items {
-			event := books.Event{
-				SubscriptionID: value(item, "subscription_id"),
-				EventID:        value(item, "event_id"),
-				ChargeCode:     value(item, "charge_code"),
-				Amount:         value(item, "amount"),
-				Status:         value(item, "status"),
-				InvoiceID:      value(item, "invoice_id"),
-				FinalID:        value(item, "final_invoice_id"),
-			}
-			event.OccurredAt, _ = strconv.ParseInt(value(item, "occurred_at"), 10, 64)
+			event := reconciliation.NewEvent(func(name string) string { return value(item, name) })
 			if unbilled := value(item, "unbilled"); (unbilled != "") != (event.Status == "" || event.Status == billing.EventUnbilled) {
 				w.t.Errorf("event %s is %q and shows in the index as %q", event.EventID, event.Status, unbilled)
 			}
@@ -117,11 +109,7 @@ func (w *world) statuses() string {
 	events := w.events()
 	var statuses []string
 	for i := range w.written {
-		status := events[fmt.Sprintf("event_%05d", i+1)].Status
-		if status == "" {
-			status = billing.EventUnbilled
-		}
-		statuses = append(statuses, status)
+		statuses = append(statuses, cmp.Or(events[fmt.Sprintf("event_%05d", i+1)].Status, billing.EventUnbilled))
 	}
 	return strings.Join(statuses, " ")
 }
@@ -148,28 +136,13 @@ func (w *world) lines(id, entityType string) []chargebee.LineItem {
 }
 
 // invoices are all invoices at Chargebee.
-func (w *world) invoices() []books.Invoice {
-	var all []books.Invoice
+func (w *world) invoices() []reconciliation.Invoice {
+	var all []reconciliation.Invoice
 	for _, invoice := range w.chargebee.Invoices() {
 		if invoice.Deleted {
 			continue
 		}
-		entry := books.Invoice{
-			DraftID: invoice.DraftID, ID: invoice.ID, Date: invoice.Date,
-			Closed: invoice.Status != chargebee.StatusPending,
-		}
-		if entry.DraftID == "" {
-			entry.DraftID = invoice.ID
-		}
-		for _, line := range invoice.LineItems {
-			if line.EntityType == chargebee.EntityAdhoc || line.EntityType == chargebee.EntityChargeItemPrice {
-				entry.Charges = append(entry.Charges, books.Charge{SubscriptionID: line.SubscriptionID, ItemPriceID: line.EntityID, Amount: line.Amount})
-			}
-			if !slices.Contains(entry.SubscriptionIDs, line.SubscriptionID) {
-				entry.SubscriptionIDs = append(entry.SubscriptionIDs, line.SubscriptionID)
-			}
-		}
-		all = append(all, entry)
+		all = append(all, reconciliation.NewInvoice(invoice))
 	}
 	return all
 }
@@ -186,8 +159,8 @@ func (w *world) itemPrices() map[string]string {
 // wantEqualBooks compares owed, billed and ledger.
 func (w *world) wantEqualBooks() {
 	w.t.Helper()
-	account := books.Compare(slices.Collect(maps.Values(w.events())), w.invoices(), w.itemPrices())
-	for _, difference := range account.Differences {
+	result := reconciliation.Compare(slices.Collect(maps.Values(w.events())), w.invoices(), w.itemPrices())
+	for _, difference := range result.Differences {
 		w.t.Error(difference)
 	}
 	for _, event := range w.notes.mismatched {
@@ -200,15 +173,15 @@ func (w *world) wantEqualBooks() {
 // none.
 func (w *world) wantEachBilledOnce() {
 	w.t.Helper()
-	billed := map[string][]books.Event{}
+	billed := map[string][]reconciliation.Event{}
 	for _, event := range w.events() {
 		if event.Status == billing.EventBilled {
 			billed[event.InvoiceID] = append(billed[event.InvoiceID], event)
 		}
 	}
 	for _, invoice := range w.invoices() {
-		account := books.Compare(billed[invoice.DraftID], []books.Invoice{invoice}, w.itemPrices())
-		for _, difference := range account.Differences {
+		result := reconciliation.Compare(billed[invoice.DraftID], []reconciliation.Invoice{invoice}, w.itemPrices())
+		for _, difference := range result.Differences {
 			w.t.Error(difference)
 		}
 		delete(billed, invoice.DraftID)

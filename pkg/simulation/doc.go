@@ -1,19 +1,16 @@
-// Package simulation tries to break the promise: that every accepted webhook ends in
-// its events being on exactly one invoice exactly once, or in a dead letter with a
-// reason.
+// Package simulation tests the promise of the product: every accepted webhook ends with its events
+// on exactly one invoice exactly once, or in a dead letter with a reason.
 //
-// One history is receivers, consumers, producers of events, a person at Chargebee and
-// an operator, all in one process and one testing/synctest bubble: the real wiring of
-// both binaries, the real SDKs, and the stand-ins of package sandbox behind a network
-// that delays, loses and cuts. Pods crash at any call, stand still for longer than
-// every lease and window, run with wrong clocks and are drained in the middle of
-// work. After the chaos it gets quiet, and when all messages have been handled, the
-// books are compared.
+// A scenario has receivers, consumers, producers of events, manual edits at Chargebee and an
+// operator, all in one process and one testing/synctest bubble: the real wiring of both binaries,
+// the real SDKs, and the fakes of package sandbox behind a network with faults. Pods crash at any
+// call, pause for longer than every lease and window, have wrong clocks and are drained while they
+// work. After this chaos the faults end, all messages are processed, and a verifier checks the
+// invariants.
 //
-// Everything is drawn from a seed, each decision by the name of what it is about, so
-// that no decision depends on the order in which others are made. What the product
-// and the SDKs draw themselves comes from crypto/rand, which a test sets
-// (testing/cryptotest). A seed therefore replays exactly, with the same timeline:
+// Everything is drawn from a seed, each decision by a name, so that no decision depends on the order
+// of others. The randomness of the product and the SDKs comes from crypto/rand, which the test sets.
+// A seed therefore replays exactly, with the same timeline:
 //
 //	go test ./pkg/simulation -v -run TestSeed -seed 7
 //

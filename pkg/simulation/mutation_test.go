@@ -117,7 +117,7 @@ func TestMutants(t *testing.T) {
 			t.Parallel()
 			detected, output := detect(t, binary, mutant.name, mutant.seed, 1)
 			if !detected { // the scenario of the seed has changed
-				detected, output = detect(t, binary, mutant.name, *first, *hunted)
+				detected, output = detect(t, binary, mutant.name, *first, *mutantSeeds)
 			}
 			if !detected {
 				t.Fatalf("no scenario detects the mutant: %s\n%s", mutant.rule, output)
@@ -524,7 +524,7 @@ func build(t *testing.T, overlay string) (binary string) {
 // detect runs the scenarios of seeds until one fails.
 func detect(t *testing.T, binary, mutant string, first, seeds uint64) (detected bool, output string) {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), binary, "-test.run", "^TestHistories$", "-test.failfast", "-test.timeout", "2m",
+	command := exec.CommandContext(t.Context(), binary, "-test.run", "^TestScenarios$", "-test.failfast", "-test.timeout", "2m",
 		"-first", fmt.Sprint(first), "-seeds", fmt.Sprint(seeds))
 	command.Env = append(os.Environ(), "MUTANT="+mutant)
 	printed, err := command.CombinedOutput()

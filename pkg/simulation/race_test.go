@@ -2,8 +2,7 @@
 
 package simulation_test
 
-// raced tells that the race detector is at work. It shuffles goroutines.
-const raced = true
-
-// usualSeeds are how many seeds TestHistories tries if nobody says otherwise: some of each profile.
-const usualSeeds = 40
+const (
+	raceEnabled  = true
+	defaultSeeds = 40 // some of each profile
+)

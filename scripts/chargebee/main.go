@@ -123,8 +123,8 @@ func deliver(ctx context.Context, world *testbed.World, o options, stdout io.Wri
 			_, _ = fmt.Fprintf(stdout, "%d of %d invoices closed\n", told, o.renewals.Invoices)
 		}
 		// An invoice is closed before its events are marked as billed.
-		if equal = told == o.renewals.Invoices && account.Equal() && account.EventsHeld == 0; equal {
-			_, _ = fmt.Fprintf(stdout, "%d events billed, %d.%02d %s. The books are equal.\n", account.EventsBilled, account.Billed/100, account.Billed%100, testbed.Currency)
+		if equal = told == o.renewals.Invoices && account.Reconciled() && account.EventsHeld == 0; equal {
+			_, _ = fmt.Fprintf(stdout, "%d events billed, %d.%02d %s. The books are equal.\n", account.EventsBilled, account.Actual/100, account.Actual%100, testbed.Currency)
 		}
 	}
 }

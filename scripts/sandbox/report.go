@@ -41,9 +41,9 @@ func (w *world) report(ctx context.Context, out io.Writer, f *fleet, took time.D
 	row("webhooks answered 2xx", "%d of %d, in %d deliveries", deliveries.Events[chargebee.WebhookSucceeded], w.options.invoices, sum(deliveries.Attempts))
 	row("invoices closed", "%d of %d", account.Closed, account.Invoices)
 	row("lines added", "%d", account.Charges)
-	row("owed", "%s", money(account.Owed))
-	row("billed", "%s", money(account.Billed))
-	row("ledger", "%s", money(account.Ledger))
+	row("owed", "%s", money(account.Expected))
+	row("billed", "%s", money(account.Actual))
+	row("ledger", "%s", money(account.Billed))
 	row("calls to Chargebee", "%d, at most %d in 60 s of %d", len(calls), chargebee.Busiest(calls, time.Minute), w.options.rate)
 	row("429 for the site", "%d", w.Chargebee.RateLimited())
 	row("events", "%d billed, %d held, %d left, %d for the next invoice", account.EventsBilled, account.EventsHeld, account.EventsLeft, account.EventsEarly)
@@ -56,7 +56,7 @@ func (w *world) report(ctx context.Context, out io.Writer, f *fleet, took time.D
 	if more := len(account.Differences) - shownDifferences; more > 0 {
 		fmt.Fprintf(&b, "  ! and %d more\n", more)
 	}
-	if account.Equal() {
+	if account.Reconciled() {
 		fmt.Fprintln(&b, "\nThe books are equal.")
 	} else {
 		fmt.Fprintln(&b, "\nTHE BOOKS DIFFER.")

@@ -1,4 +1,4 @@
-package simulation
+package simulation_test
 
 import (
 	"bytes"
@@ -35,59 +35,63 @@ const (
 	username, password = "chargebee", "secret"
 )
 
-// world is the services and everybody who calls them.
-type world struct {
-	dice     dice
-	plan     plan
-	timeline *Timeline
-	began    time.Time // the chaos
-	calm     atomic.Bool
+// env is the environment of one scenario: the services and all processes.
+type env struct {
+	rng       rng
+	scenario  scenario
+	timeline  *timeline
+	began     time.Time // start of the chaos
+	took      time.Duration
+	faultsOff atomic.Bool // before and after the chaos
 
 	tables *dynamodb.Service
 	queues *sqs.Service
 	site   *chargebee.Service
-	// settings are those of the site.
-	settings chargebee.Config
-	door     *door
 
-	actors sync.WaitGroup // who ends by themselves
-	pods   sync.WaitGroup // who are stopped
-	books  *books
-	faults faultLog
-	sent   sendings
+	settings chargebee.Config // of the site
+	ingress  *ingress
+
+	actors     sync.WaitGroup // end by themselves
+	pods       sync.WaitGroup // run until they are stopped
+	recorder   *recorder
+	violations violations
 }
 
-// newWorld makes the services, with their tables and queues.
-func newWorld(ctx context.Context, seed uint64, p plan) (*world, error) {
-	w := &world{dice: dice(seed), plan: p, timeline: &Timeline{began: time.Now()}}
-	w.calm.Store(true)
-	w.books = newBooks(w)
-	lag := w.dice.of("index lag")
-	w.tables = dynamodb.New(dynamodb.Config{
-		Faults:   w.trouble(tables, p.trouble.tables),
-		IndexLag: func(string) time.Duration { return between(lag, 0, p.indexLag) },
+// newEnv draws the scenario of a seed and creates the services, with their tables and queues.
+func newEnv(ctx context.Context, seed uint64) (*env, error) {
+	s, err := newScenario(seed)
+	if err != nil {
+		return nil, fmt.Errorf("scenario of seed %d: %w", seed, err)
+	}
+	e := &env{rng: rng(seed), scenario: s, timeline: &timeline{began: time.Now()}}
+	e.faultsOff.Store(true)
+	e.recorder = newRecorder(e)
+	lag := e.rng.rand("index lag")
+	e.tables = dynamodb.New(dynamodb.Config{
+		Faults:   e.faults(tables, s.faults.tables),
+		IndexLag: func(string) time.Duration { return between(lag, 0, s.indexLag) },
 	})
-	w.queues = sqs.New(sqs.Config{
+	e.queues = sqs.New(sqs.Config{
 		BaseURL: "http://aws.local",
-		Faults:  w.trouble(queues, p.trouble.queues),
+		Faults:  e.faults(queues, s.faults.queues),
 		Seed:    seed,
 	})
-	w.settings = w.siteConfig(seed)
-	w.site = chargebee.New(w.settings)
-	if err := w.sell(); err != nil {
+	e.settings = e.siteConfig(seed)
+	e.site = chargebee.New(e.settings)
+	if err := e.createItemPrices(); err != nil {
 		return nil, err
 	}
-	w.door = &door{caller: w.process("chargebee")}
-	return w, w.create(ctx)
+	e.ingress = &ingress{caller: e.process("chargebee")}
+	return e, e.createResources(ctx)
 }
 
-// create makes tables and queues.
-func (w *world) create(ctx context.Context) error {
-	config := w.aws(w.process("setup"))
+// createResources creates the tables and queues.
+func (e *env) createResources(ctx context.Context) error {
+	config := e.aws(e.process("setup"))
 	tables := &dynamostore.Tables{
 		Client:      awsdynamodb.NewFromConfig(config),
-		EventsTable: w.plan.consumer.Events.Table,
-		LedgerTable: w.plan.consumer.Ledger.Table,
+		EventsTable: e.scenario.consumer.Events.Table,
+		LedgerTable: e.scenario.consumer.Ledger.Table,
 	}
 	if _, err := tables.Create(ctx); err != nil {
 		return err
@@ -112,42 +116,42 @@ func (w *world) create(ctx context.Context) error {
 
 func queueARN(name string) string { return "arn:aws:sqs:eu-central-1:000000000000:" + name }
 
-// trouble is what goes wrong in a service, as long as the chaos lasts.
-func (w *world) trouble(service string, rates sandbox.Rates) sandbox.Faults {
-	drawn := sandbox.Seeded(w.dice.of("faults", service).Uint64(), rates)
-	webhooks := sandbox.Seeded(w.dice.of("faults", "webhooks").Uint64(), w.plan.trouble.webhooks)
+// faults returns the faults of a service, which end with the chaos.
+func (e *env) faults(service string, rates sandbox.Rates) sandbox.Faults {
+	drawn := sandbox.Seeded(e.rng.rand("faults", service).Uint64(), rates)
+	webhooks := sandbox.Seeded(e.rng.rand("faults", "webhooks").Uint64(), e.scenario.faults.webhooks)
 	var turn atomic.Uint64
 	return sandbox.FaultFunc(func(operation string) sandbox.Fault {
-		if w.calm.Load() {
+		if e.faultsOff.Load() {
 			return sandbox.Fault{}
 		}
 		if operation == "webhook" {
 			return webhooks.Next(operation)
 		}
 		fault := drawn.Next(operation)
-		down, ok := w.plan.trouble.outages[service]
-		if since := time.Since(w.began); !ok || since < down.from || since >= down.to {
+		outage, ok := e.scenario.faults.outages[service]
+		if since := time.Since(e.began); !ok || since < outage.from || since >= outage.to {
 			return fault
 		}
-		if down.readable && (operation == "retrieve" || operation == "list") {
+		if outage.readable && (operation == "retrieve" || operation == "list") {
 			return fault
 		}
-		random := w.dice.of("outage", service, fmt.Sprint(turn.Add(1)))
-		fault.Kind = down.kinds[random.IntN(len(down.kinds))]
+		random := e.rng.rand("outage", service, fmt.Sprint(turn.Add(1)))
+		fault.Kind = outage.kinds[random.IntN(len(outage.kinds))]
 		fault.Late, fault.Choice = between(random, 0, rates.MaxLate), random.Uint64()
 		return fault
 	})
 }
 
-// aws is AWS as a process reaches it.
-func (w *world) aws(from *process) aws.Config {
+// aws returns the settings by which a process reaches AWS.
+func (e *env) aws(from *process) aws.Config {
 	return aws.Config{
 		Region:       "eu-central-1",
 		Credentials:  credentials.NewStaticCredentialsProvider("key", "secret", ""),
 		BaseEndpoint: aws.String("http://aws.local"),
 		HTTPClient: &http.Client{Transport: byTarget{
-			queues: link{from, queues, oneByOne{w.queues}},
-			tables: link{from, tables, w.tables},
+			queues: link{from, queues, singleReceive{e.queues}},
+			tables: link{from, tables, e.tables},
 		}},
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(options *retry.StandardOptions) { options.Backoff = backoff{from} })
@@ -155,17 +159,17 @@ func (w *world) aws(from *process) aws.Config {
 	}
 }
 
-// backoff waits as the SDK does by default, up to a second, doubled with every
-// attempt; but drawn from the seed.
+// backoff waits as the SDK does by default, up to a second, doubled with every attempt, but the
+// jitter is drawn from the seed.
 type backoff struct{ process *process }
 
 // BackoffDelay implements retry.BackoffDelayer.
 func (b backoff) BackoffDelay(attempt int, _ error) (time.Duration, error) {
-	random := b.process.world.dice.of("backoff", b.process.name, time.Now().String())
+	random := b.process.env.rng.rand("backoff", b.process.name, time.Now().String())
 	return between(random, 0, min(time.Second<<attempt, retry.DefaultMaxBackoff)), nil
 }
 
-// byTarget sends a call of an AWS SDK to the service that it is for.
+// byTarget sends a call of an AWS SDK to its service.
 type byTarget struct{ queues, tables link }
 
 // RoundTrip implements http.RoundTripper.
@@ -176,13 +180,13 @@ func (b byTarget) RoundTrip(request *http.Request) (*http.Response, error) {
 	return b.tables.RoundTrip(request)
 }
 
-// oneByOne lets a receive from the queue return one message at most, as SQS may. Two
-// copies that came together would be handled at the same nanosecond, by two handlers
-// that nothing tells apart: whose call comes first would be left to chance.
-type oneByOne struct{ queues http.Handler }
+// singleReceive makes a receive from the queue return at most one message, as SQS may. Two copies
+// of a message would be handled at the same nanosecond, by goroutines whose calls have the same
+// description: their order would be random.
+type singleReceive struct{ queues http.Handler }
 
 // ServeHTTP implements http.Handler.
-func (o oneByOne) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (o singleReceive) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".ReceiveMessage") {
 		var input map[string]any
 		if json.NewDecoder(r.Body).Decode(&input) == nil && input["QueueUrl"] == queueURL {
@@ -197,7 +201,7 @@ func (o oneByOne) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o.queues.ServeHTTP(w, r)
 }
 
-// act starts somebody who ends by themselves.
-func (w *world) act(name string, what func(as *process)) {
-	w.actors.Go(func() { what(w.process(name)) })
+// startActor starts a process that ends by itself.
+func (e *env) startActor(name string, act func(as *process)) {
+	e.actors.Go(func() { act(e.process(name)) })
 }
