@@ -1,7 +1,5 @@
 package billing
 
-import "strings"
-
 // State is where the settlement of an invoice stands.
 type State string
 
@@ -54,8 +52,8 @@ type Head struct {
 
 	CloseRefusals int // refusals of close: each leads to a new idempotency key
 
-	Verdict        string // one letter per line, once the draft is gone
-	Settled        int    // pages that were settled or released
+	Verdict        Dispositions // of the lines, once the draft is gone
+	Settled        int          // pages that were settled or released
 	Outcome        Result
 	Reason         Reason // of the rejection, or of the rejection to come
 	Detail         string
@@ -75,7 +73,7 @@ func (h Head) HoldsClaims() bool {
 	case h.State == Rejected && h.Resume == Claiming:
 		return false
 	case h.State == Rejected && h.Verdict != "":
-		return LeavesHeld(h.Verdict) || h.Settled < h.Pages
+		return h.Verdict.Has(ChargeUnknown) || h.Settled < h.Pages
 	default:
 		return true
 	}
@@ -84,7 +82,7 @@ func (h Head) HoldsClaims() bool {
 // GivenBack tells whether all events that were claimed for the invoice are unbilled
 // again: the next message claims anew.
 func (h Head) GivenBack() bool {
-	return h.State == Rejected && !h.HoldsClaims() && !strings.Contains(h.Verdict, string(Stands))
+	return h.State == Rejected && !h.HoldsClaims() && !h.Verdict.Has(Charged)
 }
 
 // PlannedAgain reports whether the claims were released without a rejection: the invoice had

@@ -191,11 +191,11 @@ func TestJudge_ItemPrice(t *testing.T) {
 			if name == "new ids, only one of both" {
 				originals = []billing.InvoiceLine{original}
 			}
-			got := billing.Judge(billing.Evidence{
-				Lines: plan, Doubt: true, Originals: originals,
-				Successor: &billing.Invoice{ID: "1", Status: "paid", SubscriptionID: "s1", Lines: test.found},
+			got := billing.Reconcile(billing.ReconcileInput{
+				Lines: plan, InDoubt: true, Originals: originals,
+				Final: &billing.Invoice{ID: "1", Status: "paid", SubscriptionID: "s1", Lines: test.found},
 			})
-			if got.Verdict != test.verdict || got.Certain != test.certain || got.Reason != test.reason {
+			if got.Dispositions != billing.Dispositions(test.verdict) || got.Certain != test.certain || got.Reason != test.reason {
 				t.Errorf("got %+v", got)
 			}
 		})

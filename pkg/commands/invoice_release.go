@@ -89,7 +89,7 @@ func newReleaseResult(from settlement.Release, dryRun bool) releaseResult {
 	}
 	for i, line := range inspect.Lines(from.Head, from.Lines) {
 		becomes := "released"
-		if from.Fates[i] == billing.Stands {
+		if from.Fates.Of(i) == billing.Charged {
 			becomes = "billed"
 			result.Billed += line.Events
 		} else {

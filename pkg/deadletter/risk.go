@@ -29,7 +29,7 @@ func planOf(ctx context.Context, ledger Ledger, head billing.Head) (plan billing
 	case billing.Finished:
 		return plan, true, nil
 	case billing.Settling:
-		if !billing.LeavesHeld(head.Verdict) {
+		if !head.Verdict.Has(billing.ChargeUnknown) {
 			return plan, true, nil
 		}
 	}
@@ -50,7 +50,7 @@ func chargeAtRisk(head billing.Head, plan billing.Plan) int64 {
 		if !line.IsCharge() {
 			continue
 		}
-		if head.Verdict == "" || i >= len(head.Verdict) || billing.LeavesHeld(head.Verdict[i:i+1]) {
+		if head.Verdict == "" || head.Verdict.Of(i) == billing.ChargeUnknown {
 			charge += line.Amount
 		}
 	}

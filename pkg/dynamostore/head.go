@@ -49,7 +49,7 @@ func encodeHead(head billing.Head) item {
 	w.flag("doubt", head.Doubt)
 	w.number("gone_at", head.GoneAt)
 	w.number("close_refusals", int64(head.CloseRefusals))
-	w.text("verdict", head.Verdict)
+	w.text("verdict", string(head.Verdict))
 	w.number("settled", int64(head.Settled))
 	w.text("outcome", string(head.Outcome))
 	w.text("reason", string(head.Reason))
@@ -79,7 +79,7 @@ func decodeHead(from item) billing.Head {
 		Doubt:          r.flag("doubt"),
 		GoneAt:         r.number("gone_at"),
 		CloseRefusals:  int(r.number("close_refusals")),
-		Verdict:        r.text("verdict"),
+		Verdict:        billing.Dispositions(r.text("verdict")),
 		Settled:        int(r.number("settled")),
 		Outcome:        billing.Result(r.text("outcome")),
 		Reason:         billing.Reason(r.text("reason")),

@@ -264,7 +264,7 @@ func lineState(head billing.Head, i int, line billing.Line) string {
 	case !line.IsCharge():
 		return Zero
 	case head.Verdict != "":
-		return judged(head.Verdict, i)
+		return decidedState(head.Verdict.Of(i))
 	case head.State == billing.Releasing, head.Resume == billing.Releasing, head.Resume == billing.Claiming:
 		return Released
 	case i < head.Cursor:
@@ -276,18 +276,16 @@ func lineState(head billing.Head, i int, line billing.Line) string {
 	}
 }
 
-// judged reads a verdict. What it does not say in a letter known here, a person has
-// to look at.
-func judged(verdict string, i int) string {
-	if i < len(verdict) {
-		switch verdict[i] {
-		case billing.Stands:
-			return Added
-		case billing.Released:
-			return Released
-		}
+// decidedState returns the state of a line whose disposition is decided.
+func decidedState(disposition billing.Disposition) string {
+	switch disposition {
+	case billing.Charged:
+		return Added
+	case billing.NotCharged:
+		return Released
+	default:
+		return Held
 	}
-	return Held
 }
 
 func text[S ~string](value S) *string {

@@ -119,7 +119,7 @@ func full() billing.Head {
 		Pages:        4,
 		Cursor:       1,
 		SendingSince: 1767225601,
-		Doubt:        true,
+		Doubt:      true,
 		GoneAt:       1767225602,
 
 		Verdict:        "srh",

@@ -27,7 +27,7 @@ func (h *handling) release(ctx context.Context) error {
 	}
 	pass := &pass{
 		handling: h,
-		letter:   func(billing.Event) byte { return billing.Released },
+		letter:   func(billing.Event) billing.Disposition { return billing.NotCharged },
 		end: func(step *billing.Step) {
 			rejected(step, billing.Claiming)
 			h.expire(step)
@@ -38,19 +38,19 @@ func (h *handling) release(ctx context.Context) error {
 
 // letterOf is the letter of an event by a verdict on the lines. Without one, every line is
 // charged, but for credits: their events are carried forward.
-func (h *handling) letterOf(verdict string) func(billing.Event) byte {
-	letters := make(map[billing.LineKey]byte, len(h.plan.Lines))
+func (h *handling) letterOf(verdict billing.Dispositions) func(billing.Event) billing.Disposition {
+	letters := make(map[billing.LineKey]billing.Disposition, len(h.plan.Lines))
 	for i, line := range h.plan.Lines {
 		switch {
 		case verdict != "":
-			letters[line.Key()] = verdict[i]
+			letters[line.Key()] = verdict.Of(i)
 		case line.IsCredit(): //mutant:credit-line
-			letters[line.Key()] = billing.Released
+			letters[line.Key()] = billing.NotCharged
 		default:
-			letters[line.Key()] = billing.Stands
+			letters[line.Key()] = billing.Charged
 		}
 	}
-	return func(event billing.Event) byte { return letters[event.Line()] }
+	return func(event billing.Event) billing.Disposition { return letters[event.Line()] }
 }
 
 // ended puts the end of settling into a step.
@@ -87,7 +87,7 @@ type pass struct {
 	*handling
 
 	begin  func(*billing.Step) // put into the first step; may be nil
-	letter func(billing.Event) byte
+	letter func(billing.Event) billing.Disposition
 	end    func(*billing.Step) // put into the step of the last page if it fits, or else into one of its own
 }
 
@@ -102,9 +102,9 @@ func (p *pass) over(ctx context.Context, first int) error {
 		for _, event := range page.Events {
 			switch letter := p.letter(event); {
 			case event.Fault != "": // it was never claimed
-			case letter == billing.Stands:
+			case letter == billing.Charged:
 				step.Bill = append(step.Bill, event.EventKey)
-			case letter == billing.Released:
+			case letter == billing.NotCharged:
 				step.Release = append(step.Release, event.EventKey)
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/ratelimit"
@@ -172,14 +171,14 @@ func (h *handling) charged(ctx context.Context) error {
 			}
 		}
 		if len(h.draft.Lines) == 0 { // Chargebee closes no invoice without a line
-			return h.finish(ctx, billing.Judgement{
-				Outcome: billing.Empty,
-				Verdict: strings.Repeat(string(billing.Released), len(h.plan.Lines)),
+			return h.finish(ctx, billing.ReconcileResult{
+				Outcome:      billing.Empty,
+				Dispositions: billing.RepeatDisposition(billing.NotCharged, len(h.plan.Lines)),
 			}, "")
 		}
 	}
 	if h.Settings.leavesOpen(h.plan.Lines) {
-		return h.finish(ctx, billing.Judgement{Outcome: billing.LeftOpen}, "")
+		return h.finish(ctx, billing.ReconcileResult{Outcome: billing.LeftOpen}, "")
 	}
 	return h.lease.commit(ctx, func(step *billing.Step) {
 		h.record(step)
@@ -192,11 +191,11 @@ func (h *handling) charged(ctx context.Context) error {
 
 // finish writes what became of the lines and begins to settle their events. Those of
 // one page are settled in the same step.
-func (h *handling) finish(ctx context.Context, judgement billing.Judgement, finalInvoiceID string) error {
+func (h *handling) finish(ctx context.Context, judgement billing.ReconcileResult, finalInvoiceID string) error {
 	settling := func(step *billing.Step) {
 		h.record(step)
 		step.Head.State, step.Head.Resume = billing.Settling, ""
-		step.Head.Verdict = judgement.Verdict
+		step.Head.Verdict = judgement.Dispositions
 		step.Head.Outcome = judgement.Outcome
 		step.Head.Reason = judgement.Reason
 		step.Head.Detail = judgement.Detail
@@ -208,6 +207,6 @@ func (h *handling) finish(ctx context.Context, judgement billing.Judgement, fina
 	if h.head().Pages > 1 {
 		return h.lease.commit(ctx, settling)
 	}
-	pass := &pass{handling: h, begin: settling, letter: h.letterOf(judgement.Verdict), end: h.ended}
+	pass := &pass{handling: h, begin: settling, letter: h.letterOf(judgement.Dispositions), end: h.ended}
 	return pass.over(ctx, 0)
 }

@@ -56,7 +56,7 @@ func (h *handling) closed(ctx context.Context, invoice billing.Invoice) error {
 	if !complete {
 		return h.gone(ctx)
 	}
-	return h.finish(ctx, billing.Judgement{Outcome: billing.Closed}, invoice.ID)
+	return h.finish(ctx, billing.ReconcileResult{Outcome: billing.Closed}, invoice.ID)
 }
 
 // hasAllCharges reports whether the closed invoice has everything that the plan charges.

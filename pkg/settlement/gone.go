@@ -50,7 +50,7 @@ func (h *handling) judge(ctx context.Context, started time.Time) error {
 
 // weigh looks for the draft's successor and decides on each line. What follows from not
 // finding something counts only in reads that began when everything must have shown.
-func (h *handling) weigh(ctx context.Context, started time.Time) (judgement billing.Judgement, finalInvoiceID string, err error) {
+func (h *handling) weigh(ctx context.Context, started time.Time) (judgement billing.ReconcileResult, finalInvoiceID string, err error) {
 	successor, vanished, err := h.successor(ctx)
 	if err != nil {
 		return judgement, "", err
@@ -69,16 +69,16 @@ func (h *handling) weigh(ctx context.Context, started time.Time) (judgement bill
 }
 
 // judgement decides on the lines as of the head, with the given successor.
-func (h *handling) judgement(successor *billing.Invoice) billing.Judgement {
+func (h *handling) judgement(successor *billing.Invoice) billing.ReconcileResult {
 	head := h.head()
-	return billing.Judge(billing.Evidence{
+	return billing.Reconcile(billing.ReconcileInput{
 		Lines:      h.plan.Lines,
 		Cursor:     max(head.Cursor, h.added),
-		Doubt:      head.Sending() && h.added <= head.Cursor,
+		InDoubt:    head.Sending() && h.added <= head.Cursor,
 		Closing:    head.State == billing.Closing || head.Resume == billing.Closing,
 		Previous:   head.Verdict,
 		Originals:  h.manifest.Originals,
-		Successor:  successor,
+		Final:      successor,
 		NotCharged: h.notCharged,
 	})
 }

@@ -34,7 +34,7 @@ func TestBiggestHead(t *testing.T) {
 			SendingSince:   time.Now().Unix(),
 			Doubt:          true,
 			GoneAt:         time.Now().Unix(),
-			Verdict:        strings.Repeat(string(billing.Held), billing.MaxLines),
+			Verdict:        billing.RepeatDisposition(billing.ChargeUnknown, billing.MaxLines),
 			Settled:        math.MaxInt32,
 			Outcome:        billing.LeftOpen,
 			Reason:         billing.AttemptsExhausted,

@@ -77,9 +77,9 @@ func (w *world) wantRejected(settler *settlement.Settler, body []byte, reason bi
 
 // judgement is what becomes of a message, and of the lines and events of its invoice.
 type judgement struct {
-	reason   billing.Reason // of the rejection; empty: it is done
-	verdict  string         // on the lines; empty: no draft was gone
-	statuses string         // of all events
+	reason   billing.Reason       // of the rejection; empty: it is done
+	verdict  billing.Dispositions // on the lines; empty: no draft was gone
+	statuses string               // of all events
 }
 
 // wantJudged handles the message until it is rejected or done, as the judgement says.

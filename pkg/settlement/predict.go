@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
@@ -156,18 +155,18 @@ var reconciled = Replay{Judges, "the draft is no longer pending: its lines are l
 func predictSettling(head billing.Head) Replay {
 	verdict, on := head.Verdict, cmp.Or(head.FinalInvoiceID, head.InvoiceID)
 	switch {
-	case decided(head), verdict == "", onlyCharged(verdict):
+	case decided(head), verdict == "", !verdict.Has(billing.NotCharged) && !verdict.Has(billing.ChargeUnknown):
 		return Replay{ResumesBilling, "all its lines are on " + on + ": the remaining events are marked as billed", new(true)}
 	case head.State != billing.Rejected:
 		replay := Replay{ResumesBilling, "what was decided about its lines is applied: events are marked as billed on " + on + ", released, or stay claimed", nil}
 		if head.Reason != "" {
 			replay.Detail += fmt.Sprintf("; then the message is rejected as %s", head.Reason)
 		}
-		if !billing.LeavesHeld(verdict) {
-			replay.Billable = new(anyCharged(verdict))
+		if !verdict.Has(billing.ChargeUnknown) {
+			replay.Billable = new(verdict.Has(billing.Charged))
 		}
 		return replay
-	case billing.LeavesHeld(verdict):
+	case verdict.Has(billing.ChargeUnknown):
 		return Replay{Judges, "the lines in doubt are looked for again on the final invoice; nothing is charged", nil}
 	default:
 		return Replay{RejectedAgain, "every line is decided: some are billed, and the next invoice bills the events of the others", new(false)}
@@ -198,7 +197,3 @@ func (in ReplayInput) afterCharging() string {
 	}
 	return "; then it is left open, as invoice.close says"
 }
-
-func onlyCharged(verdict string) bool { return strings.Trim(verdict, string(billing.Stands)) == "" }
-
-func anyCharged(verdict string) bool { return strings.ContainsRune(verdict, billing.Stands) }

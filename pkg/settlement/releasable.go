@@ -96,13 +96,13 @@ func decideDraft(draft billing.Invoice, lines []billing.Line, head billing.Head,
 }
 
 // held says which lines of a draft that is gone cannot be given back, and what to do.
-func held(invoiceID string, judgement billing.Judgement, lines []billing.Line) error {
+func held(invoiceID string, judgement billing.ReconcileResult, lines []billing.Line) error {
 	if judgement.Reason == billing.DuplicateLine {
 		return refuse("%s: %s: what was charged is not given back; credit the surplus at Chargebee", invoiceID, judgement.Detail)
 	}
 	var may []string
 	for i, line := range lines {
-		if judgement.Verdict[i] == billing.Held {
+		if judgement.Dispositions.Of(i) == billing.ChargeUnknown {
 			may = append(may, fmt.Sprintf("%s of %s for %d", line.ChargeCode, line.SubscriptionID, line.Amount))
 		}
 	}

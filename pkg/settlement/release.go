@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
@@ -27,10 +26,10 @@ type Order struct {
 
 // Release is what became of a rejected invoice, or would become of it.
 type Release struct {
-	Head  billing.Head   // as it is now; in a dry run as it was found
-	Held  bool           // events were held; otherwise there was nothing to do
-	Lines []billing.Line // of the plan; none if it was refused
-	Fates string         // one letter per line, as in a verdict: what becomes of its events
+	Head  billing.Head         // as it is now; in a dry run as it was found
+	Held  bool                 // events were held; otherwise there was nothing to do
+	Lines []billing.Line       // of the plan; none if it was refused
+	Fates billing.Dispositions // what becomes of the events of each line
 }
 
 // Release gives the events of a rejected invoice back, or marks those as billed that stand
@@ -178,7 +177,7 @@ func (r *releaser) byDraft(ctx context.Context, draft billing.Invoice) error {
 // bySuccessor judges the lines of a draft that is gone, as a message would, and with what a
 // person vouches for.
 func (r *releaser) bySuccessor(ctx context.Context, started time.Time) error {
-	var judgement billing.Judgement
+	var judgement billing.ReconcileResult
 	var finalInvoiceID string
 	err := untilAnswered(func() (err error) {
 		judgement, finalInvoiceID, err = r.weigh(ctx, started)
@@ -190,7 +189,7 @@ func (r *releaser) bySuccessor(ctx context.Context, started time.Time) error {
 	if err != nil {
 		return err
 	}
-	if strings.Contains(judgement.Verdict, string(billing.Held)) {
+	if judgement.Dispositions.Has(billing.ChargeUnknown) {
 		return held(r.manifest.InvoiceID, judgement, r.plan.Lines)
 	}
 	judgement.Detail = r.note(judgement.Detail)
@@ -212,13 +211,13 @@ func (r *releaser) note(before string) string {
 }
 
 // fates are the letters of what was decided.
-func (r *releaser) fates() string {
+func (r *releaser) fates() billing.Dispositions {
 	head := r.head()
 	switch {
 	case head.State == billing.Releasing, head.State == billing.Rejected && head.Resume == billing.Claiming:
-		return strings.Repeat(string(billing.Released), len(r.plan.Lines))
+		return billing.RepeatDisposition(billing.NotCharged, len(r.plan.Lines))
 	default:
-		return cmp.Or(head.Verdict, strings.Repeat(string(billing.Stands), len(r.plan.Lines)))
+		return cmp.Or(head.Verdict, billing.RepeatDisposition(billing.Charged, len(r.plan.Lines)))
 	}
 }
 

@@ -68,10 +68,10 @@ func (w *world) wantRefused(err error, want string) {
 }
 
 // wantReleased is what a release that succeeds must say and leave behind.
-func (w *world) wantReleased(release settlement.Release, err error, fates string) {
+func (w *world) wantReleased(release settlement.Release, err error, fates billing.Dispositions) {
 	w.t.Helper()
 	if err != nil || release.Fates != fates || !release.Held {
-		w.t.Fatalf("got %+v, %v; want the fates %s", release, err, fates)
+		w.t.Fatalf("got %+v, %v; want the dispositions %s", release, err, fates)
 	}
 	head := w.head(release.Head.InvoiceID)
 	if head != release.Head || head.Owner != "" || !strings.HasPrefix(head.Detail, "released at 20") || time.Now().Unix()-head.UpdatedAt > 60 {

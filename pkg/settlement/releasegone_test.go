@@ -75,7 +75,7 @@ func TestReleaseOfADraftThatIsGone(t *testing.T) {
 					w.wantStatuses(test.after)
 					return
 				}
-				w.wantReleased(release, err, test.fates)
+				w.wantReleased(release, err, billing.Dispositions(test.fates))
 				w.wantStatuses(test.after)
 				if head := w.head(id); head.State != billing.Rejected || head.Reason != test.reason || head.HoldsClaims() {
 					t.Errorf("got %+v", head)

@@ -129,8 +129,8 @@ func TestHeldLinesAreJudgedAnew(t *testing.T) {
 // yet or because it was deleted: it is no verdict, and no attempt.
 func TestSuccessorThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	stands := judgement{billing.InvoiceNotPending, strings.Repeat("s", 100) + "r", strings.Repeat("billed ", 100) + "unbilled"}
-	unknown := judgement{billing.SuccessorUnknown, strings.Repeat("h", 100) + "r", strings.Repeat("claimed ", 100) + "unbilled"}
+	stands := judgement{billing.InvoiceNotPending, billing.Dispositions(strings.Repeat("s", 100) + "r"), strings.Repeat("billed ", 100) + "unbilled"}
+	unknown := judgement{billing.SuccessorUnknown, billing.Dispositions(strings.Repeat("h", 100) + "r"), strings.Repeat("claimed ", 100) + "unbilled"}
 	for name, test := range map[string]struct {
 		shows bool // it can be read later
 		late  bool // the first look comes when everything must show

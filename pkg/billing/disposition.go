@@ -1,0 +1,43 @@
+package billing
+
+import "strings"
+
+// Disposition is what became of one line of a plan.
+type Disposition byte
+
+// The dispositions. The letters are their stored form.
+const (
+	Charged       Disposition = 's' // on the final invoice: its events are billed
+	NotCharged    Disposition = 'r' // its events are released
+	ChargeUnknown Disposition = 'h' // may have been charged: its events stay claimed until an operator decides
+)
+
+// Dispositions holds the dispositions of the lines of a plan, one letter each. It is empty until
+// they are decided.
+type Dispositions string
+
+// RepeatDisposition returns the same disposition for n lines.
+func RepeatDisposition(disposition Disposition, n int) Dispositions {
+	return Dispositions(strings.Repeat(string(disposition), n))
+}
+
+// Of returns the disposition of the i-th line. One that this program does not know is ChargeUnknown.
+func (d Dispositions) Of(i int) Disposition {
+	if i < len(d) {
+		switch disposition := Disposition(d[i]); disposition {
+		case Charged, NotCharged:
+			return disposition
+		}
+	}
+	return ChargeUnknown
+}
+
+// Has reports whether any line has the disposition.
+func (d Dispositions) Has(disposition Disposition) bool {
+	for i := range len(d) {
+		if d.Of(i) == disposition {
+			return true
+		}
+	}
+	return false
+}
