@@ -17,7 +17,7 @@ func TestCatalog(t *testing.T) {
 	}
 	sms := event("a", "SMS.eu", "2.5")
 	sms.Quantity, sms.Description = "7", "Text messages" // neither shows on the line
-	fold := billing.NewFold(manifest)
+	fold := billing.NewAggregator(manifest)
 	for _, event := range []billing.Event{sms, event("b", "calls", "3"), event("c", "storage", "4"), event("d", "sms.eu", "5")} {
 		fold.Add(event)
 	}

@@ -43,7 +43,7 @@ type InvoiceQuery struct {
 
 // Shrink makes the limit smaller, for an answer that was too large. It reports false if the
 // query asks for one invoice already.
-func (q *InvoiceQuery) Shrink() bool {
+func (q *InvoiceQuery) ReduceLimit() bool {
 	limit := cmp.Or(q.Limit, MaxListed)
 	if limit == 1 {
 		return false

@@ -24,7 +24,7 @@ var largestAmount = decimal.NewFromInt(MaxAmount)
 
 // Checked returns the event with a Fault that names the attribute, and without values, if
 // it cannot be billed as it is stored.
-func (e Event) Checked() Event {
+func (e Event) Validated() Event {
 	_, _, fault := e.parse()
 	if fault == "" {
 		return e
@@ -34,7 +34,7 @@ func (e Event) Checked() Event {
 
 // parse returns amount and quantity, nil without one, or why the event cannot be billed.
 func (e Event) parse() (amount decimal.Decimal, quantity *decimal.Decimal, fault string) {
-	if fault := e.textFault(); fault != "" {
+	if fault := e.checkTexts(); fault != "" {
 		return amount, nil, fault
 	}
 	amount, err := decimal.NewFromString(e.Amount)
@@ -50,7 +50,7 @@ func (e Event) parse() (amount decimal.Decimal, quantity *decimal.Decimal, fault
 	switch {
 	case err != nil:
 		return amount, nil, fmt.Sprintf("quantity is not a number: %q", e.Quantity)
-	case len(plain(number)) > maxQuantity:
+	case len(formatDecimal(number)) > maxQuantity:
 		return amount, nil, fmt.Sprintf("quantity is %s, at most %d digits are possible", e.Quantity, maxQuantity)
 	default:
 		return amount, &number, ""
@@ -58,7 +58,7 @@ func (e Event) parse() (amount decimal.Decimal, quantity *decimal.Decimal, fault
 }
 
 // textFault returns what is wrong with the event's size and texts.
-func (e Event) textFault() string {
+func (e Event) checkTexts() string {
 	switch characters := utf8.RuneCountInString(e.ChargeCode); {
 	case e.Fault != "":
 		return e.Fault

@@ -67,8 +67,8 @@ func (f *Failure) Unwrap() error { return f.Err }
 
 // OfSite tells whether the site as a whole is over its limit: nobody may call it for a while.
 // An answer that was stored says nothing about now.
-func (f *Failure) OfSite() bool { return f.Kind == Limited && !f.Resource && !f.Replayed }
+func (f *Failure) IsSiteLimit() bool { return f.Kind == Limited && !f.Resource && !f.Replayed }
 
 // NotFound reports whether what the call named does not exist. Missing alone does not say so:
 // Chargebee may answer 409 to a call on a draft that is no longer pending.
-func (f *Failure) NotFound() bool { return f.Kind == Missing && f.Status == http.StatusNotFound }
+func (f *Failure) IsNotFound() bool { return f.Kind == Missing && f.Status == http.StatusNotFound }

@@ -17,7 +17,7 @@ func TestFailureOfSite(t *testing.T) {
 		"an old answer":  {billing.Failure{Kind: billing.Limited, Replayed: true}, false},
 		"something else": {billing.Failure{Kind: billing.Transient}, false},
 	} {
-		if got := test.failure.OfSite(); got != test.want {
+		if got := test.failure.IsSiteLimit(); got != test.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}

@@ -12,16 +12,16 @@ import (
 
 // Fold sums claimed events up into the lines of a plan. It holds one sum per
 // line, whatever the number of events.
-type Fold struct {
-	manifest Manifest
-	sums     map[LineKey]*sum
-	faults   faults
-	foreign  faults
+type Aggregator struct {
+	manifest      Manifest
+	sums          map[LineKey]*sum
+	faults        faults
+	otherCurrency faults
 }
 
 // NewFold returns a fold without events.
-func NewFold(manifest Manifest) *Fold {
-	return &Fold{manifest: manifest, sums: map[LineKey]*sum{}}
+func NewAggregator(manifest Manifest) *Aggregator {
+	return &Aggregator{manifest: manifest, sums: map[LineKey]*sum{}}
 }
 
 type sum struct {
@@ -36,8 +36,8 @@ type sum struct {
 }
 
 // Clone returns a fold of the same events that goes its own way.
-func (f *Fold) Clone() *Fold {
-	clone := &Fold{manifest: f.manifest, sums: make(map[LineKey]*sum, len(f.sums)), faults: f.faults.clone(), foreign: f.foreign.clone()}
+func (f *Aggregator) Clone() *Aggregator {
+	clone := &Aggregator{manifest: f.manifest, sums: make(map[LineKey]*sum, len(f.sums)), faults: f.faults.clone(), otherCurrency: f.otherCurrency.clone()}
 	for key, line := range f.sums {
 		own := *line
 		clone.sums[key] = &own
@@ -47,20 +47,20 @@ func (f *Fold) Clone() *Fold {
 
 // Add takes events into their lines. What cannot be billed is remembered and
 // reported by Plan.
-func (f *Fold) Add(events ...Event) {
+func (f *Aggregator) Add(events ...Event) {
 	for _, event := range events {
 		f.add(event)
 	}
 }
 
-func (f *Fold) add(event Event) {
+func (f *Aggregator) add(event Event) {
 	amount, quantity, fault := event.parse()
 	if fault != "" {
 		f.faults.add(event.EventKey, fault)
 		return
 	}
 	if event.CurrencyCode != f.manifest.CurrencyCode {
-		f.foreign.add(event.EventKey, fmt.Sprintf("currency_code is %q", event.CurrencyCode))
+		f.otherCurrency.add(event.EventKey, fmt.Sprintf("currency_code is %q", event.CurrencyCode))
 		return
 	}
 	line, ok := f.sums[event.Line()]
@@ -95,12 +95,12 @@ func (s *sum) add(event Event, amount decimal.Decimal, quantity *decimal.Decimal
 // once, half to even, and each what the catalog says that its charge code is.
 // maxAmount limits what is charged, in minor units; 0 does not. A plan that cannot be
 // charged is refused with a *Rejection.
-func (f *Fold) Plan(maxAmount int64, catalog Catalog) ([]Line, error) {
+func (f *Aggregator) Plan(maxAmount int64, catalog Catalog) ([]Line, error) {
 	if f.faults.count > 0 {
 		return nil, &Rejection{InvalidEvent, f.faults.String()}
 	}
-	if f.foreign.count > 0 {
-		return nil, &Rejection{CurrencyMismatch, fmt.Sprintf("the invoice is in %s: %s", f.manifest.CurrencyCode, f.foreign.String())}
+	if f.otherCurrency.count > 0 {
+		return nil, &Rejection{CurrencyMismatch, fmt.Sprintf("the invoice is in %s: %s", f.manifest.CurrencyCode, f.otherCurrency.String())}
 	}
 	if before := len(f.manifest.Originals); len(f.sums) > 0 && before+len(f.sums) > MaxLines {
 		return nil, &Rejection{LineLimits, fmt.Sprintf("%d lines on an invoice that has %d, at most %d are possible together: use fewer charge codes", len(f.sums), before, MaxLines)}
@@ -130,7 +130,7 @@ func (f *Fold) Plan(maxAmount int64, catalog Catalog) ([]Line, error) {
 }
 
 // checkTotal refuses charges that make the invoice too large, or are above the setting.
-func (f *Fold) checkTotal(charges decimal.Decimal, maxAmount int64) error {
+func (f *Aggregator) checkTotal(charges decimal.Decimal, maxAmount int64) error {
 	total := charges
 	for _, line := range f.manifest.Originals {
 		total = total.Add(decimal.NewFromInt(line.Amount))
@@ -145,7 +145,7 @@ func (f *Fold) checkTotal(charges decimal.Decimal, maxAmount int64) error {
 	}
 }
 
-func (f *Fold) line(i int, key LineKey, amount int64, product Product) Line {
+func (f *Aggregator) line(i int, key LineKey, amount int64, product Product) Line {
 	sum := f.sums[key]
 	id := LineID{InvoiceID: f.manifest.InvoiceID, Epoch: f.manifest.Epoch, Line: i}
 	line := Line{
@@ -162,11 +162,11 @@ func (f *Fold) line(i int, key LineKey, amount int64, product Product) Line {
 		Tax:            product.Tax,
 	}
 	if sum.quantity != nil {
-		line.Quantity = plain(*sum.quantity)
+		line.Quantity = formatDecimal(*sum.quantity)
 	}
 	if line.ItemPriceID == "" {
 		line.Marker = id.Marker()
-		line.Description = describe(cmp.Or(sum.text, key.ChargeCode), line.Quantity, line.Marker)
+		line.Description = lineDescription(cmp.Or(sum.text, key.ChargeCode), line.Quantity, line.Marker)
 	}
 	return line
 }

@@ -13,7 +13,7 @@ const StatusPending = "pending"
 // ShortAnswer is the number of lines from which an answer may lack some of an invoice's: it
 // is the default of line_items_limit.
 // https://apidocs.chargebee.com/docs/api/invoices/retrieve-an-invoice
-const ShortAnswer = 100
+const DefaultLineLimit = 100
 
 // The entity_type of lines that were added to a pending invoice.
 const (
@@ -47,7 +47,7 @@ type InvoiceLine struct {
 }
 
 // MayLackLines reports whether the invoice may have more lines than the answer shows.
-func (i Invoice) MayLackLines() bool { return i.NextOffset != "" || len(i.Lines) >= ShortAnswer }
+func (i Invoice) MayLackLines() bool { return i.NextOffset != "" || len(i.Lines) >= DefaultLineLimit }
 
 // Pending reports whether the invoice can be charged and closed.
 func (i Invoice) Pending() bool { return i.Status == StatusPending && !i.Deleted } //mutant:is-pending

@@ -36,7 +36,7 @@ func plan(t *testing.T, events ...billing.Event) []billing.Line {
 }
 
 func foldAll(events []billing.Event, maxAmount int64) ([]billing.Line, error) {
-	fold := billing.NewFold(manifest)
+	fold := billing.NewAggregator(manifest)
 	for _, event := range events {
 		fold.Add(event)
 	}
@@ -210,7 +210,7 @@ func TestFoldIsExact(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		amounts := rapid.SliceOfN(rapid.StringMatching(`-?[0-9]{1,12}(\.[0-9]{1,9})?`), 1, 50).Draw(t, "amounts")
-		fold, total := billing.NewFold(manifest), decimal.Zero
+		fold, total := billing.NewAggregator(manifest), decimal.Zero
 		for i, amount := range amounts {
 			fold.Add(event(fmt.Sprint(i), "calls", amount))
 			total = total.Add(decimal.RequireFromString(amounts[len(amounts)-1-i]))
@@ -318,7 +318,7 @@ func TestPlan_Originals(t *testing.T) {
 			for range test.originals {
 				described.Originals = append(described.Originals, billing.InvoiceLine{Amount: test.amount})
 			}
-			fold := billing.NewFold(described)
+			fold := billing.NewAggregator(described)
 			for i := range test.codes {
 				fold.Add(event(fmt.Sprint(i), fmt.Sprintf("code_%d", i), "1"))
 			}

@@ -56,7 +56,7 @@ func Recognize(invoice Invoice, plan []Line, originals []InvoiceLine) Recognized
 			}
 		}
 		key := itemPriceKey{line.EntityID, cmp.Or(line.SubscriptionID, invoice.SubscriptionID)}
-		if i, ok := byItemPrice[key]; ok && plan[i].hasFactsOf(line) {
+		if i, ok := byItemPrice[key]; ok && plan[i].hasFingerprintOf(line) {
 			recognized.Counts[i]++
 			ours = true
 		}
@@ -109,7 +109,7 @@ func withoutEquals(lines, originals []InvoiceLine, subscription string) (kept, l
 const dateTolerance = int64(24 * time.Hour / time.Second)
 
 // hasFactsOf reports whether a line of the same item price and subscription is this one.
-func (l Line) hasFactsOf(found InvoiceLine) bool {
+func (l Line) hasFingerprintOf(found InvoiceLine) bool {
 	near := func(a, b int64) bool { return a-b < dateTolerance && b-a < dateTolerance } //mutant:date-tolerance
 	return found.EntityType == EntityChargeItemPrice && found.Amount == l.Amount && near(found.From, l.From) && near(found.To, l.To)
 }
@@ -118,14 +118,14 @@ func (l Line) hasFactsOf(found InvoiceLine) bool {
 // a manual edit: one that has no identity of ours and was not there before.
 func (r Recognized) Resembles(i int) bool {
 	return slices.ContainsFunc(r.others, func(found InvoiceLine) bool {
-		return r.plan[i].resembles(found) && !r.isOfOther(found, r.plan[i].SubscriptionID)
+		return r.plan[i].resembles(found) && !r.isOfOtherSubscription(found, r.plan[i].SubscriptionID)
 	})
 }
 
 // isOfOther reports whether a line is of another subscription than the given one that the plan
 // charges. A line of any other subscription may be ours: on an invoice of one subscription it
 // has the invoice's, which an operator may change after the plan was made.
-func (r Recognized) isOfOther(found InvoiceLine, subscription string) bool {
+func (r Recognized) isOfOtherSubscription(found InvoiceLine, subscription string) bool {
 	//mutant:of-other-subscription
 	return found.SubscriptionID != subscription &&
 		slices.ContainsFunc(r.plan, func(line Line) bool { return line.SubscriptionID == found.SubscriptionID })

@@ -8,8 +8,8 @@ import (
 // Step is one atomic change of the ledger: the head, and what changes with it, or
 // nothing at all.
 type Step struct {
-	Previous string // the write that the head must carry; empty: there must be no head
-	Head     Head   // as it shall be; its Write names this step
+	PreviousVersion string // the write that the head must carry; empty: there must be no head
+	Record          Record // as it shall be; its Write names this step
 
 	Manifest *Manifest // a new epoch
 	Claim    *Page     // a new page; its events must be unbilled and as read

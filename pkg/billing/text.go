@@ -11,7 +11,7 @@ import (
 )
 
 // plain writes a decimal without exponent and without trailing zeros.
-func plain(number decimal.Decimal) string {
+func formatDecimal(number decimal.Decimal) string {
 	text := number.String()
 	if strings.ContainsRune(text, '.') {
 		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
@@ -21,7 +21,7 @@ func plain(number decimal.Decimal) string {
 
 // describe puts a line's description together: text, quantity in parentheses,
 // marker in brackets. The marker is always whole and last; the text is cut to fit.
-func describe(text, quantity, marker string) string {
+func lineDescription(text, quantity, marker string) string {
 	end := " [" + marker + "]"
 	if quantity != "" {
 		end = " (" + quantity + ")" + end

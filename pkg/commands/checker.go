@@ -56,9 +56,9 @@ func (c *checker) checkQueues(ctx context.Context) []preflight.Finding {
 	main, mainProbes := c.queue(ctx, c.deps.Settings.Queue.URL)
 	deadLetters, deadLetterProbes := c.queue(ctx, c.deps.Settings.Queue.DeadLetterURL)
 	needs := preflight.Needs{
-		LeastReceives: settlement.LeastReceives,
+		LeastReceives: settlement.MinReceives,
 		MaxAge:        settlement.MaxAge,
-		LongestWait:   consumer.SettlementSettings(c.deps.Settings).LongestWait(),
+		LongestWait:   consumer.SettlementSettings(c.deps.Settings).MaxIdle(),
 		Visibility:    c.deps.Settings.Worker.VisibilityTimeout,
 	}
 	return slices.Concat(

@@ -92,7 +92,7 @@ func (s site) call(waiting context.Context, send func(*ratelimit.Permit) error) 
 		return err
 	}
 	err = send(permit)
-	if failure, ok := errors.AsType[*billing.Failure](err); ok && failure.OfSite() {
+	if failure, ok := errors.AsType[*billing.Failure](err); ok && failure.IsSiteLimit() {
 		s.Pause(permit, failure.RetryAfter)
 	}
 	return err
@@ -118,12 +118,12 @@ func (d Deps) settler(site site) *settlement.Settler {
 // withSettler calls fn with a settler and the draft id of the invoice with the given draft or final
 // id.
 func (d Deps) withSettler(ctx context.Context, id string, fn func(settler *settlement.Settler, invoiceID string) error) error {
-	head, ok, err := d.store().FindHead(ctx, id)
+	record, ok, err := d.store().FindRecord(ctx, id)
 	if err != nil {
 		return err
 	}
 	if ok {
-		id = head.InvoiceID
+		id = record.InvoiceID
 	}
 	return d.withSite(ctx, func(site site) error { return fn(d.settler(site), id) })
 }

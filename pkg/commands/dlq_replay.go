@@ -44,7 +44,7 @@ func (a *app) dlqReplay() *cobra.Command {
 func (d Deps) deadLetterBox() deadletter.Box {
 	return deadletter.Box{
 		Letters: d.deadLetters(),
-		Heads:   d.store(),
+		Records: d.store(),
 		Remover: sqsqueue.NewQueue(d.sqs(), d.Settings.Queue.DeadLetterURL, d.Settings.Worker.VisibilityTimeout),
 		Now:     time.Now,
 	}

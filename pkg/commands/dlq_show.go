@@ -66,8 +66,8 @@ func (a *app) deadLetterDetails(ctx context.Context, deps Deps, id string) (deta
 	if details.Shown, err = deadletter.Show(ctx, deps.deadLetters(), store, id); err != nil {
 		return details, err
 	}
-	if details.Head != nil {
-		invoice, err := inspect.Show(ctx, store, store, inspect.Query{ID: details.Head.InvoiceID})
+	if details.Record != nil {
+		invoice, err := inspect.Show(ctx, store, store, inspect.Query{ID: details.Record.InvoiceID})
 		if err != nil {
 			return details, err
 		}
@@ -84,7 +84,7 @@ func (a *app) deadLetterDetails(ctx context.Context, deps Deps, id string) (deta
 	}
 	details.Replay = settlement.PredictReplay(settlement.ReplayInput{
 		EventType: details.EventType,
-		Head:      details.Head,
+		Record:    details.Record,
 		Lines:     details.PlanLines,
 		Pending:   details.Chargebee.pending(),
 		Close:     deps.Settings.Invoice.Close,
@@ -115,7 +115,7 @@ func readChargebeeInvoice(ctx context.Context, deps Deps, invoiceID string) (fou
 	switch {
 	case err == nil && !invoice.Deleted:
 		return &chargebeeInvoice{InvoiceID: invoice.ID, Found: true, Status: &invoice.Status, Date: new(time.Unix(invoice.Date, 0).UTC())}, nil
-	case err == nil, failed && failure.NotFound():
+	case err == nil, failed && failure.IsNotFound():
 		return &chargebeeInvoice{InvoiceID: invoiceID}, nil
 	default:
 		return nil, err

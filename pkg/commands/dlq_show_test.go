@@ -38,9 +38,9 @@ func (d *deployment) hold(invoiceID string, amounts ...int64) {
 	}
 	store := &dynamostore.Store{Client: d.dynamodb, EventsTable: d.name + "_events", LedgerTable: d.name + "_ledger"}
 	err := store.Commit(d.t.Context(), billing.Step{
-		Head: billing.Head{
+		Record: billing.Record{
 			InvoiceID: invoiceID, State: billing.Rejected, Resume: billing.Charging, Reason: billing.ChargebeeRefused,
-			Epoch: "epoch", Write: "w", Pages: 1, Cursor: 1, Version: billing.HeadVersion, UpdatedAt: 1,
+			Epoch: "epoch", Version: "w", Pages: 1, Cursor: 1, SchemaVersion: billing.SchemaVersion, UpdatedAt: 1,
 		},
 		Plan: &plan,
 	})

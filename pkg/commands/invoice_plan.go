@@ -61,21 +61,21 @@ func (a *app) invoicePlan() *cobra.Command {
 }
 
 func newPlanResult(from settlement.Preview) planResult {
-	head, lines := from.Head, make([]billing.Line, len(from.Lines))
+	record, lines := from.Record, make([]billing.Line, len(from.Lines))
 	if !from.Planned {
-		head = billing.Head{State: billing.Claiming}
+		record = billing.Record{State: billing.Claiming}
 	}
 	result := planResult{
 		InvoiceID:     from.Manifest.InvoiceID,
 		Status:        optional(from.Status),
-		State:         optional(from.Head.State),
+		State:         optional(from.Record.State),
 		CustomerID:    from.Manifest.CustomerID,
 		CurrencyCode:  from.Manifest.CurrencyCode,
 		Date:          time.Unix(from.Manifest.Date, 0).UTC(),
 		Subscriptions: append([]string{}, from.Manifest.Subscriptions...),
 		Events:        from.Events,
 		Planned:       from.Planned,
-		Prediction:    string(from.Would),
+		Prediction:    string(from.Prediction),
 		Reason:        optional(from.Reason),
 		Detail:        optional(from.Detail),
 	}
@@ -91,23 +91,23 @@ func newPlanResult(from settlement.Preview) planResult {
 		}
 		lines[i] = line
 	}
-	result.Lines = inspect.Lines(head, lines)
+	result.Lines = inspect.Lines(record, lines)
 	return result
 }
 
 // predictions describe what a message for the invoice would do.
-var predictions = map[settlement.Would]string{
-	settlement.WouldClose:   "would be charged as below, and closed",
-	settlement.WouldLeave:   "would be charged as below, and left open by the settings",
-	settlement.WouldBeEmpty: "would be left as it is: Chargebee does not close an invoice without lines",
-	settlement.WouldReject:  "would be rejected",
-	settlement.WouldBeGone:  "would be finished: it was closed or deleted elsewhere, and there is nothing to charge",
-	settlement.WouldGoOn:    "has its plan already: its message resumes it",
-	settlement.WouldNothing: "is finished",
+var predictions = map[settlement.InvoicePrediction]string{
+	settlement.WillClose:      "would be charged as below, and closed",
+	settlement.WillLeaveOpen:  "would be charged as below, and left open by the settings",
+	settlement.WillBeEmpty:    "would be left as it is: Chargebee does not close an invoice without lines",
+	settlement.WillReject:     "would be rejected",
+	settlement.WillFindClosed: "would be finished: it was closed or deleted elsewhere, and there is nothing to charge",
+	settlement.WillResume:     "has its plan already: its message resumes it",
+	settlement.WillDoNothing:  "is finished",
 }
 
 func (a *app) writePlan(result planResult) error {
-	if err := a.printf("%s %s.\n", result.InvoiceID, predictions[settlement.Would(result.Prediction)]); err != nil {
+	if err := a.printf("%s %s.\n", result.InvoiceID, predictions[settlement.InvoicePrediction(result.Prediction)]); err != nil {
 		return err
 	}
 	err := a.writeFacts([][]string{

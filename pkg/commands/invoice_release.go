@@ -77,19 +77,19 @@ func (a *app) invoiceRelease() *cobra.Command {
 
 func newReleaseResult(from settlement.Release, dryRun bool) releaseResult {
 	result := releaseResult{
-		InvoiceID:      from.Head.InvoiceID,
+		InvoiceID:      from.Record.InvoiceID,
 		DryRun:         dryRun,
-		Held:           from.Held,
-		State:          string(from.Head.State),
-		Outcome:        optional(from.Head.Outcome),
-		Reason:         optional(from.Head.Reason),
-		Detail:         optional(from.Head.Detail),
-		FinalInvoiceID: optional(from.Head.FinalInvoiceID),
+		Held:           from.Claimed,
+		State:          string(from.Record.State),
+		Outcome:        optional(from.Record.Outcome),
+		Reason:         optional(from.Record.Reason),
+		Detail:         optional(from.Record.Detail),
+		FinalInvoiceID: optional(from.Record.FinalInvoiceID),
 		Lines:          []releasedLine{},
 	}
-	for i, line := range inspect.Lines(from.Head, from.Lines) {
+	for i, line := range inspect.Lines(from.Record, from.Lines) {
 		becomes := "released"
-		if from.Fates.Of(i) == billing.Charged {
+		if from.Dispositions.Of(i) == billing.Charged {
 			becomes = "billed"
 			result.Billed += line.Events
 		} else {

@@ -32,9 +32,9 @@ func (d *deployment) reject(id, subscription string, ago time.Duration) {
 	}
 	updated := time.Now().Add(-ago).Unix()
 	err := d.store().Commit(d.t.Context(), billing.Step{
-		Head: billing.Head{
-			InvoiceID: id, State: billing.Rejected, Resume: billing.Charging, Generation: 1, Write: "w", Epoch: "epoch",
-			Pages: 1, Cursor: 1, Reason: billing.ChargebeeRefused, Detail: "no", UpdatedAt: updated, Version: 1,
+		Record: billing.Record{
+			InvoiceID: id, State: billing.Rejected, Resume: billing.Charging, Acquisitions: 1, Version: "w", Epoch: "epoch",
+			Pages: 1, Cursor: 1, Reason: billing.ChargebeeRefused, Detail: "no", UpdatedAt: updated, SchemaVersion: 1,
 		},
 		Manifest: &billing.Manifest{
 			InvoiceID: id, Epoch: "epoch", Date: time.Now().Unix(), CurrencyCode: "EUR", CustomerID: "customer_of_" + subscription,

@@ -60,7 +60,7 @@ func (a *app) sweep() *cobra.Command {
 
 // sweepRules sets the rules that follow from the settings of settlement.
 func sweepRules(rules *reconcile.Rules, settings settlement.Settings) {
-	rules.LongestWait = settings.LongestWait()
+	rules.LongestWait = settings.MaxIdle()
 	rules.Shows = settings.MaxEffectDelay + settings.MaxSkew
 	rules.Close, rules.CloseWithoutEvents = settings.Close, settings.CloseWithoutEvents
 }

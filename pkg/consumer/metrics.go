@@ -147,7 +147,7 @@ func (m *metrics) handled(report settlement.Report) {
 		return
 	}
 	m.settlements.WithLabelValues(outcome(report), string(report.Reason)).Inc()
-	m.settling.Observe(report.Took.Seconds())
+	m.settling.Observe(report.Duration.Seconds())
 	m.sending.note(report)
 	m.carried.Add(float64(report.CarriedForward))
 	if report.Outcome.Action == queue.DeadLetter && atRisk[report.Reason] {

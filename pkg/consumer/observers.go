@@ -32,7 +32,7 @@ func (o settlementObserver) Handled(ctx context.Context, report settlement.Repor
 		Str("invoice_id", report.InvoiceID).
 		Str("verdict", report.Outcome.Action.String()).
 		Str("outcome", outcome(report)).
-		Dur("duration_ms", report.Took)
+		Dur("duration_ms", report.Duration)
 	if report.InvoiceID == "" {
 		entry = entry.Str("event_type", report.EventType)
 	} else {
@@ -45,7 +45,7 @@ func (o settlementObserver) Handled(ctx context.Context, report settlement.Repor
 	}
 	switch {
 	case report.Outcome.Action == queue.Retry:
-		entry = entry.Str("reason", report.Why).Dur("delay_ms", report.Outcome.Delay)
+		entry = entry.Str("reason", report.DeferReason).Dur("delay_ms", report.Outcome.Delay)
 	case report.Reason != "":
 		entry = entry.Str("reason", string(report.Reason)).Str("detail", report.Outcome.Detail)
 	}

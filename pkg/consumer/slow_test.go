@@ -122,7 +122,7 @@ func TestHandlingLongerThanVisibility(t *testing.T) {
 		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
-		if report.Outcome.Action != queue.Ack || report.Took < 20*time.Second {
+		if report.Outcome.Action != queue.Ack || report.Duration < 20*time.Second {
 			t.Errorf("got %+v", report)
 		}
 		if len(handled) != 0 {

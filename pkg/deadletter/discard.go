@@ -108,7 +108,7 @@ func (d *Discarder) release(ctx context.Context, message queue.Message) error {
 	d.releasing.Lock()
 	defer d.releasing.Unlock()
 	letter := read(message)
-	if _, _, err := letter.consult(ctx, d.Heads); err != nil || !letter.holdsClaims {
+	if _, _, err := letter.consult(ctx, d.Records); err != nil || !letter.holdsClaims {
 		return err
 	}
 	if err := d.Releaser.Release(ctx, *letter.InvoiceID); err != nil {

@@ -39,15 +39,15 @@ func (a *archive) Keep(letter deadletter.Kept) error {
 func TestDiscard(t *testing.T) {
 	t.Parallel()
 	ledger := knowing(
-		billing.Head{InvoiceID: "draft_done", State: billing.Finished},
-		billing.Head{InvoiceID: "draft_released", State: billing.Rejected, Resume: billing.Claiming},
-		billing.Head{InvoiceID: "draft_held", State: billing.Rejected, Resume: billing.Charging},
-		billing.Head{InvoiceID: "draft_closing", State: billing.Rejected, Resume: billing.Closing},
-		billing.Head{InvoiceID: "draft_releasing", State: billing.Rejected, Resume: billing.Releasing},
-		billing.Head{InvoiceID: "draft_working", State: billing.Charging},
-		billing.Head{InvoiceID: "draft_decided", State: billing.Rejected, Resume: billing.Settling, Verdict: "sr", Pages: 2, Settled: 2},
-		billing.Head{InvoiceID: "draft_judged", State: billing.Rejected, Resume: billing.Settling, Verdict: "sh", Pages: 2, Settled: 2},
-		billing.Head{InvoiceID: "draft_halfway", State: billing.Rejected, Resume: billing.Settling, Verdict: "sr", Pages: 2, Settled: 1},
+		billing.Record{InvoiceID: "draft_done", State: billing.Finished},
+		billing.Record{InvoiceID: "draft_released", State: billing.Rejected, Resume: billing.Claiming},
+		billing.Record{InvoiceID: "draft_held", State: billing.Rejected, Resume: billing.Charging},
+		billing.Record{InvoiceID: "draft_closing", State: billing.Rejected, Resume: billing.Closing},
+		billing.Record{InvoiceID: "draft_releasing", State: billing.Rejected, Resume: billing.Releasing},
+		billing.Record{InvoiceID: "draft_working", State: billing.Charging},
+		billing.Record{InvoiceID: "draft_decided", State: billing.Rejected, Resume: billing.Settling, Dispositions: "sr", Pages: 2, ProcessedPages: 2},
+		billing.Record{InvoiceID: "draft_judged", State: billing.Rejected, Resume: billing.Settling, Dispositions: "sh", Pages: 2, ProcessedPages: 2},
+		billing.Record{InvoiceID: "draft_halfway", State: billing.Rejected, Resume: billing.Settling, Dispositions: "sr", Pages: 2, ProcessedPages: 1},
 	)
 	var letters []queue.Message
 	for _, invoice := range []string{"unknown", "done", "released", "held", "closing", "releasing", "working", "decided", "judged", "halfway"} {
@@ -84,7 +84,7 @@ func TestDiscard(t *testing.T) {
 			t.Parallel()
 			q := &queues{dead: slices.Clone(letters)}
 			kept := &archive{cannot: test.cannot}
-			discarder := &deadletter.Discarder{Box: deadletter.Box{Letters: q, Heads: ledger, Remover: q, Now: time.Now}, Archive: kept}
+			discarder := &deadletter.Discarder{Box: deadletter.Box{Letters: q, Records: ledger, Remover: q, Now: time.Now}, Archive: kept}
 			result, err := discarder.Run(t.Context(), test.disposal, deadletter.Progress{})
 			if !errors.Is(err, test.err) {
 				t.Errorf("got %v, want %v", err, test.err)
@@ -112,7 +112,7 @@ func TestDiscard(t *testing.T) {
 func TestDiscardTakesAllCopies(t *testing.T) {
 	t.Parallel()
 	q := &queues{dead: []queue.Message{letterOf("a", "draft_1"), letterOf("b", "draft_1", "replay_count", "1"), letterOf("c", "draft_1", "replay_count", "2")}}
-	discarder := &deadletter.Discarder{Box: deadletter.Box{Letters: q, Heads: knowing(), Remover: q, Now: time.Now}, Archive: &archive{}}
+	discarder := &deadletter.Discarder{Box: deadletter.Box{Letters: q, Records: knowing(), Remover: q, Now: time.Now}, Archive: &archive{}}
 	result, err := discarder.Run(t.Context(), deadletter.Disposal{Filter: deadletter.Filter{Reason: "too_old"}, Note: "tests"}, deadletter.Progress{})
 	if err != nil || result.Counts[deadletter.Discarded] != 3 || len(q.deleted) != 3 {
 		t.Errorf("%v, %+v, deleted %v", err, result, q.deleted)
@@ -128,14 +128,14 @@ type releaser struct {
 	kept     *archive // nothing of an invoice may be kept before it is released
 }
 
-func (r *releaser) Head(_ context.Context, invoiceID string) (billing.Head, bool, error) {
+func (r *releaser) Record(_ context.Context, invoiceID string) (billing.Record, bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	head := billing.Head{InvoiceID: invoiceID, State: billing.Rejected, Resume: billing.Claiming}
+	record := billing.Record{InvoiceID: invoiceID, State: billing.Rejected, Resume: billing.Claiming}
 	if _, holds := r.held[invoiceID]; holds {
-		head.Resume = billing.Charging
+		record.Resume = billing.Charging
 	}
-	return head, true, nil
+	return record, true, nil
 }
 
 func (r *releaser) Release(_ context.Context, invoiceID string) error {
@@ -182,7 +182,7 @@ func TestDiscardReleasesFirst(t *testing.T) {
 				"draft_held": nil, "draft_doubt": refused, "draft_busy": errors.New("the ledger is busy"), "draft_full": nil,
 			}}
 			q := &queues{dead: letters}
-			discarder := &deadletter.Discarder{Box: deadletter.Box{Letters: together{q}, Heads: ledger, Remover: q, Now: time.Now}, Archive: kept, Releaser: ledger}
+			discarder := &deadletter.Discarder{Box: deadletter.Box{Letters: together{q}, Records: ledger, Remover: q, Now: time.Now}, Archive: kept, Releaser: ledger}
 			disposal := deadletter.Disposal{Filter: deadletter.Filter{Reason: "too_old"}, Note: "tests", DryRun: test.dryRun}
 			result, err := discarder.Run(t.Context(), disposal, deadletter.Progress{})
 			if result.Counts[deadletter.Released] == 0 {

@@ -62,19 +62,19 @@ func read(message queue.Message) Letter {
 
 // consult adds what the head of the letter's invoice says, and returns it; ok is false
 // when there is none.
-func (l *Letter) consult(ctx context.Context, heads Heads) (head billing.Head, ok bool, err error) {
+func (l *Letter) consult(ctx context.Context, heads Records) (record billing.Record, ok bool, err error) {
 	if l.InvoiceID == nil {
-		return billing.Head{}, false, nil
+		return billing.Record{}, false, nil
 	}
-	head, ok, err = heads.Head(ctx, *l.InvoiceID)
+	record, ok, err = heads.Record(ctx, *l.InvoiceID)
 	if err != nil || !ok {
-		return billing.Head{}, false, err
+		return billing.Record{}, false, err
 	}
-	l.LedgerState, l.holdsClaims = string(head.State), head.HoldsClaims()
+	l.LedgerState, l.holdsClaims = string(record.State), record.HoldsClaims()
 	if l.Reason == nil { // the queue moved it: the ledger's last error says more than nothing
-		l.Detail = text(head.Detail)
+		l.Detail = text(record.Detail)
 	}
-	return head, true, nil
+	return record, true, nil
 }
 
 func subscriptions(invoice event.Invoice) []string {

@@ -23,13 +23,13 @@ type Browser interface {
 }
 
 // Heads reads the ledger's heads.
-type Heads interface {
-	Head(ctx context.Context, invoiceID string) (head billing.Head, ok bool, err error)
+type Records interface {
+	Record(ctx context.Context, invoiceID string) (record billing.Record, ok bool, err error)
 }
 
 // Ledger reads heads and plans. A plan that is not there is billing.ErrNotFound.
 type Ledger interface {
-	Heads
+	Records
 	Plan(ctx context.Context, invoiceID, epoch string) (billing.Plan, error)
 }
 

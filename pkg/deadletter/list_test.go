@@ -38,9 +38,9 @@ func holding(messages ...queue.Message) browser {
 }
 
 // heads is a ledger of one function.
-type heads func(invoiceID string) (billing.Head, bool, error)
+type heads func(invoiceID string) (billing.Record, bool, error)
 
-func (h heads) Head(_ context.Context, invoiceID string) (billing.Head, bool, error) {
+func (h heads) Record(_ context.Context, invoiceID string) (billing.Record, bool, error) {
 	return h(invoiceID)
 }
 
@@ -50,11 +50,11 @@ func (heads) Plan(context.Context, string, string) (billing.Plan, error) {
 }
 
 // knowing is a ledger with these heads.
-func knowing(known ...billing.Head) heads {
-	return func(invoiceID string) (billing.Head, bool, error) {
-		i := slices.IndexFunc(known, func(head billing.Head) bool { return head.InvoiceID == invoiceID })
+func knowing(known ...billing.Record) heads {
+	return func(invoiceID string) (billing.Record, bool, error) {
+		i := slices.IndexFunc(known, func(record billing.Record) bool { return record.InvoiceID == invoiceID })
 		if i < 0 {
-			return billing.Head{}, false, nil
+			return billing.Record{}, false, nil
 		}
 		return known[i], true, nil
 	}
@@ -107,8 +107,8 @@ func TestDocument(t *testing.T) {
 	bare := queue.Message{ID: "m2", Body: []byte("nonsense"), ReceiveCount: 1}
 	ledger := books{
 		heads: knowing(
-			billing.Head{InvoiceID: "draft_1", State: billing.Rejected, Resume: billing.Settling, Verdict: "sh", Epoch: "epoch_draft_1", Detail: "not this one"},
-			billing.Head{InvoiceID: "draft_2", State: billing.Claiming, Detail: "dynamodb: the table is gone"},
+			billing.Record{InvoiceID: "draft_1", State: billing.Rejected, Resume: billing.Settling, Dispositions: "sh", Epoch: "epoch_draft_1", Detail: "not this one"},
+			billing.Record{InvoiceID: "draft_2", State: billing.Claiming, Detail: "dynamodb: the table is gone"},
 		),
 		plans: map[string]billing.Plan{"draft_1": planOf(100, 42)},
 	}
@@ -169,9 +169,9 @@ func TestLetter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			letter := first(t, test.message, knowing(
-				billing.Head{InvoiceID: "draft_1", State: billing.Charging, Detail: "last error"},
-				billing.Head{InvoiceID: "draft_3", State: billing.Finished},
-				billing.Head{InvoiceID: "#ratelimit"}, // an item of the ledger that is not a head
+				billing.Record{InvoiceID: "draft_1", State: billing.Charging, Detail: "last error"},
+				billing.Record{InvoiceID: "draft_3", State: billing.Finished},
+				billing.Record{InvoiceID: "#ratelimit"}, // an item of the ledger that is not a head
 			))
 			got := fmt.Sprint(
 				orDash(letter.EventID), " ", orDash(letter.InvoiceID), " ", orDash(letter.CustomerID), " ", letter.SubscriptionIDs, " ",
@@ -304,7 +304,7 @@ func TestErrors(t *testing.T) {
 		messages = append(messages, queue.Message{ID: fmt.Sprint(i), Body: body("draft_1", "")})
 	}
 	var asked atomic.Int64
-	failing := heads(func(string) (billing.Head, bool, error) { asked.Add(1); return billing.Head{}, false, broken })
+	failing := heads(func(string) (billing.Record, bool, error) { asked.Add(1); return billing.Record{}, false, broken })
 	listing, err := deadletter.List(t.Context(), holding(messages...), failing, deadletter.Filter{}, time.Now())
 	if !errors.Is(err, broken) || listing.Complete || asked.Load() > 100 {
 		t.Errorf("the ledger was asked %d times, complete %t: %v", asked.Load(), listing.Complete, err)
@@ -319,9 +319,9 @@ func TestErrors(t *testing.T) {
 // TestLedgerIsNotAsked about messages that name no invoice.
 func TestLedgerIsNotAsked(t *testing.T) {
 	t.Parallel()
-	first(t, queue.Message{Body: []byte(`{"event_type":"x"}`)}, func(invoiceID string) (billing.Head, bool, error) {
+	first(t, queue.Message{Body: []byte(`{"event_type":"x"}`)}, func(invoiceID string) (billing.Record, bool, error) {
 		t.Errorf("the ledger was asked about %q", invoiceID)
-		return billing.Head{}, false, nil
+		return billing.Record{}, false, nil
 	})
 }
 

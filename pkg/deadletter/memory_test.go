@@ -49,7 +49,7 @@ func heap() int64 {
 func TestBodiesDoNotPileUp(t *testing.T) {
 	const most = 2048 // bytes for a letter
 	e := &endless{count: 2000}
-	box := deadletter.Box{Letters: e, Heads: knowing(), Remover: e, Now: time.Now}
+	box := deadletter.Box{Letters: e, Records: knowing(), Remover: e, Now: time.Now}
 	for name, run := range map[string]func() error{
 		"list": func() error {
 			_, err := deadletter.List(t.Context(), e, knowing(), deadletter.Filter{}, time.Now())
@@ -62,7 +62,7 @@ func TestBodiesDoNotPileUp(t *testing.T) {
 		},
 		"discard, refused": func() error {
 			box := box
-			box.Heads = heads(func(string) (billing.Head, bool, error) { return billing.Head{State: billing.Charging}, true, nil })
+			box.Records = heads(func(string) (billing.Record, bool, error) { return billing.Record{State: billing.Charging}, true, nil })
 			discarder := &deadletter.Discarder{Box: box, Archive: &archive{}}
 			_, err := discarder.Run(t.Context(), deadletter.Disposal{Filter: deadletter.Filter{Reason: "too_old"}}, deadletter.Progress{})
 			return err

@@ -125,7 +125,7 @@ func (s *shelf) replayer(limiter *stops, perMinute int) *deadletter.Replayer {
 	return &deadletter.Replayer{
 		Box: deadletter.Box{
 			Letters: s, Remover: s, Now: time.Now,
-			Heads: knowing(billing.Head{InvoiceID: "draft_done", State: billing.Finished}),
+			Records: knowing(billing.Record{InvoiceID: "draft_done", State: billing.Finished}),
 		},
 		Source: s, RateLimit: limiter, RequestsPerMinute: perMinute,
 	}

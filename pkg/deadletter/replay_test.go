@@ -134,7 +134,7 @@ func TestReplay(t *testing.T) {
 			replayer := &deadletter.Replayer{
 				Box: deadletter.Box{
 					Letters: test.queues, Remover: test.queues, Now: time.Now,
-					Heads: knowing(billing.Head{InvoiceID: "draft_done", State: billing.Finished}),
+					Records: knowing(billing.Record{InvoiceID: "draft_done", State: billing.Finished}),
 				},
 				Source: test.queues, RateLimit: &ratelimittest.Store{}, RequestsPerMinute: 3500,
 			}
@@ -178,7 +178,7 @@ func TestReplayWithoutALedger(t *testing.T) {
 	replayer := &deadletter.Replayer{
 		Box: deadletter.Box{
 			Letters: q, Remover: q, Now: time.Now,
-			Heads: heads(func(string) (billing.Head, bool, error) { return billing.Head{}, false, noLedger }),
+			Records: heads(func(string) (billing.Record, bool, error) { return billing.Record{}, false, noLedger }),
 		},
 		Source: q, RateLimit: &ratelimittest.Store{}, RequestsPerMinute: 3500,
 	}

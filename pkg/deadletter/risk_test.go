@@ -51,44 +51,44 @@ func planOf(amounts ...int64) billing.Plan {
 func TestChargeAtRisk(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		head billing.Head
+		head billing.Record
 		want string
 		read bool // the plan is
 	}{
-		"no head":                       {billing.Head{}, "-", false},
-		"claiming":                      {billing.Head{State: billing.Claiming}, "-", false},
-		"charging":                      {billing.Head{State: billing.Charging}, "321 EUR", true},
-		"added lines stand on a draft":  {billing.Head{State: billing.Charging, Cursor: 2}, "321 EUR", true},
-		"closing":                       {billing.Head{State: billing.Closing, Cursor: 4}, "321 EUR", true},
-		"closed, events to be marked":   {billing.Head{State: billing.Settling, Outcome: billing.Closed}, "0 EUR", false},
-		"a verdict that stands":         {billing.Head{State: billing.Settling, Verdict: "ssss"}, "0 EUR", false},
-		"a verdict that gives back":     {billing.Head{State: billing.Settling, Verdict: "srrr"}, "0 EUR", false},
-		"a verdict that holds":          {billing.Head{State: billing.Settling, Verdict: "hhrr"}, "21 EUR", true},
-		"a letter that is not known":    {billing.Head{State: billing.Settling, Verdict: "s?ss"}, "20 EUR", true},
-		"a verdict that is too short":   {billing.Head{State: billing.Settling, Verdict: "hs"}, "301 EUR", true},
-		"releasing":                     {billing.Head{State: billing.Releasing}, "-", false},
-		"done":                          {billing.Head{State: billing.Finished, Outcome: billing.Closed}, "0 EUR", false},
-		"rejected, given back":          {billing.Head{State: billing.Rejected, Resume: billing.Claiming}, "-", false},
-		"rejected, being given back":    {billing.Head{State: billing.Rejected, Resume: billing.Releasing}, "-", false},
-		"rejected while charging":       {billing.Head{State: billing.Rejected, Resume: billing.Charging, Cursor: 3}, "321 EUR", true},
-		"rejected while closing":        {billing.Head{State: billing.Rejected, Resume: billing.Closing}, "321 EUR", true},
-		"rejected with what is held":    {billing.Head{State: billing.Rejected, Resume: billing.Settling, Verdict: "sshs"}, "300 EUR", true},
-		"rejected with nothing held":    {billing.Head{State: billing.Rejected, Resume: billing.Settling, Verdict: "srrs"}, "0 EUR", false},
-		"rejected while it was settled": {billing.Head{State: billing.Rejected, Resume: billing.Settling}, "0 EUR", false},
-		"a plan that is gone":           {billing.Head{State: billing.Charging, Epoch: "another"}, "-", true},
+		"no head":                       {billing.Record{}, "-", false},
+		"claiming":                      {billing.Record{State: billing.Claiming}, "-", false},
+		"charging":                      {billing.Record{State: billing.Charging}, "321 EUR", true},
+		"added lines stand on a draft":  {billing.Record{State: billing.Charging, Cursor: 2}, "321 EUR", true},
+		"closing":                       {billing.Record{State: billing.Closing, Cursor: 4}, "321 EUR", true},
+		"closed, events to be marked":   {billing.Record{State: billing.Settling, Outcome: billing.Closed}, "0 EUR", false},
+		"a verdict that stands":         {billing.Record{State: billing.Settling, Dispositions: "ssss"}, "0 EUR", false},
+		"a verdict that gives back":     {billing.Record{State: billing.Settling, Dispositions: "srrr"}, "0 EUR", false},
+		"a verdict that holds":          {billing.Record{State: billing.Settling, Dispositions: "hhrr"}, "21 EUR", true},
+		"a letter that is not known":    {billing.Record{State: billing.Settling, Dispositions: "s?ss"}, "20 EUR", true},
+		"a verdict that is too short":   {billing.Record{State: billing.Settling, Dispositions: "hs"}, "301 EUR", true},
+		"releasing":                     {billing.Record{State: billing.Releasing}, "-", false},
+		"done":                          {billing.Record{State: billing.Finished, Outcome: billing.Closed}, "0 EUR", false},
+		"rejected, given back":          {billing.Record{State: billing.Rejected, Resume: billing.Claiming}, "-", false},
+		"rejected, being given back":    {billing.Record{State: billing.Rejected, Resume: billing.Releasing}, "-", false},
+		"rejected while charging":       {billing.Record{State: billing.Rejected, Resume: billing.Charging, Cursor: 3}, "321 EUR", true},
+		"rejected while closing":        {billing.Record{State: billing.Rejected, Resume: billing.Closing}, "321 EUR", true},
+		"rejected with what is held":    {billing.Record{State: billing.Rejected, Resume: billing.Settling, Dispositions: "sshs"}, "300 EUR", true},
+		"rejected with nothing held":    {billing.Record{State: billing.Rejected, Resume: billing.Settling, Dispositions: "srrs"}, "0 EUR", false},
+		"rejected while it was settled": {billing.Record{State: billing.Rejected, Resume: billing.Settling}, "0 EUR", false},
+		"a plan that is gone":           {billing.Record{State: billing.Charging, Epoch: "another"}, "-", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			head := test.head
-			head.InvoiceID = "draft_1"
-			if head.State == "" {
-				head.InvoiceID = "another"
+			record := test.head
+			record.InvoiceID = "draft_1"
+			if record.State == "" {
+				record.InvoiceID = "another"
 			}
-			if head.Epoch == "" {
-				head.Epoch = "epoch_draft_1"
+			if record.Epoch == "" {
+				record.Epoch = "epoch_draft_1"
 			}
 			read := false
-			ledger := books{heads: knowing(head), plans: map[string]billing.Plan{"draft_1": planOf(1, 20, 300, 0)}, read: func(string) { read = true }}
+			ledger := books{heads: knowing(record), plans: map[string]billing.Plan{"draft_1": planOf(1, 20, 300, 0)}, read: func(string) { read = true }}
 			listing, err := deadletter.List(t.Context(), holding(queue.Message{ID: "m", Body: body("draft_1", "")}), ledger, deadletter.Filter{}, time.Now())
 			if err != nil {
 				t.Fatal(err)
@@ -115,10 +115,10 @@ func TestGroupsAtRisk(t *testing.T) {
 		return queue.Message{ID: invoice + reason, Body: []byte(dollars), Attributes: attributes("reason", reason)}
 	}
 	ledger := books{plans: map[string]billing.Plan{}}
-	var known []billing.Head
+	var known []billing.Record
 	for i := range 5 {
 		id := fmt.Sprintf("draft_%d", i)
-		known = append(known, billing.Head{InvoiceID: id, State: billing.Charging, Epoch: "epoch_" + id})
+		known = append(known, billing.Record{InvoiceID: id, State: billing.Charging, Epoch: "epoch_" + id})
 		ledger.plans[id] = planOf(1 << i)
 	}
 	ledger.heads = knowing(known...)
@@ -146,7 +146,7 @@ func TestGroupsAtRisk(t *testing.T) {
 func TestAPlanThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
-	ledger := books{heads: knowing(billing.Head{InvoiceID: "draft_1", State: billing.Charging}), err: broken}
+	ledger := books{heads: knowing(billing.Record{InvoiceID: "draft_1", State: billing.Charging}), err: broken}
 	_, err := deadletter.List(t.Context(), holding(queue.Message{ID: "m", Body: body("draft_1", "")}), ledger, deadletter.Filter{}, time.Now())
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v", err)

@@ -22,10 +22,10 @@ type Shown struct {
 	Body       any              `json:"body"` // JSON as it came, or else a text
 	Attributes map[string]Value `json:"attributes"`
 
-	EventType string        `json:"-"` // empty if the body is not a webhook event
-	Head      *billing.Head `json:"-"` // nil if the ledger does not know the invoice
-	PlanLines int           `json:"-"`
-	LookAt    string        `json:"-"` // the invoice to read from Chargebee: the draft, or the final invoice; empty if there is none
+	EventType string          `json:"-"` // empty if the body is not a webhook event
+	Record    *billing.Record `json:"-"` // nil if the ledger does not know the invoice
+	PlanLines int             `json:"-"`
+	LookAt    string          `json:"-"` // the invoice to read from Chargebee: the draft, or the final invoice; empty if there is none
 }
 
 // Value is the value of an attribute.
@@ -86,19 +86,19 @@ func (s *Shown) consultAll(ctx context.Context, ledger Ledger) error {
 	if s.InvoiceID != nil {
 		s.LookAt = *s.InvoiceID
 	}
-	head, ok, err := s.consult(ctx, ledger)
+	record, ok, err := s.consult(ctx, ledger)
 	if err != nil || !ok {
 		return err
 	}
-	if head.FinalInvoiceID != "" { // the draft has become this one
-		s.LookAt = head.FinalInvoiceID
+	if record.FinalInvoiceID != "" { // the draft has become this one
+		s.LookAt = record.FinalInvoiceID
 	}
-	s.Head = &head
-	plan, planned, err := planOf(ctx, ledger, head)
+	s.Record = &record
+	plan, planned, err := planOf(ctx, ledger, record)
 	if err != nil || !planned {
 		return err
 	}
-	s.ChargeAtRisk, s.PlanLines = new(chargeAtRisk(head, plan)), len(plan.Lines)
+	s.ChargeAtRisk, s.PlanLines = new(chargeAtRisk(record, plan)), len(plan.Lines)
 	return nil
 }
 

@@ -27,7 +27,7 @@ func TestShow(t *testing.T) {
 		OtherAttributes: map[string]queue.Attribute{"their.sum": {Type: "Number", Value: []byte("12.5")}, "their.png": {Type: "Binary.png", Value: []byte{0, 1}}},
 	}
 	ledger := books{
-		heads: knowing(billing.Head{InvoiceID: "draft_1", State: billing.Rejected, Resume: billing.Charging, Epoch: "epoch_draft_1", Cursor: 1}),
+		heads: knowing(billing.Record{InvoiceID: "draft_1", State: billing.Rejected, Resume: billing.Charging, Epoch: "epoch_draft_1", Cursor: 1}),
 		plans: map[string]billing.Plan{"draft_1": planOf(1, 2, 4)},
 	}
 	var others []queue.Message
@@ -47,7 +47,7 @@ func TestShow(t *testing.T) {
 		if shown.MessageID != "m4" || *shown.GroupID != "cust_1" || *shown.ChargeAtRisk != 7 || shown.LedgerState != "rejected" || shown.LookAt != "draft_1" {
 			t.Errorf("got %+v", shown)
 		}
-		if shown.EventType != "pending_invoice_created" || shown.Head == nil || shown.Head.Cursor != 1 || shown.PlanLines != 3 {
+		if shown.EventType != "pending_invoice_created" || shown.Record == nil || shown.Record.Cursor != 1 || shown.PlanLines != 3 {
 			t.Errorf("got %+v", shown)
 		}
 		document, err := json.Marshal(shown)
@@ -97,7 +97,7 @@ func TestShowBodies(t *testing.T) {
 		if got, err := json.Marshal(shown.Body); err != nil || string(got) != want {
 			t.Errorf("%q: got %s, %v", given, got, err)
 		}
-		if shown.EventType != "" || shown.LookAt != "" || shown.Head != nil {
+		if shown.EventType != "" || shown.LookAt != "" || shown.Record != nil {
 			t.Errorf("%q: %+v", given, shown)
 		}
 	}
@@ -106,7 +106,7 @@ func TestShowBodies(t *testing.T) {
 // TestShowLooksAtTheFinalInvoice once the draft has become one.
 func TestShowLooksAtTheFinalInvoice(t *testing.T) {
 	t.Parallel()
-	ledger := knowing(billing.Head{InvoiceID: "draft_1", State: billing.Finished, Outcome: billing.Closed, FinalInvoiceID: "inv_1"})
+	ledger := knowing(billing.Record{InvoiceID: "draft_1", State: billing.Finished, Outcome: billing.Closed, FinalInvoiceID: "inv_1"})
 	shown, err := deadletter.Show(t.Context(), holding(letterOf("a", "draft_1")), ledger, "a")
 	if err != nil || shown.LookAt != "inv_1" || *shown.ChargeAtRisk != 0 {
 		t.Errorf("%+v, %v", shown, err)

@@ -20,7 +20,7 @@ type Remover interface {
 // Box is the dead letters, and what is known of them.
 type Box struct {
 	Letters Browser
-	Heads   Heads
+	Records Records
 	Remover Remover
 	Now     func() time.Time
 }
@@ -189,7 +189,7 @@ func (w *work) step(ctx context.Context, s *step) {
 	if s.chosen = w.filter.chooses(letter, w.began); !s.chosen {
 		return
 	}
-	if _, _, err := letter.consult(ctx, w.Heads); err != nil {
+	if _, _, err := letter.consult(ctx, w.Records); err != nil {
 		s.err = fmt.Errorf("what the ledger says of message %s: %w", letter.MessageID, err)
 		return
 	}

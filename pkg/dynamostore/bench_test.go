@@ -67,7 +67,7 @@ func BenchmarkStore(b *testing.B) {
 	}
 	store := rememberedStore(b, page.Events)
 	commit := func(step billing.Step) func(context.Context) error {
-		step.Previous, step.Head = "w0", full()
+		step.PreviousVersion, step.Record = "w0", full()
 		return func(ctx context.Context) error { return store.Commit(ctx, step) }
 	}
 	for _, call := range []struct {
@@ -75,7 +75,7 @@ func BenchmarkStore(b *testing.B) {
 		do   func(context.Context) error
 	}{
 		{"Head", func(ctx context.Context) error {
-			_, ok, err := store.Head(ctx, "draft")
+			_, ok, err := store.Record(ctx, "draft")
 			if err == nil && !ok {
 				err = errors.New("there is no head")
 			}
@@ -130,7 +130,7 @@ func rememberedStore(b *testing.B, events []billing.Event) *dynamostore.Store {
 		}
 	}
 	store := &dynamostore.Store{Client: filling, EventsTable: "events", LedgerTable: "ledger"}
-	if err := store.Commit(b.Context(), billing.Step{Head: full()}); err != nil {
+	if err := store.Commit(b.Context(), billing.Step{Record: full()}); err != nil {
 		b.Fatal(err)
 	}
 	store.Client = client(&remembered{service: service, answers: map[string]remembrance{

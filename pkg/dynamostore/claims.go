@@ -183,7 +183,7 @@ func encodeManifest(manifest billing.Manifest) item {
 	})
 }
 
-func encodePage(head billing.Head, page billing.Page) item {
+func encodePage(record billing.Record, page billing.Page) item {
 	stored := make([]storedEvent, len(page.Events))
 	for i, event := range page.Events {
 		stored[i] = storedEvent{
@@ -198,10 +198,10 @@ func encodePage(head billing.Head, page billing.Page) item {
 			Fault:          event.Fault,
 		}
 	}
-	return content(pageKey(head.InvoiceID, head.Epoch, page.Number), stored)
+	return content(pageKey(record.InvoiceID, record.Epoch, page.Number), stored)
 }
 
-func encodePlan(head billing.Head, plan billing.Plan) []item {
+func encodePlan(record billing.Record, plan billing.Plan) []item {
 	parts := plan.Parts()
 	items := make([]item, len(parts))
 	for number, lines := range parts {
@@ -209,7 +209,7 @@ func encodePlan(head billing.Head, plan billing.Plan) []item {
 		for i, line := range lines {
 			stored.Lines[i] = storeLine(line)
 		}
-		items[number] = content(partKey(head.InvoiceID, head.Epoch, number), stored)
+		items[number] = content(partKey(record.InvoiceID, record.Epoch, number), stored)
 	}
 	return items
 }

@@ -35,13 +35,13 @@ func (s *Store) Commit(ctx context.Context, step billing.Step) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if step.Actions() == 1 {
-		return s.commitHead(ctx, step)
+		return s.commitRecord(ctx, step)
 	}
 	return s.commitAll(ctx, step)
 }
 
-func (s *Store) commitHead(ctx context.Context, step billing.Step) error {
-	put := s.putHead(step)
+func (s *Store) commitRecord(ctx context.Context, step billing.Step) error {
+	put := s.putRecord(step)
 	_, err := s.Client.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName:                           put.TableName,
 		Item:                                put.Item,
@@ -57,14 +57,14 @@ func (s *Store) commitHead(ctx context.Context, step billing.Step) error {
 	case errors.As(err, &failed):
 		return fenced(step, failed.Item)
 	default:
-		return fmt.Errorf("dynamodb: write the head of %s: %w", step.Head.InvoiceID, classify(err))
+		return fmt.Errorf("dynamodb: write the head of %s: %w", step.Record.InvoiceID, classify(err))
 	}
 }
 
 // fenced decides on a head that was not as expected: it may be this very step that
 // had been applied, its answer lost.
 func fenced(step billing.Step, found item) error {
-	if reader(found).text(attributeWrite) == step.Head.Write {
+	if reader(found).text(attributeWrite) == step.Record.Version {
 		return nil
 	}
 	return billing.ErrFenced
@@ -80,7 +80,7 @@ func (s *Store) commitAll(ctx context.Context, step billing.Step) error {
 	case errors.As(err, &canceled):
 		return actions.explain(step, canceled)
 	default:
-		return fmt.Errorf("dynamodb: write %d items of %s: %w", len(actions.items), step.Head.InvoiceID, classify(err))
+		return fmt.Errorf("dynamodb: write %d items of %s: %w", len(actions.items), step.Record.InvoiceID, classify(err))
 	}
 }
 
@@ -92,32 +92,32 @@ type actions struct {
 }
 
 func (s *Store) actions(step billing.Step) actions {
-	head := step.Head
+	record := step.Record
 	all := actions{items: make([]types.TransactWriteItem, 0, step.Actions())}
-	all.put(s.putHead(step))
+	all.put(s.putRecord(step))
 	if step.Manifest != nil {
 		all.put(s.putNew(encodeManifest(*step.Manifest)))
 	}
 	if step.Claim != nil {
-		all.put(s.putNew(encodePage(head, *step.Claim)))
+		all.put(s.putNew(encodePage(record, *step.Claim)))
 	}
 	if step.Plan != nil {
-		for _, part := range encodePlan(head, *step.Plan) {
+		for _, part := range encodePlan(record, *step.Plan) {
 			all.put(s.putNew(part))
 		}
 	}
 	if step.Final {
 		all.put(&types.Put{TableName: &s.LedgerTable, Item: item{
-			attributeInvoiceID: text(finalKey(head.FinalInvoiceID)),
-			"draft_id":         text(head.InvoiceID),
-			attributeExpiresAt: number(head.UpdatedAt + int64(aliasLife.Seconds())),
+			attributeInvoiceID: text(finalKey(record.FinalInvoiceID)),
+			"draft_id":         text(record.InvoiceID),
+			attributeExpiresAt: number(record.UpdatedAt + int64(aliasLife.Seconds())),
 		}})
 	}
 	for _, key := range expiring(step) {
 		all.update(s.expire(key, step.Expire.At))
 	}
 
-	change := s.eventChanges(head)
+	change := s.eventChanges(record)
 	if step.Claim != nil {
 		for _, event := range step.Claim.Events {
 			all.event(event.EventKey, change.claim(event))
@@ -134,7 +134,7 @@ func (s *Store) actions(step billing.Step) actions {
 
 func expiring(step billing.Step) []string {
 	var keys []string
-	id, epoch := step.Head.InvoiceID, step.Head.Epoch
+	id, epoch := step.Record.InvoiceID, step.Record.Epoch
 	for _, page := range step.Expire.Pages {
 		keys = append(keys, pageKey(id, epoch, page))
 	}
@@ -163,7 +163,7 @@ func (a *actions) event(key billing.EventKey, update *types.Update) {
 func (a *actions) explain(step billing.Step, canceled *types.TransactionCanceledException) error {
 	reasons := canceled.CancellationReasons
 	if len(reasons) != len(a.items) {
-		return fmt.Errorf("dynamodb: transaction on %s: %w", step.Head.InvoiceID, canceled)
+		return fmt.Errorf("dynamodb: transaction on %s: %w", step.Record.InvoiceID, canceled)
 	}
 	if aws.ToString(reasons[0].Code) == reasonCondition {
 		return fenced(step, reasons[0].Item)
@@ -174,7 +174,7 @@ func (a *actions) explain(step billing.Step, canceled *types.TransactionCanceled
 		event := i - (len(a.items) - len(a.events))
 		switch {
 		case busyReasons[code]:
-			return fmt.Errorf("dynamodb: transaction on %s: %w: %w", step.Head.InvoiceID, billing.ErrBusy, canceled)
+			return fmt.Errorf("dynamodb: transaction on %s: %w: %w", step.Record.InvoiceID, billing.ErrBusy, canceled)
 		case code == reasonNone:
 		case code == reasonCondition && event >= 0:
 			found := reader(reason.Item)
@@ -185,29 +185,29 @@ func (a *actions) explain(step billing.Step, canceled *types.TransactionCanceled
 				FinalInvoiceID: found.text("final_invoice_id"),
 			})
 		case event >= 0:
-			return fmt.Errorf("dynamodb: transaction on %s, event %s: %s: %w", step.Head.InvoiceID, a.events[event], code, canceled)
+			return fmt.Errorf("dynamodb: transaction on %s, event %s: %s: %w", step.Record.InvoiceID, a.events[event], code, canceled)
 		default:
-			return fmt.Errorf("dynamodb: transaction on %s, item %d: %s: %w", step.Head.InvoiceID, i, code, canceled)
+			return fmt.Errorf("dynamodb: transaction on %s, item %d: %s: %w", step.Record.InvoiceID, i, code, canceled)
 		}
 	}
 	if len(changed.Events) == 0 {
-		return fmt.Errorf("dynamodb: transaction on %s canceled without a reason: %w", step.Head.InvoiceID, canceled)
+		return fmt.Errorf("dynamodb: transaction on %s canceled without a reason: %w", step.Record.InvoiceID, canceled)
 	}
 	return changed
 }
 
 // putHead writes the head if it is as the step expects it.
-func (s *Store) putHead(step billing.Step) *types.Put {
+func (s *Store) putRecord(step billing.Step) *types.Put {
 	put := &types.Put{
 		TableName:                           &s.LedgerTable,
-		Item:                                encodeHead(step.Head),
+		Item:                                encodeRecord(step.Record),
 		ConditionExpression:                 aws.String("attribute_not_exists(invoice_id)"),
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}
-	if step.Previous != "" {
+	if step.PreviousVersion != "" {
 		put.ConditionExpression = aws.String("#write = :previous") //mutant:fence
 		put.ExpressionAttributeNames = map[string]string{"#write": attributeWrite}
-		put.ExpressionAttributeValues = item{":previous": text(step.Previous)}
+		put.ExpressionAttributeValues = item{":previous": text(step.PreviousVersion)}
 	}
 	return put
 }

@@ -42,12 +42,12 @@ type eventChanges struct {
 	billed     item
 }
 
-func (s *Store) eventChanges(head billing.Head) eventChanges {
-	changes := eventChanges{store: s, invoice: text(head.InvoiceID), billUpdate: billUpdate}
-	changes.billed = item{":b": statusBilled, ":c": statusClaimed, ":i": changes.invoice, ":at": number(head.UpdatedAt)}
-	if head.FinalInvoiceID != "" {
+func (s *Store) eventChanges(record billing.Record) eventChanges {
+	changes := eventChanges{store: s, invoice: text(record.InvoiceID), billUpdate: billUpdate}
+	changes.billed = item{":b": statusBilled, ":c": statusClaimed, ":i": changes.invoice, ":at": number(record.UpdatedAt)}
+	if record.FinalInvoiceID != "" {
 		changes.billUpdate = billFinalUpdate
-		changes.billed[":f"] = text(head.FinalInvoiceID)
+		changes.billed[":f"] = text(record.FinalInvoiceID)
 	}
 	return changes
 }

@@ -14,13 +14,13 @@ import (
 // Heads returns the heads of all invoices that the ledger knows, in no order. It reads the
 // whole table, strongly, a page at a time: an invoice that changes meanwhile shows as it was
 // or as it is.
-func (s *Store) Heads(ctx context.Context) iter.Seq2[billing.Head, error] {
+func (s *Store) Records(ctx context.Context) iter.Seq2[billing.Record, error] {
 	return scan(ctx, s, dynamodb.ScanInput{
 		TableName:                &s.LedgerTable,
 		FilterExpression:         aws.String("attribute_exists(#state)"),
 		ExpressionAttributeNames: map[string]string{"#state": "state"},
 		ConsistentRead:           aws.Bool(true),
-	}, decodeHead)
+	}, decodeRecord)
 }
 
 // AllUnbilled returns the unbilled events of all subscriptions, as the index shows them, in

@@ -115,30 +115,30 @@ func (f *fixture) must(step billing.Step) {
 }
 
 // full is a head with every field set.
-func full() billing.Head {
-	return billing.Head{
-		InvoiceID: "draft", State: billing.Charging, Resume: billing.Closing, Owner: "o", Generation: 3, Write: "w1",
-		LeaseUntil: 100, Attempts: 2, Epoch: "e", Pages: 4, Cursor: 5, SendingSince: 101, Doubt: true, GoneAt: 102, CloseRefusals: 6,
-		Verdict: "srh", Settled: 1, Outcome: billing.Closed, Reason: billing.LineRemoved, Detail: "d", FinalInvoiceID: "final",
-		UpdatedAt: 103, ExpiresAt: 104, Version: 1,
+func full() billing.Record {
+	return billing.Record{
+		InvoiceID: "draft", State: billing.Charging, Resume: billing.Closing, Owner: "o", Acquisitions: 3, Version: "w1",
+		LeaseUntil: 100, Attempts: 2, Epoch: "e", Pages: 4, Cursor: 5, SendingSince: 101, InDoubt: true, MissingSince: 102, CloseRefusals: 6,
+		Dispositions: "srh", ProcessedPages: 1, Outcome: billing.Closed, Reason: billing.LineRemoved, Detail: "d", FinalInvoiceID: "final",
+		UpdatedAt: 103, ExpiresAt: 104, SchemaVersion: 1,
 	}
 }
 
 func TestHeadKeepsEveryField(t *testing.T) {
 	t.Parallel()
-	head := full()
-	for i, value := 0, reflect.ValueOf(head); i < value.NumField(); i++ {
+	record := full()
+	for i, value := 0, reflect.ValueOf(record); i < value.NumField(); i++ {
 		if value.Field(i).IsZero() {
 			t.Fatalf("the test sets no %s", value.Type().Field(i).Name)
 		}
 	}
 	f := newFixture(t)
-	f.must(billing.Step{Head: head})
-	got, ok, err := f.store.Head(t.Context(), "draft")
-	if err != nil || !ok || got != head {
+	f.must(billing.Step{Record: record})
+	got, ok, err := f.store.Record(t.Context(), "draft")
+	if err != nil || !ok || got != record {
 		t.Errorf("got %+v, %t, %v", got, ok, err)
 	}
-	if _, ok, err := f.store.Head(t.Context(), "other"); ok || err != nil {
+	if _, ok, err := f.store.Record(t.Context(), "other"); ok || err != nil {
 		t.Errorf("another: %t, %v", ok, err)
 	}
 }
@@ -155,28 +155,28 @@ func TestHead_OtherItems(t *testing.T) {
 	if _, _, err := ratelimit.PauseByOperator(t.Context(), store.RateLimit(), state); err != nil {
 		t.Fatal(err)
 	}
-	if head, ok, err := store.Head(t.Context(), "#ratelimit"); ok || err != nil {
-		t.Errorf("got %+v, %t, %v", head, ok, err)
+	if record, ok, err := store.Record(t.Context(), "#ratelimit"); ok || err != nil {
+		t.Errorf("got %+v, %t, %v", record, ok, err)
 	}
 }
 
 func TestFence(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	head := func(write string) billing.Head { return billing.Head{InvoiceID: "draft", Write: write} }
+	record := func(write string) billing.Record { return billing.Record{InvoiceID: "draft", Version: write} }
 	manifest := &billing.Manifest{InvoiceID: "draft", Epoch: "e"}
-	f.must(billing.Step{Head: head("w1")})
+	f.must(billing.Step{Record: record("w1")})
 	for name, test := range map[string]struct {
 		step billing.Step
 		want error
 	}{
-		"a second first one":              {billing.Step{Head: head("x")}, billing.ErrFenced},
-		"a second first one, with more":   {billing.Step{Head: head("x"), Manifest: manifest}, billing.ErrFenced},
-		"conditioned on another":          {billing.Step{Previous: "w0", Head: head("x")}, billing.ErrFenced},
-		"conditioned on another, more":    {billing.Step{Previous: "w0", Head: head("x"), Manifest: manifest}, billing.ErrFenced},
-		"the same again":                  {billing.Step{Head: head("w1")}, nil},
-		"the same again, with more":       {billing.Step{Head: head("w1"), Manifest: manifest}, nil},
-		"of an invoice that is not there": {billing.Step{Previous: "w1", Head: billing.Head{InvoiceID: "other", Write: "x"}}, billing.ErrFenced},
+		"a second first one":              {billing.Step{Record: record("x")}, billing.ErrFenced},
+		"a second first one, with more":   {billing.Step{Record: record("x"), Manifest: manifest}, billing.ErrFenced},
+		"conditioned on another":          {billing.Step{PreviousVersion: "w0", Record: record("x")}, billing.ErrFenced},
+		"conditioned on another, more":    {billing.Step{PreviousVersion: "w0", Record: record("x"), Manifest: manifest}, billing.ErrFenced},
+		"the same again":                  {billing.Step{Record: record("w1")}, nil},
+		"the same again, with more":       {billing.Step{Record: record("w1"), Manifest: manifest}, nil},
+		"of an invoice that is not there": {billing.Step{PreviousVersion: "w1", Record: billing.Record{InvoiceID: "other", Version: "x"}}, billing.ErrFenced},
 	} {
 		if err := f.commit(test.step); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v", name, err)
@@ -185,8 +185,8 @@ func TestFence(t *testing.T) {
 	if _, err := f.store.Manifest(t.Context(), "draft", "e"); !errors.Is(err, billing.ErrNotFound) {
 		t.Errorf("a part of a refused step was applied: %v", err)
 	}
-	f.must(billing.Step{Previous: "w1", Head: head("w2")})
-	if err := f.commit(billing.Step{Previous: "w1", Head: head("w3")}); !errors.Is(err, billing.ErrFenced) {
+	f.must(billing.Step{PreviousVersion: "w1", Record: record("w2")})
+	if err := f.commit(billing.Step{PreviousVersion: "w1", Record: record("w3")}); !errors.Is(err, billing.ErrFenced) {
 		t.Errorf("after a takeover: %v", err)
 	}
 }
@@ -207,12 +207,12 @@ func TestEpochIsKept(t *testing.T) {
 			From: 3, To: 4, Description: "d", Marker: "m", IdempotencyKey: "k",
 		})
 	}
-	head := billing.Head{InvoiceID: "draft", Epoch: "e", Write: "w1"}
-	f.must(billing.Step{Head: head, Manifest: &manifest})
-	head.Write = "w2"
-	f.must(billing.Step{Previous: "w1", Head: head, Claim: &billing.Page{Events: claimed}})
-	head.Write = "w3"
-	f.must(billing.Step{Previous: "w2", Head: head, Plan: &plan})
+	record := billing.Record{InvoiceID: "draft", Epoch: "e", Version: "w1"}
+	f.must(billing.Step{Record: record, Manifest: &manifest})
+	record.Version = "w2"
+	f.must(billing.Step{PreviousVersion: "w1", Record: record, Claim: &billing.Page{Events: claimed}})
+	record.Version = "w3"
+	f.must(billing.Step{PreviousVersion: "w2", Record: record, Plan: &plan})
 
 	gotManifest, err := f.store.Manifest(t.Context(), "draft", "e")
 	if err != nil || !reflect.DeepEqual(gotManifest, manifest) {
@@ -254,7 +254,7 @@ func TestStoredLines(t *testing.T) {
 		},
 	}}
 	f := newFixture(t)
-	f.must(billing.Step{Head: billing.Head{InvoiceID: "draft", Epoch: "e", Write: "w1"}, Plan: &plan})
+	f.must(billing.Step{Record: billing.Record{InvoiceID: "draft", Epoch: "e", Version: "w1"}, Plan: &plan})
 	const want = `{"parts":1,"lines":[` +
 		`{"subscription_id":"s","charge_code":"calls","amount":5,"quantity":"1.5","events":2,"date_from":3,"date_to":4,` +
 		`"description":"Calls (1.5) [m]","marker":"m","idempotency_key":"k1"},` +
@@ -314,8 +314,8 @@ func TestClaimNeedsEventsAsRead(t *testing.T) {
 				maps.Copy(merged, attributes)
 			}
 			f.put(event("a", merged))
-			head := billing.Head{InvoiceID: "draft", Epoch: "e", Write: "w1"}
-			err := f.commit(billing.Step{Head: head, Claim: &billing.Page{Events: read}})
+			record := billing.Record{InvoiceID: "draft", Epoch: "e", Version: "w1"}
+			err := f.commit(billing.Step{Record: record, Claim: &billing.Page{Events: read}})
 			changed, ok := errors.AsType[*billing.EventsChanged](err)
 			if ok != test.drops || !ok && err != nil {
 				t.Fatalf("got %v", err)
@@ -357,14 +357,14 @@ func TestFaultyEvents(t *testing.T) {
 		}
 	}
 	before := fmt.Sprint(f.unbilled())
-	head := billing.Head{InvoiceID: "draft", Epoch: "e", Write: "w1"}
-	f.must(billing.Step{Head: head, Claim: &billing.Page{Events: read}})
+	record := billing.Record{InvoiceID: "draft", Epoch: "e", Version: "w1"}
+	f.must(billing.Step{Record: record, Claim: &billing.Page{Events: read}})
 	if after := fmt.Sprint(f.unbilled()); after != before {
 		t.Errorf("the events changed from %s to %s", before, after)
 	}
 	f.put(event("amount is not a number", map[string]types.AttributeValue{"status": text(billing.EventClaimed), "unbilled": nil}))
-	head.Epoch, head.Write = "e2", "w2"
-	err := f.commit(billing.Step{Previous: "w1", Head: head, Claim: &billing.Page{Events: read}})
+	record.Epoch, record.Version = "e2", "w2"
+	err := f.commit(billing.Step{PreviousVersion: "w1", Record: record, Claim: &billing.Page{Events: read}})
 	if changed, ok := errors.AsType[*billing.EventsChanged](err); !ok || len(changed.Events) != 1 || changed.Events[0].EventID != "amount is not a number" {
 		t.Errorf("got %v", err)
 	}
@@ -381,14 +381,14 @@ func TestBillAndRelease(t *testing.T) {
 	for _, event := range f.unbilled() {
 		events[event.EventID] = event
 	}
-	head := billing.Head{InvoiceID: "draft", State: billing.Claiming, Epoch: "e", Write: "w1", UpdatedAt: 500}
-	f.must(billing.Step{Head: head, Claim: &billing.Page{Events: []billing.Event{events["bill"], events["release"]}}})
-	f.must(billing.Step{Head: billing.Head{InvoiceID: "other", Epoch: "e", Write: "o1"}, Claim: &billing.Page{Events: []billing.Event{events["foreign"]}}})
+	record := billing.Record{InvoiceID: "draft", State: billing.Claiming, Epoch: "e", Version: "w1", UpdatedAt: 500}
+	f.must(billing.Step{Record: record, Claim: &billing.Page{Events: []billing.Event{events["bill"], events["release"]}}})
+	f.must(billing.Step{Record: billing.Record{InvoiceID: "other", Epoch: "e", Version: "o1"}, Claim: &billing.Page{Events: []billing.Event{events["foreign"]}}})
 
 	key := func(id string) billing.EventKey { return billing.EventKey{SubscriptionID: "sub", EventID: id} }
-	head.Write, head.FinalInvoiceID = "w2", "final"
+	record.Version, record.FinalInvoiceID = "w2", "final"
 	step := billing.Step{
-		Previous: "w1", Head: head,
+		PreviousVersion: "w1", Record: record,
 		Bill:    []billing.EventKey{key("bill"), key("foreign"), key("gone")},
 		Release: []billing.EventKey{key("release"), key("free")},
 	}
@@ -417,7 +417,7 @@ func TestBillAndRelease(t *testing.T) {
 			t.Errorf("%s is %v", name, output.Item[name])
 		}
 	}
-	if found, ok, err := f.store.FindHead(t.Context(), "final"); err != nil || !ok || found.InvoiceID != "draft" {
+	if found, ok, err := f.store.FindRecord(t.Context(), "final"); err != nil || !ok || found.InvoiceID != "draft" {
 		t.Errorf("by the final id: %v, %t, %v", found, ok, err)
 	}
 	left := f.unbilled()
@@ -440,7 +440,7 @@ func TestBusy(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, transaction %t", name, whole), func(t *testing.T) {
 				t.Parallel()
 				f := newFixture(t)
-				step := billing.Step{Head: billing.Head{InvoiceID: "draft", Epoch: "e", Write: "w1"}}
+				step := billing.Step{Record: billing.Record{InvoiceID: "draft", Epoch: "e", Version: "w1"}}
 				if whole {
 					step.Manifest = &billing.Manifest{InvoiceID: "draft", Epoch: "e"}
 				}
@@ -471,7 +471,7 @@ func TestCommit_EffectThenServerError(t *testing.T) {
 						f.store.Client = awsdynamodb.New(f.sdk.Options(), func(options *awsdynamodb.Options) {
 							options.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = attempts })
 						})
-						first := billing.Step{Head: billing.Head{InvoiceID: "draft", Epoch: "e", Write: "w1"}}
+						first := billing.Step{Record: billing.Record{InvoiceID: "draft", Epoch: "e", Version: "w1"}}
 						if transaction {
 							first.Manifest = &billing.Manifest{InvoiceID: "draft", Epoch: "e"}
 						}
@@ -487,12 +487,12 @@ func TestCommit_EffectThenServerError(t *testing.T) {
 							t.Fatalf("first Commit: %v after %d calls", err, calls)
 						}
 						f.must(first)
-						if head, _, err := f.store.Head(t.Context(), "draft"); err != nil || head.Write != "w1" {
-							t.Errorf("the head is %+v, %v", head, err)
+						if record, _, err := f.store.Record(t.Context(), "draft"); err != nil || record.Version != "w1" {
+							t.Errorf("the head is %+v, %v", record, err)
 						}
 
 						other := first
-						other.Head.Write = "w2"
+						other.Record.Version = "w2"
 						if err := f.commit(other); !errors.Is(err, billing.ErrFenced) {
 							t.Errorf("another first write: %v", err)
 						}
@@ -535,8 +535,8 @@ func TestCommit_ErrorClasses(t *testing.T) {
 				_, _ = io.WriteString(w, test.body)
 			})}}
 			f.store.Client = awsdynamodb.New(options)
-			head := billing.Head{InvoiceID: "draft", Epoch: "e", Write: "w1"}
-			for _, step := range []billing.Step{{Head: head}, {Head: head, Manifest: &billing.Manifest{InvoiceID: "draft", Epoch: "e"}}} {
+			record := billing.Record{InvoiceID: "draft", Epoch: "e", Version: "w1"}
+			for _, step := range []billing.Step{{Record: record}, {Record: record, Manifest: &billing.Manifest{InvoiceID: "draft", Epoch: "e"}}} {
 				if err := f.commit(step); err == nil || errors.Is(err, billing.ErrBusy) != test.busy {
 					t.Errorf("%d actions: got %v, want busy: %t", step.Actions(), err, test.busy)
 				}
@@ -552,7 +552,7 @@ func TestReadsAreRepeated(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFixture(t)
 			f.put(event("a", nil))
-			f.must(billing.Step{Head: billing.Head{InvoiceID: "draft", State: billing.Claiming, Write: "w1"}})
+			f.must(billing.Step{Record: billing.Record{InvoiceID: "draft", State: billing.Claiming, Version: "w1"}})
 			calls, failing := 0, 3
 			f.fate = func(string) sandbox.Fault {
 				if calls++; calls <= failing {
@@ -560,7 +560,7 @@ func TestReadsAreRepeated(t *testing.T) {
 				}
 				return sandbox.Fault{}
 			}
-			if _, ok, err := f.store.Head(t.Context(), "draft"); !ok || err != nil {
+			if _, ok, err := f.store.Record(t.Context(), "draft"); !ok || err != nil {
 				t.Errorf("%d: %t, %v", kind, ok, err)
 			}
 			calls = 0
@@ -568,7 +568,7 @@ func TestReadsAreRepeated(t *testing.T) {
 				t.Errorf("%d: %v", kind, events)
 			}
 			calls, failing = 0, 100
-			if _, _, err := f.store.Head(t.Context(), "draft"); err == nil || calls != 4 {
+			if _, _, err := f.store.Record(t.Context(), "draft"); err == nil || calls != 4 {
 				t.Errorf("%d: %d calls, %v", kind, calls, err)
 			}
 		})
@@ -611,9 +611,9 @@ func TestHeads(t *testing.T) {
 	f := newFixture(t)
 	want := map[string]bool{}
 	for i := range 30 {
-		head := billing.Head{InvoiceID: fmt.Sprintf("draft%d", i), State: billing.Claiming, Write: "w", Epoch: "e", Generation: 1, Version: 1}
-		want[head.InvoiceID] = true
-		f.must(billing.Step{Head: head, Manifest: &billing.Manifest{InvoiceID: head.InvoiceID, Epoch: "e", Originals: []billing.InvoiceLine{{ID: strings.Repeat("x", 100<<10)}}}})
+		record := billing.Record{InvoiceID: fmt.Sprintf("draft%d", i), State: billing.Claiming, Version: "w", Epoch: "e", Acquisitions: 1, SchemaVersion: 1}
+		want[record.InvoiceID] = true
+		f.must(billing.Step{Record: record, Manifest: &billing.Manifest{InvoiceID: record.InvoiceID, Epoch: "e", Originals: []billing.InvoiceLine{{ID: strings.Repeat("x", 100<<10)}}}})
 	}
 	if _, applied, err := ratelimit.PauseByOperator(t.Context(), f.store.RateLimit(), ratelimit.OperatorPause{Reason: "a test", Since: 1}); err != nil || !applied {
 		t.Fatal(applied, err)
@@ -626,11 +626,11 @@ func TestHeads(t *testing.T) {
 		return sandbox.Fault{}
 	}
 	found := map[string]bool{}
-	for head, err := range f.store.Heads(t.Context()) {
+	for record, err := range f.store.Records(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found[head.InvoiceID] = true
+		found[record.InvoiceID] = true
 	}
 	if !maps.Equal(found, want) || scans < 2 {
 		t.Errorf("got %v in %d pages", found, scans)

@@ -15,7 +15,7 @@ import (
 // Ledger reads the whole ledger.
 type Ledger interface {
 	// Heads returns the heads of all invoices, in no order.
-	Heads(ctx context.Context) iter.Seq2[billing.Head, error]
+	Records(ctx context.Context) iter.Seq2[billing.Record, error]
 }
 
 // Filter chooses invoices. What is empty chooses all.
@@ -27,12 +27,12 @@ type Filter struct {
 	Since    time.Time // last written then or later
 }
 
-func (f Filter) chooses(head billing.Head) bool {
-	return chosen(f.States, head.State) &&
-		chosen(f.Outcomes, head.Outcome) &&
-		chosen(f.Reasons, head.Reason) &&
-		(!f.Held || head.HoldsClaims()) &&
-		(f.Since.IsZero() || head.UpdatedAt >= f.Since.Unix())
+func (f Filter) chooses(record billing.Record) bool {
+	return chosen(f.States, record.State) &&
+		chosen(f.Outcomes, record.Outcome) &&
+		chosen(f.Reasons, record.Reason) &&
+		(!f.Held || record.HoldsClaims()) &&
+		(f.Since.IsZero() || record.UpdatedAt >= f.Since.Unix())
 }
 
 func chosen[Word comparable](wanted []Word, found Word) bool {
@@ -120,13 +120,13 @@ type Summary struct {
 // each only a summary is kept. progress is told of each head that was read.
 func List(ctx context.Context, ledger Ledger, filter Filter, now time.Time, progress func()) (Listing, error) {
 	listing := Listing{Invoices: []Summary{}}
-	for head, err := range ledger.Heads(ctx) {
+	for record, err := range ledger.Records(ctx) {
 		if err != nil {
 			return listing, err
 		}
 		progress()
-		if filter.chooses(head) {
-			listing.Invoices = append(listing.Invoices, summarize(head, now))
+		if filter.chooses(record) {
+			listing.Invoices = append(listing.Invoices, summarize(record, now))
 		}
 	}
 	slices.SortFunc(listing.Invoices, func(a, b Summary) int {
@@ -135,20 +135,20 @@ func List(ctx context.Context, ledger Ledger, filter Filter, now time.Time, prog
 	return listing, nil
 }
 
-func summarize(head billing.Head, now time.Time) Summary {
+func summarize(record billing.Record, now time.Time) Summary {
 	return Summary{
-		InvoiceID:      head.InvoiceID,
-		State:          string(head.State),
-		Resume:         text(head.Resume),
-		Outcome:        text(head.Outcome),
-		Reason:         text(head.Reason),
-		Held:           head.HoldsClaims(),
-		Owned:          head.Owner != "" && now.Unix() < head.LeaseUntil,
-		Attempts:       head.Attempts,
-		SendingSince:   instant(head.SendingSince),
-		GoneAt:         instant(head.GoneAt),
-		FinalInvoiceID: text(head.FinalInvoiceID),
-		UpdatedAt:      instant(head.UpdatedAt),
-		updated:        head.UpdatedAt,
+		InvoiceID:      record.InvoiceID,
+		State:          string(record.State),
+		Resume:         text(record.Resume),
+		Outcome:        text(record.Outcome),
+		Reason:         text(record.Reason),
+		Held:           record.HoldsClaims(),
+		Owned:          record.Owner != "" && now.Unix() < record.LeaseUntil,
+		Attempts:       record.Attempts,
+		SendingSince:   instant(record.SendingSince),
+		GoneAt:         instant(record.MissingSince),
+		FinalInvoiceID: text(record.FinalInvoiceID),
+		UpdatedAt:      instant(record.UpdatedAt),
+		updated:        record.UpdatedAt,
 	}
 }

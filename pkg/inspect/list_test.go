@@ -16,19 +16,19 @@ import (
 
 // heads is a ledger of heads. It ends with the error, if there is one.
 type heads struct {
-	all []billing.Head
+	all []billing.Record
 	err error
 }
 
-func (h heads) Heads(context.Context) iter.Seq2[billing.Head, error] {
-	return func(yield func(billing.Head, error) bool) {
-		for _, head := range h.all {
-			if !yield(head, nil) {
+func (h heads) Records(context.Context) iter.Seq2[billing.Record, error] {
+	return func(yield func(billing.Record, error) bool) {
+		for _, record := range h.all {
+			if !yield(record, nil) {
 				return
 			}
 		}
 		if h.err != nil {
-			yield(billing.Head{}, h.err)
+			yield(billing.Record{}, h.err)
 		}
 	}
 }
@@ -38,13 +38,13 @@ var now = time.Unix(1767225600, 0)
 func TestList(t *testing.T) {
 	t.Parallel()
 	hoursAgo := func(hours int64) int64 { return now.Unix() - hours*3600 }
-	from := heads{all: []billing.Head{
+	from := heads{all: []billing.Record{
 		{InvoiceID: "charging", State: billing.Charging, Owner: "o", LeaseUntil: now.Unix() + 9, UpdatedAt: hoursAgo(0)},
 		{InvoiceID: "closed", State: billing.Finished, Outcome: billing.Closed, UpdatedAt: hoursAgo(50)},
 		{InvoiceID: "empty", State: billing.Finished, Outcome: billing.Empty, UpdatedAt: hoursAgo(2)},
 		{InvoiceID: "removed", State: billing.Rejected, Resume: billing.Charging, Reason: billing.LineRemoved, UpdatedAt: hoursAgo(3)},
 		{InvoiceID: "invalid", State: billing.Rejected, Resume: billing.Claiming, Reason: billing.InvalidEvent, UpdatedAt: hoursAgo(49)},
-		{InvoiceID: "judged", State: billing.Rejected, Resume: billing.Settling, Verdict: "srh", Reason: billing.LineRemoved, UpdatedAt: hoursAgo(3)},
+		{InvoiceID: "judged", State: billing.Rejected, Resume: billing.Settling, Dispositions: "srh", Reason: billing.LineRemoved, UpdatedAt: hoursAgo(3)},
 	}}
 	for name, test := range map[string]struct {
 		filter inspect.Filter
@@ -80,9 +80,9 @@ func TestList(t *testing.T) {
 // TestListDocument holds the JSON of `invoice list` to the letter.
 func TestListDocument(t *testing.T) {
 	t.Parallel()
-	head := full()
-	head.LeaseUntil = now.Unix() + 1
-	listing, err := inspect.List(t.Context(), heads{all: []billing.Head{head}}, inspect.Filter{}, now, func() {})
+	record := full()
+	record.LeaseUntil = now.Unix() + 1
+	listing, err := inspect.List(t.Context(), heads{all: []billing.Record{record}}, inspect.Filter{}, now, func() {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestListDocument(t *testing.T) {
 func TestListThatFails(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("table is gone")
-	if _, err := inspect.List(t.Context(), heads{all: []billing.Head{full()}, err: broken}, inspect.Filter{}, now, func() {}); !errors.Is(err, broken) {
+	if _, err := inspect.List(t.Context(), heads{all: []billing.Record{full()}, err: broken}, inspect.Filter{}, now, func() {}); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -13,9 +13,9 @@ import (
 var ErrUnknown = errors.New("inspect: no such invoice")
 
 // Heads finds heads.
-type Heads interface {
+type Records interface {
 	// FindHead returns the head of the invoice with the given draft or final id.
-	FindHead(ctx context.Context, id string) (head billing.Head, ok bool, err error)
+	FindRecord(ctx context.Context, id string) (record billing.Record, ok bool, err error)
 }
 
 // Claims reads what belongs to an epoch; what is not there is billing.ErrNotFound.
@@ -116,21 +116,21 @@ const (
 )
 
 // Show returns what the ledger knows of an invoice, or ErrUnknown.
-func Show(ctx context.Context, heads Heads, claims Claims, query Query) (Invoice, error) {
-	head, ok, err := heads.FindHead(ctx, query.ID)
+func Show(ctx context.Context, records Records, claims Claims, query Query) (Invoice, error) {
+	record, ok, err := records.FindRecord(ctx, query.ID)
 	if err != nil {
 		return Invoice{}, err
 	}
 	if !ok {
 		return Invoice{}, fmt.Errorf("%w: %s", ErrUnknown, query.ID)
 	}
-	plan, err := claims.Plan(ctx, head.InvoiceID, head.Epoch)
+	plan, err := claims.Plan(ctx, record.InvoiceID, record.Epoch)
 	planned := err == nil
 	if err != nil && !errors.Is(err, billing.ErrNotFound) {
 		return Invoice{}, err
 	}
-	invoice := describe(head, plan)
-	if invoice.Claims, err = claimed(ctx, claims, head); err != nil || invoice.Claims == nil {
+	invoice := describe(record, plan)
+	if invoice.Claims, err = claimed(ctx, claims, record); err != nil || invoice.Claims == nil {
 		return invoice, err
 	}
 	for _, line := range plan.Lines {
@@ -139,7 +139,7 @@ func Show(ctx context.Context, heads Heads, claims Claims, query Query) (Invoice
 	if planned && !query.Events {
 		return invoice, nil
 	}
-	events, err := claimedEvents(ctx, claims, head, invoice.Lines)
+	events, err := claimedEvents(ctx, claims, record, invoice.Lines)
 	if err != nil {
 		return invoice, err
 	}
@@ -153,8 +153,8 @@ func Show(ctx context.Context, heads Heads, claims Claims, query Query) (Invoice
 }
 
 // claimed describes the epoch; nil when there is none, or no longer.
-func claimed(ctx context.Context, claims Claims, head billing.Head) (*Claimed, error) {
-	manifest, err := claims.Manifest(ctx, head.InvoiceID, head.Epoch)
+func claimed(ctx context.Context, claims Claims, record billing.Record) (*Claimed, error) {
+	manifest, err := claims.Manifest(ctx, record.InvoiceID, record.Epoch)
 	switch {
 	case errors.Is(err, billing.ErrNotFound):
 		return nil, nil
@@ -167,20 +167,20 @@ func claimed(ctx context.Context, claims Claims, head billing.Head) (*Claimed, e
 		CurrencyCode:  manifest.CurrencyCode,
 		CustomerID:    manifest.CustomerID,
 		Subscriptions: manifest.Subscriptions,
-		Pages:         head.Pages,
+		Pages:         record.Pages,
 	}, nil
 }
 
 // claimedEvents reads the claimed events, each in the state of its line. Pages that expired
 // are left out.
-func claimedEvents(ctx context.Context, claims Claims, head billing.Head, lines []Line) ([]Event, error) {
+func claimedEvents(ctx context.Context, claims Claims, record billing.Record, lines []Line) ([]Event, error) {
 	states := make(map[billing.LineKey]*string, len(lines))
 	for _, line := range lines {
 		states[billing.LineKey{SubscriptionID: line.SubscriptionID, ChargeCode: line.ChargeCode}] = text(line.State)
 	}
 	events := []Event{}
-	for number := range head.Pages {
-		page, err := claims.Page(ctx, head.InvoiceID, head.Epoch, number)
+	for number := range record.Pages {
+		page, err := claims.Page(ctx, record.InvoiceID, record.Epoch, number)
 		if errors.Is(err, billing.ErrNotFound) {
 			continue
 		}
@@ -204,38 +204,38 @@ func claimedEvents(ctx context.Context, claims Claims, head billing.Head, lines 
 	return events, nil
 }
 
-func describe(head billing.Head, plan billing.Plan) Invoice {
+func describe(record billing.Record, plan billing.Plan) Invoice {
 	return Invoice{
-		InvoiceID:      head.InvoiceID,
-		State:          string(head.State),
-		Resume:         text(head.Resume),
-		Owner:          text(head.Owner),
-		Generation:     head.Generation,
-		Write:          head.Write,
-		LeaseUntil:     instant(head.LeaseUntil),
-		Attempts:       head.Attempts,
-		Epoch:          head.Epoch,
-		Pages:          head.Pages,
-		Cursor:         head.Cursor,
-		SendingSince:   instant(head.SendingSince),
-		Doubt:          head.Doubt,
-		GoneAt:         instant(head.GoneAt),
-		Verdict:        text(head.Verdict),
-		Settled:        head.Settled,
-		Outcome:        text(head.Outcome),
-		Reason:         text(head.Reason),
-		Detail:         text(head.Detail),
-		FinalInvoiceID: text(head.FinalInvoiceID),
-		UpdatedAt:      instant(head.UpdatedAt),
-		ExpiresAt:      instant(head.ExpiresAt),
-		Version:        head.Version,
-		Held:           head.HoldsClaims(),
-		Lines:          Lines(head, plan.Lines),
+		InvoiceID:      record.InvoiceID,
+		State:          string(record.State),
+		Resume:         text(record.Resume),
+		Owner:          text(record.Owner),
+		Generation:     record.Acquisitions,
+		Write:          record.Version,
+		LeaseUntil:     instant(record.LeaseUntil),
+		Attempts:       record.Attempts,
+		Epoch:          record.Epoch,
+		Pages:          record.Pages,
+		Cursor:         record.Cursor,
+		SendingSince:   instant(record.SendingSince),
+		Doubt:          record.InDoubt,
+		GoneAt:         instant(record.MissingSince),
+		Verdict:        text(record.Dispositions),
+		Settled:        record.ProcessedPages,
+		Outcome:        text(record.Outcome),
+		Reason:         text(record.Reason),
+		Detail:         text(record.Detail),
+		FinalInvoiceID: text(record.FinalInvoiceID),
+		UpdatedAt:      instant(record.UpdatedAt),
+		ExpiresAt:      instant(record.ExpiresAt),
+		Version:        record.SchemaVersion,
+		Held:           record.HoldsClaims(),
+		Lines:          Lines(record, plan.Lines),
 	}
 }
 
 // Lines describes the lines of an invoice's plan.
-func Lines(head billing.Head, lines []billing.Line) []Line {
+func Lines(record billing.Record, lines []billing.Line) []Line {
 	described := make([]Line, len(lines))
 	for i, line := range lines {
 		described[i] = Line{
@@ -245,7 +245,7 @@ func Lines(head billing.Head, lines []billing.Line) []Line {
 			Quantity:       text(line.Quantity),
 			Events:         line.Events,
 			Marker:         text(line.Marker),
-			State:          lineState(head, i, line),
+			State:          lineState(record, i, line),
 			Description:    text(line.Description),
 			DateFrom:       instant(line.From),
 			DateTo:         instant(line.To),
@@ -257,19 +257,19 @@ func Lines(head billing.Head, lines []billing.Line) []Line {
 }
 
 // lineState says where a line stands, by the head alone.
-func lineState(head billing.Head, i int, line billing.Line) string {
+func lineState(record billing.Record, i int, line billing.Line) string {
 	switch {
 	case line.IsCredit():
 		return CarriedForward
 	case !line.IsCharge():
 		return Zero
-	case head.Verdict != "":
-		return decidedState(head.Verdict.Of(i))
-	case head.State == billing.Releasing, head.Resume == billing.Releasing, head.Resume == billing.Claiming:
+	case record.Dispositions != "":
+		return decidedState(record.Dispositions.Of(i))
+	case record.State == billing.Releasing, record.Resume == billing.Releasing, record.Resume == billing.Claiming:
 		return Released
-	case i < head.Cursor:
+	case i < record.Cursor:
 		return Added
-	case i == head.Cursor && head.Sending():
+	case i == record.Cursor && record.IsSending():
 		return Sending
 	default:
 		return Planned

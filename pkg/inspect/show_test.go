@@ -14,7 +14,7 @@ import (
 
 // book is a ledger of functions. Without manifest and pages it has none.
 type book struct {
-	head     func(id string) (billing.Head, bool, error)
+	head     func(id string) (billing.Record, bool, error)
 	plan     func(invoiceID, epoch string) (billing.Plan, error)
 	manifest func() (billing.Manifest, error)
 	page     func(number int) (billing.Page, error)
@@ -34,16 +34,16 @@ func (b book) Page(_ context.Context, _, _ string, number int) (billing.Page, er
 	return b.page(number)
 }
 
-func (b book) FindHead(_ context.Context, id string) (billing.Head, bool, error) { return b.head(id) }
+func (b book) FindRecord(_ context.Context, id string) (billing.Record, bool, error) { return b.head(id) }
 
 func (b book) Plan(_ context.Context, invoiceID, epoch string) (billing.Plan, error) {
 	return b.plan(invoiceID, epoch)
 }
 
 // holding is a ledger with one invoice.
-func holding(head billing.Head, lines ...billing.Line) book {
+func holding(record billing.Record, lines ...billing.Line) book {
 	return book{
-		head: func(string) (billing.Head, bool, error) { return head, true, nil },
+		head: func(string) (billing.Record, bool, error) { return record, true, nil },
 		plan: func(string, string) (billing.Plan, error) { return billing.Plan{Lines: lines}, nil },
 	}
 }
@@ -62,33 +62,33 @@ func TestLineStates(t *testing.T) {
 	t.Parallel()
 	lines := []billing.Line{{Amount: 1}, {Amount: 0}, {Amount: 2}, {Amount: 3}, {Amount: 0}}
 	for name, test := range map[string]struct {
-		head billing.Head
+		head billing.Record
 		want string
 	}{
-		"planned":                  {billing.Head{State: billing.Charging}, "planned zero planned planned zero"},
-		"the first is sending":     {billing.Head{State: billing.Charging, SendingSince: 1}, "sending zero planned planned zero"},
-		"in doubt":                 {billing.Head{State: billing.Charging, Cursor: 2, SendingSince: 1, Doubt: true}, "added zero sending planned zero"},
-		"added, the next not sent": {billing.Head{State: billing.Charging, Cursor: 2}, "added zero planned planned zero"},
-		"a new round":              {billing.Head{State: billing.Charging, Cursor: 3}, "added zero added planned zero"},
-		"gone, not judged yet":     {billing.Head{State: billing.Charging, Cursor: 2, SendingSince: 1, GoneAt: 9}, "added zero sending planned zero"},
-		"closing":                  {billing.Head{State: billing.Closing, Cursor: 5}, "added zero added added zero"},
-		"settling":                 {billing.Head{State: billing.Settling, Cursor: 5, Settled: 1}, "added zero added added zero"},
-		"done":                     {billing.Head{State: billing.Finished, Cursor: 5, Outcome: billing.Closed}, "added zero added added zero"},
-		"left open":                {billing.Head{State: billing.Finished, Cursor: 4, Outcome: billing.LeftOpen}, "added zero added added zero"},
-		"done by a verdict":        {billing.Head{State: billing.Finished, Cursor: 2, Verdict: "sssss"}, "added zero added added zero"},
-		"nobody charged it":        {billing.Head{State: billing.Finished, Verdict: "rrrrr", Outcome: billing.Gone}, "released zero released released zero"},
-		"a verdict of all letters": {billing.Head{State: billing.Settling, Cursor: 2, SendingSince: 1, Verdict: "srhrr"}, "added zero held released zero"},
-		"held":                     {billing.Head{State: billing.Rejected, Resume: billing.Settling, Cursor: 3, Verdict: "hrhhr"}, "held zero held held zero"},
-		"a verdict over releasing": {billing.Head{State: billing.Rejected, Resume: billing.Settling, Verdict: "srrrr"}, "added zero released released zero"},
-		"an unknown letter":        {billing.Head{State: billing.Settling, Version: 2, Verdict: "sr?rr"}, "added zero held released zero"},
-		"too few letters":          {billing.Head{State: billing.Settling, Version: 2, Verdict: "sr"}, "added zero held held zero"},
-		"releasing":                {billing.Head{State: billing.Releasing, Settled: 1}, "released zero released released zero"},
-		"released":                 {billing.Head{State: billing.Rejected, Resume: billing.Claiming}, "released zero released released zero"},
-		"rejected while releasing": {billing.Head{State: billing.Rejected, Resume: billing.Releasing}, "released zero released released zero"},
-		"rejected while charging":  {billing.Head{State: billing.Rejected, Resume: billing.Charging, Cursor: 2}, "added zero planned planned zero"},
-		"rejected in doubt":        {billing.Head{State: billing.Rejected, Resume: billing.Charging, SendingSince: 1, Doubt: true}, "sending zero planned planned zero"},
-		"rejected while closing":   {billing.Head{State: billing.Rejected, Resume: billing.Closing, Cursor: 5}, "added zero added added zero"},
-		"rejected while settling":  {billing.Head{State: billing.Rejected, Resume: billing.Settling, Cursor: 5}, "added zero added added zero"},
+		"planned":                  {billing.Record{State: billing.Charging}, "planned zero planned planned zero"},
+		"the first is sending":     {billing.Record{State: billing.Charging, SendingSince: 1}, "sending zero planned planned zero"},
+		"in doubt":                 {billing.Record{State: billing.Charging, Cursor: 2, SendingSince: 1, InDoubt: true}, "added zero sending planned zero"},
+		"added, the next not sent": {billing.Record{State: billing.Charging, Cursor: 2}, "added zero planned planned zero"},
+		"a new round":              {billing.Record{State: billing.Charging, Cursor: 3}, "added zero added planned zero"},
+		"gone, not judged yet":     {billing.Record{State: billing.Charging, Cursor: 2, SendingSince: 1, MissingSince: 9}, "added zero sending planned zero"},
+		"closing":                  {billing.Record{State: billing.Closing, Cursor: 5}, "added zero added added zero"},
+		"settling":                 {billing.Record{State: billing.Settling, Cursor: 5, ProcessedPages: 1}, "added zero added added zero"},
+		"done":                     {billing.Record{State: billing.Finished, Cursor: 5, Outcome: billing.Closed}, "added zero added added zero"},
+		"left open":                {billing.Record{State: billing.Finished, Cursor: 4, Outcome: billing.LeftOpen}, "added zero added added zero"},
+		"done by a verdict":        {billing.Record{State: billing.Finished, Cursor: 2, Dispositions: "sssss"}, "added zero added added zero"},
+		"nobody charged it":        {billing.Record{State: billing.Finished, Dispositions: "rrrrr", Outcome: billing.Gone}, "released zero released released zero"},
+		"a verdict of all letters": {billing.Record{State: billing.Settling, Cursor: 2, SendingSince: 1, Dispositions: "srhrr"}, "added zero held released zero"},
+		"held":                     {billing.Record{State: billing.Rejected, Resume: billing.Settling, Cursor: 3, Dispositions: "hrhhr"}, "held zero held held zero"},
+		"a verdict over releasing": {billing.Record{State: billing.Rejected, Resume: billing.Settling, Dispositions: "srrrr"}, "added zero released released zero"},
+		"an unknown letter":        {billing.Record{State: billing.Settling, SchemaVersion: 2, Dispositions: "sr?rr"}, "added zero held released zero"},
+		"too few letters":          {billing.Record{State: billing.Settling, SchemaVersion: 2, Dispositions: "sr"}, "added zero held held zero"},
+		"releasing":                {billing.Record{State: billing.Releasing, ProcessedPages: 1}, "released zero released released zero"},
+		"released":                 {billing.Record{State: billing.Rejected, Resume: billing.Claiming}, "released zero released released zero"},
+		"rejected while releasing": {billing.Record{State: billing.Rejected, Resume: billing.Releasing}, "released zero released released zero"},
+		"rejected while charging":  {billing.Record{State: billing.Rejected, Resume: billing.Charging, Cursor: 2}, "added zero planned planned zero"},
+		"rejected in doubt":        {billing.Record{State: billing.Rejected, Resume: billing.Charging, SendingSince: 1, InDoubt: true}, "sending zero planned planned zero"},
+		"rejected while closing":   {billing.Record{State: billing.Rejected, Resume: billing.Closing, Cursor: 5}, "added zero added added zero"},
+		"rejected while settling":  {billing.Record{State: billing.Rejected, Resume: billing.Settling, Cursor: 5}, "added zero added added zero"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -104,34 +104,34 @@ func TestLineStates(t *testing.T) {
 }
 
 // full is a head of which every attribute is set.
-func full() billing.Head {
-	return billing.Head{
-		InvoiceID:  "draft_1",
-		State:      billing.Rejected,
-		Resume:     billing.Settling,
-		Owner:      "owner-token",
-		Generation: 3,
-		Write:      "write-token",
-		LeaseUntil: 1767225660,
-		Attempts:   2,
+func full() billing.Record {
+	return billing.Record{
+		InvoiceID:    "draft_1",
+		State:        billing.Rejected,
+		Resume:       billing.Settling,
+		Owner:        "owner-token",
+		Acquisitions: 3,
+		Version:      "write-token",
+		LeaseUntil:   1767225660,
+		Attempts:     2,
 
 		Epoch:        "abcdefghijklmnop",
 		Pages:        4,
 		Cursor:       1,
 		SendingSince: 1767225601,
-		Doubt:      true,
-		GoneAt:       1767225602,
+		InDoubt:      true,
+		MissingSince: 1767225602,
 
-		Verdict:        "srh",
-		Settled:        5,
+		Dispositions:   "srh",
+		ProcessedPages: 5,
 		Outcome:        billing.Closed,
 		Reason:         billing.LineRemoved,
 		Detail:         "<1 of 2> lines & more",
 		FinalInvoiceID: "inv_1",
 
-		UpdatedAt: 1767225603,
-		ExpiresAt: 1775001603,
-		Version:   1,
+		UpdatedAt:     1767225603,
+		ExpiresAt:     1775001603,
+		SchemaVersion: 1,
 	}
 }
 
@@ -173,9 +173,9 @@ func eventful() book {
 func TestDocument(t *testing.T) {
 	t.Parallel()
 	claiming := book{
-		head: func(string) (billing.Head, bool, error) {
-			return billing.Head{
-				InvoiceID: "draft_1", State: billing.Claiming, Generation: 1, Write: "write-token", Epoch: "abcdefghijklmnop", Version: 1,
+		head: func(string) (billing.Record, bool, error) {
+			return billing.Record{
+				InvoiceID: "draft_1", State: billing.Claiming, Acquisitions: 1, Version: "write-token", Epoch: "abcdefghijklmnop", SchemaVersion: 1,
 			}, true, nil
 		},
 		plan: func(string, string) (billing.Plan, error) { return billing.Plan{}, billing.ErrNotFound },
@@ -224,7 +224,7 @@ func TestEventsWithoutAPlan(t *testing.T) {
 func TestByFinalID(t *testing.T) {
 	t.Parallel()
 	from := book{
-		head: func(id string) (billing.Head, bool, error) { return full(), id == "inv_1", nil },
+		head: func(id string) (billing.Record, bool, error) { return full(), id == "inv_1", nil },
 		plan: func(invoiceID, epoch string) (billing.Plan, error) {
 			if invoiceID != "draft_1" || epoch != "abcdefghijklmnop" {
 				t.Errorf("the plan of %s#%s was read", invoiceID, epoch)
@@ -241,15 +241,15 @@ func TestByFinalID(t *testing.T) {
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("table is gone")
-	unknown := func(string) (billing.Head, bool, error) { return billing.Head{}, false, nil }
+	unknown := func(string) (billing.Record, bool, error) { return billing.Record{}, false, nil }
 	for name, test := range map[string]struct {
 		from book
 		want error
 	}{
 		"no head":           {book{head: unknown}, inspect.ErrUnknown},
-		"no answer, a head": {book{head: func(string) (billing.Head, bool, error) { return billing.Head{}, false, broken }}, broken},
+		"no answer, a head": {book{head: func(string) (billing.Record, bool, error) { return billing.Record{}, false, broken }}, broken},
 		"no answer, a plan": {book{
-			head: func(string) (billing.Head, bool, error) { return full(), true, nil },
+			head: func(string) (billing.Record, bool, error) { return full(), true, nil },
 			plan: func(string, string) (billing.Plan, error) { return billing.Plan{}, broken },
 		}, broken},
 	} {

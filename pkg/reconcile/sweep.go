@@ -34,9 +34,9 @@ type Site interface {
 // Book is the ledger as a whole. All reads are strong.
 type Book interface {
 	// Head returns the head of the invoice; ok is false when there is none.
-	Head(ctx context.Context, invoiceID string) (head billing.Head, ok bool, err error)
+	Record(ctx context.Context, invoiceID string) (record billing.Record, ok bool, err error)
 	// Heads returns the heads of all invoices, in no order.
-	Heads(ctx context.Context) iter.Seq2[billing.Head, error]
+	Records(ctx context.Context) iter.Seq2[billing.Record, error]
 }
 
 // Events finds billable events.
@@ -202,6 +202,6 @@ func (s *sweep) looked() {
 
 // untouched tells whether a head's message must be gone: nobody holds the head, and
 // nobody wrote it for longer than any wait.
-func (s *sweep) untouched(head billing.Head) bool {
-	return s.began.Sub(time.Unix(max(head.UpdatedAt, head.LeaseUntil), 0)) > s.rules.LongestWait
+func (s *sweep) untouched(record billing.Record) bool {
+	return s.began.Sub(time.Unix(max(record.UpdatedAt, record.LeaseUntil), 0)) > s.rules.LongestWait
 }

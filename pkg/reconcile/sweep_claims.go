@@ -19,13 +19,13 @@ const orphanedClaims = "orphaned_claims"
 // only if there is something to look for, because that hides its messages for a while.
 func (s *sweep) claims(ctx context.Context) error {
 	held := map[string]time.Time{} // when they were last touched, by invoice
-	for head, err := range s.Book.Heads(ctx) {
+	for record, err := range s.Book.Records(ctx) {
 		if err != nil {
 			return fmt.Errorf("the ledger's heads: %w", err)
 		}
 		s.looked()
-		if head.HoldsClaims() && head.Pages > 0 && s.untouched(head) {
-			held[head.InvoiceID] = time.Unix(head.UpdatedAt, 0).UTC()
+		if record.HoldsClaims() && record.Pages > 0 && s.untouched(record) {
+			held[record.InvoiceID] = time.Unix(record.UpdatedAt, 0).UTC()
 		}
 	}
 	for _, one := range s.result.Enqueued { // a message leads to them from now on

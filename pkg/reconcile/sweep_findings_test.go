@@ -18,35 +18,35 @@ func letterOf(id string) queue.Message {
 // TestClaimsWithoutLetter: dead letters are looked through only for something.
 func TestClaimsWithoutLetter(t *testing.T) {
 	t.Parallel()
-	rejected := func(id string, resume billing.State) billing.Head {
-		return billing.Head{InvoiceID: id, State: billing.Rejected, Resume: resume, Pages: 1, UpdatedAt: ago(time.Hour)}
+	rejected := func(id string, resume billing.State) billing.Record {
+		return billing.Record{InvoiceID: id, State: billing.Rejected, Resume: resume, Pages: 1, UpdatedAt: ago(time.Hour)}
 	}
 	held, other := rejected("held", billing.Charging), rejected("other", billing.Settling)
 	released, lately, without := rejected("released", billing.Claiming), rejected("lately", billing.Charging), rejected("without", billing.Charging)
 	lately.UpdatedAt, without.Pages = ago(time.Minute), 0
-	stuck := billing.Head{InvoiceID: "stuck", State: billing.Settling, Pages: 2, UpdatedAt: ago(time.Hour)}
-	done := billing.Head{InvoiceID: "done", State: billing.Finished, Pages: 2, UpdatedAt: ago(time.Hour)}
+	stuck := billing.Record{InvoiceID: "stuck", State: billing.Settling, Pages: 2, UpdatedAt: ago(time.Hour)}
+	done := billing.Record{InvoiceID: "done", State: billing.Finished, Pages: 2, UpdatedAt: ago(time.Hour)}
 	for name, test := range map[string]struct {
-		heads   []billing.Head
+		heads   []billing.Record
 		place   *place
 		browsed int
 		want    string
 	}{
-		"nothing held":         {heads: []billing.Head{released, lately, without, done}, place: &place{}},
-		"with its letter":      {heads: []billing.Head{held}, place: &place{letters: []queue.Message{letterOf("x"), letterOf("held")}}, browsed: 1},
-		"without":              {heads: []billing.Head{held}, place: &place{letters: []queue.Message{letterOf("x")}}, browsed: 1, want: "error [held]"},
-		"one of two":           {heads: []billing.Head{held, other}, place: &place{letters: []queue.Message{letterOf("held")}}, browsed: 1, want: "error [other]"},
-		"unfinished, not open": {heads: []billing.Head{stuck}, place: &place{}, browsed: 1, want: "error [stuck]"},
-		"enqueued just now":    {heads: []billing.Head{stuck}, place: &place{pending: []billing.Invoice{invoice("stuck", 2*time.Hour)}}},
-		"not all seen":         {heads: []billing.Head{held}, place: &place{hidden: true}, browsed: 1, want: "warning [held]"},
-		"the queue is full":    {heads: []billing.Head{held}, place: &place{backlog: reconcile.Backlog{Visible: 1}}, browsed: 1, want: "warning [held]"},
+		"nothing held":         {heads: []billing.Record{released, lately, without, done}, place: &place{}},
+		"with its letter":      {heads: []billing.Record{held}, place: &place{letters: []queue.Message{letterOf("x"), letterOf("held")}}, browsed: 1},
+		"without":              {heads: []billing.Record{held}, place: &place{letters: []queue.Message{letterOf("x")}}, browsed: 1, want: "error [held]"},
+		"one of two":           {heads: []billing.Record{held, other}, place: &place{letters: []queue.Message{letterOf("held")}}, browsed: 1, want: "error [other]"},
+		"unfinished, not open": {heads: []billing.Record{stuck}, place: &place{}, browsed: 1, want: "error [stuck]"},
+		"enqueued just now":    {heads: []billing.Record{stuck}, place: &place{pending: []billing.Invoice{invoice("stuck", 2*time.Hour)}}},
+		"not all seen":         {heads: []billing.Record{held}, place: &place{hidden: true}, browsed: 1, want: "warning [held]"},
+		"the queue is full":    {heads: []billing.Record{held}, place: &place{backlog: reconcile.Backlog{Visible: 1}}, browsed: 1, want: "warning [held]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := test.place
-			p.heads = map[string]billing.Head{}
-			for _, head := range test.heads {
-				p.heads[head.InvoiceID] = head
+			p.heads = map[string]billing.Record{}
+			for _, record := range test.heads {
+				p.heads[record.InvoiceID] = record
 			}
 			swept, err := p.sweep(t, rules())
 			if err != nil || p.browsed != test.browsed {

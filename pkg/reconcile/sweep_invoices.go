@@ -52,7 +52,7 @@ const (
 )
 
 // decide judges an invoice that Chargebee listed as pending, by the ledger's word on it.
-func (s *sweep) decide(invoice billing.Invoice, head billing.Head, ok bool) decision {
+func (s *sweep) decide(invoice billing.Invoice, record billing.Record, ok bool) decision {
 	switch {
 	case !ok:
 		// The date may be before the invoice was made: then it is enqueued early, and
@@ -61,29 +61,29 @@ func (s *sweep) decide(invoice billing.Invoice, head billing.Head, ok bool) deci
 			return decision{skip: Young}
 		}
 		return decision{enqueue: NeverBegun}
-	case head.State == billing.Finished:
-		return s.decideFinished(head)
-	case head.State == billing.Rejected && !head.PlannedAgain():
+	case record.State == billing.Finished:
+		return s.decideFinished(record)
+	case record.State == billing.Rejected && !record.Replanned():
 		return decision{skip: IsRejected}
-	case s.untouched(head):
+	case s.untouched(record):
 		return decision{enqueue: LeftBehind}
 	default:
 		return decision{skip: UnderWay}
 	}
 }
 
-func (s *sweep) decideFinished(head billing.Head) decision {
-	switch head.Outcome {
+func (s *sweep) decideFinished(record billing.Record) decision {
+	switch record.Outcome {
 	case billing.Empty:
 		return decision{skip: IsEmpty}
 	case billing.LeftOpen:
-		nothingCharged := head.Pages == 0
+		nothingCharged := record.Pages == 0
 		if !s.rules.Close || nothingCharged && !s.rules.CloseWithoutEvents {
 			return decision{skip: IsLeftOpen}
 		}
 		return decision{skip: Misfit, finding: leftOpen}
 	default:
-		if s.began.Sub(time.Unix(head.UpdatedAt, 0)) < s.rules.Shows {
+		if s.began.Sub(time.Unix(record.UpdatedAt, 0)) < s.rules.Shows {
 			return decision{skip: JustFinished}
 		}
 		return decision{skip: Misfit, finding: closedButPending}
@@ -160,8 +160,8 @@ func (l *looks) err() error {
 
 // look does what is due about one invoice.
 func (s *sweep) look(ctx context.Context, under *looks, invoice billing.Invoice) {
-	head, ok, err := s.Book.Head(ctx, invoice.ID)
-	decided := s.decide(invoice, head, ok)
+	record, ok, err := s.Book.Record(ctx, invoice.ID)
+	decided := s.decide(invoice, record, ok)
 	var id *string
 	var unsent error
 	if err == nil && decided.enqueue != "" && !s.rules.DryRun {
@@ -231,7 +231,7 @@ func list(ctx context.Context, site Site, query *billing.InvoiceQuery) (billing.
 	return retry.Do(ctx, listBackoff, passes, func(ctx context.Context) (billing.InvoicePage, error) {
 		for {
 			page, err := listOnce(ctx, site, *query)
-			if failure, failed := errors.AsType[*billing.Failure](err); !failed || !failure.TooLarge || !query.Shrink() {
+			if failure, failed := errors.AsType[*billing.Failure](err); !failed || !failure.TooLarge || !query.ReduceLimit() {
 				return page, err
 			}
 		}
@@ -254,7 +254,7 @@ func listOnce(ctx context.Context, site Site, query billing.InvoiceQuery) (billi
 		return billing.InvoicePage{}, err
 	}
 	page, err := site.ListInvoices(ctx, permit, query)
-	if failure, failed := errors.AsType[*billing.Failure](err); failed && failure.OfSite() {
+	if failure, failed := errors.AsType[*billing.Failure](err); failed && failure.IsSiteLimit() {
 		site.Pause(permit, failure.RetryAfter)
 	}
 	return page, err

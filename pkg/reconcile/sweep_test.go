@@ -25,7 +25,7 @@ import (
 // place is all that a sweep looks at. What fails is in the map, by what it is.
 type place struct {
 	pending  []billing.Invoice
-	heads    map[string]billing.Head
+	heads    map[string]billing.Record
 	unbilled []billing.Event
 	letters  []queue.Message
 	backlog  reconcile.Backlog
@@ -81,12 +81,12 @@ func (p *place) Acquire(context.Context) (*ratelimit.Permit, error) {
 
 func (p *place) Pause(_ *ratelimit.Permit, wait time.Duration) { p.paused = append(p.paused, wait) }
 
-func (p *place) Head(_ context.Context, id string) (billing.Head, bool, error) {
-	head, ok := p.heads[id]
-	return head, ok, p.fails["head"]
+func (p *place) Record(_ context.Context, id string) (billing.Record, bool, error) {
+	record, ok := p.heads[id]
+	return record, ok, p.fails["head"]
 }
 
-func (p *place) Heads(context.Context) iter.Seq2[billing.Head, error] {
+func (p *place) Records(context.Context) iter.Seq2[billing.Record, error] {
 	return all(slices.Collect(maps.Values(p.heads)), p.fails["heads"])
 }
 
@@ -182,19 +182,19 @@ func invoice(id string, age time.Duration) billing.Invoice {
 func TestDecisions(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
-	head := func(state billing.State, untouched time.Duration) *billing.Head {
-		return &billing.Head{InvoiceID: "draft", State: state, UpdatedAt: ago(untouched)}
+	record := func(state billing.State, untouched time.Duration) *billing.Record {
+		return &billing.Record{InvoiceID: "draft", State: state, UpdatedAt: ago(untouched)}
 	}
-	finished := func(outcome billing.Result, pages int, ago time.Duration) *billing.Head {
-		done := head(billing.Finished, ago)
+	finished := func(outcome billing.Result, pages int, ago time.Duration) *billing.Record {
+		done := record(billing.Finished, ago)
 		done.Outcome, done.Pages = outcome, pages
 		return done
 	}
-	leased := head(billing.Charging, 2*time.Hour)
+	leased := record(billing.Charging, 2*time.Hour)
 	leased.Owner, leased.LeaseUntil = "owner", start.Add(time.Second).Unix()
 	for name, test := range map[string]struct {
 		age   time.Duration
-		head  *billing.Head
+		head  *billing.Record
 		rules func(*reconcile.Rules)
 		want  string // why it is enqueued, or why it is skipped and what is found
 	}{
@@ -204,17 +204,17 @@ func TestDecisions(t *testing.T) {
 		"dated ahead":          {age: -day, want: "young"},
 		"unknown, all wanted":  {rules: func(r *reconcile.Rules) { r.OlderThan = 0 }, want: "never_begun"},
 
-		"claiming, left":       {age: day, head: head(billing.Claiming, time.Hour), want: "left_behind"},
-		"charging, left":       {age: day, head: head(billing.Charging, time.Hour), want: "left_behind"},
-		"closing, left":        {age: day, head: head(billing.Closing, time.Hour), want: "left_behind"},
-		"settling, left":       {age: day, head: head(billing.Settling, time.Hour), want: "left_behind"},
-		"releasing, left":      {age: day, head: head(billing.Releasing, time.Hour), want: "left_behind"},
-		"young, and left":      {head: head(billing.Charging, time.Hour), want: "left_behind"},
-		"charging, lately":     {age: day, head: head(billing.Charging, 40*time.Minute), want: "under_way"},
+		"claiming, left":       {age: day, head: record(billing.Claiming, time.Hour), want: "left_behind"},
+		"charging, left":       {age: day, head: record(billing.Charging, time.Hour), want: "left_behind"},
+		"closing, left":        {age: day, head: record(billing.Closing, time.Hour), want: "left_behind"},
+		"settling, left":       {age: day, head: record(billing.Settling, time.Hour), want: "left_behind"},
+		"releasing, left":      {age: day, head: record(billing.Releasing, time.Hour), want: "left_behind"},
+		"young, and left":      {head: record(billing.Charging, time.Hour), want: "left_behind"},
+		"charging, lately":     {age: day, head: record(billing.Charging, 40*time.Minute), want: "under_way"},
 		"with a living owner":  {age: day, head: leased, want: "under_way"},
-		"of a newer program":   {age: day, head: &billing.Head{InvoiceID: "draft", State: "dreaming", Version: 9, UpdatedAt: ago(time.Minute)}, want: "under_way"},
-		"rejected":             {age: day, head: because(billing.LineRemoved, head(billing.Rejected, day)), want: "rejected"},
-		"planned again":        {age: day, head: head(billing.Rejected, day), want: "left_behind"},
+		"of a newer program":   {age: day, head: &billing.Record{InvoiceID: "draft", State: "dreaming", SchemaVersion: 9, UpdatedAt: ago(time.Minute)}, want: "under_way"},
+		"rejected":             {age: day, head: because(billing.LineRemoved, record(billing.Rejected, day)), want: "rejected"},
+		"planned again":        {age: day, head: record(billing.Rejected, day), want: "left_behind"},
 		"done: empty":          {age: day, head: finished(billing.Empty, 0, day), want: "empty"},
 		"done: closed":         {age: day, head: finished(billing.Closed, 1, day), want: "in_findings closed_but_pending"},
 		"done: gone":           {age: day, head: finished(billing.Gone, 1, day), want: "in_findings closed_but_pending"},
@@ -226,7 +226,7 @@ func TestDecisions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := &place{pending: []billing.Invoice{invoice("draft", test.age)}, heads: map[string]billing.Head{}}
+			p := &place{pending: []billing.Invoice{invoice("draft", test.age)}, heads: map[string]billing.Record{}}
 			if test.head != nil {
 				p.heads["draft"] = *test.head
 			}
@@ -258,9 +258,9 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
-func because(reason billing.Reason, head *billing.Head) *billing.Head {
-	head.Reason = reason
-	return head
+func because(reason billing.Reason, record *billing.Record) *billing.Record {
+	record.Reason = reason
+	return record
 }
 
 // TestMessage is one that a consumer can bill by: it has the id of the invoice, which the
@@ -389,7 +389,7 @@ func TestListsAreRepeated(t *testing.T) {
 // TestPartsFailAlone: what cannot be looked at is said, and all else is looked at.
 func TestPartsFailAlone(t *testing.T) {
 	t.Parallel()
-	held := billing.Head{InvoiceID: "held", State: billing.Rejected, Resume: billing.Charging, Pages: 1, UpdatedAt: ago(time.Hour)}
+	held := billing.Record{InvoiceID: "held", State: billing.Rejected, Resume: billing.Charging, Pages: 1, UpdatedAt: ago(time.Hour)}
 	for part, found := range map[string]string{
 		"site":        "orphaned_claims old_unbilled_events",
 		"head":        "orphaned_claims old_unbilled_events",
@@ -403,7 +403,7 @@ func TestPartsFailAlone(t *testing.T) {
 			t.Parallel()
 			p := &place{
 				pending:  []billing.Invoice{invoice("first", 2*time.Hour), invoice("second", 2*time.Hour)},
-				heads:    map[string]billing.Head{"held": held},
+				heads:    map[string]billing.Record{"held": held},
 				unbilled: []billing.Event{{EventKey: billing.EventKey{SubscriptionID: "s", EventID: "e"}, OccurredAt: ago(40 * 24 * time.Hour)}},
 				fails:    map[string]error{part: errBroken},
 			}

@@ -162,8 +162,8 @@ func play(t *testing.T, row answerRow, now situation, word string) {
 	if attempt := word == "attempt" || word == "doubt"; attempt != (after.head.Attempts == 1) {
 		t.Errorf("%s: %d attempts", word, after.head.Attempts)
 	}
-	if doubt := word == "doubt" || now.doubt && outcome.Action != queue.Ack; doubt != after.head.Sending() || doubt != after.head.Doubt {
-		t.Errorf("%s: sending %t, in doubt %t", word, after.head.Sending(), after.head.Doubt)
+	if doubt := word == "doubt" || now.doubt && outcome.Action != queue.Ack; doubt != after.head.IsSending() || doubt != after.head.InDoubt {
+		t.Errorf("%s: sending %t, in doubt %t", word, after.head.IsSending(), after.head.InDoubt)
 	}
 	if on.breaker.Open() != (word == "pause") {
 		t.Errorf("%s: the pod is paused: %q", word, on.breaker.Reason())
@@ -188,7 +188,7 @@ func play(t *testing.T, row answerRow, now situation, word string) {
 // aftermath is how the handling of a message ended.
 type aftermath struct {
 	outcome  queue.Outcome
-	head     billing.Head
+	head     billing.Record
 	statuses string
 	sent     time.Time   // the first call of the invoice
 	answered []time.Time // when the gateway answered, since it was told to
@@ -218,7 +218,7 @@ var fates = map[string]func(aftermath) string{
 		return a.comesBack(settings.IdempotencyWindow-time.Second, settings.IdempotencyWindow+3*time.Second)
 	},
 	"gone": func(a aftermath) string {
-		if a.head.GoneAt == 0 {
+		if a.head.MissingSince == 0 {
 			return "the draft is not gone"
 		}
 		shows := settings.MaxEffectDelay + settings.MaxSkew

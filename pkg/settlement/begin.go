@@ -15,7 +15,7 @@ const maxTrustedAge = 5 * time.Minute
 // begin makes the manifest of a new epoch from the draft as Chargebee shows it. Of the webhook
 // only the invoice's id is believed, unless the settings trust it. The manifest is written with
 // the first claim.
-func (h *handling) begin(ctx context.Context) error {
+func (h *session) makeManifest(ctx context.Context) error {
 	started := h.Now() // before the read: what happens to the draft from now on is looked for
 	invoice, trusted := h.trustedInvoice(started)
 	if !trusted {
@@ -24,16 +24,16 @@ func (h *handling) begin(ctx context.Context) error {
 		case err != nil:
 			return err
 		case gone:
-			return h.notPending(ctx, draft, started)
+			return h.rejectNotPending(ctx, draft, started)
 		}
-		if err := h.forgetGone(ctx); err != nil {
+		if err := h.clearMissing(ctx); err != nil {
 			return err
 		}
 		invoice, h.draft = draft, &draft
 	}
 	switch {
 	case invoice.Date <= 0 || invoice.CurrencyCode == "" || invoice.CustomerID == "":
-		return wait(readAgainWait, "Chargebee shows "+invoice.ID+" without its date, currency or customer")
+		return deferFor(readAgainWait, "Chargebee shows "+invoice.ID+" without its date, currency or customer")
 	case len(invoice.Lines) > billing.MaxLines:
 		return &billing.Rejection{
 			Reason: billing.LineLimits,
@@ -42,23 +42,23 @@ func (h *handling) begin(ctx context.Context) error {
 	}
 	h.manifest = billing.NewManifest(invoice, started.Unix())
 	h.manifest.Epoch = billing.NewToken()
-	h.current = true
+	h.planChecked = true
 	return nil
 }
 
 // notPending decides on an invoice that does not exist or is not pending, before anything was
 // claimed for it. One that does not exist may only not show yet: the message comes back once,
 // when it must show.
-func (h *handling) notPending(ctx context.Context, draft billing.Invoice, readAt time.Time) error {
+func (h *session) rejectNotPending(ctx context.Context, draft billing.Invoice, readAt time.Time) error {
 	exists := draft.ID != ""
-	if !exists && h.head().GoneAt == 0 {
-		err := h.lease.commit(ctx, func(step *billing.Step) { step.Head.GoneAt = readAt.Unix() })
+	if !exists && h.record().MissingSince == 0 {
+		err := h.lease.commit(ctx, func(step *billing.Step) { step.Record.MissingSince = readAt.Unix() })
 		if err != nil {
 			return err
 		}
 	}
-	if shows := h.Settings.goneShows(h.head()); !exists && readAt.Before(shows) {
-		return h.until(shows, "Chargebee does not know "+h.invoice.ID)
+	if shows := h.Settings.missingConfirmedAt(h.record()); !exists && readAt.Before(shows) {
+		return h.deferUntil(shows, "Chargebee does not know "+h.invoice.ID)
 	}
 	return &billing.Rejection{
 		Reason: billing.InvoiceNotPending,
@@ -74,24 +74,24 @@ func orMissing(status string) string {
 }
 
 // forgetGone notes that the draft exists, if the ledger has it as gone.
-func (h *handling) forgetGone(ctx context.Context) error {
-	if h.head().GoneAt == 0 {
+func (h *session) clearMissing(ctx context.Context) error {
+	if h.record().MissingSince == 0 {
 		return nil
 	}
-	return h.lease.commit(ctx, func(step *billing.Step) { step.Head.GoneAt = 0 })
+	return h.lease.commit(ctx, func(step *billing.Step) { step.Record.MissingSince = 0 })
 }
 
 // trustedInvoice returns the invoice as the webhook shows it, if the settings trust a webhook
 // and this one shows everything: it is the first message for the invoice, recent, complete, and
 // not a replay. Its lines have ids and subscriptions only. That is not enough to recognise
 // lines of item prices: with a catalog no webhook is trusted.
-func (h *handling) trustedInvoice(now time.Time) (invoice billing.Invoice, trusted bool) {
+func (h *session) trustedInvoice(now time.Time) (invoice billing.Invoice, trusted bool) {
 	webhook := h.invoice
 	age := now.Sub(time.Unix(h.occurredAt, 0))
 	switch {
 	case !h.Settings.TrustWebhook, len(h.Settings.Catalog) > 0:
 		return billing.Invoice{}, false
-	case !h.first, h.replayed, age > maxTrustedAge, age < -h.Settings.MaxSkew, !isComplete(webhook):
+	case !h.firstMessage, h.replayed, age > maxTrustedAge, age < -h.Settings.MaxSkew, !isComplete(webhook):
 		return billing.Invoice{}, false
 	}
 	invoice = billing.Invoice{
@@ -113,7 +113,7 @@ func isComplete(webhook event.Invoice) bool {
 	if webhook.Status != billing.StatusPending || webhook.Date <= 0 || webhook.CurrencyCode == "" || webhook.CustomerID == "" {
 		return false
 	}
-	if webhook.LineItems == nil || webhook.MoreLines || len(webhook.LineItems) >= billing.ShortAnswer { //mutant:webhook-incomplete
+	if webhook.LineItems == nil || webhook.MoreLines || len(webhook.LineItems) >= billing.DefaultLineLimit { //mutant:webhook-incomplete
 		return false
 	}
 	for _, line := range webhook.LineItems {
@@ -127,26 +127,26 @@ func isComplete(webhook event.Invoice) bool {
 // checkPlan reads the draft, on which nothing of the plan is yet. If the plan no longer fits it,
 // the claims are released and the invoice is planned again. That takes until the index shows the
 // events again: the message comes back then.
-func (h *handling) checkPlan(ctx context.Context) error {
+func (h *session) checkPlan(ctx context.Context) error {
 	draft, err := h.pendingDraft(ctx)
 	if err != nil {
 		return err
 	}
 	if h.manifest.Describes(draft) { //mutant:plan-stale
-		h.draft, h.current = &draft, true
+		h.draft, h.planChecked = &draft, true
 		return nil
 	}
-	if err := h.lease.commit(ctx, planAgain); err != nil {
+	if err := h.lease.commit(ctx, applyReplan); err != nil {
 		return err
 	}
-	return errAnew
+	return errReload
 }
 
 // planAgain releases the claims of an invoice. It ends as a rejected one whose claims were
 // released, but without a reason (billing.Head.PlannedAgain): its message begins a new epoch
 // instead of becoming a dead letter.
-func planAgain(step *billing.Step) {
-	step.Head.Reason, step.Head.Detail = "", "the invoice changed before it was charged: it is planned again"
-	step.Head.Attempts = 0
-	releaseUnsent(step)
+func applyReplan(step *billing.Step) {
+	step.Record.Reason, step.Record.Detail = "", "the invoice changed before it was charged: it is planned again"
+	step.Record.Attempts = 0
+	applyRelease(step)
 }

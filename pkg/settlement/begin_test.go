@@ -156,8 +156,8 @@ func TestStaleMessage(t *testing.T) {
 func (w *world) editAfterClaim(edit person, id string) {
 	w.t.Helper()
 	w.handleAndCrash(&crash{at: 6}, bare(id)) // head, take, invoice, query, claim and plan; then the first line's head
-	if head := w.head(id); head.State != billing.Charging || head.Sending() {
-		w.t.Fatalf("got %+v", head)
+	if record := w.head(id); record.State != billing.Charging || record.IsSending() {
+		w.t.Fatalf("got %+v", record)
 	}
 	time.Sleep(2 * settings.Lease)
 	w.let(edit, id)

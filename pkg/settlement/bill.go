@@ -10,35 +10,35 @@ import (
 
 // bill carries the verdict out, page by page: events of charged lines become billed, those of
 // lines that were never charged and of credits are released, the rest is held.
-func (h *handling) bill(ctx context.Context) error {
+func (h *session) bill(ctx context.Context) error {
 	if err := h.loadPlan(ctx); err != nil {
 		return err
 	}
-	head := h.head()
-	pass := &pass{handling: h, letter: h.letterOf(head.Verdict), end: h.ended}
-	return pass.over(ctx, head.Settled)
+	record := h.record()
+	pass := &pageWalk{session: h, disposition: h.dispositionOf(record.Dispositions), end: h.applyEnd}
+	return pass.run(ctx, record.ProcessedPages)
 }
 
 // release gives the events of all pages back.
-func (h *handling) release(ctx context.Context) error {
+func (h *session) release(ctx context.Context) error {
 	// There is a plan if it was refused, and none if the events were.
 	if err := h.loadPlan(ctx); err != nil && !errors.Is(err, billing.ErrNotFound) {
 		return err
 	}
-	pass := &pass{
-		handling: h,
-		letter:   func(billing.Event) billing.Disposition { return billing.NotCharged },
+	pass := &pageWalk{
+		session:     h,
+		disposition: func(billing.Event) billing.Disposition { return billing.NotCharged },
 		end: func(step *billing.Step) {
-			rejected(step, billing.Claiming)
-			h.expire(step)
+			applyRejection(step, billing.Claiming)
+			h.applyExpiry(step)
 		},
 	}
-	return pass.over(ctx, h.head().Settled)
+	return pass.run(ctx, h.record().ProcessedPages)
 }
 
 // letterOf is the letter of an event by a verdict on the lines. Without one, every line is
 // charged, but for credits: their events are carried forward.
-func (h *handling) letterOf(verdict billing.Dispositions) func(billing.Event) billing.Disposition {
+func (h *session) dispositionOf(verdict billing.Dispositions) func(billing.Event) billing.Disposition {
 	letters := make(map[billing.LineKey]billing.Disposition, len(h.plan.Lines))
 	for i, line := range h.plan.Lines {
 		switch {
@@ -54,26 +54,26 @@ func (h *handling) letterOf(verdict billing.Dispositions) func(billing.Event) bi
 }
 
 // ended puts the end of settling into a step.
-func (h *handling) ended(step *billing.Step) {
-	if step.Head.Reason == "" {
-		step.Head.State = billing.Finished
-		step.Head.Owner, step.Head.LeaseUntil = "", 0
+func (h *session) applyEnd(step *billing.Step) {
+	if step.Record.Reason == "" {
+		step.Record.State = billing.Finished
+		step.Record.Owner, step.Record.LeaseUntil = "", 0
 		h.report.CarriedForward = h.plan.CarriedForward()
-		h.expire(step)
-		step.Head.ExpiresAt = step.Expire.At
+		h.applyExpiry(step)
+		step.Record.ExpiresAt = step.Expire.At
 		return
 	}
-	rejected(step, billing.Settling)
-	if step.Head.GivenBack() {
-		h.expire(step) // the next message begins a new epoch
+	applyRejection(step, billing.Settling)
+	if step.Record.ClaimsReleased() {
+		h.applyExpiry(step) // the next message begins a new epoch
 	}
 }
 
 // expire gives all that belongs to the epoch its time to live. No event is held
 // when it is called.
-func (h *handling) expire(step *billing.Step) {
-	step.Expire = billing.Expiry{At: step.Head.UpdatedAt + int64(retention.Seconds()), Manifest: true}
-	for number := range step.Head.Pages {
+func (h *session) applyExpiry(step *billing.Step) {
+	step.Expire = billing.Expiry{At: step.Record.UpdatedAt + int64(retention.Seconds()), Manifest: true}
+	for number := range step.Record.Pages {
 		step.Expire.Pages = append(step.Expire.Pages, number)
 	}
 	if h.planned {
@@ -83,24 +83,24 @@ func (h *handling) expire(step *billing.Step) {
 
 // pass goes once over the pages of an epoch and does with each event what its letter
 // says.
-type pass struct {
-	*handling
+type pageWalk struct {
+	*session
 
-	begin  func(*billing.Step) // put into the first step; may be nil
-	letter func(billing.Event) billing.Disposition
-	end    func(*billing.Step) // put into the step of the last page if it fits, or else into one of its own
+	begin       func(*billing.Step) // put into the first step; may be nil
+	disposition func(billing.Event) billing.Disposition
+	end         func(*billing.Step) // put into the step of the last page if it fits, or else into one of its own
 }
 
 // over goes over the pages from the given one on.
-func (p *pass) over(ctx context.Context, first int) error {
-	for number := first; number < p.head().Pages; number++ {
+func (p *pageWalk) run(ctx context.Context, first int) error {
+	for number := first; number < p.record().Pages; number++ {
 		page, err := p.page(ctx, number)
 		if err != nil {
 			return err
 		}
 		var step billing.Step
 		for _, event := range page.Events {
-			switch letter := p.letter(event); {
+			switch letter := p.disposition(event); {
 			case event.Fault != "": // it was never claimed
 			case letter == billing.Charged:
 				step.Bill = append(step.Bill, event.EventKey)
@@ -113,14 +113,14 @@ func (p *pass) over(ctx context.Context, first int) error {
 		}
 		p.begin = nil
 	}
-	if p.head().Owner == "" {
+	if p.record().Owner == "" {
 		return nil // the last page took the end with it
 	}
 	return p.writeEnd(ctx)
 }
 
 // commit writes a step that begins the pass if it is the first.
-func (p *pass) commit(ctx context.Context, change func(*billing.Step)) error {
+func (p *pageWalk) commit(ctx context.Context, change func(*billing.Step)) error {
 	return p.lease.commit(ctx, func(step *billing.Step) {
 		if p.begin != nil {
 			p.begin(step)
@@ -130,13 +130,13 @@ func (p *pass) commit(ctx context.Context, change func(*billing.Step)) error {
 }
 
 // settlePage settles the events of one page.
-func (p *pass) settlePage(ctx context.Context, events billing.Step) error {
+func (p *pageWalk) settlePage(ctx context.Context, events billing.Step) error {
 	for {
 		err := p.commit(ctx, func(step *billing.Step) {
 			step.Bill, step.Release = events.Bill, events.Release
-			step.Head.Settled++
-			step.Head.Attempts = 0
-			if step.Head.Settled < step.Head.Pages {
+			step.Record.ProcessedPages++
+			step.Record.Attempts = 0
+			if step.Record.ProcessedPages < step.Record.Pages {
 				return
 			}
 			whole := *step
@@ -149,14 +149,14 @@ func (p *pass) settlePage(ctx context.Context, events billing.Step) error {
 			return err
 		}
 		for _, found := range changed.Events {
-			p.leave(&events, found)
+			p.leaveUnchanged(&events, found)
 		}
 	}
 }
 
 // writeEnd writes the end by itself; what of the epoch does not fit its step gets its
 // time to live before it.
-func (p *pass) writeEnd(ctx context.Context) error {
+func (p *pageWalk) writeEnd(ctx context.Context) error {
 	expired := 0 // pages, from the first on
 	for {
 		more := false
@@ -182,7 +182,7 @@ func (p *pass) writeEnd(ctx context.Context) error {
 // leave takes an event out of the step that is not as the ledger says. It is left
 // as found. One that the step would not change is none to alarm about: a pass over
 // the pages may have been made before.
-func (h *handling) leave(events *billing.Step, found billing.ChangedEvent) {
+func (h *session) leaveUnchanged(events *billing.Step, found billing.ChangedEvent) {
 	is := func(key billing.EventKey) bool { return key == found.EventKey }
 	billed := found.Status == billing.EventBilled && found.InvoiceID == h.invoice.ID
 	givenBack := slices.Contains(events.Release, found.EventKey) && found.Status != ""

@@ -25,9 +25,9 @@ func asFailure(err error) (*billing.Failure, bool) {
 }
 
 // notThere reports whether an invoice could not be read because it does not exist.
-func notThere(err error) bool {
+func isNotFound(err error) bool {
 	failure, failed := asFailure(err)
-	return failed && failure.NotFound()
+	return failed && failure.IsNotFound()
 }
 
 // isRefusal reports whether Chargebee will not do what was asked for.
@@ -46,7 +46,7 @@ func (s *Settler) permit(ctx context.Context) (*ratelimit.Permit, error) {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case waiting.Err() != nil:
-		return nil, wait(retry.Jitter(time.Minute, 0.5), "no call to Chargebee was free for "+permitWait.String())
+		return nil, deferFor(retry.Jitter(time.Minute, 0.5), "no call to Chargebee was free for "+permitWait.String())
 	default:
 		return nil, fmt.Errorf("wait for a permit: %w", err)
 	}
@@ -71,7 +71,7 @@ func (s *Settler) callUnder(ctx context.Context, permit *ratelimit.Permit, send 
 		}
 	}
 	if errors.Is(err, ratelimit.ErrExpired) { // this process is slow
-		return wait(retry.Jitter(lockWait, 0.75), err.Error())
+		return deferFor(retry.Jitter(lockWait, 0.75), err.Error())
 	}
 	return err
 }
@@ -82,7 +82,7 @@ func (s *Settler) spend(ctx context.Context, permit *ratelimit.Permit, send func
 	defer cancel()
 
 	err := send(ctx, permit)
-	if failure, failed := asFailure(err); failed && failure.OfSite() {
+	if failure, failed := asFailure(err); failed && failure.IsSiteLimit() {
 		s.RateLimiter.Pause(permit, failure.RetryAfter)
 	}
 	return err
@@ -92,7 +92,7 @@ func (s *Settler) spend(ctx context.Context, permit *ratelimit.Permit, send func
 // the rate limiter has it wait.
 func untilAnswered(read func() error) error {
 	for {
-		if err := read(); !errors.Is(err, errAnew) {
+		if err := read(); !errors.Is(err, errReload) {
 			return err
 		}
 	}

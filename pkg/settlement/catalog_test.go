@@ -63,16 +63,16 @@ func TestCatalogUndisturbed(t *testing.T) {
 		w.wantCalls("retrieve add_charge_item add_charge close")
 		w.wantEqualBooks()
 
-		head := w.head(id)
-		if head.Outcome != billing.Closed || head.Version != billing.HeadVersion {
-			t.Errorf("got %+v", head)
+		record := w.head(id)
+		if record.Outcome != billing.Closed || record.SchemaVersion != billing.SchemaVersion {
+			t.Errorf("got %+v", record)
 		}
-		line := w.items(head.FinalInvoiceID)[0]
+		line := w.items(record.FinalInvoiceID)[0]
 		if line.EntityID != "calls-EUR" || line.Description != "API calls" || line.Amount != 30 || line.UnitAmount != 30 || line.Quantity != 1 ||
 			line.DateFrom != first || line.DateTo != first+60 || line.SubscriptionID != "sub" {
 			t.Errorf("got %+v", line)
 		}
-		if got, want := w.adHoc(head.FinalInvoiceID)[0].Tax, (chargebee.Tax{TaxJarProductCode: "31000", AvalaraSaleType: "retail", AvalaraTransactionType: "0"}); got != want {
+		if got, want := w.adHoc(record.FinalInvoiceID)[0].Tax, (chargebee.Tax{TaxJarProductCode: "31000", AvalaraSaleType: "retail", AvalaraTransactionType: "0"}); got != want {
 			t.Errorf("the tax provider was told %+v", got)
 		}
 	})
@@ -111,16 +111,16 @@ func TestManyCatalogLines(t *testing.T) {
 		}
 		draft, body := w.renewWithoutPlan("sub")
 		w.wantDoneAtOnce(w.settler(nil), body)
-		head := w.head(draft)
-		if head.State != billing.Finished || head.Outcome != billing.Closed {
-			t.Errorf("got %+v", head)
+		record := w.head(draft)
+		if record.State != billing.Finished || record.Outcome != billing.Closed {
+			t.Errorf("got %+v", record)
 		}
 		var got strings.Builder
 		for _, call := range w.chargebee.Calls() {
 			fmt.Fprintf(&got, "%s %s, ", call.Operation, call.InvoiceID)
 		}
 		want := fmt.Sprintf("retrieve %s, ", draft) + strings.Repeat(fmt.Sprintf("add_charge_item %s, ", draft), lines) +
-			fmt.Sprintf("retrieve %[1]s, retrieve %[1]s, close %[1]s, retrieve %[2]s, retrieve %[2]s, ", draft, head.FinalInvoiceID)
+			fmt.Sprintf("retrieve %[1]s, retrieve %[1]s, close %[1]s, retrieve %[2]s, retrieve %[2]s, ", draft, record.FinalInvoiceID)
 		if got.String() != want {
 			t.Errorf("called %s", got.String())
 		}

@@ -160,8 +160,8 @@ func TestTwinOfADeletedDraft(t *testing.T) {
 				}
 
 				w.wantJudged(w.settler(nil), body, judgement{billing.SuccessorUnknown, "h", "claimed billed"})
-				if head := w.head(draft); head.FinalInvoiceID != "" {
-					t.Errorf("got %+v", head)
+				if record := w.head(draft); record.FinalInvoiceID != "" {
+					t.Errorf("got %+v", record)
 				}
 			})
 		})

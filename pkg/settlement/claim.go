@@ -15,14 +15,14 @@ const eventMargin = 128
 
 // claim claims the unbilled events of the invoice's subscriptions, page by page, and plans
 // what they are charged with.
-func (h *handling) claim(ctx context.Context) error {
-	if h.head().Epoch == "" {
-		if err := h.begin(ctx); err != nil {
+func (h *session) claim(ctx context.Context) error {
+	if h.record().Epoch == "" {
+		if err := h.makeManifest(ctx); err != nil {
 			return err
 		}
 	}
-	fold := billing.NewFold(h.manifest)
-	for number := range h.head().Pages {
+	fold := billing.NewAggregator(h.manifest)
+	for number := range h.record().Pages {
 		page, err := h.page(ctx, number)
 		if err != nil {
 			return err
@@ -42,7 +42,7 @@ func (h *handling) claim(ctx context.Context) error {
 		}
 		draft.add(event)
 	}
-	return h.draw(ctx, draft.take(), fold)
+	return h.claimRestAndPlan(ctx, draft.take(), fold)
 }
 
 // unbilled yields the events that are to be claimed for an invoice, as the index shows them.
@@ -53,7 +53,7 @@ func (s *Settler) unbilled(ctx context.Context, manifest billing.Manifest) iter.
 				if err != nil {
 					err = fmt.Errorf("look for unbilled events of %s: %w", subscription, err)
 				}
-				if !yield(event.Checked(), err) || err != nil {
+				if !yield(event.Validated(), err) || err != nil {
 					return
 				}
 			}
@@ -63,19 +63,19 @@ func (s *Settler) unbilled(ctx context.Context, manifest billing.Manifest) iter.
 
 // claimPage claims the events as the next page, as far as they are still unbilled and
 // as read.
-func (h *handling) claimPage(ctx context.Context, events []billing.Event, fold *billing.Fold) error {
+func (h *session) claimPage(ctx context.Context, events []billing.Event, fold *billing.Aggregator) error {
 	for len(events) > 0 {
-		page := billing.Page{Number: h.head().Pages, Events: events}
-		err := h.commitClaim(ctx, func(step *billing.Step) { claiming(step, &page) })
+		page := billing.Page{Number: h.record().Pages, Events: events}
+		err := h.commitClaim(ctx, func(step *billing.Step) { applyClaim(step, &page) })
 		var changed *billing.EventsChanged
 		switch {
 		case errors.As(err, &changed):
-			events = without(events, changed)
+			events = withoutChanged(events, changed)
 		case err != nil:
 			return err
 		default:
 			fold.Add(events...) //mutant:fold-claimed
-			h.claimed(page)
+			h.recordClaim(page)
 			return nil
 		}
 	}
@@ -83,51 +83,51 @@ func (h *handling) claimPage(ctx context.Context, events []billing.Event, fold *
 }
 
 // commitClaim writes a step of claiming. The first one of an epoch writes its manifest, too.
-func (h *handling) commitClaim(ctx context.Context, change func(*billing.Step)) error {
+func (h *session) commitClaim(ctx context.Context, change func(*billing.Step)) error {
 	return h.lease.commit(ctx, func(step *billing.Step) {
-		if step.Head.Epoch == "" {
+		if step.Record.Epoch == "" {
 			manifest := h.manifest
-			step.Manifest, step.Head.Epoch = &manifest, manifest.Epoch
-			step.Head.GoneAt = 0
+			step.Manifest, step.Record.Epoch = &manifest, manifest.Epoch
+			step.Record.MissingSince = 0
 		}
 		change(step)
 	})
 }
 
 // claiming puts a new page into a step.
-func claiming(step *billing.Step, page *billing.Page) {
+func applyClaim(step *billing.Step, page *billing.Page) {
 	step.Claim = page
-	step.Head.Pages++
-	step.Head.Attempts = 0
+	step.Record.Pages++
+	step.Record.Attempts = 0
 }
 
 // claimed takes note of a page that was written.
-func (h *handling) claimed(page billing.Page) {
+func (h *session) recordClaim(page billing.Page) {
 	h.lastPage = page
 	h.report.Events += len(page.Events)
 }
 
 // without returns the events that did not change.
-func without(events []billing.Event, changed *billing.EventsChanged) []billing.Event {
+func withoutChanged(events []billing.Event, changed *billing.EventsChanged) []billing.Event {
 	return slices.DeleteFunc(events, func(event billing.Event) bool {
 		return slices.ContainsFunc(changed.Events, func(found billing.ChangedEvent) bool { return found.EventKey == event.EventKey })
 	})
 }
 
 // errSeparately says that the last events and the plan do not go into one step.
-var errSeparately = errors.New("settlement: claim first, then plan")
+var errDoesNotFit = errors.New("settlement: claim first, then plan")
 
 // draw claims the last events and writes the plan, at once if it can. That ends
 // claiming: later events wait for the next invoice.
-func (h *handling) draw(ctx context.Context, last []billing.Event, fold *billing.Fold) error {
-	err := h.drawAtOnce(ctx, last, fold)
+func (h *session) claimRestAndPlan(ctx context.Context, last []billing.Event, fold *billing.Aggregator) error {
+	err := h.claimAndPlan(ctx, last, fold)
 	var changed *billing.EventsChanged
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &changed):
-		last = without(last, changed) //mutant:drop-changed
-	case !errors.Is(err, errSeparately):
+		last = withoutChanged(last, changed) //mutant:drop-changed
+	case !errors.Is(err, errDoesNotFit):
 		return err
 	}
 	if err := h.claimPage(ctx, last, fold); err != nil {
@@ -138,77 +138,77 @@ func (h *handling) draw(ctx context.Context, last []billing.Event, fold *billing
 		return err
 	}
 	plan := billing.Plan{Lines: lines}
-	if err := h.commitClaim(ctx, func(step *billing.Step) { planning(step, &plan) }); err != nil {
+	if err := h.commitClaim(ctx, func(step *billing.Step) { applyPlan(step, &plan) }); err != nil {
 		return err
 	}
-	h.plans(plan)
+	h.recordPlan(plan)
 	return nil
 }
 
 // drawAtOnce claims the last events and writes the plan in one step. It leaves plans
 // that are refused alone: an event may refuse one only once it is claimed.
-func (h *handling) drawAtOnce(ctx context.Context, last []billing.Event, fold *billing.Fold) error {
+func (h *session) claimAndPlan(ctx context.Context, last []billing.Event, fold *billing.Aggregator) error {
 	whole := fold.Clone()
 	whole.Add(last...)
 	lines, err := whole.Plan(h.Settings.MaxAmount, h.Settings.Catalog)
 	if err != nil {
-		return errSeparately
+		return errDoesNotFit
 	}
-	plan, page := billing.Plan{Lines: lines}, billing.Page{Number: h.head().Pages, Events: last}
+	plan, page := billing.Plan{Lines: lines}, billing.Page{Number: h.record().Pages, Events: last}
 	if len(last) == 0 || !(billing.Step{Manifest: &h.manifest, Claim: &page, Plan: &plan}).Fits() {
-		return errSeparately
+		return errDoesNotFit
 	}
 	err = h.commitClaim(ctx, func(step *billing.Step) {
-		claiming(step, &page)
-		planning(step, &plan)
+		applyClaim(step, &page)
+		applyPlan(step, &plan)
 	})
 	if err != nil {
 		return err
 	}
-	h.claimed(page)
-	h.plans(plan)
+	h.recordClaim(page)
+	h.recordPlan(plan)
 	return nil
 }
 
 // planning puts the plan into a step.
-func planning(step *billing.Step, plan *billing.Plan) {
+func applyPlan(step *billing.Step, plan *billing.Plan) {
 	step.Plan = plan
-	step.Head.State = billing.Charging
-	step.Head.Attempts = 0
+	step.Record.State = billing.Charging
+	step.Record.Attempts = 0
 }
 
 // plans takes note of the plan.
-func (h *handling) plans(plan billing.Plan) {
+func (h *session) recordPlan(plan billing.Plan) {
 	h.plan, h.planned = plan, true
 	h.report.Lines = len(plan.Lines)
 }
 
-func (h *handling) page(ctx context.Context, number int) (billing.Page, error) {
+func (h *session) page(ctx context.Context, number int) (billing.Page, error) {
 	if number == h.lastPage.Number && len(h.lastPage.Events) > 0 {
 		return h.lastPage, nil
 	}
-	return h.readPage(ctx, h.head(), number)
+	return h.readPage(ctx, h.record(), number)
 }
 
-func (s *Settler) readPage(ctx context.Context, head billing.Head, number int) (billing.Page, error) {
-	page, err := s.Claims.Page(ctx, head.InvoiceID, head.Epoch, number)
+func (s *Settler) readPage(ctx context.Context, record billing.Record, number int) (billing.Page, error) {
+	page, err := s.Claims.Page(ctx, record.InvoiceID, record.Epoch, number)
 	if err != nil {
-		return page, fmt.Errorf("read page %d of %s: %w", number, head.InvoiceID, err)
+		return page, fmt.Errorf("read page %d of %s: %w", number, record.InvoiceID, err)
 	}
 	return page, nil
 }
 
 // loadPlan reads the plan, once per handling.
-func (h *handling) loadPlan(ctx context.Context) error {
+func (h *session) loadPlan(ctx context.Context) error {
 	if h.planned {
 		return nil
 	}
-	head := h.head()
-	plan, err := h.Claims.Plan(ctx, head.InvoiceID, head.Epoch)
+	record := h.record()
+	plan, err := h.Claims.Plan(ctx, record.InvoiceID, record.Epoch)
 	if err != nil {
-		return fmt.Errorf("read the plan of %s: %w", head.InvoiceID, err)
+		return fmt.Errorf("read the plan of %s: %w", record.InvoiceID, err)
 	}
-	h.plans(plan)
+	h.recordPlan(plan)
 	return nil
 }
 

@@ -131,7 +131,7 @@ func TestReleasedPlanExpires(t *testing.T) {
 			})
 		})
 		crashing.Ledger = watched{Ledger: crashing.Ledger, after: func(step billing.Step) {
-			releasing = releasing || step.Head.State == billing.Releasing
+			releasing = releasing || step.Record.State == billing.Releasing
 		}}
 		w.wantRetry(crashing, body)
 		time.Sleep(2 * settings.Lease)

@@ -28,48 +28,48 @@ func TestDecideCourse(t *testing.T) {
 		storedFault  = billing.Failure{Kind: billing.Unknown, Replayed: true}
 		unauthorized = billing.Failure{Kind: billing.Unauthorized}
 
-		soon     = course{ending: comeBack, wait: lockWait}
-		calm     = course{ending: comeBack, wait: outageWait}
-		repaired = course{ending: comeBack, wait: unauthorizedWait}
-		waited   = course{ending: whenKeyExpires}
-		chargeNo = course{ending: giveUp, reason: billing.ChargebeeRefused}
-		closeNo  = course{looks: 2, ending: giveUp, reason: billing.CloseRefused, newKey: true}
-		unread   = course{ending: comeBack, wait: readAgainWait}
+		soon     = recovery{action: deferDelay, delay: lockWait}
+		calm     = recovery{action: deferDelay, delay: outageWait}
+		repaired = recovery{action: deferDelay, delay: unauthorizedWait}
+		waited   = recovery{action: deferKeyExpiry}
+		chargeNo = recovery{action: rejectMessage, reason: billing.ChargebeeRefused}
+		closeNo  = recovery{draftReads: 2, action: rejectMessage, reason: billing.CloseRefused, newCloseKey: true}
+		unread   = recovery{action: deferDelay, delay: readAgainWait}
 	)
-	unsent := func(c course) course { c.line = notSent; return c }
-	looked := func(c course) course { c.looks = 1; return c }
-	newKey := func(c course) course { c.newKey = true; return c }
+	unsent := func(c recovery) recovery { c.effect = effectNone; return c }
+	looked := func(c recovery) recovery { c.draftReads = 1; return c }
+	newKey := func(c recovery) recovery { c.newCloseKey = true; return c }
 
 	for _, row := range []struct {
 		name    string
 		failure billing.Failure
 		outage  bool
 
-		adding, again, closing, reading course
+		adding, again, closing, reading recovery
 	}{
 		{"it may have happened", unknown, false,
-			course{line: inDoubt}, course{}, course{}, calm},
+			recovery{effect: effectInDoubt}, recovery{}, recovery{}, calm},
 		{"it may have happened, replayed", storedFault, false,
-			course{line: inDoubt}, course{}, course{newKey: true}, calm},
+			recovery{effect: effectInDoubt}, recovery{}, recovery{newCloseKey: true}, calm},
 		{"it may have happened, and Chargebee answers nobody", unknown, true,
-			course{line: inDoubt, ending: comeBack, wait: outageWait}, calm, calm, calm},
+			recovery{effect: effectInDoubt, action: deferDelay, delay: outageWait}, calm, calm, calm},
 		{"not now", transient, false,
 			unsent(calm), calm, calm, calm},
 		{"the site's limit", site, false,
-			unsent(course{ending: lookAnew}), course{ending: lookAnew}, course{ending: lookAnew}, course{ending: lookAnew}},
+			unsent(recovery{action: reload}), recovery{action: reload}, recovery{action: reload}, recovery{action: reload}},
 		{"another call on the same invoice", locked, false,
 			unsent(soon), soon, soon, soon},
 		{"a limit of some time ago, replayed", replayed, false,
 			unsent(soon), soon, newKey(soon), soon},
 		{"the invoice is not in the state", conflict, false,
-			course{line: notSent, looks: 2, ending: giveUp, reason: billing.ChargebeeRefused},
-			course{looks: 1, ending: whenKeyExpires}, closeNo, unread},
+			recovery{effect: effectNone, draftReads: 2, action: rejectMessage, reason: billing.ChargebeeRefused},
+			recovery{draftReads: 1, action: deferKeyExpiry}, closeNo, unread},
 		{"it was not in the state some time ago", storedMiss, false,
-			course{line: notSent, looks: 1, ending: whenKeyExpires},
-			course{looks: 1, ending: whenKeyExpires}, closeNo, unread},
+			recovery{effect: effectNone, draftReads: 1, action: deferKeyExpiry},
+			recovery{draftReads: 1, action: deferKeyExpiry}, closeNo, unread},
 		{"the invoice is not there", missing, false,
-			course{line: notSent, looks: 2, ending: giveUp, reason: billing.ChargebeeRefused},
-			course{looks: 1, ending: whenKeyExpires}, closeNo, course{ending: takeAsMissing}},
+			recovery{effect: effectNone, draftReads: 2, action: rejectMessage, reason: billing.ChargebeeRefused},
+			recovery{draftReads: 1, action: deferKeyExpiry}, closeNo, recovery{action: returnFailure}},
 		{"never", permanent, false,
 			unsent(looked(chargeNo)), waited, closeNo, unread},
 		{"not some time ago, replayed", stored, false,
@@ -78,16 +78,16 @@ func TestDecideCourse(t *testing.T) {
 			unsent(repaired), repaired, repaired, repaired},
 	} {
 		for _, cell := range []struct {
-			call call
+			call operation
 			name string
-			want course
+			want recovery
 		}{
-			{adding, "adding a line", row.adding},
-			{addingAgain, "adding a line in doubt", row.again},
-			{closing, "closing", row.closing},
-			{reading, "reading", row.reading},
+			{opAdd, "adding a line", row.adding},
+			{opResend, "adding a line in doubt", row.again},
+			{opClose, "closing", row.closing},
+			{opRead, "reading", row.reading},
 		} {
-			if got := decideCourse(cell.call, &row.failure, row.outage); got != cell.want {
+			if got := decideRecovery(cell.call, &row.failure, row.outage); got != cell.want {
 				t.Errorf("%s, %s:\n got %+v\nwant %+v", row.name, cell.name, got, cell.want)
 			}
 		}
@@ -102,17 +102,17 @@ func TestDecideRemedy(t *testing.T) {
 	const until = 19*time.Minute + 30*time.Second
 	for _, row := range []struct {
 		elapsed time.Duration
-		want    remedy
+		want    doubtAction
 	}{
-		{-time.Minute, sendAgain}, // another's clock was ahead
-		{0, sendAgain},
-		{until, sendAgain},
-		{until + 1, waitForLine},
-		{30*time.Minute - 1, waitForLine},
-		{30 * time.Minute, lookForLine},
-		{240 * time.Hour, lookForLine},
+		{-time.Minute, resendLine}, // another's clock was ahead
+		{0, resendLine},
+		{until, resendLine},
+		{until + 1, waitForExpiry},
+		{30*time.Minute - 1, waitForExpiry},
+		{30 * time.Minute, readBackLine},
+		{240 * time.Hour, readBackLine},
 	} {
-		if got := decideRemedy(row.elapsed, settings); got != row.want {
+		if got := decideDoubt(row.elapsed, settings); got != row.want {
 			t.Errorf("%s after the first send: %d, want %d", row.elapsed, got, row.want)
 		}
 	}
@@ -125,69 +125,72 @@ func TestDecideTaking(t *testing.T) {
 	const skew = 30 * time.Second
 	var (
 		ago    = now.Add(-time.Hour).Unix()
-		held   = billing.Head{State: billing.Charging, Owner: "other", LeaseUntil: now.Unix() + 20, UpdatedAt: ago}
-		lapsed = billing.Head{State: billing.Charging, Owner: "other", LeaseUntil: now.Unix(), UpdatedAt: ago}
+		held   = billing.Record{State: billing.Charging, Owner: "other", LeaseUntil: now.Unix() + 20, UpdatedAt: ago}
+		lapsed = billing.Record{State: billing.Charging, Owner: "other", LeaseUntil: now.Unix(), UpdatedAt: ago}
 	)
-	sending := func(head billing.Head) billing.Head { head.SendingSince = ago; return head }
-	rejected := func(head billing.Head) billing.Head { head.State, head.UpdatedAt = billing.Rejected, ago; return head }
-	lately := func(head billing.Head, age time.Duration) billing.Head {
-		head.UpdatedAt = now.Add(-age).Unix()
-		return head
+	sending := func(record billing.Record) billing.Record { record.SendingSince = ago; return record }
+	rejected := func(record billing.Record) billing.Record {
+		record.State, record.UpdatedAt = billing.Rejected, ago
+		return record
+	}
+	lately := func(record billing.Record, age time.Duration) billing.Record {
+		record.UpdatedAt = now.Add(-age).Unix()
+		return record
 	}
 	for _, row := range []struct {
 		name string
-		head *billing.Head
-		want taking
+		head *billing.Record
+		want acquisition
 		wait time.Duration // not now
 		done bool
 	}{
-		{name: "no head", want: taking{fresh: true}},
-		{name: "finished", head: &billing.Head{State: billing.Finished}, done: true},
-		{name: "finished and past its time to live", head: &billing.Head{State: billing.Finished, ExpiresAt: ago}, done: true},
-		{name: "of a newer program", head: &billing.Head{State: billing.Finished, Version: billing.HeadVersion + 1}, wait: newerVersionWait},
+		{name: "no head", want: acquisition{newEpoch: true}},
+		{name: "finished", head: &billing.Record{State: billing.Finished}, done: true},
+		{name: "finished and past its time to live", head: &billing.Record{State: billing.Finished, ExpiresAt: ago}, done: true},
+		{name: "of a newer program", head: &billing.Record{State: billing.Finished, SchemaVersion: billing.SchemaVersion + 1}, wait: newerSchemaDelay},
 		{name: "held", head: &held, wait: 21 * time.Second},
 		{name: "its lease ran out", head: &lapsed},
-		{name: "its lease ran out while it sent", head: new(sending(lapsed)), want: taking{doubt: true}},
-		{name: "given up while it sent", head: &billing.Head{State: billing.Charging, SendingSince: ago}, want: taking{doubt: true}},
-		{name: "rejected, nothing claimed", head: new(rejected(billing.Head{Resume: billing.Claiming})), want: taking{fresh: true}},
-		{name: "rejected just now, nothing claimed", head: new(lately(rejected(billing.Head{Resume: billing.Claiming}), 0)), want: taking{fresh: true}},
+		{name: "its lease ran out while it sent", head: new(sending(lapsed)), want: acquisition{inDoubt: true}},
+		{name: "given up while it sent", head: &billing.Record{State: billing.Charging, SendingSince: ago}, want: acquisition{inDoubt: true}},
+		{name: "rejected, nothing claimed", head: new(rejected(billing.Record{Resume: billing.Claiming})), want: acquisition{newEpoch: true}},
+		{name: "rejected just now, nothing claimed", head: new(lately(rejected(billing.Record{Resume: billing.Claiming}), 0)), want: acquisition{newEpoch: true}},
 		{
 			name: "rejected, given back",
-			head: new(rejected(billing.Head{Resume: billing.Claiming, Pages: 2})),
-			want: taking{fresh: true, after: now.Add(-time.Hour + time.Second + releaseShows + skew)},
+			head: new(rejected(billing.Record{Resume: billing.Claiming, Pages: 2})),
+			want: acquisition{newEpoch: true, notBefore: now.Add(-time.Hour + time.Second + indexDelay + skew)},
 		},
 		{
 			name: "rejected, given back just now",
-			head: new(lately(rejected(billing.Head{Resume: billing.Claiming, Pages: 2}), 0)),
-			want: taking{fresh: true, after: now.Add(time.Second + releaseShows + skew)},
+			head: new(lately(rejected(billing.Record{Resume: billing.Claiming, Pages: 2}), 0)),
+			want: acquisition{newEpoch: true, notBefore: now.Add(time.Second + indexDelay + skew)},
 		},
 		{
 			name: "rejected, all lines given back",
-			head: new(rejected(billing.Head{Resume: billing.Settling, Verdict: "rr", Pages: 1, Settled: 1})),
-			want: taking{fresh: true, after: now.Add(-time.Hour + time.Second + releaseShows + skew)},
+			head: new(rejected(billing.Record{Resume: billing.Settling, Dispositions: "rr", Pages: 1, ProcessedPages: 1})),
+			want: acquisition{newEpoch: true, notBefore: now.Add(-time.Hour + time.Second + indexDelay + skew)},
 		},
-		{name: "rejected while lines were given back", head: new(rejected(billing.Head{Resume: billing.Settling, Verdict: "rr", Pages: 2, Settled: 1})), want: taking{recheck: true}},
-		{name: "rejected, a line held", head: new(rejected(billing.Head{Resume: billing.Settling, Verdict: "rh", Pages: 1})), want: taking{recheck: true}},
-		{name: "rejected while charging", head: new(rejected(billing.Head{Resume: billing.Charging})), want: taking{recheck: true}},
+		{name: "rejected while lines were given back", head: new(rejected(billing.Record{Resume: billing.Settling, Dispositions: "rr", Pages: 2, ProcessedPages: 1})), want: acquisition{recheck: true}},
+		{name: "rejected, a line held", head: new(rejected(billing.Record{Resume: billing.Settling, Dispositions: "rh", Pages: 1})), want: acquisition{recheck: true}},
+		{name: "rejected while charging", head: new(rejected(billing.Record{Resume: billing.Charging})), want: acquisition{recheck: true}},
 		{
 			name: "rejected with a line in doubt",
-			head: new(sending(rejected(billing.Head{Resume: billing.Charging}))),
-			want: taking{recheck: true, doubt: true},
+			head: new(sending(rejected(billing.Record{Resume: billing.Charging}))),
+			want: acquisition{recheck: true, inDoubt: true},
 		},
 	} {
-		var head billing.Head
+		var record billing.Record
 		if row.head != nil {
-			head = *row.head
+			record = *row.head
 		}
-		got, err := decideTaking(head, row.head != nil, now, skew)
+		got, err := decideAcquire(record, row.head != nil, now, skew)
 		later, _ := errors.AsType[*deferral](err)
 		switch {
 		case row.done:
-			if !errors.Is(err, errDone) {
-				t.Errorf("%s: %+v, %v; want %v", row.name, got, err, errDone)
+			if !errors.Is(err, errFinished) {
+				t.Errorf("%s: %+v, %v; want %v", row.name, got, err, errFinished)
 			}
 		case row.wait > 0:
-			if later == nil || later.after != row.wait || later.attempt {
+			if later == nil || later.delay != row.wait || later.countsAttempt {
 				t.Errorf("%s: %+v, %+v; want a wait of %s", row.name, got, err, row.wait)
 			}
 		case err != nil || got != row.want:
@@ -202,37 +205,37 @@ func TestDecideRelease(t *testing.T) {
 	settings := Settings{MaxEffectDelay: 5 * time.Minute, MaxSkew: 30 * time.Second}
 	now := time.Unix(1_000_000, 0)
 	const shows, doubtful = 5*time.Minute + 31*time.Second, 10*time.Minute + 31*time.Second
-	rejected := func(age time.Duration, head billing.Head) billing.Head {
-		head.State, head.UpdatedAt = billing.Rejected, now.Add(-age).Unix()
-		return head
+	rejected := func(age time.Duration, record billing.Record) billing.Record {
+		record.State, record.UpdatedAt = billing.Rejected, now.Add(-age).Unix()
+		return record
 	}
 	ago := now.Add(-time.Hour).Unix()
 	for _, row := range []struct {
 		name string
-		head billing.Head
-		want way
+		head billing.Record
+		want releaseAction
 		err  string
 	}{
-		{"of a newer program", billing.Head{State: billing.Rejected, Version: billing.HeadVersion + 1}, nothingHeld, "newer than this program"},
-		{"done", billing.Head{State: billing.Finished, Outcome: billing.Closed}, nothingHeld, "is done (closed)"},
-		{"claiming", billing.Head{State: billing.Claiming}, nothingHeld, "is claiming and not rejected"},
-		{"charging", billing.Head{State: billing.Charging}, nothingHeld, "is charging and not rejected"},
-		{"closing, its owner is gone", billing.Head{State: billing.Closing, Owner: "other", LeaseUntil: now.Unix()}, nothingHeld, "is closing and not rejected"},
-		{"releasing", billing.Head{State: billing.Releasing, UpdatedAt: now.Unix()}, carryOut, ""},
-		{"settling", billing.Head{State: billing.Settling, Verdict: "rr", UpdatedAt: now.Unix()}, carryOut, ""},
-		{"releasing, held", billing.Head{State: billing.Releasing, Owner: "other", LeaseUntil: now.Unix() + 1}, nothingHeld, "is being worked on"},
-		{"rejected, held", rejected(time.Hour, billing.Head{Resume: billing.Charging, Owner: "other", LeaseUntil: now.Unix() + 1}), nothingHeld, "is being worked on"},
-		{"given back", rejected(0, billing.Head{Resume: billing.Claiming, Pages: 1}), nothingHeld, ""},
-		{"given back by a verdict", rejected(0, billing.Head{Resume: billing.Settling, Verdict: "rr", Pages: 1, Settled: 1}), nothingHeld, ""},
-		{"billed and given back", rejected(0, billing.Head{Resume: billing.Settling, Verdict: "sr", Pages: 1, Settled: 1}), nothingHeld, ""},
-		{"a verdict half carried out", rejected(shows, billing.Head{Resume: billing.Settling, Verdict: "sr", Pages: 2, Settled: 1}), look, ""},
-		{"a line held", rejected(shows, billing.Head{Resume: billing.Settling, Verdict: "sh", Pages: 1, Settled: 1}), look, ""},
-		{"rejected while releasing", rejected(0, billing.Head{Resume: billing.Releasing, Pages: 1}), carryOut, ""},
-		{"rejected while settling what was charged", rejected(0, billing.Head{Resume: billing.Settling, Pages: 1}), carryOut, ""},
-		{"rejected", rejected(shows, billing.Head{Resume: billing.Charging, Pages: 1}), look, ""},
-		{"rejected lately", rejected(shows-time.Second, billing.Head{Resume: billing.Charging, Pages: 1}), nothingHeld, "come again after 1970-01-12T13:46:41Z"},
-		{"in doubt", rejected(doubtful, billing.Head{Resume: billing.Charging, Pages: 1, SendingSince: ago, Doubt: true}), look, ""},
-		{"lately in doubt", rejected(doubtful-time.Second, billing.Head{Resume: billing.Charging, Pages: 1, SendingSince: ago, Doubt: true}), nothingHeld, "come again"},
+		{"of a newer program", billing.Record{State: billing.Rejected, SchemaVersion: billing.SchemaVersion + 1}, nothingClaimed, "newer than this program"},
+		{"done", billing.Record{State: billing.Finished, Outcome: billing.Closed}, nothingClaimed, "is done (closed)"},
+		{"claiming", billing.Record{State: billing.Claiming}, nothingClaimed, "is claiming and not rejected"},
+		{"charging", billing.Record{State: billing.Charging}, nothingClaimed, "is charging and not rejected"},
+		{"closing, its owner is gone", billing.Record{State: billing.Closing, Owner: "other", LeaseUntil: now.Unix()}, nothingClaimed, "is closing and not rejected"},
+		{"releasing", billing.Record{State: billing.Releasing, UpdatedAt: now.Unix()}, applyDecision, ""},
+		{"settling", billing.Record{State: billing.Settling, Dispositions: "rr", UpdatedAt: now.Unix()}, applyDecision, ""},
+		{"releasing, held", billing.Record{State: billing.Releasing, Owner: "other", LeaseUntil: now.Unix() + 1}, nothingClaimed, "is being worked on"},
+		{"rejected, held", rejected(time.Hour, billing.Record{Resume: billing.Charging, Owner: "other", LeaseUntil: now.Unix() + 1}), nothingClaimed, "is being worked on"},
+		{"given back", rejected(0, billing.Record{Resume: billing.Claiming, Pages: 1}), nothingClaimed, ""},
+		{"given back by a verdict", rejected(0, billing.Record{Resume: billing.Settling, Dispositions: "rr", Pages: 1, ProcessedPages: 1}), nothingClaimed, ""},
+		{"billed and given back", rejected(0, billing.Record{Resume: billing.Settling, Dispositions: "sr", Pages: 1, ProcessedPages: 1}), nothingClaimed, ""},
+		{"a verdict half carried out", rejected(shows, billing.Record{Resume: billing.Settling, Dispositions: "sr", Pages: 2, ProcessedPages: 1}), readChargebee, ""},
+		{"a line held", rejected(shows, billing.Record{Resume: billing.Settling, Dispositions: "sh", Pages: 1, ProcessedPages: 1}), readChargebee, ""},
+		{"rejected while releasing", rejected(0, billing.Record{Resume: billing.Releasing, Pages: 1}), applyDecision, ""},
+		{"rejected while settling what was charged", rejected(0, billing.Record{Resume: billing.Settling, Pages: 1}), applyDecision, ""},
+		{"rejected", rejected(shows, billing.Record{Resume: billing.Charging, Pages: 1}), readChargebee, ""},
+		{"rejected lately", rejected(shows-time.Second, billing.Record{Resume: billing.Charging, Pages: 1}), nothingClaimed, "come again after 1970-01-12T13:46:41Z"},
+		{"in doubt", rejected(doubtful, billing.Record{Resume: billing.Charging, Pages: 1, SendingSince: ago, InDoubt: true}), readChargebee, ""},
+		{"lately in doubt", rejected(doubtful-time.Second, billing.Record{Resume: billing.Charging, Pages: 1, SendingSince: ago, InDoubt: true}), nothingClaimed, "come again"},
 	} {
 		got, err := decideRelease(row.head, now, settings)
 		if got != row.want || (err != nil) != (row.err != "") || err != nil && !strings.Contains(err.Error(), row.err) {

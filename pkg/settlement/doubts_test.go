@@ -158,8 +158,8 @@ func TestLostClose(t *testing.T) {
 					if outcome.Action != queue.Ack {
 						t.Fatalf("got %+v", outcome)
 					}
-					if head := w.head(id); head.Outcome != billing.Closed || head.FinalInvoiceID == "" {
-						t.Errorf("got %+v", head)
+					if record := w.head(id); record.Outcome != billing.Closed || record.FinalInvoiceID == "" {
+						t.Errorf("got %+v", record)
 					}
 					w.wantEqualBooks()
 				})

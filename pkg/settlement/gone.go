@@ -10,12 +10,12 @@ import (
 
 // gone decides what became of the lines of a draft that no longer exists or is no
 // longer pending. It returns errAnew when it decided.
-func (h *handling) gone(ctx context.Context) error {
+func (h *session) resolveMissing(ctx context.Context) error {
 	started := h.Now()
-	if h.head().GoneAt == 0 {
+	if h.record().MissingSince == 0 {
 		err := h.lease.commit(ctx, func(step *billing.Step) {
-			h.record(step)
-			step.Head.GoneAt = started.Unix()
+			h.applyProgress(step)
+			step.Record.MissingSince = started.Unix()
 		})
 		if err != nil {
 			return err
@@ -27,59 +27,59 @@ func (h *handling) gone(ctx context.Context) error {
 	}
 	//mutant:draft-gone
 	if !gone { // a stale read: the work goes on
-		if err := h.forgetGone(ctx); err != nil {
+		if err := h.clearMissing(ctx); err != nil {
 			return err
 		}
-		return errAnew
+		return errReload
 	}
-	return h.judge(ctx, started)
+	return h.reconcile(ctx, started)
 }
 
 // judge looks for the draft's successor and writes the verdict on each line.
-func (h *handling) judge(ctx context.Context, started time.Time) error {
-	judgement, finalInvoiceID, err := h.weigh(ctx, started)
+func (h *session) reconcile(ctx context.Context, started time.Time) error {
+	result, finalInvoiceID, err := h.reconcileWhenVisible(ctx, started)
 	if err != nil {
 		return err
 	}
 	h.recheck = false
-	if err := h.finish(ctx, judgement, finalInvoiceID); err != nil {
+	if err := h.startSettling(ctx, result, finalInvoiceID); err != nil {
 		return err
 	}
-	return errAnew
+	return errReload
 }
 
 // weigh looks for the draft's successor and decides on each line. What follows from not
 // finding something counts only in reads that began when everything must have shown.
-func (h *handling) weigh(ctx context.Context, started time.Time) (judgement billing.ReconcileResult, finalInvoiceID string, err error) {
-	successor, vanished, err := h.successor(ctx)
+func (h *session) reconcileWhenVisible(ctx context.Context, started time.Time) (result billing.ReconcileResult, finalInvoiceID string, err error) {
+	final, vanished, err := h.findFinal(ctx)
 	if err != nil {
-		return judgement, "", err
+		return result, "", err
 	}
-	judgement = h.judgement(successor)
-	if vanished && !judgement.Certain {
-		return judgement, "", wait(h.Settings.MaxEffectDelay, "an invoice that may be the successor is listed, and cannot be read")
+	result = h.reconcileWith(final)
+	if vanished && !result.Certain {
+		return result, "", deferFor(h.Settings.MaxEffectDelay, "an invoice that may be the successor is listed, and cannot be read")
 	}
-	if shows := h.Settings.goneShows(h.head()); !judgement.Certain && started.Before(shows) { //mutant:gone-shows
-		return judgement, "", h.until(shows, "the draft is gone, and what became of its lines does not show yet")
+	if shows := h.Settings.missingConfirmedAt(h.record()); !result.Certain && started.Before(shows) { //mutant:gone-shows
+		return result, "", h.deferUntil(shows, "the draft is gone, and what became of its lines does not show yet")
 	}
-	if successor != nil {
-		finalInvoiceID = successor.ID
+	if final != nil {
+		finalInvoiceID = final.ID
 	}
-	return judgement, finalInvoiceID, nil
+	return result, finalInvoiceID, nil
 }
 
 // judgement decides on the lines as of the head, with the given successor.
-func (h *handling) judgement(successor *billing.Invoice) billing.ReconcileResult {
-	head := h.head()
+func (h *session) reconcileWith(final *billing.Invoice) billing.ReconcileResult {
+	record := h.record()
 	return billing.Reconcile(billing.ReconcileInput{
 		Lines:      h.plan.Lines,
-		Cursor:     max(head.Cursor, h.added),
-		InDoubt:    head.Sending() && h.added <= head.Cursor,
-		Closing:    head.State == billing.Closing || head.Resume == billing.Closing,
-		Previous:   head.Verdict,
+		Cursor:     max(record.Cursor, h.added),
+		InDoubt:    record.IsSending() && h.added <= record.Cursor,
+		Closing:    record.State == billing.Closing || record.Resume == billing.Closing,
+		Previous:   record.Dispositions,
 		Originals:  h.manifest.Originals,
-		Final:      successor,
-		NotCharged: h.notCharged,
+		Final:      final,
+		NotCharged: h.assertedNotCharged,
 	})
 }
 
@@ -87,7 +87,7 @@ func (h *handling) judgement(successor *billing.Invoice) billing.ReconcileResult
 // our markers, or else lines that were on the draft before ours. It is nil when there is
 // none. vanished reports that one was listed and could not be read: the list or the read does
 // not show yet what happened to it.
-func (h *handling) successor(ctx context.Context) (found *billing.Invoice, vanished bool, err error) {
+func (h *session) findFinal(ctx context.Context) (found *billing.Invoice, vanished bool, err error) {
 	after := time.Unix(h.manifest.ClaimedAt, 0).Add(-h.Settings.MaxSkew - time.Second)
 	query := billing.InvoiceQuery{CustomerID: h.manifest.CustomerID, UpdatedAfter: after.Unix()}
 	best := 0
@@ -103,14 +103,14 @@ func (h *handling) successor(ctx context.Context) (found *billing.Invoice, vanis
 			if listed.Status == billing.StatusPending {
 				continue
 			}
-			invoice, err := h.whole(ctx, listed, best)
+			invoice, err := h.withAllLines(ctx, listed, best)
 			switch {
-			case notThere(err):
+			case isNotFound(err):
 				vanished = true
 			case err != nil:
 				return nil, false, err
 			default:
-				if likeness := h.likeness(invoice); likeness > best {
+				if likeness := h.similarity(invoice); likeness > best {
 					best, found = likeness, &invoice
 				}
 			}
@@ -124,8 +124,8 @@ func (h *handling) successor(ctx context.Context) (found *billing.Invoice, vanis
 
 // whole returns a listed invoice with all its lines. The list may lack some: what is likely
 // the successor is read, and what the list does not show enough of.
-func (h *handling) whole(ctx context.Context, listed billing.Invoice, best int) (billing.Invoice, error) {
-	if len(listed.Lines) > 0 && !listed.MayLackLines() && h.likeness(listed) <= best {
+func (h *session) withAllLines(ctx context.Context, listed billing.Invoice, best int) (billing.Invoice, error) {
+	if len(listed.Lines) > 0 && !listed.MayLackLines() && h.similarity(listed) <= best {
 		return listed, nil
 	}
 	if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
@@ -138,7 +138,7 @@ func (h *handling) whole(ctx context.Context, listed billing.Invoice, best int) 
 // for more than all the lines that were on the draft before. Lines of item prices count
 // nothing: an invoice with an equal one may charge other events, and ours would be billed
 // without having been charged.
-func (h *handling) likeness(invoice billing.Invoice) int {
+func (h *session) similarity(invoice billing.Invoice) int {
 	likeness := 0
 	for _, line := range invoice.Lines {
 		if slices.ContainsFunc(h.manifest.Originals, func(original billing.InvoiceLine) bool { return original.ID == line.ID }) {

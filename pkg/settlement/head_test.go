@@ -21,29 +21,29 @@ func TestBiggestHead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
-		biggest := billing.Head{
+		biggest := billing.Record{
 			InvoiceID:      strings.Repeat("😀", 256), // a webhook may name no longer one
 			State:          billing.Rejected,
 			Resume:         billing.Releasing,
-			Generation:     math.MaxInt32,
-			Write:          billing.NewToken(),
+			Acquisitions:   math.MaxInt32,
+			Version:        billing.NewToken(),
 			LeaseUntil:     time.Now().Unix(),
 			Epoch:          billing.NewToken(),
 			Pages:          math.MaxInt32,
 			Cursor:         billing.MaxLines,
 			SendingSince:   time.Now().Unix(),
-			Doubt:          true,
-			GoneAt:         time.Now().Unix(),
-			Verdict:        billing.RepeatDisposition(billing.ChargeUnknown, billing.MaxLines),
-			Settled:        math.MaxInt32,
+			InDoubt:        true,
+			MissingSince:   time.Now().Unix(),
+			Dispositions:   billing.RepeatDisposition(billing.ChargeUnknown, billing.MaxLines),
+			ProcessedPages: math.MaxInt32,
 			Outcome:        billing.LeftOpen,
 			Reason:         billing.AttemptsExhausted,
 			FinalInvoiceID: strings.Repeat("😀", 50),
 			ExpiresAt:      time.Now().Unix(),
 			UpdatedAt:      time.Now().Unix(),
-			Version:        billing.HeadVersion,
+			SchemaVersion:  billing.SchemaVersion,
 		}
-		if err := w.store.Commit(t.Context(), billing.Step{Head: biggest}); err != nil {
+		if err := w.store.Commit(t.Context(), billing.Step{Record: biggest}); err != nil {
 			t.Fatal(err)
 		}
 		// There is no manifest: the error says so with the invoice's id, twice.
@@ -57,16 +57,16 @@ func TestBiggestHead(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.wantRetry(w.settler(nil), body)
-		head := w.head(biggest.InvoiceID)
-		if head.Attempts != 1 || head.Verdict != biggest.Verdict || !strings.HasPrefix(w.last().Why, "read the manifest of 😀") {
-			t.Errorf("got %+v: %+v", head, w.last())
+		record := w.head(biggest.InvoiceID)
+		if record.Attempts != 1 || record.Dispositions != biggest.Dispositions || !strings.HasPrefix(w.last().DeferReason, "read the manifest of 😀") {
+			t.Errorf("got %+v: %+v", record, w.last())
 		}
-		if !strings.HasSuffix(head.Detail, "😀…") || !utf8.ValidString(head.Detail) || len(head.Detail) > queue.MaxDetail {
-			t.Errorf("the detail was not cut, or not between characters: %q", head.Detail)
+		if !strings.HasSuffix(record.Detail, "😀…") || !utf8.ValidString(record.Detail) || len(record.Detail) > queue.MaxDetail {
+			t.Errorf("the detail was not cut, or not between characters: %q", record.Detail)
 		}
 		for _, item := range w.tables.Items("ledger") {
 			if size := item.Size(); size > 4<<10 {
-				t.Errorf("%.20s … has %d bytes, of them the detail %d", fmt.Sprint(item["invoice_id"]), size, len(head.Detail))
+				t.Errorf("%.20s … has %d bytes, of them the detail %d", fmt.Sprint(item["invoice_id"]), size, len(record.Detail))
 			}
 		}
 	})

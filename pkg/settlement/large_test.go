@@ -86,8 +86,8 @@ func TestTwentyThousandEvents(t *testing.T) {
 		if looks < int(least/(5*time.Second))-1 {
 			t.Errorf("the ledger was looked at %d times", looks)
 		}
-		if head := w.head(id); head.Outcome != billing.Closed || head.Generation != 1 || head.Attempts != 0 {
-			t.Errorf("got %+v", head)
+		if record := w.head(id); record.Outcome != billing.Closed || record.Acquisitions != 1 || record.Attempts != 0 {
+			t.Errorf("got %+v", record)
 		}
 		w.wantCalls("retrieve add_charge close")
 		w.wantEqualBooks()

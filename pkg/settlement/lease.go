@@ -27,38 +27,38 @@ type lease struct {
 
 	// silent holders send nothing to Chargebee: their writes leave the time alone at
 	// which somebody who does last wrote the head.
-	silent bool
+	keepUpdatedAt bool
 
-	turn  chan struct{} // held while a write is under way; guards the fields below
-	head  billing.Head  // as last written
-	until time.Time     // when the lease ends, with monotonic clock reading
-	over  bool          // lost or given up: no further write
+	locked    chan struct{}  // held while a write is under way; guards the fields below
+	record    billing.Record // as last written
+	expiresAt time.Time      // when the lease ends, with monotonic clock reading
+	lost      bool           // lost or given up: no further write
 }
 
 func newLease(ledger Ledger, now func() time.Time, length time.Duration) *lease {
-	return &lease{ledger: ledger, now: now, length: length, turn: make(chan struct{}, 1)}
+	return &lease{ledger: ledger, now: now, length: length, locked: make(chan struct{}, 1)}
 }
 
 // current returns the head as last written.
-func (l *lease) current() billing.Head {
-	l.turn <- struct{}{}
-	defer func() { <-l.turn }()
-	return l.head
+func (l *lease) current() billing.Record {
+	l.locked <- struct{}{}
+	defer func() { <-l.locked }()
+	return l.record
 }
 
 // commit writes the head, and with it whatever change puts into the step. It
 // extends the lease unless change ends it.
 func (l *lease) commit(ctx context.Context, change func(*billing.Step)) error {
-	l.turn <- struct{}{}
-	defer func() { <-l.turn }()
+	l.locked <- struct{}{}
+	defer func() { <-l.locked }()
 	return l.write(ctx, change)
 }
 
 // beat extends the lease, unless a write did so lately.
-func (l *lease) beat(ctx context.Context) error {
-	l.turn <- struct{}{}
-	defer func() { <-l.turn }()
-	if l.over || l.remaining() > l.length*7/10 {
+func (l *lease) heartbeat(ctx context.Context) error {
+	l.locked <- struct{}{}
+	defer func() { <-l.locked }()
+	if l.lost || l.remaining() > l.length*7/10 {
 		return nil
 	}
 	return l.write(ctx, func(*billing.Step) {})
@@ -66,9 +66,9 @@ func (l *lease) beat(ctx context.Context) error {
 
 // ensure makes sure that the lease lasts at least as long as the given time.
 func (l *lease) ensure(ctx context.Context, atLeast time.Duration) error {
-	l.turn <- struct{}{}
-	defer func() { <-l.turn }()
-	if !l.over && l.remaining() >= atLeast {
+	l.locked <- struct{}{}
+	defer func() { <-l.locked }()
+	if !l.lost && l.remaining() >= atLeast {
 		return nil
 	}
 	return l.write(ctx, func(*billing.Step) {})
@@ -77,40 +77,40 @@ func (l *lease) ensure(ctx context.Context, atLeast time.Duration) error {
 // remaining is how long the lease still lasts, by the clock that says least.
 func (l *lease) remaining() time.Duration {
 	now := l.now()
-	return min(l.until.Sub(now), l.until.Round(0).Sub(now.Round(0)))
+	return min(l.expiresAt.Sub(now), l.expiresAt.Round(0).Sub(now.Round(0)))
 }
 
 func (l *lease) write(ctx context.Context, change func(*billing.Step)) error {
-	if l.over {
+	if l.lost {
 		return billing.ErrFenced
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 
 	now := l.now()
-	step := billing.Step{Previous: l.head.Write, Head: l.head}
-	step.Head.Write = billing.NewToken() //mutant:write-token
-	if !l.silent {
-		step.Head.UpdatedAt = now.Unix()
+	step := billing.Step{PreviousVersion: l.record.Version, Record: l.record}
+	step.Record.Version = billing.NewToken() //mutant:write-token
+	if !l.keepUpdatedAt {
+		step.Record.UpdatedAt = now.Unix()
 	}
-	step.Head.LeaseUntil = now.Add(l.length).Unix()
+	step.Record.LeaseUntil = now.Add(l.length).Unix()
 	change(&step)
 
-	err := l.repeat(ctx, step)
+	err := l.commitWithRetry(ctx, step)
 	if err == nil {
-		l.head, l.until = step.Head, now.Add(l.length)
-		l.over = step.Head.Owner == ""
+		l.record, l.expiresAt = step.Record, now.Add(l.length)
+		l.lost = step.Record.Owner == ""
 		return nil
 	}
 	// Otherwise nothing was written, and the head is still ours; except that a busy
 	// ledger may have taken the write or not.
-	l.over = errors.Is(err, billing.ErrFenced) || errors.Is(err, billing.ErrBusy)
-	return fmt.Errorf("write the head of %s: %w", step.Head.InvoiceID, err)
+	l.lost = errors.Is(err, billing.ErrFenced) || errors.Is(err, billing.ErrBusy)
+	return fmt.Errorf("write the head of %s: %w", step.Record.InvoiceID, err)
 }
 
 // repeat commits the step until the ledger takes or refuses it. A busy ledger is
 // no lost lease.
-func (l *lease) repeat(ctx context.Context, step billing.Step) error {
+func (l *lease) commitWithRetry(ctx context.Context, step billing.Step) error {
 	busy := func(err error) bool { return errors.Is(err, billing.ErrBusy) }
 	_, err := retry.Do(ctx, commitBackoff, busy, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, l.ledger.Commit(ctx, step)

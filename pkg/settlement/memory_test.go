@@ -53,7 +53,7 @@ type madeUp struct {
 	settlement.Invoices // never asked for a list
 
 	events          int
-	head            billing.Head
+	head            billing.Record
 	manifest        billing.Manifest
 	plan            billing.Plan
 	lines           []billing.InvoiceLine
@@ -91,15 +91,15 @@ func (m *madeUp) Unbilled(context.Context, string, int64) iter.Seq2[billing.Even
 	}
 }
 
-func (m *madeUp) Head(context.Context, string) (billing.Head, bool, error) {
+func (m *madeUp) Record(context.Context, string) (billing.Record, bool, error) {
 	return m.head, m.head.InvoiceID != "", nil
 }
 
 func (m *madeUp) Commit(_ context.Context, step billing.Step) error {
-	if step.Previous != m.head.Write {
+	if step.PreviousVersion != m.head.Version {
 		return billing.ErrFenced
 	}
-	m.head = step.Head
+	m.head = step.Record
 	if step.Manifest != nil {
 		m.manifest = *step.Manifest
 	}

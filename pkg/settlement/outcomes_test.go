@@ -25,7 +25,7 @@ func (w *world) deliver(settler *settlement.Settler, body []byte) queue.Outcome 
 		}
 		time.Sleep(outcome.Delay)
 	}
-	w.t.Errorf("the message came back 100 times, the last time because of %q", w.last().Why)
+	w.t.Errorf("the message came back 100 times, the last time because of %q", w.last().DeferReason)
 	return queue.Outcome{}
 }
 
@@ -90,8 +90,8 @@ func (w *world) wantJudged(settler *settlement.Settler, body []byte, want judgem
 	} else {
 		w.wantRejected(settler, body, want.reason)
 	}
-	if head := w.head(w.last().InvoiceID); head.Verdict != want.verdict {
-		w.t.Errorf("the verdict is %q, want %q: %+v", head.Verdict, want.verdict, head)
+	if record := w.head(w.last().InvoiceID); record.Dispositions != want.verdict {
+		w.t.Errorf("the verdict is %q, want %q: %+v", record.Dispositions, want.verdict, record)
 	}
 	w.wantStatuses(want.statuses)
 }

@@ -12,7 +12,7 @@ import (
 // Ledger keeps the heads. All reads are strong.
 type Ledger interface {
 	// Head returns the head of the invoice; ok is false when there is none.
-	Head(ctx context.Context, invoiceID string) (head billing.Head, ok bool, err error)
+	Record(ctx context.Context, invoiceID string) (record billing.Record, ok bool, err error)
 
 	// Commit applies the step as a whole or not at all. A step that was applied
 	// before is recognised by its write and succeeds. Errors: billing.ErrFenced,

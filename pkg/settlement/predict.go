@@ -43,11 +43,11 @@ const (
 
 // ReplayInput is what PredictReplay depends on.
 type ReplayInput struct {
-	EventType string        // of the message; empty if it is not a webhook event
-	Head      *billing.Head // nil if the ledger does not know the invoice
-	Lines     int           // of the plan
-	Pending   *bool         // whether Chargebee shows the draft as pending; nil if it was not read
-	Close     bool          // invoice.close
+	EventType string          // of the message; empty if it is not a webhook event
+	Record    *billing.Record // nil if the ledger does not know the invoice
+	Lines     int             // of the plan
+	Pending   *bool           // whether Chargebee shows the draft as pending; nil if it was not read
+	Close     bool            // invoice.close
 	Now       time.Time
 }
 
@@ -61,29 +61,29 @@ func PredictReplay(in ReplayInput) Replay {
 	default:
 		return Replay{Ignored, "events of type " + in.EventType + " are acknowledged, and nothing is done", new(false)}
 	}
-	if in.Head == nil {
+	if in.Record == nil {
 		return in.begin(NewEpoch, "the ledger does not know the invoice: its events are claimed and charged")
 	}
-	how, err := decideTaking(*in.Head, true, in.Now, 0)
+	how, err := decideAcquire(*in.Record, true, in.Now, 0)
 	later, deferred := errors.AsType[*deferral](err)
 	switch {
-	case errors.Is(err, errDone):
-		return predictFinished(*in.Head)
-	case in.Head.Version > billing.HeadVersion:
-		return Replay{Waits, later.why, nil}
+	case errors.Is(err, errFinished):
+		return predictFinished(*in.Record)
+	case in.Record.SchemaVersion > billing.SchemaVersion:
+		return Replay{Waits, later.reason, nil}
 	case deferred:
-		return Replay{Waits, later.why, in.billable()}
-	case how.fresh:
+		return Replay{Waits, later.reason, in.billable()}
+	case how.newEpoch:
 		return in.begin(NewEpoch, "its events were released: they are claimed again and charged")
 	default:
 		return in.resume()
 	}
 }
 
-func predictFinished(head billing.Head) Replay {
-	switch head.Outcome {
+func predictFinished(record billing.Record) Replay {
+	switch record.Outcome {
 	case billing.Closed:
-		return Replay{AlreadyBilled, "its events are billed on " + head.FinalInvoiceID + ": the message is acknowledged", new(false)}
+		return Replay{AlreadyBilled, "its events are billed on " + record.FinalInvoiceID + ": the message is acknowledged", new(false)}
 	case billing.LeftOpen:
 		return Replay{AlreadyBilled, "its events are billed and the invoice was left open: the message is acknowledged", new(false)}
 	default:
@@ -93,10 +93,10 @@ func predictFinished(head billing.Head) Replay {
 
 // resume predicts what becomes of an invoice that is not finished.
 func (in ReplayInput) resume() Replay {
-	head := *in.Head
-	state := head.State
+	record := *in.Record
+	state := record.State
 	if state == billing.Rejected {
-		state = head.Resume
+		state = record.Resume
 	}
 	switch state {
 	case billing.Claiming:
@@ -109,9 +109,9 @@ func (in ReplayInput) resume() Replay {
 		}
 		return Replay{ResumesClosing, fmt.Sprintf("all %d lines were added: the draft is read and closed", in.Lines), in.billable()}
 	case billing.Settling:
-		return predictSettling(head)
+		return predictSettling(record)
 	case billing.Releasing:
-		return Replay{ResumesRelease, fmt.Sprintf("the remaining claims are released and the message is rejected as %s; a replay after that starts over", head.Reason), in.billable()}
+		return Replay{ResumesRelease, fmt.Sprintf("the remaining claims are released and the message is rejected as %s; a replay after that starts over", record.Reason), in.billable()}
 	default:
 		return Replay{RejectedAgain, fmt.Sprintf("the ledger has the unknown state %q", state), nil}
 	}
@@ -127,21 +127,21 @@ func (in ReplayInput) begin(prediction ReplayPrediction, detail string) Replay {
 
 // charge predicts the charging of the remaining lines.
 func (in ReplayInput) charge() Replay {
-	head := *in.Head
+	record := *in.Record
 	switch {
-	case in.missing() && head.Cursor == 0 && !head.Sending():
+	case in.missing() && record.Cursor == 0 && !record.IsSending():
 		return Replay{FindsGone, "the draft is no longer pending and no line was added: the claims are released, and the next invoice bills the events", new(false)}
 	case in.missing():
 		return reconciled
 	}
-	detail := fmt.Sprintf("resumes at line %d of %d", head.Cursor+1, in.Lines)
-	if head.Cursor >= in.Lines {
+	detail := fmt.Sprintf("resumes at line %d of %d", record.Cursor+1, in.Lines)
+	if record.Cursor >= in.Lines {
 		detail = fmt.Sprintf("all %d lines were added", in.Lines)
 	}
-	if head.Sending() {
+	if record.IsSending() {
 		detail += ", which may have been added: it is sent again with its idempotency key, or read back"
 	}
-	if head.State == billing.Rejected && head.Cursor > 0 {
+	if record.State == billing.Rejected && record.Cursor > 0 {
 		detail += ", if the lines before it are on the draft"
 	}
 	return Replay{ResumesAtLine, detail + in.afterCharging(), in.billable()}
@@ -152,15 +152,15 @@ var reconciled = Replay{Judges, "the draft is no longer pending: its lines are l
 	"events of lines on it are billed, events of lines that were never charged are released, and the rest stays claimed", nil}
 
 // predictSettling predicts what becomes of an invoice whose lines are decided, or that was closed.
-func predictSettling(head billing.Head) Replay {
-	verdict, on := head.Verdict, cmp.Or(head.FinalInvoiceID, head.InvoiceID)
+func predictSettling(record billing.Record) Replay {
+	verdict, on := record.Dispositions, cmp.Or(record.FinalInvoiceID, record.InvoiceID)
 	switch {
-	case decided(head), verdict == "", !verdict.Has(billing.NotCharged) && !verdict.Has(billing.ChargeUnknown):
+	case isDecided(record), verdict == "", !verdict.Has(billing.NotCharged) && !verdict.Has(billing.ChargeUnknown):
 		return Replay{ResumesBilling, "all its lines are on " + on + ": the remaining events are marked as billed", new(true)}
-	case head.State != billing.Rejected:
+	case record.State != billing.Rejected:
 		replay := Replay{ResumesBilling, "what was decided about its lines is applied: events are marked as billed on " + on + ", released, or stay claimed", nil}
-		if head.Reason != "" {
-			replay.Detail += fmt.Sprintf("; then the message is rejected as %s", head.Reason)
+		if record.Reason != "" {
+			replay.Detail += fmt.Sprintf("; then the message is rejected as %s", record.Reason)
 		}
 		if !verdict.Has(billing.ChargeUnknown) {
 			replay.Billable = new(verdict.Has(billing.Charged))
@@ -177,7 +177,7 @@ func predictSettling(head billing.Head) Replay {
 // unless Chargebee was read.
 func (in ReplayInput) missing() bool {
 	if in.Pending == nil {
-		return in.Head != nil && in.Head.GoneAt != 0
+		return in.Record != nil && in.Record.MissingSince != 0
 	}
 	return !*in.Pending
 }

@@ -15,58 +15,58 @@ import (
 // would do, with + if it can still be billed, - if it cannot, and ? if that is open.
 func TestPredictReplay(t *testing.T) {
 	t.Parallel()
-	rejected := func(resume billing.State, head billing.Head) billing.Head {
-		head.State, head.Resume, head.Reason = billing.Rejected, resume, billing.LineRemoved
-		return head
+	rejected := func(resume billing.State, record billing.Record) billing.Record {
+		record.State, record.Resume, record.Reason = billing.Rejected, resume, billing.LineRemoved
+		return record
 	}
 	for name, test := range map[string]struct {
-		head                   billing.Head
+		head                   billing.Record
 		pending, gone, unknown string
 		says                   string // of a pending one
 	}{
-		"no head":  {billing.Head{}, "new_epoch+", "finds_gone-", "new_epoch?", "does not know the invoice"},
-		"claiming": {billing.Head{State: billing.Claiming}, "resumes_claiming+", "finds_gone-", "resumes_claiming?", "the remaining events are claimed"},
-		"charging, nothing sent": {billing.Head{State: billing.Charging}, "resumes_at_line+", "finds_gone-", "resumes_at_line?",
+		"no head":  {billing.Record{}, "new_epoch+", "finds_gone-", "new_epoch?", "does not know the invoice"},
+		"claiming": {billing.Record{State: billing.Claiming}, "resumes_claiming+", "finds_gone-", "resumes_claiming?", "the remaining events are claimed"},
+		"charging, nothing sent": {billing.Record{State: billing.Charging}, "resumes_at_line+", "finds_gone-", "resumes_at_line?",
 			"resumes at line 1 of 4; then the invoice is closed"},
-		"charging": {billing.Head{State: billing.Charging, Cursor: 2}, "resumes_at_line+", "judges?", "resumes_at_line?", "resumes at line 3 of 4; then"},
-		"charging, the first sent": {billing.Head{State: billing.Charging, SendingSince: 1}, "resumes_at_line+", "judges?", "resumes_at_line?",
+		"charging": {billing.Record{State: billing.Charging, Cursor: 2}, "resumes_at_line+", "judges?", "resumes_at_line?", "resumes at line 3 of 4; then"},
+		"charging, the first sent": {billing.Record{State: billing.Charging, SendingSince: 1}, "resumes_at_line+", "judges?", "resumes_at_line?",
 			"resumes at line 1 of 4, which may have been added: it is sent again with its idempotency key, or read back; then"},
-		"charging, all added":           {billing.Head{State: billing.Charging, Cursor: 4}, "resumes_at_line+", "judges?", "resumes_at_line?", "all 4 lines were added; then the invoice"},
-		"charging, seen gone":           {billing.Head{State: billing.Charging, Cursor: 1, GoneAt: 1}, "resumes_at_line+", "judges?", "judges?", "resumes at line 2"},
-		"closing":                       {billing.Head{State: billing.Closing, Cursor: 4}, "resumes_closing+", "judges?", "resumes_closing?", "all 4 lines were added"},
-		"settling":                      {billing.Head{State: billing.Settling, Outcome: billing.Closed, FinalInvoiceID: "inv_1"}, "resumes_billing+", "resumes_billing+", "resumes_billing+", "all its lines are on inv_1"},
-		"settling, left open":           {billing.Head{State: billing.Settling, Outcome: billing.LeftOpen}, "resumes_billing+", "resumes_billing+", "resumes_billing+", "are on draft_1"},
-		"settling, all stand":           {billing.Head{State: billing.Settling, Verdict: "ssss"}, "resumes_billing+", "resumes_billing+", "resumes_billing+", "all its lines are on"},
-		"settling, some given back":     {billing.Head{State: billing.Settling, Verdict: "ssrr", Reason: billing.InvoiceNotPending}, "resumes_billing+", "resumes_billing+", "resumes_billing+", "then the message is rejected as invoice_not_pending"},
-		"settling, all given back":      {billing.Head{State: billing.Settling, Verdict: "rrrr", Outcome: billing.Empty}, "resumes_billing-", "resumes_billing-", "resumes_billing-", "is applied"},
-		"settling, some held":           {billing.Head{State: billing.Settling, Verdict: "shrr", Reason: billing.LineRemoved}, "resumes_billing?", "resumes_billing?", "resumes_billing?", "rejected as line_removed"},
-		"releasing":                     {billing.Head{State: billing.Releasing, Reason: billing.AboveLimit}, "resumes_release+", "resumes_release-", "resumes_release?", "rejected as above_limit; a replay after that starts over"},
-		"closed":                        {billing.Head{State: billing.Finished, Outcome: billing.Closed, FinalInvoiceID: "inv_1"}, "already_billed-", "already_billed-", "already_billed-", "billed on inv_1"},
-		"left open":                     {billing.Head{State: billing.Finished, Outcome: billing.LeftOpen}, "already_billed-", "already_billed-", "already_billed-", "was left open"},
-		"empty":                         {billing.Head{State: billing.Finished, Outcome: billing.Empty}, "nothing_to_bill-", "nothing_to_bill-", "nothing_to_bill-", "nothing to charge"},
-		"gone":                          {billing.Head{State: billing.Finished, Outcome: billing.Gone}, "nothing_to_bill-", "nothing_to_bill-", "nothing_to_bill-", "nothing to charge"},
-		"rejected, given back":          {rejected(billing.Claiming, billing.Head{}), "new_epoch+", "finds_gone-", "new_epoch?", "claimed again"},
-		"rejected, being given back":    {rejected(billing.Releasing, billing.Head{}), "resumes_release+", "resumes_release-", "resumes_release?", "starts over"},
-		"rejected while charging":       {rejected(billing.Charging, billing.Head{Cursor: 2}), "resumes_at_line+", "judges?", "resumes_at_line?", "resumes at line 3 of 4, if the lines before it are on the draft; then"},
-		"rejected in doubt":             {rejected(billing.Charging, billing.Head{SendingSince: 1, Doubt: true}), "resumes_at_line+", "judges?", "resumes_at_line?", "may have been added"},
-		"rejected while closing":        {rejected(billing.Closing, billing.Head{Cursor: 4}), "resumes_closing+", "judges?", "resumes_closing?", "read and closed"},
-		"rejected while it was settled": {rejected(billing.Settling, billing.Head{}), "resumes_billing+", "resumes_billing+", "resumes_billing+", "all its lines are on"},
-		"rejected, all stand":           {rejected(billing.Settling, billing.Head{Verdict: "ssss"}), "resumes_billing+", "resumes_billing+", "resumes_billing+", "all its lines are on"},
-		"rejected, some held":           {rejected(billing.Settling, billing.Head{Verdict: "sshr"}), "judges?", "judges?", "judges?", "nothing is charged"},
-		"rejected, nothing held":        {rejected(billing.Settling, billing.Head{Verdict: "ssrr"}), "rejected_again-", "rejected_again-", "rejected_again-", "every line is decided"},
-		"rejected, all given back":      {rejected(billing.Settling, billing.Head{Verdict: "rrrr"}), "new_epoch+", "finds_gone-", "new_epoch?", "claimed again"},
-		"another handling":              {billing.Head{State: billing.Charging, Owner: "o", LeaseUntil: 1001}, "waits+", "waits-", "waits?", "another handling"},
-		"a lease that ran out":          {billing.Head{State: billing.Charging, Owner: "o", LeaseUntil: 1000}, "resumes_at_line+", "finds_gone-", "resumes_at_line?", "resumes at line 1"},
-		"a newer program":               {billing.Head{State: billing.Charging, Version: billing.HeadVersion + 1}, "waits?", "waits?", "waits?", "is newer than this program"},
-		"a state that is not known":     {billing.Head{State: "dreaming"}, "rejected_again?", "rejected_again?", "rejected_again?", `unknown state "dreaming"`},
+		"charging, all added":           {billing.Record{State: billing.Charging, Cursor: 4}, "resumes_at_line+", "judges?", "resumes_at_line?", "all 4 lines were added; then the invoice"},
+		"charging, seen gone":           {billing.Record{State: billing.Charging, Cursor: 1, MissingSince: 1}, "resumes_at_line+", "judges?", "judges?", "resumes at line 2"},
+		"closing":                       {billing.Record{State: billing.Closing, Cursor: 4}, "resumes_closing+", "judges?", "resumes_closing?", "all 4 lines were added"},
+		"settling":                      {billing.Record{State: billing.Settling, Outcome: billing.Closed, FinalInvoiceID: "inv_1"}, "resumes_billing+", "resumes_billing+", "resumes_billing+", "all its lines are on inv_1"},
+		"settling, left open":           {billing.Record{State: billing.Settling, Outcome: billing.LeftOpen}, "resumes_billing+", "resumes_billing+", "resumes_billing+", "are on draft_1"},
+		"settling, all stand":           {billing.Record{State: billing.Settling, Dispositions: "ssss"}, "resumes_billing+", "resumes_billing+", "resumes_billing+", "all its lines are on"},
+		"settling, some given back":     {billing.Record{State: billing.Settling, Dispositions: "ssrr", Reason: billing.InvoiceNotPending}, "resumes_billing+", "resumes_billing+", "resumes_billing+", "then the message is rejected as invoice_not_pending"},
+		"settling, all given back":      {billing.Record{State: billing.Settling, Dispositions: "rrrr", Outcome: billing.Empty}, "resumes_billing-", "resumes_billing-", "resumes_billing-", "is applied"},
+		"settling, some held":           {billing.Record{State: billing.Settling, Dispositions: "shrr", Reason: billing.LineRemoved}, "resumes_billing?", "resumes_billing?", "resumes_billing?", "rejected as line_removed"},
+		"releasing":                     {billing.Record{State: billing.Releasing, Reason: billing.AboveLimit}, "resumes_release+", "resumes_release-", "resumes_release?", "rejected as above_limit; a replay after that starts over"},
+		"closed":                        {billing.Record{State: billing.Finished, Outcome: billing.Closed, FinalInvoiceID: "inv_1"}, "already_billed-", "already_billed-", "already_billed-", "billed on inv_1"},
+		"left open":                     {billing.Record{State: billing.Finished, Outcome: billing.LeftOpen}, "already_billed-", "already_billed-", "already_billed-", "was left open"},
+		"empty":                         {billing.Record{State: billing.Finished, Outcome: billing.Empty}, "nothing_to_bill-", "nothing_to_bill-", "nothing_to_bill-", "nothing to charge"},
+		"gone":                          {billing.Record{State: billing.Finished, Outcome: billing.Gone}, "nothing_to_bill-", "nothing_to_bill-", "nothing_to_bill-", "nothing to charge"},
+		"rejected, given back":          {rejected(billing.Claiming, billing.Record{}), "new_epoch+", "finds_gone-", "new_epoch?", "claimed again"},
+		"rejected, being given back":    {rejected(billing.Releasing, billing.Record{}), "resumes_release+", "resumes_release-", "resumes_release?", "starts over"},
+		"rejected while charging":       {rejected(billing.Charging, billing.Record{Cursor: 2}), "resumes_at_line+", "judges?", "resumes_at_line?", "resumes at line 3 of 4, if the lines before it are on the draft; then"},
+		"rejected in doubt":             {rejected(billing.Charging, billing.Record{SendingSince: 1, InDoubt: true}), "resumes_at_line+", "judges?", "resumes_at_line?", "may have been added"},
+		"rejected while closing":        {rejected(billing.Closing, billing.Record{Cursor: 4}), "resumes_closing+", "judges?", "resumes_closing?", "read and closed"},
+		"rejected while it was settled": {rejected(billing.Settling, billing.Record{}), "resumes_billing+", "resumes_billing+", "resumes_billing+", "all its lines are on"},
+		"rejected, all stand":           {rejected(billing.Settling, billing.Record{Dispositions: "ssss"}), "resumes_billing+", "resumes_billing+", "resumes_billing+", "all its lines are on"},
+		"rejected, some held":           {rejected(billing.Settling, billing.Record{Dispositions: "sshr"}), "judges?", "judges?", "judges?", "nothing is charged"},
+		"rejected, nothing held":        {rejected(billing.Settling, billing.Record{Dispositions: "ssrr"}), "rejected_again-", "rejected_again-", "rejected_again-", "every line is decided"},
+		"rejected, all given back":      {rejected(billing.Settling, billing.Record{Dispositions: "rrrr"}), "new_epoch+", "finds_gone-", "new_epoch?", "claimed again"},
+		"another handling":              {billing.Record{State: billing.Charging, Owner: "o", LeaseUntil: 1001}, "waits+", "waits-", "waits?", "another handling"},
+		"a lease that ran out":          {billing.Record{State: billing.Charging, Owner: "o", LeaseUntil: 1000}, "resumes_at_line+", "finds_gone-", "resumes_at_line?", "resumes at line 1"},
+		"a newer program":               {billing.Record{State: billing.Charging, SchemaVersion: billing.SchemaVersion + 1}, "waits?", "waits?", "waits?", "is newer than this program"},
+		"a state that is not known":     {billing.Record{State: "dreaming"}, "rejected_again?", "rejected_again?", "rejected_again?", `unknown state "dreaming"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			input := settlement.ReplayInput{EventType: "pending_invoice_created", Lines: 4, Close: true, Now: time.Unix(1000, 0)}
 			if test.head.State != "" {
-				head := test.head
-				head.InvoiceID = "draft_1"
-				input.Head = &head
+				record := test.head
+				record.InvoiceID = "draft_1"
+				input.Record = &record
 			}
 			for draft, want := range map[string]string{"pending": test.pending, "missing": test.gone, "": test.unknown} {
 				input.Pending = nil
@@ -103,9 +103,9 @@ func cell(replay settlement.Replay) string {
 // TestPredictReplay_OtherMessages: what is no event of ours is never billed, whatever the ledger says.
 func TestPredictReplay_OtherMessages(t *testing.T) {
 	t.Parallel()
-	head := &billing.Head{State: billing.Charging}
+	record := &billing.Record{State: billing.Charging}
 	for eventType, want := range map[string]string{"": "unreadable-", "invoice_updated": "ignored-"} {
-		if got := cell(settlement.PredictReplay(settlement.ReplayInput{EventType: eventType, Head: head, Pending: new(true)})); got != want {
+		if got := cell(settlement.PredictReplay(settlement.ReplayInput{EventType: eventType, Record: record, Pending: new(true)})); got != want {
 			t.Errorf("%q: got %s, want %s", eventType, got, want)
 		}
 	}
@@ -114,10 +114,10 @@ func TestPredictReplay_OtherMessages(t *testing.T) {
 // TestPredictReplay_Close follows invoice.close.
 func TestPredictReplay_Close(t *testing.T) {
 	t.Parallel()
-	heads := []*billing.Head{nil, {State: billing.Claiming}, {State: billing.Charging}}
+	heads := []*billing.Record{nil, {State: billing.Claiming}, {State: billing.Charging}}
 	for _, closes := range []bool{true, false} {
-		if slices.ContainsFunc(heads, func(head *billing.Head) bool {
-			detail := settlement.PredictReplay(settlement.ReplayInput{EventType: "pending_invoice_created", Head: head, Lines: 1, Close: closes}).Detail
+		if slices.ContainsFunc(heads, func(record *billing.Record) bool {
+			detail := settlement.PredictReplay(settlement.ReplayInput{EventType: "pending_invoice_created", Record: record, Lines: 1, Close: closes}).Detail
 			return strings.HasSuffix(detail, "; then the invoice is closed") != closes || strings.HasSuffix(detail, "; then it is left open, as invoice.close says") == closes
 		}) {
 			t.Errorf("closes is %t, and not said", closes)

@@ -53,11 +53,11 @@ func TestPreviewIsWhatHappens(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		arise func(w *world) (id string, body []byte)
-		would settlement.Would
+		would settlement.InvoicePrediction
 		ends  billing.Result // how it is done; empty: rejected
 		total int64
 	}{
-		"charged and closed": {(*world).three, settlement.WouldClose, billing.Closed, 70},
+		"charged and closed": {(*world).three, settlement.WillClose, billing.Closed, 70},
 		"of the catalog, with a line of 0": {
 			func(w *world) (string, []byte) {
 				w.settings.Catalog = catalog()
@@ -68,7 +68,7 @@ func TestPreviewIsWhatHappens(t *testing.T) {
 				w.write("sub", "storage", "0.25")
 				return w.renew("sub")
 			},
-			settlement.WouldClose, billing.Closed, 70,
+			settlement.WillClose, billing.Closed, 70,
 		},
 		"consolidated, of many events": {
 			func(w *world) (string, []byte) {
@@ -78,26 +78,26 @@ func TestPreviewIsWhatHappens(t *testing.T) {
 				}
 				return w.renew("one", "two")
 			},
-			settlement.WouldClose, billing.Closed, 180,
+			settlement.WillClose, billing.Closed, 180,
 		},
 		"not closed by the settings": {
 			func(w *world) (string, []byte) { w.settings.Close = false; return w.three() },
-			settlement.WouldLeave, billing.LeftOpen, 70,
+			settlement.WillLeaveOpen, billing.LeftOpen, 70,
 		},
 		"no events": {
 			func(w *world) (string, []byte) { return w.renew("sub") },
-			settlement.WouldClose, billing.Closed, 0,
+			settlement.WillClose, billing.Closed, 0,
 		},
 		"no events, not closed by the settings": {
 			func(w *world) (string, []byte) { w.settings.CloseWithoutEvents = false; return w.renew("sub") },
-			settlement.WouldLeave, billing.LeftOpen, 0,
+			settlement.WillLeaveOpen, billing.LeftOpen, 0,
 		},
 		"no line at all": {
 			func(w *world) (string, []byte) {
 				w.write("sub", "free", "0")
 				return w.renewWithoutPlan("sub")
 			},
-			settlement.WouldBeEmpty, billing.Empty, 0,
+			settlement.WillBeEmpty, billing.Empty, 0,
 		},
 		"an event after its date": {
 			func(w *world) (string, []byte) {
@@ -105,15 +105,15 @@ func TestPreviewIsWhatHappens(t *testing.T) {
 				w.write("sub", "calls", "20", fmt.Sprint("occurred_at=", time.Now().Unix()))
 				return w.renew("sub")
 			},
-			settlement.WouldClose, billing.Closed, 10,
+			settlement.WillClose, billing.Closed, 10,
 		},
 		"above the limit": {
 			func(w *world) (string, []byte) { w.settings.MaxAmount = 69; return w.three() },
-			settlement.WouldReject, "", 0,
+			settlement.WillReject, "", 0,
 		},
 		"a bad event": {
 			func(w *world) (string, []byte) { w.write("sub", "calls", "1e30"); return w.three() },
-			settlement.WouldReject, "", 0,
+			settlement.WillReject, "", 0,
 		},
 		"in the middle of charging, then closed by somebody": {
 			func(w *world) (string, []byte) {
@@ -125,7 +125,7 @@ func TestPreviewIsWhatHappens(t *testing.T) {
 				w.let(closed, id)
 				return id, body
 			},
-			settlement.WouldGoOn, "", 10,
+			settlement.WillResume, "", 10,
 		},
 		"half claimed": {
 			func(w *world) (string, []byte) {
@@ -135,12 +135,12 @@ func TestPreviewIsWhatHappens(t *testing.T) {
 				id, body := w.renew("sub")
 				w.handleAndCrash(&crash{at: 6}, body)
 				time.Sleep(2 * settings.Lease)
-				if head := w.head(id); head.State != billing.Claiming || head.Pages == 0 {
-					w.t.Fatalf("got %+v", head)
+				if record := w.head(id); record.State != billing.Claiming || record.Pages == 0 {
+					w.t.Fatalf("got %+v", record)
 				}
 				return id, body
 			},
-			settlement.WouldClose, billing.Closed, 250,
+			settlement.WillClose, billing.Closed, 250,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -149,7 +149,7 @@ func TestPreviewIsWhatHappens(t *testing.T) {
 				w := newWorld(t, nil)
 				id, body := test.arise(w)
 				reads := 1
-				if test.would == settlement.WouldGoOn {
+				if test.would == settlement.WillResume {
 					reads = 0
 				}
 				preview := w.preview(id, reads)
@@ -157,25 +157,25 @@ func TestPreviewIsWhatHappens(t *testing.T) {
 				for _, line := range preview.Lines {
 					total += line.Amount
 				}
-				if preview.Would != test.would || total != test.total || preview.Manifest.InvoiceID != id {
+				if preview.Prediction != test.would || total != test.total || preview.Manifest.InvoiceID != id {
 					t.Errorf("got %+v, in all %d", preview, total)
 				}
 				outcome := w.deliver(w.settler(nil), body)
-				head := w.head(id)
-				if head.Outcome != test.ends || (outcome.Action == queue.DeadLetter) != (test.ends == "") {
-					t.Errorf("it ended as %+v", head)
+				record := w.head(id)
+				if record.Outcome != test.ends || (outcome.Action == queue.DeadLetter) != (test.ends == "") {
+					t.Errorf("it ended as %+v", record)
 				}
-				if preview.Would == settlement.WouldReject {
-					if preview.Reason != head.Reason || preview.Detail != head.Detail {
-						t.Errorf("previewed %s: %s\nrejected as %s: %s", preview.Reason, preview.Detail, head.Reason, head.Detail)
+				if preview.Prediction == settlement.WillReject {
+					if preview.Reason != record.Reason || preview.Detail != record.Detail {
+						t.Errorf("previewed %s: %s\nrejected as %s: %s", preview.Reason, preview.Detail, record.Reason, record.Detail)
 					}
 					return
 				}
-				plan, err := w.store.Plan(t.Context(), id, head.Epoch)
+				plan, err := w.store.Plan(t.Context(), id, record.Epoch)
 				if err != nil || shown(plan.Lines) != shown(preview.Lines) {
 					t.Errorf("previewed\n%scharged\n%s%v", shown(preview.Lines), shown(plan.Lines), err)
 				}
-				manifest, err := w.store.Manifest(t.Context(), id, head.Epoch)
+				manifest, err := w.store.Manifest(t.Context(), id, record.Epoch)
 				if got := preview.Manifest; err != nil || got.Date != manifest.Date || got.CurrencyCode != manifest.CurrencyCode ||
 					got.CustomerID != manifest.CustomerID || fmt.Sprint(got.Subscriptions) != fmt.Sprint(manifest.Subscriptions) {
 					t.Errorf("previewed %+v\ncharged %+v, %v", got, manifest, err)
@@ -200,7 +200,7 @@ func TestPreviewOfAnInvoiceThatIsOver(t *testing.T) {
 		id, body := w.three()
 		w.wantClosed(w.settler(nil), body)
 		preview := w.preview(id, 0)
-		if preview.Would != settlement.WouldNothing || !preview.Planned || len(preview.Lines) != 3 || preview.Head.Outcome != billing.Closed {
+		if preview.Prediction != settlement.WillDoNothing || !preview.Planned || len(preview.Lines) != 3 || preview.Record.Outcome != billing.Closed {
 			t.Errorf("done: %+v", preview)
 		}
 		if _, err := w.settler(nil).Preview(t.Context(), "draft_unknown"); !errors.Is(err, settlement.ErrUnknown) {
@@ -209,11 +209,11 @@ func TestPreviewOfAnInvoiceThatIsOver(t *testing.T) {
 
 		// One that somebody else closed first, with and without anything to charge.
 		final := w.head(id).FinalInvoiceID
-		if preview := w.preview(final, 1); preview.Would != settlement.WouldReject || preview.Reason != billing.InvoiceNotPending || preview.Status == billing.StatusPending {
+		if preview := w.preview(final, 1); preview.Prediction != settlement.WillReject || preview.Reason != billing.InvoiceNotPending || preview.Status == billing.StatusPending {
 			t.Errorf("somebody else's: %+v", preview)
 		}
 		w.write("sub", "calls", "1")
-		if preview := w.preview(final, 1); preview.Would != settlement.WouldReject || preview.Reason != billing.InvoiceNotPending {
+		if preview := w.preview(final, 1); preview.Prediction != settlement.WillReject || preview.Reason != billing.InvoiceNotPending {
 			t.Errorf("somebody else's, with events: %+v", preview)
 		}
 	})
@@ -232,8 +232,8 @@ func TestPreviewCountsEventsOnce(t *testing.T) {
 		time.Sleep(time.Second)
 		lag = time.Hour
 		w.handleAndCrash(&crash{at: 6}, body)
-		if head := w.head(id); head.Pages != 1 {
-			t.Fatalf("got %+v", head)
+		if record := w.head(id); record.Pages != 1 {
+			t.Fatalf("got %+v", record)
 		}
 		if preview := w.preview(id, 1); preview.Events != 150 || preview.Lines[0].Amount != 150 {
 			t.Errorf("got %+v", preview)
@@ -254,7 +254,7 @@ func TestPreviewOfADraftThatIsGone(t *testing.T) {
 		time.Sleep(2 * settings.Lease)
 		w.let(deleted, id)
 		preview := w.preview(id, 1)
-		if preview.Would != settlement.WouldReject || preview.Reason != billing.InvoiceNotPending || preview.Status != "" || preview.Events != 150 {
+		if preview.Prediction != settlement.WillReject || preview.Reason != billing.InvoiceNotPending || preview.Status != "" || preview.Events != 150 {
 			t.Errorf("got %+v", preview)
 		}
 	})
@@ -267,7 +267,7 @@ func TestPreviewOfARejectedInvoice(t *testing.T) {
 		w := newWorld(t, nil)
 		id, _ := w.rejectedWithALine()
 		preview := w.preview(id, 0)
-		if preview.Would != settlement.WouldGoOn || !preview.Planned || preview.Reason != billing.ChargebeeRefused || preview.Lines[0].Marker == "" {
+		if preview.Prediction != settlement.WillResume || !preview.Planned || preview.Reason != billing.ChargebeeRefused || preview.Lines[0].Marker == "" {
 			t.Errorf("held: %+v", preview)
 		}
 		w.let(removed, id)
@@ -275,7 +275,7 @@ func TestPreviewOfARejectedInvoice(t *testing.T) {
 		if _, err := w.release(id); err != nil {
 			t.Fatal(err)
 		}
-		if preview := w.preview(id, 1); preview.Would != settlement.WouldClose || preview.Planned || len(preview.Lines) != 3 {
+		if preview := w.preview(id, 1); preview.Prediction != settlement.WillClose || preview.Planned || len(preview.Lines) != 3 {
 			t.Errorf("given back: %+v", preview)
 		}
 		w.let(deleted, id)

@@ -25,7 +25,7 @@ const maxReads = 3
 func (s *Settler) readInvoice(ctx context.Context, invoiceID string) (billing.Invoice, error) {
 	invoice, err := s.fetchInvoice(ctx, invoiceID)
 	if failure, ok := asFailure(err); ok {
-		err = s.failedRead(failure)
+		err = s.readError(failure)
 	}
 	return invoice, err
 }
@@ -40,7 +40,7 @@ func (s *Settler) fetchInvoice(ctx context.Context, invoiceID string) (billing.I
 			return invoice, err
 		}
 	}
-	return billing.Invoice{}, wait(readAgainWait, invoiceID+" changed while it was read")
+	return billing.Invoice{}, deferFor(readAgainWait, invoiceID+" changed while it was read")
 }
 
 // errChanged reports that an invoice changed between two pages of its lines.
@@ -55,21 +55,21 @@ func (s *Settler) fetchPages(ctx context.Context, invoiceID string) (billing.Inv
 	addIDs(seen, invoice.Lines)
 	for pages := 1; invoice.NextOffset != ""; pages++ { //mutant:more-pages
 		if pages == maxLinePages {
-			return invoice, wait(readAgainWait, fmt.Sprintf("%s has more than %d pages of lines", invoiceID, maxLinePages))
+			return invoice, deferFor(readAgainWait, fmt.Sprintf("%s has more than %d pages of lines", invoiceID, maxLinePages))
 		}
 		page, err := s.fetchPage(ctx, billing.LinePage{InvoiceID: invoiceID, Offset: invoice.NextOffset})
 		failure, failed := asFailure(err)
 		switch {
-		case notThere(err):
+		case isNotFound(err):
 			return invoice, errChanged
 		case failed && isRefusal(failure):
-			return invoice, wait(readAgainWait, failure.Error())
+			return invoice, deferFor(readAgainWait, failure.Error())
 		case err != nil:
 			return invoice, err
 		case page.Version != invoice.Version || page.Status != invoice.Status: //mutant:page-changed
 			return invoice, errChanged
 		case !addIDs(seen, page.Lines):
-			return invoice, wait(readAgainWait, fmt.Sprintf("page %d of the lines of %s has lines of the pages before", pages+1, invoiceID))
+			return invoice, deferFor(readAgainWait, fmt.Sprintf("page %d of the lines of %s has lines of the pages before", pages+1, invoiceID))
 		}
 		invoice.Lines = append(invoice.Lines, page.Lines...)
 		invoice.NextOffset = page.NextOffset
@@ -119,11 +119,11 @@ func (s *Settler) listInvoices(ctx context.Context, query *billing.InvoiceQuery)
 		switch {
 		case !failed:
 			return page, err
-		case failure.TooLarge && query.Shrink():
+		case failure.TooLarge && query.ReduceLimit():
 		case isRefusal(failure):
-			return page, wait(readAgainWait, failure.Error())
+			return page, deferFor(readAgainWait, failure.Error())
 		default:
-			return page, s.failedRead(failure)
+			return page, s.readError(failure)
 		}
 	}
 }
@@ -133,7 +133,7 @@ func (s *Settler) listInvoices(ctx context.Context, query *billing.InvoiceQuery)
 //
 // Only a 404 means that an invoice does not exist. Chargebee does not document what a read by
 // the id of a closed draft is answered: where a read is refused, a list by the id decides.
-func (h *handling) readDraft(ctx context.Context) (draft billing.Invoice, gone bool, err error) {
+func (h *session) readDraft(ctx context.Context) (draft billing.Invoice, gone bool, err error) {
 	if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
 		return draft, false, err
 	}
@@ -141,15 +141,15 @@ func (h *handling) readDraft(ctx context.Context) (draft billing.Invoice, gone b
 	failure, failed := asFailure(err)
 	switch {
 	case err == nil && draft.Status == "":
-		return draft, false, wait(readAgainWait, "Chargebee shows "+h.invoice.ID+" without its status")
+		return draft, false, deferFor(readAgainWait, "Chargebee shows "+h.invoice.ID+" without its status")
 	case err == nil:
 		return draft, !draft.Pending(), nil
-	case notThere(err): //mutant:draft-missing
+	case isNotFound(err): //mutant:draft-missing
 		return billing.Invoice{}, true, nil
 	case failed && isRefusal(failure): //mutant:draft-refused
 		return h.listDraft(ctx, failure)
 	case failed:
-		return draft, false, h.failedRead(failure)
+		return draft, false, h.readError(failure)
 	default:
 		return draft, false, err
 	}
@@ -157,7 +157,7 @@ func (h *handling) readDraft(ctx context.Context) (draft billing.Invoice, gone b
 
 // listDraft looks for the draft in a list by its id, after a read of it was refused. A draft
 // that is listed as pending cannot be read now: the message is deferred.
-func (h *handling) listDraft(ctx context.Context, refusal *billing.Failure) (draft billing.Invoice, gone bool, err error) {
+func (h *session) listDraft(ctx context.Context, refusal *billing.Failure) (draft billing.Invoice, gone bool, err error) {
 	if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
 		return draft, false, err
 	}
@@ -170,7 +170,7 @@ func (h *handling) listDraft(ctx context.Context, refusal *billing.Failure) (dra
 	case at < 0:
 		return draft, true, nil
 	case page.Invoices[at].Pending():
-		return draft, false, h.failedRead(refusal)
+		return draft, false, h.readError(refusal)
 	default:
 		return page.Invoices[at], true, nil
 	}
@@ -178,10 +178,10 @@ func (h *handling) listDraft(ctx context.Context, refusal *billing.Failure) (dra
 
 // pendingDraft reads the draft, which has to be pending. What became of the lines of one that is
 // gone is decided, which ends in an error: errAnew, or a deferral.
-func (h *handling) pendingDraft(ctx context.Context) (billing.Invoice, error) {
+func (h *session) pendingDraft(ctx context.Context) (billing.Invoice, error) {
 	draft, gone, err := h.readDraft(ctx)
 	if err == nil && gone {
-		err = h.gone(ctx)
+		err = h.resolveMissing(ctx)
 	}
 	return draft, err
 }

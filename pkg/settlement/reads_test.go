@@ -125,8 +125,8 @@ func TestIncompleteRead(t *testing.T) {
 					}
 					time.Sleep(outcome.Delay)
 				}
-				if head := w.head(id); head.Attempts != 0 || head.State != before.State || head.Cursor != before.Cursor || !head.Sending() {
-					t.Errorf("got %+v, before %+v", head, before)
+				if record := w.head(id); record.Attempts != 0 || record.State != before.State || record.Cursor != before.Cursor || !record.IsSending() {
+					t.Errorf("got %+v, before %+v", record, before)
 				}
 				w.wantDone(w.settler(nil), body)
 				if got := strings.Count(w.calls(), "add_charge"); got != 3 {
@@ -195,8 +195,8 @@ func TestClosedDraft(t *testing.T) {
 						w.wantRetry(settler, body)
 						time.Sleep(away)
 						w.wantClosed(settler, body)
-						if head := w.head(id); head.FinalInvoiceID == "" || head.Outcome != billing.Closed {
-							t.Errorf("got %+v", head)
+						if record := w.head(id); record.FinalInvoiceID == "" || record.Outcome != billing.Closed {
+							t.Errorf("got %+v", record)
 						}
 					})
 				})
@@ -234,8 +234,8 @@ func TestRefusedReadOfAPendingDraft(t *testing.T) {
 				id, body := w.three()
 				w.gateway.answer(canned{to: "/" + id, words: words, times: 20})
 				w.wantClosed(w.settler(nil), body)
-				if head := w.head(id); head.GoneAt != 0 {
-					t.Errorf("got %+v", head)
+				if record := w.head(id); record.MissingSince != 0 {
+					t.Errorf("got %+v", record)
 				}
 			})
 		})

@@ -26,10 +26,10 @@ type Order struct {
 
 // Release is what became of a rejected invoice, or would become of it.
 type Release struct {
-	Head  billing.Head         // as it is now; in a dry run as it was found
-	Held  bool                 // events were held; otherwise there was nothing to do
-	Lines []billing.Line       // of the plan; none if it was refused
-	Fates billing.Dispositions // what becomes of the events of each line
+	Record       billing.Record       // as it is now; in a dry run as it was found
+	Claimed      bool                 // events were held; otherwise there was nothing to do
+	Lines        []billing.Line       // of the plan; none if it was refused
+	Dispositions billing.Dispositions // what becomes of the events of each line
 }
 
 // Release gives the events of a rejected invoice back, or marks those as billed that stand
@@ -39,7 +39,7 @@ type Release struct {
 // Whatever stands in its way is an error that says what to do instead, a *Refusal if it is
 // what was found at Chargebee or in the ledger; the head is then as it was found, but for its fence, and gone_at when the draft was first seen to be gone.
 func (s *Settler) Release(ctx context.Context, order Order) (Release, error) {
-	found, ok, err := s.Ledger.Head(ctx, order.InvoiceID)
+	found, ok, err := s.Ledger.Record(ctx, order.InvoiceID)
 	if err != nil {
 		return Release{}, fmt.Errorf("read the head of %s: %w", order.InvoiceID, err)
 	}
@@ -47,87 +47,87 @@ func (s *Settler) Release(ctx context.Context, order Order) (Release, error) {
 		return Release{}, fmt.Errorf("%w: %s", ErrUnknown, order.InvoiceID)
 	}
 	way, err := decideRelease(found, s.Now(), s.Settings)
-	if err != nil || way == nothingHeld {
-		return Release{Head: found}, err
+	if err != nil || way == nothingClaimed {
+		return Release{Record: found}, err
 	}
 
 	ledger := s.Ledger
 	if order.DryRun {
-		ledger = unwritten{ledger}
+		ledger = dryRunLedger{ledger}
 	}
 	r := &releaser{
-		handling: &handling{Settler: s, lease: newLease(ledger, s.Now, s.Settings.Lease), report: &Report{}, added: found.Cursor},
-		order:    order,
-		found:    found,
+		session: &session{Settler: s, lease: newLease(ledger, s.Now, s.Settings.Lease), report: &Report{}, added: found.Cursor},
+		order:   order,
+		found:   found,
 	}
 	r.invoice.ID = found.InvoiceID
-	r.notCharged = order.NotCharged != "" //mutant:asserted
-	r.lease.head, r.lease.silent = found, way == look
+	r.assertedNotCharged = order.NotCharged != "" //mutant:asserted
+	r.lease.record, r.lease.keepUpdatedAt = found, way == readChargebee
 
 	release, err := r.run(ctx, way)
 	if errors.Is(err, billing.ErrFenced) {
 		return release, fmt.Errorf("somebody else works on %s now: look at it with invoice show, then run this again", found.InvoiceID)
 	}
 	if err != nil {
-		r.letGo(ctx)
+		r.releaseRecord(ctx)
 	}
 	return release, err
 }
 
 // unwritten is a ledger that takes every write and keeps none. A dry run that is made on
 // it decides as the real one does.
-type unwritten struct{ Ledger }
+type dryRunLedger struct{ Ledger }
 
-func (unwritten) Commit(context.Context, billing.Step) error { return nil }
+func (dryRunLedger) Commit(context.Context, billing.Step) error { return nil }
 
 // releaser is the work on one order under one lease.
 type releaser struct {
-	*handling
+	*session
 
 	order Order
-	found billing.Head
+	found billing.Record
 }
 
 // run takes the head, decides, and carries the decision out. The fence comes first: what
 // is read after it no sleeper of the past can make wrong.
-func (r *releaser) run(ctx context.Context, way way) (Release, error) {
+func (r *releaser) run(ctx context.Context, way releaseAction) (Release, error) {
 	err := r.lease.commit(ctx, func(step *billing.Step) {
-		hold(&step.Head)
-		step.Head.Doubt = step.Head.Doubt || step.Head.Sending()
+		setOwner(&step.Record)
+		step.Record.InDoubt = step.Record.InDoubt || step.Record.IsSending()
 	})
 	if err == nil {
 		err = r.loadManifest(ctx)
 	}
 	if err == nil {
-		err = r.knowPlan(ctx)
+		err = r.loadPlanIfAny(ctx)
 	}
 	if err != nil {
 		return Release{}, err
 	}
 	started := r.Now()
 	switch {
-	case way == look:
+	case way == readChargebee:
 		err = r.decide(ctx, started)
-	case r.head().State == billing.Rejected:
-		err = r.goOn(ctx, 0)
+	case r.record().State == billing.Rejected:
+		err = r.resumeState(ctx, 0)
 	}
 	if err != nil {
 		return Release{}, err
 	}
-	release := Release{Held: true, Lines: r.plan.Lines, Fates: r.fates()}
+	release := Release{Claimed: true, Lines: r.plan.Lines, Dispositions: r.dispositions()}
 	if r.order.DryRun {
-		release.Head = r.found
+		release.Record = r.found
 		return release, nil
 	}
-	err = r.carryOut(ctx)
-	release.Head = r.head()
+	err = r.apply(ctx)
+	release.Record = r.record()
 	return release, err
 }
 
 // knowPlan reads the plan. There is none if it was the events that were refused.
-func (r *releaser) knowPlan(ctx context.Context) error {
+func (r *releaser) loadPlanIfAny(ctx context.Context) error {
 	err := r.loadPlan(ctx)
-	releasing := r.head().State == billing.Releasing || r.head().Resume == billing.Releasing
+	releasing := r.record().State == billing.Releasing || r.record().Resume == billing.Releasing
 	if releasing && errors.Is(err, billing.ErrNotFound) {
 		return nil
 	}
@@ -137,8 +137,8 @@ func (r *releaser) knowPlan(ctx context.Context) error {
 // decide writes into the head what becomes of the lines, by what stands at Chargebee. The
 // draft comes first: while it is pending, it alone tells.
 func (r *releaser) decide(ctx context.Context, started time.Time) error {
-	if r.head().Verdict != "" {
-		return r.bySuccessor(ctx, started)
+	if r.record().Dispositions != "" {
+		return r.reconcileRelease(ctx, started)
 	}
 	var draft billing.Invoice
 	var gone bool
@@ -150,56 +150,56 @@ func (r *releaser) decide(ctx context.Context, started time.Time) error {
 	case err != nil:
 		return err
 	case !gone:
-		return r.byDraft(ctx, draft)
+		return r.releaseFromDraft(ctx, draft)
 	}
-	if r.head().GoneAt == 0 {
-		if err := r.lease.commit(ctx, func(step *billing.Step) { step.Head.GoneAt = r.Now().Unix() }); err != nil {
+	if r.record().MissingSince == 0 {
+		if err := r.lease.commit(ctx, func(step *billing.Step) { step.Record.MissingSince = r.Now().Unix() }); err != nil {
 			return err
 		}
 	}
-	return r.bySuccessor(ctx, started)
+	return r.reconcileRelease(ctx, started)
 }
 
 // byDraft gives everything back if none of our lines stands on the pending draft.
-func (r *releaser) byDraft(ctx context.Context, draft billing.Invoice) error {
-	if err := decideDraft(draft, r.plan.Lines, r.head(), r.manifest.Originals, r.notCharged); err != nil {
+func (r *releaser) releaseFromDraft(ctx context.Context, draft billing.Invoice) error {
+	if err := decideDraft(draft, r.plan.Lines, r.record(), r.manifest.Originals, r.assertedNotCharged); err != nil {
 		return err
 	}
-	r.lease.silent = false
+	r.lease.keepUpdatedAt = false
 	return r.lease.commit(ctx, func(step *billing.Step) {
-		step.Head.State, step.Head.Resume = billing.Releasing, ""
-		step.Head.SendingSince, step.Head.Doubt, step.Head.GoneAt = 0, false, 0
-		step.Head.Settled, step.Head.Attempts = 0, 0
-		step.Head.Detail = r.note(r.found.Detail)
+		step.Record.State, step.Record.Resume = billing.Releasing, ""
+		step.Record.SendingSince, step.Record.InDoubt, step.Record.MissingSince = 0, false, 0
+		step.Record.ProcessedPages, step.Record.Attempts = 0, 0
+		step.Record.Detail = r.detail(r.found.Detail)
 	})
 }
 
 // bySuccessor judges the lines of a draft that is gone, as a message would, and with what a
 // person vouches for.
-func (r *releaser) bySuccessor(ctx context.Context, started time.Time) error {
-	var judgement billing.ReconcileResult
+func (r *releaser) reconcileRelease(ctx context.Context, started time.Time) error {
+	var result billing.ReconcileResult
 	var finalInvoiceID string
 	err := untilAnswered(func() (err error) {
-		judgement, finalInvoiceID, err = r.weigh(ctx, started)
+		result, finalInvoiceID, err = r.reconcileWhenVisible(ctx, started)
 		return err
 	})
-	if later, ok := errors.AsType[*deferral](err); ok && r.order.DryRun && r.found.GoneAt == 0 && r.found.Verdict == "" {
+	if later, ok := errors.AsType[*deferral](err); ok && r.order.DryRun && r.found.MissingSince == 0 && r.found.Dispositions == "" {
 		return fmt.Errorf("%w; only with --yes it is written down that the draft is gone, and the time runs", later)
 	}
 	if err != nil {
 		return err
 	}
-	if judgement.Dispositions.Has(billing.ChargeUnknown) {
-		return held(r.manifest.InvoiceID, judgement, r.plan.Lines)
+	if result.Dispositions.Has(billing.ChargeUnknown) {
+		return errChargeUnknown(r.manifest.InvoiceID, result, r.plan.Lines)
 	}
-	judgement.Detail = r.note(judgement.Detail)
-	r.lease.silent = false
-	return r.finish(ctx, judgement, finalInvoiceID)
+	result.Detail = r.detail(result.Detail)
+	r.lease.keepUpdatedAt = false
+	return r.startSettling(ctx, result, finalInvoiceID)
 }
 
 // note is the detail of a head that was released: who looks at it finds what a person
 // vouched for, and what was before.
-func (r *releaser) note(before string) string {
+func (r *releaser) detail(before string) string {
 	note := "released at " + r.Now().UTC().Format(time.RFC3339)
 	if r.order.NotCharged != "" {
 		note += ", asserted as not charged: " + r.order.NotCharged
@@ -211,19 +211,19 @@ func (r *releaser) note(before string) string {
 }
 
 // fates are the letters of what was decided.
-func (r *releaser) fates() billing.Dispositions {
-	head := r.head()
+func (r *releaser) dispositions() billing.Dispositions {
+	record := r.record()
 	switch {
-	case head.State == billing.Releasing, head.State == billing.Rejected && head.Resume == billing.Claiming:
+	case record.State == billing.Releasing, record.State == billing.Rejected && record.Resume == billing.Claiming:
 		return billing.RepeatDisposition(billing.NotCharged, len(r.plan.Lines))
 	default:
-		return cmp.Or(head.Verdict, billing.RepeatDisposition(billing.Charged, len(r.plan.Lines)))
+		return cmp.Or(record.Dispositions, billing.RepeatDisposition(billing.Charged, len(r.plan.Lines)))
 	}
 }
 
 // carryOut does with the events what the head says. Whoever takes over goes on with it.
-func (r *releaser) carryOut(ctx context.Context) error {
-	switch r.head().State {
+func (r *releaser) apply(ctx context.Context) error {
+	switch r.record().State {
 	case billing.Releasing:
 		return r.release(ctx)
 	case billing.Settling:
@@ -234,7 +234,7 @@ func (r *releaser) carryOut(ctx context.Context) error {
 }
 
 // letGo gives the head up, so that whoever comes next need not wait for the lease.
-func (r *releaser) letGo(ctx context.Context) {
+func (r *releaser) releaseRecord(ctx context.Context) {
 	// An error changes nothing: the lease runs out by itself.
-	_ = r.lease.commit(ctx, func(step *billing.Step) { step.Head.Owner, step.Head.LeaseUntil = "", 0 })
+	_ = r.lease.commit(ctx, func(step *billing.Step) { step.Record.Owner, step.Record.LeaseUntil = "", 0 })
 }

@@ -70,12 +70,12 @@ func (w *world) wantRefused(err error, want string) {
 // wantReleased is what a release that succeeds must say and leave behind.
 func (w *world) wantReleased(release settlement.Release, err error, fates billing.Dispositions) {
 	w.t.Helper()
-	if err != nil || release.Fates != fates || !release.Held {
+	if err != nil || release.Dispositions != fates || !release.Claimed {
 		w.t.Fatalf("got %+v, %v; want the dispositions %s", release, err, fates)
 	}
-	head := w.head(release.Head.InvoiceID)
-	if head != release.Head || head.Owner != "" || !strings.HasPrefix(head.Detail, "released at 20") || time.Now().Unix()-head.UpdatedAt > 60 {
-		w.t.Errorf("the head is %+v, shown as %+v", head, release.Head)
+	record := w.head(release.Record.InvoiceID)
+	if record != release.Record || record.Owner != "" || !strings.HasPrefix(record.Detail, "released at 20") || time.Now().Unix()-record.UpdatedAt > 60 {
+		w.t.Errorf("the head is %+v, shown as %+v", record, release.Record)
 	}
 }
 
@@ -105,27 +105,27 @@ func TestReleaseOfAPendingDraft(t *testing.T) {
 			w.wantRefused(err, "remove them there and run this again")
 			w.wantRefused(err, w.adHoc(id)[0].Description[len("calls ["):][:12])
 		}
-		head := w.head(id)
-		if head.Generation != found.Generation+2 {
-			t.Errorf("the fence was not written first: %+v", head)
+		record := w.head(id)
+		if record.Acquisitions != found.Acquisitions+2 {
+			t.Errorf("the fence was not written first: %+v", record)
 		}
-		head.Generation, head.Write = found.Generation, found.Write
-		if head != found {
-			t.Errorf("a refused release left %+v, found %+v", head, found)
+		record.Acquisitions, record.Version = found.Acquisitions, found.Version
+		if record != found {
+			t.Errorf("a refused release left %+v, found %+v", record, found)
 		}
 
 		w.let(removed, id)
 		before = w.tablesAs()
 		dry, err := w.settler(nil).Release(t.Context(), settlement.Order{InvoiceID: id, DryRun: true})
-		if err != nil || dry.Fates != "rrr" || w.tablesAs() != before {
+		if err != nil || dry.Dispositions != "rrr" || w.tablesAs() != before {
 			t.Fatalf("a dry run: %+v, %v; it wrote: %t", dry, err, w.tablesAs() != before)
 		}
 		release, err := w.release(id) // a try that was refused begins no wait
 		w.wantReleased(release, err, "rrr")
 		w.wantStatuses("unbilled unbilled unbilled")
-		head = w.head(id)
-		if head.State != billing.Rejected || head.Resume != billing.Claiming || head.Reason != billing.ChargebeeRefused || !strings.Contains(head.Detail, "param_wrong_value") {
-			t.Errorf("got %+v", head)
+		record = w.head(id)
+		if record.State != billing.Rejected || record.Resume != billing.Claiming || record.Reason != billing.ChargebeeRefused || !strings.Contains(record.Detail, "param_wrong_value") {
+			t.Errorf("got %+v", record)
 		}
 		for _, item := range w.tables.Items("ledger") {
 			key := fmt.Sprint(item["invoice_id"])
@@ -135,7 +135,7 @@ func TestReleaseOfAPendingDraft(t *testing.T) {
 		}
 
 		release, err = w.release(id)
-		if err != nil || release.Held {
+		if err != nil || release.Claimed {
 			t.Errorf("released twice: %+v, %v", release, err)
 		}
 		w.wantClosed(w.settler(nil), body)
@@ -158,8 +158,8 @@ func TestReleaseWithALookalike(t *testing.T) {
 		w.wantStatuses("claimed claimed claimed")
 		release, err := w.assertAndRelease(id)
 		w.wantReleased(release, err, "rrr")
-		if !strings.Contains(release.Head.Detail, neverCharged) {
-			t.Errorf("the detail is %q", release.Head.Detail)
+		if !strings.Contains(release.Record.Detail, neverCharged) {
+			t.Errorf("the detail is %q", release.Record.Detail)
 		}
 	})
 }
@@ -300,11 +300,11 @@ func TestReleaseGoesOn(t *testing.T) {
 		if outcome, _ := w.receive(broken, body, 5*24*time.Hour); outcome.Reason != string(billing.InvalidEvent) {
 			t.Fatalf("got %+v", outcome)
 		}
-		if head := w.head(id); head.Resume != billing.Releasing {
-			t.Fatalf("got %+v", head)
+		if record := w.head(id); record.Resume != billing.Releasing {
+			t.Fatalf("got %+v", record)
 		}
 		release, err := w.release(id)
-		if err != nil || !release.Held || len(release.Lines) != 0 || release.Head.Reason != billing.InvalidEvent || !release.Head.GivenBack() {
+		if err != nil || !release.Claimed || len(release.Lines) != 0 || release.Record.Reason != billing.InvalidEvent || !release.Record.ClaimsReleased() {
 			t.Errorf("got %+v, %v", release, err)
 		}
 		w.wantStatuses(billing.EventUnbilled)

@@ -53,13 +53,13 @@ func TestReleaseOfADraftThatIsGone(t *testing.T) {
 				if test.waits {
 					_, err := w.settler(nil).Release(t.Context(), settlement.Order{InvoiceID: id, NotCharged: neverCharged, DryRun: true})
 					w.wantRefused(err, "only with --yes it is written down")
-					if head := w.head(id); head.GoneAt != 0 {
-						t.Errorf("a dry run wrote %+v", head)
+					if record := w.head(id); record.MissingSince != 0 {
+						t.Errorf("a dry run wrote %+v", record)
 					}
 					_, err = w.assertAndRelease(id)
 					w.wantRefused(err, "does not show yet: come back in 5m3")
-					if head := w.head(id); head.GoneAt == 0 || head.Owner != "" || head.State != billing.Rejected {
-						t.Errorf("got %+v", head)
+					if record := w.head(id); record.MissingSince == 0 || record.Owner != "" || record.State != billing.Rejected {
+						t.Errorf("got %+v", record)
 					}
 					w.wantStatuses("claimed claimed claimed")
 					time.Sleep(quiet)
@@ -77,8 +77,8 @@ func TestReleaseOfADraftThatIsGone(t *testing.T) {
 				}
 				w.wantReleased(release, err, billing.Dispositions(test.fates))
 				w.wantStatuses(test.after)
-				if head := w.head(id); head.State != billing.Rejected || head.Reason != test.reason || head.HoldsClaims() {
-					t.Errorf("got %+v", head)
+				if record := w.head(id); record.State != billing.Rejected || record.Reason != test.reason || record.HoldsClaims() {
+					t.Errorf("got %+v", record)
 				}
 				// The next invoice bills what was given back.
 				time.Sleep(time.Minute)
@@ -104,12 +104,12 @@ func TestReleaseOfHeldLines(t *testing.T) {
 		w.wantRefused(err, "calls of sub for 10, seats of sub for 20")
 		release, err := w.assertAndRelease(id)
 		w.wantReleased(release, err, "rrr")
-		if !strings.Contains(release.Head.Detail, neverCharged) || !release.Head.GivenBack() {
-			t.Errorf("got %+v", release.Head)
+		if !strings.Contains(release.Record.Detail, neverCharged) || !release.Record.ClaimsReleased() {
+			t.Errorf("got %+v", release.Record)
 		}
 		w.wantStatuses("unbilled unbilled unbilled")
 		release, err = w.release(id)
-		if err != nil || release.Held {
+		if err != nil || release.Claimed {
 			t.Errorf("released twice: %+v, %v", release, err)
 		}
 		_, next := w.renew("sub")
@@ -131,8 +131,8 @@ func TestReleaseOfLinesThatStandAfterAll(t *testing.T) {
 		time.Sleep(2 * quiet)
 		release, err := w.release(id)
 		w.wantReleased(release, err, "sss")
-		if head := w.head(id); head.State != billing.Finished || head.Outcome != billing.Closed {
-			t.Errorf("got %+v", head)
+		if record := w.head(id); record.State != billing.Finished || record.Outcome != billing.Closed {
+			t.Errorf("got %+v", record)
 		}
 		w.wantEqualBooks()
 	})

@@ -144,15 +144,15 @@ func crashWhileReleasing(t *testing.T, crash *crash, gone, replayed bool) (reach
 		w.deliver(w.settler(nil), body)
 		time.Sleep(2 * quiet)
 	}
-	if head := w.head(id); head.State != billing.Finished {
+	if record := w.head(id); record.State != billing.Finished {
 		if _, err := w.assertAndRelease(id); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.allStatuses(); len(got) != 1 || got[0] != billing.EventUnbilled {
 			t.Errorf("after the second release events are %s", got)
 		}
-		if head := w.head(id); !head.GivenBack() || head.Owner != "" {
-			t.Errorf("got %+v", head)
+		if record := w.head(id); !record.ClaimsReleased() || record.Owner != "" {
+			t.Errorf("got %+v", record)
 		}
 	}
 	if gone {

@@ -27,28 +27,28 @@ type Report struct {
 	Lines          int
 	CarriedForward int // events of credits that stay unbilled for the next invoice
 
-	Outcome queue.Outcome
-	Why     string // why the message comes back; empty otherwise
-	Err     error  // what this program did not expect
+	Outcome     queue.Outcome
+	DeferReason string // why the message comes back; empty otherwise
+	Err         error  // what this program did not expect
 
-	Started time.Time
-	Took    time.Duration
+	Started  time.Time
+	Duration time.Duration
 }
 
-func (r *Report) ended(head billing.Head, err error) {
-	r.State, r.Result, r.Attempts = head.State, head.Outcome, head.Attempts
-	r.SendingSince = head.SendingSince
-	if head.State == billing.Rejected || head.State == billing.Releasing {
-		r.Reason = head.Reason
+func (r *Report) recordEnd(record billing.Record, err error) {
+	r.State, r.Result, r.Attempts = record.State, record.Outcome, record.Attempts
+	r.SendingSince = record.SendingSince
+	if record.State == billing.Rejected || record.State == billing.Releasing {
+		r.Reason = record.Reason
 	}
 	var later *deferral
 	switch {
 	case err == nil:
 	case errors.As(err, &later):
-		r.Why = later.why
+		r.DeferReason = later.reason
 	case errors.Is(err, billing.ErrFenced):
-		r.Why = "another handling holds the invoice"
+		r.DeferReason = "another handling holds the invoice"
 	default:
-		r.Why, r.Err = err.Error(), err
+		r.DeferReason, r.Err = err.Error(), err
 	}
 }

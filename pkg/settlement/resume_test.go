@@ -78,8 +78,8 @@ func TestTooOldInTheMiddle(t *testing.T) {
 				t.Fatalf("got %+v", outcome)
 			}
 			w.wantStatuses("claimed claimed claimed")
-			if head := w.head(id); head.State != billing.Rejected || head.Resume != resume {
-				t.Errorf("got %+v", head)
+			if record := w.head(id); record.State != billing.Rejected || record.Resume != resume {
+				t.Errorf("got %+v", record)
 			}
 			w.wantClosed(settler, body)
 		})

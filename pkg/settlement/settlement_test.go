@@ -26,11 +26,11 @@ func TestUndisturbed(t *testing.T) {
 		w.wantDoneAtOnce(settler, body)
 		w.wantCalls("retrieve add_charge add_charge add_charge close")
 		w.wantEqualBooks()
-		head := w.head(id)
-		if head.State != billing.Finished || head.Outcome != billing.Closed || head.FinalInvoiceID == "" || head.FinalInvoiceID == id || head.ExpiresAt < time.Now().Add(90*24*time.Hour).Unix() {
-			t.Errorf("got %+v", head)
+		record := w.head(id)
+		if record.State != billing.Finished || record.Outcome != billing.Closed || record.FinalInvoiceID == "" || record.FinalInvoiceID == id || record.ExpiresAt < time.Now().Add(90*24*time.Hour).Unix() {
+			t.Errorf("got %+v", record)
 		}
-		if found, ok, err := w.store.FindHead(t.Context(), head.FinalInvoiceID); err != nil || !ok || found.InvoiceID != id {
+		if found, ok, err := w.store.FindRecord(t.Context(), record.FinalInvoiceID); err != nil || !ok || found.InvoiceID != id {
 			t.Errorf("by its final id: %v, %t, %v", found, ok, err)
 		}
 		for _, item := range w.tables.Items("ledger") {
@@ -74,8 +74,8 @@ func TestNothingToCharge(t *testing.T) {
 				id, body := w.renew("sub")
 				w.wantDoneAtOnce(w.settler(nil), body)
 				w.wantCalls(test.calls)
-				if head := w.head(id); head.Outcome != test.result {
-					t.Errorf("got %+v", head)
+				if record := w.head(id); record.Outcome != test.result {
+					t.Errorf("got %+v", record)
 				}
 				for _, event := range w.events() {
 					if event.Status != billing.EventBilled {
@@ -98,8 +98,8 @@ func TestEmptyInvoice(t *testing.T) {
 		w.write("sub", "calls", "0.2")
 		id, body := w.renewWithoutPlan("sub")
 		w.wantDone(w.settler(nil), body)
-		if head := w.head(id); head.Outcome != billing.Empty {
-			t.Errorf("got %+v", head)
+		if record := w.head(id); record.Outcome != billing.Empty {
+			t.Errorf("got %+v", record)
 		}
 		for _, event := range w.events() {
 			if event.Status != billing.EventUnbilled {
@@ -195,8 +195,8 @@ func TestBadEventsReject(t *testing.T) {
 						t.Errorf("a claim is held: %+v", event)
 					}
 				}
-				if head := w.head(id); head.State != billing.Rejected || head.Owner != "" {
-					t.Errorf("got %+v", head)
+				if record := w.head(id); record.State != billing.Rejected || record.Owner != "" {
+					t.Errorf("got %+v", record)
 				}
 				// A producer mends the event; the message is replayed.
 				w.mend(bad)
@@ -241,8 +241,8 @@ func TestTooOld(t *testing.T) {
 		if outcome := settler.Handle(t.Context(), old()); outcome.Action != queue.Ack {
 			t.Errorf("an old copy of a finished one: %+v", outcome)
 		}
-		if head := w.head(id); head.State != billing.Finished {
-			t.Errorf("got %+v", head)
+		if record := w.head(id); record.State != billing.Finished {
+			t.Errorf("got %+v", record)
 		}
 		w.wantEqualBooks()
 	})

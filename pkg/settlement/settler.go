@@ -23,12 +23,12 @@ const MaxAge = 6 * 24 * time.Hour
 // forgotten.
 const (
 	manyReceives = 50
-	seldom       = 570 * time.Second
+	rareDelay    = 570 * time.Second
 )
 
 // LeastReceives is how many receives the queue has to allow, so that a message is
 // rejected as too old, with what the ledger knows, before the queue moves it.
-const LeastReceives = manyReceives + int(MaxAge/seldom) + 1
+const MinReceives = manyReceives + int(MaxAge/rareDelay) + 1
 
 // retention is how long the ledger of a finished invoice is kept: longer than
 // Chargebee repeats webhooks and queues keep messages, replays included.
@@ -56,15 +56,15 @@ type Settings struct {
 }
 
 // goneShows is from when on a read shows what became of a draft that is gone.
-func (s Settings) goneShows(head billing.Head) time.Time {
+func (s Settings) missingConfirmedAt(record billing.Record) time.Time {
 	// The ledger keeps whole seconds: the next one is surely not before the draft was gone.
-	return time.Unix(head.GoneAt+1, 0).Add(s.MaxEffectDelay + s.MaxSkew)
+	return time.Unix(record.MissingSince+1, 0).Add(s.MaxEffectDelay + s.MaxSkew)
 }
 
 // sendUntil is the age at which a line that was sent may no longer be sent again: a
 // call takes effect within MaxEffectDelay of its check, and what took effect must show
 // before the key is forgotten.
-func (s Settings) sendUntil() time.Duration {
+func (s Settings) resendLimit() time.Duration {
 	return s.IdempotencyWindow - 2*s.MaxEffectDelay - s.MaxSkew //mutant:send-until
 }
 
@@ -75,15 +75,15 @@ func (s Settings) leavesOpen(lines []billing.Line) bool {
 
 // beforePermit is how long the lease lasts at least when a permit for a call is asked
 // for: longer than the call, so that it need not be written between the two.
-func (s Settings) beforePermit() time.Duration { return s.CallTimeout * 3 / 2 }
+func (s Settings) minLeaseForPermit() time.Duration { return s.CallTimeout * 3 / 2 }
 
 // LongestWait is how long the head of an unfinished invoice may stay untouched although
 // its message is on its way: until what was sent is forgotten and shows, or for the
 // longest back-off, and a handling's lease. It can be longer only while no consumer
 // receives, or where Chargebee itself asks for more.
-func (s Settings) LongestWait() time.Duration {
+func (s Settings) MaxIdle() time.Duration {
 	known := s.IdempotencyWindow + s.MaxEffectDelay + s.MaxSkew
-	return max(known, attemptBackoff.Max, seldom) + s.MaxSkew + s.Lease
+	return max(known, attemptBackoff.Max, rareDelay) + s.MaxSkew + s.Lease
 }
 
 // Settler settles pending invoices, one message at a time. All fields are
@@ -103,16 +103,16 @@ type Settler struct {
 
 // errAnew says that the head has to be looked at anew: it moved, or a call was to
 // be made again.
-var errAnew = errors.New("settlement: look at the head anew")
+var errReload = errors.New("settlement: look at the head anew")
 
 // handling is the work on one message under one lease.
-type handling struct {
+type session struct {
 	*Settler
 
-	invoice    event.Invoice // as the message shows it
-	occurredAt int64         // when the event of the message occurred, unix seconds
-	replayed   bool          // the message was a dead letter before
-	first      bool          // the ledger did not know the invoice
+	invoice      event.Invoice // as the message shows it
+	occurredAt   int64         // when the event of the message occurred, unix seconds
+	replayed     bool          // the message was a dead letter before
+	firstMessage bool          // the ledger did not know the invoice
 
 	lease    *lease
 	manifest billing.Manifest
@@ -120,15 +120,15 @@ type handling struct {
 	planned  bool         // plan is loaded
 	lastPage billing.Page // the last one that this handling claimed; it is not read again
 
-	notCharged bool // a person vouches that lines that cannot be found were not charged
+	assertedNotCharged bool // a person vouches that lines that cannot be found were not charged
 
-	draft   *billing.Invoice // as this session read it before the first charge; nil if it did not
-	current bool             // this session made the manifest, or compared it with the draft
+	draft       *billing.Invoice // as this session read it before the first charge; nil if it did not
+	planChecked bool             // this session made the manifest, or compared it with the draft
 
-	recheck  bool // a rejected invoice is resumed: look at its lines first
-	added    int  // lines below it are known to be added; ahead of the head's cursor by one at most
-	shown    bool // an answer to this handling showed the invoice with our lines
-	unproven bool // an answer was too long to prove that no line is missing
+	recheck          bool // a rejected invoice is resumed: look at its lines first
+	added            int  // lines below it are known to be added; ahead of the head's cursor by one at most
+	linesSeen        bool // an answer to this handling showed the invoice with our lines
+	answerIncomplete bool // an answer was too long to prove that no line is missing
 
 	report *Report
 }
@@ -137,17 +137,17 @@ type handling struct {
 // of the message. It never fails: what goes wrong is an outcome.
 func (s *Settler) Handle(ctx context.Context, delivery *queue.Delivery) queue.Outcome {
 	report := &Report{MessageID: delivery.ID, EventID: delivery.Attributes[queue.AttributeEventID], Started: s.Now()}
-	outcome := s.handle(ctx, delivery, report)
+	outcome := s.process(ctx, delivery, report)
 	if outcome.Action == queue.Retry && delivery.ReceiveCount > manyReceives {
-		outcome.Delay = max(outcome.Delay, seldom)
+		outcome.Delay = max(outcome.Delay, rareDelay)
 	}
-	report.Took = s.Now().Sub(report.Started)
+	report.Duration = s.Now().Sub(report.Started)
 	report.Outcome = outcome
 	s.Observer.Handled(ctx, *report)
 	return outcome
 }
 
-func (s *Settler) handle(ctx context.Context, delivery *queue.Delivery, report *Report) queue.Outcome {
+func (s *Settler) process(ctx context.Context, delivery *queue.Delivery, report *Report) queue.Outcome {
 	webhook, err := event.ParseMessage(delivery.Body)
 	if err != nil {
 		report.Reason = billing.UnreadableMessage
@@ -159,7 +159,7 @@ func (s *Settler) handle(ctx context.Context, delivery *queue.Delivery, report *
 	}
 	report.InvoiceID = webhook.Invoice.ID
 
-	h := &handling{
+	h := &session{
 		Settler:    s,
 		invoice:    webhook.Invoice,
 		occurredAt: webhook.OccurredAt,
@@ -167,21 +167,21 @@ func (s *Settler) handle(ctx context.Context, delivery *queue.Delivery, report *
 		lease:      newLease(s.Ledger, s.Now, s.Settings.Lease),
 		report:     report,
 	}
-	err = h.take(ctx)
+	err = h.acquire(ctx)
 	switch {
 	case err != nil:
-	case h.head().State == billing.Finished:
+	case h.record().State == billing.Finished:
 		report.Repeated = true
 	default:
-		delivery.SetHeartbeat(h.lease.beat)
-		err = h.settle(ctx, delivery.SentAt)
+		delivery.SetHeartbeat(h.lease.heartbeat)
+		err = h.run(ctx, delivery.SentAt)
 	}
-	return h.conclude(ctx, err)
+	return h.outcome(ctx, err)
 }
 
 // settle works under the lease until the invoice is done or rejected.
-func (h *handling) settle(ctx context.Context, sentAt time.Time) error {
-	err := h.admit(sentAt)
+func (h *session) run(ctx context.Context, sentAt time.Time) error {
+	err := h.checkLimits(sentAt)
 	if err == nil {
 		err = h.loadManifest(ctx)
 	}
@@ -193,7 +193,7 @@ func (h *handling) settle(ctx context.Context, sentAt time.Time) error {
 			return context.Cause(ctx)
 		}
 		var err error
-		switch state := h.head().State; state {
+		switch state := h.record().State; state {
 		case billing.Finished:
 			return nil
 		case billing.Rejected:
@@ -206,15 +206,15 @@ func (h *handling) settle(ctx context.Context, sentAt time.Time) error {
 		case billing.Charging:
 			err = h.charge(ctx)
 		case billing.Closing:
-			err = h.close(ctx)
+			err = h.closeInvoice(ctx)
 		case billing.Settling:
 			err = h.bill(ctx)
 		case billing.Releasing:
 			err = h.release(ctx)
 		default:
-			return fmt.Errorf("the head of %s is in the unknown state %q", h.head().InvoiceID, state)
+			return fmt.Errorf("the head of %s is in the unknown state %q", h.record().InvoiceID, state)
 		}
-		if errors.Is(err, errAnew) {
+		if errors.Is(err, errReload) {
 			continue
 		}
 		if err != nil {
@@ -227,68 +227,68 @@ func (h *handling) settle(ctx context.Context, sentAt time.Time) error {
 }
 
 // admit refuses what shall not be tried anymore.
-func (h *handling) admit(sentAt time.Time) error {
-	head := h.head()
+func (h *session) checkLimits(sentAt time.Time) error {
+	record := h.record()
 	if age := h.Now().Sub(sentAt); !sentAt.IsZero() && age >= MaxAge {
 		return &billing.Rejection{Reason: billing.TooOld, Detail: fmt.Sprintf("the message is %s old", age.Round(time.Hour))}
 	}
-	if head.Attempts > h.Settings.MaxAttempts {
+	if record.Attempts > h.Settings.MaxAttempts {
 		return &billing.Rejection{
 			Reason: billing.AttemptsExhausted,
-			Detail: fmt.Sprintf("%d handlings without progress, the last one: %s", head.Attempts-1, head.Detail),
+			Detail: fmt.Sprintf("%d handlings without progress, the last one: %s", record.Attempts-1, record.Detail),
 		}
 	}
 	return nil
 }
 
-func (h *handling) head() billing.Head { return h.lease.current() }
+func (h *session) record() billing.Record { return h.lease.current() }
 
 // conclude turns how a handling ended into what becomes of its message, and gives
 // the lease up where the message comes back.
-func (h *handling) conclude(ctx context.Context, err error) queue.Outcome {
-	head := h.head()
-	h.report.ended(head, err)
+func (h *session) outcome(ctx context.Context, err error) queue.Outcome {
+	record := h.record()
+	h.report.recordEnd(record, err)
 
 	var later *deferral
 	switch {
-	case err == nil && head.PlannedAgain():
-		after := releaseShows + h.Settings.MaxSkew + time.Second
-		h.report.Why = head.Detail
+	case err == nil && record.Replanned():
+		after := indexDelay + h.Settings.MaxSkew + time.Second
+		h.report.DeferReason = record.Detail
 		return queue.Outcome{Delay: after}
-	case err == nil && head.State == billing.Rejected:
-		return queue.Outcome{Action: queue.DeadLetter, Reason: string(head.Reason), Detail: head.Detail}
+	case err == nil && record.State == billing.Rejected:
+		return queue.Outcome{Action: queue.DeadLetter, Reason: string(record.Reason), Detail: record.Detail}
 	case err == nil:
 		return queue.Outcome{Action: queue.Ack}
 	case errors.Is(err, billing.ErrFenced):
 		return queue.Outcome{Delay: retry.Jitter(attemptBackoff.First, 0.5)}
 	case ctx.Err() != nil:
-		later = &deferral{why: "the handling was stopped"}
+		later = &deferral{reason: "the handling was stopped"}
 	case errors.As(err, &later):
 	default:
-		later = &deferral{why: err.Error(), attempt: true}
+		later = &deferral{reason: err.Error(), countsAttempt: true}
 	}
-	if later.attempt {
-		later.after = attemptBackoff.Jittered(max(head.Attempts, 1))
+	if later.countsAttempt {
+		later.delay = attemptBackoff.Jittered(max(record.Attempts, 1))
 	}
-	h.giveUp(ctx, later)
-	return queue.Outcome{Delay: later.after}
+	h.releaseLease(ctx, later)
+	return queue.Outcome{Delay: later.delay}
 }
 
 // giveUp ends the lease, so that whoever gets the message next can go on at once.
 // A handling that ends for a known time was no attempt.
-func (h *handling) giveUp(ctx context.Context, why *deferral) {
-	if h.head().Owner == "" {
+func (h *session) releaseLease(ctx context.Context, reason *deferral) {
+	if h.record().Owner == "" {
 		return
 	}
 	// An error changes nothing: the lease runs out by itself.
 	_ = h.lease.commit(ctx, func(step *billing.Step) {
-		step.Head.Owner, step.Head.LeaseUntil = "", 0
-		h.record(step)
+		step.Record.Owner, step.Record.LeaseUntil = "", 0
+		h.applyProgress(step)
 		switch {
-		case !why.attempt:
-			step.Head.Attempts = max(step.Head.Attempts-1, 0)
-		case !rejecting(step.Head):
-			step.Head.Detail = billing.CutBytes(why.why, maxDetail)
+		case !reason.countsAttempt:
+			step.Record.Attempts = max(step.Record.Attempts-1, 0)
+		case !isRejecting(step.Record):
+			step.Record.Detail = billing.CutBytes(reason.reason, maxDetail)
 		}
 	})
 }

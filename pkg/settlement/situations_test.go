@@ -182,8 +182,8 @@ func TestEventThatNoLongerMatches(t *testing.T) {
 					return err
 				})
 				w.wantDone(w.settler(nil), body)
-				if head := w.head(id); head.Outcome != billing.Closed {
-					t.Errorf("got %+v", head)
+				if record := w.head(id); record.Outcome != billing.Closed {
+					t.Errorf("got %+v", record)
 				}
 				w.wantStatuses(test.want)
 				if len(w.notes.mismatched) != 1 || w.notes.mismatched[0].EventID != "event_00001" || w.notes.mismatched[0].Status != test.status {

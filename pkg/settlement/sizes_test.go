@@ -46,8 +46,8 @@ func TestManyPages(t *testing.T) {
 func (w *world) wantSettled(id string, body []byte, pages int) {
 	w.t.Helper()
 	w.wantDoneAtOnce(w.settler(nil), body)
-	if head := w.head(id); head.Pages != pages || head.Outcome != billing.Closed {
-		w.t.Errorf("got %+v", head)
+	if record := w.head(id); record.Pages != pages || record.Outcome != billing.Closed {
+		w.t.Errorf("got %+v", record)
 	}
 	w.wantCalls("retrieve add_charge close")
 	for _, item := range w.tables.Items("ledger") {
@@ -73,8 +73,8 @@ func TestManyLines(t *testing.T) {
 				}
 				id, body := w.renew("sub")
 				w.wantDoneAtOnce(w.settler(nil), body)
-				if head := w.head(id); head.Outcome != billing.Closed {
-					t.Errorf("got %+v", head)
+				if record := w.head(id); record.Outcome != billing.Closed {
+					t.Errorf("got %+v", record)
 				}
 				if calls := strings.Count(w.calls(), "add_charge"); calls != lines {
 					t.Errorf("%d lines were sent", calls)

@@ -17,7 +17,7 @@ func startedAt(now time.Time) stopwatch {
 
 // takenOver returns the stopwatch of a line that the ledger says was first sent at
 // a unix second.
-func takenOver(sent int64, now time.Time) stopwatch {
+func resumedAt(sent int64, now time.Time) stopwatch {
 	wall := time.Unix(sent, 0)
 	return stopwatch{sent: wall, from: now, before: now.Round(0).Sub(wall)}
 }

@@ -63,8 +63,8 @@ func TestConcurrentCloses(t *testing.T) {
 			t.Fatalf("got %+v", outcome)
 		}
 		w.wantClosed(settler, body) // refused, read twice, and closed meanwhile by the late call
-		if head := w.head(id); head.CloseRefusals != 1 {
-			t.Errorf("got %+v", head)
+		if record := w.head(id); record.CloseRefusals != 1 {
+			t.Errorf("got %+v", record)
 		}
 	})
 }

@@ -122,16 +122,16 @@ func TestSleeperBeforeTheFirstCall(t *testing.T) {
 		w := newWorld(t, nil)
 		id, body := w.three()
 		w.meanwhile("add_charge", 2, func() error {
-			head := w.head(id)
-			if age := time.Since(time.Unix(head.SendingSince, 0)); !head.Sending() || age > time.Minute {
-				return fmt.Errorf("a line is sent %s after the head said so: %+v", age, head)
+			record := w.head(id)
+			if age := time.Since(time.Unix(record.SendingSince, 0)); !record.IsSending() || age > time.Minute {
+				return fmt.Errorf("a line is sent %s after the head said so: %+v", age, record)
 			}
 			return nil
 		})
 		sleeper := w.settler(nil)
 		slept := false
 		sleeper.Ledger = watched{Ledger: sleeper.Ledger, after: func(step billing.Step) {
-			if step.Head.Cursor == 1 && step.Head.Sending() && !slept {
+			if step.Record.Cursor == 1 && step.Record.IsSending() && !slept {
 				slept = true
 				time.Sleep(20 * time.Minute) // of 19.5
 			}
@@ -188,8 +188,8 @@ func TestDrainedHandling(t *testing.T) {
 		if outcome.Action != queue.Retry || outcome.Delay != 0 {
 			t.Errorf("got %+v", outcome)
 		}
-		if head := w.head(id); head.Owner != "" || head.Attempts != 0 || head.Cursor != 1 || !head.Sending() {
-			t.Errorf("got %+v", head)
+		if record := w.head(id); record.Owner != "" || record.Attempts != 0 || record.Cursor != 1 || !record.IsSending() {
+			t.Errorf("got %+v", record)
 		}
 		w.wantClosed(w.settler(nil), body)
 	})
@@ -201,15 +201,15 @@ func TestNewerLedgerWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		id, body := w.three()
-		err := w.store.Commit(t.Context(), billing.Step{Head: billing.Head{InvoiceID: id, State: "polishing", Write: "w", Version: billing.HeadVersion + 1}})
+		err := w.store.Commit(t.Context(), billing.Step{Record: billing.Record{InvoiceID: id, State: "polishing", Version: "w", SchemaVersion: billing.SchemaVersion + 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if outcome := w.handle(w.settler(nil), body); outcome.Action != queue.Retry || outcome.Delay != time.Minute {
 			t.Errorf("got %+v", outcome)
 		}
-		if head := w.head(id); head.State != "polishing" || head.Owner != "" {
-			t.Errorf("got %+v", head)
+		if record := w.head(id); record.State != "polishing" || record.Owner != "" {
+			t.Errorf("got %+v", record)
 		}
 	})
 }

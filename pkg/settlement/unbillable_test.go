@@ -55,8 +55,8 @@ func TestEventsThatCannotBeBilled(t *testing.T) {
 
 				w.mend(bad)
 				w.wantDone(settler, body)
-				if head := w.head(id); head.Outcome != billing.Closed {
-					t.Errorf("got %+v", head)
+				if record := w.head(id); record.Outcome != billing.Closed {
+					t.Errorf("got %+v", record)
 				}
 				w.wantAllBilled()
 			})

@@ -24,8 +24,8 @@ func TestDraftThatIsPendingAgain(t *testing.T) {
 		w.gateway.answer(canned{to: "/add_charge", words: "404 invalid_request resource_not_found", after: 1, times: 1})
 		w.gateway.answer(canned{to: "/" + id, words: "404 invalid_request resource_not_found", after: 1, times: 1})
 		w.wantClosed(w.settler(nil), body)
-		if head := w.head(id); head.GoneAt != 0 {
-			t.Errorf("got %+v", head)
+		if record := w.head(id); record.MissingSince != 0 {
+			t.Errorf("got %+v", record)
 		}
 	})
 }
@@ -167,8 +167,8 @@ func TestSuccessorThatCannotBeRead(t *testing.T) {
 					time.Sleep(outcome.Delay)
 					outcome = w.handle(settler, body)
 				}
-				if head := w.head(id); outcome.Action != queue.Retry || outcome.Delay > 6*time.Minute || head.Attempts != 0 || head.Verdict != "" {
-					t.Fatalf("got %+v: %+v", outcome, head)
+				if record := w.head(id); outcome.Action != queue.Retry || outcome.Delay > 6*time.Minute || record.Attempts != 0 || record.Dispositions != "" {
+					t.Fatalf("got %+v: %+v", outcome, record)
 				}
 				if test.shows {
 					w.gateway.stop()
@@ -205,8 +205,8 @@ func TestSettlingThatFails(t *testing.T) {
 		if outcome, receives := w.receive(broken, body, 5*24*time.Hour); outcome.Reason != string(billing.InvoiceNotPending) {
 			t.Fatalf("after %d receives: %+v", receives, outcome)
 		}
-		if head := w.head(id); head.Verdict != "r" || head.Settled >= head.Pages || !head.HoldsClaims() {
-			t.Fatalf("got %+v", head)
+		if record := w.head(id); record.Dispositions != "r" || record.ProcessedPages >= record.Pages || !record.HoldsClaims() {
+			t.Fatalf("got %+v", record)
 		}
 		failing = false
 		w.wantRejected(broken, body, billing.InvoiceNotPending)

@@ -10,9 +10,9 @@ import (
 
 // verify looks for every line that was added in an answer that shows the invoice: each must
 // be on it once. The answer may lack lines: prove reads them all once, before closing.
-func (h *handling) verify(ctx context.Context, invoice billing.Invoice) error {
+func (h *session) verifyLines(ctx context.Context, invoice billing.Invoice) error {
 	if invoice.SubscriptionID != h.manifest.SubscriptionID { // only a read decides on that
-		if err := h.note(ctx); err != nil {
+		if err := h.saveProgress(ctx); err != nil {
 			return err
 		}
 		var err error
@@ -20,37 +20,37 @@ func (h *handling) verify(ctx context.Context, invoice billing.Invoice) error {
 			return err
 		}
 	}
-	missing, err := h.compare(invoice)
-	h.shown = true
-	h.unproven = h.unproven || missing != ""
+	missing, err := h.compareLines(invoice)
+	h.linesSeen = true
+	h.answerIncomplete = h.answerIncomplete || missing != ""
 	return err
 }
 
 // prove makes sure, before closing, that every line is on the invoice where no answer to this
 // session showed it.
-func (h *handling) prove(ctx context.Context) error {
-	if !h.sentAny() || h.shown && !h.unproven {
+func (h *session) verifyAllAdded(ctx context.Context) error {
+	if !h.sentAny() || h.linesSeen && !h.answerIncomplete {
 		return nil
 	}
-	if err := h.note(ctx); err != nil {
+	if err := h.saveProgress(ctx); err != nil {
 		return err
 	}
 	draft, err := h.pendingDraft(ctx)
 	if err != nil {
 		return err
 	}
-	h.shown, h.unproven = true, false
-	missing, err := h.compare(draft)
+	h.linesSeen, h.answerIncomplete = true, false
+	missing, err := h.compareLines(draft)
 	if err != nil || missing == "" {
 		return err
 	}
-	return h.confirm(ctx)
+	return h.confirmMissing(ctx)
 }
 
 // confirm decides on a line that was not shown: only when it is still absent from a
 // read at a time by which it must show, it was removed.
-func (h *handling) confirm(ctx context.Context) error {
-	if err := h.note(ctx); err != nil {
+func (h *session) confirmMissing(ctx context.Context) error {
+	if err := h.saveProgress(ctx); err != nil {
 		return err
 	}
 	if err := retry.Wait(ctx, h.Settings.MaxEffectDelay, nil); err != nil {
@@ -60,7 +60,7 @@ func (h *handling) confirm(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	missing, err := h.compare(draft)
+	missing, err := h.compareLines(draft)
 	if err == nil && missing != "" {
 		err = &billing.Rejection{
 			Reason: billing.LineRemoved,
@@ -72,7 +72,7 @@ func (h *handling) confirm(ctx context.Context) error {
 
 // compare looks for the added lines on the invoice. It returns one that is missing, and rejects
 // an invoice on which one is more than once, or that became one of other subscriptions.
-func (h *handling) compare(invoice billing.Invoice) (missing string, err error) {
+func (h *session) compareLines(invoice billing.Invoice) (missing string, err error) {
 	if invoice.SubscriptionID != h.manifest.SubscriptionID {
 		return "", &billing.Rejection{
 			Reason: billing.InvoiceChanged,
@@ -84,7 +84,7 @@ func (h *handling) compare(invoice billing.Invoice) (missing string, err error) 
 		switch count := found.Counts[i]; {
 		case !line.IsCharge():
 		case count > 1:
-			return "", duplicate(line, count, invoice.ID)
+			return "", errDuplicate(line, count, invoice.ID)
 		case count == 0:
 			missing = line.Identity()
 		}
@@ -93,7 +93,7 @@ func (h *handling) compare(invoice billing.Invoice) (missing string, err error) 
 }
 
 // duplicate rejects an invoice that has a line more than once.
-func duplicate(line billing.Line, count int, invoiceID string) error {
+func errDuplicate(line billing.Line, count int, invoiceID string) error {
 	return &billing.Rejection{
 		Reason: billing.DuplicateLine,
 		Detail: fmt.Sprintf("the line %s is %d times on %s", line.Identity(), count, invoiceID),

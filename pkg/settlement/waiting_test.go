@@ -94,13 +94,13 @@ func TestInvoiceThatCannotBeRead(t *testing.T) {
 				if outcome.Reason != string(billing.TooOld) {
 					t.Fatalf("after %d receives: %+v", receives, outcome)
 				}
-				if head := w.head(id); head.State != billing.Rejected || head.Owner != "" {
-					t.Errorf("got %+v", head)
+				if record := w.head(id); record.State != billing.Rejected || record.Owner != "" {
+					t.Errorf("got %+v", record)
 				}
 				w.gateway.stop()
 				w.wantDoneAtOnce(settler, body)
-				if head := w.head(id); head.Outcome != billing.Closed {
-					t.Errorf("got %+v", head)
+				if record := w.head(id); record.Outcome != billing.Closed {
+					t.Errorf("got %+v", record)
 				}
 				w.wantEqualBooks()
 			})
@@ -124,8 +124,8 @@ func TestAttemptsAreExhausted(t *testing.T) {
 		if took := time.Since(started); took < 30*time.Minute || took > 24*time.Hour {
 			t.Errorf("it took %s", took)
 		}
-		if head := w.head(id); head.Resume != billing.Charging || !head.Doubt {
-			t.Errorf("got %+v", head)
+		if record := w.head(id); record.Resume != billing.Charging || !record.InDoubt {
+			t.Errorf("got %+v", record)
 		}
 		w.gateway.stop()
 		w.wantClosed(settler, body)
@@ -178,8 +178,8 @@ func TestPermitIsAwaitedForFiveMinutes(t *testing.T) {
 		if waited := time.Since(started); outcome.Action != queue.Retry || waited < 5*time.Minute || waited > 6*time.Minute {
 			t.Errorf("after %s: %+v", waited, outcome)
 		}
-		if head := w.head(id); head.Cursor != 1 || head.Sending() || head.Attempts != 0 || head.Owner != "" {
-			t.Errorf("got %+v", head)
+		if record := w.head(id); record.Cursor != 1 || record.IsSending() || record.Attempts != 0 || record.Owner != "" {
+			t.Errorf("got %+v", record)
 		}
 		settler.RateLimiter = limiter
 		w.wantClosed(settler, body)
@@ -208,8 +208,8 @@ func TestExpiredPermits(t *testing.T) {
 					}
 					time.Sleep(outcome.Delay)
 				}
-				if head := w.head(id); head.Attempts != 0 || head.Sending() != now.doubt {
-					t.Errorf("got %+v", head)
+				if record := w.head(id); record.Attempts != 0 || record.IsSending() != now.doubt {
+					t.Errorf("got %+v", record)
 				}
 				if got := w.calls(); got != before {
 					t.Errorf("called %s after %s", got, before)

@@ -58,8 +58,8 @@ func TestRepeatedWebhooks(t *testing.T) {
 		}})
 		w.wantOneRead(&queue.Delivery{Message: queue.Message{ID: "bare", Body: body}}) // no attributes, no times
 
-		if head := w.head(id); head != settled {
-			t.Errorf("the ledger changed from %+v to %+v", settled, head)
+		if record := w.head(id); record != settled {
+			t.Errorf("the ledger changed from %+v to %+v", settled, record)
 		}
 		w.wantEachBilledOnce()
 	})

@@ -200,13 +200,13 @@ func (w *world) last() settlement.Report {
 	return w.notes.reports[len(w.notes.reports)-1]
 }
 
-func (w *world) head(invoiceID string) billing.Head {
+func (w *world) head(invoiceID string) billing.Record {
 	w.t.Helper()
-	head, _, err := w.store.Head(w.t.Context(), invoiceID)
+	record, _, err := w.store.Record(w.t.Context(), invoiceID)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return head
+	return record
 }
 
 // calls lists the operations that arrived at Chargebee.

@@ -106,7 +106,7 @@ func (e *env) store(as *process) *dynamostore.Store {
 func (e *env) releaseAll(ctx context.Context, as *process) (remaining int) {
 	store := e.store(as)
 	for _, record := range e.recorder.list() {
-		head, ok, err := store.Head(ctx, record.draft)
+		head, ok, err := store.Record(ctx, record.draft)
 		if err != nil || !ok || head.State != billing.Rejected || !head.HoldsClaims() {
 			continue
 		}
@@ -123,7 +123,7 @@ func (e *env) releaseAll(ctx context.Context, as *process) (remaining int) {
 			Settings: e.scenario.consumer,
 			Mismatch: func(text string) { e.violations.addf("%s: an alarm: %s", as.name, text) },
 		}, order)
-		e.timeline.logf(as.name, "releases %s, %s, sending %t, gone %t: %v", record.draft, head.Reason, head.Sending(), head.GoneAt != 0, err)
+		e.timeline.logf(as.name, "releases %s, %s, sending %t, gone %t: %v", record.draft, head.Reason, head.IsSending(), head.MissingSince != 0, err)
 		if err != nil {
 			remaining++
 		}
@@ -157,7 +157,7 @@ func (e *env) removeOurLines(as *process, draft string) {
 
 // mayBeCharged reports whether a line of the invoice's plan may be on an invoice without its marker.
 // An operator has to exclude that.
-func (e *env) mayBeCharged(ctx context.Context, store *dynamostore.Store, head billing.Head) bool {
+func (e *env) mayBeCharged(ctx context.Context, store *dynamostore.Store, head billing.Record) bool {
 	plan, err := store.Plan(ctx, head.InvoiceID, head.Epoch)
 	if err != nil {
 		return true

@@ -24,7 +24,7 @@ type verifier struct {
 
 	when           string
 	store          *dynamostore.Store
-	heads          map[string]billing.Head
+	heads          map[string]billing.Record
 	withDeadLetter map[string]bool
 	events         map[string]reconciliation.Event // by id
 	invoices       map[string]chargebee.Invoice    // by the id of the draft
@@ -35,7 +35,7 @@ func (e *env) verify(when string) {
 	v := &verifier{
 		env: e, when: when,
 		store: e.store(e.process("accountant " + when)),
-		heads: map[string]billing.Head{}, withDeadLetter: map[string]bool{}, events: map[string]reconciliation.Event{}, invoices: map[string]chargebee.Invoice{},
+		heads: map[string]billing.Record{}, withDeadLetter: map[string]bool{}, events: map[string]reconciliation.Event{}, invoices: map[string]chargebee.Invoice{},
 	}
 	v.readEvents()
 	v.readDeadLetters()
@@ -56,11 +56,11 @@ func (v *verifier) failf(format string, args ...any) {
 	v.violations.addf(v.when+": "+format, args...)
 }
 
-func (v *verifier) head(ctx context.Context, draft string) billing.Head {
+func (v *verifier) head(ctx context.Context, draft string) billing.Record {
 	head, ok := v.heads[draft]
 	if !ok {
 		var err error
-		if head, _, err = v.store.Head(ctx, draft); err != nil {
+		if head, _, err = v.store.Record(ctx, draft); err != nil {
 			v.failf("%s: %v", draft, err)
 		}
 		v.heads[draft] = head
