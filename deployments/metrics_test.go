@@ -55,7 +55,7 @@ func export(t *testing.T) exports {
 		t.Fatal(err)
 	}
 	found.add(t, consumer.Metrics())
-	found.add(t, receiver.New(e.receiver(), receiver.Surroundings{}, zerolog.Nop()).Metrics())
+	found.add(t, receiver.New(e.receiver(), receiver.Deps{}, zerolog.Nop()).Metrics())
 	found.addCloudWatch(t)
 	return found
 }

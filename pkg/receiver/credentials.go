@@ -76,7 +76,7 @@ func (r *Receiver) WatchCredentials(ctx context.Context) {
 	}
 	files := &credentialFiles{
 		auth:    r.settings.Auth,
-		use:     r.handler.Use,
+		use:     r.handler.SetCredentials,
 		metrics: r.metrics,
 		logger:  r.logger,
 		used:    credentials(r.settings.Auth),

@@ -57,5 +57,5 @@ func run(ctx context.Context, process cli.Process, file string) error {
 	}
 	resources.Fit(process.Environ)
 	tracing := telemetry.NewTracing(ctx, telemetry.Service{Name: "billable-receiver", Version: cli.Version()}, process.Environ, logger)
-	return New(settings, Surroundings{AWS: aws, Tracing: tracing}, logger).Run(ctx)
+	return New(settings, Deps{AWS: aws, Tracing: tracing}, logger).Run(ctx)
 }

@@ -13,7 +13,7 @@ import (
 // consumer compares its spans.
 func TestManual(t *testing.T) {
 	t.Parallel()
-	wired := New(config.DefaultReceiver(), Surroundings{}, zerolog.Nop())
+	wired := New(config.DefaultReceiver(), Deps{}, zerolog.Nop())
 	manual.CheckMetrics(t, "Metrics of the receiver", wired.registry)
 	manual.CheckLog(t, "Log of the receiver", ".")
 	manual.CheckLog(t, manual.Both, "../telemetry")

@@ -74,13 +74,13 @@ func (m *metrics) watch(registry *prometheus.Registry, handler *webhook.Handler)
 	}, func() float64 { return float64(handler.InFlight()) }))
 }
 
-func (m *metrics) answered(report webhook.Report) {
+func (m *metrics) answered(report webhook.RequestResult) {
 	m.requests.WithLabelValues(strconv.Itoa(report.Status), report.EventLabel()).Inc()
-	m.took.Observe(report.Took.Seconds())
+	m.took.Observe(report.Duration.Seconds())
 	if report.Bytes > 0 {
 		m.bodies.Observe(float64(report.Bytes))
 	}
-	if report.Shed {
+	if report.Overload {
 		m.shed.Inc()
 	}
 }

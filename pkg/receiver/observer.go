@@ -47,8 +47,8 @@ func perSecond(lines uint32) zerolog.Sampler {
 	return &zerolog.BurstSampler{Burst: lines, Period: time.Second}
 }
 
-// Answered implements webhook.Observer.
-func (o observer) Answered(ctx context.Context, report webhook.Report) {
+// RequestDone implements webhook.Observer.
+func (o observer) RequestDone(ctx context.Context, report webhook.RequestResult) {
 	o.metrics.answered(report)
 	answered(ctx, report)
 	logger, level := o.place(report.Status)
@@ -59,7 +59,7 @@ func (o observer) Answered(ctx context.Context, report webhook.Report) {
 		Str("invoice_id", truncated(report.InvoiceID)).
 		Str("messaging.message.id", report.MessageID).
 		Int64("bytes", report.Bytes).
-		Dur("duration_ms", report.Took).
+		Dur("duration_ms", report.Duration).
 		Msg("webhook answered")
 }
 

@@ -43,8 +43,8 @@ func awsConfig(ctx context.Context, logger zerolog.Logger) (aws.Config, error) {
 	})
 }
 
-// Surroundings is what a receiver finds outside of itself.
-type Surroundings struct {
+// Deps is what a receiver finds outside of itself.
+type Deps struct {
 	AWS     aws.Config
 	Tracing *telemetry.Tracing // nil: no spans are made
 }
@@ -63,7 +63,7 @@ type Receiver struct {
 }
 
 // New wires a receiver. It calls nobody.
-func New(settings config.Receiver, surroundings Surroundings, logger zerolog.Logger) *Receiver {
+func New(settings config.Receiver, surroundings Deps, logger zerolog.Logger) *Receiver {
 	client := sqs.NewFromConfig(surroundings.AWS)
 	registry := telemetry.NewRegistry()
 	metrics := newMetrics(registry)
@@ -73,9 +73,9 @@ func New(settings config.Receiver, surroundings Surroundings, logger zerolog.Log
 		Queue:            tracing.messages(sender),
 		Observer:         newObserver(metrics, logger),
 		Now:              time.Now,
-		Around:           tracing.requests(),
+		Middleware:           tracing.requests(),
 		Credentials:      credentials(settings.Auth),
-		Anyone:           settings.Auth.Disabled,
+		AllowUnauthenticated:           settings.Auth.Disabled,
 		MaxInFlight:      settings.HTTP.MaxInFlight,
 		MaxInFlightBytes: int64(settings.HTTP.MaxInFlightBytes),
 		MaxBodyBytes:     int64(settings.HTTP.MaxBodyBytes),
@@ -151,7 +151,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 				r.logger.Info().Dur("delay_ms", server.ShutdownDelay).Msg("receiver stopping")
 				return server.Stop(ctx)
 			},
-			Limit: server.StopLimit(),
+			Limit: server.StopTimeout(),
 		},
 	)
 	if err != nil {

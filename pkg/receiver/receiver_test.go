@@ -275,7 +275,7 @@ func inMemory(t testing.TB, service http.Handler) *receiver.Receiver {
 
 // wired is a receiver in front of a stand-in of SQS in the same process.
 func wired(settings config.Receiver, service http.Handler, logger zerolog.Logger) *receiver.Receiver {
-	return receiver.New(settings, receiver.Surroundings{AWS: aws.Config{
+	return receiver.New(settings, receiver.Deps{AWS: aws.Config{
 		Region:       "eu-central-1",
 		BaseEndpoint: aws.String("http://sandbox.local"),
 		Credentials:  credentials.NewStaticCredentialsProvider("id", "secret", ""),

@@ -85,7 +85,7 @@ var methods = []string{
 }
 
 // answered tells the request's span what became of it.
-func answered(ctx context.Context, report webhook.Report) {
+func answered(ctx context.Context, report webhook.RequestResult) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
 		return

@@ -118,7 +118,7 @@ func (e *env) runAutoscaled(ctx context.Context, p *process) error {
 }
 
 func (e *env) runReceiver(ctx context.Context, p *process) error {
-	r := receiver.New(e.scenario.receiver, receiver.Surroundings{AWS: e.aws(p)}, e.logger(p))
+	r := receiver.New(e.scenario.receiver, receiver.Deps{AWS: e.aws(p)}, e.logger(p))
 	remove := e.ingress.add(p, r.Handler())
 	select {
 	case <-ctx.Done():

@@ -19,7 +19,7 @@ func (instantQueue) Send(context.Context, queue.Message) (string, error) { retur
 
 type noObserver struct{}
 
-func (noObserver) Answered(context.Context, webhook.Report) {}
+func (noObserver) RequestDone(context.Context, webhook.RequestResult) {}
 
 // The handler's own work for one webhook: no network, no queue.
 func BenchmarkHandler(b *testing.B) {

@@ -6,21 +6,25 @@ import (
 	"strings"
 )
 
-// checkContent refuses a body that is not plain JSON in UTF-8.
-func checkContent(header http.Header) error {
+// checkContentType accepts JSON in UTF-8 without Content-Encoding.
+func checkContentType(header http.Header) error {
 	if _, encoded := header["Content-Encoding"]; encoded {
-		return &refusal{status: http.StatusUnsupportedMediaType, detail: "Content-Encoding is not supported"}
+		return errUnsupported("Content-Encoding is not supported", nil)
 	}
 	given := header.Values("Content-Type")
 	if len(given) != 1 {
-		return &refusal{status: http.StatusUnsupportedMediaType, detail: "there must be one Content-Type: application/json"}
+		return errUnsupported("exactly one Content-Type is required: application/json", nil)
 	}
 	mediaType, parameters, err := mime.ParseMediaType(given[0])
 	if err != nil || mediaType != "application/json" {
-		return &refusal{status: http.StatusUnsupportedMediaType, detail: "Content-Type must be application/json", cause: err}
+		return errUnsupported("Content-Type must be application/json", err)
 	}
 	if charset, ok := parameters["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
-		return &refusal{status: http.StatusUnsupportedMediaType, detail: "the charset must be UTF-8"}
+		return errUnsupported("charset must be UTF-8", nil)
 	}
 	return nil
+}
+
+func errUnsupported(detail string, cause error) error {
+	return &httpError{status: http.StatusUnsupportedMediaType, detail: detail, cause: cause}
 }

@@ -33,11 +33,11 @@ func TestAPendingInvoiceIsQueued(t *testing.T) {
 		t.Errorf("the message is %+v", message)
 	}
 	report := <-r.reports
-	if report.Took <= 0 {
+	if report.Duration <= 0 {
 		t.Error("it took no time")
 	}
-	report.Took = 0
-	if report != (webhook.Report{
+	report.Duration = 0
+	if report != (webhook.RequestResult{
 		Status: 200, EventType: "pending_invoice_created", EventID: "ev_16BHbhF4s42tO2lK", InvoiceID: "draft_inv_16BHbhF4s41mR2kG",
 		MessageID: "message-1", Bytes: int64(len(body)),
 	}) || report.EventLabel() != "pending_invoice_created" {
@@ -175,7 +175,7 @@ func TestCredentialsChange(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
 	r.queue.send = func(context.Context, queue.Message) (string, error) {
-		r.handler.Use([]webhook.Credentials{{Username: "chargebee", Password: "next"}})
+		r.handler.SetCredentials([]webhook.Credentials{{Username: "chargebee", Password: "next"}})
 		return "message-1", nil
 	}
 	if got := r.post(pendingInvoice(t)); got.status != http.StatusOK {
@@ -188,7 +188,7 @@ func TestCredentialsChange(t *testing.T) {
 		t.Errorf("the next: answered %d", got.status)
 	}
 
-	r.handler.Use(nil)
+	r.handler.SetCredentials(nil)
 	request.Body, _ = request.GetBody()
 	r.do(request).wantProblem(t, http.StatusUnauthorized)
 }
@@ -196,7 +196,7 @@ func TestCredentialsChange(t *testing.T) {
 func TestWithoutCredentials(t *testing.T) {
 	t.Parallel()
 	for anyone, status := range map[bool]int{false: 401, true: 200} {
-		r := newReceiver(t, func(config *webhook.Config) { config.Credentials, config.Anyone = nil, anyone })
+		r := newReceiver(t, func(config *webhook.Config) { config.Credentials, config.AllowUnauthenticated = nil, anyone })
 		for _, authorization := range []string{"", "Basic Og=="} { // the second is an empty name and password
 			request := r.request(strings.NewReader(`{"event_type":"x"}`))
 			request.Header.Set("Authorization", authorization)
@@ -327,7 +327,7 @@ func TestTheQueueFails(t *testing.T) {
 	r.queue.send = func(context.Context, queue.Message) (string, error) { return "", refused }
 	got := r.post(pendingInvoice(t))
 	got.wantProblem(t, http.StatusServiceUnavailable)
-	if report := <-r.reports; !errors.Is(report.Err, refused) || report.Shed || report.EventLabel() != "pending_invoice_created" || strings.Contains(got.body, "refused") {
+	if report := <-r.reports; !errors.Is(report.Err, refused) || report.Overload || report.EventLabel() != "pending_invoice_created" || strings.Contains(got.body, "refused") {
 		t.Errorf("the report is %+v, the answer %s", report, got.body)
 	}
 

@@ -1,10 +1,12 @@
-// Package webhook is the HTTP side of the receiver: it authenticates a webhook, checks
-// it, puts it into a queue, and answers. A request is answered with success only once
-// the queue has its event; what may pass is answered 503, so that Chargebee sends it
-// again.
-// https://www.chargebee.com/docs/billing/2.0/site-configuration/webhook_settings
+// Package webhook is the HTTP side of the receiver. [Handler] authenticates a webhook,
+// validates it, enqueues it and responds; [Server] is its HTTP server.
 //
-// A request is checked in a fixed order, each step in a file of its own: path and
-// method, requests in flight, credentials, content type, size, JSON and fields. A step
-// returns a refusal, and one place makes an answer of it.
+// Steps, each of which can end the request with an httpError:
+//
+//	path, method → requests in flight → credentials → content type → body → event → enqueue
+//
+// Invariants: a 200 means that the queue has stored the event, or that its type is ignored.
+// A transient failure is a 503 with Retry-After, so that Chargebee sends the webhook again.
+// Requests, bodies and connections are limited before memory is used for them.
+// https://www.chargebee.com/docs/billing/2.0/site-configuration/webhook_settings
 package webhook

@@ -17,123 +17,124 @@ import (
 
 	"github.com/billable-events/billable/pkg/event"
 	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/telemetry"
 )
 
-// Path is where webhooks arrive, exactly.
+// Path is the path of webhooks.
 const Path = "/webhooks/chargebee"
 
-// Config is what a Handler is made of. All fields are required, except where said.
+// Config configures a Handler. All fields except Middleware and Credentials are required.
 type Config struct {
-	Queue    Enqueuer
-	Observer Observer
-	Now      func() time.Time                // the clock of received_at
-	Around   func(http.Handler) http.Handler // put around all that is done for a request; may be nil
+	Queue      Enqueuer
+	Observer   Observer
+	Now        func() time.Time                // clock of received_at
+	Middleware func(http.Handler) http.Handler // wraps all requests; may be nil
 
-	// Credentials are the sets that are accepted until Use gives others; without any no
-	// request is. Anyone lets everybody in.
-	Credentials []Credentials
-	Anyone      bool
+	// Credentials are accepted until SetCredentials. An empty list rejects every request
+	// unless AllowUnauthenticated is set.
+	Credentials          []Credentials
+	AllowUnauthenticated bool
 
 	MaxInFlight      int           // requests
-	MaxInFlightBytes int64         // of their bodies together
+	MaxInFlightBytes int64         // sum of their bodies
 	MaxBodyBytes     int64         // of one body
-	RequestTimeout   time.Duration // from the arrival of a request to its answer
+	RequestTimeout   time.Duration // from the header of a request to the response
 }
 
-// Handler answers webhooks. It is safe for concurrent use.
+// Handler serves webhooks. It is safe for concurrent use.
 type Handler struct {
 	config   Config
-	guard    atomic.Pointer[guard]
-	requests allowance
-	bytes    allowance
+	auth     atomic.Pointer[authenticator]
+	requests limiter
+	bytes    limiter
 	buffers  sync.Pool // of *bytes.Buffer
 	draining atomic.Bool
 	closed   atomic.Bool
 	echo     *echo.Echo
-	serving  http.Handler // echo, with what is around it
+	root     http.Handler // echo in the middleware
 }
 
-// NewHandler returns a handler that answers on Path.
+// NewHandler returns a handler of Path.
 func NewHandler(config Config) *Handler {
 	h := &Handler{
 		config:   config,
-		requests: allowance{limit: int64(config.MaxInFlight)},
-		bytes:    allowance{limit: config.MaxInFlightBytes},
+		requests: limiter{limit: int64(config.MaxInFlight)},
+		bytes:    limiter{limit: config.MaxInFlightBytes},
 		buffers:  sync.Pool{New: func() any { return new(bytes.Buffer) }},
 		echo:     echo.New(),
 	}
-	h.Use(config.Credentials)
+	h.SetCredentials(config.Credentials)
 	h.echo.POST(Path, h.handle(h.receive))
-	// Echo answers OPTIONS with success by itself.
-	h.echo.OPTIONS(Path, h.handle(wrongMethod))
-	h.echo.HTTPErrorHandler = func(err error, c echo.Context) { // what echo found out itself
-		_ = h.handle(func(echo.Context, *Report) (any, error) { return nil, err })(c)
+	// By default echo answers OPTIONS with 204.
+	h.echo.OPTIONS(Path, h.handle(methodNotAllowed))
+	h.echo.HTTPErrorHandler = func(err error, c echo.Context) { // not found, method not allowed
+		_ = h.handle(func(echo.Context, *RequestResult) (any, error) { return nil, err })(c)
 	}
-	h.serving = h.echo
-	if config.Around != nil {
-		h.serving = config.Around(h.echo)
+	h.root = h.echo
+	if config.Middleware != nil {
+		h.root = config.Middleware(h.echo)
 	}
 	return h
 }
 
 // ServeHTTP implements http.Handler.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.serving.ServeHTTP(w, r) }
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.root.ServeHTTP(w, r) }
 
-// Use makes these the sets of credentials that are accepted, in place of those before.
-// Requests that are in flight were let in by those.
-func (h *Handler) Use(credentials []Credentials) {
-	h.guard.Store(newGuard(credentials, h.config.Anyone))
+// SetCredentials replaces the accepted credentials for requests that follow.
+func (h *Handler) SetCredentials(credentials []Credentials) {
+	h.auth.Store(newAuthenticator(credentials, h.config.AllowUnauthenticated))
 }
 
-// InFlight is how many webhooks are worked on.
-func (h *Handler) InFlight() int64 { return h.requests.used.Load() }
+// InFlight returns the number of webhooks in flight.
+func (h *Handler) InFlight() int64 { return h.requests.inFlight.Load() }
 
-// Drain makes the handler tell its clients to open no further requests on their
-// connections. It goes on answering.
+// Drain makes the handler close connections after their next response.
 func (h *Handler) Drain() { h.draining.Store(true) }
 
-// Draining tells whether Drain was called.
+// Draining reports whether Drain was called.
 func (h *Handler) Draining() bool { return h.draining.Load() }
 
-// Close makes the handler refuse further requests for now.
+// Close makes the handler respond 503 to further requests.
 func (h *Handler) Close() { h.closed.Store(true) }
 
-func wrongMethod(echo.Context, *Report) (any, error) { return nil, echo.ErrMethodNotAllowed }
+func methodNotAllowed(echo.Context, *RequestResult) (any, error) {
+	return nil, echo.ErrMethodNotAllowed
+}
 
-// handle makes an echo handler of one that returns what to answer, or why not, and
-// fills in the report on the way. Every request is answered, and reported, here.
-func (h *Handler) handle(serve func(echo.Context, *Report) (any, error)) echo.HandlerFunc {
+// handle returns an echo handler that writes the response that serve returns, and reports the
+// result that serve fills in. Every request passes through it.
+func (h *Handler) handle(serve func(echo.Context, *RequestResult) (any, error)) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		started := time.Now()
-		readUntil(c, started.Add(unreadTime))
-		report := &Report{}
-		success, err := protect(c, report, serve)
-		report.Status = h.answer(c, success, err)
-		// A body that is too slow ends the request's context as well.
+		setReadDeadline(c, started.Add(discardTimeout))
+		result := &RequestResult{}
+		success, err := recoverPanic(c, result, serve)
+		result.Status = h.respond(c, success, err)
+		// A read deadline ends the request's context as well.
 		if c.Request().Context().Err() != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-			report.Status = StatusClientGone
+			result.Status = StatusClientGone
 		}
-		if refused, ok := errors.AsType[*refusal](err); ok {
-			report.Shed = refused.shed
+		if failed, ok := errors.AsType[*httpError](err); ok {
+			result.Overload = failed.overload
 		}
-		report.Err = err
-		report.Took = time.Since(started)
-		h.config.Observer.Answered(c.Request().Context(), *report)
+		result.Err = err
+		result.Duration = time.Since(started)
+		h.config.Observer.RequestDone(c.Request().Context(), *result)
 		return nil
 	}
 }
 
-// protect makes an error of a panic.
-func protect(c echo.Context, report *Report, serve func(echo.Context, *Report) (any, error)) (success any, err error) {
+// recoverPanic converts a panic of serve to an error.
+func recoverPanic(c echo.Context, result *RequestResult, serve func(echo.Context, *RequestResult) (any, error)) (success any, err error) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
 			err = fmt.Errorf("panic: %v\n%s", recovered, debug.Stack())
 		}
 	}()
-	return serve(c, report)
+	return serve(c, result)
 }
 
-// queued and ignored are the answers to an event that was taken.
+// queued and ignored are the bodies of success responses.
 type queued struct {
 	Status    string `json:"status"`
 	EventID   string `json:"event_id"`
@@ -145,56 +146,55 @@ type ignored struct {
 	EventType string `json:"event_type"`
 }
 
-// receive is all the steps of one webhook, in their order.
-func (h *Handler) receive(c echo.Context, report *Report) (any, error) {
+// receive serves one webhook.
+func (h *Handler) receive(c echo.Context, result *RequestResult) (any, error) {
 	deadline := time.Now().Add(h.config.RequestTimeout)
 	if h.closed.Load() {
-		return nil, refuseClosed
+		return nil, errShuttingDown
 	}
-	if !h.requests.take(1) {
-		return nil, refuseRequests
+	if !h.requests.tryAcquire(1) {
+		return nil, errTooManyRequests
 	}
-	defer h.requests.give(1)
+	defer h.requests.release(1)
 
 	request := c.Request()
-	if !h.guard.Load().admits(request) {
-		return nil, refuseCredentials
+	if !h.auth.Load().authenticate(request) {
+		return nil, errInvalidCredentials
 	}
-	if err := checkContent(request.Header); err != nil {
+	if err := checkContentType(request.Header); err != nil {
 		return nil, err
 	}
 
 	buffer := h.buffers.Get().(*bytes.Buffer)
-	defer h.recycle(buffer)
-	held, err := h.readBody(c, deadline, buffer)
-	defer h.bytes.give(held)
-	report.Bytes = int64(buffer.Len())
+	defer h.putBuffer(buffer)
+	acquired, err := h.readBody(c, deadline, buffer)
+	defer h.bytes.release(acquired)
+	result.Bytes = int64(buffer.Len())
 	if err != nil {
 		return nil, err
 	}
 
 	received, err := event.Parse(buffer.Bytes())
 	if err != nil {
-		return nil, refuseEvent(err)
+		return nil, errInvalidEvent(err)
 	}
-	report.EventType, report.EventID, report.InvoiceID = received.Type, received.ID, received.Invoice.ID
+	result.EventType, result.EventID, result.InvoiceID = received.Type, received.ID, received.Invoice.ID
 	if received.Type != event.PendingInvoiceCreated {
 		return ignored{Status: "ignored", EventType: received.Type}, nil
 	}
 
 	ctx, cancel := context.WithDeadline(request.Context(), deadline)
 	defer cancel()
-	report.MessageID, err = h.config.Queue.Send(ctx, h.message(received, buffer.Bytes(), request.Header)) //mutant:enqueue
+	result.MessageID, err = h.config.Queue.Send(ctx, h.message(received, buffer.Bytes(), request.Header)) //mutant:enqueue
 	if err != nil {
-		return nil, refuseQueue(err)
+		return nil, errEnqueue(err)
 	}
-	return queued{Status: "queued", EventID: received.ID, MessageID: report.MessageID}, nil
+	return queued{Status: "queued", EventID: received.ID, MessageID: result.MessageID}, nil
 }
 
-// message is the event as it travels: the body untouched, and beside it what the
-// consumer and its operator want to know without reading the body. Messages of one
-// customer form a group, so that they do not delay those of others; without a customer
-// each invoice is a group of its own.
+// message returns the message of an event: the unchanged body, and attributes for readers that
+// do not parse it. The messages of a customer form a group, so that they do not delay those of
+// others (SQS fair queues); without a customer, those of an invoice.
 func (h *Handler) message(received event.Event, body []byte, header http.Header) queue.Message {
 	attributes := map[string]string{
 		queue.AttributeEventID:    received.ID,
@@ -207,4 +207,13 @@ func (h *Handler) message(received event.Event, body []byte, header http.Header)
 	}
 	group := cmp.Or(received.Invoice.CustomerID, received.Invoice.ID)
 	return queue.Message{Body: body, Attributes: attributes, GroupID: group}
+}
+
+// traceParent returns the trace context of the request, or "" if it has none.
+func traceParent(header http.Header) string {
+	given := header.Values("Traceparent")
+	if len(given) != 1 {
+		return ""
+	}
+	return telemetry.TraceParent(telemetry.WithTraceParent(context.Background(), given[0]))
 }

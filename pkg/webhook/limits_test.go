@@ -116,7 +116,7 @@ func TestASlowBody(t *testing.T) {
 		if took := time.Since(started); got.status != 503 || got.header.Get("Retry-After") == "" || took < 200*time.Millisecond || took > 3*time.Second {
 			t.Errorf("%s: answered %d after %s", name, got.status, took)
 		}
-		if report := <-r.reports; report.Status != 503 || !errors.Is(report.Err, os.ErrDeadlineExceeded) || report.Shed {
+		if report := <-r.reports; report.Status != 503 || !errors.Is(report.Err, os.ErrDeadlineExceeded) || report.Overload {
 			t.Errorf("%s: the report is %+v", name, report)
 		}
 	}
@@ -211,7 +211,7 @@ func TestRequestsInFlightAreBounded(t *testing.T) {
 	if got.status != 503 || got.header.Get("Retry-After") == "" {
 		t.Errorf("answered %d", got.status)
 	}
-	if report := <-r.reports; !report.Shed || report.Status != 503 {
+	if report := <-r.reports; !report.Overload || report.Status != 503 {
 		t.Errorf("the report is %+v", report)
 	}
 	// What is no webhook is answered all the same.
@@ -264,7 +264,7 @@ func TestBytesInFlightAreBounded(t *testing.T) {
 	}
 	sheds := 0
 	for range len(r.reports) {
-		if report := <-r.reports; report.Shed {
+		if report := <-r.reports; report.Overload {
 			sheds++
 		}
 	}

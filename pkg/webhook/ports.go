@@ -8,45 +8,44 @@ import (
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-// Enqueuer puts messages into a queue. It is safe for concurrent use.
+// Enqueuer sends messages to a queue. It is safe for concurrent use.
 type Enqueuer interface {
-	// Send returns the id that the queue gave to the message, and nil only if the queue
-	// has this very message. It returns when ctx ends, and does not keep the body.
+	// Send returns the message id that the queue assigned. It returns a nil error only if
+	// the queue has stored the message. It returns when ctx ends, and does not keep the body.
 	Send(ctx context.Context, message queue.Message) (id string, err error)
 }
 
-// Observer is told what happens. Implementations must not block.
+// Observer records metrics, logs and spans. Its methods must not block.
 type Observer interface {
-	// Answered reports a request when it is answered. The context is the request's.
-	Answered(ctx context.Context, report Report)
+	// RequestDone reports a request after its response. The context is the request's.
+	RequestDone(ctx context.Context, result RequestResult)
 }
 
-// Report is what is known of one request, whatever became of it. It holds nothing of
-// the body but the ids, and no credentials.
-type Report struct {
-	Status    int    // StatusClientGone if nobody waited for the answer
-	EventType string // empty if the request was refused before it was known
+// RequestResult describes a request and its response. It contains no credentials, and of the
+// body only ids.
+type RequestResult struct {
+	Status    int    // StatusClientGone if the client left before the response
+	EventType string // empty if the request failed before the event was parsed
 	EventID   string
 	InvoiceID string
-	MessageID string // empty if the event was not put into the queue
-	Bytes     int64  // of the body, as far as it was read
-	Took      time.Duration
-	Shed      bool  // refused because too much was in flight
-	Err       error // why it was refused, for the log
+	MessageID string // empty if the event was not enqueued
+	Bytes     int64  // of the body that were read
+	Duration  time.Duration
+	Overload  bool  // rejected because too many requests or bytes were in flight
+	Err       error // for the log
 }
 
-// StatusClientGone is what a report says of a request whose client left before the
-// answer. No client ever sees it.
+// StatusClientGone is the status in a RequestResult if the client left before the response.
 const StatusClientGone = 499
 
 // The labels of event types: a closed set, for metrics.
 const (
-	labelNone  = "none"  // the request was refused before its type was known
-	labelOther = "other" // any type that is ignored
+	labelNone  = "none"  // the request failed before the event was parsed
+	labelOther = "other" // an ignored type
 )
 
-// EventLabel returns the report's event type out of a closed set.
-func (r Report) EventLabel() string {
+// EventLabel returns the event type as a metric label.
+func (r RequestResult) EventLabel() string {
 	switch r.EventType {
 	case "":
 		return labelNone

@@ -46,9 +46,9 @@ func (q *fakeQueue) sent() []queue.Message {
 }
 
 // reports is an Observer.
-type reports chan webhook.Report
+type reports chan webhook.RequestResult
 
-func (r reports) Answered(_ context.Context, report webhook.Report) { r <- report }
+func (r reports) RequestDone(_ context.Context, report webhook.RequestResult) { r <- report }
 
 // receiver is a server with a fake queue.
 type receiver struct {

@@ -11,24 +11,24 @@ import (
 )
 
 const (
-	headerTimeout  = 5 * time.Second // for the header of a request
-	writeTimeout   = 5 * time.Second // for an answer, which is a few hundred bytes
-	idleTimeout    = 2 * time.Minute // longer than load balancers keep a connection, so that they close it
+	headerTimeout  = 5 * time.Second // to read the header of a request
+	writeTimeout   = 5 * time.Second // to write a response of a few hundred bytes
+	idleTimeout    = 2 * time.Minute // longer than that of load balancers, so that they close connections
 	maxHeaderBytes = 16 << 10
 
-	connectionsPerRequest = 2 // in flight at most
+	connectionsPerRequest = 2 // limit of connections per limit of requests in flight
 )
 
-// Server serves webhooks on a listener. All fields are required.
+// Server is the HTTP server for webhooks. All fields are required.
 type Server struct {
 	Handler       *Handler
-	ShutdownDelay time.Duration // from Stop to no longer accepting
-	ErrorLog      *log.Logger   // what goes wrong with connections
+	ShutdownDelay time.Duration // from Stop to closing the listener
+	ErrorLog      *log.Logger   // for errors of connections
 
 	server *http.Server
 }
 
-// Start listens on addr and serves until Stop. Errors after the start go to failed.
+// Start listens on addr and serves until Stop. It sends a later error to failed.
 func (s *Server) Start(ctx context.Context, addr string, failed chan<- error) (net.Addr, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -38,12 +38,12 @@ func (s *Server) Start(ctx context.Context, addr string, failed chan<- error) (n
 	return listener.Addr(), nil
 }
 
-// Serve serves on the listener until Stop, and returns at once. It has two connections open
-// for each request that may be in flight; further ones wait to be taken.
+// Serve starts serving on the listener, and returns. It accepts two connections for each
+// request that may be in flight.
 func (s *Server) Serve(listener net.Listener, failed chan<- error) {
-	limited := limit(listener, connectionsPerRequest*s.Handler.config.MaxInFlight)
+	limited := newLimitListener(listener, connectionsPerRequest*s.Handler.config.MaxInFlight)
 	s.server = HTTPServer(s.Handler, s.Handler.config.RequestTimeout)
-	s.server.ConnState = limited.changed
+	s.server.ConnState = limited.onConnState
 	s.server.ErrorLog = s.ErrorLog
 	go func() {
 		if err := s.server.Serve(limited); !errors.Is(err, http.ErrServerClosed) {
@@ -52,8 +52,8 @@ func (s *Server) Serve(listener net.Listener, failed chan<- error) {
 	}()
 }
 
-// HTTPServer is a server that cuts slow clients as the receiver's does. A request may take
-// so long from its body's first byte to the answer.
+// HTTPServer returns a server with the receiver's timeouts. requestTimeout is the time from the
+// first byte of a body to the response.
 func HTTPServer(handler http.Handler, requestTimeout time.Duration) *http.Server {
 	return &http.Server{
 		Handler:                      handler,
@@ -62,24 +62,24 @@ func HTTPServer(handler http.Handler, requestTimeout time.Duration) *http.Server
 		WriteTimeout:                 headerTimeout + requestTimeout + writeTimeout,
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               maxHeaderBytes,
-		DisableGeneralOptionsHandler: true, // "OPTIONS *" has no path that is served
+		DisableGeneralOptionsHandler: true, // answers "OPTIONS *" with 200
 	}
 }
 
-// StopLimit is the longest that Stop takes if nothing goes wrong.
-func (s *Server) StopLimit() time.Duration {
+// StopTimeout returns the maximum duration of Stop without errors.
+func (s *Server) StopTimeout() time.Duration {
 	return s.ShutdownDelay + headerTimeout + s.Handler.config.RequestTimeout + writeTimeout
 }
 
-// Stop goes on serving for the drain pause, in which load balancers notice that the
-// process is no longer ready; then it accepts no further connections and waits for the
-// requests in flight. When ctx ends it cuts them.
+// Stop continues to serve for ShutdownDelay, so that load balancers see the failing readiness
+// probe. Then it closes the listener and waits for the requests in flight. When ctx ends, it
+// closes their connections.
 func (s *Server) Stop(ctx context.Context) error {
 	s.Handler.Drain()
-	pause := time.NewTimer(s.ShutdownDelay)
-	defer pause.Stop()
+	delay := time.NewTimer(s.ShutdownDelay)
+	defer delay.Stop()
 	select {
-	case <-pause.C:
+	case <-delay.C:
 	case <-ctx.Done():
 	}
 	s.Handler.Close()

@@ -1,0 +1,124 @@
+package webhook
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/billable-events/billable/pkg/event"
+)
+
+// retryAfter is the delay that a 503 asks for, in seconds. Overload is brief.
+const retryAfter = "1"
+
+// httpError is an error response. Its cause is logged and not sent to the client.
+type httpError struct {
+	status   int
+	detail   string
+	fields   []event.Problem
+	overload bool  // too many requests or bytes are in flight
+	cause    error // may be nil
+}
+
+func (e *httpError) Error() string {
+	if e.cause != nil {
+		return e.detail + ": " + e.cause.Error()
+	}
+	return e.detail
+}
+
+func (e *httpError) Unwrap() error { return e.cause }
+
+var (
+	errShuttingDown       = &httpError{status: http.StatusServiceUnavailable, detail: "the receiver is shutting down"}
+	errTooManyRequests    = &httpError{status: http.StatusServiceUnavailable, detail: "too many requests in flight", overload: true}
+	errTooManyBytes       = &httpError{status: http.StatusServiceUnavailable, detail: "too many bytes in flight", overload: true}
+	errInvalidCredentials = &httpError{status: http.StatusUnauthorized, detail: "invalid credentials"}
+)
+
+func errInvalidEvent(err error) error {
+	response := &httpError{status: http.StatusBadRequest, detail: "invalid event", cause: err}
+	if invalid, ok := errors.AsType[*event.InvalidError](err); ok {
+		response.fields = invalid.Problems
+	}
+	return response
+}
+
+// errEnqueue is a server error even if SQS refused the message: what SQS does not accept was
+// refused before as invalid.
+func errEnqueue(err error) error {
+	return &httpError{status: http.StatusServiceUnavailable, detail: "the event could not be enqueued", cause: err}
+}
+
+// problemDetails is the body of an error response.
+// https://www.rfc-editor.org/rfc/rfc9457
+type problemDetails struct {
+	Type   string          `json:"type"`
+	Title  string          `json:"title"`
+	Status int             `json:"status"`
+	Detail string          `json:"detail"`
+	Errors []event.Problem `json:"errors,omitempty"`
+}
+
+// respond writes the response and returns its status. It ignores write errors: the client has
+// gone.
+func (h *Handler) respond(c echo.Context, success any, err error) (status int) {
+	header := c.Response().Header()
+	if h.draining.Load() || !hasUnambiguousLength(c.Request()) {
+		header.Set("Connection", "close")
+	}
+	if err == nil {
+		_ = c.JSON(http.StatusOK, success)
+		return http.StatusOK
+	}
+
+	failed := toHTTPError(err)
+	if failed.overload { // frees the connection for another client
+		header.Set("Connection", "close")
+	}
+	switch failed.status {
+	case http.StatusUnauthorized:
+		header.Set("WWW-Authenticate", `Basic realm="billable", charset="UTF-8"`)
+	case http.StatusMethodNotAllowed:
+		header.Set("Allow", http.MethodPost)
+	case http.StatusServiceUnavailable:
+		header.Set("Retry-After", retryAfter)
+	}
+	header.Set(echo.HeaderContentType, "application/problem+json")
+	c.Response().WriteHeader(failed.status)
+	if c.Request().Method != http.MethodHead {
+		_ = c.Echo().JSONSerializer.Serialize(c, problemDetails{
+			Type:   "about:blank",
+			Title:  http.StatusText(failed.status),
+			Status: failed.status,
+			Detail: failed.detail,
+			Errors: failed.fields,
+		}, "")
+	}
+	return failed.status
+}
+
+// hasUnambiguousLength reports whether a proxy must agree with net/http on where the request
+// ends. net/http ignores a Content-Length beside chunks, and chunks in HTTP/1.0; a proxy that
+// does not would take a part of the body for the next request (request smuggling).
+// https://www.rfc-editor.org/rfc/rfc9112#section-6.1-14
+func hasUnambiguousLength(r *http.Request) bool {
+	return r.ProtoAtLeast(1, 1) && len(r.TransferEncoding) == 0
+}
+
+// toHTTPError converts errors of echo and unexpected errors.
+func toHTTPError(err error) *httpError {
+	if failed, ok := errors.AsType[*httpError](err); ok {
+		return failed
+	}
+	if failed, ok := errors.AsType[*echo.HTTPError](err); ok {
+		switch failed.Code {
+		case http.StatusNotFound:
+			return &httpError{status: failed.Code, detail: "not found: send webhooks to " + Path}
+		case http.StatusMethodNotAllowed:
+			return &httpError{status: failed.Code, detail: "method not allowed: use POST"}
+		}
+	}
+	return &httpError{status: http.StatusInternalServerError, detail: "internal error"}
+}
