@@ -16,7 +16,7 @@ func main() {
 }
 
 func run() int {
-	ctx, cancel := lifecycle.UntilSignal(context.Background())
+	ctx, cancel := lifecycle.SignalContext(context.Background())
 	defer cancel()
 	return commands.Main(ctx, cli.Process{
 		Args:    os.Args[1:],

@@ -15,7 +15,7 @@ func main() {
 }
 
 func run() int {
-	ctx, cancel := lifecycle.UntilSignal(context.Background())
+	ctx, cancel := lifecycle.SignalContext(context.Background())
 	defer cancel()
 	return receiver.Main(ctx, cli.Process{
 		Args:    os.Args[1:],

@@ -123,8 +123,8 @@ func (c *Consumer) Run(ctx context.Context) error {
 		Pprof:    c.settings.Admin.Pprof,
 	}
 	err := lifecycle.Run(ctx, failed,
-		lifecycle.Part{Name: "tracing", Stop: c.tracing.Stop, Limit: telemetry.FlushTimeout},
-		lifecycle.Part{
+		lifecycle.Component{Name: "tracing", Stop: c.tracing.Stop, StopTimeout: telemetry.FlushTimeout},
+		lifecycle.Component{
 			Name: "admin listener",
 			Start: func(ctx context.Context) error {
 				addr, err := admin.Start(ctx, c.settings.Admin.Addr, failed)
@@ -134,14 +134,14 @@ func (c *Consumer) Run(ctx context.Context) error {
 				c.logger.Info().Stringer("admin", addr).Msg("consumer started")
 				return nil
 			},
-			Stop:  admin.Stop,
-			Limit: adminTimeout,
+			Stop:        admin.Stop,
+			StopTimeout: adminTimeout,
 		},
-		lifecycle.Part{
-			Name:  "workers",
-			Start: working.start,
-			Stop:  working.stop,
-			Limit: c.settings.Worker.DrainTimeout + 2*settleTimeout + sqsqueue.PollWait,
+		lifecycle.Component{
+			Name:        "workers",
+			Start:       working.start,
+			Stop:        working.stop,
+			StopTimeout: c.settings.Worker.DrainTimeout + 2*settleTimeout + sqsqueue.PollWait,
 		},
 	)
 	if err != nil {

@@ -1,5 +1,3 @@
-// Package lifecycle starts the parts of a process in order and stops them in
-// reverse, each by its name and within its time.
 package lifecycle
 
 import (
@@ -12,27 +10,27 @@ import (
 	"time"
 )
 
-// Part is one part of a process.
-type Part struct {
-	Name  string
-	Start func(ctx context.Context) error // returns when the part works; may be nil
-	Stop  func(ctx context.Context) error // returns when it has ended; may be nil
-	Limit time.Duration                   // of Stop; a part that takes longer is left behind
+// Component is a part of a process that is started and stopped.
+type Component struct {
+	Name        string
+	Start       func(ctx context.Context) error // returns when the component works; may be nil
+	Stop        func(ctx context.Context) error // returns when it has ended; may be nil
+	StopTimeout time.Duration
 }
 
-// Run starts the parts in order, waits until ctx ends or a part reports that it
-// failed, and stops them in reverse order. A part that cannot start ends the ones
-// before it. The errors of all parts are joined.
-func Run(ctx context.Context, failed <-chan error, parts ...Part) error {
+// Run starts the components in order, waits until ctx ends or failed receives an error, and
+// stops them in reverse order. If a component fails to start, those before it are stopped. It
+// returns all errors, joined.
+func Run(ctx context.Context, failed <-chan error, components ...Component) error {
 	var errs []error
 	started := 0
-	for ; started < len(parts); started++ {
-		part := parts[started]
-		if part.Start == nil {
+	for ; started < len(components); started++ {
+		component := components[started]
+		if component.Start == nil {
 			continue
 		}
-		if err := part.Start(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("start %s: %w", part.Name, err))
+		if err := component.Start(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("start %s: %w", component.Name, err))
 			break
 		}
 	}
@@ -44,57 +42,40 @@ func Run(ctx context.Context, failed <-chan error, parts ...Part) error {
 		}
 	}
 	for i := started - 1; i >= 0; i-- {
-		if err := stop(ctx, parts[i]); err != nil {
-			errs = append(errs, err)
+		if err := stop(ctx, components[i]); err != nil {
+			errs = append(errs, fmt.Errorf("stop %s: %w", components[i].Name, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// stop ends one part. It does not wait for one that ignores its deadline.
-func stop(ctx context.Context, part Part) error {
-	if part.Stop == nil {
+// stopGrace lets a Stop that returns at its timeout report its own error.
+const stopGrace = time.Second
+
+func stop(ctx context.Context, component Component) error {
+	if component.Stop == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), part.Limit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), component.StopTimeout)
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- part.Stop(ctx) }()
+	go func() { ended <- component.Stop(ctx) }()
+	timer := time.NewTimer(component.StopTimeout + stopGrace)
+	defer timer.Stop()
 	select {
 	case err := <-ended:
-		if err != nil {
-			return fmt.Errorf("stop %s: %w", part.Name, err)
-		}
-		return nil
-	case <-ctx.Done():
-	}
-	select { // it may have ended at the same moment
-	case err := <-ended:
-		if err != nil {
-			return fmt.Errorf("stop %s: %w", part.Name, err)
-		}
-		return nil
-	case <-time.After(time.Second):
-		return fmt.Errorf("stop %s: not ended after %s: %w", part.Name, part.Limit, context.DeadlineExceeded)
+		return err
+	case <-timer.C:
+		return fmt.Errorf("not ended after %s: %w", component.StopTimeout, context.DeadlineExceeded)
 	}
 }
 
-// UntilSignal returns a context that ends with the first SIGINT or SIGTERM. A
-// second signal ends the process at once: before the context ends, the signals are
-// given back to the runtime.
-func UntilSignal(parent context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(parent)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		select {
-		case <-signals:
-		case <-ctx.Done():
-		}
-		signal.Stop(signals)
-		cancel()
-	}()
-	return ctx, cancel
+// SignalContext returns a context that ends with the first SIGINT or SIGTERM. A second signal
+// terminates the process.
+func SignalContext(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // restores the default action of the signals
+	return ctx, stop
 }
 
 // Background runs work in a goroutine. It returns a function that cancels the context of the work

@@ -13,22 +13,22 @@ import (
 
 var errBroken = errors.New("broken")
 
-// recorder makes parts that note when they start and stop.
+// recorder makes components that record their start and stop.
 type recorder struct{ notes []string }
 
-func (r *recorder) part(name string, start, stop error) lifecycle.Part {
-	return lifecycle.Part{
-		Name:  name,
-		Start: func(context.Context) error { r.notes = append(r.notes, "+"+name); return start },
-		Stop:  func(context.Context) error { r.notes = append(r.notes, "-"+name); return stop },
-		Limit: time.Second,
+func (r *recorder) component(name string, start, stop error) lifecycle.Component {
+	return lifecycle.Component{
+		Name:        name,
+		Start:       func(context.Context) error { r.notes = append(r.notes, "+"+name); return start },
+		Stop:        func(context.Context) error { r.notes = append(r.notes, "-"+name); return stop },
+		StopTimeout: time.Second,
 	}
 }
 
-func TestStopsInReverseOrder(t *testing.T) {
+func TestRun_StopsInReverseOrder(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		start, stop error // of the second of three parts
+		start, stop error // of the second of three components
 		failure     error // reported while running
 		want        string
 		errs        []string
@@ -49,7 +49,7 @@ func TestStopsInReverseOrder(t *testing.T) {
 				if test.failure != nil {
 					failed <- test.failure
 				}
-				err := lifecycle.Run(ctx, failed, r.part("a", nil, nil), r.part("b", test.start, test.stop), r.part("c", nil, nil))
+				err := lifecycle.Run(ctx, failed, r.component("a", nil, nil), r.component("b", test.start, test.stop), r.component("c", nil, nil))
 				cancel()
 				if got := strings.Join(r.notes, " "); got != test.want {
 					t.Errorf("got %s, want %s", got, test.want)
@@ -67,17 +67,16 @@ func TestStopsInReverseOrder(t *testing.T) {
 	}
 }
 
-// TestHangingPartIsNamed and costs the others nothing.
-func TestHangingPartIsNamed(t *testing.T) {
+func TestRun_ReportsHangingComponent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{}
 		release := make(chan struct{})
-		hanging := lifecycle.Part{Name: "hanging", Limit: 10 * time.Second, Stop: func(context.Context) error { <-release; return nil }}
+		hanging := lifecycle.Component{Name: "hanging", StopTimeout: 10 * time.Second, Stop: func(context.Context) error { <-release; return nil }}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		started := time.Now()
-		err := lifecycle.Run(ctx, nil, r.part("first", nil, nil), hanging)
+		err := lifecycle.Run(ctx, nil, r.component("first", nil, nil), hanging)
 		if err == nil || !strings.Contains(err.Error(), "stop hanging") || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
@@ -91,19 +90,18 @@ func TestHangingPartIsNamed(t *testing.T) {
 	})
 }
 
-// TestStopGetsItsTime although the process was told to stop.
-func TestStopGetsItsTime(t *testing.T) {
+func TestRun_StopHasItsTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		part := lifecycle.Part{Name: "a", Limit: 5 * time.Second, Stop: func(ctx context.Context) error {
+		component := lifecycle.Component{Name: "a", StopTimeout: 5 * time.Second, Stop: func(ctx context.Context) error {
 			if deadline, ok := ctx.Deadline(); ctx.Err() != nil || !ok || time.Until(deadline) != 5*time.Second {
 				t.Errorf("the context of Stop is %v", ctx)
 			}
 			return nil
 		}}
-		if err := lifecycle.Run(ctx, nil, part); err != nil {
+		if err := lifecycle.Run(ctx, nil, component); err != nil {
 			t.Error(err)
 		}
 	})

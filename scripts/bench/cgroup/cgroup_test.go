@@ -155,7 +155,7 @@ const asFitted = "BILLABLE_TEST_AS_FITTED"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asFitted) != "" {
-		lifecycle.Resources{Growth: 100}.Fit(os.Environ())
+		lifecycle.RuntimeLimits{GCPercent: 100}.Apply(os.Environ())
 		fmt.Fprint(os.Stdout, runtime.GOMAXPROCS(0), " ", debug.SetMemoryLimit(-1))
 		os.Exit(0)
 	}

@@ -44,7 +44,7 @@ const requestTimeout = 5 * time.Second
 
 // resources are the receiver's. The rungs have what Go gives by itself, as servers that nobody
 // tuned; one shows what that makes of them.
-var resources = lifecycle.Resources{Growth: 800, Memory: 220 << 20}
+var resources = lifecycle.RuntimeLimits{GCPercent: 800, MemoryLimit: 220 << 20}
 
 // connections to the queue, as many as there are ever requests under way.
 const connections = 1024
@@ -57,7 +57,7 @@ func Serve(ctx context.Context, args []string) error {
 	}
 	name := args[0]
 	if name == WithMemory {
-		resources.Fit(os.Environ())
+		resources.Apply(os.Environ())
 	}
 	config, err := awsclient.Load(ctx, awsclient.Options{Connections: connections, Log: func(string, ...any) {}})
 	if err != nil {

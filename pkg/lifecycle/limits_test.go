@@ -24,19 +24,19 @@ func TestResources(t *testing.T) {
 		runtime.SetDefaultGOMAXPROCS()
 	})
 	for name, test := range map[string]struct {
-		resources lifecycle.Resources
+		resources lifecycle.RuntimeLimits
 		environ   []string
 		growth    int
 		limit     int64
 	}{
-		"both":                  {lifecycle.Resources{Growth: 400, Memory: 1 << 30}, nil, 400, 1 << 30},
-		"no limit":              {lifecycle.Resources{Growth: 400}, []string{"GOGCX=1"}, 400, math.MaxInt64},
-		"GOGC goes first":       {lifecycle.Resources{Growth: 400, Memory: 1 << 30}, []string{"GOGC=50"}, 100, 1 << 30},
-		"GOMEMLIMIT goes first": {lifecycle.Resources{Growth: 400, Memory: 1 << 30}, []string{"GOMEMLIMIT=1GiB"}, 400, math.MaxInt64},
+		"both":                  {lifecycle.RuntimeLimits{GCPercent: 400, MemoryLimit: 1 << 30}, nil, 400, 1 << 30},
+		"no limit":              {lifecycle.RuntimeLimits{GCPercent: 400}, []string{"GOGCX=1"}, 400, math.MaxInt64},
+		"GOGC goes first":       {lifecycle.RuntimeLimits{GCPercent: 400, MemoryLimit: 1 << 30}, []string{"GOGC=50"}, 100, 1 << 30},
+		"GOMEMLIMIT goes first": {lifecycle.RuntimeLimits{GCPercent: 400, MemoryLimit: 1 << 30}, []string{"GOMEMLIMIT=1GiB"}, 400, math.MaxInt64},
 	} {
 		debug.SetGCPercent(100)
 		debug.SetMemoryLimit(math.MaxInt64)
-		test.resources.Fit(test.environ)
+		test.resources.Apply(test.environ)
 		if got := debug.SetGCPercent(100); got != test.growth {
 			t.Errorf("%s: the heap grows by %d %%, want %d", name, got, test.growth)
 		}
@@ -49,7 +49,7 @@ func TestResources(t *testing.T) {
 func TestResourcesLeaveGOMAXPROCS(t *testing.T) {
 	t.Cleanup(func() { runtime.SetDefaultGOMAXPROCS() })
 	before := runtime.GOMAXPROCS(3)
-	lifecycle.Resources{Growth: 100}.Fit([]string{"GOMAXPROCS=3", "GOGC=100", "GOMEMLIMIT=off"})
+	lifecycle.RuntimeLimits{GCPercent: 100}.Apply([]string{"GOMAXPROCS=3", "GOGC=100", "GOMEMLIMIT=off"})
 	if got := runtime.GOMAXPROCS(0); got != 3 {
 		t.Errorf("%d processors, want the 3 that were asked for (%d before)", got, before)
 	}
