@@ -13,109 +13,98 @@ import (
 )
 
 const (
-	// lookInterval is how often the files of credentials are looked at. What is new counts
-	// at the second look that finds it, so after 6 s at most.
-	lookInterval = 3 * time.Second
-	// lookTimeout is for a look that is under way when the receiver ends.
-	lookTimeout = time.Second
+	// reloadInterval is how often credential files are read. New credentials are accepted
+	// when two consecutive reads return them, so after 6 s at most.
+	reloadInterval = 3 * time.Second
+	// reloadStopTimeout is for a read that runs at shutdown.
+	reloadStopTimeout = time.Second
 )
 
-// credentials are the one or two sets that webhooks may bring.
-func credentials(auth config.Auth) []webhook.Credentials {
-	sets := []webhook.Credentials{{Username: auth.Username.Reveal(), Password: auth.Password.Reveal()}}
+// credentialsOf returns the accepted credentials: one pair, during a rotation two.
+func credentialsOf(auth config.Auth) []webhook.Credentials {
+	accepted := []webhook.Credentials{{Username: auth.Username.Reveal(), Password: auth.Password.Reveal()}}
 	if auth.PreviousUsername != "" {
-		sets = append(sets, webhook.Credentials{Username: auth.PreviousUsername.Reveal(), Password: auth.PreviousPassword.Reveal()})
+		accepted = append(accepted, webhook.Credentials{Username: auth.PreviousUsername.Reveal(), Password: auth.PreviousPassword.Reveal()})
 	}
-	return sets
+	return accepted
 }
 
-// credentialFiles follows the files that credentials were given as. It looks at their
-// content: how they are changed, by a link to a directory that is swapped or in place,
-// differs, and with it what a file system would tell.
+// credentialReloader polls credential files. It compares their contents, because file system
+// events differ between a symlink swap and a write in place.
 // https://kubernetes.io/docs/concepts/configuration/secret/#using-secrets-as-files-from-a-pod
-type credentialFiles struct {
+type credentialReloader struct {
 	auth    config.Auth
-	use     func([]webhook.Credentials)
+	set     func([]webhook.Credentials)
 	metrics *metrics
 	logger  zerolog.Logger
 
-	used    []webhook.Credentials
-	seen    []webhook.Credentials // at the last look
-	failing bool
+	accepted []webhook.Credentials
+	lastRead []webhook.Credentials
+	failing  bool
 }
 
-// look reads the files. Something new is used only if the look before found the same:
-// files that are being written, or swapped between two reads, do not mix old and new.
-func (f *credentialFiles) look() {
-	auth, err := f.auth.Reload()
+// poll reads the files once. Two consecutive reads must agree, so that files that are being
+// written or swapped do not mix old and new values.
+func (r *credentialReloader) poll() {
+	auth, err := r.auth.Reload()
 	if err != nil {
-		f.metrics.reloadFailures.Inc()
-		if !f.failing {
-			f.logger.Error().Err(err).Msg("credentials cannot be read again: those read before stay in use")
+		r.metrics.reloadFailures.Inc()
+		if !r.failing {
+			r.logger.Error().Err(err).Msg("credential reload failed; keeping current credentials")
 		}
-		f.failing = true
+		r.failing = true
 		return
 	}
-	f.failing = false
-	found := credentials(auth)
-	settled := slices.Equal(found, f.seen)
-	f.seen = found
-	if !settled || slices.Equal(found, f.used) {
+	r.failing = false
+	read := credentialsOf(auth)
+	stable := slices.Equal(read, r.lastRead)
+	r.lastRead = read
+	if !stable || slices.Equal(read, r.accepted) {
 		return
 	}
-	f.used = found
-	f.use(found)
-	f.logger.Info().Int("sets", len(found)).Msg("credentials changed")
+	r.accepted = read
+	r.set(read)
+	r.logger.Info().Int("sets", len(read)).Msg("credentials changed")
 }
 
-// WatchCredentials uses what the files of credentials hold, whenever that changes, until
-// ctx ends. Without such files it returns at once. Run does it by itself.
+// WatchCredentials accepts the credentials in their files when these change, until ctx ends.
+// Without such files it returns immediately. Run calls it.
 func (r *Receiver) WatchCredentials(ctx context.Context) {
 	if !r.settings.Auth.FromFiles() {
 		return
 	}
-	files := &credentialFiles{
-		auth:    r.settings.Auth,
-		use:     r.handler.SetCredentials,
-		metrics: r.metrics,
-		logger:  r.logger,
-		used:    credentials(r.settings.Auth),
+	reloader := &credentialReloader{
+		auth:     r.settings.Auth,
+		set:      r.handler.SetCredentials,
+		metrics:  r.metrics,
+		logger:   r.logger,
+		accepted: credentialsOf(r.settings.Auth),
 	}
-	looks := time.NewTicker(lookInterval)
-	defer looks.Stop()
+	ticker := time.NewTicker(reloadInterval)
+	defer ticker.Stop()
 	for {
 		select {
-		case <-looks.C:
-			files.look()
+		case <-ticker.C:
+			reloader.poll()
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// watching is WatchCredentials as a part of the process.
-func (r *Receiver) watching() lifecycle.Part {
-	var cancel context.CancelFunc
-	ended := make(chan struct{})
-	return lifecycle.Part{
+// credentialWatcher returns WatchCredentials as a component.
+func (r *Receiver) credentialWatcher() lifecycle.Component {
+	var stop func()
+	return lifecycle.Component{
 		Name: "credentials",
 		Start: func(ctx context.Context) error {
-			ctx, cancel = context.WithCancel(ctx) //nolint:gosec // Stop calls it
-			go func() {
-				defer close(ended)
-				r.WatchCredentials(ctx)
-			}()
+			stop = lifecycle.Background(ctx, r.WatchCredentials)
 			return nil
 		},
-		Stop: func(ctx context.Context) error {
-			cancel()
-			select {
-			case <-ended:
-				return nil
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
+		Stop: func(context.Context) error {
+			stop()
+			return nil
 		},
-		Limit: lookTimeout,
+		StopTimeout: reloadStopTimeout,
 	}
 }

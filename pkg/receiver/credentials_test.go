@@ -187,7 +187,7 @@ func TestCredentialsThatCannotBeRead(t *testing.T) {
 					w.want(http.StatusOK, "u", "o")
 					w.want(http.StatusUnauthorized, "u", "")
 					w.want(http.StatusUnauthorized, "u", "q")
-					lines := strings.Count(w.log.String(), "credentials cannot be read again")
+					lines := strings.Count(w.log.String(), "credential reload failed")
 					if lines != times || strings.Contains(w.log.String(), `"p"`) {
 						t.Errorf("after %d times: %s", times, w.log)
 					}
@@ -251,7 +251,7 @@ func TestAProcessFollowsItsCredentials(t *testing.T) {
 	post("next:one", http.StatusOK)
 
 	secret.swap(nil)
-	if err := log.wait(t.Context(), "credentials cannot be read again"); err != nil {
+	if err := log.wait(t.Context(), "credential reload failed"); err != nil {
 		t.Fatal(err)
 	}
 	post("next:one", http.StatusOK)

@@ -1,5 +1,3 @@
-// Package receiver wires the receiver binary: it takes Chargebee's webhooks and puts
-// them into the queue.
 package receiver
 
 import (
@@ -13,9 +11,9 @@ import (
 	"github.com/billable-events/billable/pkg/telemetry"
 )
 
-// resources are those of a pod of 256 MiB where nothing else is said. The limit is soft: more
-// bodies in flight than that, see http.max_in_flight_bytes, cost CPU instead.
-var resources = lifecycle.Resources{Growth: 800, Memory: 220 << 20}
+// runtimeLimits are those of a pod of 256 MiB. The memory limit is soft: with more bodies in
+// flight (http.max_in_flight_bytes), garbage collection takes more CPU.
+var runtimeLimits = lifecycle.RuntimeLimits{GCPercent: 800, MemoryLimit: 220 << 20}
 
 // Main runs the receiver until ctx ends, and returns the exit code.
 func Main(ctx context.Context, process cli.Process) int {
@@ -26,16 +24,15 @@ func command(process cli.Process) *cobra.Command {
 	var file string
 	root := &cobra.Command{
 		Use:   "receiver",
-		Short: "Takes Chargebee's webhooks and puts them into the queue",
+		Short: "Enqueue Chargebee's webhooks in SQS",
 		Args:  cli.Args(cobra.NoArgs),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), process, file) },
 	}
-	root.Flags().StringVar(&file, "config", "", "path of the settings file (YAML)")
+	root.Flags().StringVar(&file, "config", "", "settings file (YAML)")
 	root.AddCommand(cli.VersionCommand("receiver"))
 	return root
 }
 
-// run serves until ctx ends.
 func run(ctx context.Context, process cli.Process, file string) error {
 	settings, warnings, err := config.LoadReceiver(config.Source{File: file, Environ: process.Environ})
 	if err != nil {
@@ -49,13 +46,13 @@ func run(ctx context.Context, process cli.Process, file string) error {
 		logger.Warn().Msg(warning)
 	}
 	if settings.Auth.Disabled {
-		logger.Warn().Msg("auth.disabled: anybody who reaches the receiver can send events")
+		logger.Warn().Msg("authentication is disabled")
 	}
 	aws, err := awsConfig(ctx, logger)
 	if err != nil {
 		return cli.UsageError{Err: err}
 	}
-	resources.Fit(process.Environ)
+	runtimeLimits.Apply(process.Environ)
 	tracing := telemetry.NewTracing(ctx, telemetry.Service{Name: "billable-receiver", Version: cli.Version()}, process.Environ, logger)
 	return New(settings, Deps{AWS: aws, Tracing: tracing}, logger).Run(ctx)
 }

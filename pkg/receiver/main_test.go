@@ -29,7 +29,7 @@ var queues *sqs.Service
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asBinary) != "" {
-		ctx, cancel := lifecycle.UntilSignal(context.Background())
+		ctx, cancel := lifecycle.SignalContext(context.Background())
 		code := receiver.Main(ctx, cli.Process{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr})
 		cancel()
 		os.Exit(code)

@@ -11,90 +11,89 @@ import (
 	"github.com/billable-events/billable/pkg/webhook"
 )
 
-// metrics is what the receiver counts. Labels come from closed sets.
+// metrics are the receiver's metrics. Labels come from closed sets.
 type metrics struct {
-	requests *prometheus.CounterVec // code, event_type
-	took     prometheus.Histogram
-	bodies   prometheus.Histogram
-	shed     prometheus.Counter
-	batches  prometheus.Histogram
-	sending  prometheus.Histogram
-	waiting  prometheus.Histogram
-	failures *prometheus.CounterVec // class
-
-	reloadFailures prometheus.Counter
+	requests        *prometheus.CounterVec // code, event_type
+	durations       prometheus.Histogram
+	bodies          prometheus.Histogram
+	overloads       prometheus.Counter
+	batches         prometheus.Histogram
+	sendDurations   prometheus.Histogram
+	waits           prometheus.Histogram
+	enqueueFailures *prometheus.CounterVec // class
+	reloadFailures  prometheus.Counter
 }
 
 func newMetrics(registry *prometheus.Registry) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: telemetry.Namespace, Name: "webhook_requests_total", Help: "Requests by answer and type of event.",
+			Namespace: telemetry.Namespace, Name: "webhook_requests_total", Help: "Requests by status and type of event.",
 		}, []string{"code", "event_type"}),
-		took: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: telemetry.Namespace, Name: "webhook_request_duration_seconds", Help: "Time from the arrival of a request to its answer.",
+		durations: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: telemetry.Namespace, Name: "webhook_request_duration_seconds", Help: "Time from the header of a request to its response.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
 		}),
 		bodies: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: telemetry.Namespace, Name: "webhook_body_bytes", Help: "Size of the bodies that were read, as far as they were.",
+			Namespace: telemetry.Namespace, Name: "webhook_body_bytes", Help: "Request body bytes read.",
 			Buckets: prometheus.ExponentialBuckets(1<<10, 2, 11),
 		}),
-		shed: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: telemetry.Namespace, Name: "webhook_shed_total", Help: "Requests refused because too much was in flight.",
+		overloads: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: telemetry.Namespace, Name: "webhook_shed_total", Help: "Requests rejected because too many requests or bytes were in flight.",
 		}),
 		batches: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: telemetry.Namespace, Name: "enqueue_batch_entries", Help: "Events in one call to SQS.",
 			Buckets: prometheus.LinearBuckets(1, 1, 10),
 		}),
-		sending: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: telemetry.Namespace, Name: "enqueue_duration_seconds", Help: "Time of one call to SQS.",
+		sendDurations: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: telemetry.Namespace, Name: "enqueue_duration_seconds", Help: "Duration of a call to SQS.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 12),
 		}),
-		waiting: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: telemetry.Namespace, Name: "enqueue_wait_duration_seconds", Help: "Time that an event waits until the call to SQS that takes it along leaves.",
+		waits: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: telemetry.Namespace, Name: "enqueue_wait_duration_seconds", Help: "Time that an event waits before its call to SQS starts.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 12),
 		}),
-		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: telemetry.Namespace, Name: "enqueue_failures_total", Help: "Events that an attempt could not put into the queue; what may pass is tried again.",
+		enqueueFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: telemetry.Namespace, Name: "enqueue_failures_total", Help: "Failed attempts to enqueue an event; retryable ones are retried.",
 		}, []string{"class"}),
 		reloadFailures: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: telemetry.Namespace, Name: "credentials_reload_failures_total", Help: "Looks at the files of credentials that found none to use.",
+			Namespace: telemetry.Namespace, Name: "credentials_reload_failures_total", Help: "Failed attempts to reload credential files.",
 		}),
 	}
 	for _, class := range sqsqueue.Classes() {
-		m.failures.WithLabelValues(class)
+		m.enqueueFailures.WithLabelValues(class)
 	}
-	registry.MustRegister(m.requests, m.took, m.bodies, m.shed, m.batches, m.sending, m.waiting, m.failures, m.reloadFailures)
+	registry.MustRegister(m.requests, m.durations, m.bodies, m.overloads, m.batches, m.sendDurations, m.waits, m.enqueueFailures, m.reloadFailures)
 	return m
 }
 
-// watch adds what is read from the handler.
-func (m *metrics) watch(registry *prometheus.Registry, handler *webhook.Handler) {
+// registerInFlight registers the number of webhooks in flight.
+func registerInFlight(registry *prometheus.Registry, handler *webhook.Handler) {
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Namespace: telemetry.Namespace, Name: "webhook_in_flight", Help: "Webhooks that are worked on.",
+		Namespace: telemetry.Namespace, Name: "webhook_in_flight", Help: "Webhooks in flight.",
 	}, func() float64 { return float64(handler.InFlight()) }))
 }
 
-func (m *metrics) answered(report webhook.RequestResult) {
-	m.requests.WithLabelValues(strconv.Itoa(report.Status), report.EventLabel()).Inc()
-	m.took.Observe(report.Duration.Seconds())
-	if report.Bytes > 0 {
-		m.bodies.Observe(float64(report.Bytes))
+func (m *metrics) recordRequest(result webhook.RequestResult) {
+	m.requests.WithLabelValues(strconv.Itoa(result.Status), result.EventLabel()).Inc()
+	m.durations.Observe(result.Duration.Seconds())
+	if result.Bytes > 0 {
+		m.bodies.Observe(float64(result.Bytes))
 	}
-	if report.Overload {
-		m.shed.Inc()
+	if result.Overload {
+		m.overloads.Inc()
 	}
 }
 
 // Sent implements sqsqueue.SendObserver.
 func (m *metrics) Sent(entries int, took time.Duration) {
 	m.batches.Observe(float64(entries))
-	m.sending.Observe(took.Seconds())
+	m.sendDurations.Observe(took.Seconds())
 }
 
 // Waited implements sqsqueue.SendObserver.
-func (m *metrics) Waited(took time.Duration) { m.waiting.Observe(took.Seconds()) }
+func (m *metrics) Waited(took time.Duration) { m.waits.Observe(took.Seconds()) }
 
 // Failed implements sqsqueue.SendObserver.
 func (m *metrics) Failed(class string, entries int) {
-	m.failures.WithLabelValues(class).Add(float64(entries))
+	m.enqueueFailures.WithLabelValues(class).Add(float64(entries))
 }

@@ -12,34 +12,34 @@ import (
 )
 
 const (
-	// maxRefusalLines bounds the lines per second and level about requests that got no
-	// success, which come in floods; the metrics count all.
-	maxRefusalLines = 100
-	// maxTakenLines bounds those per second about requests that got one. All of them are
-	// told at debug: otherwise the metrics say it, and the queue.
-	maxTakenLines = 1
-	// maxLoggedText bounds what a line repeats of a request.
+	// maxErrorLines limits the log lines about failed requests per second and level. At debug
+	// level, and in metrics, every request is counted.
+	maxErrorLines = 100
+	// maxSuccessLines limits the lines about successful requests per second. At debug level
+	// every one is logged.
+	maxSuccessLines = 1
+	// maxLoggedText limits each text of a request in a line, in bytes.
 	maxLoggedText = 200
 )
 
-// observer is a webhook.Observer: it counts each request, and writes one line for it.
+// observer is a webhook.Observer: it records metrics, a span and a log line for each request.
 type observer struct {
-	metrics  *metrics
-	logger   zerolog.Logger
-	refusals zerolog.Logger
-	samples  zerolog.Sampler // of requests that got a success
+	metrics   *metrics
+	logger    zerolog.Logger
+	errors    zerolog.Logger  // sampled
+	successes zerolog.Sampler // selects those that are logged at info
 }
 
 func newObserver(metrics *metrics, logger zerolog.Logger) observer {
 	return observer{
 		metrics: metrics,
 		logger:  logger,
-		refusals: logger.Sample(zerolog.LevelSampler{
-			InfoSampler:  perSecond(maxRefusalLines),
-			WarnSampler:  perSecond(maxRefusalLines),
-			ErrorSampler: perSecond(maxRefusalLines),
+		errors: logger.Sample(zerolog.LevelSampler{
+			InfoSampler:  perSecond(maxErrorLines),
+			WarnSampler:  perSecond(maxErrorLines),
+			ErrorSampler: perSecond(maxErrorLines),
 		}),
-		samples: perSecond(maxTakenLines),
+		successes: perSecond(maxSuccessLines),
 	}
 }
 
@@ -48,34 +48,34 @@ func perSecond(lines uint32) zerolog.Sampler {
 }
 
 // RequestDone implements webhook.Observer.
-func (o observer) RequestDone(ctx context.Context, report webhook.RequestResult) {
-	o.metrics.answered(report)
-	answered(ctx, report)
-	logger, level := o.place(report.Status)
-	logger.WithLevel(level).Ctx(ctx).Err(report.Err).
-		Int("status", report.Status).
-		Str("event_type", truncated(report.EventType)).
-		Str("event_id", truncated(report.EventID)).
-		Str("invoice_id", truncated(report.InvoiceID)).
-		Str("messaging.message.id", report.MessageID).
-		Int64("bytes", report.Bytes).
-		Dur("duration_ms", report.Duration).
+func (o observer) RequestDone(ctx context.Context, result webhook.RequestResult) {
+	o.metrics.recordRequest(result)
+	recordSpan(ctx, result)
+	logger, level := o.levelFor(result.Status)
+	logger.WithLevel(level).Ctx(ctx).Err(result.Err).
+		Int("status", result.Status).
+		Str("event_type", truncated(result.EventType)).
+		Str("event_id", truncated(result.EventID)).
+		Str("invoice_id", truncated(result.InvoiceID)).
+		Str("messaging.message.id", result.MessageID).
+		Int64("bytes", result.Bytes).
+		Dur("duration_ms", result.Duration).
 		Msg("webhook answered")
 }
 
-// place returns where a request with this answer is logged, and at which level.
-func (o observer) place(status int) (*zerolog.Logger, zerolog.Level) {
+// levelFor returns the logger and the level for a response status.
+func (o observer) levelFor(status int) (*zerolog.Logger, zerolog.Level) {
 	switch {
-	case status < http.StatusMultipleChoices && o.samples.Sample(zerolog.InfoLevel):
+	case status < http.StatusMultipleChoices && o.successes.Sample(zerolog.InfoLevel):
 		return &o.logger, zerolog.InfoLevel
 	case status < http.StatusMultipleChoices:
 		return &o.logger, zerolog.DebugLevel
 	case status == http.StatusInternalServerError: // a defect
-		return &o.refusals, zerolog.ErrorLevel
+		return &o.errors, zerolog.ErrorLevel
 	case status > http.StatusInternalServerError:
-		return &o.refusals, zerolog.WarnLevel
+		return &o.errors, zerolog.WarnLevel
 	default:
-		return &o.refusals, zerolog.InfoLevel
+		return &o.errors, zerolog.InfoLevel
 	}
 }
 

@@ -26,16 +26,15 @@ import (
 
 const (
 	adminTimeout = 5 * time.Second
-	// flushTimeout is for batches under way when the last request has been answered:
-	// those of requests that were given up.
+	// flushTimeout is for batches in flight after the last response: their clients have left.
 	flushTimeout = 5 * time.Second
-	// spareConnections are for the readiness check, and for sends that overlap.
+	// spareConnections are for the readiness check and overlapping sends.
 	spareConnections = 4
 )
 
 var errDraining = errors.New("draining")
 
-// awsConfig reads region, credentials and endpoint the SDK's own way.
+// awsConfig loads region, credentials and endpoint as the SDK does by default.
 func awsConfig(ctx context.Context, logger zerolog.Logger) (aws.Config, error) {
 	return awsclient.Load(ctx, awsclient.Options{
 		Connections: sqsqueue.MaxConcurrentBatches + spareConnections,
@@ -43,14 +42,13 @@ func awsConfig(ctx context.Context, logger zerolog.Logger) (aws.Config, error) {
 	})
 }
 
-// Deps is what a receiver finds outside of itself.
+// Deps are the dependencies of a Receiver.
 type Deps struct {
 	AWS     aws.Config
-	Tracing *telemetry.Tracing // nil: no spans are made
+	Tracing *telemetry.Tracing // may be nil
 }
 
-// Receiver is the receiver with all its parts, between the settings and the
-// listeners.
+// Receiver is the service of the receiver binary.
 type Receiver struct {
 	settings config.Receiver
 	logger   zerolog.Logger
@@ -62,30 +60,30 @@ type Receiver struct {
 	handler  *webhook.Handler
 }
 
-// New wires a receiver. It calls nobody.
-func New(settings config.Receiver, surroundings Deps, logger zerolog.Logger) *Receiver {
-	client := sqs.NewFromConfig(surroundings.AWS)
+// New wires a receiver. It makes no calls.
+func New(settings config.Receiver, deps Deps, logger zerolog.Logger) *Receiver {
+	client := sqs.NewFromConfig(deps.AWS)
 	registry := telemetry.NewRegistry()
 	metrics := newMetrics(registry)
-	tracing := tracing{surroundings.Tracing, path.Base(settings.Queue.URL)}
+	tracing := tracing{deps.Tracing, path.Base(settings.Queue.URL)}
 	sender := sqsqueue.NewSender(tracing.batches(client), settings.Queue.URL, metrics)
 	handler := webhook.NewHandler(webhook.Config{
-		Queue:            tracing.messages(sender),
-		Observer:         newObserver(metrics, logger),
-		Now:              time.Now,
+		Queue:                tracing.messages(sender),
+		Observer:             newObserver(metrics, logger),
+		Now:                  time.Now,
 		Middleware:           tracing.requests(),
-		Credentials:      credentials(settings.Auth),
-		AllowUnauthenticated:           settings.Auth.Disabled,
-		MaxInFlight:      settings.HTTP.MaxInFlight,
-		MaxInFlightBytes: int64(settings.HTTP.MaxInFlightBytes),
-		MaxBodyBytes:     int64(settings.HTTP.MaxBodyBytes),
-		RequestTimeout:   settings.HTTP.RequestTimeout,
+		Credentials:          credentialsOf(settings.Auth),
+		AllowUnauthenticated: settings.Auth.Disabled,
+		MaxInFlight:          settings.HTTP.MaxInFlight,
+		MaxInFlightBytes:     int64(settings.HTTP.MaxInFlightBytes),
+		MaxBodyBytes:         int64(settings.HTTP.MaxBodyBytes),
+		RequestTimeout:       settings.HTTP.RequestTimeout,
 	})
-	metrics.watch(registry, handler)
+	registerInFlight(registry, handler)
 	return &Receiver{
 		settings: settings,
 		logger:   logger,
-		tracing:  surroundings.Tracing,
+		tracing:  deps.Tracing,
 		registry: registry,
 		metrics:  metrics,
 		sender:   sender,
@@ -94,10 +92,10 @@ func New(settings config.Receiver, surroundings Deps, logger zerolog.Logger) *Re
 	}
 }
 
-// Handler answers webhooks, without a listener.
+// Handler returns the handler of webhooks.
 func (r *Receiver) Handler() http.Handler { return r.handler }
 
-// Ready returns why the receiver cannot do its job now, or nil.
+// Ready returns why the receiver is not ready, or nil.
 func (r *Receiver) Ready() error {
 	if r.handler.Draining() {
 		return errDraining
@@ -105,17 +103,16 @@ func (r *Receiver) Ready() error {
 	return r.health.Check()
 }
 
-// Metrics returns what the receiver counts. Run serves it on the admin listener.
+// Metrics returns the registry, which Run serves on the admin listener.
 func (r *Receiver) Metrics() *prometheus.Registry { return r.registry }
 
-// Close takes no further events, and waits for those that are on their way into the
-// queue. Run does it by itself.
+// Close refuses further events and waits for those in flight. Run calls it.
 func (r *Receiver) Close(ctx context.Context) error { return r.sender.Close(ctx) }
 
-// Run serves on the listeners until ctx ends. Then it turns unready, goes on serving
-// for the drain pause, answers the requests in flight, and ends.
+// Run serves on the listeners until ctx ends. Then it becomes unready, continues to serve for
+// http.shutdown_delay, completes the requests in flight, and returns.
 func (r *Receiver) Run(ctx context.Context) error {
-	failed := make(chan error, 2) // one of each listener
+	failed := make(chan error, 2) // one per listener
 	admin := &telemetry.Admin{Live: r.sender.Alive, Ready: r.Ready, Registry: r.registry, Pprof: r.settings.Admin.Pprof}
 	server := &webhook.Server{
 		Handler:       r.handler,
@@ -124,19 +121,19 @@ func (r *Receiver) Run(ctx context.Context) error {
 	}
 	var adminAddr net.Addr
 	err := lifecycle.Run(ctx, failed,
-		lifecycle.Part{Name: "tracing", Stop: r.tracing.Stop, Limit: telemetry.FlushTimeout},
-		lifecycle.Part{
+		lifecycle.Component{Name: "tracing", Stop: r.tracing.Stop, StopTimeout: telemetry.FlushTimeout},
+		lifecycle.Component{
 			Name: "admin listener",
 			Start: func(ctx context.Context) (err error) {
 				adminAddr, err = admin.Start(ctx, r.settings.Admin.Addr, failed)
 				return err
 			},
-			Stop:  admin.Stop,
-			Limit: adminTimeout,
+			Stop:        admin.Stop,
+			StopTimeout: adminTimeout,
 		},
-		lifecycle.Part{Name: "queue", Stop: r.Close, Limit: flushTimeout},
-		r.watching(),
-		lifecycle.Part{
+		lifecycle.Component{Name: "queue", Stop: r.Close, StopTimeout: flushTimeout},
+		r.credentialWatcher(),
+		lifecycle.Component{
 			Name: "webhook listener",
 			Start: func(ctx context.Context) error {
 				addr, err := server.Start(ctx, r.settings.HTTP.Addr, failed)
@@ -151,7 +148,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 				r.logger.Info().Dur("delay_ms", server.ShutdownDelay).Msg("receiver stopping")
 				return server.Stop(ctx)
 			},
-			Limit: server.StopTimeout(),
+			StopTimeout: server.StopTimeout(),
 		},
 	)
 	if err != nil {
@@ -161,10 +158,10 @@ func (r *Receiver) Run(ctx context.Context) error {
 	return nil
 }
 
-// connectionLog is where net/http tells of trouble with connections.
+// connectionLog is the writer of net/http's error log.
 type connectionLog struct{ logger zerolog.Logger }
 
 func (l connectionLog) Write(line []byte) (int, error) {
-	l.logger.Warn().Str("problem", strings.TrimSpace(string(line))).Msg("connection")
+	l.logger.Warn().Str("problem", strings.TrimSpace(string(line))).Msg("connection error")
 	return len(line), nil
 }

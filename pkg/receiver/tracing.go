@@ -22,27 +22,27 @@ import (
 	"github.com/billable-events/billable/pkg/webhook"
 )
 
-// The spans of a webhook: one of the request, below it one of its message, which the
-// consumer goes on from, and one of the call to SQS that took it along. Names are those
-// of OpenTelemetry's conventions, and docs/telemetry.md lists them.
+// The spans of a webhook: the request, its child for the message, which is the parent of the
+// consumer's span, and the call to SQS with its batch. Names are those of OpenTelemetry's
+// conventions; docs/telemetry.md lists them.
 // https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
 
-// tracing puts spans around what is sent to a queue, or nothing if it is off.
+// tracing makes spans of requests, messages and batches. Without a Tracing it wraps nothing.
 type tracing struct {
 	*telemetry.Tracing // may be nil
 
-	queue string // its name
+	queue string // name
 }
 
-// requests returns what is put around the handler to make a span of each request, or nil.
-// What became of the request the observer adds.
+// requests returns a middleware that makes a span of each request, or nil. The observer adds
+// the result to the span.
 func (t tracing) requests() func(http.Handler) http.Handler {
 	if t.Tracing == nil {
 		return nil
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			name, attributes := describe(r)
+			name, attributes := spanName(r)
 			ctx := telemetry.WithTraceParent(r.Context(), r.Header.Get("Traceparent"))
 			ctx, span := t.Start(ctx, name, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attributes...))
 			defer span.End()
@@ -65,8 +65,9 @@ func (t tracing) batches(client sqsqueue.Client) sqsqueue.Client {
 	return tracedBatches{client, t}
 }
 
-// describe keeps what a client makes up out of names.
-func describe(r *http.Request) (name string, attributes []attribute.KeyValue) {
+// spanName returns the name and attributes of a request's span. They contain no text that a
+// client can choose.
+func spanName(r *http.Request) (name string, attributes []attribute.KeyValue) {
 	name, method := r.Method, semconv.HTTPRequestMethodKey.String(r.Method)
 	if !slices.Contains(methods, r.Method) {
 		name, method = "HTTP", semconv.HTTPRequestMethodOther
@@ -84,27 +85,27 @@ var methods = []string{
 	http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace,
 }
 
-// answered tells the request's span what became of it.
-func answered(ctx context.Context, report webhook.RequestResult) {
+// recordSpan adds the result of a request to its span.
+func recordSpan(ctx context.Context, result webhook.RequestResult) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
 		return
 	}
 	span.SetAttributes(
-		semconv.HTTPResponseStatusCode(report.Status),
-		semconv.HTTPRequestBodySize(int(report.Bytes)),
-		attribute.String("billable.event_type", report.EventLabel()),
-		attribute.String("billable.event_id", truncated(report.EventID)),
-		attribute.String("billable.invoice_id", truncated(report.InvoiceID)),
+		semconv.HTTPResponseStatusCode(result.Status),
+		semconv.HTTPRequestBodySize(int(result.Bytes)),
+		attribute.String("billable.event_type", result.EventLabel()),
+		attribute.String("billable.event_id", truncated(result.EventID)),
+		attribute.String("billable.invoice_id", truncated(result.InvoiceID)),
 	)
-	if report.Status >= http.StatusInternalServerError {
-		span.SetAttributes(semconv.ErrorTypeKey.String(strconv.Itoa(report.Status)))
+	if result.Status >= http.StatusInternalServerError {
+		span.SetAttributes(semconv.ErrorTypeKey.String(strconv.Itoa(result.Status)))
 		span.SetStatus(codes.Error, "")
 	}
 }
 
-// tracedQueue is a webhook.Enqueuer that makes a span of each message, from when it is
-// handed over until SQS has it. The message carries the span's place in its trace.
+// tracedQueue is a webhook.Enqueuer that makes a span of each Send. The message carries the
+// trace context of the span.
 type tracedQueue struct {
 	webhook.Enqueuer
 
@@ -124,7 +125,7 @@ func (q tracedQueue) Send(ctx context.Context, message queue.Message) (id string
 	message.Attributes[queue.AttributeTraceParent] = telemetry.TraceParent(ctx)
 	id, err = q.Enqueuer.Send(ctx, message)
 	if err != nil {
-		span.SetAttributes(semconv.ErrorTypeKey.String(whyNotQueued(err)))
+		span.SetAttributes(semconv.ErrorTypeKey.String(enqueueErrorType(err)))
 		span.SetStatus(codes.Error, "")
 		return id, err
 	}
@@ -132,7 +133,7 @@ func (q tracedQueue) Send(ctx context.Context, message queue.Message) (id string
 	return id, nil
 }
 
-func whyNotQueued(err error) string {
+func enqueueErrorType(err error) string {
 	switch {
 	case errors.Is(err, sqsqueue.ErrRefused):
 		return "refused"
@@ -143,8 +144,8 @@ func whyNotQueued(err error) string {
 	}
 }
 
-// tracedBatches is a sqsqueue.Client that makes a span of each batch. A batch has many
-// senders: its span is the child of one, and has links to the others.
+// tracedBatches is a sqsqueue.Client that makes a span of each batch. Its parent is the span of
+// one of the messages, and it has links to those of the others.
 type tracedBatches struct {
 	sqsqueue.Client
 
@@ -154,7 +155,7 @@ type tracedBatches struct {
 // SendMessageBatch implements sqsqueue.Client.
 func (b tracedBatches) SendMessageBatch(ctx context.Context, input *sqs.SendMessageBatchInput, options ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
 	parent, others := creators(input.Entries)
-	if !parent.IsValid() { // the batch of messages without a trace starts none
+	if !parent.IsValid() { // no message has a trace
 		return b.Client.SendMessageBatch(ctx, input, options...)
 	}
 	ctx, span := b.tracing.Start(trace.ContextWithRemoteSpanContext(ctx, parent), "send "+b.tracing.queue,
@@ -178,8 +179,8 @@ func (b tracedBatches) SendMessageBatch(ctx context.Context, input *sqs.SendMess
 	return output, err
 }
 
-// creators are the spans of a batch's messages: one that is the batch's parent, the first
-// that is recorded, and links to the others.
+// creators returns the spans of a batch's messages: the first sampled one as the parent, and
+// links to the other sampled ones.
 func creators(entries []types.SendMessageBatchRequestEntry) (parent trace.SpanContext, others []trace.Link) {
 	for _, entry := range entries {
 		carried := aws.ToString(entry.MessageAttributes[queue.AttributeTraceParent].StringValue)

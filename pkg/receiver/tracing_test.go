@@ -71,7 +71,7 @@ func TestSpansOfRequests(t *testing.T) {
 	} {
 		tracing, spans := recorded()
 		handler := tracing.requests()(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			answered(r.Context(), webhook.RequestResult{Status: test.status})
+			recordSpan(r.Context(), webhook.RequestResult{Status: test.status})
 		}))
 		request := httptest.NewRequest(test.method, test.path, nil)
 		request.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
