@@ -143,7 +143,6 @@ type source struct {
 	path    string
 	text    string
 	file    *ast.File
-	offset  func(token.Pos) int
 	markers map[string]ast.Node
 	edits   []insertion
 }
@@ -154,17 +153,17 @@ type insertion struct {
 	prefix, suffix string
 }
 
-var markerComment = regexp.MustCompile(`^//mutant:(\S+)$`)
+var (
+	markerComment = regexp.MustCompile(`^//mutant:(\S+)$`)
+	reference     = regexp.MustCompile(`\{([a-z-]+)\}`)
+	placeholder   = regexp.MustCompile(`\$([a-z]+[01]?|0)`)
+)
 
 // parseSources returns the files of the product that have markers, by the name of the marker.
-func parseSources(t *testing.T) map[string]*source {
+func parseSources(t *testing.T, root string) map[string]*source {
 	t.Helper()
 	sources := map[string]*source{}
-	root, err := filepath.Abs(filepath.Join(module, "pkg"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+	err := filepath.WalkDir(filepath.Join(root, "pkg"), func(path string, _ os.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
@@ -172,8 +171,8 @@ func parseSources(t *testing.T) map[string]*source {
 		if err != nil || !strings.Contains(string(text), "//mutant:") {
 			return err
 		}
-		src, err := parse(path, string(text))
-		if err != nil {
+		src := &source{path: path, text: string(text), markers: map[string]ast.Node{}}
+		if err := src.parse(); err != nil {
 			return err
 		}
 		for marker := range src.markers {
@@ -190,56 +189,57 @@ func parseSources(t *testing.T) map[string]*source {
 	return sources
 }
 
-func parse(path, text string) (*source, error) {
+// parse finds the nodes that the markers mark: the outermost one that begins on the line.
+func (s *source) parse() (err error) {
 	fset := token.NewFileSet()
-	file, err := parser.ParseFile(fset, path, text, parser.ParseComments|parser.SkipObjectResolution)
-	if err != nil {
-		return nil, err
+	if s.file, err = parser.ParseFile(fset, s.path, s.text, parser.ParseComments|parser.SkipObjectResolution); err != nil {
+		return err
 	}
-	src := &source{path: path, text: text, file: file, markers: map[string]ast.Node{}}
-	src.offset = func(pos token.Pos) int { return fset.Position(pos).Offset }
-	byLine := map[int]ast.Node{} // the outermost node that begins on a line
-	ast.Inspect(file, func(node ast.Node) bool {
+	outermost := map[int]ast.Node{} // by line
+	ast.Inspect(s.file, func(node ast.Node) bool {
 		switch node.(type) {
 		case *ast.BlockStmt:
 		case ast.Stmt, *ast.KeyValueExpr, *ast.FuncDecl:
-			if line := fset.Position(node.Pos()).Line; byLine[line] == nil {
-				byLine[line] = node
+			if line := fset.Position(node.Pos()).Line; outermost[line] == nil {
+				outermost[line] = node
 			}
 		}
 		return true
 	})
-	for _, group := range file.Comments {
+	for _, group := range s.file.Comments {
 		for _, comment := range group.List {
 			found := markerComment.FindStringSubmatch(comment.Text)
 			if found == nil {
 				continue
 			}
-			position := fset.Position(comment.Pos())
-			line := position.Line
-			if strings.TrimSpace(text[position.Offset-position.Column+1:position.Offset]) == "" {
-				line++
+			at := fset.Position(comment.Pos())
+			node := outermost[at.Line]
+			if node == nil { // the comment is on a line of its own
+				node = outermost[at.Line+1]
 			}
-			node := byLine[line]
 			if function, ok := node.(*ast.FuncDecl); ok && len(function.Body.List) == 1 {
 				node = function.Body.List[0]
 			}
 			switch {
 			case node == nil:
-				return nil, fmt.Errorf("%s: there is no statement at //mutant:%s", position, found[1])
-			case src.markers[found[1]] != nil:
-				return nil, fmt.Errorf("%s: there are two //mutant:%s", position, found[1])
+				return fmt.Errorf("%s: there is no statement at //mutant:%s", at, found[1])
+			case s.markers[found[1]] != nil:
+				return fmt.Errorf("%s: there are two //mutant:%s", at, found[1])
 			}
-			src.markers[found[1]] = node
+			s.markers[found[1]] = node
 		}
 	}
-	return src, nil
+	return nil
 }
 
 // overlay writes the mutated files and the file that maps the originals to them.
 func overlay(t *testing.T) (path string) {
 	t.Helper()
-	sources := parseSources(t)
+	root, err := filepath.Abs(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources := parseSources(t, root)
 	unused := maps.Clone(sources)
 	for _, mutant := range mutants {
 		for _, edit := range mutant.edits {
@@ -251,8 +251,8 @@ func overlay(t *testing.T) (path string) {
 				t.Fatalf("mutant %q: //mutant:%s: %v", mutant.name, edit.marker, err)
 			}
 			delete(unused, edit.marker)
-			for _, used := range reference.FindAllStringSubmatch(edit.code, -1) {
-				delete(unused, used[1])
+			for _, name := range reference.FindAllStringSubmatch(edit.code, -1) {
+				delete(unused, name[1])
 			}
 		}
 	}
@@ -260,34 +260,27 @@ func overlay(t *testing.T) (path string) {
 		t.Errorf("no mutant uses //mutant:%s in %s", marker, src.path)
 	}
 
+	files := map[string]string{filepath.Join(root, "pkg", "mutant", "mutant.go"): mutantPackage}
+	for _, src := range sources {
+		files[src.path] = src.mutated()
+	}
 	directory := t.TempDir()
-	replaced := map[string]string{}
-	write := func(name, content string) {
-		copied := filepath.Join(directory, fmt.Sprintf("%d.go", len(replaced)))
-		if err := os.WriteFile(copied, []byte(content), 0o600); err != nil {
+	write := func(name string, content []byte) string {
+		path := filepath.Join(directory, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		replaced[name] = copied
+		return path
 	}
-	for _, src := range sources {
-		if replaced[src.path] == "" {
-			write(src.path, src.mutated())
-		}
+	replaced := map[string]string{}
+	for name, content := range files {
+		replaced[name] = write(fmt.Sprintf("%d.go", len(replaced)), []byte(content))
 	}
-	root, err := filepath.Abs(module)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(filepath.Join(root, "pkg", "mutant", "mutant.go"), mutantPackage)
 	encoded, err := json.Marshal(map[string]any{"Replace": replaced})
 	if err != nil {
 		t.Fatal(err)
 	}
-	path = filepath.Join(directory, "overlay.json")
-	if err := os.WriteFile(path, encoded, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return write("overlay.json", encoded)
 }
 
 // apply records the insertions that put an edit into force while its mutant is active.
@@ -330,66 +323,49 @@ func (s *source) apply(mutant string, e edit) error {
 
 // mutated returns the file with all mutants.
 func (s *source) mutated() string {
-	type piece struct {
-		at   int
-		text string
-	}
 	// An outer range begins before an inner one that begins at the same place, and ends after it.
 	slices.SortStableFunc(s.edits, func(a, b insertion) int { return cmp.Or(a.start-b.start, b.end-a.end) })
-	var prefixes, suffixes []piece
-	for _, edit := range s.edits {
-		prefixes = append(prefixes, piece{edit.start, edit.prefix})
-		suffixes = append([]piece{{edit.end, edit.suffix}}, suffixes...)
+	texts := map[int]string{s.offset(s.file.Name.End()): "\n\nimport \"github.com/billable-events/billable/pkg/mutant\"\n"} // by offset
+	for _, edit := range slices.Backward(s.edits) {
+		texts[edit.end] += edit.suffix
 	}
-	slices.SortStableFunc(suffixes, func(a, b piece) int { return a.at - b.at })
-	// What ends at a place ends before something begins there.
-	pieces := append(suffixes, prefixes...)
-	pieces = append(pieces, piece{s.offset(s.file.Name.End()), "\n\nimport \"github.com/billable-events/billable/pkg/mutant\"\n"})
-	slices.SortStableFunc(pieces, func(a, b piece) int { return a.at - b.at })
-
+	for _, edit := range s.edits {
+		texts[edit.start] += edit.prefix
+	}
 	var out strings.Builder
 	done := 0
-	for _, piece := range pieces {
-		out.WriteString(s.text[done:piece.at] + piece.text)
-		done = piece.at
+	for _, at := range slices.Sorted(maps.Keys(texts)) {
+		out.WriteString(s.text[done:at] + texts[at])
+		done = at
 	}
 	return out.String() + s.text[done:]
 }
 
-var (
-	reference   = regexp.MustCompile(`\{([a-z-]+)\}`)
-	placeholder = regexp.MustCompile(`\$[a-z]+[01]?|\$0`)
-)
-
 // resolve replaces the placeholders in the code of an edit.
 func (s *source) resolve(code string, node, target ast.Node) (string, error) {
-	var err error
-	code = reference.ReplaceAllStringFunc(code, func(name string) string {
-		other := s.markers[strings.Trim(name, "{}")]
-		if other == nil {
-			err = fmt.Errorf("there is no //mutant:%s in %s", name, s.path)
-			return ""
-		}
-		return s.textOf(expression(other))
-	})
-	code = placeholder.ReplaceAllStringFunc(code, func(name string) string {
-		found := s.lookup(name, node, target)
-		if found == nil || found == ast.Node((*ast.CallExpr)(nil)) {
-			err = fmt.Errorf("there is no %s", name)
+	var missing error
+	textOf := func(name string, found ast.Node) string {
+		if found == nil {
+			missing = fmt.Errorf("there is no %s", name)
 			return ""
 		}
 		return s.textOf(found)
+	}
+	code = reference.ReplaceAllStringFunc(code, func(name string) string {
+		return textOf(name, expression(s.markers[strings.Trim(name, "{}")]))
 	})
-	return code, err
+	code = placeholder.ReplaceAllStringFunc(code, func(name string) string {
+		return textOf(name, s.lookup(name, node, target))
+	})
+	return code, missing
 }
 
 func (s *source) lookup(name string, node, target ast.Node) ast.Node {
-	expr, _ := target.(ast.Expr)
 	switch name {
 	case "$0":
 		return target
 	case "$left":
-		expr = expression(node)
+		expr := expression(node)
 		for {
 			binary, ok := expr.(*ast.BinaryExpr)
 			if !ok {
@@ -398,16 +374,15 @@ func (s *source) lookup(name string, node, target ast.Node) ast.Node {
 			expr = binary.X
 		}
 	case "$base", "$sel":
+		expr, _ := target.(ast.Expr)
 		if assign, ok := target.(*ast.AssignStmt); ok {
 			expr = assign.Lhs[0]
 		}
 		if call, ok := expr.(*ast.CallExpr); ok {
 			expr = call.Fun
 		}
-		if selector, ok := expr.(*ast.SelectorExpr); ok && name == "$base" {
-			return selector.X
-		} else if ok {
-			return selector.Sel
+		if selector, ok := expr.(*ast.SelectorExpr); ok {
+			return map[string]ast.Node{"$base": selector.X, "$sel": selector.Sel}[name]
 		}
 	case "$recv":
 		if receiver := s.function(node).Recv; receiver != nil && len(receiver.List[0].Names) > 0 {
@@ -420,19 +395,15 @@ func (s *source) lookup(name string, node, target ast.Node) ast.Node {
 			}
 		}
 	case "$call", "$arg0", "$arg1":
-		var call *ast.CallExpr
-		ast.Inspect(node, func(inner ast.Node) bool {
-			if found, ok := inner.(*ast.CallExpr); ok && call == nil {
-				call = found
+		for inner := range ast.Preorder(node) {
+			call, ok := inner.(*ast.CallExpr)
+			switch index := strings.Index("01", name[len(name)-1:]); {
+			case !ok:
+			case index < 0:
+				return call
+			case index < len(call.Args):
+				return call.Args[index]
 			}
-			return call == nil
-		})
-		index := strings.Index("01", name[len(name)-1:])
-		switch {
-		case call == nil || index < 0:
-			return call
-		case index < len(call.Args):
-			return call.Args[index]
 		}
 	}
 	return nil
@@ -448,11 +419,13 @@ func (s *source) function(node ast.Node) (enclosing *ast.FuncDecl) {
 	return enclosing
 }
 
+func (s *source) offset(pos token.Pos) int { return int(pos - s.file.FileStart) }
+
 func (s *source) textOf(node ast.Node) string {
 	return s.text[s.offset(node.Pos()):s.offset(node.End())]
 }
 
-// expression returns the expression of a statement that its mutants change.
+// expression returns the expression of a statement that edits change; nil: there is none.
 func expression(node ast.Node) ast.Expr {
 	switch node := node.(type) {
 	case *ast.IfStmt:
@@ -472,9 +445,8 @@ func expression(node ast.Node) ast.Expr {
 			return expression(function.Body.List[0])
 		}
 		return node.Rhs[0]
-	default:
-		return nil
 	}
+	return nil
 }
 
 // part returns a part of an expression. Parts of a || b || c are a, b and c.
@@ -516,7 +488,7 @@ func build(t *testing.T, overlay string) (binary string) {
 	command := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-o", binary, "-overlay", overlay, "./pkg/simulation")
 	command.Dir = module
 	if output, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, output)
+		t.Fatalf("the code of an edit in mutants_test.go does not fit its marker: %v\n%s", err, output)
 	}
 	return binary
 }

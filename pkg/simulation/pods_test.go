@@ -3,6 +3,7 @@ package simulation_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/consumer"
 	"github.com/billable-events/billable/pkg/receiver"
 )
@@ -198,21 +200,29 @@ func (e *env) logger(p *process) zerolog.Logger {
 
 type podLog struct{ process *process }
 
-// mismatch is in the log line about an event that differs from the ledger.
-var mismatch = []byte("it is left as found")
+// logLine is the part of a log line that is recorded and checked.
+type logLine struct {
+	Level     string         `json:"level"`
+	Message   string         `json:"message"`
+	InvoiceID string         `json:"invoice_id"`
+	Outcome   string         `json:"outcome"`
+	Reason    billing.Reason `json:"reason"`
+}
 
-// Write implements io.Writer. It gets one line at a time.
+// Write implements io.Writer. It gets one line at a time. An error that is not the outcome of a
+// session is an alarm.
 func (l podLog) Write(line []byte) (int, error) {
 	if l.process.hasCrashed() {
 		return len(line), nil
 	}
 	e := l.process.env
 	e.timeline.logf(l.process.name, "%s", bytes.TrimSpace(line))
-	if bytes.Contains(line, mismatch) {
+	var logged logLine
+	switch err := json.Unmarshal(line, &logged); {
+	case logged.Message == "message handled":
+		e.recorder.recordSession(l.process.name, logged)
+	case err != nil || logged.Level == "error":
 		e.violations.addf("%s: an alarm: %s", l.process.name, bytes.TrimSpace(line))
-	}
-	if bytes.Contains(line, []byte(`"message handled"`)) {
-		e.recorder.recordSession(l.process.name, line)
 	}
 	return len(line), nil
 }

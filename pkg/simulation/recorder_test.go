@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
 
@@ -189,21 +188,16 @@ func isRefusal(status int, body []byte) bool {
 
 // recordSession records a session from the log line of a consumer. It checks that a rejection has
 // a cause.
-func (r *recorder) recordSession(pod string, line []byte) {
-	var logged struct {
-		InvoiceID string         `json:"invoice_id"`
-		Outcome   string         `json:"outcome"`
-		Reason    billing.Reason `json:"reason"`
-	}
-	rejected := json.Unmarshal(line, &logged) == nil && logged.Outcome == "rejected"
+func (r *recorder) recordSession(pod string, session logLine) {
+	rejected := session.Outcome == "rejected"
 	r.mu.Lock()
 	r.sessions++
 	if rejected {
 		r.rejected++
 	}
 	r.mu.Unlock()
-	if rejected && !r.hasCause(pod, logged.InvoiceID, logged.Reason) {
-		r.env.violations.addf("%s rejects %s without a cause: %s", pod, logged.InvoiceID, logged.Reason)
+	if rejected && !r.hasCause(pod, session.InvoiceID, session.Reason) {
+		r.env.violations.addf("%s rejects %s without a cause: %s", pod, session.InvoiceID, session.Reason)
 	}
 }
 
