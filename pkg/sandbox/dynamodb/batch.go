@@ -24,8 +24,7 @@ var errDuplicateKeys = attribute.Invalidf("Provided list of item keys contains d
 func spared(call awsjson.Call, entry int) bool { return !call.Fault.Strikes(entry + 1) }
 
 type batchWriteInput struct {
-	RequestItems           map[string][]*batchWrite
-	ReturnConsumedCapacity string
+	RequestItems map[string][]*batchWrite
 }
 
 type batchWrite struct {
@@ -39,7 +38,6 @@ type batchDelete struct{ Key attribute.Item }
 
 type batchWriteOutput struct {
 	UnprocessedItems map[string][]*batchWrite
-	ConsumedCapacity []*consumedCapacity `json:",omitempty"`
 }
 
 func (w *batchWrite) write() (*write, error) {
@@ -70,7 +68,7 @@ func (s *Service) batchWriteItem(input *batchWriteInput, call awsjson.Call) (*ba
 	var writes []*batchWrite
 	bytes := 0
 	for _, name := range slices.Sorted(maps.Keys(input.RequestItems)) {
-		t, err := s.table(name, now)
+		t, err := s.table(name)
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +92,7 @@ func (s *Service) batchWriteItem(input *batchWriteInput, call awsjson.Call) (*ba
 	}
 
 	output := &batchWriteOutput{UnprocessedItems: map[string][]*batchWrite{}}
-	costs := map[string]float64{}
+	done := 0
 	throttled := error(throughputExceeded())
 	for i, p := range plans {
 		err := s.take(p, now)
@@ -106,13 +104,12 @@ func (s *Service) batchWriteItem(input *batchWriteInput, call awsjson.Call) (*ba
 			output.UnprocessedItems[name] = append(output.UnprocessedItems[name], writes[i])
 			continue
 		}
-		costs[p.table.name] += p.cost()
 		p.commit(now)
+		done++
 	}
-	if len(costs) == 0 {
+	if done == 0 {
 		return nil, throttled // a batch of which nothing is done fails
 	}
-	output.ConsumedCapacity = consumedByTable(input.ReturnConsumedCapacity, costs)
 	return output, nil
 }
 
@@ -130,8 +127,7 @@ func (w *batchWrite) on(t *table) (*plan, error) {
 }
 
 type batchGetInput struct {
-	RequestItems           map[string]*batchGet
-	ReturnConsumedCapacity string
+	RequestItems map[string]*batchGet
 }
 
 type batchGet struct {
@@ -143,9 +139,8 @@ type batchGet struct {
 }
 
 type batchGetOutput struct {
-	Responses        map[string][]attribute.Item
-	UnprocessedKeys  map[string]*batchGet
-	ConsumedCapacity []*consumedCapacity `json:",omitempty"`
+	Responses       map[string][]attribute.Item
+	UnprocessedKeys map[string]*batchGet
 }
 
 func (s *Service) batchGetItem(input *batchGetInput, call awsjson.Call) (*batchGetOutput, error) {
@@ -156,9 +151,6 @@ func (s *Service) batchGetItem(input *batchGetInput, call awsjson.Call) (*batchG
 		get := input.RequestItems[name]
 		if get == nil || len(get.Keys) == 0 {
 			return nil, constraint("[]", "requestItems."+name+".member.keys", "Member must have length greater than or equal to 1")
-		}
-		if err := get.refuse(); err != nil {
-			return nil, err
 		}
 		total += len(get.Keys)
 		var err error
@@ -177,11 +169,11 @@ func (s *Service) batchGetItem(input *batchGetInput, call awsjson.Call) (*batchG
 	defer s.mu.Unlock()
 	now := s.config.Now()
 	output := &batchGetOutput{Responses: map[string][]attribute.Item{}, UnprocessedKeys: map[string]*batchGet{}}
-	costs := map[string]float64{}
+	done := 0
 	entry, bytes := 0, 0
 	for _, name := range names {
 		get := input.RequestItems[name]
-		t, err := s.table(name, now)
+		t, err := s.table(name)
 		if err != nil {
 			return nil, err
 		}
@@ -203,7 +195,7 @@ func (s *Service) batchGetItem(input *batchGetInput, call awsjson.Call) (*batchG
 			if !spared(call, entry) || bytes > maxBatchBytes {
 				unprocessed = append(unprocessed, key)
 			} else {
-				costs[t.name] += readCost(item.Size(), get.ConsistentRead)
+				done++
 				if item != nil {
 					output.Responses[name] = append(output.Responses[name], projections[name].Of(item))
 				}
@@ -216,9 +208,8 @@ func (s *Service) batchGetItem(input *batchGetInput, call awsjson.Call) (*batchG
 			output.UnprocessedKeys[name] = &rest
 		}
 	}
-	if len(costs) == 0 {
+	if done == 0 {
 		return nil, throughputExceeded() // a batch of which nothing is done fails
 	}
-	output.ConsumedCapacity = consumedByTable(input.ReturnConsumedCapacity, costs)
 	return output, nil
 }

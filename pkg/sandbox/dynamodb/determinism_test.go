@@ -55,7 +55,7 @@ const bad = `{"x":{"N":"one"},"y":{"N":"two"},"pk":{"S":"a"}}`
 func (s *script) step() {
 	switch s.random.IntN(12) {
 	case 0:
-		s.call("PutItem", fmt.Sprintf(`{"TableName":"events","Item":%s,"ReturnValues":"ALL_OLD","ReturnConsumedCapacity":"TOTAL"}`, s.item()))
+		s.call("PutItem", fmt.Sprintf(`{"TableName":"events","Item":%s,"ReturnValues":"ALL_OLD"}`, s.item()))
 	case 1:
 		s.call("UpdateItem", fmt.Sprintf(`{"TableName":"events","Key":%s,"UpdateExpression":"SET m.b = m.b + :one, #o = :o REMOVE z ADD n :one","ExpressionAttributeNames":{"#o":"owner"},
 			"ExpressionAttributeValues":{":one":{"N":"1"},":o":{"S":"%d"}},"ReturnValues":"ALL_NEW"}`, s.key(), s.random.IntN(3)))

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
-	"github.com/billable-events/billable/pkg/sandbox/dynamodb/expression"
 )
 
 // projectAll is the projection of all attributes into an index.
@@ -24,8 +23,7 @@ type index struct {
 	pending    []change
 	history    history
 	meter      meter
-	usable     time.Time
-	billing    throughput
+	throughput throughput // shown only
 }
 
 // follow notes what a write of the table means for the index; old and current
@@ -111,16 +109,6 @@ func (i *index) projects(name string) bool {
 		slices.Contains(i.projection.NonKeyAttributes, name)
 }
 
-// checkProjected refuses to read what is not in the index.
-func (i *index) checkProjected(paths []expression.Path) error {
-	for _, path := range paths {
-		if !i.projects(path[0].Name) {
-			return attribute.Invalidf("One or more parameter values were invalid: Global secondary index %s does not project [%s]", i.name, path[0].Name)
-		}
-	}
-	return nil
-}
-
 // check refuses items whose attributes cannot be keys of the index. An item
 // without them is fine: it is not in the index.
 func (i *index) check(item attribute.Item, updated bool) error {
@@ -129,12 +117,12 @@ func (i *index) check(item attribute.Item, updated bool) error {
 		if !ok {
 			continue
 		}
-		if value.Type() != a.typeName {
+		if attribute.TypeOf(value) != a.typeName {
 			if updated {
 				return attribute.Invalidf("The update expression attempted to update the secondary index key to unsupported type")
 			}
 			return attribute.Invalidf("One or more parameter values were invalid: Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s",
-				a.name, a.typeName, value.Type(), i.name)
+				a.name, a.typeName, attribute.TypeOf(value), i.name)
 		}
 		if kind := emptyKind(value); kind != "" {
 			return attribute.Invalidf("One or more parameter values are not valid. A value specified for a secondary index key is not supported. "+

@@ -1,8 +1,10 @@
 package dynamodb
 
 import (
+	"cmp"
+	"hash/fnv"
+
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
-	"github.com/billable-events/billable/pkg/sandbox/dynamodb/expression"
 )
 
 // keyAttribute is an attribute that is part of a key; no name means none.
@@ -13,10 +15,6 @@ type keyAttribute struct {
 
 // keySchema is the key of a table or an index.
 type keySchema struct{ partition, sort keyAttribute }
-
-func (k keySchema) names() expression.KeySchema {
-	return expression.KeySchema{Partition: k.partition.name, Sort: k.sort.name}
-}
 
 func (k keySchema) attributes() []keyAttribute {
 	if k.sort.name == "" {
@@ -48,7 +46,7 @@ func (k keySchema) place(item attribute.Item) (at place, ok bool) {
 // of is the sortable form of the attribute of an item.
 func (a keyAttribute) of(item attribute.Item) (string, bool) {
 	value, ok := item[a.name]
-	if !ok || value.Type() != a.typeName {
+	if !ok || attribute.TypeOf(value) != a.typeName {
 		return "", false
 	}
 	return attribute.Sortable(value)
@@ -66,10 +64,10 @@ func (k keySchema) check(item attribute.Item) error {
 }
 
 func (k keySchema) checkSize(item attribute.Item) error {
-	if value, ok := item[k.partition.name]; ok && value.Size() > maxPartitionKey {
+	if value, ok := item[k.partition.name]; ok && attribute.Size(value) > maxPartitionKey {
 		return attribute.Invalidf("One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of%d bytes", maxPartitionKey)
 	}
-	if value, ok := item[k.sort.name]; ok && value.Size() > maxSortKey {
+	if value, ok := item[k.sort.name]; ok && attribute.Size(value) > maxSortKey {
 		return attribute.Invalidf("One or more parameter values were invalid: Aggregated size of all range keys has exceeded the size limit of %d bytes", maxSortKey)
 	}
 	return nil
@@ -88,4 +86,120 @@ func emptyKind(value attribute.Value) string {
 		}
 	}
 	return ""
+}
+
+// place is where a row stands in the order of a table or an index, or a gap
+// between rows.
+//
+// Partitions are ordered by a hash of their key, as on AWS, rows within one by
+// the sort key, index rows of equal keys by the key of their table. Keys are in
+// sortable form, and compared part by part, so no two keys are ever the same.
+type place struct {
+	hash                      uint64
+	partition, sort           string
+	tablePartition, tableSort string
+
+	// A gap lies before (-1) or after (1) all rows that agree with its first
+	// parts; depth is how many.
+	depth depth
+	side  int8
+}
+
+type depth int8
+
+// How many parts of a place are compared.
+const (
+	wholeTable    depth = iota // none: the gap before or after everything
+	partitionOnly              // the gap beside a partition
+	withSort                   // the gap beside the rows of equal keys
+	wholeKey                   // a row, or the gap beside it
+)
+
+// wholeWindow has all rows.
+var wholeWindow = window{from: place{depth: wholeTable, side: -1}, to: place{depth: wholeTable, side: 1}}
+
+func newPlace(partition, sort string) place {
+	return place{hash: hashOf(partition), partition: partition, sort: sort, depth: wholeKey}
+}
+
+func (p place) compare(other place) int {
+	depth := min(p.depth, other.depth)
+	order := 0
+	if depth >= partitionOnly {
+		order = cmp.Or(cmp.Compare(p.hash, other.hash), cmp.Compare(p.partition, other.partition))
+	}
+	if order == 0 && depth >= withSort {
+		order = cmp.Compare(p.sort, other.sort)
+	}
+	if order == 0 && depth == wholeKey {
+		order = cmp.Or(cmp.Compare(p.tablePartition, other.tablePartition), cmp.Compare(p.tableSort, other.tableSort))
+	}
+	return cmp.Or(order, cmp.Compare(p.side, other.side))
+}
+
+// gap is the gap beside all rows that agree with the place to a depth.
+func (p place) gap(depth depth, side int8) place {
+	p.depth, p.side = depth, side
+	return p
+}
+
+// window is the range between two gaps.
+type window struct{ from, to place }
+
+func (w window) contains(p place) bool { return w.from.compare(p) < 0 && p.compare(w.to) < 0 }
+
+// partitionWindow is all rows of a partition.
+func partitionWindow(partition string) window {
+	p := newPlace(partition, "")
+	return window{from: p.gap(partitionOnly, -1), to: p.gap(partitionOnly, 1)}
+}
+
+// sortWindow narrows a partition to the sort keys that an operator of a key
+// condition asks for.
+func sortWindow(partition, operator string, keys []string) window {
+	w := partitionWindow(partition)
+	first := newPlace(partition, keys[0])
+	switch operator {
+	case "=":
+		w.from, w.to = first.gap(withSort, -1), first.gap(withSort, 1)
+	case "<":
+		w.to = first.gap(withSort, -1)
+	case "<=":
+		w.to = first.gap(withSort, 1)
+	case ">":
+		w.from = first.gap(withSort, 1)
+	case ">=":
+		w.from = first.gap(withSort, -1)
+	case "BETWEEN":
+		w.from, w.to = first.gap(withSort, -1), newPlace(partition, keys[1]).gap(withSort, 1)
+	case "begins_with":
+		w.from = first.gap(withSort, -1)
+		if after, ok := afterPrefix(keys[0]); ok {
+			w.to = newPlace(partition, after).gap(withSort, -1)
+		}
+	}
+	return w
+}
+
+// afterPrefix is the least string above all strings with a prefix; there is
+// none if the prefix is empty or of the highest bytes only.
+func afterPrefix(prefix string) (string, bool) {
+	for at := len(prefix) - 1; at >= 0; at-- {
+		if prefix[at] < 0xff {
+			return prefix[:at] + string([]byte{prefix[at] + 1}), true
+		}
+	}
+	return "", false
+}
+
+// hashOf spreads partitions evenly, the same in every process.
+func hashOf(partition string) uint64 {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(partition)) // never fails
+	h := hash.Sum64()
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
 }

@@ -2,6 +2,7 @@ package dynamodb
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/billable-events/billable/pkg/sandbox/awsjson"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
@@ -15,9 +16,6 @@ type queryInput struct {
 }
 
 func (s *Service) query(input *queryInput, call awsjson.Call) (*pageOutput, error) {
-	if err := input.refuse(); err != nil {
-		return nil, err
-	}
 	if input.KeyConditionExpression == nil {
 		return nil, attribute.Invalidf("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
 	}
@@ -42,12 +40,12 @@ func (s *Service) query(input *queryInput, call awsjson.Call) (*pageOutput, erro
 	if err := p.resolve(s, call.Fault.Lag); err != nil {
 		return nil, err
 	}
-	key, err := expression.NewKeyCondition(condition, p.schema().names())
+	key, err := condition.KeyCondition(p.schema().partition.name, p.schema().sort.name)
 	if err != nil {
 		return nil, err
 	}
 	for _, a := range p.schema().attributes() {
-		if p.filter != nil && expression.Mentions(p.filter, a.name) {
+		if p.filter != nil && p.filter.Mentions(a.name) {
 			return nil, attribute.Invalidf("Filter Expression can only contain non-primary key attributes: Primary key attribute: %s", a.name)
 		}
 	}
@@ -74,7 +72,7 @@ func (k keySchema) window(key *expression.KeyCondition) (window, error) {
 
 // sortable is the sortable form of a value that the key attribute is compared with.
 func (a keyAttribute) sortable(value attribute.Value) (string, error) {
-	if value.Type() != a.typeName {
+	if attribute.TypeOf(value) != a.typeName {
 		return "", attribute.Invalidf("One or more parameter values were invalid: Condition parameter type does not match schema type")
 	}
 	if kind := emptyKind(value); kind != "" {
@@ -85,53 +83,22 @@ func (a keyAttribute) sortable(value attribute.Value) (string, error) {
 	return key, nil
 }
 
+// scanInput is a scan of a whole table or index; parallel scans are not supported.
 type scanInput struct {
 	pageInput
-	Segment       *int
-	TotalSegments *int
-}
-
-// maxSegments is how many parts a parallel scan may have.
-const maxSegments = 1_000_000
-
-// segment is the part of the table that a scan reads.
-func (i *scanInput) segment() (window, error) {
-	switch {
-	case i.TotalSegments == nil && i.Segment == nil:
-		return segmentWindow(0, 1), nil
-	case i.TotalSegments == nil:
-		return window{}, attribute.Invalidf("The TotalSegments parameter is required but was not present in the request when Segment parameter is present")
-	case i.Segment == nil:
-		return window{}, attribute.Invalidf("The Segment parameter is required but was not present in the request when parameter TotalSegments is present")
-	case *i.TotalSegments < 1:
-		return window{}, constraint(fmt.Sprint(*i.TotalSegments), "totalSegments", "Member must have value greater than or equal to 1")
-	case *i.TotalSegments > maxSegments:
-		return window{}, constraint(fmt.Sprint(*i.TotalSegments), "totalSegments", "Member must have value less than or equal to 1000000")
-	case *i.Segment < 0:
-		return window{}, constraint(fmt.Sprint(*i.Segment), "segment", "Member must have value greater than or equal to 0")
-	case *i.Segment >= *i.TotalSegments:
-		return window{}, attribute.Invalidf("The Segment parameter is zero-based and must be less than parameter TotalSegments: "+
-			"Segment: %d is not less than TotalSegments: %d", *i.Segment, *i.TotalSegments)
-	}
-	return segmentWindow(*i.Segment, *i.TotalSegments), nil
+	Segment, TotalSegments *unsupported
 }
 
 func (s *Service) scan(input *scanInput, call awsjson.Call) (*pageOutput, error) {
-	if err := input.refuse(); err != nil {
-		return nil, err
-	}
 	placeholders, err := input.placeholders()
 	if err != nil {
 		return nil, err
 	}
-	p := &page{input: &input.pageInput}
+	p := &page{input: &input.pageInput, window: wholeWindow}
 	if err := p.parse(placeholders); err != nil {
 		return nil, err
 	}
 	if err := placeholders.Unused(p.filter != nil || p.projection != nil, "FilterExpression is null"); err != nil {
-		return nil, err
-	}
-	if p.window, err = input.segment(); err != nil {
 		return nil, err
 	}
 
@@ -141,4 +108,179 @@ func (s *Service) scan(input *scanInput, call awsjson.Call) (*pageOutput, error)
 		return nil, err
 	}
 	return p.read()
+}
+
+// maxPage is how many bytes of items one page looks at.
+const maxPage = 1 << 20
+
+// pageInput is what the inputs of Query and Scan have in common.
+type pageInput struct {
+	placeholderMembers
+	legacyMembers
+	TableName            string
+	IndexName            *string
+	FilterExpression     *string
+	ProjectionExpression *string
+	ConsistentRead       bool
+	Limit                *int
+	ExclusiveStartKey    attribute.Item
+	Select               string
+}
+
+type pageOutput struct {
+	Items            *[]attribute.Item `json:",omitempty"`
+	Count            int
+	ScannedCount     int
+	LastEvaluatedKey attribute.Item `json:",omitempty"`
+}
+
+// page is a query or scan on its way.
+type page struct {
+	input      *pageInput
+	filter     *expression.Condition
+	projection *expression.Projection
+	table      *table
+	index      *index // nil: the table itself
+	rows       rows   // of the one or the other, as this read sees them
+	window     window
+	backward   bool
+}
+
+// parse reads the expressions that queries and scans share.
+func (p *page) parse(placeholders *expression.Placeholders) (err error) {
+	if p.input.FilterExpression != nil {
+		p.filter, err = expression.ParseCondition(expression.FilterExpression, *p.input.FilterExpression, placeholders)
+		if err != nil {
+			return err
+		}
+	}
+	if p.input.ProjectionExpression != nil {
+		p.projection, err = expression.ParseProjection(*p.input.ProjectionExpression, placeholders)
+		if err != nil {
+			return err
+		}
+	}
+	if p.input.Limit != nil && *p.input.Limit < 1 {
+		return constraint(fmt.Sprint(*p.input.Limit), "limit", "Member must have value greater than or equal to 1")
+	}
+	return nil
+}
+
+// resolve finds the table and the index, and their rows as a read with this lag sees
+// them.
+func (p *page) resolve(s *Service, lag time.Duration) (err error) {
+	now := s.config.Now()
+	if p.table, err = s.table(p.input.TableName); err != nil {
+		return err
+	}
+	if p.input.IndexName == nil {
+		p.rows = p.table.asOf(now, lag, p.input.ConsistentRead)
+		return nil
+	}
+	var ok bool
+	if p.index, ok = p.table.index(*p.input.IndexName); !ok {
+		return attribute.Invalidf("The table does not have the specified index: %s", *p.input.IndexName)
+	}
+	if p.input.ConsistentRead {
+		return attribute.Invalidf("Consistent reads are not supported on global secondary indexes")
+	}
+	p.index.catchUp(now)
+	p.rows = p.index.history.asOf(now.Add(-lag), p.index.rows)
+	return nil
+}
+
+// schema is the key in whose order the page reads.
+func (p *page) schema() keySchema {
+	if p.index != nil {
+		return p.index.schema
+	}
+	return p.table.schema
+}
+
+// startPlace is the place of the ExclusiveStartKey.
+func (p *page) startPlace() (place, error) {
+	key := p.input.ExclusiveStartKey
+	invalid := attribute.Invalidf("The provided starting key is invalid")
+	if len(key) != len(p.lastKey(key)) {
+		return place{}, invalid
+	}
+	own, ok := p.table.schema.place(key)
+	if !ok {
+		return place{}, invalid
+	}
+	if p.index == nil {
+		return own, nil
+	}
+	at, ok := p.index.schema.place(key)
+	if !ok {
+		return place{}, invalid
+	}
+	at.tablePartition, at.tableSort = own.partition, own.sort
+	return at, nil
+}
+
+// lastKey is what a page that ends at an item returns to go on from.
+func (p *page) lastKey(item attribute.Item) attribute.Item {
+	key := attribute.Item{}
+	for _, schema := range []keySchema{p.table.schema, p.schema()} {
+		for _, a := range schema.attributes() {
+			key[a.name] = item[a.name]
+		}
+	}
+	return key
+}
+
+// read reads one page: up to Limit items or 1 MB, of which the filter leaves
+// some.
+func (p *page) read() (*pageOutput, error) {
+	if len(p.input.ExclusiveStartKey) > 0 {
+		start, err := p.startPlace()
+		if err != nil {
+			return nil, err
+		}
+		if !p.window.contains(start) {
+			return nil, attribute.Invalidf("The provided starting key is outside query boundaries based on provided conditions")
+		}
+		if p.backward {
+			p.window.to = start.gap(wholeKey, -1)
+		} else {
+			p.window.from = start.gap(wholeKey, 1)
+		}
+	}
+	output := &pageOutput{}
+	items := []attribute.Item{}
+	bytes := 0
+	var last *row
+	p.walk(func(r *row) bool {
+		full := p.input.Limit != nil && output.ScannedCount == *p.input.Limit
+		if full || last != nil && bytes+r.size > maxPage {
+			output.LastEvaluatedKey = p.lastKey(last.item)
+			return false
+		}
+		last = r
+		bytes += r.size
+		output.ScannedCount++
+		if p.filter == nil || p.filter.Holds(r.item) {
+			output.Count++
+			items = append(items, p.projection.Of(r.item))
+		}
+		return true
+	})
+	// A page that the limit has ended does not look whether there is more.
+	if last != nil && p.input.Limit != nil && output.ScannedCount == *p.input.Limit {
+		output.LastEvaluatedKey = p.lastKey(last.item)
+	}
+	if p.input.Select != "COUNT" {
+		output.Items = &items
+	}
+	return output, nil
+}
+
+func (p *page) walk(visit func(*row) bool) {
+	from, to := &row{place: p.window.from}, &row{place: p.window.to}
+	if p.backward {
+		p.rows.DescendRange(to, from, visit)
+		return
+	}
+	p.rows.AscendRange(from, to, visit)
 }

@@ -2,13 +2,16 @@ package dynamodb
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/awsjson"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb/expression"
 )
 
 // Config is what a Service is made of. The zero value works.
@@ -32,9 +35,6 @@ type Config struct {
 	// policies name them, without the service: Query, for an index of the table too.
 	// What a transaction holds are actions of their own. Defaults to none.
 	Denied func(action, table string) bool
-
-	// Creation is how long a new table or index cannot be used. Defaults to 0.
-	Creation time.Duration
 }
 
 // Service is a local Amazon DynamoDB.
@@ -63,25 +63,23 @@ func New(config Config) *Service {
 	s.dispatch = awsjson.Service{
 		Target: "DynamoDB_20120810",
 		Operations: map[string]awsjson.Operation{
-			"CreateTable":               operation(s.createTable),
-			"DescribeTable":             operation(s.describeTable),
-			"ListTables":                operation(s.listTables),
-			"UpdateTable":               operation(s.updateTable),
-			"DeleteTable":               operation(s.deleteTable),
-			"UpdateTimeToLive":          operation(s.updateTimeToLive),
-			"DescribeTimeToLive":        operation(s.describeTimeToLive),
-			"UpdateContinuousBackups":   operation(s.updateContinuousBackups),
-			"DescribeContinuousBackups": operation(s.describeContinuousBackups),
-			"GetItem":                   operation(s.getItem),
-			"PutItem":                   operation(s.putItem),
-			"UpdateItem":                operation(s.updateItem),
-			"DeleteItem":                operation(s.deleteItem),
-			"Query":                     operation(s.query),
-			"Scan":                      operation(s.scan),
-			"BatchGetItem":              operation(s.batchGetItem),
-			"BatchWriteItem":            operation(s.batchWriteItem),
-			"TransactGetItems":          operation(s.transactGetItems),
-			"TransactWriteItems":        operation(s.transactWriteItems),
+			"CreateTable":        operation(s.createTable),
+			"DescribeTable":      operation(s.describeTable),
+			"ListTables":         operation(s.listTables),
+			"UpdateTable":        operation(s.updateTable),
+			"DeleteTable":        operation(s.deleteTable),
+			"UpdateTimeToLive":   operation(s.updateTimeToLive),
+			"DescribeTimeToLive": operation(s.describeTimeToLive),
+			"GetItem":            operation(s.getItem),
+			"PutItem":            operation(s.putItem),
+			"UpdateItem":         operation(s.updateItem),
+			"DeleteItem":         operation(s.deleteItem),
+			"Query":              operation(s.query),
+			"Scan":               operation(s.scan),
+			"BatchGetItem":       operation(s.batchGetItem),
+			"BatchWriteItem":     operation(s.batchWriteItem),
+			"TransactGetItems":   operation(s.transactGetItems),
+			"TransactWriteItems": operation(s.transactWriteItems),
 		},
 		Unknown:  unknownOperation(),
 		Throttle: []*awsjson.Error{throughputExceeded(), throttled()},
@@ -128,4 +126,97 @@ func operation[I, O any](run func(*I, awsjson.Call) (*O, error)) awsjson.Operati
 		}
 		return output, nil
 	}
+}
+
+// transactActions are what the members of a transaction's actions are called in
+// policies.
+//
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+var transactActions = map[string]string{
+	"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem", "Get": "GetItem",
+}
+
+// authorize refuses what Config.Denied names.
+func (s *Service) authorize(operation string, body []byte) error {
+	type onTable struct{ TableName string }
+	var input struct {
+		TableName     string
+		TransactItems []map[string]onTable
+		RequestItems  map[string]json.RawMessage
+	}
+	_ = json.Unmarshal(body, &input) // what is wrong with it the operation says
+	if input.TableName != "" {
+		return s.authorizeOn(operation, input.TableName)
+	}
+	for table := range input.RequestItems {
+		if err := s.authorizeOn(operation, table); err != nil {
+			return err
+		}
+	}
+	for _, action := range input.TransactItems {
+		for kind, on := range action {
+			if err := s.authorizeOn(transactActions[kind], on.TableName); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Service) authorizeOn(action, table string) error {
+	table = tableName(table)
+	if !s.config.Denied(action, table) {
+		return nil
+	}
+	return &awsjson.Error{
+		Type: framework + "AccessDeniedException",
+		Message: fmt.Sprintf("User: arn:aws:iam::%s:user/sandbox is not authorized to perform: dynamodb:%s on resource: %s because no identity-based policy allows the dynamodb:%s action",
+			s.config.AccountID, action, s.arn(table), action),
+	}
+}
+
+// legacyMembers are the parameters from before there were expressions. They are refused,
+// because ignoring them would change the meaning of a request.
+type legacyMembers struct {
+	AttributeUpdates, AttributesToGet, ConditionalOperator, Expected, KeyConditions, QueryFilter, ScanFilter *unsupported
+}
+
+// unsupported is a parameter that is refused.
+type unsupported struct{}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (*unsupported) UnmarshalJSON([]byte) error {
+	return attribute.Invalidf("The request has a parameter that the fake does not support: a legacy one, or Segment")
+}
+
+// placeholderMembers are the members of a request that its expressions refer to.
+type placeholderMembers struct {
+	ExpressionAttributeNames  map[string]string
+	ExpressionAttributeValues attribute.Item
+}
+
+func (m placeholderMembers) placeholders() (*expression.Placeholders, error) {
+	return expression.NewPlaceholders(m.ExpressionAttributeNames, m.ExpressionAttributeValues)
+}
+
+// table finds a table that can be used, by name or ARN.
+func (s *Service) table(name string) (*table, error) {
+	t, ok := s.tables[tableName(name)]
+	if !ok {
+		return nil, resourceNotFound("Requested resource not found")
+	}
+	return t, nil
+}
+
+// tableName takes the name out of an ARN; a name is itself.
+func tableName(nameOrARN string) string {
+	if _, name, ok := strings.Cut(nameOrARN, ":table/"); ok && strings.HasPrefix(nameOrARN, "arn:") {
+		return name
+	}
+	return nameOrARN
+}
+
+// constraint is the error for a member outside its bounds.
+func constraint(value, member, rule string) error {
+	return attribute.Invalidf("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: %s", value, member, rule)
 }

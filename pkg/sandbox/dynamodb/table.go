@@ -45,13 +45,11 @@ type table struct {
 	meter   meter
 	indexes []*index
 
-	created             time.Time
-	usable              time.Time
-	id                  string
-	billing             billing
-	deletionProtected   bool
-	timeToLive          string // the attribute; empty: off
-	pointInTimeRecovery time.Time
+	created           time.Time
+	billingMode       string
+	throughput        throughput // shown only
+	deletionProtected bool
+	timeToLive        string // the attribute; empty: off
 }
 
 func (t *table) index(name string) (*index, bool) {
@@ -114,7 +112,7 @@ func (t *table) primaryKey(key attribute.Item) (place, error) {
 	}
 	for _, a := range attributes {
 		value, ok := key[a.name]
-		if !ok || value.Type() != a.typeName {
+		if !ok || attribute.TypeOf(value) != a.typeName {
 			return place{}, attribute.Invalidf("The provided key element does not match the schema")
 		}
 	}
@@ -128,9 +126,9 @@ func (t *table) placeOf(item attribute.Item) (place, error) {
 		if !ok {
 			return place{}, attribute.Invalidf("One or more parameter values were invalid: Missing the key %s in the item", a.name)
 		}
-		if value.Type() != a.typeName {
+		if attribute.TypeOf(value) != a.typeName {
 			return place{}, attribute.Invalidf("One or more parameter values were invalid: Type mismatch for key %s expected: %s actual: %s",
-				a.name, a.typeName, value.Type())
+				a.name, a.typeName, attribute.TypeOf(value))
 		}
 	}
 	return t.checkedPlace(item)
@@ -142,4 +140,58 @@ func (t *table) checkedPlace(item attribute.Item) (place, error) {
 	}
 	at, _ := t.schema.place(item)
 	return at, nil
+}
+
+// memory is how long what was replaced can still be seen by a read that lags.
+const memory = 10 * time.Second
+
+// change is what a write does to a table or an index, from when it can be seen.
+type change struct {
+	due          time.Time
+	old, current *row // nil for none
+}
+
+// history is the latest changes of a table or an index, the oldest first. It is
+// kept only where reads may lag.
+type history struct {
+	kept    bool
+	changes []change
+}
+
+// newHistory is kept if anything can make a read lag.
+func (s *Service) newHistory() history { return history{kept: s.config.Faults != nil} }
+
+func (h *history) note(c change) {
+	if !h.kept {
+		return
+	}
+	forgotten := 0
+	for forgotten < len(h.changes) && c.due.Sub(h.changes[forgotten].due) > memory {
+		forgotten++
+	}
+	clear(h.changes[:forgotten])
+	h.changes = append(h.changes[forgotten:], c)
+}
+
+// asOf is rows as they were at a time, or as long ago as is remembered.
+func (h *history) asOf(at time.Time, current rows) rows {
+	last := len(h.changes) - 1
+	if last < 0 || !h.changes[last].due.After(at) {
+		return current
+	}
+	then := current.Clone() // copies what is changed, no more
+	for i := last; i >= 0 && h.changes[i].due.After(at); i-- {
+		replace(then, h.changes[i].current, h.changes[i].old)
+	}
+	return then
+}
+
+// replace puts one row in the place of another; nil stands for none.
+func replace(in rows, old, current *row) {
+	if old != nil {
+		in.Delete(old)
+	}
+	if current != nil {
+		in.ReplaceOrInsert(current)
+	}
 }

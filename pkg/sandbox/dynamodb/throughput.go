@@ -32,49 +32,16 @@ func (m *meter) take(partition string, units float64, limit int, now time.Time) 
 // hotPartition is the error of a write for which a partition has no units left.
 type hotPartition struct {
 	resource string // an ARN
-	ofIndex  bool
-	onDemand bool
+	reason   string
 }
 
 func (h *hotPartition) Error() string { return "no write units are left on " + h.resource }
 
-// The messages are those of the service's model, for tables and for indexes.
-func (h *hotPartition) message() string {
-	switch {
-	case h.onDemand && h.ofIndex:
-		return "Throughput exceeds the current capacity for one or more global secondary indexes. " +
-			"DynamoDB is automatically scaling your index so please try again shortly."
-	case h.onDemand:
-		return throttledMessage
-	case h.ofIndex:
-		return "The level of configured provisioned throughput for one or more global secondary indexes of the table was exceeded. " +
-			"Consider increasing your provisioning level for the under-provisioned global secondary indexes with the UpdateTable API."
-	}
-	return throughputExceededMessage
-}
-
-// typed is the error of a write by itself.
+// typed returns the error of a single write.
 func (h *hotPartition) typed() *awsjson.Error {
-	exceeded, member := throughputExceeded(), "ThrottlingReasons"
-	if h.onDemand {
-		exceeded, member = throttled(), "throttlingReasons"
-	}
-	reason := "TableWriteKeyRangeThroughputExceeded"
-	if h.ofIndex {
-		reason = "IndexWriteKeyRangeThroughputExceeded"
-	}
-	exceeded.Message = h.message()
-	exceeded.Fields = map[string]any{member: []map[string]string{{"reason": reason, "resource": h.resource}}}
-	return exceeded
-}
-
-// reason is why the write's transaction was cancelled.
-func (h *hotPartition) reason() cancellationReason {
-	code := "ProvisionedThroughputExceeded"
-	if h.onDemand {
-		code = "ThrottlingError"
-	}
-	return cancellationReason{Code: code, Message: h.message()}
+	hot := throttled()
+	hot.Fields = map[string]any{"throttlingReasons": []map[string]string{{"reason": h.reason, "resource": h.resource}}}
+	return hot
 }
 
 // take takes the units that a write needs, or tells which partition has none left.
@@ -86,14 +53,14 @@ func (s *Service) take(p *plan, now time.Time) error {
 		return nil
 	}
 	t := p.table
-	hot := &hotPartition{resource: s.arn(t.name), onDemand: t.billing.mode == payPerRequest}
+	hot := &hotPartition{resource: s.arn(t.name), reason: "TableWriteKeyRangeThroughputExceeded"}
 	if !t.meter.take(p.place.partition, p.cost(), limit, now) {
 		return hot
 	}
 	for _, index := range t.indexes {
 		if !index.take(p, limit, now) {
 			hot.resource += "/index/" + index.name
-			hot.ofIndex = true
+			hot.reason = "IndexWriteKeyRangeThroughputExceeded"
 			return hot
 		}
 	}
@@ -114,4 +81,16 @@ func (i *index) take(p *plan, limit int, now time.Time) bool {
 		return i.meter.take(after.place.partition, writeCost(0, after.size), limit, now)
 	}
 	return true
+}
+
+const (
+	writeUnit = 1 << 10 // bytes
+
+	// transactional is how much more a transaction costs: it is prepared and committed.
+	transactional = 2
+)
+
+// writeCost is the price of a write, by the larger of the item before and after.
+func writeCost(before, after int) float64 {
+	return float64(max(1, (max(before, after)+writeUnit-1)/writeUnit))
 }

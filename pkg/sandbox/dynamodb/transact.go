@@ -57,7 +57,7 @@ func reasonFor(err error, failed attribute.Item) (reason cancellationReason, ok 
 	case errors.Is(err, errConditionFailed):
 		return cancellationReason{Code: "ConditionalCheckFailed", Message: conditionFailedMessage, Item: failed}, true
 	case errors.As(err, &hot):
-		return hot.reason(), true
+		return cancellationReason{Code: "ThrottlingError", Message: throttledMessage}, true
 	case errors.As(err, &invalid):
 		return cancellationReason{Code: "ValidationError", Message: invalid.Message}, true
 	}
@@ -77,9 +77,8 @@ func conflict(fault sandbox.Fault, actions int) error {
 
 // transactWriteInput is the input of TransactWriteItems.
 type transactWriteInput struct {
-	TransactItems          []transactWriteItem
-	ClientRequestToken     string
-	ReturnConsumedCapacity string
+	TransactItems      []transactWriteItem
+	ClientRequestToken string
 }
 
 type transactWriteItem struct {
@@ -90,8 +89,7 @@ type transactWriteItem struct {
 }
 
 type transactOutput struct {
-	Responses        []transactResponse  `json:",omitempty"`
-	ConsumedCapacity []*consumedCapacity `json:",omitempty"`
+	Responses []transactResponse `json:",omitempty"`
 }
 
 type transactResponse struct {
@@ -102,7 +100,6 @@ type transactResponse struct {
 type transaction struct {
 	actions  [sha256.Size]byte
 	finished time.Time
-	bytes    map[string]int // by table
 }
 
 func (i transactWriteItem) write() (*write, error) {
@@ -141,7 +138,7 @@ func (s *Service) transactWriteItems(input *transactWriteInput, call awsjson.Cal
 		if earlier.actions != actions {
 			return nil, idempotentParameterMismatch()
 		}
-		return &transactOutput{ConsumedCapacity: consumedByTable(input.ReturnConsumedCapacity, earlier.readCosts())}, nil
+		return &transactOutput{}, nil
 	}
 	if call.Fault.Kind == sandbox.Partial && call.Fault.Choice%2 == 1 && input.ClientRequestToken != "" {
 		return nil, transactionInProgress() // an earlier try of the same transaction
@@ -151,18 +148,14 @@ func (s *Service) transactWriteItems(input *transactWriteInput, call awsjson.Cal
 		return nil, err
 	}
 
-	done := transaction{actions: actions, finished: now, bytes: map[string]int{}}
-	costs := map[string]float64{}
 	for _, p := range plans {
 		p.commit(now)
-		done.bytes[p.table.name] += p.new.Size()
-		costs[p.table.name] += transactional * p.cost()
 	}
 	if input.ClientRequestToken != "" {
-		s.requests[input.ClientRequestToken] = done
+		s.requests[input.ClientRequestToken] = transaction{actions, now}
 		s.tokens = append(s.tokens, input.ClientRequestToken)
 	}
-	return &transactOutput{ConsumedCapacity: consumedByTable(input.ReturnConsumedCapacity, costs)}, nil
+	return &transactOutput{}, nil
 }
 
 // writes reads and checks the actions.
@@ -213,14 +206,6 @@ func (s *Service) earlier(token string, now time.Time) (transaction, bool) {
 	return done, ok
 }
 
-func (t transaction) readCosts() map[string]float64 {
-	costs := map[string]float64{}
-	for table, bytes := range t.bytes {
-		costs[table] = transactional * readCost(bytes, true)
-	}
-	return costs
-}
-
 // planAll plans all actions, or tells why there is none: every action's reason
 // is found, not just the first failing one's.
 func (s *Service) planAll(writes []*write, fault sandbox.Fault, now time.Time) ([]*plan, error) {
@@ -229,7 +214,7 @@ func (s *Service) planAll(writes []*write, fault sandbox.Fault, now time.Time) (
 	taken := map[*table]map[place]bool{}
 	cancelled, bytes := false, 0
 	for i, w := range writes {
-		t, err := s.table(w.input.TableName, now)
+		t, err := s.table(w.input.TableName)
 		if err != nil {
 			return nil, err
 		}
@@ -271,8 +256,7 @@ func (s *Service) planAll(writes []*write, fault sandbox.Fault, now time.Time) (
 }
 
 type transactGetInput struct {
-	TransactItems          []struct{ Get *getInput }
-	ReturnConsumedCapacity string
+	TransactItems []struct{ Get *getInput }
 }
 
 func (s *Service) transactGetItems(input *transactGetInput, call awsjson.Call) (*transactOutput, error) {
@@ -292,14 +276,12 @@ func (s *Service) transactGetItems(input *transactGetInput, call awsjson.Call) (
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.config.Now()
 	output := &transactOutput{}
 	reasons := make([]cancellationReason, len(input.TransactItems))
-	costs := map[string]float64{}
 	taken := map[*table]map[place]bool{}
 	cancelled, bytes := false, 0
 	for i, item := range input.TransactItems {
-		t, err := s.table(item.Get.TableName, now)
+		t, err := s.table(item.Get.TableName)
 		if err != nil {
 			return nil, err
 		}
@@ -318,7 +300,6 @@ func (s *Service) transactGetItems(input *transactGetInput, call awsjson.Call) (
 		taken[t][at] = true
 		found := itemAt(at, t.rows)
 		bytes += found.Size()
-		costs[t.name] += transactional * readCost(found.Size(), true)
 		output.Responses = append(output.Responses, transactResponse{Item: projectedOrNone(projections[i], found)})
 	}
 	if cancelled {
@@ -330,6 +311,5 @@ func (s *Service) transactGetItems(input *transactGetInput, call awsjson.Call) (
 	if bytes > maxTransactBytes {
 		return nil, attribute.Invalidf("Aggregated size of all items in the transaction has exceeded the limit of 4 MB")
 	}
-	output.ConsumedCapacity = consumedByTable(input.ReturnConsumedCapacity, costs)
 	return output, nil
 }

@@ -22,12 +22,10 @@ type writeInput struct {
 	UpdateExpression                    *string
 	ReturnValues                        string
 	ReturnValuesOnConditionCheckFailure string
-	ReturnConsumedCapacity              string
 }
 
 type writeOutput struct {
-	Attributes       attribute.Item    `json:",omitempty"`
-	ConsumedCapacity *consumedCapacity `json:",omitempty"`
+	Attributes attribute.Item `json:",omitempty"`
 }
 
 // writeKind is what a write does.
@@ -44,14 +42,11 @@ const (
 type write struct {
 	kind      writeKind
 	input     *writeInput
-	condition expression.Condition
+	condition *expression.Condition
 	update    *expression.Update
 }
 
 func newWrite(kind writeKind, input *writeInput) (*write, error) {
-	if err := input.refuse(); err != nil {
-		return nil, err
-	}
 	if kind != update && !slices.Contains([]string{"", "NONE", "ALL_OLD"}, input.ReturnValues) {
 		return nil, attribute.Invalidf("ReturnValues can only be ALL_OLD or NONE")
 	}
@@ -213,7 +208,7 @@ func (s *Service) writeItem(kind writeKind, input *writeInput, call awsjson.Call
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.config.Now()
-	t, err := s.table(input.TableName, now)
+	t, err := s.table(input.TableName)
 	if err != nil {
 		return nil, err
 	}
@@ -234,8 +229,64 @@ func (s *Service) writeItem(kind writeKind, input *writeInput, call awsjson.Call
 		return nil, err
 	}
 	p.commit(now)
-	return &writeOutput{
-		Attributes:       p.returned(),
-		ConsumedCapacity: consumed(input.ReturnConsumedCapacity, t.name, p.cost()),
-	}, nil
+	return &writeOutput{p.returned()}, nil
+}
+
+// getInput is the input of GetItem and one action of TransactGetItems.
+type getInput struct {
+	legacyMembers
+	TableName                string
+	Key                      attribute.Item
+	ConsistentRead           bool
+	ProjectionExpression     *string
+	ExpressionAttributeNames map[string]string
+}
+
+type getOutput struct {
+	Item *attribute.Item `json:",omitempty"`
+}
+
+// parseProjection reads the only expression of a request.
+func parseProjection(source *string, names map[string]string) (*expression.Projection, error) {
+	placeholders, err := expression.NewPlaceholders(names, nil)
+	if err != nil {
+		return nil, err
+	}
+	var projection *expression.Projection
+	if source != nil {
+		if projection, err = expression.ParseProjection(*source, placeholders); err != nil {
+			return nil, err
+		}
+	}
+	return projection, placeholders.Unused(projection != nil, "")
+}
+
+func (s *Service) getItem(input *getInput, call awsjson.Call) (*getOutput, error) {
+	projection, err := parseProjection(input.ProjectionExpression, input.ExpressionAttributeNames)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.config.Now()
+	t, err := s.table(input.TableName)
+	if err != nil {
+		return nil, err
+	}
+	at, err := t.primaryKey(input.Key)
+	if err != nil {
+		return nil, err
+	}
+	item := itemAt(at, t.asOf(now, call.Fault.Lag, input.ConsistentRead))
+	return &getOutput{projectedOrNone(projection, item)}, nil
+}
+
+// projectedOrNone tells an item without any of the chosen attributes, which is
+// empty, from no item, which is nil.
+func projectedOrNone(projection *expression.Projection, item attribute.Item) *attribute.Item {
+	if item == nil {
+		return nil
+	}
+	chosen := projection.Of(item)
+	return &chosen
 }

@@ -4,45 +4,36 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
-	"strings"
 )
 
 func newStringSet(elements []string) (Value, error) {
+	set, err := newSet("string", elements, cmp.Compare[string])
+	return StringSet(set), err
+}
+
+func newNumberSet(elements []Number) (Value, error) {
+	set, err := newSet("number", elements, CompareNumbers)
+	return NumberSet(set), err
+}
+
+func newBinarySet(elements [][]byte) (Value, error) {
+	set, err := newSet("binary", elements, bytes.Compare)
+	return BinarySet(set), err
+}
+
+// newSet sorts the elements of a set, which must be different.
+func newSet[E any](kind string, elements []E, compare func(E, E) int) ([]E, error) {
 	if len(elements) == 0 {
-		return nil, Invalidf("One or more parameter values were invalid: An string set  may not be empty")
+		return nil, Invalidf("One or more parameter values were invalid: An %s set  may not be empty", kind)
 	}
-	set := slices.Clone(elements)
-	slices.Sort(set)
-	if len(slices.Compact(slices.Clone(set))) != len(set) {
-		return nil, Invalidf("One or more parameter values were invalid: Input collection [%s] contains duplicates.", strings.Join(elements, ", "))
-	}
-	return StringSet(set), nil
-}
-
-func newNumberSet(set []Number) (Value, error) {
-	if len(set) == 0 {
-		return nil, Invalidf("One or more parameter values were invalid: An number set  may not be empty")
-	}
-	slices.SortFunc(set, CompareNumbers)
-	same := func(a, b Number) bool { return a.Equal(b.Decimal) }
-	if len(slices.CompactFunc(slices.Clone(set), same)) != len(set) {
-		return nil, Invalidf("Input collection contains duplicates")
-	}
-	return NumberSet(set), nil
-}
-
-func newBinarySet(set [][]byte) (Value, error) {
-	if len(set) == 0 {
-		return nil, Invalidf("One or more parameter values were invalid: Binary sets should not be empty")
-	}
-	slices.SortFunc(set, bytes.Compare)
-	if len(slices.CompactFunc(slices.Clone(set), bytes.Equal)) != len(set) {
+	set := merged(elements, nil, compare)
+	if len(set) != len(elements) {
 		return nil, Invalidf("One or more parameter values were invalid: Input collection contains duplicates.")
 	}
-	return BinarySet(set), nil
+	return set, nil
 }
 
-// Union is all elements of two sets. It is not ok unless both are sets of one type.
+// Union returns all elements of two sets. ok is false unless both are sets of one type.
 func Union(a, b Value) (union Value, ok bool) {
 	switch a := a.(type) {
 	case StringSet:
@@ -58,8 +49,8 @@ func Union(a, b Value) (union Value, ok bool) {
 	return nil, false
 }
 
-// Difference is the elements of a that are not in b, nil if there are none. It
-// is not ok unless both are sets of one type.
+// Difference returns the elements of a that are not in b, nil if there are none. ok is false
+// unless both are sets of one type.
 func Difference(a, b Value) (difference Value, ok bool) {
 	switch a := a.(type) {
 	case StringSet:

@@ -15,7 +15,7 @@ import (
 	"slices"
 )
 
-// Type is the name of a data type, as it stands in JSON.
+// Type is the name of a data type in JSON.
 type Type string
 
 // The data types.
@@ -34,13 +34,7 @@ const (
 
 // Value is a String, Number, Binary, Bool, Null, List, Map, StringSet,
 // NumberSet or BinarySet.
-type Value interface {
-	Type() Type
-	// Size is what the value adds to the size of its item, in bytes.
-	Size() int
-
-	appendJSON(to []byte) []byte
-}
+type Value interface{ isValue() }
 
 type (
 	// String is text.
@@ -66,7 +60,7 @@ type (
 // Item is attributes by name.
 type Item map[string]Value
 
-// ValidationError is what the caller did wrong, in the words of the service.
+// ValidationError is a mistake of the caller, with the message of the service.
 type ValidationError struct{ Message string }
 
 func (e *ValidationError) Error() string { return e.Message }
@@ -76,107 +70,96 @@ func Invalidf(format string, arguments ...any) error {
 	return &ValidationError{Message: fmt.Sprintf(format, arguments...)}
 }
 
-// Type implements Value.
-func (String) Type() Type { return TypeString }
+func (String) isValue()    {}
+func (Number) isValue()    {}
+func (Binary) isValue()    {}
+func (Bool) isValue()      {}
+func (Null) isValue()      {}
+func (List) isValue()      {}
+func (Map) isValue()       {}
+func (StringSet) isValue() {}
+func (NumberSet) isValue() {}
+func (BinarySet) isValue() {}
 
-// Type implements Value.
-func (Number) Type() Type { return TypeNumber }
+// TypeOf returns the data type of a value.
+func TypeOf(value Value) Type {
+	switch value.(type) {
+	case String:
+		return TypeString
+	case Number:
+		return TypeNumber
+	case Binary:
+		return TypeBinary
+	case Bool:
+		return TypeBool
+	case Null:
+		return TypeNull
+	case List:
+		return TypeList
+	case Map:
+		return TypeMap
+	case StringSet:
+		return TypeStringSet
+	case NumberSet:
+		return TypeNumberSet
+	case BinarySet:
+		return TypeBinarySet
+	}
+	return ""
+}
 
-// Type implements Value.
-func (Binary) Type() Type { return TypeBinary }
-
-// Type implements Value.
-func (Bool) Type() Type { return TypeBool }
-
-// Type implements Value.
-func (Null) Type() Type { return TypeNull }
-
-// Type implements Value.
-func (List) Type() Type { return TypeList }
-
-// Type implements Value.
-func (Map) Type() Type { return TypeMap }
-
-// Type implements Value.
-func (StringSet) Type() Type { return TypeStringSet }
-
-// Type implements Value.
-func (NumberSet) Type() Type { return TypeNumberSet }
-
-// Type implements Value.
-func (BinarySet) Type() Type { return TypeBinarySet }
-
-// The sizes follow
+// Size returns what a value adds to the size of its item, in bytes.
+//
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
-
-// containerSize is the overhead of a list or a map, elementSize that of each
-// of its elements.
-const (
-	containerSize = 3
-	elementSize   = 1
-)
-
-// Size implements Value.
-func (v String) Size() int { return len(v) }
-
-// Size implements Value.
-func (v Binary) Size() int { return len(v) }
-
-// Size implements Value.
-func (Bool) Size() int { return 1 }
-
-// Size implements Value.
-func (Null) Size() int { return 1 }
-
-// Size implements Value.
-func (v List) Size() int {
-	size := containerSize
-	for _, element := range v {
-		size += elementSize + element.Size()
-	}
-	return size
-}
-
-// Size implements Value.
-func (v Map) Size() int { return containerSize + elementSize*len(v) + Item(v).Size() }
-
-// Size implements Value.
-func (v StringSet) Size() int {
+func Size(value Value) int {
+	const container, element = 3, 1 // overheads
 	size := 0
-	for _, element := range v {
-		size += len(element)
+	switch value := value.(type) {
+	case String:
+		return len(value)
+	case Number: // a byte for two digits, one more, and one for a negative sign
+		digits, _ := value.significant()
+		size = (max(1, len(digits))+1)/2 + 1
+		if value.IsNegative() {
+			size++
+		}
+	case Binary:
+		return len(value)
+	case Bool, Null:
+		return 1
+	case List:
+		size = container + element*len(value)
+		for _, one := range value {
+			size += Size(one)
+		}
+	case Map:
+		size = container + element*len(value) + Item(value).Size()
+	case StringSet:
+		for _, one := range value {
+			size += len(one)
+		}
+	case NumberSet:
+		for _, one := range value {
+			size += Size(one)
+		}
+	case BinarySet:
+		for _, one := range value {
+			size += len(one)
+		}
 	}
 	return size
 }
 
-// Size implements Value.
-func (v NumberSet) Size() int {
-	size := 0
-	for _, element := range v {
-		size += element.Size()
-	}
-	return size
-}
-
-// Size implements Value.
-func (v BinarySet) Size() int {
-	size := 0
-	for _, element := range v {
-		size += len(element)
-	}
-	return size
-}
-
-// Size is the size of the item in bytes, names included.
+// Size returns the size of the item in bytes, names included.
 func (i Item) Size() int {
 	size := 0
 	for name, value := range i {
-		size += len(name) + value.Size()
+		size += len(name) + Size(value)
 	}
 	return size
 }
 
-// Equal says whether two values have the same type and content.
+// Equal reports whether two values have the same type and content.
 func Equal(a, b Value) bool {
 	switch a := a.(type) {
 	case String:
@@ -214,7 +197,7 @@ func Equal(a, b Value) bool {
 }
 
 // Compare orders two values of one scalar type: strings and binaries by their
-// bytes, numbers by magnitude. It is not ok for anything else.
+// bytes, numbers by magnitude. ok is false for anything else.
 func Compare(a, b Value) (order int, ok bool) {
 	switch a := a.(type) {
 	case String:

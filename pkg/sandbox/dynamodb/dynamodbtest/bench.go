@@ -29,7 +29,7 @@ type attributes = map[string]types.AttributeValue
 // number is a value that is written as a number.
 type number string
 
-// value makes an attribute value of a Go value.
+// value returns the attribute value of a Go value.
 func value(v any) types.AttributeValue {
 	switch v := v.(type) {
 	case types.AttributeValue:
@@ -74,7 +74,7 @@ func binarySet(elements ...string) types.AttributeValue {
 	return &types.AttributeValueMemberBS{Value: set}
 }
 
-// item makes an item of names and values in turn.
+// item makes an item of alternating names and values.
 func item(namesAndValues ...any) attributes {
 	made := attributes{}
 	for i := 0; i < len(namesAndValues); i += 2 {
@@ -83,8 +83,8 @@ func item(namesAndValues ...any) attributes {
 	return made
 }
 
-// shown is a value or item in a form that can be compared: numbers by their
-// text, sets sorted.
+// shown returns a value or item as text that can be compared: numbers as written, sets
+// sorted.
 func shown(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -127,7 +127,7 @@ func shown(v any) string {
 	panic(fmt.Sprintf("cannot show %T", v))
 }
 
-// is wants two items to be the same.
+// is requires two items to be the same.
 func (b *bench) is(got, want attributes) {
 	b.Helper()
 	if shown(got) != shown(want) {
@@ -142,7 +142,7 @@ func (b *bench) must(err error) {
 	}
 }
 
-// invalid wants a ValidationException whose message has all fragments.
+// invalid requires a ValidationException whose message has all fragments.
 func (b *bench) invalid(err error, fragments ...string) {
 	b.Helper()
 	b.code(err, "ValidationException")
@@ -161,7 +161,7 @@ func (b *bench) code(err error, want string) {
 	}
 }
 
-// conditionFailed wants a failed condition and returns its error.
+// conditionFailed requires a failed condition and returns its error.
 func (b *bench) conditionFailed(err error) *types.ConditionalCheckFailedException {
 	b.Helper()
 	var failed *types.ConditionalCheckFailedException
@@ -178,7 +178,7 @@ type layout struct {
 	more    []types.AttributeDefinition // keys of the indexes
 }
 
-// table makes a table that lives as long as the check.
+// table creates a table that lives as long as the check.
 func (b *bench) table(l layout) (name string) {
 	b.Helper()
 	name = conformance.Name()
@@ -197,7 +197,7 @@ func (b *bench) table(l layout) (name string) {
 	return name
 }
 
-// create makes a table, waits until it can be used and deletes it at the end.
+// create creates a table, waits until it can be used and deletes it at the end.
 func (b *bench) create(input *dynamodb.CreateTableInput) *dynamodb.CreateTableOutput {
 	b.Helper()
 	created, err := b.client.CreateTable(b.Context(), input)
@@ -223,10 +223,11 @@ func keySchema(partition, sort string) []types.KeySchemaElement {
 	return schema
 }
 
-func (b *bench) put(table string, item attributes) {
+func (b *bench) put(table string, items ...attributes) {
 	b.Helper()
-	_, err := b.client.PutItem(b.Context(), &dynamodb.PutItemInput{TableName: &table, Item: item})
-	b.must(err)
+	for _, item := range items {
+		b.write(table, write{put: item})
+	}
 }
 
 // get reads an item consistently, nil if there is none.
@@ -237,36 +238,117 @@ func (b *bench) get(table string, key attributes) attributes {
 	return got.Item
 }
 
-// updating is an update of the item with the key pk=a.
-type updating struct {
+// write is a call of PutItem, UpdateItem or DeleteItem, or an action of a transaction.
+type write struct {
+	put       attributes // the item of a put
+	key       attributes // of all others. Defaults to pk=a
 	update    string
+	isUpdate  bool // of an update without an expression
+	isCheck   bool
 	condition string
 	names     map[string]string
 	values    attributes
 	returns   types.ReturnValue
 }
 
-func (b *bench) tryUpdate(table string, u updating) (*dynamodb.UpdateItemOutput, error) {
-	return b.client.UpdateItem(b.Context(), &dynamodb.UpdateItemInput{
-		TableName:                           &table,
-		Key:                                 item("pk", "a"),
-		UpdateExpression:                    text(u.update),
-		ConditionExpression:                 text(u.condition),
-		ExpressionAttributeNames:            u.names,
-		ExpressionAttributeValues:           u.values,
-		ReturnValues:                        u.returns,
-		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	})
+const allOld = types.ReturnValuesOnConditionCheckFailureAllOld
+
+// in returns the write as an action of a transaction. A failed condition returns the old
+// item.
+func (w write) in(table string) types.TransactWriteItem {
+	condition := text(w.condition)
+	if w.key == nil {
+		w.key = item("pk", "a")
+	}
+	switch {
+	case w.put != nil:
+		return types.TransactWriteItem{Put: &types.Put{
+			TableName: &table, Item: w.put, ConditionExpression: condition,
+			ExpressionAttributeNames: w.names, ExpressionAttributeValues: w.values, ReturnValuesOnConditionCheckFailure: allOld,
+		}}
+	case w.isCheck:
+		return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+			TableName: &table, Key: w.key, ConditionExpression: condition,
+			ExpressionAttributeNames: w.names, ExpressionAttributeValues: w.values, ReturnValuesOnConditionCheckFailure: allOld,
+		}}
+	case w.update != "" || w.isUpdate:
+		return types.TransactWriteItem{Update: &types.Update{
+			TableName: &table, Key: w.key, UpdateExpression: text(w.update), ConditionExpression: condition,
+			ExpressionAttributeNames: w.names, ExpressionAttributeValues: w.values, ReturnValuesOnConditionCheckFailure: allOld,
+		}}
+	}
+	return types.TransactWriteItem{Delete: &types.Delete{
+		TableName: &table, Key: w.key, ConditionExpression: condition,
+		ExpressionAttributeNames: w.names, ExpressionAttributeValues: w.values, ReturnValuesOnConditionCheckFailure: allOld,
+	}}
 }
 
-func (b *bench) update(table string, u updating) attributes {
+// try makes a single write and returns the attributes that it returns.
+func (b *bench) try(table string, w write) (attributes, error) {
+	switch action := w.in(table); {
+	case action.Put != nil:
+		out, err := b.client.PutItem(b.Context(), &dynamodb.PutItemInput{
+			TableName: &table, Item: w.put, ConditionExpression: action.Put.ConditionExpression,
+			ExpressionAttributeNames: w.names, ExpressionAttributeValues: w.values,
+			ReturnValues: w.returns, ReturnValuesOnConditionCheckFailure: allOld,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return out.Attributes, nil
+	case action.Update != nil:
+		out, err := b.client.UpdateItem(b.Context(), &dynamodb.UpdateItemInput{
+			TableName: &table, Key: action.Update.Key, UpdateExpression: action.Update.UpdateExpression,
+			ConditionExpression:      action.Update.ConditionExpression,
+			ExpressionAttributeNames: w.names, ExpressionAttributeValues: w.values,
+			ReturnValues: w.returns, ReturnValuesOnConditionCheckFailure: allOld,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return out.Attributes, nil
+	default:
+		out, err := b.client.DeleteItem(b.Context(), &dynamodb.DeleteItemInput{
+			TableName: &table, Key: action.Delete.Key, ConditionExpression: action.Delete.ConditionExpression,
+			ExpressionAttributeNames: w.names, ExpressionAttributeValues: w.values,
+			ReturnValues: w.returns, ReturnValuesOnConditionCheckFailure: allOld,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return out.Attributes, nil
+	}
+}
+
+// refuse requires a write to be invalid, with a message that has all fragments.
+func (b *bench) refuse(table string, w write, fragments ...string) {
 	b.Helper()
-	updated, err := b.tryUpdate(table, u)
-	b.must(err)
-	return updated.Attributes
+	_, err := b.try(table, w)
+	b.invalid(err, fragments...)
 }
 
-// text is nil for no text.
+// write makes a write that must succeed.
+func (b *bench) write(table string, w write) attributes {
+	b.Helper()
+	returned, err := b.try(table, w)
+	b.must(err)
+	return returned
+}
+
+// failsCondition requires the condition of a write to fail, and returns the old item.
+func (b *bench) failsCondition(table string, w write) attributes {
+	b.Helper()
+	_, err := b.try(table, w)
+	return b.conditionFailed(err).Item
+}
+
+// has requires the item with a key, nil for none.
+func (b *bench) has(table string, key, want attributes) {
+	b.Helper()
+	b.is(b.get(table, key), want)
+}
+
+// text returns nil for no text.
 func text(s string) *string {
 	if s == "" {
 		return nil
@@ -286,7 +368,7 @@ func (b *bench) query(input *dynamodb.QueryInput) []attributes {
 	return all
 }
 
-// column is one attribute of items, in their order.
+// column returns one attribute of items, in their order.
 func column(items []attributes, name string) string {
 	var values []string
 	for _, item := range items {

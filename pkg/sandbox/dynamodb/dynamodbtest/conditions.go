@@ -11,17 +11,10 @@ import (
 var conditions = []check{
 	{Name: "conditions/put only once", Run: func(b *bench) {
 		table := b.table(layout{})
-		put := func(x int) error {
-			_, err := b.client.PutItem(b.Context(), &dynamodb.PutItemInput{
-				TableName: &table, Item: item("pk", "a", "x", x), ConditionExpression: aws.String("attribute_not_exists(pk)"),
-				ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-			})
-			return err
-		}
-		b.must(put(1))
-		failed := b.conditionFailed(put(2))
-		b.is(failed.Item, item("pk", "a", "x", 1))
-		b.is(b.get(table, item("pk", "a")), item("pk", "a", "x", 1))
+		put := func(x int) write { return write{put: item("pk", "a", "x", x), condition: "attribute_not_exists(pk)"} }
+		b.write(table, put(1))
+		b.is(b.failsCondition(table, put(2)), item("pk", "a", "x", 1))
+		b.has(table, item("pk", "a"), item("pk", "a", "x", 1))
 	}},
 	{Name: "conditions/the old item only when asked for", Run: func(b *bench) {
 		table := b.table(layout{})
@@ -31,48 +24,36 @@ var conditions = []check{
 		})
 		b.is(b.conditionFailed(err).Item, nil)
 	}},
-	{Name: "conditions/no old item of an item that is not there", Run: func(b *bench) {
+	{Name: "conditions/no old item of an item that does not exist", Run: func(b *bench) {
 		table := b.table(layout{})
-		_, err := b.tryUpdate(table, updating{update: "SET x = :x", condition: "attribute_exists(pk)", values: item(":x", 1)})
-		b.is(b.conditionFailed(err).Item, nil)
-		b.is(b.get(table, item("pk", "a")), nil)
+		b.is(b.failsCondition(table, write{update: "SET x = :x", condition: "attribute_exists(pk)", values: item(":x", 1)}), nil)
+		b.has(table, item("pk", "a"), nil)
 	}},
 	{Name: "conditions/update", Run: func(b *bench) {
 		table := b.table(layout{})
 		b.put(table, item("pk", "a", "version", 1))
-		bump := updating{
+		bump := write{
 			update: "SET version = version + :one", condition: "version = :seen",
 			values: item(":one", 1, ":seen", 1), returns: types.ReturnValueAllNew,
 		}
-		b.is(b.update(table, bump), item("pk", "a", "version", 2))
-		_, err := b.tryUpdate(table, bump)
-		b.is(b.conditionFailed(err).Item, item("pk", "a", "version", 2))
+		b.is(b.write(table, bump), item("pk", "a", "version", 2))
+		b.is(b.failsCondition(table, bump), item("pk", "a", "version", 2))
 	}},
 	{Name: "conditions/delete", Run: func(b *bench) {
 		table := b.table(layout{})
 		b.put(table, item("pk", "a", "x", 1))
-		remove := func(x int) error {
-			_, err := b.client.DeleteItem(b.Context(), &dynamodb.DeleteItemInput{
-				TableName: &table, Key: item("pk", "a"), ConditionExpression: aws.String("x = :x"), ExpressionAttributeValues: item(":x", x),
-				ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-			})
-			return err
-		}
-		b.is(b.conditionFailed(remove(2)).Item, item("pk", "a", "x", 1))
-		b.must(remove(1))
-		b.is(b.get(table, item("pk", "a")), nil)
+		b.is(b.failsCondition(table, write{condition: "x = :x", values: item(":x", 2)}), item("pk", "a", "x", 1))
+		b.write(table, write{condition: "x = :x", values: item(":x", 1)})
+		b.has(table, item("pk", "a"), nil)
 	}},
 	{Name: "conditions/functions and operators", Run: func(b *bench) {
 		table := b.table(layout{})
 		b.put(table, conditionItem)
 		for _, c := range conditionTable {
-			err := b.holds(table, c.condition, c.values)
+			_, err := b.try(table, write{put: conditionItem, condition: c.condition, values: c.values})
 			var failed *types.ConditionalCheckFailedException
-			switch {
-			case c.holds && err != nil:
-				b.Errorf("%s with %s: %v", c.condition, shown(c.values), err)
-			case !c.holds && !errors.As(err, &failed):
-				b.Errorf("%s with %s: holds (%v)", c.condition, shown(c.values), err)
+			if c.holds != (err == nil) || err != nil && !errors.As(err, &failed) {
+				b.Errorf("%s with %s: error %v, want %t", c.condition, shown(c.values), err, c.holds)
 			}
 		}
 	}},
@@ -88,9 +69,9 @@ var conditions = []check{
 			"NOT " + yes + " OR " + no:                        false,
 			"not " + no + " and n between :n and :n or " + no: true,
 		} {
-			err := b.holds(table, condition, item(":n", 10, ":other", 11))
+			_, err := b.try(table, write{put: conditionItem, condition: condition, values: item(":n", 10, ":other", 11)})
 			if (err == nil) != want {
-				b.Errorf("%s: got %v, want %t", condition, err, want)
+				b.Errorf("%s: error %v, want %t", condition, err, want)
 			}
 		}
 	}},
@@ -118,16 +99,15 @@ var conditions = []check{
 			{"n < :b", item(":b", true)},
 			{"n = n", nil},
 			{"((n = :n))", item(":n", 1)},
-			{"", nil},
 		} {
-			_, err := b.client.PutItem(b.Context(), &dynamodb.PutItemInput{
-				TableName: &table, Item: item("pk", "a"), ConditionExpression: &c.condition, ExpressionAttributeValues: c.values,
-			})
+			_, err := b.try(table, write{put: item("pk", "a"), condition: c.condition, values: c.values})
 			var coded interface{ ErrorCode() string }
 			if !errors.As(err, &coded) || coded.ErrorCode() != "ValidationException" {
 				b.Errorf("%q: error %v, want a ValidationException", c.condition, err)
 			}
 		}
+		_, err := b.client.PutItem(b.Context(), &dynamodb.PutItemInput{TableName: &table, Item: item("pk", "a"), ConditionExpression: aws.String("")})
+		b.invalid(err)
 	}},
 }
 
@@ -203,12 +183,4 @@ var conditionTable = []struct {
 	{"size(ss) BETWEEN :n AND :n", item(":n", 2), true},
 	{"size(absent) >= :n", item(":n", 0), false},
 	{"size(m.deep) < size(ns)", nil, true},
-}
-
-// holds puts the item of the conditions on condition.
-func (b *bench) holds(table, condition string, values attributes) error {
-	_, err := b.client.PutItem(b.Context(), &dynamodb.PutItemInput{
-		TableName: &table, Item: conditionItem, ConditionExpression: &condition, ExpressionAttributeValues: values,
-	})
-	return err
 }

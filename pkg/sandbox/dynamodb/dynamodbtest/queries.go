@@ -9,19 +9,38 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// events fills the partition pk=a with sort keys 0 to n-1, and others beside it.
+// events creates a table with sort keys 0 to n-1 in the partition pk=a, and other partitions.
 func (b *bench) events(n int) (table string) {
 	b.Helper()
 	table = b.table(layout{sort: types.ScalarAttributeTypeN})
 	for i := range n {
 		b.put(table, item("pk", "a", "sk", i, "even", i%2 == 0))
 	}
-	b.put(table, item("pk", "aa", "sk", 1))
-	b.put(table, item("pk", "A", "sk", 1))
+	b.put(table, item("pk", "aa", "sk", 1), item("pk", "A", "sk", 1))
 	return table
 }
 
-// partition is a query of the partition pk=a.
+// sorted creates a table with these sort keys in the partition pk=a.
+func (b *bench) sorted(keyType types.ScalarAttributeType, keys ...any) (table string) {
+	b.Helper()
+	table = b.table(layout{sort: keyType})
+	for _, key := range keys {
+		b.put(table, item("pk", "a", "sk", key))
+	}
+	return table
+}
+
+// large creates a table with 8 items of 300 KB in the partition pk=a.
+func (b *bench) large() (table string) {
+	b.Helper()
+	table = b.table(layout{sort: types.ScalarAttributeTypeN})
+	for i := range 8 {
+		b.put(table, item("pk", "a", "sk", i, "data", strings.Repeat("x", 300<<10)))
+	}
+	return table
+}
+
+// partition returns a query of the partition pk=a.
 func partition(table, more string, values ...any) *dynamodb.QueryInput {
 	return &dynamodb.QueryInput{
 		TableName:                 &table,
@@ -30,25 +49,43 @@ func partition(table, more string, values ...any) *dynamodb.QueryInput {
 	}
 }
 
+// order requires the sort keys of a query's items.
+func (b *bench) order(input *dynamodb.QueryInput, forward bool, want string) {
+	b.Helper()
+	input.ScanIndexForward = &forward
+	b.equal(*input.KeyConditionExpression, column(b.query(input), "sk"), want)
+}
+
+// refuseQuery requires a query to be invalid.
+func (b *bench) refuseQuery(input *dynamodb.QueryInput, fragments ...string) {
+	b.Helper()
+	_, err := b.client.Query(b.Context(), input)
+	if err == nil {
+		b.Fatalf("%s: no error", *input.KeyConditionExpression)
+	}
+	b.invalid(err, fragments...)
+}
+
+func (b *bench) page(input *dynamodb.QueryInput) *dynamodb.QueryOutput {
+	b.Helper()
+	page, err := b.client.Query(b.Context(), input)
+	b.must(err)
+	return page
+}
+
 var queries = []check{
 	{Name: "queries/numeric order, both ways", Run: func(b *bench) {
-		table := b.table(layout{sort: types.ScalarAttributeTypeN})
-		for _, sort := range []string{"10", "9", "-1", "-10", "0", "1.5", "-1.25", "100", "1e20", "-1e20", "0.001", "-9", "-100", "1.25"} {
-			b.put(table, item("pk", "a", "sk", number(sort)))
+		var keys []any
+		for _, key := range strings.Fields("10 9 -1 -10 0 1.5 -1.25 100 1e20 -1e20 0.001 -9 -100 1.25") {
+			keys = append(keys, number(key))
 		}
-		input := partition(table, "")
-		b.equal("forward", column(b.query(input), "sk"),
-			"-100000000000000000000 -100 -10 -9 -1.25 -1 0 0.001 1.25 1.5 9 10 100 100000000000000000000")
-		input.ScanIndexForward = aws.Bool(false)
-		b.equal("backward", column(b.query(input), "sk"),
-			"100000000000000000000 100 10 9 1.5 1.25 0.001 0 -1 -1.25 -9 -10 -100 -100000000000000000000")
+		table := b.sorted(types.ScalarAttributeTypeN, keys...)
+		b.order(partition(table, ""), true, "-100000000000000000000 -100 -10 -9 -1.25 -1 0 0.001 1.25 1.5 9 10 100 100000000000000000000")
+		b.order(partition(table, ""), false, "100000000000000000000 100 10 9 1.5 1.25 0.001 0 -1 -1.25 -9 -10 -100 -100000000000000000000")
 	}},
 	{Name: "queries/strings are ordered by bytes", Run: func(b *bench) {
-		table := b.table(layout{sort: types.ScalarAttributeTypeS})
-		for _, sort := range []string{"b", "a", "B", "aa", "é", "~", "a ", "10", "9"} {
-			b.put(table, item("pk", "a", "sk", sort))
-		}
-		b.equal("order", strings.ReplaceAll(column(b.query(partition(table, "")), "sk"), "a  ", "a_ "), "10 9 B a a_ aa b ~ é")
+		table := b.sorted(types.ScalarAttributeTypeS, "b", "a", "B", "aa", "é", "~", "a_", "10", "9")
+		b.order(partition(table, ""), true, "10 9 B a a_ aa b ~ é")
 	}},
 	{Name: "queries/ranges", Run: func(b *bench) {
 		table := b.events(10)
@@ -66,26 +103,17 @@ var queries = []check{
 			{" AND sk BETWEEN :x AND :y", []any{":x", 3, ":y", 5}, "3 4 5"},
 			{" AND sk BETWEEN :x AND :y", []any{":x", number("2.5"), ":y", number("3.5")}, "3"},
 		} {
-			b.equal(c.more, column(b.query(partition(table, c.more, c.values...)), "sk"), c.want)
+			b.order(partition(table, c.more, c.values...), true, c.want)
 		}
 	}},
 	{Name: "queries/begins_with", Run: func(b *bench) {
-		table := b.table(layout{sort: types.ScalarAttributeTypeS})
-		for _, sort := range []string{"2026-01", "2026-01-31", "2026-02", "2025-12", "2026", "2027"} {
-			b.put(table, item("pk", "a", "sk", sort))
-		}
-		input := partition(table, " AND begins_with(sk, :x)", ":x", "2026-01")
-		b.equal("prefix", column(b.query(input), "sk"), "2026-01 2026-01-31")
-		input.ScanIndexForward = aws.Bool(false)
-		b.equal("backward", column(b.query(input), "sk"), "2026-01-31 2026-01")
-	}},
-	{Name: "queries/begins_with of the highest bytes", Run: func(b *bench) {
-		table := b.table(layout{sort: types.ScalarAttributeTypeB})
-		for _, sort := range [][]byte{{0xff}, {0xff, 0xff}, {0xfe, 0xff}, {0xfe, 0xff, 1}, {0xfe}} {
-			b.put(table, item("pk", "a", "sk", sort))
-		}
-		b.equal("ff", column(b.query(partition(table, " AND begins_with(sk, :x)", ":x", []byte{0xff})), "sk"), "ff ffff")
-		b.equal("feff", column(b.query(partition(table, " AND begins_with(sk, :x)", ":x", []byte{0xfe, 0xff})), "sk"), "feff feff01")
+		const prefix = " AND begins_with(sk, :x)"
+		table := b.sorted(types.ScalarAttributeTypeS, "2026-01", "2026-01-31", "2026-02", "2025-12", "2026", "2027")
+		b.order(partition(table, prefix, ":x", "2026-01"), true, "2026-01 2026-01-31")
+		b.order(partition(table, prefix, ":x", "2026-01"), false, "2026-01-31 2026-01")
+		table = b.sorted(types.ScalarAttributeTypeB, []byte{0xff}, []byte{0xff, 0xff}, []byte{0xfe, 0xff}, []byte{0xfe, 0xff, 1}, []byte{0xfe})
+		b.order(partition(table, prefix, ":x", []byte{0xff}), true, "ff ffff")
+		b.order(partition(table, prefix, ":x", []byte{0xfe, 0xff}), true, "feff feff01")
 	}},
 	{Name: "queries/conditions that no key can meet", Run: func(b *bench) {
 		table := b.events(1)
@@ -106,134 +134,95 @@ var queries = []check{
 			{"pk = :x", item(":x", "")},
 			{"attribute_exists(pk)", nil},
 		} {
-			_, err := b.client.Query(b.Context(), &dynamodb.QueryInput{
-				TableName: &table, KeyConditionExpression: &c.condition, ExpressionAttributeValues: c.values,
-			})
-			if err == nil {
-				b.Fatalf("%s: no error", c.condition)
-			}
-			b.invalid(err)
+			b.refuseQuery(&dynamodb.QueryInput{TableName: &table, KeyConditionExpression: &c.condition, ExpressionAttributeValues: c.values})
 		}
 	}},
 	{Name: "queries/pages by limit, both ways", Run: func(b *bench) {
 		table := b.events(10)
-		for _, forward := range []bool{true, false} {
+		for forward, want := range map[bool]string{true: "2 3 4|5 6 7|8 9", false: "9 8 7|6 5 4|3 2"} {
 			input := partition(table, " AND sk >= :x", ":x", 2)
 			input.Limit, input.ScanIndexForward = aws.Int32(3), &forward
 			var got []string
 			for range 4 {
-				page, err := b.client.Query(b.Context(), input)
-				b.must(err)
+				page := b.page(input)
 				got = append(got, column(page.Items, "sk"))
 				input.ExclusiveStartKey = page.LastEvaluatedKey
 				if len(page.LastEvaluatedKey) == 0 {
 					break
 				}
 			}
-			want := "2 3 4|5 6 7|8 9"
-			if !forward {
-				want = "9 8 7|6 5 4|3 2"
-			}
 			b.equal("pages", strings.Join(got, "|"), want)
 		}
 	}},
-	{Name: "queries/a page goes on from a key that is gone", Run: func(b *bench) {
-		table := b.events(4)
-		input := partition(table, "")
+	{Name: "queries/a page goes on from a key that does not exist", Run: func(b *bench) {
+		input := partition(b.events(4), "")
 		input.ExclusiveStartKey = item("pk", "a", "sk", number("1.5"))
-		b.equal("rest", column(b.query(input), "sk"), "2 3")
+		b.order(input, true, "2 3")
 	}},
 	{Name: "queries/start keys that are no keys", Run: func(b *bench) {
 		table := b.events(4)
 		for _, key := range []attributes{item("pk", "a"), item("pk", "a", "sk", "x"), item("pk", "a", "sk", 1, "z", 1), item("pk", "other", "sk", 1)} {
 			input := partition(table, "")
 			input.ExclusiveStartKey = key
-			_, err := b.client.Query(b.Context(), input)
-			b.invalid(err)
+			b.refuseQuery(input)
 		}
 	}},
 	{Name: "queries/limit counts before the filter", Run: func(b *bench) {
 		table := b.events(10)
 		input := partition(table, "", ":even", false)
-		input.FilterExpression = aws.String("even = :even")
-		input.Limit = aws.Int32(5)
-		page, err := b.client.Query(b.Context(), input)
-		b.must(err)
+		input.FilterExpression, input.Limit = aws.String("even = :even"), aws.Int32(5)
+		page := b.page(input)
 		b.equal("items", column(page.Items, "sk"), "1 3")
 		b.equal("count", page.Count, int32(2))
 		b.equal("scanned", page.ScannedCount, int32(5))
 		b.is(page.LastEvaluatedKey, item("pk", "a", "sk", 4))
-	}},
-	{Name: "queries/an empty page with more to come", Run: func(b *bench) {
-		table := b.events(4)
-		input := partition(table, "", ":x", 1)
-		input.FilterExpression = aws.String("absent = :x")
-		input.Limit = aws.Int32(2)
-		page, err := b.client.Query(b.Context(), input)
-		b.must(err)
+		input.FilterExpression = aws.String("absent = :even")
+		page = b.page(input)
 		b.equal("items", len(page.Items), 0)
-		b.is(page.LastEvaluatedKey, item("pk", "a", "sk", 1))
+		b.is(page.LastEvaluatedKey, item("pk", "a", "sk", 4))
+		input.Limit = aws.Int32(0)
+		b.refuseQuery(input)
 	}},
 	{Name: "queries/no filter on the key", Run: func(b *bench) {
-		table := b.events(1)
-		input := partition(table, "", ":x", 1)
+		input := partition(b.events(1), "", ":x", 1)
 		input.FilterExpression = aws.String("sk > :x")
-		_, err := b.client.Query(b.Context(), input)
-		b.invalid(err, "Filter Expression can only contain non-primary key attributes")
+		b.refuseQuery(input, "Filter Expression can only contain non-primary key attributes")
 	}},
-	{Name: "queries/count, projection, select", Run: func(b *bench) {
+	{Name: "queries/count and projection", Run: func(b *bench) {
 		table := b.events(3)
 		input := partition(table, "")
 		input.Select = types.SelectCount
-		counted, err := b.client.Query(b.Context(), input)
-		b.must(err)
+		counted := b.page(input)
 		b.equal("count", counted.Count, int32(3))
 		b.equal("items", len(counted.Items), 0)
-
 		input = partition(table, " AND sk = :x", ":x", 1)
 		input.ProjectionExpression = aws.String("even, sk")
 		b.is(b.query(input)[0], item("even", false, "sk", 1))
-
-		input.Select = types.SelectAllAttributes
-		_, err = b.client.Query(b.Context(), input)
-		b.invalid(err)
-		input.Select = types.SelectCount
-		_, err = b.client.Query(b.Context(), input)
-		b.invalid(err)
 	}},
 	{Name: "queries/a page has 1 MB, before the filter", Run: func(b *bench) {
-		table := b.table(layout{sort: types.ScalarAttributeTypeN})
-		for i := range 8 {
-			b.put(table, item("pk", "a", "sk", i, "data", strings.Repeat("x", 300<<10)))
-		}
-		input := partition(table, "", ":x", 1)
+		input := partition(b.large(), "", ":x", 1)
 		input.FilterExpression = aws.String("absent = :x")
-		pages, scanned := 0, 0
-		for {
-			page, err := b.client.Query(b.Context(), input)
+		var scanned []int32
+		for pages := dynamodb.NewQueryPaginator(b.client, input); pages.HasMorePages(); {
+			page, err := pages.NextPage(b.Context())
 			b.must(err)
-			pages++
-			scanned += int(page.ScannedCount)
-			if page.ScannedCount > 4 {
-				b.Fatalf("%d items of 300 KB on a page", page.ScannedCount)
-			}
-			if len(page.LastEvaluatedKey) == 0 {
-				break
-			}
-			input.ExclusiveStartKey = page.LastEvaluatedKey
+			scanned = append(scanned, page.ScannedCount)
 		}
-		b.equal("scanned", scanned, 8)
-		if pages < 2 {
-			b.Fatal("2.4 MB on one page")
+		b.pagesOfOneMB(scanned)
+	}},
+}
+
+// pagesOfOneMB requires 8 items of 300 KB to be read in pages of at most 1 MB.
+func (b *bench) pagesOfOneMB(scanned []int32) {
+	b.Helper()
+	total := int32(0)
+	for _, items := range scanned {
+		total += items
+		if items > 4 {
+			b.Fatalf("%d items of 300 KB on a page", items)
 		}
-	}},
-	{Name: "queries/limits that are no limits", Run: func(b *bench) {
-		table := b.events(1)
-		input := partition(table, "")
-		input.Limit = aws.Int32(0)
-		_, err := b.client.Query(b.Context(), input)
-		b.invalid(err)
-	}},
+	}
+	b.equal("scanned", total, int32(8))
 }
 
 var scans = []check{
@@ -248,34 +237,25 @@ var scans = []check{
 				b.Fatalf("%d items on a page of 5", len(page.Items))
 			}
 			for _, one := range page.Items {
-				if key := shown(one["pk"]) + shown(one["sk"]); seen[key] {
+				key := shown(one["pk"]) + shown(one["sk"])
+				if seen[key] {
 					b.Fatalf("%s twice", key)
-				} else {
-					seen[key] = true
 				}
+				seen[key] = true
 			}
 		}
 		b.equal("items", len(seen), 12)
 	}},
 	{Name: "scans/a page has 1 MB, before the filter", Run: func(b *bench) {
-		table := b.table(layout{})
-		for i := range 8 {
-			b.put(table, item("pk", fmt.Sprint(i), "data", strings.Repeat("x", 300<<10)))
-		}
+		table := b.large()
+		var scanned []int32
 		input := &dynamodb.ScanInput{TableName: &table, FilterExpression: aws.String("attribute_exists(absent)")}
-		pages, scanned := 0, 0
-		for scan := dynamodb.NewScanPaginator(b.client, input); scan.HasMorePages(); pages++ {
-			page, err := scan.NextPage(b.Context())
+		for pages := dynamodb.NewScanPaginator(b.client, input); pages.HasMorePages(); {
+			page, err := pages.NextPage(b.Context())
 			b.must(err)
-			scanned += int(page.ScannedCount)
-			if page.ScannedCount > 4 {
-				b.Fatalf("%d items of 300 KB on a page", page.ScannedCount)
-			}
+			scanned = append(scanned, page.ScannedCount)
 		}
-		b.equal("scanned", scanned, 8)
-		if pages < 2 {
-			b.Fatal("2.4 MB on one page")
-		}
+		b.pagesOfOneMB(scanned)
 	}},
 	{Name: "scans/limit counts before the filter", Run: func(b *bench) {
 		table := b.table(layout{})
@@ -301,39 +281,132 @@ var scans = []check{
 		b.equal("scanned", got.ScannedCount, int32(12))
 		b.equal("items", len(got.Items), 0)
 	}},
-	{Name: "scans/segments part the table", Run: func(b *bench) {
-		table := b.table(layout{sort: types.ScalarAttributeTypeN})
-		for i := range 60 {
-			b.put(table, item("pk", fmt.Sprint("p", i%20), "sk", i))
-		}
-		seen := map[string]int{}
-		for segment := range int32(4) {
-			pages := dynamodb.NewScanPaginator(b.client, &dynamodb.ScanInput{
-				TableName: &table, Segment: &segment, TotalSegments: aws.Int32(4), Limit: aws.Int32(4),
-			})
-			for pages.HasMorePages() {
-				page, err := pages.NextPage(b.Context())
-				b.must(err)
-				for _, one := range page.Items {
-					seen[shown(one["sk"])]++
-				}
-			}
-		}
-		b.equal("items", len(seen), 60)
-		for key, times := range seen {
-			b.equal(key, times, 1)
+}
+
+func globalIndex(name, partition, sort string, projection types.ProjectionType, nonKey ...string) types.GlobalSecondaryIndex {
+	return types.GlobalSecondaryIndex{
+		IndexName: &name, KeySchema: keySchema(partition, sort),
+		Projection: &types.Projection{ProjectionType: projection, NonKeyAttributes: nonKey},
+	}
+}
+
+// indexed creates a table with the index "open" on (unbilled, at).
+func (b *bench) indexed(projection types.ProjectionType, nonKey ...string) (table string) {
+	b.Helper()
+	return b.table(layout{
+		indexes: []types.GlobalSecondaryIndex{globalIndex("open", "unbilled", "at", projection, nonKey...)},
+		more:    []types.AttributeDefinition{define("unbilled", types.ScalarAttributeTypeS), define("at", types.ScalarAttributeTypeN)},
+	})
+}
+
+// openIn returns a query of the index "open".
+func openIn(table, unbilled string) *dynamodb.QueryInput {
+	return &dynamodb.QueryInput{
+		TableName: &table, IndexName: aws.String("open"),
+		KeyConditionExpression: aws.String("unbilled = :u"), ExpressionAttributeValues: item(":u", unbilled),
+	}
+}
+
+// openItems requires the keys of the items that the index has.
+func (b *bench) openItems(table, unbilled, want string) {
+	b.Helper()
+	b.equal("items of "+unbilled, column(b.query(openIn(table, unbilled)), "pk"), want)
+}
+
+func open(pk, unbilled string, at int) attributes {
+	return item("pk", pk, "unbilled", unbilled, "at", at)
+}
+
+var indexes = []check{
+	{Name: "indexes/sparse and sorted", Run: func(b *bench) {
+		table := b.indexed(types.ProjectionTypeAll)
+		b.put(table, open("1", "s", 30), open("2", "s", 4), open("3", "other", 4), item("pk", "4", "unbilled", "s"), item("pk", "5", "at", 4))
+		b.openItems(table, "s", "2 1")
+		got, err := b.client.Scan(b.Context(), &dynamodb.ScanInput{TableName: &table, IndexName: aws.String("open")})
+		b.must(err)
+		b.equal("all items", len(got.Items), 3)
+	}},
+	{Name: "indexes/an item leaves with its key and comes back", Run: func(b *bench) {
+		table := b.indexed(types.ProjectionTypeAll)
+		b.put(table, open("a", "s", 1))
+		b.write(table, write{update: "REMOVE unbilled"})
+		b.openItems(table, "s", "")
+		b.write(table, write{update: "SET unbilled = :u", values: item(":u", "s")})
+		b.openItems(table, "s", "a")
+		b.write(table, write{})
+		b.openItems(table, "s", "")
+	}},
+	{Name: "indexes/an item moves with its key", Run: func(b *bench) {
+		table := b.indexed(types.ProjectionTypeAll)
+		b.put(table, open("a", "s", 1), open("b", "s", 2))
+		b.write(table, write{update: "SET #at = :at", names: map[string]string{"#at": "at"}, values: item(":at", 3)})
+		b.openItems(table, "s", "b a")
+		b.write(table, write{update: "SET unbilled = :u", values: item(":u", "t")})
+		b.openItems(table, "s", "b")
+		b.openItems(table, "t", "a")
+		b.must(b.transact(table, write{put: open("c", "s", 1)}, write{update: "REMOVE unbilled"}))
+		b.openItems(table, "s", "c b")
+		b.openItems(table, "t", "")
+	}},
+	{Name: "indexes/projected attributes", Run: func(b *bench) {
+		whole := item("pk", "a", "unbilled", "s", "at", 1, "x", 1, "y", 2)
+		for _, c := range []struct {
+			projection types.ProjectionType
+			nonKey     []string
+			want       attributes
+		}{
+			{types.ProjectionTypeAll, nil, whole},
+			{types.ProjectionTypeKeysOnly, nil, open("a", "s", 1)},
+			{types.ProjectionTypeInclude, []string{"x"}, item("pk", "a", "unbilled", "s", "at", 1, "x", 1)},
+		} {
+			table := b.indexed(c.projection, c.nonKey...)
+			b.put(table, whole)
+			b.is(b.query(openIn(table, "s"))[0], c.want)
 		}
 	}},
-	{Name: "scans/segments that are none", Run: func(b *bench) {
-		table := b.table(layout{})
-		for _, input := range []*dynamodb.ScanInput{
-			{Segment: aws.Int32(4), TotalSegments: aws.Int32(4)},
-			{Segment: aws.Int32(0)},
-			{TotalSegments: aws.Int32(2)},
-		} {
-			input.TableName = &table
-			_, err := b.client.Scan(b.Context(), input)
-			b.invalid(err)
+	{Name: "indexes/paging over equal keys", Run: func(b *bench) {
+		table := b.indexed(types.ProjectionTypeKeysOnly)
+		for i := range 23 {
+			b.put(table, open(fmt.Sprintf("%02d", i), "s", 7))
 		}
+		for _, forward := range []bool{true, false} {
+			input := openIn(table, "s")
+			input.Limit, input.ScanIndexForward = aws.Int32(5), &forward
+			seen := map[string]bool{}
+			for _, one := range b.query(input) {
+				seen[shown(one["pk"])] = true
+			}
+			b.equal("items", len(seen), 23)
+		}
+	}},
+	{Name: "indexes/a page ends with the keys of index and table", Run: func(b *bench) {
+		table := b.indexed(types.ProjectionTypeAll)
+		b.put(table, open("a", "s", 1), open("b", "s", 2))
+		input := openIn(table, "s")
+		input.Limit = aws.Int32(1)
+		b.is(b.page(input).LastEvaluatedKey, open("a", "s", 1))
+		input.ExclusiveStartKey = item("unbilled", "s", "at", 1)
+		b.refuseQuery(input)
+	}},
+	{Name: "indexes/no consistent reads", Run: func(b *bench) {
+		input := openIn(b.indexed(types.ProjectionTypeAll), "s")
+		input.ConsistentRead = aws.Bool(true)
+		b.refuseQuery(input, "Consistent reads are not supported on global secondary indexes")
+	}},
+	{Name: "indexes/no such index", Run: func(b *bench) {
+		input := openIn(b.indexed(types.ProjectionTypeAll), "s")
+		input.IndexName = aws.String("nonsense")
+		b.refuseQuery(input, "The table does not have the specified index")
+	}},
+	{Name: "indexes/keys of the wrong type", Run: func(b *bench) {
+		table := b.indexed(types.ProjectionTypeAll)
+		for _, wrong := range []attributes{
+			item("pk", "a", "unbilled", 1, "at", 1), item("pk", "a", "unbilled", "s", "at", "1"),
+			item("pk", "a", "unbilled", nil, "at", 1), item("pk", "a", "unbilled", "", "at", 1),
+			item("pk", "a", "unbilled", strings.Repeat("x", 2049), "at", 1),
+		} {
+			b.refuse(table, write{put: wrong})
+		}
+		b.refuse(table, write{update: "SET unbilled = :x", values: item(":x", 1)})
 	}},
 }

@@ -1,7 +1,6 @@
 package dynamodbtest
 
 import (
-	"errors"
 	"slices"
 	"time"
 
@@ -11,6 +10,34 @@ import (
 
 	"github.com/billable-events/billable/pkg/sandbox/conformance"
 )
+
+// updateIndexes changes the indexes of a table and waits until it can be used.
+func (b *bench) updateIndexes(table string, update types.GlobalSecondaryIndexUpdate, keys ...types.AttributeDefinition) error {
+	b.Helper()
+	_, err := b.client.UpdateTable(b.Context(), &dynamodb.UpdateTableInput{
+		TableName: &table, AttributeDefinitions: append(keys, define("pk", types.ScalarAttributeTypeS)),
+		GlobalSecondaryIndexUpdates: []types.GlobalSecondaryIndexUpdate{update},
+	})
+	if err == nil {
+		b.must(dynamodb.NewTableExistsWaiter(b.client).Wait(b.Context(), &dynamodb.DescribeTableInput{TableName: &table}, time.Minute))
+	}
+	return err
+}
+
+func creating(index types.GlobalSecondaryIndex) types.GlobalSecondaryIndexUpdate {
+	return types.GlobalSecondaryIndexUpdate{Create: &types.CreateGlobalSecondaryIndexAction{
+		IndexName: index.IndexName, KeySchema: index.KeySchema, Projection: index.Projection,
+	}}
+}
+
+func (b *bench) enableTimeToLive(table string) {
+	b.Helper()
+	_, err := b.client.UpdateTimeToLive(b.Context(), &dynamodb.UpdateTimeToLiveInput{
+		TableName:               &table,
+		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String("expires_at"), Enabled: aws.Bool(true)},
+	})
+	b.must(err)
+}
 
 var tables = []check{
 	{Name: "tables/create, wait, describe", Run: func(b *bench) {
@@ -38,33 +65,20 @@ var tables = []check{
 			b.Fatal("no ARN or no time of creation")
 		}
 	}},
-	{Name: "tables/create twice", Run: func(b *bench) {
-		name := b.table(layout{})
-		_, err := b.client.CreateTable(b.Context(), &dynamodb.CreateTableInput{
-			TableName: &name, BillingMode: types.BillingModePayPerRequest,
-			AttributeDefinitions: []types.AttributeDefinition{define("pk", types.ScalarAttributeTypeS)},
-			KeySchema:            keySchema("pk", ""),
-		})
-		if _, ok := errors.AsType[*types.ResourceInUseException](err); !ok {
-			b.Fatalf("error %v, want ResourceInUseException", err)
+	{Name: "tables/definitions that are refused", Run: func(b *bench) {
+		create := func(name string, keys ...string) error {
+			var definitions []types.AttributeDefinition
+			for _, key := range keys {
+				definitions = append(definitions, define(key, types.ScalarAttributeTypeS))
+			}
+			_, err := b.client.CreateTable(b.Context(), &dynamodb.CreateTableInput{
+				TableName: &name, BillingMode: types.BillingModePayPerRequest, AttributeDefinitions: definitions, KeySchema: keySchema("pk", ""),
+			})
+			return err
 		}
-	}},
-	{Name: "tables/definitions that do not fit", Run: func(b *bench) {
-		name := conformance.Name()
-		for _, input := range []*dynamodb.CreateTableInput{
-			{ // a key that is not defined
-				AttributeDefinitions: []types.AttributeDefinition{define("other", types.ScalarAttributeTypeS)},
-				KeySchema:            keySchema("pk", ""),
-			},
-			{ // a definition that is in no key
-				AttributeDefinitions: []types.AttributeDefinition{define("pk", types.ScalarAttributeTypeS), define("other", types.ScalarAttributeTypeS)},
-				KeySchema:            keySchema("pk", ""),
-			},
-		} {
-			input.TableName, input.BillingMode = &name, types.BillingModePayPerRequest
-			_, err := b.client.CreateTable(b.Context(), input)
-			b.invalid(err)
-		}
+		b.code(create(b.table(layout{}), "pk"), "ResourceInUseException")
+		b.invalid(create(conformance.Name(), "other"))       // its key is not defined
+		b.invalid(create(conformance.Name(), "pk", "other")) // a definition is in no key
 	}},
 	{Name: "tables/list in pages", Run: func(b *bench) {
 		want := []string{b.table(layout{}), b.table(layout{}), b.table(layout{})}
@@ -88,93 +102,49 @@ var tables = []check{
 		_, describe := b.client.DescribeTable(b.Context(), &dynamodb.DescribeTableInput{TableName: &name})
 		_, remove := b.client.DeleteTable(b.Context(), &dynamodb.DeleteTableInput{TableName: &name})
 		_, get := b.client.GetItem(b.Context(), &dynamodb.GetItemInput{TableName: &name, Key: item("pk", "a")})
-		_, put := b.client.PutItem(b.Context(), &dynamodb.PutItemInput{TableName: &name, Item: item("pk", "a")})
+		_, put := b.try(name, write{put: item("pk", "a")})
 		for _, err := range []error{describe, remove, get, put} {
-			if _, ok := errors.AsType[*types.ResourceNotFoundException](err); !ok {
-				b.Fatalf("error %v, want ResourceNotFoundException", err)
-			}
+			b.code(err, "ResourceNotFoundException")
 		}
 	}},
-	{Name: "tables/delete", Run: func(b *bench) {
+	{Name: "tables/delete, unless protected", Run: func(b *bench) {
 		name := b.table(layout{})
 		b.put(name, item("pk", "a"))
-		_, err := b.client.DeleteTable(b.Context(), &dynamodb.DeleteTableInput{TableName: &name})
-		b.must(err)
-		b.must(dynamodb.NewTableNotExistsWaiter(b.client).Wait(b.Context(), &dynamodb.DescribeTableInput{TableName: &name}, time.Minute))
-	}},
-	{Name: "tables/deletion protection", Run: func(b *bench) {
-		name := b.table(layout{})
-		protect := func(on bool) {
-			b.Helper()
-			_, err := b.client.UpdateTable(b.Context(), &dynamodb.UpdateTableInput{TableName: &name, DeletionProtectionEnabled: &on})
+		remove := func(protected bool) error {
+			_, err := b.client.UpdateTable(b.Context(), &dynamodb.UpdateTableInput{TableName: &name, DeletionProtectionEnabled: &protected})
 			b.must(err)
+			_, err = b.client.DeleteTable(b.Context(), &dynamodb.DeleteTableInput{TableName: &name})
+			return err
 		}
-		protect(true)
-		_, err := b.client.DeleteTable(b.Context(), &dynamodb.DeleteTableInput{TableName: &name})
-		b.invalid(err)
-		protect(false)
+		b.invalid(remove(true))
+		b.must(remove(false))
+		b.must(dynamodb.NewTableNotExistsWaiter(b.client).Wait(b.Context(), &dynamodb.DescribeTableInput{TableName: &name}, time.Minute))
 	}},
 	{Name: "tables/an index added later has the old items", Run: func(b *bench) {
 		name := b.table(layout{})
-		b.put(name, item("pk", "a", "owner", "x"))
-		b.put(name, item("pk", "b"))
-		b.put(name, item("pk", "d", "owner", 1)) // no key of the index: it is left out
+		b.put(name, item("pk", "a", "owner", "x"), item("pk", "b"), item("pk", "d", "owner", 1)) // the last two have no key of the index
 		added := globalIndex("by-owner", "owner", "", types.ProjectionTypeAll)
-		_, err := b.client.UpdateTable(b.Context(), &dynamodb.UpdateTableInput{
-			TableName:            &name,
-			AttributeDefinitions: []types.AttributeDefinition{define("pk", types.ScalarAttributeTypeS), define("owner", types.ScalarAttributeTypeS)},
-			GlobalSecondaryIndexUpdates: []types.GlobalSecondaryIndexUpdate{{Create: &types.CreateGlobalSecondaryIndexAction{
-				IndexName: added.IndexName, KeySchema: added.KeySchema, Projection: added.Projection,
-			}}},
-		})
-		b.must(err)
-		b.must(dynamodb.NewTableExistsWaiter(b.client).Wait(b.Context(), &dynamodb.DescribeTableInput{TableName: &name}, time.Minute))
+		b.must(b.updateIndexes(name, creating(added), define("owner", types.ScalarAttributeTypeS)))
 		b.put(name, item("pk", "c", "owner", "x"))
 		got := b.query(&dynamodb.QueryInput{
-			TableName: &name, IndexName: aws.String("by-owner"),
-			KeyConditionExpression:   aws.String("#o = :o"),
+			TableName: &name, IndexName: added.IndexName, KeyConditionExpression: aws.String("#o = :o"),
 			ExpressionAttributeNames: map[string]string{"#o": "owner"}, ExpressionAttributeValues: item(":o", "x"),
 		})
 		b.equal("items", len(got), 2)
-
-		_, err = b.client.UpdateTable(b.Context(), &dynamodb.UpdateTableInput{
-			TableName: &name,
-			GlobalSecondaryIndexUpdates: []types.GlobalSecondaryIndexUpdate{
-				{Delete: &types.DeleteGlobalSecondaryIndexAction{IndexName: added.IndexName}},
-			},
-		})
-		b.must(err)
-		b.must(dynamodb.NewTableExistsWaiter(b.client).Wait(b.Context(), &dynamodb.DescribeTableInput{TableName: &name}, time.Minute))
-		_, err = b.client.Scan(b.Context(), &dynamodb.ScanInput{TableName: &name, IndexName: added.IndexName})
+		b.must(b.updateIndexes(name, types.GlobalSecondaryIndexUpdate{Delete: &types.DeleteGlobalSecondaryIndexAction{IndexName: added.IndexName}}))
+		_, err := b.client.Scan(b.Context(), &dynamodb.ScanInput{TableName: &name, IndexName: added.IndexName})
 		b.invalid(err, "The table does not have the specified index")
 		b.put(name, item("pk", "e", "owner", 1)) // no longer a key of anything
 	}},
 	{Name: "tables/an index that does not fit", Run: func(b *bench) {
 		name := b.indexed(types.ProjectionTypeAll)
-		for why, c := range map[string]struct {
-			index       types.GlobalSecondaryIndex
-			definitions []types.AttributeDefinition
-		}{
-			"its key is not defined": {globalIndex("more", "owner", "", types.ProjectionTypeAll), nil},
-			"it is there already": {
-				globalIndex("open", "owner", "", types.ProjectionTypeAll), []types.AttributeDefinition{define("owner", types.ScalarAttributeTypeS)},
-			},
-			"its name is too short": {
-				globalIndex("ab", "owner", "", types.ProjectionTypeAll), []types.AttributeDefinition{define("owner", types.ScalarAttributeTypeS)},
-			},
-		} {
-			_, err := b.client.UpdateTable(b.Context(), &dynamodb.UpdateTableInput{
-				TableName: &name, AttributeDefinitions: append(c.definitions, define("pk", types.ScalarAttributeTypeS)),
-				GlobalSecondaryIndexUpdates: []types.GlobalSecondaryIndexUpdate{{Create: &types.CreateGlobalSecondaryIndexAction{
-					IndexName: c.index.IndexName, KeySchema: c.index.KeySchema, Projection: c.index.Projection,
-				}}},
-			})
-			if err == nil {
-				b.Errorf("%s, and it was accepted", why)
-				continue
-			}
-			b.invalid(err)
+		owner := define("owner", types.ScalarAttributeTypeS)
+		index := func(name string) types.GlobalSecondaryIndexUpdate {
+			return creating(globalIndex(name, "owner", "", types.ProjectionTypeAll))
 		}
+		b.invalid(b.updateIndexes(name, index("more")))        // its key is not defined
+		b.invalid(b.updateIndexes(name, index("open"), owner)) // it exists
+		b.invalid(b.updateIndexes(name, index("ab"), owner))   // its name is too short
 	}},
 	{Name: "tables/time to live", Run: func(b *bench) {
 		name := b.table(layout{})
@@ -185,35 +155,15 @@ var tables = []check{
 			return described.TimeToLiveDescription
 		}
 		b.equal("status", describe().TimeToLiveStatus, types.TimeToLiveStatusDisabled)
-		_, err := b.client.UpdateTimeToLive(b.Context(), &dynamodb.UpdateTimeToLiveInput{
-			TableName:               &name,
-			TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String("expires_at"), Enabled: aws.Bool(true)},
-		})
-		b.must(err)
+		b.enableTimeToLive(name)
 		b.equal("status", describe().TimeToLiveStatus, types.TimeToLiveStatusEnabled)
 		b.equal("attribute", *describe().AttributeName, "expires_at")
 	}},
 	{Name: "tables/an expired item can be read until it is swept", Run: func(b *bench) {
 		name := b.table(layout{})
-		_, err := b.client.UpdateTimeToLive(b.Context(), &dynamodb.UpdateTimeToLiveInput{
-			TableName:               &name,
-			TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String("expires_at"), Enabled: aws.Bool(true)},
-		})
-		b.must(err)
+		b.enableTimeToLive(name)
 		expired := item("pk", "a", "expires_at", int(time.Now().Add(-time.Minute).Unix()))
 		b.put(name, expired)
-		b.is(b.get(name, item("pk", "a")), expired)
-	}},
-	{Name: "tables/continuous backups", Run: func(b *bench) {
-		name := b.table(layout{})
-		_, err := b.client.UpdateContinuousBackups(b.Context(), &dynamodb.UpdateContinuousBackupsInput{
-			TableName:                        &name,
-			PointInTimeRecoverySpecification: &types.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: aws.Bool(true)},
-		})
-		b.must(err)
-		described, err := b.client.DescribeContinuousBackups(b.Context(), &dynamodb.DescribeContinuousBackupsInput{TableName: &name})
-		b.must(err)
-		b.equal("status", described.ContinuousBackupsDescription.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus,
-			types.PointInTimeRecoveryStatusEnabled)
+		b.has(name, item("pk", "a"), expired)
 	}},
 }

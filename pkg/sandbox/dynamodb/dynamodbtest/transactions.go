@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,16 +16,39 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/conformance"
 )
 
-func putting(table string, made attributes) types.TransactWriteItem {
-	return types.TransactWriteItem{Put: &types.Put{TableName: &table, Item: made}}
+// transact makes a transaction of writes on one table.
+func (b *bench) transact(table string, writes ...write) error {
+	return b.transactAs("", table, writes...)
 }
 
-func (b *bench) transact(items ...types.TransactWriteItem) error {
-	_, err := b.client.TransactWriteItems(b.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: items})
+// transactAs is transact under a client request token.
+func (b *bench) transactAs(token, table string, writes ...write) error {
+	var actions []types.TransactWriteItem
+	for _, w := range writes {
+		actions = append(actions, w.in(table))
+	}
+	return b.transactItems(token, actions...)
+}
+
+func (b *bench) transactItems(token string, actions ...types.TransactWriteItem) error {
+	_, err := b.client.TransactWriteItems(b.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: actions, ClientRequestToken: text(token)})
 	return err
 }
 
-// cancelled wants a cancelled transaction and returns its reasons.
+// transactGet reads items of one table in a transaction.
+func (b *bench) transactGet(table string, keys ...attributes) ([]types.ItemResponse, error) {
+	var gets []types.TransactGetItem
+	for _, key := range keys {
+		gets = append(gets, types.TransactGetItem{Get: &types.Get{TableName: &table, Key: key}})
+	}
+	got, err := b.client.TransactGetItems(b.Context(), &dynamodb.TransactGetItemsInput{TransactItems: gets})
+	if err != nil {
+		return nil, err
+	}
+	return got.Responses, nil
+}
+
+// cancelled requires a cancelled transaction and returns its reasons.
 func (b *bench) cancelled(err error, codes ...string) []types.CancellationReason {
 	b.Helper()
 	var cancelled *types.TransactionCanceledException
@@ -34,51 +59,52 @@ func (b *bench) cancelled(err error, codes ...string) []types.CancellationReason
 	for _, reason := range cancelled.CancellationReasons {
 		got = append(got, *reason.Code)
 	}
-	b.equal("reasons", strings.Join(got, ", "), strings.Join(codes, ", "))
-	if want := "[" + strings.Join(codes, ", ") + "]"; !strings.Contains(cancelled.ErrorMessage(), want) {
-		b.Fatalf("the message has no %s: %s", want, cancelled.ErrorMessage())
+	want := strings.Join(codes, ", ")
+	b.equal("reasons", strings.Join(got, ", "), want)
+	if !strings.Contains(cancelled.ErrorMessage(), "["+want+"]") {
+		b.Fatalf("the message has no [%s]: %s", want, cancelled.ErrorMessage())
 	}
 	return cancelled.CancellationReasons
 }
 
+// keys returns n keys, and the items with these keys and size bytes of data.
+func keys(n, size int) (keys []attributes, puts []write) {
+	for i := range n {
+		key := item("pk", fmt.Sprint(i))
+		keys = append(keys, key)
+		puts = append(puts, write{put: item("pk", key["pk"], "data", strings.Repeat("x", size))})
+	}
+	return keys, puts
+}
+
+const onlyNew = "attribute_not_exists(pk)"
+
 var transactions = []check{
 	{Name: "transactions/all kinds of actions on two tables", Run: func(b *bench) {
 		one, two := b.table(layout{}), b.table(layout{sort: types.ScalarAttributeTypeN})
-		b.put(one, item("pk", "update", "x", 1))
-		b.put(one, item("pk", "delete"))
+		b.put(one, item("pk", "update", "x", 1), item("pk", "delete"))
 		b.put(two, item("pk", "check", "sk", 1, "x", 1))
-		b.must(b.transact(
-			types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
-				TableName: &two, Key: item("pk", "check", "sk", 1), ConditionExpression: aws.String("x = :x"), ExpressionAttributeValues: item(":x", 1),
-			}},
-			types.TransactWriteItem{Put: &types.Put{
-				TableName: &two, Item: item("pk", "put", "sk", 1), ConditionExpression: aws.String("attribute_not_exists(pk)"),
-			}},
-			types.TransactWriteItem{Update: &types.Update{
-				TableName: &one, Key: item("pk", "update"), UpdateExpression: aws.String("ADD x :one"), ExpressionAttributeValues: item(":one", 1),
-			}},
-			types.TransactWriteItem{Delete: &types.Delete{TableName: &one, Key: item("pk", "delete")}},
+		b.must(b.transactItems("",
+			write{isCheck: true, key: item("pk", "check", "sk", 1), condition: "x = :x", values: item(":x", 1)}.in(two),
+			write{put: item("pk", "put", "sk", 1), condition: onlyNew}.in(two),
+			write{key: item("pk", "update"), update: "ADD x :one", values: item(":one", 1)}.in(one),
+			write{key: item("pk", "delete")}.in(one),
 		))
-		b.is(b.get(two, item("pk", "check", "sk", 1)), item("pk", "check", "sk", 1, "x", 1))
-		b.is(b.get(two, item("pk", "put", "sk", 1)), item("pk", "put", "sk", 1))
-		b.is(b.get(one, item("pk", "update")), item("pk", "update", "x", 2))
-		b.is(b.get(one, item("pk", "delete")), nil)
+		b.has(two, item("pk", "check", "sk", 1), item("pk", "check", "sk", 1, "x", 1))
+		b.has(two, item("pk", "put", "sk", 1), item("pk", "put", "sk", 1))
+		b.has(one, item("pk", "update"), item("pk", "update", "x", 2))
+		b.has(one, item("pk", "delete"), nil)
 	}},
 	{Name: "transactions/every failing action has its reason and old item", Run: func(b *bench) {
 		table := b.table(layout{})
-		b.put(table, item("pk", "a", "x", 1))
-		b.put(table, item("pk", "b", "x", 2))
-		onlyNew := aws.String("attribute_not_exists(pk)")
-		reasons := b.cancelled(b.transact(
-			putting(table, item("pk", "new")),
-			types.TransactWriteItem{Put: &types.Put{
-				TableName: &table, Item: item("pk", "a"), ConditionExpression: onlyNew,
-				ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-			}},
-			types.TransactWriteItem{Update: &types.Update{
-				TableName: &table, Key: item("pk", "c"), UpdateExpression: aws.String("SET x = :x"), ExpressionAttributeValues: item(":x", 1),
-			}},
-			types.TransactWriteItem{Delete: &types.Delete{TableName: &table, Key: item("pk", "b"), ConditionExpression: onlyNew}},
+		b.put(table, item("pk", "a", "x", 1), item("pk", "b", "x", 2))
+		quiet := write{key: item("pk", "b"), condition: onlyNew}.in(table)
+		quiet.Delete.ReturnValuesOnConditionCheckFailure = ""
+		reasons := b.cancelled(b.transactItems("",
+			write{put: item("pk", "new")}.in(table),
+			write{put: item("pk", "a"), condition: onlyNew}.in(table),
+			write{key: item("pk", "c"), update: "SET x = :x", values: item(":x", 1)}.in(table),
+			quiet,
 		), "None", "ConditionalCheckFailed", "None", "ConditionalCheckFailed")
 		b.is(reasons[1].Item, item("pk", "a", "x", 1))
 		b.is(reasons[3].Item, nil)
@@ -86,180 +112,122 @@ var transactions = []check{
 		if reasons[0].Message != nil {
 			b.Fatalf("a message for None: %s", *reasons[0].Message)
 		}
-		for _, key := range []string{"new", "c"} {
-			b.is(b.get(table, item("pk", key)), nil)
+		for key, want := range map[string]attributes{"new": nil, "c": nil, "b": item("pk", "b", "x", 2)} {
+			b.has(table, item("pk", key), want)
 		}
-		b.is(b.get(table, item("pk", "b")), item("pk", "b", "x", 2))
 	}},
 	{Name: "transactions/the old item of every kind of action", Run: func(b *bench) {
 		table := b.table(layout{})
-		var want []attributes
-		for _, key := range []string{"check", "put", "update", "delete"} {
-			made := item("pk", key, "x", 1)
-			b.put(table, made)
-			want = append(want, made)
+		kinds := []string{"check", "put", "update", "delete"}
+		for _, key := range kinds {
+			b.put(table, item("pk", key, "x", 1))
 		}
-		onlyNew, old := aws.String("attribute_not_exists(pk)"), types.ReturnValuesOnConditionCheckFailureAllOld
-		reasons := b.cancelled(b.transact(
-			types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
-				TableName: &table, Key: item("pk", "check"), ConditionExpression: onlyNew, ReturnValuesOnConditionCheckFailure: old,
-			}},
-			types.TransactWriteItem{Put: &types.Put{
-				TableName: &table, Item: item("pk", "put"), ConditionExpression: onlyNew, ReturnValuesOnConditionCheckFailure: old,
-			}},
-			types.TransactWriteItem{Update: &types.Update{
-				TableName: &table, Key: item("pk", "update"), UpdateExpression: aws.String("SET x = :x"), ExpressionAttributeValues: item(":x", 2),
-				ConditionExpression: onlyNew, ReturnValuesOnConditionCheckFailure: old,
-			}},
-			types.TransactWriteItem{Delete: &types.Delete{
-				TableName: &table, Key: item("pk", "delete"), ConditionExpression: onlyNew, ReturnValuesOnConditionCheckFailure: old,
-			}},
+		reasons := b.cancelled(b.transact(table,
+			write{isCheck: true, key: item("pk", "check"), condition: onlyNew},
+			write{put: item("pk", "put"), condition: onlyNew},
+			write{key: item("pk", "update"), update: "SET x = :x", values: item(":x", 2), condition: onlyNew},
+			write{key: item("pk", "delete"), condition: onlyNew},
 		), "ConditionalCheckFailed", "ConditionalCheckFailed", "ConditionalCheckFailed", "ConditionalCheckFailed")
-		for i, reason := range reasons {
-			b.is(reason.Item, want[i])
-			b.is(b.get(table, item("pk", want[i]["pk"])), want[i])
+		for i, key := range kinds {
+			b.is(reasons[i].Item, item("pk", key, "x", 1))
+			b.has(table, item("pk", key), item("pk", key, "x", 1))
 		}
 	}},
 	{Name: "transactions/a check changes nothing", Run: func(b *bench) {
 		table := b.table(layout{})
-		check := types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
-			TableName: &table, Key: item("pk", "a"), ConditionExpression: aws.String("attribute_not_exists(pk)"),
-		}}
-		b.must(b.transact(check))
-		b.is(b.get(table, item("pk", "a")), nil)
+		check := write{isCheck: true, condition: onlyNew}
+		b.must(b.transact(table, check))
+		b.has(table, item("pk", "a"), nil)
 		b.put(table, item("pk", "a", "x", 1))
-		b.cancelled(b.transact(check), "ConditionalCheckFailed")
-		b.is(b.get(table, item("pk", "a")), item("pk", "a", "x", 1))
+		b.cancelled(b.transact(table, check), "ConditionalCheckFailed")
+		b.has(table, item("pk", "a"), item("pk", "a", "x", 1))
 	}},
 	{Name: "transactions/an item that becomes too large", Run: func(b *bench) {
 		table := b.table(layout{})
 		b.put(table, item("pk", "a", "data", strings.Repeat("x", limit400KB-20)))
-		if b.transact(
-			putting(table, item("pk", "new")),
-			types.TransactWriteItem{Update: &types.Update{
-				TableName: &table, Key: item("pk", "a"), UpdateExpression: aws.String("SET x = :x"), ExpressionAttributeValues: item(":x", strings.Repeat("x", 20)),
-			}},
-		) == nil {
+		if b.transact(table, write{put: item("pk", "new")}, write{update: "SET x = :x", values: item(":x", strings.Repeat("x", 20))}) == nil {
 			b.Fatal("an item has more than 400 KB")
 		}
-		b.is(b.get(table, item("pk", "new")), nil)
+		b.has(table, item("pk", "new"), nil)
 		b.equal("attributes", len(b.get(table, item("pk", "a"))), 2)
 	}},
 	{Name: "transactions/an update that does not fit its item", Run: func(b *bench) {
 		table := b.table(layout{})
 		b.put(table, item("pk", "a", "x", "text"))
-		b.cancelled(b.transact(
-			putting(table, item("pk", "new")),
-			types.TransactWriteItem{Update: &types.Update{
-				TableName: &table, Key: item("pk", "a"), UpdateExpression: aws.String("SET x = x + :one"), ExpressionAttributeValues: item(":one", 1),
-			}},
-		), "None", "ValidationError")
-		b.is(b.get(table, item("pk", "new")), nil)
+		b.cancelled(b.transact(table, write{put: item("pk", "new")}, write{update: "SET x = x + :one", values: item(":one", 1)}),
+			"None", "ValidationError")
+		b.has(table, item("pk", "new"), nil)
 	}},
 	{Name: "transactions/one action per item", Run: func(b *bench) {
 		table := b.table(layout{})
-		err := b.transact(
-			putting(table, item("pk", "a")),
-			types.TransactWriteItem{Delete: &types.Delete{TableName: &table, Key: item("pk", "a")}},
-		)
-		b.invalid(err, "Transaction request cannot include multiple operations on one item")
-		b.is(b.get(table, item("pk", "a")), nil)
+		b.invalid(b.transact(table, write{put: item("pk", "a")}, write{}), "Transaction request cannot include multiple operations on one item")
+		b.has(table, item("pk", "a"), nil)
 	}},
 	{Name: "transactions/100 actions", Run: func(b *bench) {
 		table := b.table(layout{})
-		var items []types.TransactWriteItem
-		for i := range 100 {
-			items = append(items, putting(table, item("pk", fmt.Sprint(i))))
-		}
-		b.must(b.transact(items...))
-		b.is(b.get(table, item("pk", "99")), item("pk", "99"))
-		b.invalid(b.transact(append(items, putting(table, item("pk", "100")))...))
-		b.is(b.get(table, item("pk", "100")), nil)
+		keys, puts := keys(101, 0)
+		b.must(b.transact(table, puts[:100]...))
+		b.has(table, keys[99], puts[99].put)
+		b.invalid(b.transact(table, puts...))
+		b.has(table, keys[100], nil)
+		_, err := b.transactGet(table, keys[:100]...)
+		b.must(err)
+		_, err = b.transactGet(table, keys...)
+		b.invalid(err)
 	}},
 	{Name: "transactions/4 MB", Run: func(b *bench) {
 		table := b.table(layout{})
-		var items []types.TransactWriteItem
-		for i := range 11 {
-			items = append(items, putting(table, item("pk", fmt.Sprint(i), "data", strings.Repeat("x", 390<<10))))
-		}
-		b.must(b.transact(items[:10]...))
-		if err := b.transact(items...); err == nil {
+		keys, puts := keys(11, 390<<10)
+		b.must(b.transact(table, puts[:10]...))
+		if err := b.transact(table, puts...); err == nil {
 			b.Fatal("no error for 4.2 MB")
 		}
-		b.is(b.get(table, item("pk", "10")), nil)
+		b.has(table, keys[10], nil)
 	}},
 	{Name: "transactions/no such table", Run: func(b *bench) {
 		table := b.table(layout{})
-		var notFound *types.ResourceNotFoundException
-		if err := b.transact(putting(table, item("pk", "a")), putting(conformance.Name(), item("pk", "a"))); !errors.As(err, &notFound) {
-			b.Fatalf("error %v, want ResourceNotFoundException", err)
-		}
-		b.is(b.get(table, item("pk", "a")), nil)
+		put := write{put: item("pk", "a")}
+		b.code(b.transactItems("", put.in(table), put.in(conformance.Name())), "ResourceNotFoundException")
+		b.has(table, item("pk", "a"), nil)
 	}},
 	{Name: "transactions/expressions are checked", Run: func(b *bench) {
-		table := b.table(layout{})
-		b.invalid(b.transact(types.TransactWriteItem{Put: &types.Put{
-			TableName: &table, Item: item("pk", "a"), ConditionExpression: aws.String("x = :x"), ExpressionAttributeValues: item(":x", 1, ":y", 1),
-		}}), "unused in expressions: keys: {:y}")
+		b.invalid(b.transact(b.table(layout{}), write{put: item("pk", "a"), condition: "x = :x", values: item(":x", 1, ":y", 1)}),
+			"unused in expressions: keys: {:y}")
 	}},
 	{Name: "transactions/a token makes them idempotent", Run: func(b *bench) {
-		table := b.table(layout{})
-		send := tokenSender(b, table)
-		b.must(send(1))
-		b.must(send(1))
+		table, token := b.table(layout{}), rand.Text()
+		b.must(b.transactAs(token, table, add(1)))
+		b.must(b.transactAs(token, table, add(1)))
 		b.put(table, item("pk", "a", "x", 5))
-		b.must(send(1))
-		b.is(b.get(table, item("pk", "a")), item("pk", "a", "x", 5))
-		var mismatch *types.IdempotentParameterMismatchException
-		if err := send(2); !errors.As(err, &mismatch) {
-			b.Fatalf("error %v, want IdempotentParameterMismatchException", err)
-		}
-		b.is(b.get(table, item("pk", "a")), item("pk", "a", "x", 5))
-		b.must(tokenSender(b, table)(2)) // under another token
-		b.is(b.get(table, item("pk", "a")), item("pk", "a", "x", 7))
+		b.must(b.transactAs(token, table, add(1)))
+		b.has(table, item("pk", "a"), item("pk", "a", "x", 5))
+		b.code(b.transactAs(token, table, add(2)), "IdempotentParameterMismatchException")
+		b.has(table, item("pk", "a"), item("pk", "a", "x", 5))
+		b.must(b.transactAs(rand.Text(), table, add(2)))
+		b.has(table, item("pk", "a"), item("pk", "a", "x", 7))
 	}},
 	{Name: "transactions/a token has 36 characters", Run: func(b *bench) {
-		table := b.table(layout{})
-		for length, accepted := range map[int]bool{36: true, 37: false} {
-			_, err := b.client.TransactWriteItems(b.Context(), &dynamodb.TransactWriteItemsInput{
-				ClientRequestToken: aws.String((rand.Text() + rand.Text())[:length]), // one that nobody has used
-				TransactItems:      []types.TransactWriteItem{putting(table, item("pk", "a"))},
-			})
-			if accepted {
-				b.must(err)
-			} else {
-				b.invalid(err)
-			}
-		}
+		table, token := b.table(layout{}), rand.Text()+rand.Text()
+		b.must(b.transactAs(token[:36], table, write{put: item("pk", "a")}))
+		b.invalid(b.transactAs(token[:37], table, write{put: item("pk", "a")}))
 	}},
 	{Name: "transactions/a token is good for 10 minutes", Lasts: 10 * time.Minute, Run: func(b *bench) {
-		table := b.table(layout{})
-		send := tokenSender(b, table)
-		b.must(send(1))
+		table, token := b.table(layout{}), rand.Text()
+		b.must(b.transactAs(token, table, add(1)))
 		time.Sleep(10*time.Minute - time.Second)
-		b.must(send(1))
-		b.is(b.get(table, item("pk", "a")), item("pk", "a", "x", 1))
+		b.must(b.transactAs(token, table, add(1)))
+		b.has(table, item("pk", "a"), item("pk", "a", "x", 1))
 		time.Sleep(time.Second)
-		b.must(send(1))
-		b.is(b.get(table, item("pk", "a")), item("pk", "a", "x", 2))
+		b.must(b.transactAs(token, table, add(1)))
+		b.has(table, item("pk", "a"), item("pk", "a", "x", 2))
 	}},
 	{Name: "transactions/a cancelled one leaves its token free", Run: func(b *bench) {
-		table := b.table(layout{})
-		token := rand.Text()
-		send := func() error {
-			_, err := b.client.TransactWriteItems(b.Context(), &dynamodb.TransactWriteItemsInput{
-				ClientRequestToken: &token,
-				TransactItems: []types.TransactWriteItem{{Update: &types.Update{
-					TableName: &table, Key: item("pk", "a"), UpdateExpression: aws.String("SET x = :x"), ConditionExpression: aws.String("attribute_exists(pk)"),
-					ExpressionAttributeValues: item(":x", 1),
-				}}},
-			})
-			return err
-		}
-		b.cancelled(send(), "ConditionalCheckFailed")
+		table, token := b.table(layout{}), rand.Text()
+		update := write{update: "SET x = :x", condition: "attribute_exists(pk)", values: item(":x", 1)}
+		b.cancelled(b.transactAs(token, table, update), "ConditionalCheckFailed")
 		b.put(table, item("pk", "a"))
-		b.must(send())
-		b.is(b.get(table, item("pk", "a")), item("pk", "a", "x", 1))
+		b.must(b.transactAs(token, table, update))
+		b.has(table, item("pk", "a"), item("pk", "a", "x", 1))
 	}},
 	{Name: "transactions/reads", Run: func(b *bench) {
 		one, two := b.table(layout{}), b.table(layout{})
@@ -271,56 +239,111 @@ var transactions = []check{
 			{Get: &types.Get{TableName: &one, Key: item("pk", "a"), ProjectionExpression: aws.String("y")}},
 		}})
 		b.must(err)
-		b.equal("answers", len(got.Responses), 3)
-		b.is(got.Responses[0].Item, item("pk", "a", "z", 3))
-		b.is(got.Responses[1].Item, nil)
-		b.is(got.Responses[2].Item, item("y", 2))
+		for i, want := range []attributes{item("pk", "a", "z", 3), nil, item("y", 2)} {
+			b.is(got.Responses[i].Item, want)
+		}
 	}},
 	{Name: "transactions/reads that are refused", Run: func(b *bench) {
 		table := b.table(layout{})
-		read := func(table string, keys ...attributes) error {
-			var gets []types.TransactGetItem
-			for _, key := range keys {
-				gets = append(gets, types.TransactGetItem{Get: &types.Get{TableName: &table, Key: key}})
-			}
-			_, err := b.client.TransactGetItems(b.Context(), &dynamodb.TransactGetItemsInput{TransactItems: gets})
-			return err
+		_, twice := b.transactGet(table, item("pk", "a"), item("pk", "b"), item("pk", "a"))
+		b.invalid(twice, "multiple operations on one item")
+		_, missing := b.transactGet(conformance.Name(), item("pk", "a"))
+		b.code(missing, "ResourceNotFoundException")
+		keys, puts := keys(11, 390<<10)
+		for _, put := range puts {
+			b.write(table, put)
 		}
-		b.invalid(read(table, item("pk", "a"), item("pk", "b"), item("pk", "a")), "multiple operations on one item")
-		b.code(read(conformance.Name(), item("pk", "a")), "ResourceNotFoundException")
-		for i := range 11 {
-			b.put(table, item("pk", fmt.Sprint(i), "data", strings.Repeat("x", 390<<10)))
-		}
-		_, keys := numbered(11)
-		b.must(read(table, keys[:10]...))
-		if read(table, keys...) == nil {
+		_, err := b.transactGet(table, keys[:10]...)
+		b.must(err)
+		if _, err := b.transactGet(table, keys...); err == nil {
 			b.Fatal("4.2 MB were read")
 		}
 	}},
-	{Name: "transactions/100 reads", Run: func(b *bench) {
-		table := b.table(layout{})
-		var gets []types.TransactGetItem
-		for i := range 101 {
-			gets = append(gets, types.TransactGetItem{Get: &types.Get{TableName: &table, Key: item("pk", fmt.Sprint(i))}})
-		}
-		_, err := b.client.TransactGetItems(b.Context(), &dynamodb.TransactGetItemsInput{TransactItems: gets[:100]})
-		b.must(err)
-		_, err = b.client.TransactGetItems(b.Context(), &dynamodb.TransactGetItemsInput{TransactItems: gets})
-		b.invalid(err)
-	}},
 }
 
-// tokenSender sends the same addition under one token again and again.
-func tokenSender(b *bench, table string) func(add int) error {
-	token := rand.Text()
-	return func(add int) error {
-		_, err := b.client.TransactWriteItems(b.Context(), &dynamodb.TransactWriteItemsInput{
-			ClientRequestToken: &token,
-			TransactItems: []types.TransactWriteItem{{Update: &types.Update{
-				TableName: &table, Key: item("pk", "a"), UpdateExpression: aws.String("ADD x :add"),
-				ExpressionAttributeValues: item(":add", add),
-			}}},
-		})
-		return err
+func add(n int) write { return write{update: "ADD x :add", values: item(":add", n)} }
+
+// together runs n calls at once and returns their errors.
+func together(n int, call func(i int) error) []error {
+	failures := make([]error, n)
+	var group sync.WaitGroup
+	for i := range n {
+		group.Go(func() { failures[i] = call(i) })
 	}
+	group.Wait()
+	return failures
+}
+
+var concurrency = []check{
+	{Name: "concurrency/counters are exact", Run: func(b *bench) {
+		table := b.table(layout{})
+		for _, err := range together(40, func(int) error { _, err := b.try(table, add(1)); return err }) {
+			b.must(err)
+		}
+		b.has(table, item("pk", "a"), item("pk", "a", "x", 40))
+	}},
+	{Name: "concurrency/one winner among conditional writes", Run: func(b *bench) {
+		table := b.table(layout{})
+		winners := 0
+		for _, err := range together(40, func(i int) error {
+			_, err := b.try(table, write{put: item("pk", "a", "i", i), condition: onlyNew})
+			return err
+		}) {
+			if err == nil {
+				winners++
+			} else {
+				b.conditionFailed(err)
+			}
+		}
+		b.equal("winners", winners, 1)
+	}},
+	{Name: "concurrency/one winner among transactions", Run: func(b *bench) {
+		table := b.table(layout{})
+		winner := -1
+		for i, err := range together(20, func(i int) error {
+			return b.transact(table,
+				write{put: item("pk", "a", "i", i), condition: onlyNew}, write{put: item("pk", "b", "i", i), condition: onlyNew})
+		}) {
+			var cancelled *types.TransactionCanceledException
+			switch {
+			case err == nil && winner >= 0:
+				b.Fatal("two transactions made the same items")
+			case err == nil:
+				winner = i
+			case !errors.As(err, &cancelled):
+				b.Fatal(err)
+			}
+		}
+		if winner < 0 {
+			return // all of them collided
+		}
+		for _, key := range []string{"a", "b"} {
+			b.has(table, item("pk", key), item("pk", key, "i", winner))
+		}
+	}},
+	{Name: "concurrency/transactions move without loss", Run: func(b *bench) {
+		table := b.table(layout{})
+		b.put(table, item("pk", "from", "x", 20), item("pk", "to", "x", 0))
+		var moved atomic.Int64
+		for _, err := range together(30, func(int) error {
+			err := b.transact(table,
+				write{key: item("pk", "from"), update: "SET x = x - :one", condition: "x >= :one", values: item(":one", 1)},
+				write{key: item("pk", "to"), update: "SET x = x + :one", values: item(":one", 1)})
+			if err == nil {
+				moved.Add(1)
+			}
+			return err
+		}) {
+			var cancelled *types.TransactionCanceledException
+			if err != nil && !errors.As(err, &cancelled) {
+				b.Fatal(err)
+			}
+		}
+		to := int(moved.Load())
+		b.has(table, item("pk", "from"), item("pk", "from", "x", 20-to))
+		b.has(table, item("pk", "to"), item("pk", "to", "x", to))
+		if to > 20 {
+			b.Fatalf("moved %d of 20", to)
+		}
+	}},
 }

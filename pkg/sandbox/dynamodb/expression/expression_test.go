@@ -122,7 +122,7 @@ func FuzzExpression(f *testing.F) {
 		if err == nil {
 			condition.Holds(item)
 			condition.Holds(nil)
-			_, err := expression.NewKeyCondition(condition, expression.KeySchema{Partition: "pk", Sort: "sk"})
+			_, err := condition.KeyCondition("pk", "sk")
 			callersFault(err)
 		}
 		update, err := expression.ParseUpdate(source, placeholders(t))

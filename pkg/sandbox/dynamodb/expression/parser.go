@@ -1,7 +1,18 @@
+// Package expression is the language of DynamoDB's condition, filter, key
+// condition, update and projection expressions: a lexer, a recursive-descent
+// parser with one method per rule, and a syntax tree that evaluates itself.
+//
+// Placeholders are resolved while parsing, so the tree holds names and values
+// only. What is wrong with an expression is reported as a ValidationError in
+// the service's words.
+//
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.html
 package expression
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -118,8 +129,8 @@ func (p *parser) atCall() bool {
 	return after.kind == symbol && after.text == "("
 }
 
-// operator counts an operator or function.
-func (p *parser) operator() {
+// countOperator counts an operator or function.
+func (p *parser) countOperator() {
 	if p.operators++; p.operators > maxOperators {
 		p.failf("The expression contains too many operators and functions; maximum: %d", maxOperators)
 	}
@@ -211,4 +222,129 @@ func (p *parser) literal() Literal {
 func (p *parser) atLiteral() bool {
 	t := p.peek()
 	return t.kind == placeholder && t.text[0] == ':'
+}
+
+// tokenKind is what a token is.
+type tokenKind int
+
+const (
+	end         tokenKind = iota
+	word                  // a name, keyword or function
+	placeholder           // #name or :value
+	digits                // a list index
+	symbol                // an operator or punctuation
+	unknown               // what no expression may contain
+)
+
+// token is a piece of an expression.
+type token struct {
+	kind     tokenKind
+	text     string
+	from, to int // its place in the source
+}
+
+// lex cuts an expression into tokens; the last is always of kind end.
+func lex(source string) []token {
+	var tokens []token
+	for at := 0; at < len(source); {
+		from, kind := at, symbol
+		switch c := source[at]; {
+		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+			at++
+			continue
+		case isLetter(c):
+			kind, at = word, skip(source, at, isLetterOrDigit)
+		case c == '#' || c == ':':
+			kind, at = placeholder, skip(source, at+1, isLetterOrDigit)
+			if at == from+1 {
+				kind = unknown
+			}
+		case isDigit(c):
+			kind, at = digits, skip(source, at, isDigit)
+		case c == '<' && at+1 < len(source) && (source[at+1] == '=' || source[at+1] == '>'):
+			at += 2
+		case c == '>' && at+1 < len(source) && source[at+1] == '=':
+			at += 2
+		case c == '=' || c == '<' || c == '>' || c == '(' || c == ')' || c == '[' || c == ']' ||
+			c == ',' || c == '.' || c == '+' || c == '-':
+			at++
+		default:
+			kind, at = unknown, at+1
+		}
+		tokens = append(tokens, token{kind: kind, text: source[from:at], from: from, to: at})
+	}
+	return append(tokens, token{kind: end, text: "<EOF>", from: len(source), to: len(source)})
+}
+
+func skip(source string, at int, class func(byte) bool) int {
+	for at < len(source) && class(source[at]) {
+		at++
+	}
+	return at
+}
+
+func isLetter(c byte) bool        { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' }
+func isDigit(c byte) bool         { return c >= '0' && c <= '9' }
+func isLetterOrDigit(c byte) bool { return isLetter(c) || isDigit(c) }
+
+// Placeholders are what #names and :values of a request's expressions stand
+// for. They remember which of them were used.
+type Placeholders struct {
+	names  map[string]string
+	values attribute.Item
+	used   map[string]bool
+}
+
+// NewPlaceholders checks the form of the placeholders; nil maps mean that the
+// request has none.
+func NewPlaceholders(names map[string]string, values attribute.Item) (*Placeholders, error) {
+	if err := checkKeys("ExpressionAttributeNames", '#', names); err != nil {
+		return nil, err
+	}
+	if err := checkKeys("ExpressionAttributeValues", ':', values); err != nil {
+		return nil, err
+	}
+	return &Placeholders{names: names, values: values, used: map[string]bool{}}, nil
+}
+
+func checkKeys[V any](member string, sign byte, placeholders map[string]V) error {
+	if placeholders != nil && len(placeholders) == 0 {
+		return attribute.Invalidf("%s must not be empty", member)
+	}
+	for _, key := range slices.Sorted(maps.Keys(placeholders)) {
+		if tokens := lex(key); len(tokens) != 2 || tokens[0].kind != placeholder || key[0] != sign || tokens[0].text != key {
+			return attribute.Invalidf("%s contains invalid key: Syntax error; key: %q", member, key)
+		}
+	}
+	return nil
+}
+
+// Unused is the error for placeholders that no expression has used. The
+// expressions are named for the case that there were none, e.g.
+// "ConditionExpression is null".
+func (p *Placeholders) Unused(parsed bool, missing string) error {
+	if !parsed && p.names != nil {
+		return attribute.Invalidf("ExpressionAttributeNames can only be specified when using expressions")
+	}
+	if !parsed && p.values != nil {
+		return attribute.Invalidf("ExpressionAttributeValues can only be specified when using expressions: %s", missing)
+	}
+	if unused := unusedKeys(p.values, p.used); unused != "" {
+		return attribute.Invalidf("Value provided in ExpressionAttributeValues unused in expressions: keys: {%s}", unused)
+	}
+	if unused := unusedKeys(p.names, p.used); unused != "" {
+		return attribute.Invalidf("Value provided in ExpressionAttributeNames unused in expressions: keys: {%s}", unused)
+	}
+	return nil
+}
+
+func unusedKeys[V any](placeholders map[string]V, used map[string]bool) string {
+	var unused []string
+	for key := range placeholders {
+		if !used[key] {
+			unused = append(unused, key)
+		}
+	}
+	slices.Sort(unused)
+	return strings.Join(unused, ", ")
 }
