@@ -1,23 +1,26 @@
-// Package event reads Chargebee's webhook events: which fields this system needs
-// of them, which events are valid, and the two forms in which they travel, as the
-// body of a webhook and as the detail of an EventBridge envelope.
+// Package event parses Chargebee's webhook events: the body of a webhook, and the detail of an
+// EventBridge envelope.
+//
+// [Parse] and [ParseMessage] return an [Event] with the fields that Billable uses, or an
+// [InvalidError] that lists every invalid field. Invariant: an event of type
+// [PendingInvoiceCreated] has an id and an invoice id that SQS accepts as attributes.
 package event
 
-// PendingInvoiceCreated is the type of the only event that this system bills.
+// PendingInvoiceCreated is the only event type that Billable bills.
 // https://apidocs.chargebee.com/docs/api/events/webhook/pending_invoice_created
 const PendingInvoiceCreated = "pending_invoice_created"
 
-// Event is what this system reads of a webhook event. Of events of another type
-// than PendingInvoiceCreated only ID and Type are set.
+// Event is a webhook event. Of other types than PendingInvoiceCreated, only ID and Type are
+// set.
 type Event struct {
 	ID         string
 	Type       string
-	OccurredAt int64 // unix seconds; 0 if the event has no usable occurred_at
+	OccurredAt int64 // unix seconds; 0 if the event has no valid occurred_at
 	Invoice    Invoice
 }
 
-// Invoice is the invoice that an event is about. Only ID is always set: Chargebee may
-// leave out any other member, or send null for it, and both give the zero value.
+// Invoice is the invoice of an event. Chargebee may omit any field except ID or send null,
+// which gives the zero value.
 type Invoice struct {
 	ID             string
 	CustomerID     string
@@ -25,12 +28,11 @@ type Invoice struct {
 	CurrencyCode   string
 	Status         string
 	Date           int64      // unix seconds
-	LineItems      []LineItem // nil if the member is absent or null
+	LineItems      []LineItem // nil if absent or null
 	MoreLines      bool       // LineItems is only the first page of the lines
 }
 
-// LineItem is one line of the invoice as it was when the event occurred. What the
-// event does not say is empty.
+// LineItem is a line of the invoice. Absent and invalid fields are empty.
 type LineItem struct {
 	ID             string
 	SubscriptionID string

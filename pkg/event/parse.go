@@ -13,27 +13,26 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Parse reads the body of a webhook. An event of type PendingInvoiceCreated must
-// have an id and an invoice with an id, and no member that is read may have a value
-// of the wrong type; of any other event only event_type is looked at. The body is read
-// once, and no model is built of what is not used. An *InvalidError names every field
-// that is wrong.
+// Parse parses the body of a webhook. An *InvalidError lists the invalid fields: of an event
+// of type PendingInvoiceCreated, the id, the invoice id, and every field of Event with a value
+// of the wrong type; of any other event, only event_type. The body is read once, and fields
+// that are not used are skipped.
 func Parse(body []byte) (Event, error) {
 	p := newParser(body)
-	if err := p.read(body); err != nil {
+	if err := p.parse(body); err != nil {
 		return Event{}, err
 	}
 	return p.result(body)
 }
 
-// ParseMessage reads the body of a message: a webhook body, or an EventBridge
-// envelope whose detail is the event.
+// ParseMessage parses the body of a message: the body of a webhook, or an EventBridge envelope
+// whose detail is the event.
 func ParseMessage(body []byte) (Event, error) {
 	p := newParser(body)
-	if err := p.read(body); err != nil {
+	if err := p.parse(body); err != nil {
 		return Event{}, err
 	}
-	if p.typed || p.detail == nil {
+	if p.sawType || p.detail == nil {
 		return p.result(body)
 	}
 	event, err := Parse(p.detail)
@@ -45,7 +44,70 @@ func ParseMessage(body []byte) (Event, error) {
 	return event, err
 }
 
-// malformed describes a syntax error without repeating what the body says.
+// parser reads the JSON object of a body in one pass.
+type parser struct {
+	json *jsontext.Decoder
+	err  error // the first syntax error: after it, nothing is read
+
+	event         Event
+	detail        []byte // a field detail that is an object
+	sawType       bool
+	sawOccurredAt bool
+
+	seen         []string // fields; with about a dozen, a slice is faster than a map
+	problems     []Problem
+	typeProblems []Problem // those of event_type, which count for every event
+}
+
+// newParser allows unpaired surrogates in escapes, which are valid JSON: they matter only in
+// fields that are used. The option allows invalid UTF-8 too, which parse refuses first.
+func newParser(body []byte) *parser {
+	return &parser{
+		json: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)),
+		seen: make([]string, 0, 12),
+	}
+}
+
+var (
+	errNotObject    = errors.New("it is not an object")
+	errTrailingData = errors.New("there is data after the object")
+)
+
+// parse reads the whole body.
+func (p *parser) parse(body []byte) error {
+	if !utf8.Valid(body) { // SQS refuses it
+		return &InvalidError{[]Problem{{Problem: fmt.Sprintf("malformed JSON at byte %d: invalid UTF-8", invalidByte(body))}}}
+	}
+	if p.kind() == '{' {
+		p.object(p.root)
+		if p.err == nil {
+			_, p.err = p.json.ReadToken()
+			switch {
+			case p.err == nil:
+				p.err = errTrailingData
+			case errors.Is(p.err, io.EOF):
+				return nil
+			}
+		}
+	} else if p.value(); p.err == nil {
+		p.err = errNotObject
+	}
+	return &InvalidError{[]Problem{{Problem: malformed(p.err)}}}
+}
+
+// invalidByte returns the offset of the first invalid byte.
+func invalidByte(body []byte) int {
+	offset := 0
+	for {
+		r, size := utf8.DecodeRune(body[offset:])
+		if r == utf8.RuneError && size <= 1 {
+			return offset
+		}
+		offset += size
+	}
+}
+
+// malformed describes a syntax error without a quote of the body.
 func malformed(err error) string {
 	var syntactic *jsontext.SyntacticError
 	switch {
@@ -58,77 +120,9 @@ func malformed(err error) string {
 	}
 }
 
-var (
-	errNoObject = errors.New("it is not an object")
-	errTrailing = errors.New("there is something after the object")
-)
-
-// newParser returns a parser of the body. AllowInvalidUTF8 lets escaped unpaired
-// surrogates pass, which matter only in values that are read. It lets invalid bytes
-// pass too: read refuses those first.
-func newParser(body []byte) *parser {
-	return &parser{json: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
-}
-
-// parser walks over the one JSON object of a body.
-type parser struct {
-	json     *jsontext.Decoder
-	event    Event
-	detail   []byte // a member named detail that is an object
-	typed    bool   // event_type was seen
-	occurred bool   // occurred_at was seen
-
-	seen         []string // paths of the fields that were seen: a dozen, for which a map costs more
-	problems     []Problem
-	typeProblems []Problem // those of event_type: they count for every event
-}
-
-// read reads the body as a whole.
-func (p *parser) read(body []byte) error {
-	if !utf8.Valid(body) { // which SQS does not take
-		return &InvalidError{[]Problem{{Problem: fmt.Sprintf("malformed JSON at byte %d: invalid UTF-8", invalidByte(body))}}}
-	}
-	if err := p.whole(); err != nil {
-		return &InvalidError{[]Problem{{Problem: malformed(err)}}}
-	}
-	return nil
-}
-
-// invalidByte returns the offset of the first byte that is not UTF-8.
-func invalidByte(body []byte) int {
-	offset := 0
-	for {
-		r, size := utf8.DecodeRune(body[offset:])
-		if r == utf8.RuneError && size <= 1 {
-			return offset
-		}
-		offset += size
-	}
-}
-
-func (p *parser) whole() error {
-	if p.json.PeekKind() != '{' {
-		if _, err := p.json.ReadValue(); err != nil {
-			return err
-		}
-		return errNoObject
-	}
-	p.seen = make([]string, 0, 12)
-	if err := p.members(p.root); err != nil {
-		return err
-	}
-	if _, err := p.json.ReadToken(); !errors.Is(err, io.EOF) {
-		if err == nil {
-			err = errTrailing
-		}
-		return err
-	}
-	return nil
-}
-
-// result is the event that was read, if nothing that counts for its type is wrong.
+// result returns the event, or the problems that count for its type.
 func (p *parser) result(body []byte) (Event, error) {
-	if !p.typed {
+	if !p.sawType {
 		p.report(fieldType, "is missing")
 	}
 	if len(p.typeProblems) > 0 {
@@ -137,58 +131,14 @@ func (p *parser) result(body []byte) (Event, error) {
 	if p.event.Type != PendingInvoiceCreated {
 		return Event{ID: p.event.ID, Type: p.event.Type}, nil
 	}
-	p.requireAll(body)
+	p.validate(body)
 	if len(p.problems) > 0 {
 		return Event{}, &InvalidError{p.problems}
 	}
 	return p.event, nil
 }
 
-// members reads an object and calls read for each member; read returns false for
-// one that is not of interest, which is skipped then. The name may be kept only until
-// the next token is read: most names are of no interest, and are not worth a string.
-func (p *parser) members(read func(name []byte) (bool, error)) error {
-	if _, err := p.json.ReadToken(); err != nil {
-		return err
-	}
-	for p.json.PeekKind() != '}' {
-		name, err := p.name()
-		if err != nil {
-			return err
-		}
-		taken, err := read(name)
-		if err == nil && !taken {
-			_, err = p.json.ReadValue() // SkipValue goes token by token
-		}
-		if err != nil {
-			return err
-		}
-	}
-	_, err := p.json.ReadToken()
-	return err
-}
-
-// name reads the name of a member.
-func (p *parser) name() ([]byte, error) {
-	quoted, err := p.json.ReadValue()
-	if err != nil {
-		return nil, err
-	}
-	name, _ := unquote(quoted) // no name that is read has a surrogate
-	return name, nil
-}
-
-// unquote returns the value of a JSON string. It is not ok if the string has an unpaired
-// surrogate: the value has U+FFFD in its place.
-func unquote(quoted []byte) (value []byte, ok bool) {
-	if bytes.IndexByte(quoted, '\\') < 0 {
-		return quoted[1 : len(quoted)-1], true
-	}
-	value, err := jsontext.AppendUnquote(nil, quoted)
-	return value, err == nil
-}
-
-// The fields that are read, by their paths.
+// The paths of the fields that are used.
 const (
 	fieldID             = "id"
 	fieldType           = "event_type"
@@ -205,236 +155,251 @@ const (
 	fieldNextOffset     = "content.invoice.line_items_next_offset"
 )
 
-func (p *parser) root(name []byte) (bool, error) {
+// root, content and invoice read the value of a field, or return false if it is not used.
+func (p *parser) root(name []byte) (used bool) {
 	switch string(name) {
 	case "id":
-		return true, p.required(fieldID, &p.event.ID)
+		p.required(fieldID, &p.event.ID)
 	case "event_type":
-		p.typed = true
-		return true, p.required(fieldType, &p.event.Type)
+		p.sawType = true
+		p.required(fieldType, &p.event.Type)
 	case "occurred_at":
-		return true, p.occurredAt()
+		p.occurredAt()
 	case "api_version":
 		var version string
-		err := p.optional(fieldVersion, &version)
-		if err == nil && version != "" && version != apiVersion {
+		p.optional(fieldVersion, &version)
+		if version != "" && version != apiVersion {
 			p.report(fieldVersion, fmt.Sprintf("is not %s: set the API version of the webhook in Chargebee to %s", apiVersion, strings.ToUpper(apiVersion)))
 		}
-		return true, err
 	case "content":
-		return true, p.object(fieldContent, p.content)
+		p.objectField(fieldContent, p.content)
 	case "detail":
-		if p.json.PeekKind() != '{' {
-			return false, nil
+		if p.kind() != '{' {
+			return false
 		}
-		value, err := p.json.ReadValue()
-		p.detail = bytes.Clone(value)
-		return true, err
+		p.detail = bytes.Clone(p.value())
 	default:
-		return false, nil
+		return false
 	}
+	return true
 }
 
-func (p *parser) content(name []byte) (bool, error) {
+func (p *parser) content(name []byte) (used bool) {
 	if string(name) != "invoice" {
-		return false, nil
+		return false
 	}
-	return true, p.object(fieldInvoice, p.invoice)
+	p.objectField(fieldInvoice, p.invoice)
+	return true
 }
 
-func (p *parser) invoice(name []byte) (bool, error) {
+func (p *parser) invoice(name []byte) (used bool) {
 	invoice := &p.event.Invoice
 	switch string(name) {
 	case "id":
-		return true, p.required(fieldInvoiceID, &invoice.ID)
+		p.required(fieldInvoiceID, &invoice.ID)
 	case "customer_id":
-		return true, p.optional(fieldCustomerID, &invoice.CustomerID)
+		p.optional(fieldCustomerID, &invoice.CustomerID)
 	case "currency_code":
-		return true, p.optional(fieldCurrencyCode, &invoice.CurrencyCode)
+		p.optional(fieldCurrencyCode, &invoice.CurrencyCode)
 	case "status":
-		return true, p.optional(fieldStatus, &invoice.Status)
+		p.optional(fieldStatus, &invoice.Status)
 	case "subscription_id":
-		return true, p.optional(fieldSubscriptionID, &invoice.SubscriptionID)
+		p.optional(fieldSubscriptionID, &invoice.SubscriptionID)
 	case "date":
-		return true, p.integer(fieldDate, &invoice.Date)
+		p.integer(fieldDate, &invoice.Date)
 	case "line_items":
-		return true, p.lineItems(fieldLineItems)
+		p.lineItems()
 	case "line_items_next_offset":
-		p.once(fieldNextOffset)
-		invoice.MoreLines = p.json.PeekKind() != 'n'
-		return false, nil
+		p.checkDuplicate(fieldNextOffset)
+		invoice.MoreLines = p.kind() != 'n'
+		return false
 	default:
-		return false, nil
+		return false
+	}
+	return true
+}
+
+func (p *parser) kind() jsontext.Kind {
+	if p.err != nil {
+		return 0
+	}
+	return p.json.PeekKind()
+}
+
+func (p *parser) token() {
+	if p.err == nil {
+		_, p.err = p.json.ReadToken()
 	}
 }
 
-// object reads a member that must be an object.
-func (p *parser) object(field string, read func(name []byte) (bool, error)) error {
-	p.once(field)
-	if p.json.PeekKind() != '{' {
-		p.report(field, "is not an object")
-		return p.json.SkipValue()
+// value reads a value, which is valid until the next read.
+func (p *parser) value() (value jsontext.Value) {
+	if p.err == nil {
+		value, p.err = p.json.ReadValue()
 	}
-	return p.members(read)
+	return value
 }
 
-// required reads a member that must be a string and not empty.
-func (p *parser) required(field string, into *string) error {
-	p.once(field)
-	ok, err := p.text(field, into)
-	if ok && *into == "" {
+// object reads an object and calls read for each field. The name is valid until the next read:
+// most names are not used, and a string of each would be an allocation.
+func (p *parser) object(read func(name []byte) (used bool)) {
+	p.token()
+	for p.err == nil && p.kind() != '}' {
+		quoted := p.value()
+		if p.err != nil {
+			return
+		}
+		name, _ := unquote(quoted) // no used name has a surrogate
+		if !read(name) {
+			p.value()
+		}
+	}
+	p.token()
+}
+
+func (p *parser) objectField(field string, read func(name []byte) (used bool)) {
+	p.checkDuplicate(field)
+	if p.kind() == '{' {
+		p.object(read)
+		return
+	}
+	p.report(field, notObject)
+	p.value()
+}
+
+// unquote returns the value of a JSON string. It is not ok if the string has an unpaired
+// surrogate.
+func unquote(quoted []byte) (value []byte, ok bool) {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1], true
+	}
+	value, err := jsontext.AppendUnquote(nil, quoted)
+	return value, err == nil
+}
+
+// required reads a string that must not be empty.
+func (p *parser) required(field string, into *string) {
+	p.checkDuplicate(field)
+	if value := p.value(); p.text(field, value, into) && *into == "" {
 		p.report(field, "is empty")
 	}
-	return err
 }
 
-// optional reads a member that must be a string or null.
-func (p *parser) optional(field string, into *string) error {
-	p.once(field)
-	if p.json.PeekKind() == 'n' {
-		return p.json.SkipValue()
+// optional reads a string or null.
+func (p *parser) optional(field string, into *string) {
+	p.checkDuplicate(field)
+	if value := p.value(); value.Kind() != 'n' {
+		p.text(field, value, into)
 	}
-	_, err := p.text(field, into)
-	return err
 }
 
-// text reads a string. Of any other value it reports what is wrong, and is not ok.
-func (p *parser) text(field string, into *string) (ok bool, err error) {
-	if p.json.PeekKind() != '"' {
+func (p *parser) text(field string, value jsontext.Value, into *string) (ok bool) {
+	if p.err != nil {
+		return false
+	}
+	if value.Kind() != '"' {
 		p.report(field, "is not a string")
-		return false, p.json.SkipValue()
+		return false
 	}
-	quoted, err := p.json.ReadValue()
-	if err != nil {
-		return false, err
-	}
-	value, ok := unquote(quoted)
+	text, ok := unquote(value)
 	if !ok {
 		p.report(field, "contains an unpaired surrogate")
-		return false, nil
+		return false
 	}
-	*into = string(value)
-	return true, nil
+	*into = string(text)
+	return true
 }
 
-// integer reads a member that must be an integer or null.
-func (p *parser) integer(field string, into *int64) error {
-	p.once(field)
-	switch p.json.PeekKind() {
-	case 'n':
-		return p.json.SkipValue()
-	case '0':
-		value, err := p.json.ReadValue()
-		if err != nil {
-			return err
-		}
-		number, invalid := strconv.ParseInt(string(value), 10, 64)
-		if invalid != nil {
-			p.report(field, "is not an integer")
-		}
-		*into = number
-		return nil
-	default:
-		p.report(field, "is not an integer")
-		return p.json.SkipValue()
+// integer reads an integer or null.
+func (p *parser) integer(field string, into *int64) {
+	p.checkDuplicate(field)
+	value := p.value()
+	if p.err != nil || value.Kind() == 'n' {
+		return
 	}
-}
-
-// occurredAt reads the time of the event. The event can be billed without it, so no
-// value is wrong: what is not an integer, or is ambiguous, counts as absent.
-func (p *parser) occurredAt() error {
-	repeated := p.occurred
-	p.occurred = true
-	p.event.OccurredAt = 0
-	if repeated || p.json.PeekKind() != '0' {
-		return p.json.SkipValue()
-	}
-	value, err := p.json.ReadValue()
+	number, err := strconv.ParseInt(string(value), 10, 64)
 	if err != nil {
-		return err
+		p.report(field, "is not an integer")
 	}
-	if number, invalid := strconv.ParseInt(string(value), 10, 64); invalid == nil {
-		p.event.OccurredAt = number
-	}
-	return nil
+	*into = number
 }
 
-// lineItems reads the lines. What a line lacks is asked of Chargebee later, so no
-// line is wrong but one that says the same thing twice.
-func (p *parser) lineItems(field string) error {
-	p.once(field)
-	switch p.json.PeekKind() {
-	case '[':
-	case 'n':
-		return p.json.SkipValue()
-	default:
-		p.report(field, "is not an array")
-		return p.json.SkipValue()
+// occurredAt reads the time of the event, which is optional: an invalid or duplicate one counts
+// as absent.
+func (p *parser) occurredAt() {
+	number, err := strconv.ParseInt(string(p.value()), 10, 64)
+	if err != nil || p.sawOccurredAt {
+		number = 0
 	}
-	if _, err := p.json.ReadToken(); err != nil {
-		return err
-	}
-	p.event.Invoice.LineItems = []LineItem{}
-	for p.json.PeekKind() != ']' {
-		item, err := p.lineItem(field, len(p.event.Invoice.LineItems))
-		if err != nil {
-			return err
+	p.event.OccurredAt, p.sawOccurredAt = number, true
+}
+
+// lineItems reads the lines. The consumer reads from Chargebee what a line lacks, so only a
+// duplicate field of a line is invalid.
+func (p *parser) lineItems() {
+	p.checkDuplicate(fieldLineItems)
+	if kind := p.kind(); kind != '[' {
+		if kind != 'n' {
+			p.report(fieldLineItems, "is not an array")
 		}
-		p.event.Invoice.LineItems = append(p.event.Invoice.LineItems, item)
+		p.value()
+		return
 	}
-	_, err := p.json.ReadToken()
-	return err
+	items := []LineItem{}
+	p.token()
+	for p.err == nil && p.kind() != ']' {
+		items = append(items, p.lineItem(len(items)))
+	}
+	p.token()
+	p.event.Invoice.LineItems = items
 }
 
-func (p *parser) lineItem(field string, index int) (item LineItem, err error) {
-	if p.json.PeekKind() != '{' {
-		return item, p.json.SkipValue()
+func (p *parser) lineItem(index int) (item LineItem) {
+	if p.kind() != '{' {
+		p.value()
+		return item
 	}
-	var id, subscriptionID bool // were seen
-	err = p.members(func(name []byte) (bool, error) {
+	var sawID, sawSubscriptionID bool
+	p.object(func(name []byte) (used bool) {
 		var into *string
-		var seen *bool
+		var saw *bool
 		switch string(name) {
 		case "id":
-			into, seen = &item.ID, &id
+			into, saw = &item.ID, &sawID
 		case "subscription_id":
-			into, seen = &item.SubscriptionID, &subscriptionID
+			into, saw = &item.SubscriptionID, &sawSubscriptionID
 		default:
-			return false, nil
+			return false
 		}
-		if *seen {
-			p.report(fmt.Sprintf("%s.%d.%s", field, index, name), twice)
+		if *saw {
+			p.report(fmt.Sprintf("%s.%d.%s", fieldLineItems, index, name), duplicate)
 		}
-		*seen = true
-		if p.json.PeekKind() != '"' {
-			return false, nil
+		*saw = true
+		if value := p.value(); value.Kind() == '"' {
+			if text, ok := unquote(value); ok {
+				*into = string(text)
+			}
 		}
-		quoted, err := p.json.ReadValue()
-		if err != nil {
-			return true, err
-		}
-		if value, ok := unquote(quoted); ok {
-			*into = string(value)
-		}
-		return true, nil
+		return true
 	})
-	return item, err
+	return item
 }
 
-// twice is wrong with a field because readers of JSON disagree on which one counts.
-const twice = "stands more than once"
+const (
+	notObject = "is not an object"
+	// duplicate fields are invalid because JSON parsers disagree about which one counts.
+	duplicate = "appears more than once"
+)
 
-// once reports a field that stands twice.
-func (p *parser) once(field string) {
+func (p *parser) checkDuplicate(field string) {
 	if slices.Contains(p.seen, field) {
-		p.report(field, twice)
+		p.report(field, duplicate)
 		return
 	}
 	p.seen = append(p.seen, field)
 }
 
-// maxProblems is how many problems of an event are told, far more than an honest one
-// has: fields that stand a hundred thousand times make no answer of megabytes.
+// maxProblems limits the size of an InvalidError: a field can be duplicated 100,000 times.
 const maxProblems = 32
 
 func (p *parser) report(field, problem string) {

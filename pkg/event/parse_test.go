@@ -23,7 +23,7 @@ func body(members, invoice string) string {
 	return `{` + members + `"id":"ev_1","api_version":"v2","content":{"invoice":` + invoice + `},"event_type":"pending_invoice_created"}`
 }
 
-func TestParseReadsWhatIsNeeded(t *testing.T) {
+func TestParse_ReadsUsedFields(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile("testdata/pending_invoice_created.json")
 	if err != nil {
@@ -56,7 +56,7 @@ func TestParseReadsWhatIsNeeded(t *testing.T) {
 	}
 }
 
-func TestParseRefuses(t *testing.T) {
+func TestParse_InvalidEvents(t *testing.T) {
 	t.Parallel()
 	deep := strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000)
 	for name, test := range map[string]struct {
@@ -140,7 +140,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-func TestParseReportsEveryFieldOnce(t *testing.T) {
+func TestParse_ReportsEveryFieldOnce(t *testing.T) {
 	t.Parallel()
 	_, err := event.Parse([]byte(`{"event_type":"pending_invoice_created","content":{"invoice":{"date":"x"}}}`))
 	var invalid *event.InvalidError
@@ -157,8 +157,8 @@ func TestParseReportsEveryFieldOnce(t *testing.T) {
 	}
 }
 
-// What is wrong a hundred thousand times is not told as often.
-func TestParseReportsNoMoreThanAPersonReads(t *testing.T) {
+// A body can have 100,000 invalid fields.
+func TestParse_LimitsProblems(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
 		"fields": body(strings.Repeat(`"id":"",`, 100_000), invoice("")),
@@ -172,7 +172,7 @@ func TestParseReportsNoMoreThanAPersonReads(t *testing.T) {
 	}
 }
 
-func TestParseAccepts(t *testing.T) {
+func TestParse_ValidEvents(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
 		"another type":                       `{"event_type":"invoice_generated"}`,
@@ -282,7 +282,7 @@ func TestParse_InvalidUTF8(t *testing.T) {
 	}
 }
 
-func TestParseMessageNamesFieldsBelowDetail(t *testing.T) {
+func TestParseMessage_NamesFieldsBelowDetail(t *testing.T) {
 	t.Parallel()
 	_, err := event.ParseMessage([]byte(`{"detail":{"event_type":"pending_invoice_created"}}`))
 	if err == nil || !strings.Contains(err.Error(), "detail.content.invoice.id is missing") {

@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// apiVersion is the version of Chargebee's API whose invoices this system reads.
+// apiVersion is the supported version of Chargebee's API.
 const apiVersion = "v2"
 
-// maxIdentifier is the most bytes of what becomes a message attribute: attributes
-// count towards the size of a message. Chargebee's ids have at most 50 characters.
+// maxIdentifier limits ids that become message attributes, in bytes: attributes count towards
+// the size of a message. Chargebee's ids have at most 50 characters.
 const maxIdentifier = 1024
 
-// InvalidError says what is wrong with an event.
+// InvalidError lists the invalid fields of an event.
 type InvalidError struct {
 	Problems []Problem
 }
 
-// Problem is what is wrong with one field.
+// Problem describes one invalid field.
 type Problem struct {
-	Field   string `json:"field"` // dotted path; empty for the body as a whole
+	Field   string `json:"field"` // dotted path; empty: the body
 	Problem string `json:"problem"`
 }
 
@@ -33,54 +33,43 @@ func (e *InvalidError) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// required are the fields that an event of type PendingInvoiceCreated must have. The
-// consumer reads from Chargebee what else it needs.
-var required = []string{fieldID, fieldType, fieldInvoiceID}
-
-// requireAll reports required fields that are missing, and what the queue would not
-// take.
-func (p *parser) requireAll(body []byte) {
-	for _, field := range required {
-		if !slices.Contains(p.seen, field) && !p.inherited(field) {
+// validate reports missing fields, and values that the queue or the ledger cannot store.
+func (p *parser) validate(body []byte) {
+	for _, field := range []string{fieldID, fieldType, fieldInvoiceID} {
+		if !slices.Contains(p.seen, field) && !p.hasInvalidParent(field) {
 			p.report(field, "is missing")
 		}
 	}
-	if strings.HasPrefix(p.event.Invoice.ID, "#") {
-		// The ledger keeps its own items under such keys.
+	if strings.HasPrefix(p.event.Invoice.ID, "#") { // keys of the ledger's own items
 		p.report(fieldInvoiceID, "begins with #, as no id of Chargebee does")
 	}
-	p.requireQueueable(fieldID, p.event.ID)
-	p.requireQueueable(fieldInvoiceID, p.event.Invoice.ID)
-	// JSON allows no raw control characters; these two it does.
+	p.validateIdentifier(fieldID, p.event.ID)
+	p.validateIdentifier(fieldInvoiceID, p.event.Invoice.ID)
+	// JSON allows these two unescaped, in contrast to other control characters.
 	if bytes.Contains(body, []byte("\uFFFE")) || bytes.Contains(body, []byte("\uFFFF")) {
-		p.report("", "the body contains U+FFFE or U+FFFF, which SQS does not take: write it as an escape sequence")
+		p.report("", "the body contains U+FFFE or U+FFFF, which SQS does not accept: use escape sequences")
 	}
 }
 
-// requireQueueable reports what cannot become a message attribute.
-func (p *parser) requireQueueable(field, value string) {
+// validateIdentifier reports an id that cannot be a message attribute.
+func (p *parser) validateIdentifier(field, value string) {
 	if len(value) > maxIdentifier {
 		p.report(field, fmt.Sprintf("is longer than %d bytes", maxIdentifier))
 	}
-	if strings.ContainsFunc(value, unqueueable) {
-		p.report(field, "contains a character that SQS does not take")
+	if strings.ContainsFunc(value, isInvalidInSQS) {
+		p.report(field, "contains a character that SQS does not accept")
 	}
 }
 
-// inherited tells whether an object on the way to the field is wrong itself, which
-// is reported already.
-func (p *parser) inherited(field string) bool {
-	for _, problem := range p.problems {
-		if problem.Problem == "is not an object" && strings.HasPrefix(field, problem.Field+".") {
-			return true
-		}
-	}
-	return false
+// hasInvalidParent reports whether an object that contains the field was already reported.
+func (p *parser) hasInvalidParent(field string) bool {
+	return slices.ContainsFunc(p.problems, func(problem Problem) bool {
+		return problem.Problem == notObject && strings.HasPrefix(field, problem.Field+".")
+	})
 }
 
-// unqueueable tells whether SQS refuses the character.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-func unqueueable(r rune) bool {
+func isInvalidInSQS(r rune) bool {
 	switch r {
 	case '\t', '\n', '\r':
 		return false
