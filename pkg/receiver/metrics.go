@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/billable-events/billable/pkg/sqsqueue"
 	"github.com/billable-events/billable/pkg/telemetry"
@@ -25,44 +26,27 @@ type metrics struct {
 }
 
 func newMetrics(registry *prometheus.Registry) *metrics {
+	factory := promauto.With(registry)
+	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return factory.NewCounterVec(prometheus.CounterOpts{Namespace: telemetry.Namespace, Name: name, Help: help}, labels)
+	}
+	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
+		return factory.NewHistogram(prometheus.HistogramOpts{Namespace: telemetry.Namespace, Name: name, Help: help, Buckets: buckets})
+	}
 	m := &metrics{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: telemetry.Namespace, Name: "webhook_requests_total", Help: "Requests by status and type of event.",
-		}, []string{"code", "event_type"}),
-		durations: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: telemetry.Namespace, Name: "webhook_request_duration_seconds", Help: "Time from the header of a request to its response.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
-		}),
-		bodies: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: telemetry.Namespace, Name: "webhook_body_bytes", Help: "Request body bytes read.",
-			Buckets: prometheus.ExponentialBuckets(1<<10, 2, 11),
-		}),
-		overloads: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: telemetry.Namespace, Name: "webhook_shed_total", Help: "Requests rejected because too many requests or bytes were in flight.",
-		}),
-		batches: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: telemetry.Namespace, Name: "enqueue_batch_entries", Help: "Events in one call to SQS.",
-			Buckets: prometheus.LinearBuckets(1, 1, 10),
-		}),
-		sendDurations: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: telemetry.Namespace, Name: "enqueue_duration_seconds", Help: "Duration of a call to SQS.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 2, 12),
-		}),
-		waits: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: telemetry.Namespace, Name: "enqueue_wait_duration_seconds", Help: "Time that an event waits before its call to SQS starts.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 2, 12),
-		}),
-		enqueueFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: telemetry.Namespace, Name: "enqueue_failures_total", Help: "Failed attempts to enqueue an event; retryable ones are retried.",
-		}, []string{"class"}),
-		reloadFailures: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: telemetry.Namespace, Name: "credentials_reload_failures_total", Help: "Failed attempts to reload credential files.",
-		}),
+		requests:        counters("webhook_requests_total", "Requests by status and type of event.", "code", "event_type"),
+		durations:       histogram("webhook_request_duration_seconds", "Time from the header of a request to its response.", prometheus.ExponentialBuckets(0.001, 2, 14)),
+		bodies:          histogram("webhook_body_bytes", "Request body bytes read.", prometheus.ExponentialBuckets(1<<10, 2, 11)),
+		overloads:       counters("webhook_shed_total", "Requests rejected because too many requests or bytes were in flight.").WithLabelValues(),
+		batches:         histogram("enqueue_batch_entries", "Events in one call to SQS.", prometheus.LinearBuckets(1, 1, 10)),
+		sendDurations:   histogram("enqueue_duration_seconds", "Duration of a call to SQS.", prometheus.ExponentialBuckets(0.001, 2, 12)),
+		waits:           histogram("enqueue_wait_duration_seconds", "Time that an event waits before its call to SQS starts.", prometheus.ExponentialBuckets(0.001, 2, 12)),
+		enqueueFailures: counters("enqueue_failures_total", "Failed attempts to enqueue an event; retryable ones are retried.", "class"),
+		reloadFailures:  counters("credentials_reload_failures_total", "Failed attempts to reload credential files.").WithLabelValues(),
 	}
 	for _, class := range sqsqueue.Classes() {
 		m.enqueueFailures.WithLabelValues(class)
 	}
-	registry.MustRegister(m.requests, m.durations, m.bodies, m.overloads, m.batches, m.sendDurations, m.waits, m.enqueueFailures, m.reloadFailures)
 	return m
 }
 
