@@ -15,9 +15,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Trace returns a configuration whose calls are spans, each with all its attempts. What
-// belongs to no span stays without: polls, probes and heartbeats would be most of all
-// traces. AWS is sent no trace context.
+// Trace returns a configuration that makes a span of each call, with all its attempts. A call
+// without a parent span has none: polls, probes and heartbeats would be most of all traces. No
+// trace context is sent to AWS.
 func Trace(config aws.Config, tracer trace.Tracer) aws.Config {
 	config.APIOptions = append(slices.Clip(config.APIOptions), func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(spans{tracer}, middleware.After)
@@ -25,7 +25,7 @@ func Trace(config aws.Config, tracer trace.Tracer) aws.Config {
 	return config
 }
 
-// spans is a middleware of the SDK that makes a span of a call.
+// spans is a middleware of the SDK that makes spans of calls.
 // https://opentelemetry.io/docs/specs/semconv/cloud-providers/aws-sdk/
 type spans struct{ tracer trace.Tracer }
 
@@ -58,11 +58,10 @@ func (s spans) HandleInitialize(ctx context.Context, input middleware.Initialize
 	return output, metadata, err
 }
 
-// ErrorType says in a word why a call failed: the service's code, or what kept it from
-// answering.
+// ErrorType returns the error.type of a span: the code of the service, or a kind of failure.
 func ErrorType(err error) string {
-	if answer, ok := errors.AsType[smithy.APIError](err); ok {
-		return answer.ErrorCode()
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode()
 	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):

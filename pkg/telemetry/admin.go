@@ -14,21 +14,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Probe says whether all is well; its error says what is not. It must not block.
+// Probe returns nil or why a check fails. It must not block.
 type Probe func() error
 
-// Admin serves probes and metrics on a listener of its own, so that traffic can
-// never starve them.
+// Admin serves probes and metrics on a separate listener, so that they work under any load.
 type Admin struct {
-	Live     Probe // the process makes progress
-	Ready    Probe // it can do its job
+	Live     Probe // of progress
+	Ready    Probe // of readiness
 	Registry *prometheus.Registry
 	Pprof    bool // serve /debug/pprof
 
 	server *http.Server
 }
 
-// Start listens on addr and serves until Stop. Errors after the start go to failed.
+// Start listens on addr and serves until Stop. It sends a later error to failed.
 func (a *Admin) Start(ctx context.Context, addr string, failed chan<- error) (net.Addr, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -47,7 +46,7 @@ func (a *Admin) Start(ctx context.Context, addr string, failed chan<- error) (ne
 	return listener.Addr(), nil
 }
 
-// Stop ends the listener and waits for what it still answers.
+// Stop closes the listener and waits for requests in flight.
 func (a *Admin) Stop(ctx context.Context) error { return a.server.Shutdown(ctx) }
 
 // Handler serves /livez, /readyz, /metrics and, if enabled, /debug/pprof.
@@ -68,17 +67,17 @@ func (a *Admin) Handler() http.Handler {
 
 func probe(check Probe) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		answer := struct {
+		response := struct {
 			Status string `json:"status"`
 			Reason string `json:"reason,omitempty"`
 		}{Status: "ok"}
 		status := http.StatusOK
 		if err := check(); err != nil {
-			answer.Status, answer.Reason, status = "unavailable", err.Error(), http.StatusServiceUnavailable
+			response.Status, response.Reason, status = "unavailable", err.Error(), http.StatusServiceUnavailable
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(answer) // the prober may have gone
+		_ = json.NewEncoder(w).Encode(response) // fails if the client has gone
 	})
 }

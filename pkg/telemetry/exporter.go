@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// variables are those of the environment that OpenTelemetry specifies, by name. The exporter
-// reads them itself; here they are checked where a mistake would go unnoticed.
+// variables are OpenTelemetry's environment variables. The exporter reads them itself; check
+// finds those that it would ignore.
 // https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 type variables map[string]string
 
@@ -22,8 +22,7 @@ func variablesOf(environ []string) variables {
 	return found
 }
 
-// exporter returns a variable of the exporter. The one for traces precedes the one for all
-// signals.
+// exporter returns a variable of the exporter. That of traces overrides that of all signals.
 func (v variables) exporter(name string) string {
 	if value := v["OTEL_EXPORTER_OTLP_TRACES_"+name]; value != "" {
 		return value
@@ -37,7 +36,7 @@ func (v variables) wantTraces() bool {
 	return !strings.EqualFold(v["OTEL_SDK_DISABLED"], "true") && exporter != "none" && (exporter != "" || v.exporter("ENDPOINT") != "")
 }
 
-// check returns what the exporter would ignore, or log with a secret in it.
+// check returns an error for a value that the exporter would ignore, or log with a secret.
 func (v variables) check() error {
 	if exporter := v["OTEL_TRACES_EXPORTER"]; exporter != "" && exporter != "otlp" {
 		return fmt.Errorf("OTEL_TRACES_EXPORTER is %q: use otlp or none", exporter)

@@ -1,5 +1,3 @@
-// Package telemetry is how a process shows what it does: its logger, its metrics,
-// and the admin listener that serves them together with the probes.
 package telemetry
 
 import (
@@ -11,11 +9,11 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Namespace is the prefix of all metrics.
+// Namespace is the prefix of all metric names.
 const Namespace = "billable"
 
 // NewLogger returns a logger that writes to w. Level is debug, info, warn or error,
-// format is json or text. Lines that have the context of a span tell its ids.
+// format is json or text. Lines with the context of a span have its ids.
 func NewLogger(w io.Writer, level, format string) (zerolog.Logger, error) {
 	parsed, err := zerolog.ParseLevel(level)
 	if err != nil {
@@ -24,7 +22,7 @@ func NewLogger(w io.Writer, level, format string) (zerolog.Logger, error) {
 	if format == "text" {
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: "15:04:05.000"}
 	}
-	return zerolog.New(w).Level(parsed).With().Timestamp().Logger().Hook(placeInTrace{}), nil
+	return zerolog.New(w).Level(parsed).With().Timestamp().Logger().Hook(traceHook{}), nil
 }
 
 // NewRegistry returns a registry with the metrics of the Go runtime and the process.

@@ -3,7 +3,6 @@ package telemetry
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -19,37 +18,36 @@ import (
 	"github.com/billable-events/billable/pkg/truncate"
 )
 
-// FlushTimeout is how long Tracing.Stop should be given: spans are worth no more.
+// FlushTimeout is the time that shutdown spends on the remaining spans.
 const FlushTimeout = 3 * time.Second
 
 const (
-	// quiet is how often at most it is told that spans get lost.
-	quiet = time.Minute
-	// maxTracingError bounds what is repeated of a collector's answer.
+	// lossLogInterval limits the log lines about lost spans.
+	lossLogInterval = time.Minute
+	// maxTracingError limits an error of the collector in the log, in bytes.
 	maxTracingError = 500
 )
 
 // scope names the instrumentation in every span.
 const scope = "github.com/billable-events/billable"
 
-// Tracing makes spans and sends them, in batches and beside the work, to a collector. A
-// nil *Tracing is one that is off.
+// Tracing makes spans and sends them to a collector in the background. A nil *Tracing is
+// disabled.
 type Tracing struct {
 	trace.Tracer
 
-	provider *sdktrace.TracerProvider // nil: somebody else ends the tracer
+	provider *sdktrace.TracerProvider // nil in tests
 	logger   zerolog.Logger
 }
 
-// Service is a program as traces name it, where OTEL_SERVICE_NAME and
-// OTEL_RESOURCE_ATTRIBUTES do not say otherwise.
+// Service identifies the program in traces. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
+// override it.
 type Service struct{ Name, Version string }
 
-// NewTracing returns the tracing that the standard variables ask for, or nil if they ask
-// for none: they name no collector (OTEL_EXPORTER_OTLP_ENDPOINT), or OTEL_SDK_DISABLED is
-// true. What they ask for and cannot be had is told to the logger, and leaves tracing off:
-// no reason not to work. Sampler, resource and size of batches are what OpenTelemetry's SDK
-// reads in the process's own environment.
+// NewTracing returns the tracing that OpenTelemetry's variables configure, or nil if they set
+// no collector (OTEL_EXPORTER_OTLP_ENDPOINT) or OTEL_SDK_DISABLED. Invalid values are logged
+// and disable tracing. The SDK reads sampler, resource and batch sizes from the environment of
+// the process.
 // https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 func NewTracing(ctx context.Context, service Service, environ []string, logger zerolog.Logger) *Tracing {
 	settings := variablesOf(environ)
@@ -61,12 +59,12 @@ func NewTracing(ctx context.Context, service Service, environ []string, logger z
 		logger.Warn().Err(err).Msg("tracing is off")
 		return nil
 	}
-	// The SDK has one place for its errors, for all of the process.
-	lost := logger.Sample(&zerolog.BurstSampler{Burst: 1, Period: quiet})
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { tellLost(lost, err) }))
+	// The SDK has one error handler per process.
+	lost := logger.Sample(&zerolog.BurstSampler{Burst: 1, Period: lossLogInterval})
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logSpanLoss(lost, err) }))
 	provider := sdktrace.NewTracerProvider(
 		sdktrace.WithBatcher(exporter),
-		sdktrace.WithResource(describe(ctx, service)),
+		sdktrace.WithResource(newResource(ctx, service)),
 	)
 	return &Tracing{Tracer: provider.Tracer(scope), provider: provider, logger: logger}
 }
@@ -78,9 +76,9 @@ func newExporter(ctx context.Context, settings variables) (*otlptrace.Exporter, 
 	return otlptracehttp.New(ctx)
 }
 
-// describe is what every span says of its process.
-func describe(ctx context.Context, service Service) *resource.Resource {
-	described, err := resource.New(ctx,
+// newResource returns the attributes of the process.
+func newResource(ctx context.Context, service Service) *resource.Resource {
+	attributes, err := resource.New(ctx,
 		resource.WithAttributes(
 			semconv.ServiceName(service.Name),
 			semconv.ServiceVersion(service.Version),
@@ -91,52 +89,49 @@ func describe(ctx context.Context, service Service) *resource.Resource {
 		resource.WithFromEnv(),
 	)
 	if err != nil {
-		otel.Handle(err) // what could be read counts
+		otel.Handle(err) // attributes has what could be read
 	}
-	return described
+	return attributes
 }
 
-func tellLost(logger zerolog.Logger, err error) {
+func logSpanLoss(logger zerolog.Logger, err error) {
 	logger.Warn().Str("error", truncate.Bytes(err.Error(), maxTracingError)).Msg("spans may be lost")
 }
 
-// Stop sends what is left, as far as there is time, and ends. A collector that does not
-// take it keeps no process from ending well.
+// Stop sends the remaining spans until ctx ends. Export errors are logged and not returned.
 func (t *Tracing) Stop(ctx context.Context) error {
 	if t == nil || t.provider == nil {
 		return nil
 	}
 	if err := t.provider.Shutdown(ctx); err != nil {
-		tellLost(t.logger, err)
+		logSpanLoss(t.logger, err)
 	}
 	return nil
 }
 
-// TraceParent returns the place of the context's span in its trace, in the form of the
-// traceparent header, or "" if there is no span.
+const traceParentHeader = "traceparent"
+
+// TraceParent returns the trace context as a traceparent header, or "" if there is no span.
 // https://www.w3.org/TR/trace-context/#traceparent-header
 func TraceParent(ctx context.Context) string {
-	span := trace.SpanContextFromContext(ctx)
-	if !span.IsValid() {
-		return ""
-	}
-	traceID, spanID := span.TraceID(), span.SpanID()
-	return "00-" + hex.EncodeToString(traceID[:]) + "-" + hex.EncodeToString(spanID[:]) + "-" + span.TraceFlags().String()
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier[traceParentHeader]
 }
 
-// WithTraceParent returns a context whose spans go on with the trace that a traceparent
-// names; one that is malformed or empty is none.
+// WithTraceParent returns a context with the trace context of a traceparent header. A malformed
+// or empty one is ignored.
 func WithTraceParent(ctx context.Context, parent string) context.Context {
-	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": parent})
+	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{traceParentHeader: parent})
 }
 
-// placeInTrace is a hook of the logger: a line that has the context of a span (Event.Ctx)
-// tells its place in the trace.
+// traceHook is a hook of the logger that adds the ids of the span in the context of a line
+// (Event.Ctx).
 // https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/
-type placeInTrace struct{}
+type traceHook struct{}
 
 // Run implements zerolog.Hook.
-func (placeInTrace) Run(line *zerolog.Event, _ zerolog.Level, _ string) {
+func (traceHook) Run(line *zerolog.Event, _ zerolog.Level, _ string) {
 	if span := trace.SpanContextFromContext(line.GetCtx()); span.IsValid() {
 		line.Stringer("trace_id", span.TraceID()).Stringer("span_id", span.SpanID())
 	}
