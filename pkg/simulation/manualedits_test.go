@@ -172,7 +172,7 @@ func (e *env) awaitEditTime(random *rand.Rand, draft string) {
 	case 0:
 		return
 	case 1:
-		reached = func() bool { return stringOf(e.ledgerHead(draft)["state"]) == string(billing.Charging) }
+		reached = func() bool { return stringOf(e.ledgerRecord(draft)["state"]) == string(billing.Charging) }
 	default:
 		reached = func() bool {
 			invoice, ok := e.site.Invoice(draft)

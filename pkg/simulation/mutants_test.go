@@ -10,172 +10,172 @@ type mutant struct {
 
 // mutants are the defects that the scenarios must detect.
 var mutants = []mutant{
-	{"answers before the queue has it", 1, "a 200 promises that the message is safe", []edit{
+	{name: "answers before the queue has it", seed: 1, rule: "a 200 promises that the message is safe", edits: []edit{
 		replace("enqueue", "go $call"),
 	}},
-	{"writes without the fence", 3, "a process that lost its lease changes nothing", []edit{
+	{name: "writes without the fence", seed: 3, rule: "a process that lost its lease changes nothing", edits: []edit{
 		rewrite("fence", `.*`, "${0} OR NOT ${0}").arg(0),
 	}},
-	{"a random idempotency key", 5, "a repeated call has no second effect", []edit{
+	{name: "a random idempotency key", seed: 5, rule: "a repeated call has no second effect", edits: []edit{
 		value("idempotency-key", "mutant.Random()"),
 	}},
-	{"sends again without reading back", 6, "Chargebee forgets keys", []edit{
+	{name: "sends again without reading back", seed: 6, rule: "Chargebee forgets keys", edits: []edit{
 		or("doubt-send-again", "true"),
 		unless("send-deadline", "true"),
 	}},
-	{"sends until the window's very end", 89, "a late effect may find its key forgotten", []edit{
+	{name: "sends until the window's very end", seed: 89, rule: "a late effect may find its key forgotten", edits: []edit{
 		value("send-until", "$left"),
 	}},
-	{"reads back before the window has passed", 9, "what is absent may still come", []edit{
+	{name: "reads back before the window has passed", seed: 9, rule: "what is absent may still come", edits: []edit{
 		unless("doubt-send-again", "true"),
 		unless("doubt-wait", "true"),
 	}},
-	{"releases a line in doubt", 4, "it may be on the invoice", []edit{
+	{name: "releases a line in doubt", seed: 4, rule: "it may be on the invoice", edits: []edit{
 		unless("sent-any", "true").arg(0),
 	}},
-	{"takes a 4xx after an unknown as final", 9, "it may be about the concurrent duplicate, or an old one replayed", []edit{
+	{name: "takes a 4xx after an unknown as final", seed: 9, rule: "it may be about the concurrent duplicate, or an old one replayed", edits: []edit{
 		unless("refused-in-doubt", "true"),
 		or("refused-charge", "{refused-in-doubt}"),
 	}},
-	{"keys and markers without the epoch", 212, "a line of another claim is another line", []edit{
+	{name: "keys and markers without the epoch", seed: 212, rule: "a line of another claim is another line", edits: []edit{
 		value("line-identity", `""`).arg(0, 0, 0, 2),
 	}},
-	{"plans from the index", 6, "what is charged is what was claimed", []edit{
+	{name: "plans from the index", seed: 6, rule: "what is charged is what was claimed", edits: []edit{
 		hoist("fold-claimed"),
 		replace("drop-changed", ""),
 	}},
-	{"claims whatever the values", 12, "what is charged is what the event has", []edit{
+	{name: "claims whatever the values", seed: 12, rule: "what is charged is what the event has", edits: []edit{
 		rewrite("claim-condition", `(.*?\)) AND (.*)`, "$1 AND ($1 OR ($2))").arg(2),
 	}},
-	{"acknowledges before it settles", 1, "a message comes back until its work is done", []edit{
+	{name: "acknowledges before it settles", seed: 1, rule: "a message comes back until its work is done", edits: []edit{
 		before("handler-call", "_ = $recv.Queue.Delete($arg0, $arg1.Message)"),
 	}},
-	{"claims without a condition", 6, "an event goes on one invoice", []edit{
+	{name: "claims without a condition", seed: 6, rule: "an event goes on one invoice", edits: []edit{
 		rewrite("claim-condition", `(.*?\)) AND (.*)`, "($1 OR NOT $1) AND $2").arg(2),
 	}},
-	{"no heartbeat", 15, "a message that is being processed is hidden from other consumers", []edit{
+	{name: "no heartbeat", seed: 15, rule: "a message that is being processed is hidden from other consumers", edits: []edit{
 		replace("heartbeat", ""),
 	}},
-	{"takes a failed entry of a batch as sent", 54, "a batch succeeds entry by entry", []edit{
+	{name: "takes a failed entry of a batch as sent", seed: 54, rule: "a batch succeeds entry by entry", edits: []edit{
 		unless("entry-failed", "true"),
 		replace("entry-not-mentioned", ""),
 	}},
-	{"acknowledges a rejected message without a dead letter", 7, "an operator must learn of it", []edit{
+	{name: "acknowledges a rejected message without a dead letter", seed: 7, rule: "an operator must learn of it", edits: []edit{
 		replace("dead-letter-send", ""),
 	}},
-	{"forgets to go on with a release", 56, "a process that crashed in the middle of it left the rest claimed", []edit{
+	{name: "forgets to go on with a release", seed: 56, rule: "a process that crashed in the middle of it left the rest claimed", edits: []edit{
 		or("released-before", "$base.State == billing.Releasing"),
 	}},
-	{"lets held claims expire", 11, "only the ledger has them", []edit{
+	{name: "lets held claims expire", seed: 11, rule: "only the ledger has them", edits: []edit{
 		before("rejected", "$base.ExpiresAt = $base.UpdatedAt + 90*24*60*60"),
 	}},
-	{"no doubt after a takeover", 8, "the call of the last holder may still take effect", []edit{
+	{name: "no doubt after a takeover", seed: 8, rule: "the call of the last holder may still take effect", edits: []edit{
 		unless("takeover-doubt", "true").arg(1),
 	}},
-	{"sends before the ledger has it", 8, "the next holder must see that the line may have been sent", []edit{
+	{name: "sends before the ledger has it", seed: 8, rule: "the next holder must see that the line may have been sent", edits: []edit{
 		replace("sending-since", ""),
 	}},
-	{"no check for lines whose marker was edited away", 227, "one may be ours", []edit{
+	{name: "no check for lines whose marker was edited away", seed: 227, rule: "one may be ours", edits: []edit{
 		unless("doubt-resembles", "true"),
 	}},
-	{"the same record version for every write", 3, "a process must recognise its own write", []edit{
+	{name: "the same record version for every write", seed: 3, rule: "a process must recognise its own write", edits: []edit{
 		value("write-token", `"constant"`),
 	}},
-	{"decides at once what became of a draft", 37, "what took effect may not show yet", []edit{
+	{name: "decides at once what became of a draft", seed: 37, rule: "what took effect may not show yet", edits: []edit{
 		unless("gone-shows", "true"),
 	}},
-	{"claims again right after a release", 540, "the index may not show yet what was released", []edit{
+	{name: "claims again right after a release", seed: 540, rule: "the index may not show yet what was released", edits: []edit{
 		unless("released-shows", "true"),
 	}},
-	{"closes without a check of the closed invoice", 4, "a manual edit may have changed it at the last moment", []edit{
+	{name: "closes without a check of the closed invoice", seed: 4, rule: "a manual edit may have changed it at the last moment", edits: []edit{
 		or("closed-complete", "true"),
 	}},
-	{"deletes a message before its dead letter exists", 187, "one of the two must exist at any time", []edit{
+	{name: "deletes a message before its dead letter exists", seed: 187, rule: "one of the two must exist at any time", edits: []edit{
 		before("dead-letter-send", "_ = $recv.Queue.Delete($arg0, $arg1.Message)"),
 	}},
-	{"takes a draft as gone for ever", 37, "a read may be stale", []edit{
+	{name: "takes a draft as gone for ever", seed: 37, rule: "a read may be stale", edits: []edit{
 		unless("draft-gone", "true"),
 	}},
-	{"looks a charge code up for every call", 40, "a plan keeps what it was made with", []edit{
+	{name: "looks a charge code up for every call", seed: 40, rule: "a plan keeps what it was made with", edits: []edit{
 		value("planned-item-price", "$recv.Settings.Catalog[$base.ChargeCode].$sel"),
 		value("planned-tax", "$recv.Settings.Catalog[$base.ChargeCode].$sel"),
 	}},
-	{"no check for lines of item prices that were edited", 1085, "one may be ours", []edit{
+	{name: "no check for lines of item prices that were edited", seed: 1085, rule: "one may be ours", edits: []edit{
 		unless("resembles-item-price", "true"),
 	}},
-	{"closes before the last line is certain", 199, "a closed draft takes no line", []edit{
+	{name: "closes before the last line is certain", seed: 199, rule: "a closed draft takes no line", edits: []edit{
 		unless("resend-failed", "$init.Kind == billing.Limited"),
 		unless("resend-not-sent", "true"),
 	}},
-	{"a bucket of its own for every process", 18, "Chargebee counts the calls of all", []edit{
+	{name: "a bucket of its own for every process", seed: 18, rule: "Chargebee counts the calls of all", edits: []edit{
 		value("rate-limit-read", "mutant.Text($0, $recv)").arg(1),
 		value("rate-limit-write", "mutant.Text($0, $recv)").arg(0),
 	}},
-	{"keeps unused calls for ever", 15, "60 seconds see the calls of the rate, and one burst", []edit{
+	{name: "keeps unused calls for ever", seed: 15, rule: "60 seconds see the calls of the rate, and one burst", edits: []edit{
 		value("bucket-depth", "100 * ($0)").arg(1),
 	}},
-	{"releases events before all shows", 71, "a line may be there that cannot be seen yet", []edit{
+	{name: "releases events before all shows", seed: 71, rule: "a line may be there that cannot be seen yet", edits: []edit{
 		unless("release-shows", "true"),
 	}},
-	{"releases what is on the draft", 50, "it is charged when the draft is closed", []edit{
+	{name: "releases what is on the draft", seed: 50, rule: "it is charged when the draft is closed", edits: []edit{
 		unless("release-charged", "true"),
 	}},
-	{"releases what no operator asserts", 7, "it may have been charged", []edit{
+	{name: "releases what no operator asserts", seed: 7, rule: "it may have been charged", edits: []edit{
 		or("asserted", "true"),
 	}},
-	{"takes an incomplete read for complete", 2, "no decision follows from a part of the lines", []edit{
+	{name: "takes an incomplete read for complete", seed: 2, rule: "no decision follows from a part of the lines", edits: []edit{
 		unless("more-pages", "true"),
 	}},
-	{"ignores a change between two pages", 124, "a line that moved to the page before is not read", []edit{
+	{name: "ignores a change between two pages", seed: 124, rule: "a line that moved to the page before is not read", edits: []edit{
 		unless("page-changed", "true"),
 	}},
-	{"takes a refused read for a missing draft", 15, "only a 404 shows that an invoice does not exist", []edit{
+	{name: "takes a refused read for a missing draft", seed: 15, rule: "only a 404 shows that an invoice does not exist", edits: []edit{
 		or("draft-missing", "{draft-refused}"),
 	}},
-	{"takes a deleted draft for a pending one", 11, "Chargebee charges and closes no deleted invoice", []edit{
+	{name: "takes a deleted draft for a pending one", seed: 11, rule: "Chargebee charges and closes no deleted invoice", edits: []edit{
 		unless("deleted-draft", "true"),
 		or("is-pending", "true").arg(1),
 	}},
-	{"trusts an incomplete message", 330, "what the message lacks is not planned", []edit{
+	{name: "trusts an incomplete message", seed: 330, rule: "what the message lacks is not planned", edits: []edit{
 		unless("webhook-incomplete", "true").arg(1),
 	}},
-	{"charges a resumed plan unchecked", 38, "the draft may have changed since it was planned", []edit{
+	{name: "charges a resumed plan unchecked", seed: 38, rule: "the draft may have changed since it was planned", edits: []edit{
 		unless("check-plan", "true"),
 	}},
-	{"charges a stale plan", 168, "a plan that does not fit the draft is made again", []edit{
+	{name: "charges a stale plan", seed: 168, rule: "a plan that does not fit the draft is made again", edits: []edit{
 		or("plan-stale", "true"),
 	}},
-	{"closes under the key of a refusal", 37, "a stored refusal is repeated although its cause is gone", []edit{
+	{name: "closes under the key of a refusal", seed: 37, rule: "a stored refusal is repeated although its cause is gone", edits: []edit{
 		unless("close-key", "true"),
 	}},
-	{"does not repeat a close whose answer was lost", 13, "nothing else may lead to the closed invoice", []edit{
+	{name: "does not repeat a close whose answer was lost", seed: 13, rule: "nothing else may lead to the closed invoice", edits: []edit{
 		value("draft-reads", "$0 + 1"),
 	}},
-	{"takes a closed invoice that does not show for gone", 31, "the repeated close is answered with it", []edit{
+	{name: "takes a closed invoice that does not show for gone", seed: 31, rule: "the repeated close is answered with it", edits: []edit{
 		unless("closed-missing", "true"),
 		unless("closed-unread", "{closed-missing}"),
 	}},
-	{"sends equal dates", 1, "Chargebee may refuse a line that ends when it starts", []edit{
+	{name: "sends equal dates", seed: 1, rule: "Chargebee may refuse a line that ends when it starts", edits: []edit{
 		value("line-end", "0").arg(1),
 	}},
-	{"sends no quantity for a price per unit", 22, "Chargebee may need it", []edit{
+	{name: "sends no quantity for a price per unit", seed: 22, rule: "Chargebee may need it", edits: []edit{
 		unless("quantity-per-unit", "true"),
 	}},
-	{"expects dates as they were sent", 2, "Chargebee may show whole days", []edit{
+	{name: "expects dates as they were sent", seed: 2, rule: "Chargebee may show whole days", edits: []edit{
 		value("date-tolerance", "1").arg(0, 1),
 		value("date-tolerance", "1").arg(1, 1),
 	}},
-	{"bills the events of a credit", 1, "a credit is not on the invoice", []edit{
+	{name: "bills the events of a credit", seed: 1, rule: "a credit is not on the invoice", edits: []edit{
 		unless("credit-line", "true"),
 	}},
-	{"sends a credit", 1, "Chargebee takes no negative charge", []edit{
+	{name: "sends a credit", seed: 1, rule: "Chargebee takes no negative charge", edits: []edit{
 		or("is-charge", "$left < 0"),
 	}},
-	{"claims what cannot be billed", 16, "nothing releases it", []edit{
+	{name: "claims what cannot be billed", seed: 16, rule: "nothing releases it", edits: []edit{
 		unless("unbillable-event", "true"),
 		rewrite("claim-condition", `(.*?\)) AND (.*)`, "$1 AND ($1 OR ($2))").arg(2),
 	}},
-	{"releases a line that another subscription has by now", 649, "an operator may give a draft to another subscription", []edit{
+	{name: "releases a line that another subscription has by now", seed: 649, rule: "an operator may give a draft to another subscription", edits: []edit{
 		or("of-other-subscription", `$left != ""`).arg(1),
 	}},
 }

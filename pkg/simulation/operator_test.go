@@ -105,17 +105,17 @@ func (e *env) store(as *process) *dynamostore.Store {
 // what was not charged. It returns the number of invoices that still hold events.
 func (e *env) releaseAll(ctx context.Context, as *process) (remaining int) {
 	store := e.store(as)
-	for _, record := range e.recorder.list() {
-		head, ok, err := store.Record(ctx, record.draft)
-		if err != nil || !ok || head.State != billing.Rejected || !head.HoldsClaims() {
+	for _, created := range e.recorder.list() {
+		record, ok, err := store.Record(ctx, created.draft)
+		if err != nil || !ok || record.State != billing.Rejected || !record.HoldsClaims() {
 			continue
 		}
-		random := e.rng.rand("release", record.draft, as.name, time.Since(e.began).String())
-		if coin(e.rng.rand("clears", record.draft)) {
-			e.removeOurLines(as, record.draft)
+		random := e.rng.rand("release", created.draft, as.name, time.Since(e.began).String())
+		if coin(e.rng.rand("clears", created.draft)) {
+			e.removeOurLines(as, created.draft)
 		}
-		order := settlement.Order{InvoiceID: record.draft}
-		if coin(random) && !e.mayBeCharged(ctx, store, head) {
+		order := settlement.Order{InvoiceID: created.draft}
+		if coin(random) && !e.mayBeCharged(ctx, store, record) {
 			order.NotCharged = "looked at all invoices"
 		}
 		_, err = commands.Release(ctx, commands.Deps{
@@ -123,7 +123,7 @@ func (e *env) releaseAll(ctx context.Context, as *process) (remaining int) {
 			Settings: e.scenario.consumer,
 			Mismatch: func(text string) { e.violations.addf("%s: an alarm: %s", as.name, text) },
 		}, order)
-		e.timeline.logf(as.name, "releases %s, %s, sending %t, gone %t: %v", record.draft, head.Reason, head.IsSending(), head.MissingSince != 0, err)
+		e.timeline.logf(as.name, "releases %s, %s, sending %t, gone %t: %v", created.draft, record.Reason, record.IsSending(), record.MissingSince != 0, err)
 		if err != nil {
 			remaining++
 		}
@@ -157,8 +157,8 @@ func (e *env) removeOurLines(as *process, draft string) {
 
 // mayBeCharged reports whether a line of the invoice's plan may be on an invoice without its marker.
 // An operator has to exclude that.
-func (e *env) mayBeCharged(ctx context.Context, store *dynamostore.Store, head billing.Record) bool {
-	plan, err := store.Plan(ctx, head.InvoiceID, head.Epoch)
+func (e *env) mayBeCharged(ctx context.Context, store *dynamostore.Store, record billing.Record) bool {
+	plan, err := store.Plan(ctx, record.InvoiceID, record.Epoch)
 	if err != nil {
 		return true
 	}

@@ -61,10 +61,10 @@ func isPending(invoice chargebee.Invoice) bool {
 }
 
 // isInDoubt reports whether the ledger has a charge of the draft that may have been sent.
-func (e *env) isInDoubt(draft string) bool { return e.ledgerHead(draft)["doubt"] != nil }
+func (e *env) isInDoubt(draft string) bool { return e.ledgerRecord(draft)["doubt"] != nil }
 
-// ledgerHead returns the ledger's record of a draft; nil: there is none.
-func (e *env) ledgerHead(draft string) attribute.Item {
+// ledgerRecord returns the ledger's record of a draft; nil: there is none.
+func (e *env) ledgerRecord(draft string) attribute.Item {
 	for _, item := range e.tables.Items(e.scenario.consumer.Ledger.Table) {
 		if stringOf(item["invoice_id"]) == draft {
 			return item

@@ -19,7 +19,7 @@ func (r rng) rand(name ...string) *rand.Rand {
 		_, _ = hash.Write([]byte(part))
 		_, _ = hash.Write([]byte{0})
 	}
-	return rand.New(rand.NewPCG(uint64(r), hash.Sum64())) //nolint:gosec // a scenario, not a secret
+	return rand.New(rand.NewPCG(uint64(r), hash.Sum64()))
 }
 
 // between draws a duration, to the nanosecond: things that happen at the same instant would have

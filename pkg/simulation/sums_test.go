@@ -181,8 +181,8 @@ func (v *verifier) checkBilledInTime(ctx context.Context) {
 	}
 	started := map[string]time.Time{} // earliest possible start, by draft
 	for _, invoice := range v.recorder.invoices {
-		if head := v.head(ctx, invoice.draft); head.Epoch != "" {
-			manifest, err := v.store.Manifest(ctx, invoice.draft, head.Epoch)
+		if record := v.record(ctx, invoice.draft); record.Epoch != "" {
+			manifest, err := v.store.Manifest(ctx, invoice.draft, record.Epoch)
 			if err != nil {
 				v.failf("%s: %v", invoice.draft, err)
 			}
@@ -193,7 +193,7 @@ func (v *verifier) checkBilledInTime(ctx context.Context) {
 		event := v.events[id]
 		for _, invoice := range v.recorder.invoices {
 			wasDue := event.Status == billing.EventBilled && slices.Contains(invoice.subscriptions, event.SubscriptionID) &&
-				v.head(ctx, invoice.draft).Outcome == billing.Closed && v.recorder.removed[invoice.draft] != event.SubscriptionID &&
+				v.record(ctx, invoice.draft).Outcome == billing.Closed && v.recorder.removed[invoice.draft] != event.SubscriptionID &&
 				event.OccurredAt < invoice.date && v.recorder.wasWrittenBefore(id, invoice.date-indexDelay)
 			if wasDue && closed[invoice.draft].Before(started[event.InvoiceID]) {
 				v.failf("%s was due on %s, which was closed before %s was started", id, invoice.draft, event.InvoiceID)

@@ -24,7 +24,7 @@ type verifier struct {
 
 	when           string
 	store          *dynamostore.Store
-	heads          map[string]billing.Record
+	records        map[string]billing.Record
 	withDeadLetter map[string]bool
 	events         map[string]reconciliation.Event // by id
 	invoices       map[string]chargebee.Invoice    // by the id of the draft
@@ -34,8 +34,8 @@ func (e *env) verify(when string) {
 	ctx := context.Background()
 	v := &verifier{
 		env: e, when: when,
-		store: e.store(e.process("accountant " + when)),
-		heads: map[string]billing.Record{}, withDeadLetter: map[string]bool{}, events: map[string]reconciliation.Event{}, invoices: map[string]chargebee.Invoice{},
+		store:   e.store(e.process("accountant " + when)),
+		records: map[string]billing.Record{}, withDeadLetter: map[string]bool{}, events: map[string]reconciliation.Event{}, invoices: map[string]chargebee.Invoice{},
 	}
 	v.readEvents()
 	v.readDeadLetters()
@@ -56,22 +56,22 @@ func (v *verifier) failf(format string, args ...any) {
 	v.violations.addf(v.when+": "+format, args...)
 }
 
-func (v *verifier) head(ctx context.Context, draft string) billing.Record {
-	head, ok := v.heads[draft]
+func (v *verifier) record(ctx context.Context, draft string) billing.Record {
+	record, ok := v.records[draft]
 	if !ok {
 		var err error
-		if head, _, err = v.store.Record(ctx, draft); err != nil {
+		if record, _, err = v.store.Record(ctx, draft); err != nil {
 			v.failf("%s: %v", draft, err)
 		}
-		v.heads[draft] = head
+		v.records[draft] = record
 	}
-	return head
+	return record
 }
 
 // isClosed reports whether the ledger has the invoice of a draft as closed.
 func (v *verifier) isClosed(ctx context.Context, draft string) bool {
-	head := v.head(ctx, draft)
-	return head.State == billing.Finished && head.Outcome == billing.Closed
+	record := v.record(ctx, draft)
+	return record.State == billing.Finished && record.Outcome == billing.Closed
 }
 
 // readDeadLetters reads the dead letters. Each must have a reason.
@@ -117,10 +117,10 @@ func (v *verifier) checkWebhooks(ctx context.Context) {
 		if event.Type != chargebee.EventPendingInvoiceCreated || !accepted {
 			continue
 		}
-		head := v.head(ctx, event.InvoiceID)
-		rejected := head.State == billing.Rejected && head.Reason != "" && v.withDeadLetter[event.InvoiceID]
-		if head.State != billing.Finished && !rejected {
-			v.failf("the accepted webhook %s of %s was lost: %q, %q, dead letter: %t", event.ID, event.InvoiceID, head.State, head.Reason, v.withDeadLetter[event.InvoiceID])
+		record := v.record(ctx, event.InvoiceID)
+		rejected := record.State == billing.Rejected && record.Reason != "" && v.withDeadLetter[event.InvoiceID]
+		if record.State != billing.Finished && !rejected {
+			v.failf("the accepted webhook %s of %s was lost: %q, %q, dead letter: %t", event.ID, event.InvoiceID, record.State, record.Reason, v.withDeadLetter[event.InvoiceID])
 		}
 	}
 }
@@ -137,9 +137,9 @@ func (v *verifier) checkEvents(ctx context.Context) {
 				v.failf("%s is unbilled, and has the invoice %s", id, event.InvoiceID)
 			}
 		case billing.EventClaimed:
-			head := v.head(ctx, event.InvoiceID)
-			if head.State != billing.Rejected || head.Reason == "" || !v.withDeadLetter[event.InvoiceID] || !head.HoldsClaims() {
-				v.failf("%s is held by %s, which is %q, %q, dead letter: %t, holds claims: %t", id, event.InvoiceID, head.State, head.Reason, v.withDeadLetter[event.InvoiceID], head.HoldsClaims())
+			record := v.record(ctx, event.InvoiceID)
+			if record.State != billing.Rejected || record.Reason == "" || !v.withDeadLetter[event.InvoiceID] || !record.HoldsClaims() {
+				v.failf("%s is held by %s, which is %q, %q, dead letter: %t, holds claims: %t", id, event.InvoiceID, record.State, record.Reason, v.withDeadLetter[event.InvoiceID], record.HoldsClaims())
 			}
 		default:
 			v.failf("%s is %q", id, event.Status)
@@ -155,21 +155,21 @@ func (v *verifier) checkEvents(ctx context.Context) {
 // checkLines checks that each line of the plan of a closed invoice is on the invoice once, and no
 // other line of ours.
 func (v *verifier) checkLines(ctx context.Context) {
-	for _, record := range v.recorder.invoices {
-		if !v.isClosed(ctx, record.draft) {
+	for _, created := range v.recorder.invoices {
+		if !v.isClosed(ctx, created.draft) {
 			continue
 		}
-		head, invoice := v.head(ctx, record.draft), v.invoices[record.draft]
-		if invoice.ID != head.FinalInvoiceID || invoice.Status == chargebee.StatusPending {
-			v.failf("the ledger has %s as closed as %s; it is %s, %s", record.draft, head.FinalInvoiceID, invoice.ID, invoice.Status)
+		record, invoice := v.record(ctx, created.draft), v.invoices[created.draft]
+		if invoice.ID != record.FinalInvoiceID || invoice.Status == chargebee.StatusPending {
+			v.failf("the ledger has %s as closed as %s; it is %s, %s", created.draft, record.FinalInvoiceID, invoice.ID, invoice.Status)
 		}
-		plan, err := v.store.Plan(ctx, record.draft, head.Epoch)
+		plan, err := v.store.Plan(ctx, created.draft, record.Epoch)
 		if err != nil {
-			v.failf("%s: %v", record.draft, err)
+			v.failf("%s: %v", created.draft, err)
 			continue
 		}
 		format := func(subscription, itemPrice string, amount int64) string {
-			if v.recorder.wasEdited(record.draft) {
+			if v.recorder.wasEdited(created.draft) {
 				subscription = "" // the site gave lines that of the invoice
 			}
 			return fmt.Sprintf("%s %s %d", subscription, cmp.Or(itemPrice, "ad-hoc"), amount)
@@ -188,7 +188,7 @@ func (v *verifier) checkLines(ctx context.Context) {
 		slices.Sort(planned)
 		slices.Sort(found)
 		if !slices.Equal(planned, found) {
-			v.failf("%s: planned are %v, on %s are %v", record.draft, planned, invoice.ID, found)
+			v.failf("%s: planned are %v, on %s are %v", created.draft, planned, invoice.ID, found)
 		}
 	}
 }
@@ -247,10 +247,10 @@ func (v *verifier) checkRejected(ctx context.Context) {
 	temporary := []billing.Reason{
 		billing.ChargebeeRefused, billing.CloseRefused, billing.AttemptsExhausted, billing.SuccessorUnknown, billing.InvoiceNotPending,
 	}
-	for _, record := range v.recorder.invoices {
-		head := v.head(ctx, record.draft)
-		if head.State == billing.Rejected && slices.Contains(temporary, head.Reason) && isPending(v.invoices[record.draft]) {
-			v.failf("%s is pending, and rejected as %s: %s", record.draft, head.Reason, head.Detail)
+	for _, created := range v.recorder.invoices {
+		record := v.record(ctx, created.draft)
+		if record.State == billing.Rejected && slices.Contains(temporary, record.Reason) && isPending(v.invoices[created.draft]) {
+			v.failf("%s is pending, and rejected as %s: %s", created.draft, record.Reason, record.Detail)
 		}
 	}
 }
@@ -259,7 +259,7 @@ func (v *verifier) checkRejected(ctx context.Context) {
 func (e *env) verifyAfterExpiry() {
 	for _, item := range e.tables.Items(e.scenario.consumer.Events.Table) {
 		draft := stringOf(item["invoice_id"])
-		if stringOf(item["status"]) == billing.EventClaimed && e.ledgerHead(draft) == nil {
+		if stringOf(item["status"]) == billing.EventClaimed && e.ledgerRecord(draft) == nil {
 			e.violations.addf("%s is held by %s, which the ledger no longer has", stringOf(item["event_id"]), draft)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/billable-events/billable/pkg/sandbox/reconciliation"
 )
 
@@ -33,12 +35,11 @@ func compare(events []reconciliation.Event, invoices []reconciliation.Invoice) r
 
 func TestCompare_Reconciled(t *testing.T) {
 	t.Parallel()
-	result := compare(reconciled())
-	if !result.Reconciled() {
-		t.Fatal(result.Differences)
+	want := reconciliation.Result{
+		Invoices: 1, Closed: 1, Charges: 2, Expected: 9, Actual: 9, Billed: 9, EventsBilled: 4, EventsEarly: 1,
 	}
-	if result.Expected != 9 || result.Actual != 9 || result.Billed != 9 || result.EventsBilled != 4 || result.EventsEarly != 1 || result.Closed != 1 || result.Charges != 2 {
-		t.Errorf("got %+v", result)
+	if diff := cmp.Diff(want, compare(reconciled())); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -48,22 +49,22 @@ func TestCompare_Differences(t *testing.T) {
 		change func([]reconciliation.Event, []reconciliation.Invoice)
 		want   string
 	}{
-		"a line twice": {func(_ []reconciliation.Event, i []reconciliation.Invoice) {
+		"a line twice": {change: func(_ []reconciliation.Event, i []reconciliation.Invoice) {
 			i[0].Charges = append(i[0].Charges, reconciliation.Charge{SubscriptionID: "s1", Amount: 7})
-		}, "actual ["},
-		"a line missing":         {func(_ []reconciliation.Event, i []reconciliation.Invoice) { i[0].Charges = i[0].Charges[1:] }, "actual ["},
-		"a line of a cent more":  {func(_ []reconciliation.Event, i []reconciliation.Invoice) { i[0].Charges[0].Amount++ }, "actual ["},
-		"another subscription's": {func(_ []reconciliation.Event, i []reconciliation.Invoice) { i[0].Charges[0].SubscriptionID = "s2" }, "actual ["},
-		"left open":              {func(_ []reconciliation.Event, i []reconciliation.Invoice) { i[0].Closed = false }, "not closed"},
-		"an event left": {func(e []reconciliation.Event, _ []reconciliation.Invoice) {
+		}, want: "actual ["},
+		"a line missing":         {change: func(_ []reconciliation.Event, i []reconciliation.Invoice) { i[0].Charges = i[0].Charges[1:] }, want: "actual ["},
+		"a line of a cent more":  {change: func(_ []reconciliation.Event, i []reconciliation.Invoice) { i[0].Charges[0].Amount++ }, want: "actual ["},
+		"another subscription's": {change: func(_ []reconciliation.Event, i []reconciliation.Invoice) { i[0].Charges[0].SubscriptionID = "s2" }, want: "actual ["},
+		"left open":              {change: func(_ []reconciliation.Event, i []reconciliation.Invoice) { i[0].Closed = false }, want: "not closed"},
+		"an event left": {change: func(e []reconciliation.Event, _ []reconciliation.Invoice) {
 			e[0].Status, e[0].InvoiceID = "", ""
-		}, "due on draft_1 and not billed"},
-		"an event held":    {func(e []reconciliation.Event, _ []reconciliation.Invoice) { e[0].Status = "claimed" }, "claimed"},
-		"billed elsewhere": {func(e []reconciliation.Event, _ []reconciliation.Invoice) { e[0].FinalID = "2" }, "due on draft_1 as 1"},
-		"billed too early": {func(e []reconciliation.Event, _ []reconciliation.Invoice) { e[4].Status = "billed" }, "not due"},
-		"a fraction of a cent": {func(e []reconciliation.Event, _ []reconciliation.Invoice) {
+		}, want: "due on draft_1 and not billed"},
+		"an event held":    {change: func(e []reconciliation.Event, _ []reconciliation.Invoice) { e[0].Status = "claimed" }, want: "claimed"},
+		"billed elsewhere": {change: func(e []reconciliation.Event, _ []reconciliation.Invoice) { e[0].FinalID = "2" }, want: "due on draft_1 as 1"},
+		"billed too early": {change: func(e []reconciliation.Event, _ []reconciliation.Invoice) { e[4].Status = "billed" }, want: "not due"},
+		"a fraction of a cent": {change: func(e []reconciliation.Event, _ []reconciliation.Invoice) {
 			e[0].Status, e[3].Status = "claimed", "billed"
-		}, "the billed events have"},
+		}, want: "the billed events have"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -83,23 +84,23 @@ func TestCompare_ItemPrices(t *testing.T) {
 	for name, test := range map[string]struct {
 		itemPrices map[string]string
 		charges    []reconciliation.Charge
-		equal      bool
+		reconciled bool
 	}{
-		"on its item price":   {map[string]string{"calls": "calls-EUR"}, []reconciliation.Charge{{"s1", "", 7}, {"s1", "calls-EUR", 2}}, true},
-		"on an ad-hoc line":   {map[string]string{"calls": "calls-EUR"}, []reconciliation.Charge{{"s1", "", 7}, {"s1", "", 2}}, false},
-		"on another":          {map[string]string{"calls": "calls-EUR"}, []reconciliation.Charge{{"s1", "calls-EUR", 7}, {"s1", "", 2}}, false},
-		"on one that is none": {nil, []reconciliation.Charge{{"s1", "", 7}, {"s1", "calls-EUR", 2}}, false},
-		"twice":               {map[string]string{"calls": "calls-EUR"}, []reconciliation.Charge{{"s1", "", 7}, {"s1", "calls-EUR", 2}, {"s1", "calls-EUR", 2}}, false},
+		"on its item price":   {itemPrices: map[string]string{"calls": "calls-EUR"}, charges: []reconciliation.Charge{{"s1", "", 7}, {"s1", "calls-EUR", 2}}, reconciled: true},
+		"on an ad-hoc line":   {itemPrices: map[string]string{"calls": "calls-EUR"}, charges: []reconciliation.Charge{{"s1", "", 7}, {"s1", "", 2}}},
+		"on another":          {itemPrices: map[string]string{"calls": "calls-EUR"}, charges: []reconciliation.Charge{{"s1", "calls-EUR", 7}, {"s1", "", 2}}},
+		"on one that is none": {charges: []reconciliation.Charge{{"s1", "", 7}, {"s1", "calls-EUR", 2}}},
+		"twice":               {itemPrices: map[string]string{"calls": "calls-EUR"}, charges: []reconciliation.Charge{{"s1", "", 7}, {"s1", "calls-EUR", 2}, {"s1", "calls-EUR", 2}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			events, invoices := reconciled()
 			invoices[0].Charges = test.charges
 			result := reconciliation.Compare(events, invoices, test.itemPrices)
-			if result.Reconciled() != test.equal {
+			if result.Reconciled() != test.reconciled {
 				t.Errorf("got %q", result.Differences)
 			}
-			if test.equal && (result.Actual != 9 || result.Charges != 2) {
+			if test.reconciled && (result.Actual != 9 || result.Charges != 2) {
 				t.Errorf("got %+v", result)
 			}
 		})
