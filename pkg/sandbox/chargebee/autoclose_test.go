@@ -16,23 +16,19 @@ func TestAutoClose(t *testing.T) {
 	t.Parallel()
 	yes, no := new(true), new(false)
 	for _, test := range []struct {
-		name                            string
-		site                            time.Duration
-		customer, subscription, renewal *bool
-		closes                          bool
+		name                  string
+		site                  time.Duration
+		subscription, renewal *bool
+		closes                bool
 	}{
-		{"a site that does not", 0, nil, yes, yes, false},
-		{"a site that does", 24 * time.Hour, nil, nil, nil, true},
-		{"not for the customer", 24 * time.Hour, no, nil, nil, false},
-		{"not for the subscription", 24 * time.Hour, nil, no, nil, false},
-		{"the subscription beats the customer", 24 * time.Hour, no, yes, nil, true},
-		{"and the other way round", 24 * time.Hour, yes, no, nil, false},
-		{"not for the invoice", 24 * time.Hour, nil, yes, no, false},
-		{"the invoice beats the subscription", 24 * time.Hour, nil, no, yes, true},
+		{"a site that does not", 0, yes, yes, false},
+		{"a site that does", 24 * time.Hour, nil, nil, true},
+		{"not for the subscription", 24 * time.Hour, no, nil, false},
+		{"not for the invoice", 24 * time.Hour, yes, no, false},
+		{"the invoice beats the subscription", 24 * time.Hour, no, yes, true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newSite(t, chargebee.Config{AutoClose: test.site, Events: []string{chargebee.EventInvoiceGenerated}})
-			s.AddCustomer(chargebee.Customer{ID: "eve", AutoClose: test.customer})
 			s.AddSubscription(chargebee.Subscription{
 				ID: "eve-1", CustomerID: "eve", AutoClose: test.subscription, Plan: chargebee.Plan{ItemPriceID: "p", UnitAmount: 1},
 			})

@@ -1,53 +1,64 @@
 package chargebee
 
 import (
+	"cmp"
 	"errors"
-	"math/big"
+	"fmt"
+	"math"
 	"time"
 )
 
-// priceNames are the names of the parameters that say what is charged, which
-// the two product catalogs call differently.
-type priceNames struct {
-	id, quantity, quantityInDecimal, unitPrice, unitPriceInDecimal, from, to string
-}
-
-var (
-	itemPriceNames = priceNames{
-		id:                 "item_price[item_price_id]",
-		quantity:           "item_price[quantity]",
-		quantityInDecimal:  "item_price[quantity_in_decimal]",
-		unitPrice:          "item_price[unit_price]",
-		unitPriceInDecimal: "item_price[unit_price_in_decimal]",
-		from:               "item_price[date_from]",
-		to:                 "item_price[date_to]",
-	}
-	addonNames = priceNames{
-		id:                 "addon_id",
-		quantity:           "addon_quantity",
-		quantityInDecimal:  "addon_quantity_in_decimal",
-		unitPrice:          "addon_unit_price",
-		unitPriceInDecimal: "addon_unit_price_in_decimal",
-		from:               "line_item[date_from]",
-		to:                 "line_item[date_to]",
-	}
-
-	addChargeItemParameters  = append(itemPriceNames.parameters(), tierParameters...)
-	addAddonChargeParameters = addonNames.parameters()
+// The pricing models of item prices and lines.
+const (
+	FlatFee   = "flat_fee"
+	PerUnit   = "per_unit"
+	Tiered    = "tiered"
+	Volume    = "volume"
+	Stairstep = "stairstep"
 )
 
-func (n priceNames) parameters() parameters {
-	return parameters{
-		{name: n.id, kind: text, required: true, max: 100},
-		{name: n.quantity, kind: integer, min: 1, max: 1<<31 - 1},
-		{name: n.quantityInDecimal, kind: decimal, max: maxQuantityInDecimal},
-		{name: n.unitPrice, kind: integer, max: maxAmount},
-		{name: n.unitPriceInDecimal, kind: decimal, max: maxPriceInDecimal},
-		timestamp(n.from),
-		timestamp(n.to),
-		{name: "comment", kind: text, max: 300},
-		{name: "subscription_id", kind: text, max: maxID},
+// ItemPrice is the price of one-time charges for an item. Charges at a Tiered, Volume or
+// Stairstep price are refused: their tiers are not emulated.
+type ItemPrice struct {
+	ID           string
+	Description  string // of the lines
+	CurrencyCode string // defaults to USD
+	PricingModel string // defaults to FlatFee
+	UnitAmount   int64  // minor units
+}
+
+// AddItemPrice adds an item price, or replaces the one with that id.
+func (s *Service) AddItemPrice(price ItemPrice) error {
+	price.CurrencyCode = cmp.Or(price.CurrencyCode, "USD")
+	price.PricingModel = cmp.Or(price.PricingModel, FlatFee)
+	switch price.PricingModel {
+	case FlatFee, PerUnit, Tiered, Volume, Stairstep:
+	default:
+		return fmt.Errorf("chargebee: item price %s: unknown pricing model %q", price.ID, price.PricingModel)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.itemPrices[price.ID] = price
+	return nil
+}
+
+// The parameters of an item price in a call.
+const (
+	paramItemPrice = "item_price[item_price_id]"
+	paramQuantity  = "item_price[quantity]"
+	paramUnitPrice = "item_price[unit_price]"
+	paramItemFrom  = "item_price[date_from]"
+	paramItemTo    = "item_price[date_to]"
+)
+
+var addChargeItemParameters = parameters{
+	{name: paramItemPrice, kind: text, required: true, max: 100},
+	{name: paramQuantity, kind: integer, min: 1, max: math.MaxInt32},
+	{name: paramUnitPrice, kind: integer, max: maxAmount},
+	timestamp(paramItemFrom),
+	timestamp(paramItemTo),
+	{name: "comment", kind: text, max: 300},
+	{name: "subscription_id", kind: text, max: maxID},
 }
 
 // addChargeItem is POST /invoices/{id}/add_charge_item.
@@ -57,51 +68,31 @@ func (s *Service) addChargeItem(call *call, fields fields) (any, error) {
 	if s.config.Catalog != Catalog2 {
 		return nil, incompatible("The site has product catalog 1, which has no items", "")
 	}
-	return s.addPriced(call, fields, itemPriceNames)
-}
-
-// addAddonCharge is POST /invoices/{id}/add_addon_charge.
-//
-// https://apidocs.chargebee.com/docs/api/v2/pcv-1/invoices
-func (s *Service) addAddonCharge(call *call, fields fields) (any, error) {
-	if s.config.Catalog != Catalog1 {
-		return nil, incompatible("The site has product catalog 2, which has no addons", "")
-	}
-	return s.addPriced(call, fields, addonNames)
-}
-
-// addPriced puts a line on an invoice whose amount comes from a price and a
-// quantity.
-func (s *Service) addPriced(call *call, fields fields, names priceNames) (any, error) {
-	invoice, err := s.addLine(call, fields, names.from, names.to, func(invoice *Invoice, line *LineItem) error {
-		id := fields.text(names.id)
+	invoice, err := s.addLine(call, fields, paramItemFrom, paramItemTo, func(invoice *Invoice, line *LineItem) error {
+		id := fields.text(paramItemPrice)
 		price, known := s.itemPrices[id]
 		if !known {
-			return notFound(id, names.id)
+			return notFound(id, paramItemPrice)
 		}
 		if price.CurrencyCode != invoice.CurrencyCode {
-			return wrongValue(names.id, "has another currency than the invoice")
+			return wrongValue(paramItemPrice, "has another currency than the invoice")
 		}
 		line.Description = price.Description
-		line.EntityType = s.config.Catalog.entities().charge
+		line.EntityType = EntityChargeItemPrice
 		line.EntityID = id
 		line.PricingModel = price.PricingModel
 		if s.config.RoundDates {
 			line.roundDates(s.config.RoundDatesOffset)
 		}
-		quantity, err := s.quantity(price, fields, names)
-		if err != nil {
-			return err
-		}
-		return price.charge(line, quantity, fields, names)
+		return s.setAmount(line, price, fields)
 	})
 	if errors.Is(err, errAmountTooLarge) {
-		return nil, wrongValue(names.id, "the total of the invoice is too large")
+		return nil, wrongValue(paramItemPrice, "the total of the invoice is too large")
 	}
 	if err != nil {
 		return nil, err
 	}
-	return s.show(invoice, s.answerPage()), nil
+	return s.show(invoice, s.responsePage()), nil
 }
 
 // roundDates moves the dates of a line to the start and to the last second of
@@ -116,96 +107,25 @@ func (l *LineItem) roundDates(offset time.Duration) {
 	l.DateTo = startOfDay(l.DateTo) + secondsPerDay - 1
 }
 
-// charge sets quantity and amounts of a line: exactly first, then rounded to
-// minor units, halves upwards.
-func (p ItemPrice) charge(line *LineItem, quantity *big.Rat, fields fields, names priceNames) error {
-	pricing, err := p.override(fields, names)
-	if err != nil {
-		return err
-	}
-	amount, err := pricing.amount(quantity)
-	if err != nil {
-		return wrongValue(names.quantity, "no tier holds it")
-	}
-	// What one unit costs on average, where the price is none of a unit;
-	// Chargebee does not document what it shows there.
-	unit := new(big.Rat).Quo(amount, quantity)
-	if p.PricingModel == FlatFee || p.PricingModel == PerUnit {
-		unit = pricing.unit
-	}
-
-	whole, err := rounded(quantity)
-	if err != nil || int64(int32(whole)) != whole {
-		return wrongValue(names.quantityInDecimal, "is too large")
-	}
-	line.Quantity = int32(whole)
-	if line.Amount, err = rounded(amount); err != nil {
-		return err
-	}
-	if line.UnitAmount, err = rounded(unit); err != nil {
-		return err
-	}
-	if fields.has(names.quantityInDecimal) || fields.has(names.unitPriceInDecimal) || p.UnitAmountInDecimal != "" {
-		major := func(minor *big.Rat) string { return exact(new(big.Rat).Quo(minor, minorUnits(p.CurrencyCode))) }
-		line.QuantityInDecimal, line.AmountInDecimal = exact(quantity), major(amount)
-		if unit == pricing.unit { // an average need not have an end
-			line.UnitAmountInDecimal = major(unit)
-		}
-	}
-	return nil
-}
-
-// quantity returns the number of units that are charged.
-func (s *Service) quantity(price ItemPrice, fields fields, names priceNames) (*big.Rat, error) {
-	given, inDecimal := fields.has(names.quantity), fields.has(names.quantityInDecimal)
-	flatFee := price.PricingModel == FlatFee
+// setAmount sets quantity and amounts of a line.
+func (s *Service) setAmount(line *LineItem, price ItemPrice, fields fields) error {
+	flatFee, given := price.PricingModel == FlatFee, fields.has(paramQuantity)
 	switch {
-	case given && inDecimal:
-		return nil, wrongValue(names.quantityInDecimal, "cannot be given together with "+names.quantity)
+	case !flatFee && price.PricingModel != PerUnit:
+		return wrongValue(paramUnitPrice, "does not apply to "+price.PricingModel)
 	case flatFee && given && !s.config.IgnoresFlatFeeQuantity:
-		return nil, wrongValue(names.quantity, "does not apply to a flat fee")
-	case flatFee && inDecimal && !s.config.IgnoresFlatFeeQuantity:
-		return nil, wrongValue(names.quantityInDecimal, "does not apply to a flat fee")
-	case flatFee:
-		return big.NewRat(1, 1), nil
-	case !given && !inDecimal && !s.config.QuantityDefaultsToOne:
-		return nil, wrongValue(names.quantity, "cannot be blank for "+price.PricingModel)
-	case !inDecimal:
-		return big.NewRat(fields.integer(names.quantity, 1), 1), nil
+		return wrongValue(paramQuantity, "does not apply to a flat fee")
+	case !flatFee && !given && !s.config.QuantityDefaultsToOne:
+		return wrongValue(paramQuantity, "cannot be blank for "+price.PricingModel)
 	}
-	quantity := number(fields.text(names.quantityInDecimal))
-	if quantity.Sign() == 0 {
-		return nil, wrongValue(names.quantityInDecimal, "should be greater than 0")
+	quantity := int64(1)
+	if !flatFee {
+		quantity = fields.integer(paramQuantity, 1)
 	}
-	return quantity, nil
-}
-
-// override is the pricing, with what the call sets in the place of the item
-// price's own.
-func (p ItemPrice) override(fields fields, names priceNames) (pricing, error) {
-	made := p.pricing()
-	tiers, err := readTiers(fields, minorUnits(p.CurrencyCode))
-	if err != nil {
-		return pricing{}, err
+	unit := fields.integer(paramUnitPrice, price.UnitAmount)
+	if unit > maxAmount/quantity {
+		return errAmountTooLarge
 	}
-	given, inDecimal := fields.has(names.unitPrice), fields.has(names.unitPriceInDecimal)
-	tiered := p.PricingModel != FlatFee && p.PricingModel != PerUnit
-	switch {
-	case given && inDecimal:
-		return pricing{}, wrongValue(names.unitPriceInDecimal, "cannot be given together with "+names.unitPrice)
-	case tiered && given:
-		return pricing{}, wrongValue(names.unitPrice, "does not apply to "+p.PricingModel)
-	case tiered && inDecimal:
-		return pricing{}, wrongValue(names.unitPriceInDecimal, "does not apply to "+p.PricingModel)
-	case !tiered && len(tiers) > 0:
-		return pricing{}, wrongValue("item_tiers", "do not apply to "+p.PricingModel)
-	case given:
-		made.unit = big.NewRat(fields.integer(names.unitPrice, 0), 1)
-	case inDecimal:
-		made.unit = number(fields.text(names.unitPriceInDecimal))
-		made.unit.Mul(made.unit, minorUnits(p.CurrencyCode))
-	case len(tiers) > 0:
-		made.tiers = tiers
-	}
-	return made, nil
+	line.Quantity, line.UnitAmount, line.Amount = int32(quantity), unit, unit*quantity
+	return nil
 }

@@ -58,7 +58,7 @@ func (s *Service) addCharge(call *call, fields fields) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.show(invoice, s.answerPage()), nil
+	return s.show(invoice, s.responsePage()), nil
 }
 
 // tax is what the fields tell tax providers.

@@ -68,7 +68,7 @@ func TestChargeSwitches(t *testing.T) {
 		{name: "126 code points", config: chargebee.Config{DescriptionInCodePoints: true}, form: emoji},
 		{name: "per unit without quantity", item: true, form: seat, param: "item_price[quantity]"},
 		{name: "per unit without quantity, defaulted", config: chargebee.Config{QuantityDefaultsToOne: true}, item: true, form: seat},
-		{name: "tiered without quantity", item: true, form: "item_price[item_price_id]=tiered", param: "item_price[quantity]"},
+		{name: "tiered without quantity", item: true, form: "item_price[item_price_id]=tiered", param: "item_price[unit_price]"},
 		{name: "flat fee with quantity", item: true, form: setup + "&item_price[quantity]=3", param: "item_price[quantity]"},
 		{
 			name: "flat fee with quantity, ignored", config: chargebee.Config{IgnoresFlatFeeQuantity: true}, item: true,
@@ -101,7 +101,7 @@ func TestAcceptedCharges(t *testing.T) {
 		{chargeSwitch{name: "another subscription", form: "description=d&subscription_id=ada-2"}, "ada-2", 7, 1},
 		{chargeSwitch{name: "one unit", item: true, form: "item_price[item_price_id]=seat"}, "ada-1", 250, 1},
 		{
-			chargeSwitch{name: "flat fee", item: true, form: "item_price[item_price_id]=setup&item_price[quantity_in_decimal]=2.5"},
+			chargeSwitch{name: "flat fee", item: true, form: "item_price[item_price_id]=setup&item_price[quantity]=2"},
 			"ada-1", 999, 1,
 		},
 	} {

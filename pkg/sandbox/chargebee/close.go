@@ -1,16 +1,15 @@
 package chargebee
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 var closeParameters = parameters{
 	{name: "comment", kind: text, max: 300},
 	{name: "invoice_note", kind: text, max: 2000},
-	{name: "remove_general_note", kind: boolean},
-	{name: "notes_to_remove[entity_type]", kind: text, max: 50, indexed: true},
-	{name: "notes_to_remove[entity_id]", kind: text, max: 100, indexed: true},
 	timestamp("invoice_date"),
 }
 
@@ -29,28 +28,28 @@ func (s *Service) closePending(call *call, fields fields) (any, error) {
 	if fields.has("invoice_date") {
 		return nil, errInvoiceDate
 	}
-	invoice, err := s.issue(call.invoiceID, call.causing(EventInvoiceGenerated), fields)
+	invoice, err := s.issue(call.invoiceID, call.causing(EventInvoiceGenerated))
 	if err != nil {
 		return nil, err
 	}
-	return s.show(invoice, s.answerPage()), nil
+	return s.show(invoice, s.responsePage()), nil
 }
 
 // issue closes a pending invoice: a new record with a number of its own takes
 // the place of the draft, which is deleted without an event.
-func (s *Service) issue(id string, cause cause, fields fields) (Invoice, error) {
+func (s *Service) issue(id string, cause cause) (Invoice, error) {
 	s.enter()
 	defer s.mu.Unlock()
 	draft, err := s.find(id)
 	if err != nil {
 		return Invoice{}, err
 	}
-	return s.replace(draft, cause, fields)
+	return s.replace(draft, cause)
 }
 
 // replace is issue for a record. The invoice is there with an error too, if it
 // was issued in spite of it. The caller holds s.mu.
-func (s *Service) replace(draft *record, cause cause, fields fields) (Invoice, error) {
+func (s *Service) replace(draft *record, cause cause) (Invoice, error) {
 	invoice := draft.invoice.clone()
 	if err := invoice.requirePending(); err != nil {
 		return Invoice{}, err
@@ -69,9 +68,8 @@ func (s *Service) replace(draft *record, cause cause, fields fields) (Invoice, e
 	if !s.config.KeepDate {
 		invoice.Date = now.Unix()
 	}
-	invoice.DueDate = invoice.Date + int64(invoice.NetTermDays)*24*60*60
+	invoice.DueDate = invoice.Date
 	invoice.GeneratedAt = now.Unix()
-	invoice.Notes = closingNotes(invoice.Notes, fields)
 	invoice.settle(status, now.Unix())
 	invoice.touch(now)
 
@@ -101,25 +99,76 @@ func (i *Invoice) settle(status string, now int64) {
 	}
 }
 
-// closingNotes takes away the notes that the caller does not want and adds its
-// own. A note without an entity is the site's general one.
-func closingNotes(notes []Note, fields fields) []Note {
-	types, ids := fields.indexed["notes_to_remove[entity_type]"], fields.indexed["notes_to_remove[entity_id]"]
-	removed := map[Note]bool{}
-	for i := range min(len(types), len(ids)) {
-		removed[Note{EntityType: types[i], EntityID: ids[i]}] = true
+// Collection is what becomes of the payment for an invoice that is being
+// closed. Which of these Chargebee does when a payment fails is not documented.
+type Collection int
+
+const (
+	// CollectAsConfigured gives the invoice Config.ClosedStatus.
+	CollectAsConfigured Collection = iota
+	// CollectUnpaid closes the invoice as not_paid.
+	CollectUnpaid
+	// CollectRefused answers 400 payment_processing_failed, and the invoice
+	// stays pending.
+	CollectRefused
+	// CollectRefusedButClosed answers the same, but has closed the invoice as
+	// not_paid.
+	CollectRefusedButClosed
+)
+
+// collect decides what a closed invoice becomes, or with what its closing
+// fails. The caller holds s.mu.
+func (s *Service) collect(invoice Invoice) (status string, stays bool, failure error) {
+	if s.config.Collect == nil || invoice.AmountDue <= 0 {
+		return s.config.ClosedStatus, false, nil
 	}
-	var kept []Note
-	for _, note := range notes {
-		general := note.EntityType == ""
-		if general && fields.boolean("remove_general_note") ||
-			removed[Note{EntityType: note.EntityType, EntityID: note.EntityID}] {
-			continue
+	switch s.config.Collect(invoice.clone()) {
+	case CollectUnpaid:
+		return StatusNotPaid, false, nil
+	case CollectRefused:
+		return "", true, ErrPaymentFailed
+	case CollectRefusedButClosed:
+		return StatusNotPaid, false, ErrPaymentFailed
+	default:
+		return s.config.ClosedStatus, false, nil
+	}
+}
+
+// deadline is when a pending invoice closes by itself.
+type deadline struct {
+	at     time.Time
+	record *record
+}
+
+// scheduleClose lets a new invoice close by itself when its time has come,
+// unless something exempts it: what is said of the invoice counts more than
+// what is said of its subscriptions, and that more than what is said of its
+// customer. The caller holds s.mu.
+func (s *Service) scheduleClose(pending *record, renewal Renewal) {
+	if s.config.AutoClose <= 0 {
+		return
+	}
+	for _, id := range renewal.SubscriptionIDs {
+		closes := cmp.Or(renewal.AutoClose, s.subscriptions[id].AutoClose)
+		if closes != nil && !*closes {
+			return
 		}
-		kept = append(kept, note)
 	}
-	if own := fields.text("invoice_note"); own != "" {
-		kept = append(kept, Note{Note: own})
+	s.waiting = append(s.waiting, deadline{s.config.Now().Add(s.config.AutoClose), pending})
+	time.AfterFunc(s.config.AutoClose, func() {
+		s.enter()
+		s.mu.Unlock()
+	})
+}
+
+// closeDue closes the invoices whose time has come. One that cannot be closed
+// stays pending. The caller holds s.mu.
+func (s *Service) closeDue() {
+	for len(s.waiting) > 0 && !s.config.Now().Before(s.waiting[0].at) {
+		due := s.waiting[0].record
+		s.waiting = s.waiting[1:]
+		if found, err := s.find(due.invoice.ID); err == nil && found == due {
+			_, _ = s.replace(due, cause{EventInvoiceGenerated, sourceScheduled})
+		}
 	}
-	return kept
 }

@@ -35,35 +35,8 @@
 //
 // # Undocumented behaviour
 //
-// Each of these points has a switch in Config. By default, calls that the
-// documentation does not cover are refused.
-//
-//	point                                                default                switch
-//
-//	a page of lines is shorter than its limit            full                   ShortPages
-//	a line_items_offset of another invoice               400                    ForeignCursor
-//	paging without Enterprise-scale Invoicing            400                    IgnoresPaging
-//	lines in answers to changes                          cut at 100             CutAnswers
-//	lines in webhooks                                    not cut                CutWebhooks
-//	the next offset of these cut lines                   present                CutSilently
-//	attributes of a webhook                              all                    BareWebhooks
-//	optional attributes without a value                  null                   OmitsNulls
-//	the old id of a closed draft                         404                    ClosedDraft
-//	retrieve of a deleted invoice                        404                    ShowsDeleted
-//	ids of lines after the close                         kept                   NewLineIDs
-//	consolidated invoice, charge without subscription_id 400                    LenientSubscription
-//	single subscription, charge with subscription_id     400                    AnySubscription
-//	date_from equal to date_to                           400                    EqualDates
-//	dates of lines of item prices                        to the second          RoundDates
-//	unit of the 250 characters of a description          UTF-16 code units      DescriptionInCodePoints
-//	per-unit or tiered price without quantity            400                    QuantityDefaultsToOne
-//	flat fee with quantity                               400                    IgnoresFlatFeeQuantity
-//	lines of an invoice                                  at most 800            MaxLines
-//	the compat form of sites with both catalogs          one catalog            BothCatalogs
-//	error answers under an idempotency key               not stored             StoreErrors
-//	simultaneous calls with one idempotency key          the second one waits   TwinRefusal
-//	Retry-After after a crossed limit                    present                NoRetryAfter
-//	a failed payment at the close                        does not occur         Collect
+// Each point that the documentation leaves open has a switch in Config. By default, calls
+// that the documentation does not cover are refused. docs/conformance.md lists the points.
 //
 // Three undocumented points have no switch: a key is remembered from the arrival
 // of its first call, rejected calls count for the rate limit, and an unknown

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,7 +18,6 @@ type kind int
 const (
 	text    kind = iota // at most max code points
 	integer             // from min to max
-	decimal             // digits with or without a fraction, at most max characters
 	boolean             // true or false
 	texts               // a JSON array of strings
 	moments             // a JSON array of two timestamps
@@ -44,19 +42,15 @@ func timestamp(name string) parameter {
 	return parameter{name: name, kind: integer, max: math.MaxInt64}
 }
 
-// decimals are numbers as the parameters whose names end in _in_decimal have them.
-var decimals = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?$`)
-
 // fields are the values of an operation's parameters, checked.
 type fields struct {
 	values  map[string]string   // by name, those of indexed ones by name[0], name[1], …
 	indexed map[string][]string // by name, in the order of the index
-	last    map[string]int      // the highest index, by name
 }
 
 // parse checks a form. A blank value is an absent one.
 func (p parameters) parse(form url.Values) (fields, error) {
-	parsed := fields{values: map[string]string{}, indexed: map[string][]string{}, last: map[string]int{}}
+	parsed := fields{values: map[string]string{}, indexed: map[string][]string{}}
 	indexes := map[string][]int{}
 	for _, name := range slices.Sorted(maps.Keys(form)) { // sorted: the same form has the same first fault
 		values := form[name]
@@ -77,8 +71,6 @@ func (p parameters) parse(form url.Values) (fields, error) {
 			parsed.values[name] = values[0]
 			continue
 		}
-		parsed.values[parameter.name+"["+strconv.Itoa(index)+"]"] = values[0]
-		parsed.last[parameter.name] = max(parsed.lastIndex(parameter.name), index)
 		at, _ := slices.BinarySearch(indexes[parameter.name], index)
 		indexes[parameter.name] = slices.Insert(indexes[parameter.name], at, index)
 		parsed.indexed[parameter.name] = slices.Insert(parsed.indexed[parameter.name], at, values[0])
@@ -139,10 +131,6 @@ func (p parameter) problem(value string) string {
 		case number > p.max:
 			return fmt.Sprintf("should be less than or equal to %d", p.max)
 		}
-	case decimal:
-		if !decimals.MatchString(value) || int64(len(value)) > p.max {
-			return fmt.Sprintf("should be a decimal number of at most %d characters", p.max)
-		}
 	case boolean:
 		if value != "true" && value != "false" {
 			return "should be true or false"
@@ -184,15 +172,6 @@ func parseMoments(value string) ([2]int64, error) {
 func (f fields) has(name string) bool {
 	_, ok := f.values[name]
 	return ok
-}
-
-// lastIndex is the highest index of an indexed parameter; -1: there is none.
-func (f fields) lastIndex(name string) int {
-	last, ok := f.last[name]
-	if !ok {
-		return -1
-	}
-	return last
 }
 
 func (f fields) text(name string) string { return f.values[name] }

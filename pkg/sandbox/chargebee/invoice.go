@@ -69,9 +69,7 @@ type Invoice struct {
 	SubTotal            int64      `json:"sub_total"`
 	LineItems           []LineItem `json:"line_items"`
 	LineItemsNextOffset string     `json:"line_items_next_offset,omitempty"`
-	Notes               []Note     `json:"notes"`
-	BillingAddress      *Address   `json:"billing_address,omitempty"`
-	ShippingAddress     *Address   `json:"shipping_address,omitempty"`
+	Notes               []struct{} `json:"notes"`
 	Object              string     `json:"object"`
 
 	// DraftID is the id that a closed invoice had while it was pending. No
@@ -88,9 +86,6 @@ type LineItem struct {
 	UnitAmount              int64  `json:"unit_amount"`
 	Quantity                int32  `json:"quantity"`
 	Amount                  int64  `json:"amount"`
-	UnitAmountInDecimal     string `json:"unit_amount_in_decimal,omitempty"` // major units, exact
-	QuantityInDecimal       string `json:"quantity_in_decimal,omitempty"`
-	AmountInDecimal         string `json:"amount_in_decimal,omitempty"` // major units, exact
 	PricingModel            string `json:"pricing_model"`
 	IsTaxed                 bool   `json:"is_taxed"`
 	TaxAmount               int64  `json:"tax_amount"`
@@ -119,31 +114,9 @@ type Tax struct {
 	AvalaraTaxCode         string
 }
 
-// Note is printed on an invoice.
-type Note struct {
-	Note       string `json:"note"`
-	EntityType string `json:"entity_type,omitempty"`
-	EntityID   string `json:"entity_id,omitempty"`
-}
-
-// Address is where an invoice goes.
-type Address struct {
-	FirstName        string `json:"first_name,omitempty"`
-	LastName         string `json:"last_name,omitempty"`
-	Email            string `json:"email,omitempty"`
-	Company          string `json:"company,omitempty"`
-	Line1            string `json:"line1,omitempty"`
-	City             string `json:"city,omitempty"`
-	Zip              string `json:"zip,omitempty"`
-	Country          string `json:"country,omitempty"` // ISO 3166-1, two letters
-	ValidationStatus string `json:"validation_status"`
-	Object           string `json:"object"`
-}
-
 // clone copies what an edit could reach.
 func (i Invoice) clone() Invoice {
 	i.LineItems = slices.Clone(i.LineItems)
-	i.Notes = slices.Clone(i.Notes)
 	return i
 }
 
@@ -174,3 +147,116 @@ func (i *Invoice) updateTotals() error {
 
 // isAmount reports whether Chargebee can represent an amount.
 func isAmount(amount int64) bool { return amount <= maxAmount && amount >= -maxAmount }
+
+// invoiceAnswer is {"invoice": …}.
+type invoiceAnswer struct {
+	Invoice any `json:"invoice"`
+}
+
+// show returns the answer that shows a page of an invoice's lines.
+func (s *Service) show(invoice Invoice, page linePage) invoiceAnswer {
+	return invoiceAnswer{s.wire(s.cut(invoice, page))}
+}
+
+// wire returns the form in which answers and webhooks carry an invoice.
+func (s *Service) wire(invoice Invoice) any {
+	if invoice.LineItems == nil {
+		invoice.LineItems = []LineItem{}
+	}
+	if invoice.Notes == nil {
+		invoice.Notes = []struct{}{}
+	}
+	if s.config.OmitsNulls {
+		return omittingInvoice{invoice, constantAttributes()}
+	}
+	return newNullingInvoice(invoice)
+}
+
+// constants are attributes that have the same value on every invoice.
+type constants struct {
+	LineItemTiers         []struct{} `json:"line_item_tiers"`
+	LineItemDiscounts     []struct{} `json:"line_item_discounts"`
+	LineItemTaxes         []struct{} `json:"line_item_taxes"`
+	Discounts             []struct{} `json:"discounts"`
+	Taxes                 []struct{} `json:"taxes"`
+	LinkedPayments        []struct{} `json:"linked_payments"`
+	AppliedCredits        []struct{} `json:"applied_credits"`
+	AdjustmentCreditNotes []struct{} `json:"adjustment_credit_notes"`
+	IssuedCreditNotes     []struct{} `json:"issued_credit_notes"`
+	LinkedOrders          []struct{} `json:"linked_orders"`
+	DunningAttempts       []struct{} `json:"dunning_attempts"`
+	ReferenceTransactions []struct{} `json:"reference_transactions"`
+
+	SiteDetailsAtCreation siteDetails `json:"site_details_at_creation"`
+}
+
+type siteDetails struct {
+	Timezone string `json:"timezone"`
+}
+
+func constantAttributes() constants {
+	empty := []struct{}{}
+	return constants{
+		LineItemTiers: empty, LineItemDiscounts: empty, LineItemTaxes: empty,
+		Discounts: empty, Taxes: empty, LinkedPayments: empty, AppliedCredits: empty,
+		AdjustmentCreditNotes: empty, IssuedCreditNotes: empty, LinkedOrders: empty,
+		DunningAttempts: empty, ReferenceTransactions: empty,
+		SiteDetailsAtCreation: siteDetails{Timezone: "Etc/UTC"},
+	}
+}
+
+// omittingInvoice is an invoice whose optional attributes without a value are
+// left out.
+type omittingInvoice struct {
+	Invoice
+	constants
+}
+
+// nullingInvoice is an invoice whose optional attributes without a value are
+// null. Its fields replace those of Invoice with the same JSON name.
+type nullingInvoice struct {
+	Invoice
+	constants
+
+	SubscriptionID *string       `json:"subscription_id"`
+	DueDate        *int64        `json:"due_date"`
+	PaidAt         *int64        `json:"paid_at"`
+	GeneratedAt    *int64        `json:"generated_at"`
+	LineItems      []nullingLine `json:"line_items"`
+}
+
+type nullingLine struct {
+	LineItem
+
+	SubscriptionID *string `json:"subscription_id"`
+	EntityID       *string `json:"entity_id"`
+}
+
+func newNullingInvoice(invoice Invoice) nullingInvoice {
+	nulling := nullingInvoice{
+		Invoice:        invoice,
+		constants:      constantAttributes(),
+		SubscriptionID: orNull(invoice.SubscriptionID),
+		DueDate:        orNull(invoice.DueDate),
+		PaidAt:         orNull(invoice.PaidAt),
+		GeneratedAt:    orNull(invoice.GeneratedAt),
+		LineItems:      make([]nullingLine, len(invoice.LineItems)),
+	}
+	for i, line := range invoice.LineItems {
+		nulling.LineItems[i] = nullingLine{
+			LineItem:       line,
+			SubscriptionID: orNull(line.SubscriptionID),
+			EntityID:       orNull(line.EntityID),
+		}
+	}
+	return nulling
+}
+
+// orNull returns nil, which is encoded as null, for the zero value.
+func orNull[T comparable](value T) *T {
+	var zero T
+	if value == zero {
+		return nil
+	}
+	return &value
+}

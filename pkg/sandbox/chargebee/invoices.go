@@ -1,6 +1,8 @@
 package chargebee
 
 import (
+	"fmt"
+	"iter"
 	"slices"
 	"time"
 )
@@ -178,4 +180,150 @@ func (s *Service) Invoices() []Invoice {
 		invoices[i] = record.invoice.clone()
 	}
 	return invoices
+}
+
+// version is what a record was until a moment, that moment excluded.
+type version struct {
+	until   time.Time
+	invoice *Invoice // nil: it was not there yet
+}
+
+// remember keeps what a record was until now, as far as GETs may look back.
+// The caller holds s.mu.
+func (s *Service) remember(changing *record, was *Invoice) {
+	if s.config.MaxReadLag <= 0 {
+		return
+	}
+	now := s.config.Now()
+	horizon := now.Add(-s.config.MaxReadLag)
+	forgotten := 0
+	for forgotten < len(changing.past) && !changing.past[forgotten].until.After(horizon) {
+		forgotten++
+	}
+	changing.past = append(slices.Delete(changing.past, 0, forgotten), version{until: now, invoice: was})
+}
+
+// bury keeps an erased record for GETs that look back. The caller holds s.mu.
+func (s *Service) bury(erased *record) {
+	if s.config.MaxReadLag <= 0 {
+		return
+	}
+	s.remember(erased, erased.invoice)
+	horizon := s.config.Now().Add(-s.config.MaxReadLag)
+	forgotten := 0
+	for forgotten < len(s.erased) && !s.erased[forgotten].lastSeen().After(horizon) {
+		forgotten++
+	}
+	s.erased = append(slices.Delete(s.erased, 0, forgotten), erased)
+}
+
+// lastSeen is when an erased record went.
+func (r *record) lastSeen() time.Time { return r.past[len(r.past)-1].until }
+
+// at is what a record was at a moment; nil: it was not there.
+func (r *record) at(moment time.Time) *Invoice {
+	for _, version := range r.past {
+		if version.until.After(moment) {
+			return version.invoice
+		}
+	}
+	return r.invoice
+}
+
+// seen are the records as a GET sees them, each with its invoice by then. The
+// caller holds s.mu.
+func (s *Service) seen(call *call) iter.Seq2[*record, *Invoice] {
+	moment := s.config.Now().Add(-call.lag)
+	return func(yield func(*record, *Invoice) bool) {
+		for _, record := range s.order {
+			if invoice := record.at(moment); invoice != nil && !yield(record, invoice) {
+				return
+			}
+		}
+		for _, record := range s.erased {
+			if invoice := record.at(moment); invoice != nil && record.lastSeen().After(moment) && !yield(record, invoice) {
+				return
+			}
+		}
+	}
+}
+
+// read is the invoice that a GET is about, as it sees it.
+func (s *Service) read(call *call) (Invoice, error) {
+	s.enter()
+	defer s.mu.Unlock()
+	moment := s.config.Now().Add(-call.lag)
+	found, ok := s.invoices[call.invoiceID]
+	if !ok {
+		at := slices.IndexFunc(s.erased, func(r *record) bool {
+			return r.invoice.ID == call.invoiceID && r.lastSeen().After(moment)
+		})
+		if at < 0 {
+			return Invoice{}, s.missing(call.invoiceID)
+		}
+		found = s.erased[at]
+	}
+	invoice := found.at(moment)
+	if invoice == nil || invoice.Deleted && !s.config.ShowsDeleted {
+		return Invoice{}, notFound(call.invoiceID, "")
+	}
+	return *invoice, nil
+}
+
+var deleteParameters = parameters{
+	{name: "comment", kind: text, max: 300},
+}
+
+// deleteOne is POST /invoices/{id}/delete. The record stays in lists that
+// include deleted ones, and is not found otherwise.
+//
+// https://apidocs.chargebee.com/docs/api/invoices/delete-an-invoice
+func (s *Service) deleteOne(call *call, _ fields) (any, error) {
+	invoice, err := s.remove(call.invoiceID, call.causing(EventInvoiceDeleted))
+	if err != nil {
+		return nil, err
+	}
+	return s.show(invoice, s.responsePage()), nil
+}
+
+func (s *Service) remove(id string, cause cause) (Invoice, error) {
+	return s.change(id, cause, func(invoice *Invoice) error {
+		if invoice.AmountPaid != 0 {
+			return wrongState("The invoice " + id + " has payments and cannot be deleted")
+		}
+		invoice.Deleted = true
+		return nil
+	})
+}
+
+var deleteLineItemsParameters = parameters{
+	{name: "line_items[id]", kind: text, required: true, max: 40, indexed: true},
+}
+
+// deleteLineItems is POST /invoices/{id}/delete_line_items.
+//
+// https://apidocs.chargebee.com/docs/api/invoices/delete-line-items-from-a-pending-invoice
+func (s *Service) deleteLineItems(call *call, fields fields) (any, error) {
+	invoice, err := s.change(call.invoiceID, call.causing(EventPendingInvoiceUpdated), func(invoice *Invoice) error {
+		if err := invoice.requirePending(); err != nil {
+			return err
+		}
+		for i, id := range fields.indexed["line_items[id]"] {
+			if !invoice.removeLine(id) {
+				return notFound(id, fmt.Sprintf("line_items[id][%d]", i))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.show(invoice, s.responsePage()), nil
+}
+
+// removeLine removes a line and reports whether it existed.
+func (i *Invoice) removeLine(lineID string) bool {
+	before := len(i.LineItems)
+	i.LineItems = slices.DeleteFunc(i.LineItems, func(line LineItem) bool { return line.ID == lineID })
+	return len(i.LineItems) < before
 }

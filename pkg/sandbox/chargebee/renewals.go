@@ -8,14 +8,6 @@ import (
 	"time"
 )
 
-// Customer is who is billed.
-type Customer struct {
-	ID             string
-	NetTermDays    int32
-	BillingAddress *Address // nil: none
-	AutoClose      *bool    // nil: as the site does
-}
-
 // Subscription is what a customer is billed for, month by month.
 type Subscription struct {
 	ID           string
@@ -23,7 +15,7 @@ type Subscription struct {
 	CurrencyCode string // defaults to USD
 	Plan         Plan
 	Addons       []Addon
-	AutoClose    *bool // nil: as for the customer
+	AutoClose    *bool // nil: as the site does
 }
 
 // Plan is the item price of a subscription. Without an ItemPriceID a renewal
@@ -33,7 +25,6 @@ type Plan struct {
 	Description string
 	UnitAmount  int64 // minor units
 	Quantity    int32 // defaults to 1
-	SetupFee    int64 // minor units, on first invoices; 0: none
 }
 
 // Addon is an item price that is billed every month beside the plan.
@@ -48,25 +39,10 @@ type Addon struct {
 type Renewal struct {
 	SubscriptionIDs []string  // several make a consolidated invoice
 	Date            time.Time // of the invoice; defaults to now
-	FirstInvoice    bool
-	Notes           []Note
-	AutoClose       *bool // nil: as for the subscriptions
+	AutoClose       *bool     // nil: as for the subscriptions
 }
 
-// AddCustomer adds a customer, or replaces the one with that id.
-func (s *Service) AddCustomer(customer Customer) {
-	if customer.BillingAddress != nil {
-		address := *customer.BillingAddress
-		address.Object, address.ValidationStatus = "billing_address", "not_validated"
-		customer.BillingAddress = &address
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.customers[customer.ID] = customer
-}
-
-// AddSubscription adds a subscription, or replaces the one with that id. Its
-// customer is added when there is none yet.
+// AddSubscription adds a subscription, or replaces the one with that id.
 func (s *Service) AddSubscription(subscription Subscription) {
 	if subscription.CurrencyCode == "" {
 		subscription.CurrencyCode = "USD"
@@ -81,9 +57,6 @@ func (s *Service) AddSubscription(subscription Subscription) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.subscriptions[subscription.ID] = subscription
-	if _, ok := s.customers[subscription.CustomerID]; !ok {
-		s.customers[subscription.CustomerID] = Customer{ID: subscription.CustomerID}
-	}
 }
 
 // Renew renews subscriptions of one customer: it makes a pending invoice with
@@ -107,11 +80,9 @@ func (s *Service) Renew(renewal Renewal) (Invoice, Event, error) {
 		PriceType:        "tax_exclusive",
 		Date:             renewal.Date.Unix(),
 		ExchangeRate:     1,
-		FirstInvoice:     renewal.FirstInvoice,
 		TermFinalized:    true,
 		BaseCurrencyCode: "USD",
 		Channel:          "web",
-		Notes:            slices.Clone(renewal.Notes),
 		Object:           "invoice",
 	}
 	if len(renewal.SubscriptionIDs) == 1 {
@@ -123,10 +94,7 @@ func (s *Service) Renew(renewal Renewal) (Invoice, Event, error) {
 			return Invoice{}, Event{}, fmt.Errorf("chargebee: no subscription %q", id)
 		}
 		if i == 0 {
-			customer := s.customers[subscription.CustomerID]
-			invoice.CustomerID = customer.ID
-			invoice.NetTermDays = customer.NetTermDays
-			invoice.BillingAddress = customer.BillingAddress
+			invoice.CustomerID = subscription.CustomerID
 			invoice.CurrencyCode = subscription.CurrencyCode
 		}
 		if subscription.CustomerID != invoice.CustomerID || subscription.CurrencyCode != invoice.CurrencyCode {
@@ -145,7 +113,7 @@ func (s *Service) Renew(renewal Renewal) (Invoice, Event, error) {
 // recurringLines are what a subscription costs for a month. The caller holds
 // s.mu.
 func (s *Service) recurringLines(subscription Subscription, renewal Renewal) []LineItem {
-	entities := s.config.Catalog.entities()
+	planType, addonType := s.config.Catalog.entities()
 	line := func(entityType, id, description string, unitAmount int64, quantity int32) LineItem {
 		return LineItem{
 			ID:              s.newID("li_"),
@@ -167,13 +135,10 @@ func (s *Service) recurringLines(subscription Subscription, renewal Renewal) []L
 	var lines []LineItem
 	plan := subscription.Plan
 	if plan.ItemPriceID != "" {
-		lines = append(lines, line(entities.plan, plan.ItemPriceID, plan.Description, plan.UnitAmount, plan.Quantity))
-	}
-	if renewal.FirstInvoice && plan.SetupFee != 0 {
-		lines = append(lines, line(entities.setup, plan.ItemPriceID, plan.Description+" setup", plan.SetupFee, 1))
+		lines = append(lines, line(planType, plan.ItemPriceID, plan.Description, plan.UnitAmount, plan.Quantity))
 	}
 	for _, addon := range subscription.Addons {
-		lines = append(lines, line(entities.addon, addon.ItemPriceID, addon.Description, addon.UnitAmount, addon.Quantity))
+		lines = append(lines, line(addonType, addon.ItemPriceID, addon.Description, addon.UnitAmount, addon.Quantity))
 	}
 	return lines
 }
@@ -188,4 +153,56 @@ func (s *Service) newID(prefix string) string {
 		id = append(id, base62[s.random.IntN(len(base62))])
 	}
 	return string(id)
+}
+
+// Catalog is a version of Chargebee's product catalog. It decides what lines
+// are said to be about, and which of add_charge_item and add_addon_charge the
+// site knows.
+type Catalog int
+
+const (
+	// Catalog2 has items and their prices.
+	Catalog2 Catalog = iota
+	// Catalog1 has plans and addons.
+	Catalog1
+)
+
+// compatPrefix makes the entity_ids of the compat form differ from item prices.
+const compatPrefix = "compat-"
+
+// inSchema returns an invoice in the form in which a GET shows it. A site with
+// both catalogs shows the lines of item prices as plans and addons, unless the
+// request asks for items. What they look like is not documented.
+//
+// https://apidocs.chargebee.com/docs/api/v2/pcv-1/invoices/retrieve-an-invoice
+func (s *Service) inSchema(call *call, invoice Invoice) Invoice {
+	if !s.config.BothCatalogs || call.schema == "items" {
+		return invoice
+	}
+	invoice.LineItems = slices.Clone(invoice.LineItems)
+	for i := range invoice.LineItems {
+		invoice.LineItems[i].makeCompatible()
+	}
+	return invoice
+}
+
+// makeCompatible changes a line of an item price to the compat form.
+func (l *LineItem) makeCompatible() {
+	switch l.EntityType {
+	case EntityPlanItemPrice:
+		l.EntityType = EntityPlan
+	case EntityAddonItemPrice, EntityChargeItemPrice:
+		l.EntityType = EntityAddon
+	default:
+		return
+	}
+	l.EntityID = compatPrefix + l.EntityID
+}
+
+// entities returns the entity_types of the lines of plans and addons.
+func (c Catalog) entities() (plan, addon string) {
+	if c == Catalog1 {
+		return EntityPlan, EntityAddon
+	}
+	return EntityPlanItemPrice, EntityAddonItemPrice
 }

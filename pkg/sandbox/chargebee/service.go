@@ -1,9 +1,17 @@
 package chargebee
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"io"
 	"math/rand/v2"
+	"mime"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -19,7 +27,6 @@ type Service struct {
 
 	mu            sync.Mutex
 	random        *rand.Rand
-	customers     map[string]Customer
 	subscriptions map[string]Subscription
 	itemPrices    map[string]ItemPrice
 	invoices      map[string]*record // by id; a closed draft is not among them
@@ -45,7 +52,6 @@ func New(config Config) *Service {
 		outbox:        newOutbox(config.Now),
 		cursors:       newCursors(config.Seed),
 		random:        rand.New(rand.NewPCG(config.Seed, 0xc4a26ebee)),
-		customers:     map[string]Customer{},
 		subscriptions: map[string]Subscription{},
 		itemPrices:    map[string]ItemPrice{},
 		invoices:      map[string]*record{},
@@ -136,4 +142,162 @@ func (s *Service) execute(call *call) answer {
 		return failure(err)
 	}
 	return success(output)
+}
+
+const (
+	root = "/api/v2/"
+
+	keyHeader    = "chargebee-idempotency-key"
+	quietHeader  = "chargebee-event-webhook"
+	schemaHeader = "chargebee-response-schema-type"
+
+	maxBody = 1 << 20 // bytes
+)
+
+var errNoForm = &Error{
+	Status: http.StatusBadRequest, Type: invalidRequest, Code: "invalid_request",
+	Message: "The request body must be application/x-www-form-urlencoded",
+}
+
+// operation is one thing that the API does.
+type operation struct {
+	name       string
+	parameters parameters
+	run        func(*Service, *call, fields) (any, error)
+}
+
+// actions are the operations of POST /invoices/{id}/{action}.
+var actions = map[string]*operation{
+	"add_charge":        {"add_charge", addChargeParameters, (*Service).addCharge},
+	"add_charge_item":   {"add_charge_item", addChargeItemParameters, (*Service).addChargeItem},
+	"close":             {"close", closeParameters, (*Service).closePending},
+	"delete":            {"delete", deleteParameters, (*Service).deleteOne},
+	"delete_line_items": {"delete_line_items", deleteLineItemsParameters, (*Service).deleteLineItems},
+}
+
+var (
+	retrieveOperation = &operation{"retrieve", retrieveParameters, (*Service).retrieve}
+	listOperation     = &operation{"list", listParameters, (*Service).list}
+	eventsOperation   = &operation{"list_events", listEventsParameters, (*Service).listEvents}
+	eventOperation    = &operation{"retrieve_event", nil, (*Service).retrieveEvent}
+	noOperation       = &operation{name: "unknown"}
+)
+
+// call is one request, once it is known what it asks for.
+type call struct {
+	operation *operation
+	invoiceID string // "" for lists and events
+	eventID   string // of retrieve_event
+	method    string
+	path      string // as sent, without the query
+	key       string // idempotency key of a POST
+	quiet     bool   // the caller wants no webhook for what it does
+	schema    string // the requested form of the answer; "": none
+	body      []byte
+	form      url.Values
+	lag       time.Duration // how far back in time a GET looks
+}
+
+// route finds out what a request asks for. The call is usable for the log even
+// when there is an error.
+func route(r *http.Request) (*call, error) {
+	call := &call{operation: noOperation, method: r.Method, path: r.URL.EscapedPath()}
+	rest, ok := strings.CutPrefix(call.path, root)
+	if !ok {
+		return call, ErrResourceNotFound
+	}
+	segments := strings.Split(rest, "/")
+	for i, segment := range segments {
+		plain, err := url.PathUnescape(segment)
+		if err != nil || plain == "" {
+			return call, ErrResourceNotFound
+		}
+		segments[i] = plain
+	}
+
+	wanted := http.MethodGet
+	switch {
+	case segments[0] == "events" && len(segments) == 1:
+		call.operation = eventsOperation
+	case segments[0] == "events" && len(segments) == 2:
+		call.operation, call.eventID = eventOperation, segments[1]
+	case segments[0] != "invoices" || len(segments) > 3:
+		return call, ErrResourceNotFound
+	case len(segments) == 1:
+		call.operation = listOperation
+	case len(segments) == 2:
+		call.operation, call.invoiceID = retrieveOperation, segments[1]
+	default:
+		wanted = http.MethodPost
+		call.invoiceID = segments[1]
+		action, known := actions[segments[2]]
+		if !known {
+			return call, ErrResourceNotFound
+		}
+		call.operation = action
+	}
+	if r.Method != wanted {
+		return call, ErrMethodNotSupported
+	}
+	if r.Method == http.MethodPost {
+		call.key = r.Header.Get(keyHeader)
+	}
+	call.quiet = r.Header.Get(quietHeader) == "all-disabled"
+	call.schema = r.Header.Get(schemaHeader)
+	return call, nil
+}
+
+// read takes in the body, or the query of a GET.
+func (c *call) read(r *http.Request) error {
+	if c.method == http.MethodGet {
+		return c.readForm(r.URL.RawQuery)
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil || len(body) > maxBody {
+		return errNoForm
+	}
+	if len(body) > 0 {
+		media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		if err != nil || media != "application/x-www-form-urlencoded" {
+			return errNoForm
+		}
+	}
+	c.body = body
+	return c.readForm(string(body))
+}
+
+func (c *call) readForm(encoded string) error {
+	form, err := url.ParseQuery(encoded)
+	if err != nil {
+		return errNoForm
+	}
+	c.form = form
+	return nil
+}
+
+// locks tells whether simultaneous calls for the same invoice exclude each other.
+func (c *call) locks() bool { return c.method == http.MethodPost }
+
+// fingerprint tells calls apart that ask for different things.
+func (c *call) fingerprint() [sha256.Size]byte {
+	return sha256.Sum256(bytes.Join([][]byte{[]byte(c.path), c.body}, []byte{'\n'}))
+}
+
+// authentic checks the key by hand: net/http's BasicAuth wants a colon, which
+// Chargebee's Go client does not send. Other clients send it with a blank
+// password after it.
+func (s *Service) authentic(r *http.Request) bool {
+	scheme, encoded, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return false
+	}
+	decoded, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return false
+	}
+	key := strings.TrimSuffix(string(decoded), ":")
+	if s.config.APIKey == "" {
+		return key != ""
+	}
+	return subtle.ConstantTimeCompare([]byte(key), []byte(s.config.APIKey)) == 1
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const (
@@ -33,15 +34,12 @@ func (x index[T]) parameters() parameters {
 	for _, name := range slices.Sorted(maps.Keys(x.texts)) {
 		made = append(made,
 			parameter{name: name + "[is]", kind: text, max: 100},
-			parameter{name: name + "[is_not]", kind: text, max: 100},
-			parameter{name: name + "[in]", kind: texts},
-			parameter{name: name + "[not_in]", kind: texts})
+			parameter{name: name + "[in]", kind: texts})
 	}
 	for _, name := range slices.Sorted(maps.Keys(x.times)) {
 		made = append(made,
 			timestamp(name+"[after]"),
 			timestamp(name+"[before]"),
-			timestamp(name+"[on]"),
 			parameter{name: name + "[between]", kind: moments})
 	}
 	return made
@@ -54,14 +52,8 @@ func (x index[T]) filter(fields fields) func(*T) bool {
 		if wanted := fields.text(name + "[is]"); wanted != "" {
 			tests = append(tests, func(one *T) bool { return read(one) == wanted })
 		}
-		if unwanted := fields.text(name + "[is_not]"); unwanted != "" {
-			tests = append(tests, func(one *T) bool { return read(one) != unwanted })
-		}
 		if wanted := fields.texts(name + "[in]"); wanted != nil {
 			tests = append(tests, func(one *T) bool { return slices.Contains(wanted, read(one)) })
-		}
-		if unwanted := fields.texts(name + "[not_in]"); unwanted != nil {
-			tests = append(tests, func(one *T) bool { return !slices.Contains(unwanted, read(one)) })
 		}
 	}
 	for name, read := range x.times {
@@ -70,10 +62,6 @@ func (x index[T]) filter(fields fields) func(*T) bool {
 		}
 		if fields.has(name + "[before]") {
 			tests = append(tests, func(one *T) bool { return read(one) < fields.integer(name+"[before]", 0) })
-		}
-		if fields.has(name + "[on]") {
-			day := fields.integer(name+"[on]", 0) / secondsPerDay
-			tests = append(tests, func(one *T) bool { return read(one)/secondsPerDay == day })
 		}
 		if fields.has(name + "[between]") {
 			between := fields.moments(name + "[between]")
@@ -185,4 +173,143 @@ func readPlace(fields fields) (at place, given bool, err error) {
 		return place{}, false, wrong
 	}
 	return at, true, nil
+}
+
+var (
+	// invoiceIndex is what lists of invoices can be filtered and sorted by.
+	invoiceIndex = index[Invoice]{
+		texts: map[string]func(*Invoice) string{
+			"id":              func(i *Invoice) string { return i.ID },
+			"subscription_id": func(i *Invoice) string { return i.SubscriptionID },
+			"customer_id":     func(i *Invoice) string { return i.CustomerID },
+			"status":          func(i *Invoice) string { return i.Status },
+		},
+		times: map[string]func(*Invoice) int64{
+			"date":       func(i *Invoice) int64 { return i.Date },
+			"updated_at": func(i *Invoice) int64 { return i.UpdatedAt },
+		},
+		sorts: []string{"date", "updated_at"},
+	}
+	listParameters = append(invoiceIndex.parameters(), parameter{name: "include_deleted", kind: boolean})
+)
+
+// listAnswer is one page of invoices. NextOffset is absent on the last one.
+type listAnswer struct {
+	List       []invoiceAnswer `json:"list"`
+	NextOffset string          `json:"next_offset,omitempty"`
+}
+
+// list is GET /invoices.
+//
+// https://apidocs.chargebee.com/docs/api/invoices/list-invoices
+func (s *Service) list(call *call, fields fields) (any, error) {
+	passes := invoiceIndex.filter(fields)
+	var passed []entry[Invoice]
+	s.enter()
+	for record, invoice := range s.seen(call) {
+		if passes(invoice) && (!invoice.Deleted || fields.boolean("include_deleted")) {
+			passed = append(passed, entry[Invoice]{invoice, record.sequence})
+		}
+	}
+	s.mu.Unlock()
+
+	page, nextOffset, err := invoiceIndex.page(fields, passed)
+	if err != nil {
+		return nil, err
+	}
+	answer := listAnswer{List: []invoiceAnswer{}, NextOffset: nextOffset}
+	for _, one := range page {
+		answer.List = append(answer.List, s.show(s.inSchema(call, *one.resource), s.listedPage()))
+	}
+	return answer, nil
+}
+
+// How far back the site knows its events.
+//
+// https://apidocs.chargebee.com/docs/api/events
+const (
+	eventsKept      = 90 * 24 * time.Hour // a single one
+	statusesCovered = 6 * 24 * time.Hour  // a list by webhook_status that gives no occurred_at
+)
+
+var (
+	// eventIndex is what lists of events can be filtered and sorted by.
+	eventIndex = index[event]{
+		texts: map[string]func(*event) string{
+			"id":             func(e *event) string { return e.ID },
+			"event_type":     func(e *event) string { return e.Type },
+			"webhook_status": func(e *event) string { return e.Status },
+			"source":         func(e *event) string { return e.source },
+		},
+		times: map[string]func(*event) int64{
+			"occurred_at": func(e *event) int64 { return e.OccurredAt.Unix() },
+		},
+		sorts: []string{"occurred_at"},
+	}
+	listEventsParameters = eventIndex.parameters()
+)
+
+// eventAnswer is {"event": …}.
+type eventAnswer struct {
+	Event json.RawMessage `json:"event"`
+}
+
+// eventsAnswer is one page of events. NextOffset is absent on the last one.
+type eventsAnswer struct {
+	List       []eventAnswer `json:"list"`
+	NextOffset string        `json:"next_offset,omitempty"`
+}
+
+// listEvents is GET /events. What the site does not record (see
+// Config.Events) is not there.
+//
+// https://apidocs.chargebee.com/docs/api/events
+func (s *Service) listEvents(call *call, fields fields) (any, error) {
+	since := time.Time{}
+	now := s.config.Now()
+	if filters(fields, "webhook_status") && !filters(fields, "occurred_at") {
+		since = now.Add(-statusesCovered)
+	}
+	passes := eventIndex.filter(fields)
+	s.outbox.mu.Lock()
+	defer s.outbox.mu.Unlock()
+	var passed []entry[event]
+	for _, one := range s.outbox.events {
+		if !one.OccurredAt.Before(since) && one.seenAt(now.Add(-call.lag)) && passes(one) {
+			passed = append(passed, entry[event]{one, one.sequence})
+		}
+	}
+	page, nextOffset, err := eventIndex.page(fields, passed)
+	if err != nil {
+		return nil, err
+	}
+	answer := eventsAnswer{List: []eventAnswer{}, NextOffset: nextOffset}
+	for _, one := range page {
+		answer.List = append(answer.List, eventAnswer{one.resource.body()})
+	}
+	return answer, nil
+}
+
+// filters tells whether a list is filtered by a field.
+func filters(fields fields, field string) bool {
+	return slices.ContainsFunc([]string{"is", "in", "after", "before", "between"}, func(operator string) bool {
+		return fields.has(field + "[" + operator + "]")
+	})
+}
+
+// seenAt tells whether an event had occurred by a moment.
+func (e *event) seenAt(moment time.Time) bool { return !e.OccurredAt.After(moment) }
+
+// retrieveEvent is GET /events/{id}.
+//
+// https://apidocs.chargebee.com/docs/api/events
+func (s *Service) retrieveEvent(call *call, _ fields) (any, error) {
+	now := s.config.Now()
+	s.outbox.mu.Lock()
+	defer s.outbox.mu.Unlock()
+	found, ok := s.outbox.byID[call.eventID]
+	if !ok || !found.seenAt(now.Add(-call.lag)) || now.Sub(found.OccurredAt) >= eventsKept {
+		return nil, notFound(call.eventID, "")
+	}
+	return eventAnswer{found.body()}, nil
 }
