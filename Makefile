@@ -50,7 +50,7 @@ lint: $(GOBIN)/golangci-lint ## Check style, vet and the module file.
 $(GOBIN)/golangci-lint:
 	GOBIN=$(GOBIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
-# One history after the other in each process: they share the randomness that is set.
+# Each process runs its scenarios one by one, since crypto/rand is set for the whole process.
 SEEDS ?= 2000
 FIRST ?= 1
 
