@@ -57,11 +57,11 @@ func load(t *testing.T, connections int) aws.Config {
 	return config
 }
 
-// TestConnectionsAreKept with more callers than the SDK keeps connections.
-func TestConnectionsAreKept(t *testing.T) {
+// TestLoad_KeepsConnections with more callers than the SDK keeps connections.
+func TestLoad_KeepsConnections(t *testing.T) {
 	environment(t)
 	const callers, rounds = 40, 5
-	var arrived sync.WaitGroup // so that all calls of a round are under way at once
+	var arrived sync.WaitGroup // so that all calls of a round run at once
 	service := sqs.New(sqs.Config{})
 	url, opened := counted(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		arrived.Done()
@@ -94,9 +94,9 @@ type closedBody struct{ io.Reader }
 func (closedBody) WriteTo(io.Writer) (int64, error) { return 0, io.EOF }
 func (closedBody) Close() error                     { return nil }
 
-// TestConnectionsSurviveClosedBodies where the SDK closed a body before the transport
+// TestLoad_ClosedBodiesKeepConnections where the SDK closed a body before the transport
 // was through with it.
-func TestConnectionsSurviveClosedBodies(t *testing.T) {
+func TestLoad_ClosedBodiesKeepConnections(t *testing.T) {
 	environment(t)
 	url, opened := counted(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 	client := load(t, 10).HTTPClient
@@ -119,7 +119,7 @@ func TestConnectionsSurviveClosedBodies(t *testing.T) {
 	}
 }
 
-func TestNoRegion(t *testing.T) {
+func TestLoad_NoRegion(t *testing.T) {
 	environment(t)
 	t.Setenv("AWS_REGION", "")
 	t.Setenv("AWS_DEFAULT_REGION", "")

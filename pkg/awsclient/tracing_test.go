@@ -19,7 +19,7 @@ import (
 )
 
 // A call is a span if it belongs to one, whatever becomes of it.
-func TestSpansOfCalls(t *testing.T) {
+func TestTrace_Spans(t *testing.T) {
 	t.Parallel()
 	spans := tracetest.NewSpanRecorder()
 	tracer := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("")
@@ -42,12 +42,12 @@ func TestSpansOfCalls(t *testing.T) {
 	if len(made) != 1 || made[0].Name() != "SQS.GetQueueUrl" || made[0].Parent().SpanID() != parent.SpanContext().SpanID() {
 		t.Fatalf("the call is %v", made)
 	}
-	said := map[string]string{}
+	got := map[string]string{}
 	for _, attribute := range made[0].Attributes() {
-		said[string(attribute.Key)] = attribute.Value.AsString()
+		got[string(attribute.Key)] = attribute.Value.AsString()
 	}
-	if said["rpc.method"] != "SQS/GetQueueUrl" || said["error.type"] == "" || said["error.type"] == "no_answer" || said["db.system.name"] != "" {
-		t.Errorf("the span says %v", said)
+	if got["rpc.method"] != "SQS/GetQueueUrl" || got["error.type"] == "" || got["error.type"] == "no_answer" || got["db.system.name"] != "" {
+		t.Errorf("the span has %v", got)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 // TestCharges keeps charge codes as they are written: with dots, in upper case, with
 // other words of YAML in quotes.
-func TestCharges(t *testing.T) {
+func TestCharges_KeepCodesAsWritten(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		file string
@@ -52,8 +52,8 @@ func TestCharges(t *testing.T) {
 	}
 }
 
-// TestChargesExample reads what configs/consumer.yaml shows in its comment.
-func TestChargesExample(t *testing.T) {
+// TestCharges_Example reads what configs/consumer.yaml shows in its comment.
+func TestCharges_Example(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile(filepath.Join(configs, "consumer.yaml"))
 	if err != nil {
@@ -62,7 +62,7 @@ func TestChargesExample(t *testing.T) {
 	_, example, _ := strings.Cut(string(content), "# charges:\n")
 	example, _, found := strings.Cut(example, "charges: {}")
 	if !found {
-		t.Fatal("there is no example")
+		t.Fatal("example is missing")
 	}
 	settings, _, err := config.LoadConsumer(config.Source{File: write(t, "charges:"+strings.ReplaceAll("\n"+example, "\n#", "\n"))})
 	if err != nil || len(settings.Charges) != 2 || settings.Charges["sms.eu"].ItemPriceID == "" || *settings.Charges["storage"].AvalaraServiceType != 6 {
@@ -70,7 +70,7 @@ func TestChargesExample(t *testing.T) {
 	}
 }
 
-func TestChargesFaults(t *testing.T) {
+func TestCharges_Invalid(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("ü", 51)
 	for name, test := range map[string]struct {
@@ -103,7 +103,7 @@ func TestChargesFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, _, err := config.LoadConsumer(config.Source{File: write(t, "charges:"+test.file+"\n")})
-			wantFaults(t, err, test.keys...)
+			wantErrors(t, err, test.keys...)
 		})
 	}
 }

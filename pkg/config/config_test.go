@@ -19,7 +19,7 @@ const configs = "../../configs"
 // required is the environment without which the receiver does not start.
 var required = []string{"BILLABLE_QUEUE_URL=http://q/1/w", "BILLABLE_AUTH_USERNAME=u", "BILLABLE_AUTH_PASSWORD=a:b"}
 
-func TestExamplesShowTheDefaults(t *testing.T) {
+func TestExamples_ShowDefaults(t *testing.T) {
 	t.Parallel()
 	receiver, warnings, err := config.LoadReceiver(config.Source{File: filepath.Join(configs, "receiver.yaml"), Environ: required})
 	if err != nil || len(warnings) != 0 {
@@ -39,9 +39,9 @@ func TestExamplesShowTheDefaults(t *testing.T) {
 	}
 }
 
-// TestExamplesShowEveryKey renames each key of the examples: a file that lacked a
+// TestExamples_ShowEveryKey renames each key of the examples: a file that lacked a
 // key would pass the comparison with the defaults.
-func TestExamplesShowEveryKey(t *testing.T) {
+func TestExamples_ShowEveryKey(t *testing.T) {
 	t.Parallel()
 	for file, keys := range map[string]int{"receiver.yaml": 16, "consumer.yaml": 27} {
 		content, err := os.ReadFile(filepath.Join(configs, file))
@@ -60,7 +60,7 @@ func TestExamplesShowEveryKey(t *testing.T) {
 	}
 }
 
-func TestEnvironmentOverridesFile(t *testing.T) {
+func TestLoad_EnvironmentOverridesFile(t *testing.T) {
 	t.Parallel()
 	file := write(t, "chargebee:\n  site: acme\n  requests_per_minute: 1000\nworker:\n")
 	settings, warnings, err := config.LoadConsumer(config.Source{File: file, Environ: []string{
@@ -80,7 +80,7 @@ func TestEnvironmentOverridesFile(t *testing.T) {
 	}
 }
 
-func TestSecrets(t *testing.T) {
+func TestLoad_Secrets(t *testing.T) {
 	t.Parallel()
 	path := write(t, "pass\n\n")
 	environ := []string{"BILLABLE_QUEUE_URL=http://q/1/w", "BILLABLE_AUTH_USERNAME=u", "BILLABLE_AUTH_PASSWORD_FILE=" + path}
@@ -97,12 +97,12 @@ func TestSecrets(t *testing.T) {
 		}
 	}
 	_, _, err = config.LoadReceiver(config.Source{Environ: append(environ, "BILLABLE_AUTH_PASSWORD=other")})
-	wantFaults(t, err, "auth.password")
+	wantErrors(t, err, "auth.password")
 	_, _, err = config.LoadReceiver(config.Source{Environ: []string{"BILLABLE_QUEUE_URL=u", "BILLABLE_AUTH_USERNAME=u", "BILLABLE_AUTH_PASSWORD_FILE=/nowhere"}})
-	wantFaults(t, err, "auth.password_file")
+	wantErrors(t, err, "auth.password_file")
 }
 
-func TestCredentialsAreReadAgain(t *testing.T) {
+func TestAuth_Reload(t *testing.T) {
 	t.Parallel()
 	username, password, previous := write(t, "u"), write(t, "first\n"), write(t, "zeroth")
 	settings, _, err := config.LoadReceiver(config.Source{
@@ -136,23 +136,23 @@ func TestCredentialsAreReadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := auth.Reload()
-		wantFaults(t, err, step.keys...)
+		wantErrors(t, err, step.keys...)
 		if err == nil && [4]config.Secret{got.Username, got.Password, got.PreviousUsername, got.PreviousPassword} != step.want {
 			t.Errorf("after %q: got %q", step.content, got.Password.Reveal())
 		}
 		if err != nil && strings.Contains(err.Error(), "third") {
-			t.Errorf("the secret is told: %v", err)
+			t.Errorf("the error contains the secret: %v", err)
 		}
 	}
 	if err := os.Remove(password); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := auth.Reload(); err == nil {
-		t.Error("a file that is gone is no fault")
+		t.Error("a missing file is not an error")
 	}
 }
 
-func TestCredentialsThatAreNoFiles(t *testing.T) {
+func TestAuth_FromFiles(t *testing.T) {
 	t.Parallel()
 	for name, environ := range map[string][]string{
 		"plain":    {"BILLABLE_AUTH_USERNAME=u", "BILLABLE_AUTH_PASSWORD=p"},
@@ -168,10 +168,10 @@ func TestCredentialsThatAreNoFiles(t *testing.T) {
 	}
 	empty := append(slices.Clone(required[:2]), "BILLABLE_AUTH_PASSWORD_FILE="+write(t, "\n"))
 	_, _, err := config.LoadReceiver(config.Source{Environ: empty})
-	wantFaults(t, err, "auth.password_file")
+	wantErrors(t, err, "auth.password_file")
 }
 
-func TestReceiverFaults(t *testing.T) {
+func TestLoadReceiver_Invalid(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		environ []string
@@ -190,12 +190,12 @@ func TestReceiverFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, _, err := config.LoadReceiver(config.Source{Environ: test.environ})
-			wantFaults(t, err, test.keys...)
+			wantErrors(t, err, test.keys...)
 		})
 	}
 }
 
-func TestConsumerFaults(t *testing.T) {
+func TestLoadConsumer_Invalid(t *testing.T) {
 	t.Parallel()
 	all := []string{config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey}
 	for name, test := range map[string]struct {
@@ -220,16 +220,16 @@ func TestConsumerFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, _, err := config.LoadConsumer(config.Source{Environ: test.environ}, test.required...)
-			wantFaults(t, err, test.keys...)
+			wantErrors(t, err, test.keys...)
 		})
 	}
 }
 
-func TestUnknownKeyInFileIsAFault(t *testing.T) {
+func TestLoad_RefusesUnknownKeys(t *testing.T) {
 	t.Parallel()
 	file := write(t, "worker:\n  concurency: 3\nextra: 1\n")
 	_, _, err := config.LoadConsumer(config.Source{File: file})
-	wantFaults(t, err, "extra", "worker.concurency")
+	wantErrors(t, err, "extra", "worker.concurency")
 }
 
 func TestLoad_RefusesRenamedSettings(t *testing.T) {
@@ -238,7 +238,7 @@ func TestLoad_RefusesRenamedSettings(t *testing.T) {
 		File:    write(t, "chargebee:\n  late_bound: 1m\n"),
 		Environ: []string{"BILLABLE_BUDGET_JITTER=1s", "BILLABLE_HTTP_DRAIN_PAUSE=1s"},
 	})
-	wantFaults(t, err, "chargebee.late_bound", "BILLABLE_BUDGET_JITTER")
+	wantErrors(t, err, "chargebee.late_bound", "BILLABLE_BUDGET_JITTER")
 	for _, renamed := range []string{"use chargebee.max_effect_delay", "use BILLABLE_RATELIMIT_JITTER"} {
 		if !strings.Contains(err.Error(), renamed) {
 			t.Errorf("%q is not suggested: %v", renamed, err)
@@ -249,10 +249,10 @@ func TestLoad_RefusesRenamedSettings(t *testing.T) {
 		t.Errorf("a variable of the other binary is only a warning, got %v and %q", err, warnings)
 	}
 	_, _, err = config.LoadReceiver(config.Source{Environ: append(slices.Clone(required), "BILLABLE_HTTP_DRAIN_PAUSE=1s")})
-	wantFaults(t, err, "BILLABLE_HTTP_DRAIN_PAUSE")
+	wantErrors(t, err, "BILLABLE_HTTP_DRAIN_PAUSE")
 }
 
-func TestUnreadableFile(t *testing.T) {
+func TestLoad_UnreadableFile(t *testing.T) {
 	t.Parallel()
 	if _, _, err := config.LoadConsumer(config.Source{File: "/nowhere.yaml"}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
@@ -273,7 +273,7 @@ func FuzzBytes(f *testing.F) {
 	})
 }
 
-func wantFaults(t *testing.T, err error, keys ...string) {
+func wantErrors(t *testing.T, err error, keys ...string) {
 	t.Helper()
 	var got []string
 	if faults, ok := errors.AsType[*config.Error](err); ok {

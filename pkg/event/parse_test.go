@@ -135,7 +135,7 @@ func TestParse_InvalidEvents(t *testing.T) {
 					return
 				}
 			}
-			t.Errorf("%v does not say that %q %q", invalid.Problems, test.field, test.text)
+			t.Errorf("%v does not contain %q %q", invalid.Problems, test.field, test.text)
 		})
 	}
 }

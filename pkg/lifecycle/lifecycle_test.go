@@ -59,7 +59,7 @@ func TestRun_StopsInReverseOrder(t *testing.T) {
 				}
 				for _, want := range test.errs {
 					if !strings.Contains(err.Error(), want) {
-						t.Errorf("%v does not say %q", err, want)
+						t.Errorf("%v does not contain %q", err, want)
 					}
 				}
 			})

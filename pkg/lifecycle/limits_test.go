@@ -13,7 +13,7 @@ import (
 
 // TestResources is for the whole process: it runs alone, and puts back what was. What comes
 // of a container's limits is tested where there is one: in scripts/bench/cgroup.
-func TestResources(t *testing.T) {
+func TestRuntimeLimits_Apply(t *testing.T) {
 	if container, err := memlimit.FromCgroup(); err == nil && container < math.MaxInt64 {
 		t.Skipf("a container limits this test to %d bytes", container)
 	}
@@ -46,7 +46,7 @@ func TestResources(t *testing.T) {
 	}
 }
 
-func TestResourcesLeaveGOMAXPROCS(t *testing.T) {
+func TestRuntimeLimits_KeepGOMAXPROCS(t *testing.T) {
 	t.Cleanup(func() { runtime.SetDefaultGOMAXPROCS() })
 	before := runtime.GOMAXPROCS(3)
 	lifecycle.RuntimeLimits{GCPercent: 100}.Apply([]string{"GOMAXPROCS=3", "GOGC=100", "GOMEMLIMIT=off"})

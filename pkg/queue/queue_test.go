@@ -11,7 +11,7 @@ import (
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-func TestBeat(t *testing.T) {
+func TestDelivery_Heartbeat(t *testing.T) {
 	t.Parallel()
 	var delivery queue.Delivery
 	if err := delivery.Heartbeat(t.Context()); err != nil {
@@ -32,8 +32,8 @@ func TestBeat(t *testing.T) {
 	}
 }
 
-// TestBeatFromOtherGoroutines: the heartbeat runs while the handler sets its beat.
-func TestBeatFromOtherGoroutines(t *testing.T) {
+// TestDelivery_HeartbeatIsConcurrent: the heartbeat runs while the handler sets its beat.
+func TestDelivery_HeartbeatIsConcurrent(t *testing.T) {
 	t.Parallel()
 	var delivery queue.Delivery
 	var beats atomic.Int64
@@ -80,7 +80,7 @@ func TestAction_ZeroIsRetry(t *testing.T) {
 func ExampleDelivery_SetHeartbeat() {
 	delivery := &queue.Delivery{Message: queue.Message{ID: "m1"}}
 
-	// The handler says what has to happen while it works …
+	// The handler registers what has to happen while it runs …
 	delivery.SetHeartbeat(func(context.Context) error {
 		fmt.Println("the lease is extended")
 		return nil

@@ -9,7 +9,7 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/sqs"
 )
 
-// All that a receiver does for one webhook, with a stand-in of SQS in the same process
+// All that a receiver does for one webhook, with a fake of SQS in the same process
 // in place of two networks; its work is part of it.
 func BenchmarkWebhook(b *testing.B) {
 	service := sqs.New(sqs.Config{})

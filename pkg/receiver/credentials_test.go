@@ -118,8 +118,8 @@ func (w watching) want(status int, username, password string) {
 	}
 }
 
-// A rotation in two steps, in which nobody is refused who may still be right.
-func TestCredentialsRotate(t *testing.T) {
+// A rotation in two steps refuses no valid credentials.
+func TestReceiver_RotatesCredentials(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		secret := mount(t, map[string]string{"username": "u\n", "password": "old:1\n", "previous_username": "u", "previous_password": "old:1"})
@@ -142,7 +142,7 @@ func TestCredentialsRotate(t *testing.T) {
 
 // Files that are written in place are used once they stay as they are, and no part of them
 // before.
-func TestCredentialsThatAreBeingWritten(t *testing.T) {
+func TestReceiver_IgnoresHalfWrittenCredentials(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "password")
@@ -166,8 +166,8 @@ func TestCredentialsThatAreBeingWritten(t *testing.T) {
 	})
 }
 
-// Files that tell nothing change nothing, and are complained of once.
-func TestCredentialsThatCannotBeRead(t *testing.T) {
+// Unreadable files change nothing, and are logged once.
+func TestReceiver_UnreadableCredentials(t *testing.T) {
 	t.Parallel()
 	for name, bad := range map[string]map[string]string{
 		"gone":            {},
@@ -204,7 +204,7 @@ func TestCredentialsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-func TestCredentialsThatAreNoFiles(t *testing.T) {
+func TestReceiver_CredentialsWithoutFiles(t *testing.T) {
 	t.Parallel()
 	for _, auth := range [][]string{{"BILLABLE_AUTH_USERNAME=u", "BILLABLE_AUTH_PASSWORD=p"}, {"BILLABLE_AUTH_DISABLED=true"}} {
 		settings, _, err := config.LoadReceiver(config.Source{Environ: append(auth, "BILLABLE_QUEUE_URL=x")})
@@ -216,7 +216,7 @@ func TestCredentialsThatAreNoFiles(t *testing.T) {
 }
 
 // The same with a process and its real clock.
-func TestAProcessFollowsItsCredentials(t *testing.T) {
+func TestProcess_ReloadsCredentials(t *testing.T) {
 	t.Parallel()
 	secret := mount(t, map[string]string{"password": "pass:word", "previous_password": "pass:word"})
 	command, log := binary(t, newQueue(t), slices.Concat(
@@ -259,7 +259,7 @@ func TestAProcessFollowsItsCredentials(t *testing.T) {
 		t.Error("the metric does not count the failure")
 	}
 	if text := log.String(); strings.Contains(text, "next:one") || strings.Contains(text, "pass:word") {
-		t.Errorf("the log tells secrets: %s", text)
+		t.Errorf("the log contains secrets: %s", text)
 	}
 	s.client.CloseIdleConnections()
 	if err := command.Process.Signal(syscall.SIGTERM); err != nil {

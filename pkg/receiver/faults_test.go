@@ -15,9 +15,9 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/sqs"
 )
 
-// Whatever SQS does, each request is answered in time and by the fate of its own
+// Whatever SQS does, each request is answered in time, by the outcome of its own
 // entry: a success names its own message, anything else asks the client to come again.
-func TestAnswersUnderFaults(t *testing.T) {
+func TestReceiver_RespondsUnderFaults(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -23,7 +23,7 @@ import (
 const asBinary = "RECEIVER_TEST_AS_BINARY"
 
 // The AWS SDK reads its endpoint from the process's environment, so all tests share
-// one stand-in, and use queues of their own. Calls for a queue whose name contains
+// one fake, and use queues of their own. Calls for a queue whose name contains
 // "down" fail.
 var queues *sqs.Service
 
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 		cancel()
 		os.Exit(code)
 	}
-	queues = sqs.New(sqs.Config{Faults: sandbox.FaultFunc(fate)})
+	queues = sqs.New(sqs.Config{Faults: sandbox.FaultFunc(faultFor)})
 	server := httptest.NewServer(queues)
 	for name, value := range map[string]string{
 		"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret",
@@ -61,7 +61,7 @@ func run(t *testing.T, environ []string, args ...string) (code int, stdout, stde
 	return code, out.String(), errs.String()
 }
 
-func TestVersion(t *testing.T) {
+func TestMain_Version(t *testing.T) {
 	t.Parallel()
 	code, stdout, stderr := run(t, nil, "version")
 	if code != 0 || !strings.HasPrefix(stdout, "receiver ") || stderr != "" {
@@ -69,7 +69,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-func TestWrongUsage(t *testing.T) {
+func TestMain_WrongUsage(t *testing.T) {
 	t.Parallel()
 	malformed := filepath.Join(t.TempDir(), "malformed.yaml")
 	if err := os.WriteFile(malformed, []byte("http: ["), 0o600); err != nil {
@@ -86,7 +86,7 @@ func TestWrongUsage(t *testing.T) {
 	}
 }
 
-func TestFaultsOfTheSettingsAreReportedTogether(t *testing.T) {
+func TestMain_ReportsAllInvalidSettings(t *testing.T) {
 	t.Parallel()
 	code, _, stderr := run(t, []string{"BILLABLE_AUTH_USERNAME=a:b", "BILLABLE_AUTH_PASSWORD=topsecret", "BILLABLE_HTTP_SHUTDOWN_DELAY=1ms"})
 	lines := strings.Split(strings.TrimSpace(stderr), "\n")

@@ -9,7 +9,7 @@ import (
 	"github.com/billable-events/billable/pkg/telemetry/manual"
 )
 
-// What docs/telemetry.md says of the receiver's metrics and log. TestOneTrace in package
+// docs/telemetry.md lists the receiver's metrics and log. TestOneTrace in package
 // consumer compares its spans.
 func TestManual(t *testing.T) {
 	t.Parallel()

@@ -60,7 +60,7 @@ func TestMetrics(t *testing.T) {
 		}
 		parts := sample.FindStringSubmatch(strings.TrimSpace(line))
 		if parts == nil {
-			t.Errorf("%q is no sample", line)
+			t.Errorf("%q is not a sample", line)
 			continue
 		}
 		name, labels := parts[1], label.FindAllStringSubmatch(parts[2], -1)
@@ -98,7 +98,7 @@ func TestMetrics(t *testing.T) {
 		`billable_webhook_in_flight 0`,
 	} {
 		if !strings.Contains(text, "\n"+line+"\n") {
-			t.Errorf("there is no line %s", line)
+			t.Errorf("line %s is missing", line)
 		}
 	}
 }

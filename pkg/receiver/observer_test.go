@@ -17,9 +17,9 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/sqs"
 )
 
-// Of a flood a part is told, of each kind of answer its own: a flood of one does not hide
+// Floods are sampled per level: a flood of one does not hide
 // another.
-func TestFloodsInTheLog(t *testing.T) {
+func TestObserver_SamplesFloods(t *testing.T) {
 	t.Parallel()
 	const seconds, each = 3, 200
 	for level, want := range map[zerolog.Level]map[string]int{

@@ -22,7 +22,7 @@ import (
 type oneOfTen struct {
 	*sqs.Service
 	unlucky string // part of the body of the entry that fails
-	recover int    // after so many failures it does not; 0: never
+	recover int    // number of failures before success; 0: never
 
 	mu      sync.Mutex
 	batches []int // entries of each
@@ -76,9 +76,9 @@ func (s *oneOfTen) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(output)
 }
 
-// TestOneEntryOfTenFails: nine webhooks of the batch are answered 200, the tenth is
+// TestReceiver_OneEntryOfTenFails: nine webhooks of the batch are answered 200, the tenth is
 // tried again in its time, and answered 503 when that does not help.
-func TestOneEntryOfTenFails(t *testing.T) {
+func TestReceiver_OneEntryOfTenFails(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		recover int

@@ -23,7 +23,7 @@ import (
 // down makes SQS fail for all: tests that set it do not run in parallel.
 var down atomic.Bool
 
-func fate(operation string) sandbox.Fault {
+func faultFor(operation string) sandbox.Fault {
 	if down.Load() && operation != "CreateQueue" {
 		return sandbox.Fault{Kind: sandbox.Refuse}
 	}
@@ -53,7 +53,7 @@ func (l *logLines) String() string {
 	return l.text.String()
 }
 
-// started waits for the line that says where the receiver listens.
+// started waits for the line with the addresses of the listeners.
 func (l *logLines) started(ctx context.Context) (http, admin string, err error) {
 	for {
 		for line := range strings.Lines(l.String()) {
@@ -76,7 +76,7 @@ func (l *logLines) wait(ctx context.Context, text string) error {
 		select {
 		case <-l.wrote:
 		case <-ctx.Done():
-			return fmt.Errorf("it does not say %q: %s", text, l)
+			return fmt.Errorf("%q is missing: %s", text, l)
 		}
 	}
 	return nil

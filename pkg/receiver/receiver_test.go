@@ -31,7 +31,7 @@ import (
 // The compile-time proof that the edge fits the use case.
 var _ webhook.Enqueuer = (*sqsqueue.Sender)(nil)
 
-func TestEverySuccessIsAMessage(t *testing.T) {
+func TestReceiver_EverySuccessIsAMessage(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	const webhooks = 1000
@@ -87,7 +87,7 @@ func TestEverySuccessIsAMessage(t *testing.T) {
 
 // While SQS fails the receiver lives, is not ready, and refuses for the moment; it
 // recovers by itself.
-func TestSQSIsDown(t *testing.T) {
+func TestReceiver_SQSIsDown(t *testing.T) {
 	down.Store(true)
 	defer down.Store(false)
 	s := start(t, "BILLABLE_HTTP_REQUEST_TIMEOUT=500ms")
@@ -123,7 +123,7 @@ func TestSQSIsDown(t *testing.T) {
 	}
 }
 
-func TestTheListenersMustBeFree(t *testing.T) {
+func TestReceiver_ListenerInUse(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -158,7 +158,7 @@ func binary(t *testing.T, queue string, more ...string) (*exec.Cmd, *logLines) {
 
 // From the signal on the receiver is unready, but serves until the pause is over, and
 // answers what is in flight.
-func TestTheSignalToEnd(t *testing.T) {
+func TestProcess_Signal(t *testing.T) {
 	t.Parallel()
 	queue := newQueue(t)
 	command, log := binary(t, queue)
@@ -228,7 +228,7 @@ func TestTheSignalToEnd(t *testing.T) {
 	}
 }
 
-func TestTheSecondSignalEndsAtOnce(t *testing.T) {
+func TestProcess_SecondSignal(t *testing.T) {
 	t.Parallel()
 	command, log := binary(t, newQueue(t), "BILLABLE_HTTP_SHUTDOWN_DELAY=1m")
 	if _, _, err := log.started(t.Context()); err != nil {
@@ -248,7 +248,7 @@ func TestTheSecondSignalEndsAtOnce(t *testing.T) {
 }
 
 // A receiver without listeners, as others put it into one process.
-func TestWithoutListeners(t *testing.T) {
+func TestReceiver_WithoutListeners(t *testing.T) {
 	t.Parallel()
 	service := sqs.New(sqs.Config{})
 	r := inMemory(t, service)
@@ -273,7 +273,7 @@ func inMemory(t testing.TB, service http.Handler) *receiver.Receiver {
 	return wired(settings, service, zerolog.Nop())
 }
 
-// wired is a receiver in front of a stand-in of SQS in the same process.
+// wired is a receiver with a fake of SQS in the same process.
 func wired(settings config.Receiver, service http.Handler, logger zerolog.Logger) *receiver.Receiver {
 	return receiver.New(settings, receiver.Deps{AWS: aws.Config{
 		Region:       "eu-central-1",
@@ -283,15 +283,15 @@ func wired(settings config.Receiver, service http.Handler, logger zerolog.Logger
 	}}, logger)
 }
 
-func TestNoRegion(t *testing.T) {
+func TestMain_NoRegion(t *testing.T) {
 	t.Setenv("AWS_REGION", "")
 	if code, _, stderr := run(t, environ("x")); code != 2 || !strings.Contains(stderr, "AWS_REGION") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 }
 
-// One line tells all of a request, and nothing that is nobody's business.
-func TestOneLineForEachRequest(t *testing.T) {
+// One log line describes a request, without secrets.
+func TestObserver_LogsEachRequest(t *testing.T) {
 	t.Parallel()
 	s := start(t, "BILLABLE_LOG_LEVEL=debug")
 	body := pendingInvoice(t, 7)
@@ -326,9 +326,9 @@ func TestOneLineForEachRequest(t *testing.T) {
 		}
 	}
 	if stored := queues.Messages(s.queue); len(stored) != 1 || lines[0]["messaging.message.id"] != stored[0].ID {
-		t.Errorf("%d messages, the line says %v", len(stored), lines[0]["messaging.message.id"])
+		t.Errorf("%d messages, the line has %v", len(stored), lines[0]["messaging.message.id"])
 	}
 	if log := s.log.String(); strings.Contains(log, "pass:word") || strings.Contains(log, "cust_0001") {
-		t.Errorf("the log tells too much: %s", log)
+		t.Errorf("the log contains too much: %s", log)
 	}
 }

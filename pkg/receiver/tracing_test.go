@@ -46,7 +46,7 @@ func (q *fakeQueue) SendMessageBatch(context.Context, *sqs.SendMessageBatchInput
 	return &sqs.SendMessageBatchOutput{Failed: q.failed}, q.err
 }
 
-func TestOffNothingIsWrapped(t *testing.T) {
+func TestTracing_DisabledWrapsNothing(t *testing.T) {
 	t.Parallel()
 	off, service := tracing{queue: "events"}, &fakeQueue{}
 	if off.messages(service) != webhook.Enqueuer(service) || off.batches(service) != sqsqueue.Client(service) || off.requests() != nil {
@@ -54,8 +54,8 @@ func TestOffNothingIsWrapped(t *testing.T) {
 	}
 }
 
-// What a client makes up stands in no name, and a refusal of ours is its span's error.
-func TestSpansOfRequests(t *testing.T) {
+// Span names contain no text of the client, and a 5xx is an error of the span.
+func TestTracing_RequestSpans(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		method, path string
@@ -83,7 +83,7 @@ func TestSpansOfRequests(t *testing.T) {
 	}
 }
 
-func TestSpansOfMessages(t *testing.T) {
+func TestTracing_MessageSpans(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		err  error
@@ -122,7 +122,7 @@ func errorType(span sdktrace.ReadOnlySpan) string {
 
 // A batch is the child of one of its messages and has links to the others, as far as they
 // are recorded. One of messages that are not makes no span.
-func TestSpansOfBatches(t *testing.T) {
+func TestTracing_BatchSpans(t *testing.T) {
 	t.Parallel()
 	const (
 		first  = "00-0af7651916cd43dd8448eb211c80319c-000000000000000a-01"

@@ -12,7 +12,7 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-func TestAfter(t *testing.T) {
+func TestBackoff_After(t *testing.T) {
 	t.Parallel()
 	normal := retry.Backoff{First: 5 * time.Second, Max: 15 * time.Minute}
 	for _, test := range []struct {
@@ -44,8 +44,8 @@ func TestAfter(t *testing.T) {
 	}
 }
 
-// TestAfterIsExact compares with numbers that cannot overflow.
-func TestAfterIsExact(t *testing.T) {
+// TestBackoff_AfterIsExact compares with numbers that cannot overflow.
+func TestBackoff_AfterIsExact(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		backoff := retry.Backoff{
@@ -82,9 +82,9 @@ func TestJitter(t *testing.T) {
 	})
 }
 
-// TestJitteredSpreads over the whole quarter: a thousand pods do not come back
+// TestBackoff_JitteredSpreads over the whole quarter: a thousand pods do not come back
 // together.
-func TestJitteredSpreads(t *testing.T) {
+func TestBackoff_JitteredSpreads(t *testing.T) {
 	t.Parallel()
 	backoff := retry.Backoff{First: time.Second, Max: time.Hour}
 	const draws = 10_000

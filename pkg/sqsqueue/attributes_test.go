@@ -85,8 +85,8 @@ func TestAttributes_AllTypes(t *testing.T) {
 	}
 }
 
-// TestRedrive_LimitsAttributes: the count takes the place of what the body says, or
-// of the last of others.
+// TestRedrive_LimitsAttributes: the count replaces event_type, which the body has, or
+// the last attribute of other producers.
 func TestRedrive_LimitsAttributes(t *testing.T) {
 	t.Parallel()
 	others := map[string]queue.Attribute{}
@@ -121,7 +121,7 @@ func TestRedrive_LimitsAttributes(t *testing.T) {
 	}
 }
 
-// TestRedrive_CountOfAnotherType is somebody else's: the replay counts anew.
+// A replay_count of another type was set by another producer: the count starts again.
 func TestRedrive_CountOfAnotherType(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -60,7 +60,7 @@ func (b *bench) next(string) sandbox.Fault {
 	return b.fault(b.calls)
 }
 
-// meet says which fault each call meets from now on; calls are counted from 1.
+// meet sets the fault of each further call; calls are counted from 1.
 func (b *bench) meet(fault func(call int) sandbox.Fault) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -36,7 +36,7 @@ func guarded(t *testing.T, denied ...string) (*awssqs.Client, *sqs.Service, stri
 func TestDescribe(t *testing.T) {
 	t.Parallel()
 	client, _, url := guarded(t)
-	letters, err := client.CreateQueue(t.Context(), &awssqs.CreateQueueInput{QueueName: aws.String("letters")})
+	deadLetters, err := client.CreateQueue(t.Context(), &awssqs.CreateQueueInput{QueueName: aws.String("deadLetters")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,22 +48,22 @@ func TestDescribe(t *testing.T) {
 		}
 	}
 	set(url, map[string]string{
-		"RedrivePolicy": `{"deadLetterTargetArn":"` + arn + `letters","maxReceiveCount":"7"}`, "MessageRetentionPeriod": "600",
+		"RedrivePolicy": `{"deadLetterTargetArn":"` + arn + `deadLetters","maxReceiveCount":"7"}`, "MessageRetentionPeriod": "600",
 		"DelaySeconds": "9", "VisibilityTimeout": "40", "MaximumMessageSize": "2048", "KmsMasterKeyId": "alias/mine",
 	})
-	set(*letters.QueueUrl, map[string]string{
+	set(*deadLetters.QueueUrl, map[string]string{
 		"RedriveAllowPolicy": `{"redrivePermission":"byQueue","sourceQueueArns":["` + arn + `events","` + arn + `others"]}`, "SqsManagedSseEnabled": "false",
 	})
-	if _, err := client.SendMessage(t.Context(), &awssqs.SendMessageInput{QueueUrl: letters.QueueUrl, MessageBody: aws.String("x")}); err != nil {
+	if _, err := client.SendMessage(t.Context(), &awssqs.SendMessageInput{QueueUrl: deadLetters.QueueUrl, MessageBody: aws.String("x")}); err != nil {
 		t.Fatal(err)
 	}
 	for url, want := range map[string]sqsqueue.Attributes{
 		url: {
 			ARN: arn + "events", Retention: 10 * time.Minute, Delay: 9 * time.Second, Visibility: 40 * time.Second, MaxMessageBytes: 2048,
-			Encrypted: true, KMSKey: "alias/mine", RedriveTarget: arn + "letters", MaxReceives: 7,
+			Encrypted: true, KMSKey: "alias/mine", RedriveTarget: arn + "deadLetters", MaxReceives: 7,
 		},
-		*letters.QueueUrl: {
-			ARN: arn + "letters", Retention: 96 * time.Hour, Visibility: 30 * time.Second, MaxMessageBytes: 1 << 20,
+		*deadLetters.QueueUrl: {
+			ARN: arn + "deadLetters", Retention: 96 * time.Hour, Visibility: 30 * time.Second, MaxMessageBytes: 1 << 20,
 			AllowsSources: "byQueue", Sources: arn + "events " + arn + "others", Visible: 1,
 		},
 	} {

@@ -8,7 +8,7 @@ import (
 	"github.com/billable-events/billable/pkg/truncate"
 )
 
-// Whatever a detail says, SQS takes what becomes of it.
+// SQS accepts every sanitized detail.
 func FuzzDetail(f *testing.F) {
 	f.Add("plain", 3)
 	f.Add("a\x00\xff\uFFFE\uFFFF\U0001F600", 7)

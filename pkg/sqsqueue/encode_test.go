@@ -27,7 +27,7 @@ type recording struct {
 	body   []byte
 }
 
-// Do answers nobody: what counts is the request.
+// Do records the request and returns a fixed response.
 func (r *recording) Do(request *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(request.Body)
 	if err != nil {
@@ -49,21 +49,21 @@ func (r *recording) client() *awssqs.Client {
 	})
 }
 
-// bySDK sends with the SDK's own protocol what its caller wanted to send otherwise.
+// bySDK sends with the SDK's own protocol.
 type bySDK struct{ *awssqs.Client }
 
 func (b bySDK) SendMessageBatch(ctx context.Context, input *awssqs.SendMessageBatchInput, _ ...func(*awssqs.Options)) (*awssqs.SendMessageBatchOutput, error) {
 	return b.Client.SendMessageBatch(ctx, input, func(options *awssqs.Options) { options.DisableMessageChecksumValidation = true })
 }
 
-// FuzzBodyOnTheWire: what leaves is what the SDK itself would have sent.
-func FuzzBodyOnTheWire(f *testing.F) {
+// The encoded request is equal to that of the SDK.
+func FuzzBatchProtocol(f *testing.F) {
 	f.Add("{}", "", "", "")
 	f.Add(`{"id":"ev_1","note":"a \"quote\", a \\, a tab\t, \u2028"}`, "customer", "event_id", "ev_1")
 	f.Add("line\nand\r\n\ttab, <&>\u2028\u2029\u007f\U0001f4b6é", "kundé €", "invoice_id", "draft_\"1\"")
 	f.Fuzz(func(t *testing.T, body, group, name, value string) {
 		if !utf8.ValidString(body + group + name + value) {
-			t.Skip("a webhook that is no UTF-8 is refused before")
+			t.Skip("a webhook with invalid UTF-8 is refused before")
 		}
 		message := queue.Message{Body: []byte(body), GroupID: group, Attributes: map[string]string{name: value, "event_type": "pending_invoice_created"}, OtherAttributes: map[string]queue.Attribute{
 			"their.number": {Type: "Number", Value: []byte(value)}, "their.bytes": {Type: "Binary.raw", Value: []byte(body)},

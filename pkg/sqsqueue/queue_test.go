@@ -23,7 +23,7 @@ var _ worker.Queue = (*sqsqueue.Queue)(nil)
 
 func (b *bench) queue() *sqsqueue.Queue { return sqsqueue.NewQueue(b.client, b.url, time.Minute) }
 
-// receive takes so many messages out of a queue that has them.
+// receive receives the given number of messages.
 func (b *bench) receive(q *sqsqueue.Queue, count int) []queue.Message {
 	b.Helper()
 	var all []queue.Message

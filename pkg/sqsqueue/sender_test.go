@@ -169,7 +169,7 @@ func TestSender_RetriesFailedBatches(t *testing.T) {
 				t.Errorf("fault %d: %d calls, failed: %v", kind, b.called(), observed.failed)
 			}
 
-			// One that does not pass in time is told before the time is over.
+			// One that lasts is reported before the deadline.
 			b.meetAlways(sandbox.Fault{Kind: kind})
 			started := time.Now()
 			errs := sendAll(t, sender, 5*time.Second, "x")
@@ -198,7 +198,7 @@ func TestSender_TimesOut(t *testing.T) {
 		if observed.failed[sqsqueue.ClassTimeout] != 3 {
 			t.Errorf("failed: %v", observed.failed)
 		}
-		time.Sleep(time.Minute) // the stand-in finishes what nobody waits for
+		time.Sleep(time.Minute) // the fake finishes abandoned calls
 	})
 }
 
@@ -215,7 +215,7 @@ func TestSender_PermanentErrors(t *testing.T) {
 	})
 }
 
-// An entry that SQS does not take fails alone, whether SQS says so of the entry or of
+// A refused entry fails alone, whether SQS refuses the entry or
 // the batch.
 func TestSender_RefusedEntryFailsAlone(t *testing.T) {
 	t.Parallel()

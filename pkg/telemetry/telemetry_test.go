@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestAdminAnswers(t *testing.T) {
+func TestAdmin_Responses(t *testing.T) {
 	t.Parallel()
 	ready := errors.New("the queue does not answer")
 	admin := &telemetry.Admin{
@@ -52,7 +52,7 @@ func TestAdminAnswers(t *testing.T) {
 	}
 }
 
-func TestAdminListensAndStops(t *testing.T) {
+func TestAdmin_StartStop(t *testing.T) {
 	t.Parallel()
 	admin := &telemetry.Admin{Live: func() error { return nil }, Ready: func() error { return nil }, Registry: telemetry.NewRegistry()}
 	addr, err := admin.Start(t.Context(), "127.0.0.1:0", make(chan error, 1))
@@ -78,7 +78,7 @@ func TestAdminListensAndStops(t *testing.T) {
 	}
 }
 
-func TestLogger(t *testing.T) {
+func TestNewLogger(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	logger, err := telemetry.NewLogger(&out, "warn", "json")

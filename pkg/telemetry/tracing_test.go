@@ -17,7 +17,7 @@ import (
 	"github.com/billable-events/billable/pkg/telemetry"
 )
 
-func TestWhetherTracesAreWanted(t *testing.T) {
+func TestNewTracing_Enabled(t *testing.T) {
 	t.Parallel()
 	const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318"
 	for _, test := range []struct {
@@ -65,7 +65,7 @@ func setenv(t *testing.T, variables map[string]string) []string {
 }
 
 // What is left at the end is sent, with the headers that are asked for.
-func TestTheRestIsSent(t *testing.T) {
+func TestTracing_StopSendsRemainingSpans(t *testing.T) {
 	var names []string
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		unzipped, err := gzip.NewReader(r.Body)
@@ -96,8 +96,8 @@ func TestTheRestIsSent(t *testing.T) {
 	}
 }
 
-// A collector that refuses is no error of the process; it is told, without its answer.
-func TestACollectorThatRefuses(t *testing.T) {
+// An error of the collector is logged without its response, and is not an error of Stop.
+func TestTracing_CollectorError(t *testing.T) {
 	var log bytes.Buffer // the SDK has one place for errors: no other test may run now
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "no such tenant", http.StatusForbidden)

@@ -11,8 +11,8 @@ import (
 	"github.com/billable-events/billable/pkg/webhook"
 )
 
-// TestConnectionsWait for a place until others have ended; none is lost.
-func TestConnectionsWait(t *testing.T) {
+// TestServer_LimitsConnections for a place until others have ended; none is lost.
+func TestServer_LimitsConnections(t *testing.T) {
 	t.Parallel()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/billable-events/billable/pkg/webhook"
 )
 
-func TestAPendingInvoiceIsQueued(t *testing.T) {
+func TestHandler_EnqueuesPendingInvoice(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
 	body := pendingInvoice(t)
@@ -45,7 +45,7 @@ func TestAPendingInvoiceIsQueued(t *testing.T) {
 	}
 }
 
-func TestAnotherStatusIsQueuedToo(t *testing.T) {
+func TestHandler_EnqueuesAnyInvoiceStatus(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
 	if got := r.post(strings.Replace(pendingInvoice(t), `"pending"`, `"posted"`, 1)); got.status != http.StatusOK || len(r.queue.sent()) != 1 {
@@ -53,7 +53,7 @@ func TestAnotherStatusIsQueuedToo(t *testing.T) {
 	}
 }
 
-func TestMessage_GroupWithoutCustomer(t *testing.T) {
+func TestHandler_GroupWithoutCustomer(t *testing.T) {
 	t.Parallel()
 	valid := pendingInvoice(t)
 	for name, replacement := range map[string]string{"null": `"customer_id": null`, "empty": `"customer_id": ""`, "absent": `"x": 1`} {
@@ -69,7 +69,7 @@ func TestMessage_GroupWithoutCustomer(t *testing.T) {
 	}
 }
 
-func TestOtherEventsAreIgnored(t *testing.T) {
+func TestHandler_IgnoresOtherEvents(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
 	got := r.post(`{"event_type":"customer_<changed>"}`)
@@ -84,7 +84,7 @@ func TestOtherEventsAreIgnored(t *testing.T) {
 	}
 }
 
-func TestInvalidEvents(t *testing.T) {
+func TestHandler_InvalidEvents(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
 	valid := pendingInvoice(t)
@@ -125,7 +125,7 @@ func TestInvalidEvents(t *testing.T) {
 	}
 }
 
-func TestCredentials(t *testing.T) {
+func TestHandler_Credentials(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
 	basic := func(text string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(text)) }
@@ -171,7 +171,7 @@ func TestCredentials(t *testing.T) {
 }
 
 // Who was let in stays in; who comes later is judged by what is used then.
-func TestCredentialsChange(t *testing.T) {
+func TestHandler_SetCredentials(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
 	r.queue.send = func(context.Context, queue.Message) (string, error) {
@@ -193,7 +193,7 @@ func TestCredentialsChange(t *testing.T) {
 	r.do(request).wantProblem(t, http.StatusUnauthorized)
 }
 
-func TestWithoutCredentials(t *testing.T) {
+func TestHandler_WithoutCredentials(t *testing.T) {
 	t.Parallel()
 	for anyone, status := range map[bool]int{false: 401, true: 200} {
 		r := newReceiver(t, func(config *webhook.Config) { config.Credentials, config.AllowUnauthenticated = nil, anyone })
@@ -207,7 +207,7 @@ func TestWithoutCredentials(t *testing.T) {
 	}
 }
 
-func TestPathsAndMethods(t *testing.T) {
+func TestHandler_PathsAndMethods(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
 	for _, test := range []struct {
@@ -257,7 +257,7 @@ func TestPathsAndMethods(t *testing.T) {
 	}
 }
 
-func TestContentTypes(t *testing.T) {
+func TestHandler_ContentTypes(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
 	for _, test := range []struct {
@@ -295,7 +295,7 @@ func TestContentTypes(t *testing.T) {
 }
 
 // What is checked first is answered first.
-func TestTheOrderOfTheChecks(t *testing.T) {
+func TestHandler_OrderOfChecks(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
 	request := r.request(strings.NewReader(strings.Repeat("x", maxBody+1)))
@@ -320,7 +320,7 @@ func TestTheOrderOfTheChecks(t *testing.T) {
 	}
 }
 
-func TestTheQueueFails(t *testing.T) {
+func TestHandler_QueueFails(t *testing.T) {
 	t.Parallel()
 	refused := errors.New("refused")
 	r := newReceiver(t, func(config *webhook.Config) { config.RequestTimeout = 300 * time.Millisecond })
@@ -348,7 +348,7 @@ func TestTheQueueFails(t *testing.T) {
 	}
 }
 
-func TestTraceParent(t *testing.T) {
+func TestHandler_TraceParent(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
 	const valid = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

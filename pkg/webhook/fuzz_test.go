@@ -183,7 +183,7 @@ func judgeMessage(t *testing.T, message queue.Message, body []byte, eventID stri
 	}
 }
 
-// sqsTakes tells whether all characters are among those that SQS documents.
+// sqsTakes reports whether all characters are among those that SQS documents.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 func sqsTakes(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {

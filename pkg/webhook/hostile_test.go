@@ -16,24 +16,23 @@ import (
 	"github.com/billable-events/billable/pkg/webhook"
 )
 
-// hostile is what somebody sends who means no good, or whose program is broken, and
-// what has to come of it.
+// hostile is a malicious or broken request, and the expected response.
 type hostile struct {
 	name   string
 	send   string
-	status int    // of its one answer; 0: the connection ends without any
-	http   bool   // the answer is net/http's own: the handler never saw the request
-	ends   bool   // the connection ends with the answer
-	queued bool   // the event got into the queue
-	leaves bool   // the client sends nothing more after this
-	says   string // part of the answer
-	then   int    // status of a second answer, to what is a request of its own
+	status int    // of its response; 0: the connection ends without any
+	http   bool   // net/http responds: the handler does not see the request
+	ends   bool   // the connection ends after the response
+	queued bool   // the event is enqueued
+	leaves bool   // the client half-closes the connection
+	text   string // part of the response
+	then   int    // status of the response to a second request
 }
 
-// hidden is a good request in a place where none may be found.
+// hidden is a valid request inside of another.
 const hidden = head + "Content-Length: 23\r\n\r\n" + `{"event_type":"hidden"}`
 
-// sized is a valid webhook with this body.
+// sized returns a valid webhook with the body.
 func sized(body string) string {
 	return head + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)
 }
@@ -79,22 +78,22 @@ func framing() []hostile {
 		{name: "a header of 20 KB", send: head + "X-Large: " + strings.Repeat("x", 20<<10) + "\r\n\r\n", status: 431, http: true, ends: true},
 		{name: "10,000 headers", send: head + strings.Repeat("X: y\r\n", 10_000) + "\r\n", status: 431, http: true, ends: true},
 
-		{name: "a chunk of negative size", send: chunked + "-12\r\n" + event + "\r\n0\r\n\r\n" + hidden, status: 400, says: "transfer", ends: true},
-		{name: "a chunk of no hexadecimal size", send: chunked + "xyz\r\n" + event + "\r\n0\r\n\r\n" + hidden, status: 400, says: "transfer", ends: true},
-		{name: "a chunk with a prefixed size", send: chunked + "0x12\r\n" + event + "\r\n0\r\n\r\n", status: 400, says: "transfer", ends: true},
-		{name: "a chunk without a size", send: chunked + "\r\n" + event + "\r\n0\r\n\r\n", status: 400, says: "transfer", ends: true},
-		{name: "a chunk size beyond 64 bits", send: chunked + "10000000000000012\r\n" + event + "\r\n0\r\n\r\n" + hidden, status: 400, says: "transfer", ends: true},
+		{name: "a chunk of negative size", send: chunked + "-12\r\n" + event + "\r\n0\r\n\r\n" + hidden, status: 400, text: "transfer", ends: true},
+		{name: "a chunk of no hexadecimal size", send: chunked + "xyz\r\n" + event + "\r\n0\r\n\r\n" + hidden, status: 400, text: "transfer", ends: true},
+		{name: "a chunk with a prefixed size", send: chunked + "0x12\r\n" + event + "\r\n0\r\n\r\n", status: 400, text: "transfer", ends: true},
+		{name: "a chunk without a size", send: chunked + "\r\n" + event + "\r\n0\r\n\r\n", status: 400, text: "transfer", ends: true},
+		{name: "a chunk size beyond 64 bits", send: chunked + "10000000000000012\r\n" + event + "\r\n0\r\n\r\n" + hidden, status: 400, text: "transfer", ends: true},
 		{name: "a chunk size of 64 bits", send: chunked + "ffffffffffffffff\r\n" + strings.Repeat("x", maxBody+1), status: 413, ends: true},
-		{name: "a chunk longer than its size", send: chunked + "11\r\n" + event + "\r\n0\r\n\r\n" + hidden, status: 400, says: "transfer", ends: true},
-		{name: "a chunk that ends with LF alone", send: chunked + "12\n" + event + "\n0\n\n", status: 400, says: "transfer", ends: true},
-		{name: "chunks with endless extensions", send: chunked + strings.Repeat("1;"+strings.Repeat("x", 1000)+"\r\n{\r\n", 100), status: 400, says: "transfer", ends: true},
+		{name: "a chunk longer than its size", send: chunked + "11\r\n" + event + "\r\n0\r\n\r\n" + hidden, status: 400, text: "transfer", ends: true},
+		{name: "a chunk that ends with LF alone", send: chunked + "12\n" + event + "\n0\n\n", status: 400, text: "transfer", ends: true},
+		{name: "chunks with endless extensions", send: chunked + strings.Repeat("1;"+strings.Repeat("x", 1000)+"\r\n{\r\n", 100), status: 400, text: "transfer", ends: true},
 		{name: "a chunk with an extension", send: chunked + "12;a=b\r\n" + event + "\r\n0\r\n\r\n", status: 200, ends: true},
 		{name: "no final chunk", send: chunked + "12\r\n" + event + "\r\n", status: 503, ends: true},
 		{name: "no final chunk, and gone", send: chunked + "12\r\n" + event + "\r\n", status: 503, ends: true, leaves: true},
-		{name: "a request in place of the final chunk", send: chunked + "12\r\n" + event + "\r\n" + hidden, status: 400, says: "transfer", ends: true},
+		{name: "a request in place of the final chunk", send: chunked + "12\r\n" + event + "\r\n" + hidden, status: 400, text: "transfer", ends: true},
 		{name: "trailers", send: chunked + "12\r\n" + event + "\r\n0\r\nX-Trailer: a\r\nContent-Encoding: gzip\r\n\r\n", status: 200, ends: true},
 		{name: "trailers that change the length", send: chunked + "12\r\n" + event + "\r\n0\r\nContent-Length: 1000\r\n\r\n" + hidden, status: 200, ends: true},
-		{name: "endless trailers", send: chunked + "12\r\n" + event + "\r\n0\r\n" + strings.Repeat("X: y\r\n", 10_000) + "\r\n", status: 400, says: "transfer", ends: true},
+		{name: "endless trailers", send: chunked + "12\r\n" + event + "\r\n0\r\n" + strings.Repeat("X: y\r\n", 10_000) + "\r\n", status: 400, text: "transfer", ends: true},
 		{name: "a body that is cut", send: head + "Content-Length: 19\r\n\r\n" + event, status: 503, ends: true, leaves: true},
 	}
 }
@@ -175,46 +174,46 @@ func bodies(t *testing.T) []hostile {
 		{name: "nested below the limit", send: nested(9_000), status: 200, queued: true},
 		{name: "nested 10,000 deep", send: nested(10_000), status: 400},
 		{name: "nested and never closed", send: strings.Repeat(`{"event_type":`, 6_000), status: 400},
-		{name: "event_type twice", send: with(`"event_type":"customer_created"`), status: 400, says: `"event_type"`},
-		{name: "event_type twice, once escaped", send: with(`"event\u005ftype":"customer_created"`), status: 400, says: `"event_type"`},
-		{name: "content twice", send: with(`"content":{}`), status: 400, says: `"content"`},
-		{name: "invoice twice", send: instead(`"invoice": {`, `"invoice": {}, "invoice": {`), status: 400, says: `"content.invoice"`},
-		{name: "a customer twice", send: instead(`"customer_id":`, `"customer_id": "x", "customer_id":`), status: 400, says: `"content.invoice.customer_id"`},
-		{name: "a field of a line twice", send: instead(`"line_items": [`, `"line_items": [{"subscription_id":"a","subscription_id":"b"}, `), status: 400, says: `"content.invoice.line_items.0.subscription_id"`},
-		{name: "a field 5,000 times", send: with(strings.Repeat(`"id":"",`, 5_000) + `"x":1`), status: 400, says: `"id"`},
+		{name: "event_type twice", send: with(`"event_type":"customer_created"`), status: 400, text: `"event_type"`},
+		{name: "event_type twice, once escaped", send: with(`"event\u005ftype":"customer_created"`), status: 400, text: `"event_type"`},
+		{name: "content twice", send: with(`"content":{}`), status: 400, text: `"content"`},
+		{name: "invoice twice", send: instead(`"invoice": {`, `"invoice": {}, "invoice": {`), status: 400, text: `"content.invoice"`},
+		{name: "a customer twice", send: instead(`"customer_id":`, `"customer_id": "x", "customer_id":`), status: 400, text: `"content.invoice.customer_id"`},
+		{name: "a field of a line twice", send: instead(`"line_items": [`, `"line_items": [{"subscription_id":"a","subscription_id":"b"}, `), status: 400, text: `"content.invoice.line_items.0.subscription_id"`},
+		{name: "a field 5,000 times", send: with(strings.Repeat(`"id":"",`, 5_000) + `"x":1`), status: 400, text: `"id"`},
 		{name: "an unread field twice", send: with(`"x":1,"x":2`), status: 200, queued: true},
 		{name: "another case", send: with(`"Event_Type":"customer_created"`), status: 200, queued: true},
-		{name: "date 1e400", send: date("1e400"), status: 400, says: `"content.invoice.date"`},
-		{name: "date 2^63", send: date("9223372036854775808"), status: 400, says: `"content.invoice.date"`},
+		{name: "date 1e400", send: date("1e400"), status: 400, text: `"content.invoice.date"`},
+		{name: "date 2^63", send: date("9223372036854775808"), status: 400, text: `"content.invoice.date"`},
 		{name: "date 2^63-1", send: date("9223372036854775807"), status: 200, queued: true}, // an integer: what it means the consumer decides
 		{name: "date -1", send: date("-1"), status: 200, queued: true},                      // as well
-		{name: "date 1.5", send: date("1.5"), status: 400, says: `"content.invoice.date"`},
-		{name: "date 1.0", send: date("1.0"), status: 400, says: `"content.invoice.date"`},
+		{name: "date 1.5", send: date("1.5"), status: 400, text: `"content.invoice.date"`},
+		{name: "date 1.0", send: date("1.0"), status: 400, text: `"content.invoice.date"`},
 		{name: "date null", send: date("null"), status: 200, queued: true},
-		{name: "date a string", send: date(`"123"`), status: 400, says: `"content.invoice.date"`},
-		{name: "date with a zero in front", send: date("0123"), status: 400, says: "malformed"},
-		{name: "date with a plus", send: date("+123"), status: 400, says: "malformed"},
-		{name: "date not a number", send: date("NaN"), status: 400, says: "malformed"},
+		{name: "date a string", send: date(`"123"`), status: 400, text: `"content.invoice.date"`},
+		{name: "date with a zero in front", send: date("0123"), status: 400, text: "malformed"},
+		{name: "date with a plus", send: date("+123"), status: 400, text: "malformed"},
+		{name: "date not a number", send: date("NaN"), status: 400, text: "malformed"},
 		{name: "a number of 50,000 digits", send: with(`"x":` + strings.Repeat("9", 50_000)), status: 200, queued: true},
-		{name: "a BOM", send: "\uFEFF" + valid, status: 400, says: "malformed"},
-		{name: "UTF-16", send: "\xfe\xff\x00{\x00}", status: 400, says: "malformed"},
-		{name: "gzip that is not announced", send: "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff\xabV*K-*\xce\xcc\xcfS\xb2R2T\xaa\x05\x00", status: 400, says: "malformed"},
-		{name: "white space alone", send: strings.Repeat(" ", maxBody), status: 400, says: "too early"},
-		{name: "a comment", send: with(`/**/"x":1`), status: 400, says: "malformed"},
-		{name: "a comma too many", send: strings.Replace(valid, "}", ",}", 1), status: 400, says: "malformed"},
-		{name: "invalid UTF-8", send: with("\"x\":\"\xff\""), status: 400, says: "malformed"},
-		{name: "invalid UTF-8 in a name", send: with("\"\xff\":1"), status: 400, says: "malformed"},
-		{name: "overlong UTF-8", send: with("\"x\":\"\xc0\x80\""), status: 400, says: "malformed"},
-		{name: "a surrogate in UTF-8", send: with("\"x\":\"\xed\xa0\x80\""), status: 400, says: "malformed"},
-		{name: "invalid UTF-8 behind a surrogate", send: with("\"x\":\"\\ud800\xff\""), status: 400, says: "malformed"},
+		{name: "a BOM", send: "\uFEFF" + valid, status: 400, text: "malformed"},
+		{name: "UTF-16", send: "\xfe\xff\x00{\x00}", status: 400, text: "malformed"},
+		{name: "gzip that is not announced", send: "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff\xabV*K-*\xce\xcc\xcfS\xb2R2T\xaa\x05\x00", status: 400, text: "malformed"},
+		{name: "white space alone", send: strings.Repeat(" ", maxBody), status: 400, text: "too early"},
+		{name: "a comment", send: with(`/**/"x":1`), status: 400, text: "malformed"},
+		{name: "a comma too many", send: strings.Replace(valid, "}", ",}", 1), status: 400, text: "malformed"},
+		{name: "invalid UTF-8", send: with("\"x\":\"\xff\""), status: 400, text: "malformed"},
+		{name: "invalid UTF-8 in a name", send: with("\"\xff\":1"), status: 400, text: "malformed"},
+		{name: "overlong UTF-8", send: with("\"x\":\"\xc0\x80\""), status: 400, text: "malformed"},
+		{name: "a surrogate in UTF-8", send: with("\"x\":\"\xed\xa0\x80\""), status: 400, text: "malformed"},
+		{name: "invalid UTF-8 behind a surrogate", send: with("\"x\":\"\\ud800\xff\""), status: 400, text: "malformed"},
 		{name: "a surrogate alone, escaped", send: with(`"x":"\ud800"`), status: 200, queued: true}, // plain ASCII
 		{name: "a surrogate alone in a name", send: with(`"id\udfff":"x"`), status: 200, queued: true},
-		{name: "a surrogate alone in the id", send: instead("ev_16BHbhF4s42tO2lK", `\ud800`), status: 400, says: `"id"`},
-		{name: "a surrogate alone in the type", send: `{"event_type":"\udc00"}`, status: 400, says: `"event_type"`},
-		{name: "a surrogate alone in the invoice's id", send: instead("draft_inv_16BHbhF4s41mR2kG", `x\ud800`), status: 400, says: `"content.invoice.id"`},
+		{name: "a surrogate alone in the id", send: instead("ev_16BHbhF4s42tO2lK", `\ud800`), status: 400, text: `"id"`},
+		{name: "a surrogate alone in the type", send: `{"event_type":"\udc00"}`, status: 400, text: `"event_type"`},
+		{name: "a surrogate alone in the invoice's id", send: instead("draft_inv_16BHbhF4s41mR2kG", `x\ud800`), status: 400, text: `"content.invoice.id"`},
 		{name: "U+10FFFF", send: with("\"x\":\"\U0010FFFF\""), status: 200, queued: true},
 		{name: "DEL and C1 controls", send: with("\"x\":\"\x7f\u0080\u009f\""), status: 200, queued: true}, // SQS takes them
-		{name: "an id of 1,025 bytes", send: instead("ev_16BHbhF4s42tO2lK", strings.Repeat("x", 1025)), status: 400, says: `"id"`},
+		{name: "an id of 1,025 bytes", send: instead("ev_16BHbhF4s42tO2lK", strings.Repeat("x", 1025)), status: 400, text: `"id"`},
 	}
 	// What SQS refuses: raw it is refused wherever it stands; escaped it is plain ASCII,
 	// except where it would become an attribute.
@@ -223,8 +222,8 @@ func bodies(t *testing.T) []hostile {
 		rows = append(rows,
 			hostile{name: fmt.Sprintf("%U raw", refused), send: with(`"x":"` + string(refused) + `"`), status: 400},
 			hostile{name: fmt.Sprintf("%U escaped", refused), send: with(`"x":"` + escaped + `"`), status: 200, queued: true},
-			hostile{name: fmt.Sprintf("%U escaped in the id", refused), send: instead("ev_16BHbhF4s42tO2lK", escaped), status: 400, says: `"id"`},
-			hostile{name: fmt.Sprintf("%U escaped in the invoice's id", refused), send: instead("draft_inv_16BHbhF4s41mR2kG", escaped), status: 400, says: `"content.invoice.id"`},
+			hostile{name: fmt.Sprintf("%U escaped in the id", refused), send: instead("ev_16BHbhF4s42tO2lK", escaped), status: 400, text: `"id"`},
+			hostile{name: fmt.Sprintf("%U escaped in the invoice's id", refused), send: instead("draft_inv_16BHbhF4s41mR2kG", escaped), status: 400, text: `"content.invoice.id"`},
 		)
 	}
 	for i := range rows {
@@ -246,9 +245,9 @@ func controls() (refused []rune) {
 	return refused
 }
 
-// Whatever arrives, the receiver gives the one answer that it deserves, takes nothing
-// for a request that was part of another, and goes on.
-func TestHostileRequests(t *testing.T) {
+// Each request gets one response, no part of a request is taken for another, and the receiver
+// keeps serving.
+func TestServer_HostileRequests(t *testing.T) {
 	t.Parallel()
 	for group, rows := range map[string][]hostile{"framing": framing(), "request lines": requestLines(), "bodies": bodies(t)} {
 		t.Run(group, func(t *testing.T) {
@@ -319,7 +318,7 @@ func (h hostile) judge(t *testing.T, got rawAnswer, err error) {
 		}
 		return
 	}
-	if err != nil || got.status != h.status || !strings.Contains(got.body, h.says) {
+	if err != nil || got.status != h.status || !strings.Contains(got.body, h.text) {
 		t.Errorf("answered %d: %q, %v", got.status, got.body, err)
 	}
 	want := "application/problem+json"

@@ -31,7 +31,7 @@ func (r *receiver) raw(text string) net.Conn {
 	return connection
 }
 
-// head is the header of a valid webhook up to what says the length of the body.
+// head is the header of a valid webhook up to the length of the body.
 const head = "POST /webhooks/chargebee HTTP/1.1\r\nHost: x\r\nAuthorization: Basic cHJldmlvdXM6YmVmb3Jl\r\nContent-Type: application/json\r\n"
 
 // read reads an answer.
@@ -44,13 +44,13 @@ func (r *receiver) read(connection io.Reader) answer {
 	return r.answer(response)
 }
 
-// padded is an event of so many bytes.
+// padded returns an event of the given size.
 func padded(size int) string {
 	const start, end = `{"event_type":"x","x":"`, `"}`
 	return start + strings.Repeat("x", size-len(start)-len(end)) + end
 }
 
-func TestBodySizes(t *testing.T) {
+func TestServer_BodySizes(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
 	for size, status := range map[int]int{maxBody: 200, maxBody + 1: 413, 3 * maxBody: 413} {
@@ -70,7 +70,7 @@ func TestBodySizes(t *testing.T) {
 	}
 }
 
-func TestABodyThatIsTooLargeIsNotAskedFor(t *testing.T) {
+func TestServer_DoesNotContinueTooLargeBody(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
 	for name, test := range map[string]struct {
@@ -87,9 +87,9 @@ func TestABodyThatIsTooLargeIsNotAskedFor(t *testing.T) {
 	}
 }
 
-// A body that nobody wants holds no answer back, and one that has arrived costs no
+// An unread body delays no response, and one that has arrived costs no
 // connection.
-func TestABodyThatIsNotWanted(t *testing.T) {
+func TestServer_UnreadBody(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
 	anonymous := strings.Replace(head, "Basic", "Other", 1) + "Content-Length: 100\r\n\r\n"
@@ -102,7 +102,7 @@ func TestABodyThatIsNotWanted(t *testing.T) {
 	}
 }
 
-func TestASlowBody(t *testing.T) {
+func TestServer_SlowBody(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, func(config *webhook.Config) { config.RequestTimeout = 200 * time.Millisecond })
 	for name, text := range map[string]string{
@@ -122,7 +122,7 @@ func TestASlowBody(t *testing.T) {
 	}
 }
 
-func TestAClientThatLeaves(t *testing.T) {
+func TestServer_ClientGone(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
 	if err := r.raw(head + "Content-Length: 100\r\n\r\n{").Close(); err != nil {
@@ -148,7 +148,7 @@ func TestAClientThatLeaves(t *testing.T) {
 }
 
 // One connection carries many requests, of which a slow one does not end the next.
-func TestAConnectionIsUsedAgain(t *testing.T) {
+func TestServer_KeepsConnections(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, func(config *webhook.Config) { config.RequestTimeout = 200 * time.Millisecond })
 	body := padded(100)
@@ -194,7 +194,7 @@ func (r *receiver) postAsync(bodies ...string) <-chan int {
 	return statuses
 }
 
-func TestRequestsInFlightAreBounded(t *testing.T) {
+func TestServer_LimitsRequestsInFlight(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, func(config *webhook.Config) { config.MaxInFlight = 2 })
 	arrived, release := r.holding()
@@ -214,7 +214,7 @@ func TestRequestsInFlightAreBounded(t *testing.T) {
 	if report := <-r.reports; !report.Overload || report.Status != 503 {
 		t.Errorf("the report is %+v", report)
 	}
-	// What is no webhook is answered all the same.
+	// Requests to other paths are answered.
 	request := r.request(nil)
 	request.URL.Path = "/"
 	r.do(request).wantProblem(t, 404)
@@ -230,7 +230,7 @@ func TestRequestsInFlightAreBounded(t *testing.T) {
 	}
 }
 
-func TestBytesInFlightAreBounded(t *testing.T) {
+func TestServer_LimitsBytesInFlight(t *testing.T) {
 	t.Parallel()
 	body := pendingInvoice(t)
 	r := newReceiver(t, func(config *webhook.Config) { config.MaxInFlightBytes = maxBody + int64(len(body)) })
@@ -273,7 +273,7 @@ func TestBytesInFlightAreBounded(t *testing.T) {
 	}
 }
 
-func TestAClosedHandlerRefuses(t *testing.T) {
+func TestHandler_Closed(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
 	r.handler.Close()
@@ -283,7 +283,7 @@ func TestAClosedHandlerRefuses(t *testing.T) {
 	}
 }
 
-func TestStop(t *testing.T) {
+func TestServer_Stop(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
 	r.server.ShutdownDelay = 300 * time.Millisecond
@@ -328,7 +328,7 @@ func TestStop(t *testing.T) {
 	}
 }
 
-func TestStopCutsWhatDoesNotEnd(t *testing.T) {
+func TestServer_StopClosesConnections(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
 	arrived, release := r.holding()
@@ -353,7 +353,7 @@ func TestStopCutsWhatDoesNotEnd(t *testing.T) {
 	release()
 }
 
-func TestStartFails(t *testing.T) {
+func TestServer_StartFails(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
 	if _, err := r.server.Start(t.Context(), r.addr, nil); err == nil {

@@ -41,7 +41,7 @@ func (pipes) Addr() net.Addr { return &net.UnixAddr{} }
 
 // A client that takes its time, whichever way, costs its connection no more than the time
 // that is allowed, and is answered where it can still be.
-func TestSlowClients(t *testing.T) {
+func TestServer_SlowClients(t *testing.T) {
 	t.Parallel()
 	const (
 		header  = 5 * time.Second
@@ -95,7 +95,7 @@ func TestSlowClients(t *testing.T) {
 	}
 }
 
-func TestIdleConnectionsEnd(t *testing.T) {
+func TestServer_ClosesIdleConnections(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client := slowServer(t)
@@ -117,7 +117,7 @@ func TestIdleConnectionsEnd(t *testing.T) {
 }
 
 // A client that does not take its answer holds no slot, and loses its connection.
-func TestAnAnswerThatIsNotRead(t *testing.T) {
+func TestServer_UnreadResponse(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client := slowServer(t)

@@ -15,23 +15,23 @@ import (
 	"github.com/billable-events/billable/pkg/worker"
 )
 
-// broker is a queue in memory: messages come back when their time is over.
-type broker struct {
-	mu       sync.Mutex
-	waiting  []queue.Message
-	arrived  chan struct{}
-	hidden   map[string]time.Time // by message id
-	deleted  []string
-	buried   []queue.FailedMessage
-	received int
+// fakeQueue is a queue and a dead-message queue in memory.
+type fakeQueue struct {
+	mu          sync.Mutex
+	waiting     []queue.Message
+	arrived     chan struct{}
+	hidden      map[string]time.Time // by message id
+	deleted     []string
+	deadLetters []queue.FailedMessage
+	received    int
 
-	receive func() error                    // fails a receive
-	hide    func(queue.Message) error       // fails a change of visibility
-	bury    func(queue.FailedMessage) error // fails a burial
+	receive  func() error                    // fails a receive
+	hide     func(queue.Message) error       // fails a change of visibility
+	failSend func(queue.FailedMessage) error // fails a dead message
 }
 
-func newBroker(ids ...string) *broker {
-	b := &broker{arrived: make(chan struct{}), hidden: map[string]time.Time{}}
+func newFakeQueue(ids ...string) *fakeQueue {
+	b := &fakeQueue{arrived: make(chan struct{}), hidden: map[string]time.Time{}}
 	for _, id := range ids {
 		b.waiting = append(b.waiting, queue.Message{ID: id})
 	}
@@ -40,7 +40,7 @@ func newBroker(ids ...string) *broker {
 
 const poll = 5 * time.Second
 
-func (b *broker) Receive(ctx context.Context, most int) ([]queue.Message, error) {
+func (b *fakeQueue) Receive(ctx context.Context, most int) ([]queue.Message, error) {
 	if b.receive != nil {
 		if err := b.receive(); err != nil {
 			return nil, err
@@ -72,7 +72,7 @@ func (b *broker) Receive(ctx context.Context, most int) ([]queue.Message, error)
 	}
 }
 
-func (b *broker) ChangeVisibility(_ context.Context, message queue.Message, invisible time.Duration) error {
+func (b *fakeQueue) ChangeVisibility(_ context.Context, message queue.Message, invisible time.Duration) error {
 	if b.hide != nil {
 		if err := b.hide(message); err != nil {
 			return err
@@ -84,34 +84,34 @@ func (b *broker) ChangeVisibility(_ context.Context, message queue.Message, invi
 	return nil
 }
 
-func (b *broker) Delete(_ context.Context, message queue.Message) error {
+func (b *fakeQueue) Delete(_ context.Context, message queue.Message) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.deleted = append(b.deleted, message.ID)
 	return nil
 }
 
-func (b *broker) Send(_ context.Context, letter queue.FailedMessage) error {
-	if b.bury != nil {
-		if err := b.bury(letter); err != nil {
+func (b *fakeQueue) Send(_ context.Context, message queue.FailedMessage) error {
+	if b.failSend != nil {
+		if err := b.failSend(message); err != nil {
 			return err
 		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.buried = append(b.buried, letter)
+	b.deadLetters = append(b.deadLetters, message)
 	return nil
 }
 
-// count is how many messages were received.
-func (b *broker) count() int {
+// count returns the number of received messages.
+func (b *fakeQueue) count() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.received
 }
 
-// hiddenFor is how long a message stays hidden from now.
-func (b *broker) hiddenFor(id string) time.Duration {
+// hiddenFor returns how long a message stays hidden from now.
+func (b *fakeQueue) hiddenFor(id string) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return time.Until(b.hidden[id])
@@ -127,7 +127,7 @@ type gate func(context.Context) (int, error)
 
 func (g gate) Wait(ctx context.Context) (int, error) { return g(ctx) }
 
-// notes is an observer that remembers.
+// notes is an observer that records.
 type notes struct {
 	mu       sync.Mutex
 	handled  []string
@@ -148,7 +148,7 @@ func (n *notes) Failed(what string, err error) {
 
 const visibility = 30 * time.Second
 
-func pool(b *broker, handle handler) (*worker.Pool, *notes) {
+func pool(b *fakeQueue, handle handler) (*worker.Pool, *notes) {
 	seen := &notes{}
 	return &worker.Pool{
 		Queue: b, DeadLetters: b, Handler: handle, Observer: seen,
@@ -157,7 +157,7 @@ func pool(b *broker, handle handler) (*worker.Pool, *notes) {
 	}, seen
 }
 
-// start runs the pool; the returned function stops it and says how it ended.
+// start runs the pool; the returned function stops it and returns its error.
 func start(t *testing.T, p *worker.Pool) (stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -169,10 +169,10 @@ func start(t *testing.T, p *worker.Pool) (stop func() error) {
 	}
 }
 
-func TestOutcomesAreCarriedOut(t *testing.T) {
+func TestPool_CarriesOutOutcomes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBroker("done", "retry", "reject")
+		b := newFakeQueue("done", "retry", "reject")
 		p, seen := pool(b, func(_ context.Context, delivery *queue.Delivery) queue.Outcome {
 			switch delivery.ID {
 			case "done":
@@ -195,8 +195,8 @@ func TestOutcomesAreCarriedOut(t *testing.T) {
 		if got := strings.Join(b.deleted, " "); got != "done reject" {
 			t.Errorf("deleted %s", got)
 		}
-		if len(b.buried) != 1 || b.buried[0].ID != "reject" || b.buried[0].Reason != "too_old" || b.buried[0].Detail != "why" {
-			t.Errorf("buried %+v", b.buried)
+		if len(b.deadLetters) != 1 || b.deadLetters[0].ID != "reject" || b.deadLetters[0].Reason != "too_old" || b.deadLetters[0].Detail != "why" {
+			t.Errorf("dead letters %+v", b.deadLetters)
 		}
 		if len(seen.handled) != 3 || len(seen.failures) != 0 {
 			t.Errorf("observed %q, %q", seen.handled, seen.failures)
@@ -204,11 +204,11 @@ func TestOutcomesAreCarriedOut(t *testing.T) {
 	})
 }
 
-// TestSlotBeforeReceive lets four messages be worked on: a fifth stays in the queue.
-func TestSlotBeforeReceive(t *testing.T) {
+// TestPool_AcquiresSlotBeforeReceive lets four messages be worked on: a fifth stays in the queue.
+func TestPool_AcquiresSlotBeforeReceive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBroker("1", "2", "3", "4", "5", "6")
+		b := newFakeQueue("1", "2", "3", "4", "5", "6")
 		release := make(chan struct{})
 		p, _ := pool(b, func(context.Context, *queue.Delivery) queue.Outcome {
 			<-release
@@ -231,12 +231,12 @@ func TestSlotBeforeReceive(t *testing.T) {
 	})
 }
 
-// TestSlotsGather has slots come free one after the other: those that do so within a
+// TestPool_CoalescesSlots has slots come free one after the other: those that do so within a
 // moment are filled by one receive, and a single one does not wait for long.
-func TestSlotsGather(t *testing.T) {
+func TestPool_CoalescesSlots(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBroker("1", "2", "3", "4", "5", "6", "7", "8")
+		b := newFakeQueue("1", "2", "3", "4", "5", "6", "7", "8")
 		took := map[string]time.Duration{
 			"1": time.Second, "2": time.Second + 20*time.Millisecond, // together
 			"3": 2 * time.Second, "4": 3 * time.Second, // alone
@@ -271,10 +271,10 @@ func TestSlotsGather(t *testing.T) {
 	})
 }
 
-func TestGateHoldsReceiving(t *testing.T) {
+func TestPool_WaitsForGate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBroker("1")
+		b := newFakeQueue("1")
 		open := make(chan struct{})
 		p, _ := pool(b, func(context.Context, *queue.Delivery) queue.Outcome { return queue.Outcome{Action: queue.Ack} })
 		p.Gates = []worker.Gate{gate(func(ctx context.Context) (int, error) {
@@ -301,11 +301,11 @@ func TestGateHoldsReceiving(t *testing.T) {
 	})
 }
 
-// TestGateLetsOnePass as a probe: no more than that are received.
-func TestGateLetsOnePass(t *testing.T) {
+// TestPool_GateLimitsReceive as a probe: no more than that are received.
+func TestPool_GateLimitsReceive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBroker("1", "2", "3")
+		b := newFakeQueue("1", "2", "3")
 		p, _ := pool(b, func(context.Context, *queue.Delivery) queue.Outcome { return queue.Outcome{Action: queue.Ack} })
 		passed := 0
 		p.Gates = []worker.Gate{
@@ -329,10 +329,10 @@ func TestGateLetsOnePass(t *testing.T) {
 	})
 }
 
-func TestHeartbeatExtendsBoth(t *testing.T) {
+func TestPool_HeartbeatExtendsVisibilityAndHandler(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBroker("1")
+		b := newFakeQueue("1")
 		var beats []time.Duration
 		started := time.Now()
 		p, _ := pool(b, func(_ context.Context, delivery *queue.Delivery) queue.Outcome {
@@ -357,8 +357,8 @@ func TestHeartbeatExtendsBoth(t *testing.T) {
 	})
 }
 
-// TestLostHoldEndsHandling loses either of the two things that a heartbeat extends.
-func TestLostHoldEndsHandling(t *testing.T) {
+// TestPool_FailedHeartbeatCancelsHandler loses either of the two things that a heartbeat extends.
+func TestPool_FailedHeartbeatCancelsHandler(t *testing.T) {
 	t.Parallel()
 	fenced := errors.New("fenced")
 	for name, test := range map[string]struct {
@@ -374,7 +374,7 @@ func TestLostHoldEndsHandling(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := newBroker("1")
+				b := newFakeQueue("1")
 				hidden := 0
 				b.hide = func(queue.Message) error {
 					hidden++
@@ -414,10 +414,10 @@ func TestLostHoldEndsHandling(t *testing.T) {
 	}
 }
 
-func TestPanicGivesTheMessageBack(t *testing.T) {
+func TestPool_PanicRetries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBroker("1", "2")
+		b := newFakeQueue("1", "2")
 		p, seen := pool(b, func(_ context.Context, delivery *queue.Delivery) queue.Outcome {
 			if delivery.ID == "1" {
 				panic("boom")
@@ -438,13 +438,13 @@ func TestPanicGivesTheMessageBack(t *testing.T) {
 	})
 }
 
-// TestUnburiedMessageIsNotDeleted keeps the order: first the dead letter, then the
+// TestPool_FailedDeadLetterIsNotDeleted keeps the order: first the dead message, then the
 // delete.
-func TestUnburiedMessageIsNotDeleted(t *testing.T) {
+func TestPool_FailedDeadLetterIsNotDeleted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBroker("1")
-		b.bury = func(queue.FailedMessage) error { return errors.New("refused") }
+		b := newFakeQueue("1")
+		b.failSend = func(queue.FailedMessage) error { return errors.New("refused") }
 		p, seen := pool(b, func(context.Context, *queue.Delivery) queue.Outcome {
 			return queue.Outcome{Action: queue.DeadLetter, Reason: "too_old"}
 		})
@@ -459,10 +459,10 @@ func TestUnburiedMessageIsNotDeleted(t *testing.T) {
 	})
 }
 
-func TestReceiveErrorsAreSurvived(t *testing.T) {
+func TestPool_ContinuesAfterReceiveErrors(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBroker("1")
+		b := newFakeQueue("1")
 		failures := 0
 		b.receive = func() error {
 			if failures++; failures <= 500 {
@@ -483,7 +483,7 @@ func TestReceiveErrorsAreSurvived(t *testing.T) {
 }
 
 // TestDrain stops the pool in the middle of work of different lengths.
-func TestDrain(t *testing.T) {
+func TestPool_Drains(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		work    time.Duration // without looking at the context
@@ -499,7 +499,7 @@ func TestDrain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := newBroker("1")
+				b := newFakeQueue("1")
 				p, _ := pool(b, func(ctx context.Context, _ *queue.Delivery) queue.Outcome {
 					select {
 					case <-time.After(test.work):
@@ -529,12 +529,12 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// TestPollEndsByItself leaves a poll under way at shutdown to its end: what it still
+// TestPool_AwaitsReceiveAtShutdown lets a running poll end at shutdown: what it still
 // brings is worked on.
-func TestPollEndsByItself(t *testing.T) {
+func TestPool_AwaitsReceiveAtShutdown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBroker()
+		b := newFakeQueue()
 		p, _ := pool(b, func(context.Context, *queue.Delivery) queue.Outcome { return queue.Outcome{Action: queue.Ack} })
 		stop := start(t, p)
 		time.Sleep(time.Second)
@@ -555,9 +555,9 @@ func TestPollEndsByItself(t *testing.T) {
 	})
 }
 
-// TestStartStop starts and stops a pool in every phase of its work, again and again: a
+// TestPool_StartStop starts and stops a pool in every phase of its work, again and again: a
 // stop leaves nothing half done, and the next start goes on where it ended.
-func TestStartStop(t *testing.T) {
+func TestPool_StartStop(t *testing.T) {
 	t.Parallel()
 	for phase := 1; phase <= 40; phase++ {
 		synctest.Test(t, func(t *testing.T) {
@@ -565,7 +565,7 @@ func TestStartStop(t *testing.T) {
 			for i := range 30 {
 				ids = append(ids, fmt.Sprintf("%02d", i))
 			}
-			b := newBroker(ids...)
+			b := newFakeQueue(ids...)
 			failures := 0
 			b.receive = func() error {
 				if failures++; failures%3 == 0 {
@@ -604,8 +604,8 @@ func TestStartStop(t *testing.T) {
 			if slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(b.deleted, id) != (id[1] != '0') }) || len(b.deleted) != 27 {
 				t.Errorf("deleted %q", b.deleted)
 			}
-			if len(b.buried) != 6 {
-				t.Errorf("buried %+v", b.buried)
+			if len(b.deadLetters) != 6 {
+				t.Errorf("dead letters %+v", b.deadLetters)
 			}
 		})
 	}
