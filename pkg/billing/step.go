@@ -3,6 +3,7 @@ package billing
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Step is one atomic change of the ledger: the head, and what changes with it, or
@@ -111,6 +112,11 @@ type ChangedEvent struct {
 	Status         string // empty when the event is gone
 	InvoiceID      string
 	FinalInvoiceID string
+}
+
+// Contains reports whether the event changed.
+func (e *EventsChanged) Contains(key EventKey) bool {
+	return slices.ContainsFunc(e.Events, func(found ChangedEvent) bool { return found.EventKey == key })
 }
 
 func (e *EventsChanged) Error() string {

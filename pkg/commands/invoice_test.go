@@ -281,7 +281,7 @@ func TestInvoiceRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused("only with --yes it is written down", 1, gone)
-	refused("come back in", 1, gone, "--yes")
+	refused("retry in", 1, gone, "--yes")
 	if shown := decode[struct {
 		GoneAt *time.Time `json:"gone_at"`
 		Owner  *string

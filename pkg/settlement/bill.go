@@ -8,187 +8,197 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// bill carries the verdict out, page by page: events of charged lines become billed, those of
-// lines that were never charged and of credits are released, the rest is held.
-func (h *session) bill(ctx context.Context) error {
-	if err := h.loadPlan(ctx); err != nil {
-		return err
+// startSettling writes what became of the lines, and starts to settle their events. If all events
+// are on one page, the same step settles them.
+func (s *session) startSettling(ctx context.Context, result billing.ReconcileResult, finalInvoiceID string) error {
+	start := func(step *billing.Step) {
+		s.applyProgress(step)
+		step.Record.State, step.Record.Resume = billing.Settling, ""
+		step.Record.Dispositions = result.Dispositions
+		step.Record.Outcome = result.Outcome
+		step.Record.Reason = result.Reason
+		step.Record.Detail = result.Detail
+		step.Final = finalInvoiceID != "" && finalInvoiceID != step.Record.FinalInvoiceID
+		step.Record.FinalInvoiceID = finalInvoiceID
+		step.Record.ProcessedPages = 0
+		step.Record.Attempts = 0
 	}
-	record := h.record()
-	pass := &pageWalk{session: h, disposition: h.dispositionOf(record.Dispositions), end: h.applyEnd}
-	return pass.run(ctx, record.ProcessedPages)
+	if s.record().Pages > 1 {
+		return s.lease.commit(ctx, start)
+	}
+	return s.settlePages(ctx, 0, lineDispositions(s.plan, result.Dispositions), start)
 }
 
-// release gives the events of all pages back.
-func (h *session) release(ctx context.Context) error {
-	// There is a plan if it was refused, and none if the events were.
-	if err := h.loadPlan(ctx); err != nil && !errors.Is(err, billing.ErrNotFound) {
+// bill settles the remaining pages of an invoice whose lines are decided.
+func (s *session) bill(ctx context.Context) error {
+	if err := s.loadPlan(ctx); err != nil {
 		return err
 	}
-	pass := &pageWalk{
-		session:     h,
-		disposition: func(billing.Event) billing.Disposition { return billing.NotCharged },
-		end: func(step *billing.Step) {
-			applyRejection(step, billing.Claiming)
-			h.applyExpiry(step)
-		},
-	}
-	return pass.run(ctx, h.record().ProcessedPages)
+	record := s.record()
+	return s.settlePages(ctx, record.ProcessedPages, lineDispositions(s.plan, record.Dispositions), nil)
 }
 
-// letterOf is the letter of an event by a verdict on the lines. Without one, every line is
-// charged, but for credits: their events are carried forward.
-func (h *session) dispositionOf(verdict billing.Dispositions) func(billing.Event) billing.Disposition {
-	letters := make(map[billing.LineKey]billing.Disposition, len(h.plan.Lines))
-	for i, line := range h.plan.Lines {
+// release releases the events of the remaining pages.
+func (s *session) release(ctx context.Context) error {
+	// There is a plan if the plan was refused, and none if the events were.
+	if err := s.loadPlan(ctx); err != nil && !errors.Is(err, billing.ErrNotFound) {
+		return err
+	}
+	return s.settlePages(ctx, s.record().ProcessedPages, nil, nil)
+}
+
+// lineDispositions returns the disposition of each line. Before the draft was closed or went missing
+// none is decided: all lines are charged then, but for credits, whose events are carried forward.
+func lineDispositions(plan billing.Plan, decided billing.Dispositions) map[billing.LineKey]billing.Disposition {
+	dispositions := make(map[billing.LineKey]billing.Disposition, len(plan.Lines))
+	for i, line := range plan.Lines {
 		switch {
-		case verdict != "":
-			letters[line.Key()] = verdict.Of(i)
+		case decided != "":
+			dispositions[line.Key()] = decided.Of(i)
 		case line.IsCredit(): //mutant:credit-line
-			letters[line.Key()] = billing.NotCharged
+			dispositions[line.Key()] = billing.NotCharged
 		default:
-			letters[line.Key()] = billing.Charged
+			dispositions[line.Key()] = billing.Charged
 		}
 	}
-	return func(event billing.Event) billing.Disposition { return letters[event.Line()] }
+	return dispositions
 }
 
-// ended puts the end of settling into a step.
-func (h *session) applyEnd(step *billing.Step) {
-	if step.Record.Reason == "" {
-		step.Record.State = billing.Finished
-		step.Record.Owner, step.Record.LeaseUntil = "", 0
-		h.report.CarriedForward = h.plan.CarriedForward()
-		h.applyExpiry(step)
-		step.Record.ExpiresAt = step.Expire.At
-		return
+// eventChanges returns the events of a page to bill and those to release; the others stay claimed.
+// Without dispositions all are released.
+func eventChanges(page billing.Page, dispositions map[billing.LineKey]billing.Disposition) (bill, release []billing.EventKey) {
+	for _, event := range page.Events {
+		disposition := dispositions[event.Line()]
+		switch {
+		case event.Fault != "": // it was never claimed
+		case disposition == billing.Charged:
+			bill = append(bill, event.EventKey)
+		case disposition == billing.NotCharged, dispositions == nil:
+			release = append(release, event.EventKey)
+		}
 	}
-	applyRejection(step, billing.Settling)
-	if step.Record.ClaimsReleased() {
-		h.applyExpiry(step) // the next message begins a new epoch
-	}
+	return bill, release
 }
 
-// expire gives all that belongs to the epoch its time to live. No event is held
-// when it is called.
-func (h *session) applyExpiry(step *billing.Step) {
-	step.Expire = billing.Expiry{At: step.Record.UpdatedAt + int64(retention.Seconds()), Manifest: true}
-	for number := range step.Record.Pages {
-		step.Expire.Pages = append(step.Expire.Pages, number)
-	}
-	if h.planned {
-		step.Expire.PlanParts = len(h.plan.Parts())
-	}
-}
-
-// pass goes once over the pages of an epoch and does with each event what its letter
-// says.
-type pageWalk struct {
-	*session
-
-	begin       func(*billing.Step) // put into the first step; may be nil
-	disposition func(billing.Event) billing.Disposition
-	end         func(*billing.Step) // put into the step of the last page if it fits, or else into one of its own
-}
-
-// over goes over the pages from the given one on.
-func (p *pageWalk) run(ctx context.Context, first int) error {
-	for number := first; number < p.record().Pages; number++ {
-		page, err := p.page(ctx, number)
+// settlePages settles the events of the pages from the given one on, one step each. start, which may
+// be nil, changes the first step. The step of the last page also ends the work on the invoice, or
+// else a step of its own does.
+func (s *session) settlePages(ctx context.Context, first int, dispositions map[billing.LineKey]billing.Disposition, start func(*billing.Step)) error {
+	for number := first; number < s.record().Pages; number++ {
+		page, err := s.page(ctx, number)
 		if err != nil {
 			return err
 		}
-		var step billing.Step
-		for _, event := range page.Events {
-			switch letter := p.disposition(event); {
-			case event.Fault != "": // it was never claimed
-			case letter == billing.Charged:
-				step.Bill = append(step.Bill, event.EventKey)
-			case letter == billing.NotCharged:
-				step.Release = append(step.Release, event.EventKey)
-			}
-		}
-		if err := p.settlePage(ctx, step); err != nil {
+		bill, release := eventChanges(page, dispositions)
+		if err := s.settlePage(ctx, bill, release, start); err != nil {
 			return err
 		}
-		p.begin = nil
+		start = nil
 	}
-	if p.record().Owner == "" {
-		return nil // the last page took the end with it
+	if s.record().Owner == "" { // the last page ended the work
+		return nil
 	}
-	return p.writeEnd(ctx)
+	return s.writeEnd(ctx, start)
 }
 
-// commit writes a step that begins the pass if it is the first.
-func (p *pageWalk) commit(ctx context.Context, change func(*billing.Step)) error {
-	return p.lease.commit(ctx, func(step *billing.Step) {
-		if p.begin != nil {
-			p.begin(step)
-		}
-		change(step)
-	})
-}
-
-// settlePage settles the events of one page.
-func (p *pageWalk) settlePage(ctx context.Context, events billing.Step) error {
+// settlePage settles the events of the next page.
+func (s *session) settlePage(ctx context.Context, bill, release []billing.EventKey, start func(*billing.Step)) error {
 	for {
-		err := p.commit(ctx, func(step *billing.Step) {
-			step.Bill, step.Release = events.Bill, events.Release
+		err := s.lease.commit(ctx, func(step *billing.Step) {
+			if start != nil {
+				start(step)
+			}
+			step.Bill, step.Release = bill, release
 			step.Record.ProcessedPages++
 			step.Record.Attempts = 0
 			if step.Record.ProcessedPages < step.Record.Pages {
 				return
 			}
-			whole := *step
-			if p.end(&whole); whole.Fits() {
-				*step = whole
+			withEnd := *step
+			if s.applyEnd(&withEnd); withEnd.Fits() {
+				*step = withEnd
 			}
 		})
-		var changed *billing.EventsChanged
-		if !errors.As(err, &changed) {
+		changed, ok := errors.AsType[*billing.EventsChanged](err)
+		if !ok {
 			return err
 		}
 		for _, found := range changed.Events {
-			p.leaveUnchanged(&events, found)
+			s.reportMismatch(found, slices.Contains(release, found.EventKey))
 		}
+		bill, release = withoutChangedKeys(bill, changed), withoutChangedKeys(release, changed)
 	}
 }
 
-// writeEnd writes the end by itself; what of the epoch does not fit its step gets its
-// time to live before it.
-func (p *pageWalk) writeEnd(ctx context.Context) error {
-	expired := 0 // pages, from the first on
-	for {
+// reportMismatch reports an event that is not claimed for the invoice. It is left unchanged. One that
+// is already as the step would make it is not reported: an earlier session may have settled its page.
+func (s *session) reportMismatch(found billing.ChangedEvent, releasing bool) {
+	billed := found.Status == billing.EventBilled && found.InvoiceID == s.invoice.ID
+	released := releasing && found.Status != ""
+	if !billed && !released {
+		s.Observer.Mismatched(s.invoice.ID, found)
+	}
+}
+
+func withoutChangedKeys(keys []billing.EventKey, changed *billing.EventsChanged) []billing.EventKey {
+	return slices.DeleteFunc(keys, changed.Contains)
+}
+
+// writeEnd ends the work in a step of its own. If the expiry of the epoch's items does not fit that
+// step, steps before it set the expiry of some pages.
+func (s *session) writeEnd(ctx context.Context, start func(*billing.Step)) error {
+	for expired := 0; ; {
 		more := false
-		err := p.commit(ctx, func(step *billing.Step) {
-			whole := *step
-			p.end(&whole)
-			whole.Expire.Pages = whole.Expire.Pages[min(expired, len(whole.Expire.Pages)):]
-			if whole.Fits() {
-				*step = whole
+		err := s.lease.commit(ctx, func(step *billing.Step) {
+			if start != nil {
+				start(step)
+			}
+			withEnd := *step
+			s.applyEnd(&withEnd)
+			pages := withEnd.Expire.Pages[min(expired, len(withEnd.Expire.Pages)):]
+			withEnd.Expire.Pages = pages
+			if withEnd.Fits() {
+				*step = withEnd
 				return
 			}
 			more = true
-			pages := whole.Expire.Pages
-			step.Expire = billing.Expiry{At: whole.Expire.At, Pages: pages[:min(len(pages), billing.MaxExpiring)]}
+			step.Expire = billing.Expiry{At: withEnd.Expire.At, Pages: pages[:min(len(pages), billing.MaxExpiring)]}
 			expired += len(step.Expire.Pages)
 		})
 		if err != nil || !more {
 			return err
 		}
+		start = nil
 	}
 }
 
-// leave takes an event out of the step that is not as the ledger says. It is left
-// as found. One that the step would not change is none to alarm about: a pass over
-// the pages may have been made before.
-func (h *session) leaveUnchanged(events *billing.Step, found billing.ChangedEvent) {
-	is := func(key billing.EventKey) bool { return key == found.EventKey }
-	billed := found.Status == billing.EventBilled && found.InvoiceID == h.invoice.ID
-	givenBack := slices.Contains(events.Release, found.EventKey) && found.Status != ""
-	if !billed && !givenBack {
-		h.Observer.Mismatched(h.invoice.ID, found)
+// applyEnd puts the end of settling or releasing into a step.
+func (s *session) applyEnd(step *billing.Step) {
+	switch {
+	case step.Record.State == billing.Releasing:
+		applyRejection(step, billing.Claiming)
+		s.applyExpiry(step)
+	case step.Record.Reason == "":
+		step.Record.State = billing.Finished
+		step.Record.Owner, step.Record.LeaseUntil = "", 0
+		s.report.CarriedForward = s.plan.CarriedForward()
+		s.applyExpiry(step)
+		step.Record.ExpiresAt = step.Expire.At
+	default:
+		applyRejection(step, billing.Settling)
+		if step.Record.ClaimsReleased() {
+			s.applyExpiry(step) // the next message begins a new epoch
+		}
 	}
-	events.Bill = slices.DeleteFunc(events.Bill, is)
-	events.Release = slices.DeleteFunc(events.Release, is)
+}
+
+// applyExpiry sets the TTL of everything that belongs to the epoch. No event is claimed anymore.
+func (s *session) applyExpiry(step *billing.Step) {
+	step.Expire = billing.Expiry{At: step.Record.UpdatedAt + int64(retention.Seconds()), Manifest: true}
+	for number := range step.Record.Pages {
+		step.Expire.Pages = append(step.Expire.Pages, number)
+	}
+	if s.planned {
+		step.Expire.PlanParts = len(s.plan.Parts())
+	}
 }

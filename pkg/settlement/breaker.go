@@ -10,31 +10,30 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// outageCalls is how many calls in a row, for as many invoices, must go without an
-// answer until Chargebee counts as down for everybody.
+// outageCalls is the number of consecutive calls without an answer, each for another invoice, after
+// which Chargebee counts as down.
 const outageCalls = 5
 
-// Breaker keeps a pod from taking messages while Chargebee answers nobody or
-// refuses the pod's credentials, so that waiting uses up no message's attempts.
-// While it is open, one message per interval passes as a probe; the first answer
-// closes it.
+// Breaker is a circuit breaker: it keeps a consumer from receiving messages while Chargebee does not
+// answer or refuses the credentials, so that no message uses up its attempts. While it is open, one
+// message per interval passes as a probe. The first answer closes it.
 type Breaker struct {
 	now func() time.Time
 
-	mu       sync.Mutex
-	reason   string          // why it is open; empty: closed
-	interval time.Duration   // between probes
-	probe    time.Time       // when the next one may pass
-	silent   map[string]bool // invoices whose calls went unanswered in a row
-	changed  chan struct{}   // closed and replaced when the breaker closes
+	mu         sync.Mutex
+	reason     string          // why it is open; empty: closed
+	interval   time.Duration   // between probes
+	probe      time.Time       // when the next one may pass
+	unanswered map[string]bool // invoices of consecutive calls without an answer
+	changed    chan struct{}   // closed and replaced when the breaker closes
 }
 
 // NewBreaker returns a closed breaker.
 func NewBreaker(now func() time.Time) *Breaker {
-	return &Breaker{now: now, silent: map[string]bool{}, changed: make(chan struct{})}
+	return &Breaker{now: now, unanswered: map[string]bool{}, changed: make(chan struct{})}
 }
 
-// Record takes note of how a call for the invoice ended.
+// Record records the result of a call for the invoice.
 func (b *Breaker) Record(invoiceID string, err error) {
 	failure, failed := asFailure(err)
 	b.mu.Lock()
@@ -43,14 +42,14 @@ func (b *Breaker) Record(invoiceID string, err error) {
 	case err != nil && !failed:
 		return // nothing was sent
 	case failed && failure.Kind == billing.Unauthorized:
-		b.open("Chargebee refuses the credentials or the site: "+failure.Code, unauthorizedWait)
+		b.open("Chargebee refuses the credentials or the site: "+failure.Code, unauthorizedDelay)
 	case failed && failure.Kind == billing.Transient, failed && failure.Kind == billing.Unknown:
-		b.silent[invoiceID] = true
-		if len(b.silent) >= outageCalls {
-			b.open("Chargebee does not answer", outageWait)
+		b.unanswered[invoiceID] = true
+		if len(b.unanswered) >= outageCalls {
+			b.open("Chargebee does not answer", outageDelay)
 		}
 	default:
-		clear(b.silent)
+		clear(b.unanswered)
 		if b.reason != "" {
 			b.reason = ""
 			close(b.changed)
@@ -64,23 +63,23 @@ func (b *Breaker) open(reason string, interval time.Duration) {
 	b.probe = b.now().Add(interval)
 }
 
-// Open tells whether the breaker is open.
+// Open reports whether the breaker is open.
 func (b *Breaker) Open() bool { return b.Reason() != "" }
 
-// Reason says why the breaker is open; it is empty when it is closed.
+// Reason returns why the breaker is open. It is empty if it is closed.
 func (b *Breaker) Reason() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.reason
 }
 
-// Wait returns how many messages may be taken: any number, at once, while the breaker
-// is closed; otherwise one, when it is this caller's turn to probe.
-func (b *Breaker) Wait(ctx context.Context) (most int, err error) {
+// Wait returns how many messages may be received: any number while the breaker is closed, otherwise
+// one, once this caller may probe.
+func (b *Breaker) Wait(ctx context.Context) (maxMessages int, err error) {
 	for {
-		most, wait, changed := b.admit()
+		maxMessages, wait, changed := b.admit()
 		if wait <= 0 {
-			return most, nil
+			return maxMessages, nil
 		}
 		if err := retry.Wait(ctx, wait, changed); err != nil {
 			return 0, err
@@ -88,8 +87,8 @@ func (b *Breaker) Wait(ctx context.Context) (most int, err error) {
 	}
 }
 
-// admit returns how long to wait; 0 lets the caller pass with so many messages.
-func (b *Breaker) admit() (most int, wait time.Duration, changed <-chan struct{}) {
+// admit returns how many messages may be received, or how long to wait.
+func (b *Breaker) admit() (maxMessages int, wait time.Duration, changed <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.reason == "" {

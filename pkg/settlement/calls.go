@@ -12,32 +12,32 @@ import (
 )
 
 const (
-	permitWait       = 5 * time.Minute  // the longest wait for a permit under the lease
-	outageWait       = 10 * time.Second // between two looks at a Chargebee that answers nobody
-	unauthorizedWait = time.Minute      // between two looks at a site that refuses us
-	lockWait         = 3 * time.Second  // the longest wait for another call on the same invoice
-	readAgainWait    = time.Minute      // until an invoice that could not be read is read again
+	permitTimeout     = 5 * time.Minute  // for a permit under the lease
+	outageDelay       = 10 * time.Second // while Chargebee does not answer
+	unauthorizedDelay = time.Minute      // while Chargebee refuses the credentials or the site
+	lockDelay         = 3 * time.Second  // while another call on the same invoice is in progress
+	readAgainDelay    = time.Minute      // after an invoice could not be read
 )
 
-// asFailure returns the failed call in err, if err is one.
+// asFailure returns the failed call in err, if there is one.
 func asFailure(err error) (*billing.Failure, bool) {
 	return errors.AsType[*billing.Failure](err)
 }
 
-// notThere reports whether an invoice could not be read because it does not exist.
+// isNotFound reports whether an invoice could not be read because it does not exist.
 func isNotFound(err error) bool {
 	failure, failed := asFailure(err)
 	return failed && failure.IsNotFound()
 }
 
-// isRefusal reports whether Chargebee will not do what was asked for.
+// isRefusal reports whether Chargebee will not do what was requested.
 func isRefusal(failure *billing.Failure) bool {
 	return failure.Kind == billing.Permanent || failure.Kind == billing.Missing
 }
 
 // permit waits for the permit of one call.
 func (s *Settler) permit(ctx context.Context) (*ratelimit.Permit, error) {
-	waiting, cancel := context.WithTimeout(ctx, permitWait)
+	waiting, cancel := context.WithTimeout(ctx, permitTimeout)
 	defer cancel()
 	permit, err := s.RateLimiter.Acquire(waiting)
 	switch {
@@ -46,13 +46,13 @@ func (s *Settler) permit(ctx context.Context) (*ratelimit.Permit, error) {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case waiting.Err() != nil:
-		return nil, deferFor(retry.Jitter(time.Minute, 0.5), "no call to Chargebee was free for "+permitWait.String())
+		return nil, deferFor(retry.Jitter(time.Minute, 0.5), "no permit for a call to Chargebee within "+permitTimeout.String())
 	default:
-		return nil, fmt.Errorf("wait for a permit: %w", err)
+		return nil, fmt.Errorf("acquire a permit: %w", err)
 	}
 }
 
-// call makes one call to Chargebee under a permit of its own.
+// call acquires a permit and makes one call to Chargebee under it.
 func (s *Settler) call(ctx context.Context, send func(context.Context, *ratelimit.Permit) error) error {
 	permit, err := s.permit(ctx)
 	if err != nil {
@@ -61,8 +61,8 @@ func (s *Settler) call(ctx context.Context, send func(context.Context, *ratelimi
 	return s.callUnder(ctx, permit, send)
 }
 
-// callUnder makes one call under the given permit, and under another one if that has
-// expired when the call could start.
+// callUnder makes one call under the given permit, or under a new one if that expired before the
+// call could start.
 func (s *Settler) callUnder(ctx context.Context, permit *ratelimit.Permit, send func(context.Context, *ratelimit.Permit) error) error {
 	err := s.spend(ctx, permit, send)
 	if errors.Is(err, ratelimit.ErrExpired) {
@@ -71,7 +71,7 @@ func (s *Settler) callUnder(ctx context.Context, permit *ratelimit.Permit, send 
 		}
 	}
 	if errors.Is(err, ratelimit.ErrExpired) { // this process is slow
-		return deferFor(retry.Jitter(lockWait, 0.75), err.Error())
+		return deferFor(retry.Jitter(lockDelay, 0.75), err.Error())
 	}
 	return err
 }
@@ -88,8 +88,8 @@ func (s *Settler) spend(ctx context.Context, permit *ratelimit.Permit, send func
 	return err
 }
 
-// untilAnswered repeats what reads invoices for as long as the site's limit interrupts it;
-// the rate limiter has it wait.
+// untilAnswered repeats a read while the limit of the site interrupts it. The rate limiter delays
+// the next attempt.
 func untilAnswered(read func() error) error {
 	for {
 		if err := read(); !errors.Is(err, errReload) {

@@ -28,13 +28,13 @@ func TestDecideCourse(t *testing.T) {
 		storedFault  = billing.Failure{Kind: billing.Unknown, Replayed: true}
 		unauthorized = billing.Failure{Kind: billing.Unauthorized}
 
-		soon     = recovery{action: deferDelay, delay: lockWait}
-		calm     = recovery{action: deferDelay, delay: outageWait}
-		repaired = recovery{action: deferDelay, delay: unauthorizedWait}
+		soon     = recovery{action: deferDelay, delay: lockDelay}
+		calm     = recovery{action: deferDelay, delay: outageDelay}
+		repaired = recovery{action: deferDelay, delay: unauthorizedDelay}
 		waited   = recovery{action: deferKeyExpiry}
 		chargeNo = recovery{action: rejectMessage, reason: billing.ChargebeeRefused}
 		closeNo  = recovery{draftReads: 2, action: rejectMessage, reason: billing.CloseRefused, newCloseKey: true}
-		unread   = recovery{action: deferDelay, delay: readAgainWait}
+		unread   = recovery{action: deferDelay, delay: readAgainDelay}
 	)
 	unsent := func(c recovery) recovery { c.effect = effectNone; return c }
 	looked := func(c recovery) recovery { c.draftReads = 1; return c }
@@ -52,7 +52,7 @@ func TestDecideCourse(t *testing.T) {
 		{"it may have happened, replayed", storedFault, false,
 			recovery{effect: effectInDoubt}, recovery{}, recovery{newCloseKey: true}, calm},
 		{"it may have happened, and Chargebee answers nobody", unknown, true,
-			recovery{effect: effectInDoubt, action: deferDelay, delay: outageWait}, calm, calm, calm},
+			recovery{effect: effectInDoubt, action: deferDelay, delay: outageDelay}, calm, calm, calm},
 		{"not now", transient, false,
 			unsent(calm), calm, calm, calm},
 		{"the site's limit", site, false,
@@ -217,14 +217,14 @@ func TestDecideRelease(t *testing.T) {
 		err  string
 	}{
 		{"of a newer program", billing.Record{State: billing.Rejected, SchemaVersion: billing.SchemaVersion + 1}, nothingClaimed, "newer than this program"},
-		{"done", billing.Record{State: billing.Finished, Outcome: billing.Closed}, nothingClaimed, "is done (closed)"},
+		{"done", billing.Record{State: billing.Finished, Outcome: billing.Closed}, nothingClaimed, "is finished (closed)"},
 		{"claiming", billing.Record{State: billing.Claiming}, nothingClaimed, "is claiming and not rejected"},
 		{"charging", billing.Record{State: billing.Charging}, nothingClaimed, "is charging and not rejected"},
 		{"closing, its owner is gone", billing.Record{State: billing.Closing, Owner: "other", LeaseUntil: now.Unix()}, nothingClaimed, "is closing and not rejected"},
 		{"releasing", billing.Record{State: billing.Releasing, UpdatedAt: now.Unix()}, applyDecision, ""},
 		{"settling", billing.Record{State: billing.Settling, Dispositions: "rr", UpdatedAt: now.Unix()}, applyDecision, ""},
-		{"releasing, held", billing.Record{State: billing.Releasing, Owner: "other", LeaseUntil: now.Unix() + 1}, nothingClaimed, "is being worked on"},
-		{"rejected, held", rejected(time.Hour, billing.Record{Resume: billing.Charging, Owner: "other", LeaseUntil: now.Unix() + 1}), nothingClaimed, "is being worked on"},
+		{"releasing, held", billing.Record{State: billing.Releasing, Owner: "other", LeaseUntil: now.Unix() + 1}, nothingClaimed, "is being processed"},
+		{"rejected, held", rejected(time.Hour, billing.Record{Resume: billing.Charging, Owner: "other", LeaseUntil: now.Unix() + 1}), nothingClaimed, "is being processed"},
 		{"given back", rejected(0, billing.Record{Resume: billing.Claiming, Pages: 1}), nothingClaimed, ""},
 		{"given back by a verdict", rejected(0, billing.Record{Resume: billing.Settling, Dispositions: "rr", Pages: 1, ProcessedPages: 1}), nothingClaimed, ""},
 		{"billed and given back", rejected(0, billing.Record{Resume: billing.Settling, Dispositions: "sr", Pages: 1, ProcessedPages: 1}), nothingClaimed, ""},
@@ -233,9 +233,9 @@ func TestDecideRelease(t *testing.T) {
 		{"rejected while releasing", rejected(0, billing.Record{Resume: billing.Releasing, Pages: 1}), applyDecision, ""},
 		{"rejected while settling what was charged", rejected(0, billing.Record{Resume: billing.Settling, Pages: 1}), applyDecision, ""},
 		{"rejected", rejected(shows, billing.Record{Resume: billing.Charging, Pages: 1}), readChargebee, ""},
-		{"rejected lately", rejected(shows-time.Second, billing.Record{Resume: billing.Charging, Pages: 1}), nothingClaimed, "come again after 1970-01-12T13:46:41Z"},
+		{"rejected lately", rejected(shows-time.Second, billing.Record{Resume: billing.Charging, Pages: 1}), nothingClaimed, "try again after 1970-01-12T13:46:41Z"},
 		{"in doubt", rejected(doubtful, billing.Record{Resume: billing.Charging, Pages: 1, SendingSince: ago, InDoubt: true}), readChargebee, ""},
-		{"lately in doubt", rejected(doubtful-time.Second, billing.Record{Resume: billing.Charging, Pages: 1, SendingSince: ago, InDoubt: true}), nothingClaimed, "come again"},
+		{"lately in doubt", rejected(doubtful-time.Second, billing.Record{Resume: billing.Charging, Pages: 1, SendingSince: ago, InDoubt: true}), nothingClaimed, "try again"},
 	} {
 		got, err := decideRelease(row.head, now, settings)
 		if got != row.want || (err != nil) != (row.err != "") || err != nil && !strings.Contains(err.Error(), row.err) {

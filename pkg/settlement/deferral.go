@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// deferral ends a handling without a verdict on its message: it comes back later.
+// deferral is an error that ends a session without a decision: the message is retried later.
 type deferral struct {
 	reason string
 	delay  time.Duration
 
-	// attempt says that the handling failed for no known time: it counts towards
-	// worker.max_attempts, and the delay grows with every one in a row.
+	// countsAttempt reports that the session failed without a known time for the next one. It counts
+	// towards worker.max_attempts, and the delay grows with each attempt.
 	countsAttempt bool
 }
 
@@ -19,19 +19,19 @@ func (d *deferral) Error() string {
 	if d.countsAttempt {
 		return d.reason
 	}
-	return fmt.Sprintf("%s: come back in %s", d.reason, d.delay)
+	return fmt.Sprintf("%s: retry in %s", d.reason, d.delay)
 }
 
-// until defers the message to a known time.
+// deferUntil returns the error that defers the message until a time.
 func (s *Settler) deferUntil(at time.Time, reason string) error {
-	// The ledger keeps whole seconds: one more, so that the time has surely come.
-	return &deferral{reason: reason, delay: max(at.Sub(s.Now()), 0) + time.Second}
+	// Records have whole seconds: one more, so that the time has passed.
+	return deferFor(max(at.Sub(s.Now()), 0)+time.Second, reason)
 }
 
-// wait defers the message by a known time.
-func deferFor(after time.Duration, reason string) error {
-	return &deferral{reason: reason, delay: after}
+// deferFor returns the error that defers the message by a delay.
+func deferFor(delay time.Duration, reason string) error {
+	return &deferral{reason: reason, delay: delay}
 }
 
-// failed defers the message by a back-off, and counts the attempt.
+// deferWithBackoff returns the error that defers the message with backoff.
 func deferWithBackoff(reason string) error { return &deferral{reason: reason, countsAttempt: true} }

@@ -1,39 +1,51 @@
 // Package settlement bills one pending invoice per message, exactly once.
 //
+// # States
+//
+// A session (session.go) processes one message. It acquires the record of the invoice in the ledger,
+// and executes the steps of its state until the invoice is finished or rejected:
+//
 //	claiming ─▶ charging ─▶ closing ─▶ settling ─▶ done (closed | left_open | empty | gone)
 //	    │           │           │          │
 //	    ├─▶ releasing ─▶ rejected ◀────────┘
 //	    └───────────────▶ rejected
 //
-// A handling takes the head of the invoice in the ledger (take.go), reads the invoice at
-// Chargebee (begin.go, reads.go), claims the unbilled events of its subscriptions in pages
-// (claim.go), folds them into a plan, adds its lines to the invoice one call each (charge.go),
-// closes the invoice (close.go) and marks the events as billed (bill.go). Every step is in the
-// ledger before it is done, so that any other handling can go on from any point.
+//	acquire.go    acquire the record under a lease (lease.go)
+//	manifest.go   read the invoice at Chargebee (reads.go), and make the manifest of a new epoch
+//	claim.go      claim the unbilled events in pages, and sum them into the lines of a plan
+//	charge.go     add the lines, one call each; verify.go checks the answers
+//	close.go      close the invoice
+//	bill.go       mark the events as billed, or release them
+//	reject.go     reject what cannot be billed, and resume what was rejected
 //
-// Of a message only the invoice's id is believed: it may be stale, incomplete or forged. A plan
-// is made from the draft as Chargebee shows it, and compared with the draft once more before
-// the first charge where another handling made it. If the draft changed, the claims are
-// released and the invoice is planned again.
+// # Invariants
 //
-// A line whose call had an unknown outcome is in doubt (doubt.go). With s the time of its first
-// send, window the time for which Chargebee remembers an idempotency key, and late the time
-// within which a call has its effect:
+//   - Every step is in the ledger before its effect, so that any other session can resume it.
+//   - Every write of a session is conditioned on its write before. A session that lost its lease can
+//     change nothing.
+//   - Only the invoice id of a message is used: a message may be stale, incomplete or forged. A plan
+//     made by another session is compared with the draft before the first charge. If the draft
+//     changed, the claims are released and the invoice is planned again.
+//   - Nothing is decided by a part of an invoice's lines.
 //
-//	s ──────────────────────▶ s + window − 2·late − skew ──────▶ s + window ──────▶
-//	   the same call is sent again   nothing is sent     the draft is read: the line is there,
-//	   under the same key            and nothing read    or was never added, and is sent
+// # A call in doubt
 //
-// Answers are checked for what they must show (verify.go). A draft that is gone is decided by
-// the invoice that it became (gone.go). No decision follows from a part of an invoice's lines:
-// an invoice that cannot be read to its end defers the message. What cannot be billed is
-// rejected for an operator to look at (reject.go).
+// A line whose call had an unknown outcome is in doubt (doubt.go). s is the time of its first send,
+// window is how long Chargebee remembers its idempotency key, delay is the maximum effect delay, and
+// skew the maximum difference between clocks:
 //
-// An operator can have the claims of a rejected invoice released (release.go, releasable.go):
-// once nothing that was sent can appear anymore, under a fence, and by what Chargebee shows
-// then. A preview (preview.go) shows what a message would do, and writes nothing.
+//	s ──────────────────────▶ s + window − 2·delay − skew ──────▶ s + window ──────▶
+//	   the call is repeated         nothing is sent           the draft is read: the line is on it,
+//	   with the same key            and nothing is read       or was never added and is sent
 //
-// Decisions are pure functions: decideTaking, decideRemedy, decideCourse (what follows from a
-// failed call), decideRelease, decideDraft, billing.Judge, billing.Recognize, billing.Fold. All
-// writes of one handling go through its lease (lease.go), each conditioned on the one before.
+// If the draft is no longer pending, the final invoice decides (missing.go).
+//
+// # Operators
+//
+// Release (release.go, releasable.go) releases the claims of a rejected invoice, once nothing that
+// was sent can appear anymore. Preview (preview.go) and PredictReplay (predict.go) show what a
+// message would do, and write nothing.
+//
+// Decisions are pure functions: decideAcquire, decideDoubt, decideRecovery (what follows from a failed
+// call), decideRelease, decideDraft, billing.Reconcile and billing.Recognize.
 package settlement

@@ -10,71 +10,80 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// commitTimeout bounds one write of the head with its repetitions. A write is not
-// cut short when the handling is: it would leave behind a head of unknown content.
+// commitTimeout bounds one write of the record with its retries. A write is not canceled with its
+// session: the content of the record would be unknown.
 const commitTimeout = 10 * time.Second
 
 var commitBackoff = retry.Backoff{First: 20 * time.Millisecond, Max: time.Second}
 
-// lease is one handling's hold on the head of an invoice. All of the handling's
-// writes of the head, the heartbeat's too, go through it one after the other: each
-// is conditioned on the one before, so that a holder whose lease was taken over
-// can change nothing anymore.
+// lease is a session's ownership of the record of an invoice.
+//
+//	acquire ──▶ renew (each write, and the heartbeat) ──▶ release
+//	                      │
+//	                      └──▶ expire: another session acquires, and this one is fenced
+//
+// All writes of a session go through its lease, one at a time. Each sets a new version and is
+// conditioned on the version of the write before. After another session acquired the record, every
+// write of this one fails with billing.ErrFenced.
 type lease struct {
 	ledger Ledger
 	now    func() time.Time
 	length time.Duration
 
-	// silent holders send nothing to Chargebee: their writes leave the time alone at
-	// which somebody who does last wrote the head.
+	// keepUpdatedAt leaves Record.UpdatedAt unchanged: the time of the last write by a session that
+	// may have called Chargebee. A release sets it while it only reads.
 	keepUpdatedAt bool
 
-	locked    chan struct{}  // held while a write is under way; guards the fields below
+	// mutex is held during a write and guards the fields below. It is a channel because a
+	// sync.Mutex that is held during I/O would stop the clock of tests in virtual time.
+	mutex     chan struct{}
 	record    billing.Record // as last written
-	expiresAt time.Time      // when the lease ends, with monotonic clock reading
-	lost      bool           // lost or given up: no further write
+	expiresAt time.Time      // with monotonic clock reading
+	lost      bool           // fenced, or released: no further write
 }
 
 func newLease(ledger Ledger, now func() time.Time, length time.Duration) *lease {
-	return &lease{ledger: ledger, now: now, length: length, locked: make(chan struct{}, 1)}
+	return &lease{ledger: ledger, now: now, length: length, mutex: make(chan struct{}, 1)}
 }
 
-// current returns the head as last written.
+func (l *lease) lock() (unlock func()) {
+	l.mutex <- struct{}{}
+	return func() { <-l.mutex }
+}
+
+// current returns the record as last written.
 func (l *lease) current() billing.Record {
-	l.locked <- struct{}{}
-	defer func() { <-l.locked }()
+	defer l.lock()()
 	return l.record
 }
 
-// commit writes the head, and with it whatever change puts into the step. It
-// extends the lease unless change ends it.
+// commit writes the record, and whatever change puts into the step. It renews the lease unless
+// change releases it.
 func (l *lease) commit(ctx context.Context, change func(*billing.Step)) error {
-	l.locked <- struct{}{}
-	defer func() { <-l.locked }()
+	defer l.lock()()
 	return l.write(ctx, change)
 }
 
-// beat extends the lease, unless a write did so lately.
+// heartbeat renews the lease, unless a write did so recently.
 func (l *lease) heartbeat(ctx context.Context) error {
-	l.locked <- struct{}{}
-	defer func() { <-l.locked }()
+	defer l.lock()()
 	if l.lost || l.remaining() > l.length*7/10 {
 		return nil
 	}
 	return l.write(ctx, func(*billing.Step) {})
 }
 
-// ensure makes sure that the lease lasts at least as long as the given time.
+// ensure renews the lease if it lasts less than the given time.
 func (l *lease) ensure(ctx context.Context, atLeast time.Duration) error {
-	l.locked <- struct{}{}
-	defer func() { <-l.locked }()
+	defer l.lock()()
 	if !l.lost && l.remaining() >= atLeast {
 		return nil
 	}
 	return l.write(ctx, func(*billing.Step) {})
 }
 
-// remaining is how long the lease still lasts, by the clock that says least.
+// remaining returns the remaining time of the lease, by the wall clock or the monotonic clock,
+// whichever gives less.
 func (l *lease) remaining() time.Duration {
 	now := l.now()
 	return min(l.expiresAt.Sub(now), l.expiresAt.Round(0).Sub(now.Round(0)))
@@ -96,24 +105,17 @@ func (l *lease) write(ctx context.Context, change func(*billing.Step)) error {
 	step.Record.LeaseUntil = now.Add(l.length).Unix()
 	change(&step)
 
-	err := l.commitWithRetry(ctx, step)
+	busy := func(err error) bool { return errors.Is(err, billing.ErrBusy) }
+	_, err := retry.Do(ctx, commitBackoff, busy, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, l.ledger.Commit(ctx, step)
+	})
 	if err == nil {
 		l.record, l.expiresAt = step.Record, now.Add(l.length)
 		l.lost = step.Record.Owner == ""
 		return nil
 	}
-	// Otherwise nothing was written, and the head is still ours; except that a busy
-	// ledger may have taken the write or not.
+	// After ErrBusy the write may have been applied. After other errors but ErrFenced nothing was
+	// written, and the lease is still held.
 	l.lost = errors.Is(err, billing.ErrFenced) || errors.Is(err, billing.ErrBusy)
-	return fmt.Errorf("write the head of %s: %w", step.Record.InvoiceID, err)
-}
-
-// repeat commits the step until the ledger takes or refuses it. A busy ledger is
-// no lost lease.
-func (l *lease) commitWithRetry(ctx context.Context, step billing.Step) error {
-	busy := func(err error) bool { return errors.Is(err, billing.ErrBusy) }
-	_, err := retry.Do(ctx, commitBackoff, busy, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, l.ledger.Commit(ctx, step)
-	})
-	return err
+	return fmt.Errorf("write the record of %s: %w", step.Record.InvoiceID, err)
 }

@@ -55,7 +55,7 @@ func TestPredictReplay(t *testing.T) {
 		"rejected, some held":           {rejected(billing.Settling, billing.Record{Dispositions: "sshr"}), "judges?", "judges?", "judges?", "nothing is charged"},
 		"rejected, nothing held":        {rejected(billing.Settling, billing.Record{Dispositions: "ssrr"}), "rejected_again-", "rejected_again-", "rejected_again-", "every line is decided"},
 		"rejected, all given back":      {rejected(billing.Settling, billing.Record{Dispositions: "rrrr"}), "new_epoch+", "finds_gone-", "new_epoch?", "claimed again"},
-		"another handling":              {billing.Record{State: billing.Charging, Owner: "o", LeaseUntil: 1001}, "waits+", "waits-", "waits?", "another handling"},
+		"another session":               {billing.Record{State: billing.Charging, Owner: "o", LeaseUntil: 1001}, "waits+", "waits-", "waits?", "another session"},
 		"a lease that ran out":          {billing.Record{State: billing.Charging, Owner: "o", LeaseUntil: 1000}, "resumes_at_line+", "finds_gone-", "resumes_at_line?", "resumes at line 1"},
 		"a newer program":               {billing.Record{State: billing.Charging, SchemaVersion: billing.SchemaVersion + 1}, "waits?", "waits?", "waits?", "is newer than this program"},
 		"a state that is not known":     {billing.Record{State: "dreaming"}, "rejected_again?", "rejected_again?", "rejected_again?", `unknown state "dreaming"`},

@@ -8,50 +8,47 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// Would is what would become of an invoice.
+// InvoicePrediction is what a message for an invoice would do with it.
 type InvoicePrediction string
 
-// What would become of it.
+// The predictions.
 const (
-	WillClose      InvoicePrediction = "close"      // charged, if there is anything to charge, and closed
-	WillLeaveOpen  InvoicePrediction = "leave_open" // charged, if there is anything to charge, and not closed, by the settings
-	WillBeEmpty    InvoicePrediction = "empty"      // not closed: Chargebee closes no invoice without a line
-	WillReject     InvoicePrediction = "reject"     // Reason and Detail say why
-	WillFindClosed InvoicePrediction = "gone"       // closed or deleted by somebody else, and there is nothing to charge
-	WillResume     InvoicePrediction = "go_on"      // the ledger has its plan already, and a message goes on with it
-	WillDoNothing  InvoicePrediction = "nothing"    // it is done
+	WillClose      InvoicePrediction = "close"      // charges it, if there is anything to charge, and closes it
+	WillLeaveOpen  InvoicePrediction = "leave_open" // charges it, if there is anything to charge, and leaves it open
+	WillBeEmpty    InvoicePrediction = "empty"      // leaves it as it is: Chargebee closes no invoice without a line
+	WillReject     InvoicePrediction = "reject"     // rejects it, for Reason and Detail
+	WillFindClosed InvoicePrediction = "gone"       // finds it closed or deleted elsewhere, with nothing to charge
+	WillResume     InvoicePrediction = "go_on"      // resumes with the plan in the ledger
+	WillDoNothing  InvoicePrediction = "nothing"    // nothing: it is finished
 )
 
-// Preview is what settlement would charge on an invoice.
+// Preview is what a message would charge on an invoice.
 type Preview struct {
 	Prediction InvoicePrediction
-	Reason     billing.Reason // of a rejection, also of one that was
+	Reason     billing.Reason // of a rejection, predicted or recorded
 	Detail     string
-	Status     string // at Chargebee; empty when it was not asked, or does not know the invoice
+	Status     string // at Chargebee; empty if it was not read, or does not exist
 	Manifest   billing.Manifest
-	Record     billing.Record // without a state when the ledger does not know the invoice
+	Record     billing.Record // zero if there is none
 	Lines      []billing.Line
-	Planned    bool // the lines are the ledger's: markers and keys are those that are used
+	Planned    bool // the lines are from the ledger, with the markers and keys that are sent
 	Events     int
 }
 
-// Preview says what would be charged on an invoice if its message came now, and writes
-// nothing. An invoice that has its plan already is shown with that. Events are those that
-// the index shows.
-//
-// It reads Chargebee's invoice where a message would say what it is about, so it may
-// differ for one that somebody changed after its message was sent.
+// Preview returns what a message for the invoice would charge now, and writes nothing. If the ledger
+// has a plan, the preview shows it. Otherwise it reads the invoice from Chargebee, and the unbilled
+// events from the index.
 func (s *Settler) Preview(ctx context.Context, invoiceID string) (Preview, error) {
 	record, ok, err := s.Ledger.Record(ctx, invoiceID)
 	if err != nil {
-		return Preview{}, fmt.Errorf("read the head of %s: %w", invoiceID, err)
+		return Preview{}, fmt.Errorf("read the record of %s: %w", invoiceID, err)
 	}
 	preview := Preview{Record: record}
 	if ok && record.SchemaVersion > billing.SchemaVersion {
-		return preview, fmt.Errorf("the ledger's version %d of %s is newer than this program: use the program that wrote it", record.SchemaVersion, invoiceID)
+		return preview, fmt.Errorf("the schema version %d of %s is newer than this program: use the program that wrote it", record.SchemaVersion, invoiceID)
 	}
-	begun := ok && !record.ClaimsReleased() && record.Epoch != ""
-	if begun {
+	claimed := ok && !record.ClaimsReleased() && record.Epoch != ""
+	if claimed {
 		if preview.Manifest, err = s.Claims.Manifest(ctx, invoiceID, record.Epoch); err != nil {
 			return preview, fmt.Errorf("read the manifest of %s: %w", invoiceID, err)
 		}
@@ -66,21 +63,21 @@ func (s *Settler) Preview(ctx context.Context, invoiceID string) (Preview, error
 	})
 	switch {
 	case isNotFound(err) && record.ClaimsReleased():
-		return preview, fmt.Errorf("%w at Chargebee: %s; what was claimed for it was given back", ErrUnknown, invoiceID)
-	case isNotFound(err) && !begun:
+		return preview, fmt.Errorf("%w at Chargebee: %s; its claims were released", ErrUnknown, invoiceID)
+	case isNotFound(err) && !claimed:
 		return preview, fmt.Errorf("%w at Chargebee: %s", ErrUnknown, invoiceID)
 	case err != nil && !isNotFound(err):
 		return preview, err
 	}
 	preview.Status = read.Status
-	if !begun {
+	if !claimed {
 		preview.Manifest = billing.NewManifest(read, s.Now().Unix())
 	}
 	err = s.newPlan(ctx, &preview, read)
 	return preview, err
 }
 
-// showPlan shows the plan that the ledger has.
+// showPlan adds the plan from the ledger.
 func (s *Settler) showPlan(ctx context.Context, preview Preview) (Preview, error) {
 	record := preview.Record
 	plan, err := s.Claims.Plan(ctx, record.InvoiceID, record.Epoch)
@@ -98,13 +95,13 @@ func (s *Settler) showPlan(ctx context.Context, preview Preview) (Preview, error
 	return preview, nil
 }
 
-// newPlan draws the plan as claim does, and says how charging would end.
+// newPlan makes the plan as claim does, and predicts how charging ends.
 func (s *Settler) newPlan(ctx context.Context, preview *Preview, read billing.Invoice) error {
-	fold := billing.NewAggregator(preview.Manifest)
-	if err := s.foldAll(ctx, preview, fold); err != nil {
+	sums := billing.NewAggregator(preview.Manifest)
+	if err := s.addEvents(ctx, preview, sums); err != nil {
 		return err
 	}
-	lines, err := fold.Plan(s.Settings.MaxAmount, s.Settings.Catalog)
+	lines, err := sums.Plan(s.Settings.MaxAmount, s.Settings.Catalog)
 	if rejection, ok := errors.AsType[*billing.Rejection](err); ok {
 		preview.Prediction, preview.Reason, preview.Detail = WillReject, rejection.Reason, rejection.Detail
 		return nil
@@ -114,15 +111,15 @@ func (s *Settler) newPlan(ctx context.Context, preview *Preview, read billing.In
 	}
 	preview.Lines = lines
 	if preview.Prediction = s.predict(lines, read); preview.Prediction == WillFindClosed && preview.Record.Epoch == "" {
-		preview.Prediction = WillReject // nothing was claimed: whether there was anything to charge is not asked
+		preview.Prediction = WillReject // nothing was claimed: events are not even looked for
 	}
 	if preview.Prediction == WillReject {
-		preview.Reason, preview.Detail = billing.InvoiceNotPending, fmt.Sprintf("the invoice is %s and not pending", orMissing(read.Status))
+		preview.Reason, preview.Detail = billing.InvoiceNotPending, fmt.Sprintf("the invoice is %s and not pending", statusOrMissing(read))
 	}
 	return nil
 }
 
-// would says how the settlement of an invoice with these lines ends.
+// predict returns how the settlement of an invoice with these lines ends.
 func (s *Settler) predict(lines []billing.Line, read billing.Invoice) InvoicePrediction {
 	charges := false
 	for _, line := range lines {
@@ -142,13 +139,13 @@ func (s *Settler) predict(lines []billing.Line, read billing.Invoice) InvoicePre
 	}
 }
 
-// foldAll folds what is claimed already, and what the index shows.
-func (s *Settler) foldAll(ctx context.Context, preview *Preview, fold *billing.Aggregator) error {
+// addEvents adds the events that are claimed already, and those that the index shows.
+func (s *Settler) addEvents(ctx context.Context, preview *Preview, sums *billing.Aggregator) error {
 	seen := map[billing.EventKey]bool{} // the index may show an event twice, or one that is claimed already
-	take := func(event billing.Event) {
+	add := func(event billing.Event) {
 		if !seen[event.EventKey] {
 			seen[event.EventKey] = true
-			fold.Add(event)
+			sums.Add(event)
 		}
 	}
 	if preview.Record.State == billing.Claiming {
@@ -158,7 +155,7 @@ func (s *Settler) foldAll(ctx context.Context, preview *Preview, fold *billing.A
 				return err
 			}
 			for _, event := range page.Events {
-				take(event)
+				add(event)
 			}
 		}
 	}
@@ -166,7 +163,7 @@ func (s *Settler) foldAll(ctx context.Context, preview *Preview, fold *billing.A
 		if err != nil {
 			return err
 		}
-		take(event)
+		add(event)
 	}
 	preview.Events = len(seen)
 	return nil

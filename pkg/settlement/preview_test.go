@@ -279,7 +279,7 @@ func TestPreviewOfARejectedInvoice(t *testing.T) {
 			t.Errorf("given back: %+v", preview)
 		}
 		w.let(deleted, id)
-		if _, err := w.settler(nil).Preview(t.Context(), id); !errors.Is(err, settlement.ErrUnknown) || !strings.Contains(err.Error(), "was given back") {
+		if _, err := w.settler(nil).Preview(t.Context(), id); !errors.Is(err, settlement.ErrUnknown) || !strings.Contains(err.Error(), "claims were released") {
 			t.Errorf("given back, then deleted: %v", err)
 		}
 	})

@@ -12,16 +12,15 @@ import (
 	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
-// maxLinePages is the most pages of lines of one invoice. A page may be as short as one line,
-// and an invoice has about 800 at most.
+// maxLinePages is the maximum number of pages of lines of one invoice. A page may have one line, and
+// an invoice has about 800 at most.
 const maxLinePages = 1000
 
-// maxReads is how many times an invoice is read that changes while it is read.
+// maxReads is how many times an invoice is read that changes between its pages.
 const maxReads = 3
 
-// readInvoice returns an invoice with all its lines. If there is none, the error is a failure
-// that notThere reports. Any other failure of a call becomes what follows from it: a deferral,
-// or errAnew.
+// readInvoice returns an invoice with all its lines. If there is none, isNotFound reports the error.
+// For any other failed call the error is what follows from it: a deferral, or errReload.
 func (s *Settler) readInvoice(ctx context.Context, invoiceID string) (billing.Invoice, error) {
 	invoice, err := s.fetchInvoice(ctx, invoiceID)
 	if failure, ok := asFailure(err); ok {
@@ -31,8 +30,8 @@ func (s *Settler) readInvoice(ctx context.Context, invoiceID string) (billing.In
 }
 
 // fetchInvoice returns an invoice with all its lines. A failure of the first call is returned
-// as it is. No decision can be made from a part of the lines: an invoice that cannot be read to
-// its end is a deferral.
+// unchanged. Nothing is decided by a part of the lines: an invoice of which a later page cannot be
+// read is a deferral.
 func (s *Settler) fetchInvoice(ctx context.Context, invoiceID string) (billing.Invoice, error) {
 	for range maxReads {
 		invoice, err := s.fetchPages(ctx, invoiceID)
@@ -40,10 +39,10 @@ func (s *Settler) fetchInvoice(ctx context.Context, invoiceID string) (billing.I
 			return invoice, err
 		}
 	}
-	return billing.Invoice{}, deferFor(readAgainWait, invoiceID+" changed while it was read")
+	return billing.Invoice{}, deferFor(readAgainDelay, invoiceID+" changed while it was read")
 }
 
-// errChanged reports that an invoice changed between two pages of its lines.
+// errChanged means that an invoice changed between two pages of its lines.
 var errChanged = errors.New("settlement: the invoice changed while it was read")
 
 func (s *Settler) fetchPages(ctx context.Context, invoiceID string) (billing.Invoice, error) {
@@ -55,7 +54,7 @@ func (s *Settler) fetchPages(ctx context.Context, invoiceID string) (billing.Inv
 	addIDs(seen, invoice.Lines)
 	for pages := 1; invoice.NextOffset != ""; pages++ { //mutant:more-pages
 		if pages == maxLinePages {
-			return invoice, deferFor(readAgainWait, fmt.Sprintf("%s has more than %d pages of lines", invoiceID, maxLinePages))
+			return invoice, deferFor(readAgainDelay, fmt.Sprintf("%s has more than %d pages of lines", invoiceID, maxLinePages))
 		}
 		page, err := s.fetchPage(ctx, billing.LinePage{InvoiceID: invoiceID, Offset: invoice.NextOffset})
 		failure, failed := asFailure(err)
@@ -63,13 +62,13 @@ func (s *Settler) fetchPages(ctx context.Context, invoiceID string) (billing.Inv
 		case isNotFound(err):
 			return invoice, errChanged
 		case failed && isRefusal(failure):
-			return invoice, deferFor(readAgainWait, failure.Error())
+			return invoice, deferFor(readAgainDelay, failure.Error())
 		case err != nil:
 			return invoice, err
 		case page.Version != invoice.Version || page.Status != invoice.Status: //mutant:page-changed
 			return invoice, errChanged
 		case !addIDs(seen, page.Lines):
-			return invoice, deferFor(readAgainWait, fmt.Sprintf("page %d of the lines of %s has lines of the pages before", pages+1, invoiceID))
+			return invoice, deferFor(readAgainDelay, fmt.Sprintf("page %d of the lines of %s has lines of the pages before", pages+1, invoiceID))
 		}
 		invoice.Lines = append(invoice.Lines, page.Lines...)
 		invoice.NextOffset = page.NextOffset
@@ -105,8 +104,8 @@ func (s *Settler) fetchPage(ctx context.Context, page billing.LinePage) (billing
 	return invoice, err
 }
 
-// listInvoices returns one page of a list. While the answer is too large it makes the limit of
-// the query smaller, which holds for the pages to come.
+// listInvoices returns one page of a list. While the answer is too large, it reduces the limit of the
+// query, also for later pages.
 func (s *Settler) listInvoices(ctx context.Context, query *billing.InvoiceQuery) (billing.InvoicePage, error) {
 	for {
 		var page billing.InvoicePage
@@ -121,67 +120,67 @@ func (s *Settler) listInvoices(ctx context.Context, query *billing.InvoiceQuery)
 			return page, err
 		case failure.TooLarge && query.ReduceLimit():
 		case isRefusal(failure):
-			return page, deferFor(readAgainWait, failure.Error())
+			return page, deferFor(readAgainDelay, failure.Error())
 		default:
 			return page, s.readError(failure)
 		}
 	}
 }
 
-// readDraft reads the draft. gone reports that it does not exist, or is no longer pending; if it
-// exists, draft has its status.
+// readDraft reads the draft. missing reports that it does not exist or is not pending; if it exists,
+// draft has its status.
 //
-// Only a 404 means that an invoice does not exist. Chargebee does not document what a read by
-// the id of a closed draft is answered: where a read is refused, a list by the id decides.
-func (h *session) readDraft(ctx context.Context) (draft billing.Invoice, gone bool, err error) {
-	if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
+// Only a 404 means that an invoice does not exist. Chargebee does not document the answer to a read by
+// the id of a closed draft: if a read is refused, a list by the id decides.
+func (s *session) readDraft(ctx context.Context) (draft billing.Invoice, missing bool, err error) {
+	if err := s.lease.ensure(ctx, s.Settings.CallTimeout); err != nil {
 		return draft, false, err
 	}
-	draft, err = h.fetchInvoice(ctx, h.invoice.ID)
+	draft, err = s.fetchInvoice(ctx, s.invoice.ID)
 	failure, failed := asFailure(err)
 	switch {
 	case err == nil && draft.Status == "":
-		return draft, false, deferFor(readAgainWait, "Chargebee shows "+h.invoice.ID+" without its status")
+		return draft, false, deferFor(readAgainDelay, "Chargebee shows "+s.invoice.ID+" without its status")
 	case err == nil:
 		return draft, !draft.Pending(), nil
 	case isNotFound(err): //mutant:draft-missing
 		return billing.Invoice{}, true, nil
 	case failed && isRefusal(failure): //mutant:draft-refused
-		return h.listDraft(ctx, failure)
+		return s.listDraft(ctx, failure)
 	case failed:
-		return draft, false, h.readError(failure)
+		return draft, false, s.readError(failure)
 	default:
 		return draft, false, err
 	}
 }
 
-// listDraft looks for the draft in a list by its id, after a read of it was refused. A draft
-// that is listed as pending cannot be read now: the message is deferred.
-func (h *session) listDraft(ctx context.Context, refusal *billing.Failure) (draft billing.Invoice, gone bool, err error) {
-	if err := h.lease.ensure(ctx, h.Settings.CallTimeout); err != nil {
+// listDraft looks for the draft in a list by its id, after a read was refused. If it is listed as
+// pending, it cannot be read now, and the message is deferred.
+func (s *session) listDraft(ctx context.Context, refusal *billing.Failure) (draft billing.Invoice, missing bool, err error) {
+	if err := s.lease.ensure(ctx, s.Settings.CallTimeout); err != nil {
 		return draft, false, err
 	}
-	page, err := h.listInvoices(ctx, &billing.InvoiceQuery{InvoiceID: h.invoice.ID})
+	page, err := s.listInvoices(ctx, &billing.InvoiceQuery{InvoiceID: s.invoice.ID})
 	if err != nil {
 		return draft, false, err
 	}
-	at := slices.IndexFunc(page.Invoices, func(listed billing.Invoice) bool { return listed.ID == h.invoice.ID && !listed.Deleted })
+	at := slices.IndexFunc(page.Invoices, func(listed billing.Invoice) bool { return listed.ID == s.invoice.ID && !listed.Deleted })
 	switch {
 	case at < 0:
 		return draft, true, nil
 	case page.Invoices[at].Pending():
-		return draft, false, h.readError(refusal)
+		return draft, false, s.readError(refusal)
 	default:
 		return page.Invoices[at], true, nil
 	}
 }
 
-// pendingDraft reads the draft, which has to be pending. What became of the lines of one that is
-// gone is decided, which ends in an error: errAnew, or a deferral.
-func (h *session) pendingDraft(ctx context.Context) (billing.Invoice, error) {
-	draft, gone, err := h.readDraft(ctx)
-	if err == nil && gone {
-		err = h.resolveMissing(ctx)
+// pendingDraft returns the draft if it is pending. Otherwise it decides what became of the lines, and
+// returns an error: errReload, or a deferral.
+func (s *session) pendingDraft(ctx context.Context) (billing.Invoice, error) {
+	draft, missing, err := s.readDraft(ctx)
+	if err == nil && missing {
+		err = s.resolveMissing(ctx)
 	}
 	return draft, err
 }

@@ -9,29 +9,27 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// maxDetail is the most bytes of a detail that the head keeps: as many as the dead
-// letter takes. With a verdict of 750 letters and the longest ids the head stays below
-// the 4 KB that one read unit pays for.
+// maxDetail is the maximum length of a record's detail in bytes, the same as of a dead letter's. With
+// the dispositions of 800 lines and the longest ids, the record stays below the 4 KB of one read unit.
 const maxDetail = queue.MaxDetail
 
-// reject writes a rejection into the head; other errors are returned as they are.
-// As long as nothing was sent, the claimed events are given back; after that they
-// are held, and a later message resumes where this one stopped.
-func (h *session) reject(ctx context.Context, err error) error {
-	var rejection *billing.Rejection
-	if !errors.As(err, &rejection) {
+// reject writes a rejection into the record. Other errors are returned unchanged. If nothing was
+// sent, the claims are released. Otherwise they stay, and a later message resumes from this state.
+func (s *session) reject(ctx context.Context, err error) error {
+	rejection, ok := errors.AsType[*billing.Rejection](err)
+	if !ok {
 		return err
 	}
-	record := h.record()
-	// Without its plan nobody knows whether a line was sent: then the claims are held.
-	unsent := record.State == billing.Claiming || record.State == billing.Charging && h.loadPlan(ctx) == nil && !h.sentAny()
-	h.recheck = false
-	return h.lease.commit(ctx, func(step *billing.Step) {
-		h.applyProgress(step)
+	record := s.record()
+	// Without its plan it is not known whether a line was sent: then the claims stay.
+	unsent := record.State == billing.Claiming || record.State == billing.Charging && s.loadPlan(ctx) == nil && !s.sentAny()
+	s.recheck = false
+	return s.lease.commit(ctx, func(step *billing.Step) {
+		s.applyProgress(step)
 		if !isRejecting(step.Record) {
 			step.Record.Reason, step.Record.Detail = rejection.Reason, billing.CutBytes(rejection.Detail, maxDetail)
 		}
-		step.Record.Attempts = 0 // whoever goes on counts anew
+		step.Record.Attempts = 0
 		switch {
 		case unsent:
 			applyRelease(step)
@@ -43,8 +41,8 @@ func (h *session) reject(ctx context.Context, err error) error {
 	})
 }
 
-// releaseUnsent begins to release the claims of an invoice on which no line was sent. One
-// without claims ends at once.
+// applyRelease starts to release the claims of an invoice on which no line was sent. Without claims
+// it ends at once.
 func applyRelease(step *billing.Step) {
 	if step.Record.Pages == 0 {
 		applyRejection(step, billing.Claiming)
@@ -53,81 +51,78 @@ func applyRelease(step *billing.Step) {
 	step.Record.State, step.Record.ProcessedPages = billing.Releasing, 0
 }
 
-// rejecting tells whether the invoice is on its way to be rejected: its events are
-// being given back, or its verdict carried out. Whatever goes wrong meanwhile, the
-// reason is the one that it began with.
+// isRejecting reports whether the invoice is being rejected: its claims are being released, or its
+// dispositions applied. The first reason is kept, whatever fails until then.
 func isRejecting(record billing.Record) bool {
 	return record.Reason != "" && record.State != billing.Rejected
 }
 
-// rejected ends the work on the invoice; a later message resumes it in the given
-// state.
+// applyRejection ends the work on the invoice. A later message resumes it in the given state.
 func applyRejection(step *billing.Step, resume billing.State) {
 	step.Record.State, step.Record.Resume = billing.Rejected, resume //mutant:rejected
 	step.Record.Owner, step.Record.LeaseUntil = "", 0
 }
 
-// resume goes on with an invoice that was rejected with its claims held. The head
-// stays rejected until its lines were looked at: whoever crashes here leaves it so.
-func (h *session) resume(ctx context.Context) error {
-	record := h.record()
+// resume continues with a rejected invoice whose claims were not released. The record stays rejected
+// until its lines were compared with the draft, so that a crash leaves it rejected.
+func (s *session) resume(ctx context.Context) error {
+	record := s.record()
 	if isDecided(record) {
-		return h.resumeState(ctx, 0)
+		return s.resumeState(ctx, 0)
 	}
-	if err := h.loadPlan(ctx); err != nil {
+	if err := s.loadPlan(ctx); err != nil {
 		return err
 	}
 	if record.Dispositions != "" {
-		return h.reconcile(ctx, h.Now())
+		return s.reconcile(ctx, s.Now())
 	}
-	missing, gone, err := h.missingLine(ctx)
-	if err == nil && missing != "" {
-		// What was added right before the rejection may not show yet.
-		if err := retry.Wait(ctx, h.Settings.MaxEffectDelay, nil); err != nil {
+	missingLine, missing, err := s.findMissingLine(ctx)
+	if err == nil && missingLine != "" {
+		// A line that was added right before the rejection may not be visible yet.
+		if err := retry.Wait(ctx, s.Settings.MaxEffectDelay, nil); err != nil {
 			return err
 		}
-		missing, gone, err = h.missingLine(ctx)
+		missingLine, missing, err = s.findMissingLine(ctx)
 	}
 	switch {
 	case err != nil:
 		return err
-	case gone && record.MissingSince == 0 && record.Resume == billing.Closing:
-		return h.resumeState(ctx, 0) // the repeated close is answered with the invoice, if it was ours
-	case gone && record.MissingSince == 0:
-		return h.resumeState(ctx, h.Now().Unix())
-	case gone:
-		return h.resumeState(ctx, record.MissingSince)
-	case missing != "":
-		return &billing.Rejection{Reason: billing.LineRemoved, Detail: "the line " + missing + " is not on " + h.manifest.InvoiceID}
+	case missing && record.MissingSince == 0 && record.Resume == billing.Closing:
+		return s.resumeState(ctx, 0) // if this product closed it, the repeated close is answered with the invoice
+	case missing && record.MissingSince == 0:
+		return s.resumeState(ctx, s.Now().Unix())
+	case missing:
+		return s.resumeState(ctx, record.MissingSince)
+	case missingLine != "":
+		return &billing.Rejection{Reason: billing.LineRemoved, Detail: "the line " + missingLine + " is not on " + s.manifest.InvoiceID}
 	}
-	h.linesSeen = !record.IsSending()
-	return h.resumeState(ctx, 0)
+	s.linesSeen = !record.IsSending()
+	return s.resumeState(ctx, 0)
 }
 
-// decided tells whether what becomes of the lines of a rejected invoice no longer depends
-// on what stands at Chargebee.
+// isDecided reports whether what becomes of a rejected invoice no longer depends on Chargebee.
 func isDecided(record billing.Record) bool {
 	return record.Resume == billing.Releasing || record.Resume == billing.Settling && record.Dispositions == ""
 }
 
-// missing reads the draft, unless it is gone, and returns the mark of an added line that
-// is not on it.
-func (h *session) missingLine(ctx context.Context) (mark string, gone bool, err error) {
-	draft, gone, err := h.readDraft(ctx)
-	if err != nil || gone {
-		return "", gone, err
+// findMissingLine reads the draft, and returns the identity of an added line that is not on it.
+// missing reports that the draft does not exist or is not pending.
+func (s *session) findMissingLine(ctx context.Context) (identity string, missing bool, err error) {
+	draft, missing, err := s.readDraft(ctx)
+	if err != nil || missing {
+		return "", missing, err
 	}
-	mark, err = h.compareLines(draft)
-	return mark, false, err
+	identity, err = s.compareLines(draft)
+	return identity, false, err
 }
 
-// goOn leaves the state rejected for the one before it.
-func (h *session) resumeState(ctx context.Context, goneAt int64) error {
-	h.recheck = false
-	return h.lease.commit(ctx, func(step *billing.Step) {
+// resumeState changes a rejected record back to the state that it resumes in.
+func (s *session) resumeState(ctx context.Context, missingSince int64) error {
+	s.recheck = false
+	return s.lease.commit(ctx, func(step *billing.Step) {
 		step.Record.State, step.Record.Resume = step.Record.Resume, ""
-		step.Record.MissingSince = goneAt
-		if step.Record.State != billing.Releasing { // that ends with the reason that it began with
+		step.Record.MissingSince = missingSince
+		if step.Record.State != billing.Releasing { // a release ends with the reason that it started with
 			step.Record.Reason, step.Record.Detail = "", ""
 		}
 	})

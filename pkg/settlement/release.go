@@ -10,44 +10,44 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// ErrUnknown says that nobody knows an invoice of this id.
+// ErrUnknown means that there is no invoice with the given id.
 var ErrUnknown = errors.New("settlement: no such invoice")
 
-// Order is what an operator wants released.
+// Order is an operator's order to release the claims of an invoice.
 type Order struct {
 	InvoiceID string // of the draft
 
-	// NotCharged is why lines that may have been charged were not, in the words of the
-	// person who vouches for it. Empty: nobody does.
+	// NotCharged is an operator's reason for the assertion that lines in doubt were not charged.
+	// Empty: there is no assertion.
 	NotCharged string
 
 	DryRun bool // nothing is written
 }
 
-// Release is what became of a rejected invoice, or would become of it.
+// Release is the result of an Order.
 type Release struct {
 	Record       billing.Record       // as it is now; in a dry run as it was found
-	Claimed      bool                 // events were held; otherwise there was nothing to do
-	Lines        []billing.Line       // of the plan; none if it was refused
-	Dispositions billing.Dispositions // what becomes of the events of each line
+	Claimed      bool                 // events were claimed; otherwise there was nothing to do
+	Lines        []billing.Line       // of the plan; none if the events were refused
+	Dispositions billing.Dispositions // of the lines
 }
 
-// Release gives the events of a rejected invoice back, or marks those as billed that stand
-// on the invoice that its draft became. It goes on with a release that was interrupted.
-// Release writes nothing to Chargebee.
+// Release releases the claims of a rejected invoice, or marks events as billed whose lines are on the
+// final invoice. It resumes a release that was interrupted. It writes nothing to Chargebee.
 //
-// Whatever stands in its way is an error that says what to do instead, a *Refusal if it is
-// what was found at Chargebee or in the ledger; the head is then as it was found, but for its fence, and gone_at when the draft was first seen to be gone.
+// An error says what to do instead. It is a *Refusal if the claims cannot be released in the state
+// that was found in the ledger or at Chargebee. The record is then unchanged, but for its version
+// and, if the draft is missing, the time since when.
 func (s *Settler) Release(ctx context.Context, order Order) (Release, error) {
 	found, ok, err := s.Ledger.Record(ctx, order.InvoiceID)
 	if err != nil {
-		return Release{}, fmt.Errorf("read the head of %s: %w", order.InvoiceID, err)
+		return Release{}, fmt.Errorf("read the record of %s: %w", order.InvoiceID, err)
 	}
 	if !ok {
 		return Release{}, fmt.Errorf("%w: %s", ErrUnknown, order.InvoiceID)
 	}
-	way, err := decideRelease(found, s.Now(), s.Settings)
-	if err != nil || way == nothingClaimed {
+	action, err := decideRelease(found, s.Now(), s.Settings)
+	if err != nil || action == nothingClaimed {
 		return Release{Record: found}, err
 	}
 
@@ -56,17 +56,17 @@ func (s *Settler) Release(ctx context.Context, order Order) (Release, error) {
 		ledger = dryRunLedger{ledger}
 	}
 	r := &releaser{
-		session: &session{Settler: s, lease: newLease(ledger, s.Now, s.Settings.Lease), report: &Report{}, added: found.Cursor},
+		session: &session{Settler: s, lease: newLease(ledger, s.Now, s.Settings.Lease), report: &Report{}},
 		order:   order,
 		found:   found,
 	}
-	r.invoice.ID = found.InvoiceID
+	r.invoice.ID, r.added = found.InvoiceID, found.Cursor
 	r.assertedNotCharged = order.NotCharged != "" //mutant:asserted
-	r.lease.record, r.lease.keepUpdatedAt = found, way == readChargebee
+	r.lease.record, r.lease.keepUpdatedAt = found, action == readChargebee
 
-	release, err := r.run(ctx, way)
+	release, err := r.run(ctx, action)
 	if errors.Is(err, billing.ErrFenced) {
-		return release, fmt.Errorf("somebody else works on %s now: look at it with invoice show, then run this again", found.InvoiceID)
+		return release, fmt.Errorf("another session acquired %s: inspect it with invoice show, then run this again", found.InvoiceID)
 	}
 	if err != nil {
 		r.releaseRecord(ctx)
@@ -74,13 +74,12 @@ func (s *Settler) Release(ctx context.Context, order Order) (Release, error) {
 	return release, err
 }
 
-// unwritten is a ledger that takes every write and keeps none. A dry run that is made on
-// it decides as the real one does.
+// dryRunLedger discards every write, so that a dry run decides as the real run does.
 type dryRunLedger struct{ Ledger }
 
 func (dryRunLedger) Commit(context.Context, billing.Step) error { return nil }
 
-// releaser is the work on one order under one lease.
+// releaser executes one order in a session of its own.
 type releaser struct {
 	*session
 
@@ -88,9 +87,9 @@ type releaser struct {
 	found billing.Record
 }
 
-// run takes the head, decides, and carries the decision out. The fence comes first: what
-// is read after it no sleeper of the past can make wrong.
-func (r *releaser) run(ctx context.Context, way releaseAction) (Release, error) {
+// run acquires the record, decides, and settles the events. It acquires first: a paused process that
+// owned the record before can change nothing after that.
+func (r *releaser) run(ctx context.Context, action releaseAction) (Release, error) {
 	err := r.lease.commit(ctx, func(step *billing.Step) {
 		setOwner(&step.Record)
 		step.Record.InDoubt = step.Record.InDoubt || step.Record.IsSending()
@@ -106,7 +105,7 @@ func (r *releaser) run(ctx context.Context, way releaseAction) (Release, error) 
 	}
 	started := r.Now()
 	switch {
-	case way == readChargebee:
+	case action == readChargebee:
 		err = r.decide(ctx, started)
 	case r.record().State == billing.Rejected:
 		err = r.resumeState(ctx, 0)
@@ -119,12 +118,12 @@ func (r *releaser) run(ctx context.Context, way releaseAction) (Release, error) 
 		release.Record = r.found
 		return release, nil
 	}
-	err = r.apply(ctx)
+	err = r.settle(ctx)
 	release.Record = r.record()
 	return release, err
 }
 
-// knowPlan reads the plan. There is none if it was the events that were refused.
+// loadPlanIfAny reads the plan. There is none if the events were refused.
 func (r *releaser) loadPlanIfAny(ctx context.Context) error {
 	err := r.loadPlan(ctx)
 	releasing := r.record().State == billing.Releasing || r.record().Resume == billing.Releasing
@@ -134,22 +133,22 @@ func (r *releaser) loadPlanIfAny(ctx context.Context) error {
 	return err
 }
 
-// decide writes into the head what becomes of the lines, by what stands at Chargebee. The
-// draft comes first: while it is pending, it alone tells.
+// decide records what becomes of the lines. The draft decides as long as it is pending, and the final
+// invoice after that.
 func (r *releaser) decide(ctx context.Context, started time.Time) error {
 	if r.record().Dispositions != "" {
 		return r.reconcileRelease(ctx, started)
 	}
 	var draft billing.Invoice
-	var gone bool
+	var missing bool
 	err := untilAnswered(func() (err error) {
-		draft, gone, err = r.readDraft(ctx)
+		draft, missing, err = r.readDraft(ctx)
 		return err
 	})
 	switch {
 	case err != nil:
 		return err
-	case !gone:
+	case !missing:
 		return r.releaseFromDraft(ctx, draft)
 	}
 	if r.record().MissingSince == 0 {
@@ -160,7 +159,7 @@ func (r *releaser) decide(ctx context.Context, started time.Time) error {
 	return r.reconcileRelease(ctx, started)
 }
 
-// byDraft gives everything back if none of our lines stands on the pending draft.
+// releaseFromDraft releases all claims if no line of the plan is on the pending draft.
 func (r *releaser) releaseFromDraft(ctx context.Context, draft billing.Invoice) error {
 	if err := decideDraft(draft, r.plan.Lines, r.record(), r.manifest.Originals, r.assertedNotCharged); err != nil {
 		return err
@@ -174,8 +173,8 @@ func (r *releaser) releaseFromDraft(ctx context.Context, draft billing.Invoice) 
 	})
 }
 
-// bySuccessor judges the lines of a draft that is gone, as a message would, and with what a
-// person vouches for.
+// reconcileRelease decides about the lines of a missing draft as a message would, with the operator's
+// assertion.
 func (r *releaser) reconcileRelease(ctx context.Context, started time.Time) error {
 	var result billing.ReconcileResult
 	var finalInvoiceID string
@@ -184,7 +183,7 @@ func (r *releaser) reconcileRelease(ctx context.Context, started time.Time) erro
 		return err
 	})
 	if later, ok := errors.AsType[*deferral](err); ok && r.order.DryRun && r.found.MissingSince == 0 && r.found.Dispositions == "" {
-		return fmt.Errorf("%w; only with --yes it is written down that the draft is gone, and the time runs", later)
+		return fmt.Errorf("%w; the delay starts only with --yes, which records that the draft is no longer pending", later)
 	}
 	if err != nil {
 		return err
@@ -197,44 +196,41 @@ func (r *releaser) reconcileRelease(ctx context.Context, started time.Time) erro
 	return r.startSettling(ctx, result, finalInvoiceID)
 }
 
-// note is the detail of a head that was released: who looks at it finds what a person
-// vouched for, and what was before.
+// detail returns the detail of a released record: when, with which assertion, and the detail before.
 func (r *releaser) detail(before string) string {
-	note := "released at " + r.Now().UTC().Format(time.RFC3339)
+	detail := "released at " + formatTime(r.Now())
 	if r.order.NotCharged != "" {
-		note += ", asserted as not charged: " + r.order.NotCharged
+		detail += ", asserted as not charged: " + r.order.NotCharged
 	}
 	if before != "" {
-		note += "; " + before
+		detail += "; " + before
 	}
-	return billing.CutBytes(note, maxDetail)
+	return billing.CutBytes(detail, maxDetail)
 }
 
-// fates are the letters of what was decided.
+// dispositions returns what was decided about the lines.
 func (r *releaser) dispositions() billing.Dispositions {
 	record := r.record()
-	switch {
-	case record.State == billing.Releasing, record.State == billing.Rejected && record.Resume == billing.Claiming:
+	if record.State == billing.Releasing || record.State == billing.Rejected && record.Resume == billing.Claiming {
 		return billing.RepeatDisposition(billing.NotCharged, len(r.plan.Lines))
-	default:
-		return cmp.Or(record.Dispositions, billing.RepeatDisposition(billing.Charged, len(r.plan.Lines)))
 	}
+	return cmp.Or(record.Dispositions, billing.RepeatDisposition(billing.Charged, len(r.plan.Lines)))
 }
 
-// carryOut does with the events what the head says. Whoever takes over goes on with it.
-func (r *releaser) apply(ctx context.Context) error {
+// settle settles the events as decided. A session that takes over continues with it.
+func (r *releaser) settle(ctx context.Context) error {
 	switch r.record().State {
 	case billing.Releasing:
 		return r.release(ctx)
 	case billing.Settling:
 		return r.bill(ctx)
-	default: // the decision took the only page with it
+	default: // the step of the decision settled the only page
 		return nil
 	}
 }
 
-// letGo gives the head up, so that whoever comes next need not wait for the lease.
+// releaseRecord ends the lease, so that the next session need not wait for its expiry.
 func (r *releaser) releaseRecord(ctx context.Context) {
-	// An error changes nothing: the lease runs out by itself.
+	// On an error the lease expires.
 	_ = r.lease.commit(ctx, func(step *billing.Step) { step.Record.Owner, step.Record.LeaseUntil = "", 0 })
 }

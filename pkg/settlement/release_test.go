@@ -93,7 +93,7 @@ func TestReleaseOfAPendingDraft(t *testing.T) {
 		id, body := w.rejectedWithALine()
 		before, called := w.tablesAs(), w.calls()
 		_, err := w.release(id)
-		w.wantRefused(err, "come again after 2000-01-01T00:05:3") // bubbles begin in 2000
+		w.wantRefused(err, "try again after 2000-01-01T00:05:3") // bubbles begin in 2000
 		if w.tablesAs() != before || w.calls() != called {
 			t.Error("a release that comes too soon does something")
 		}
@@ -102,7 +102,7 @@ func TestReleaseOfAPendingDraft(t *testing.T) {
 		found := w.head(id)
 		for _, release := range []func(string) (settlement.Release, error){w.release, w.assertAndRelease} {
 			_, err = release(id)
-			w.wantRefused(err, "remove them there and run this again")
+			w.wantRefused(err, "remove them and run this again")
 			w.wantRefused(err, w.adHoc(id)[0].Description[len("calls ["):][:12])
 		}
 		record := w.head(id)
@@ -187,7 +187,7 @@ func TestReleaseOfACatalogLine(t *testing.T) {
 				_, err := w.chargebee.AddLine(id, line)
 				return err
 			},
-			"look just like them", "look just like them",
+			"look the same", "look the same",
 		},
 	} {
 		for _, asserted := range []bool{false, true} {
@@ -246,7 +246,7 @@ func TestReleaseOfALineInDoubt(t *testing.T) {
 			}
 			time.Sleep(30 * time.Second)
 		}
-		w.wantRefused(err, "remove them there")
+		w.wantRefused(err, "remove them")
 		w.let(removed, id)
 		time.Sleep(settings.MaxEffectDelay)
 		release, err := w.release(id)
@@ -272,7 +272,7 @@ func TestReleaseLooksAtAllLines(t *testing.T) {
 		w.gateway.stop()
 		time.Sleep(quiet)
 		_, err := w.release(id)
-		w.wantRefused(err, "remove them there")
+		w.wantRefused(err, "remove them")
 		w.let(func(w *world, id string) error {
 			lines := w.adHoc(id)
 			return w.chargebee.RemoveLine(id, lines[len(lines)-1].ID)
@@ -320,7 +320,7 @@ func TestReleaseIsRefused(t *testing.T) {
 		want  string
 	}{
 		"unknown":   {func(*world, string, []byte) {}, "no such invoice"},
-		"done":      {func(w *world, _ string, body []byte) { w.wantClosed(w.settler(nil), body) }, "is done (closed)"},
+		"done":      {func(w *world, _ string, body []byte) { w.wantClosed(w.settler(nil), body) }, "is finished (closed)"},
 		"under way": {func(w *world, _ string, body []byte) { w.wantRetryOf(body) }, "is charging and not rejected"},
 		"taken by a replay": {
 			func(w *world, id string, body []byte) {
@@ -334,7 +334,7 @@ func TestReleaseIsRefused(t *testing.T) {
 				go w.handle(slow, body)
 				time.Sleep(time.Second)
 			},
-			"is being worked on: come again after",
+			"is being processed: try again after",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

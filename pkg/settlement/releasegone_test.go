@@ -52,12 +52,12 @@ func TestReleaseOfADraftThatIsGone(t *testing.T) {
 				time.Sleep(quiet)
 				if test.waits {
 					_, err := w.settler(nil).Release(t.Context(), settlement.Order{InvoiceID: id, NotCharged: neverCharged, DryRun: true})
-					w.wantRefused(err, "only with --yes it is written down")
+					w.wantRefused(err, "the delay starts only with --yes")
 					if record := w.head(id); record.MissingSince != 0 {
 						t.Errorf("a dry run wrote %+v", record)
 					}
 					_, err = w.assertAndRelease(id)
-					w.wantRefused(err, "does not show yet: come back in 5m3")
+					w.wantRefused(err, "may not be visible yet: retry in 5m3")
 					if record := w.head(id); record.MissingSince == 0 || record.Owner != "" || record.State != billing.Rejected {
 						t.Errorf("got %+v", record)
 					}

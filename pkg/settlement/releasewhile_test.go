@@ -44,7 +44,7 @@ func TestReplayWhileReleasing(t *testing.T) {
 				if sleep == 0 {
 					w.wantReleased(release, err, "rrr")
 				} else {
-					w.wantRefused(err, "somebody else works on "+id)
+					w.wantRefused(err, "another session acquired "+id)
 					w.wantStatuses("claimed claimed claimed")
 					time.Sleep(quiet)
 					release, err = w.release(id)
@@ -129,7 +129,7 @@ func crashWhileReleasing(t *testing.T, crash *crash, gone, replayed bool) (reach
 	time.Sleep(quiet)
 	if gone {
 		_, err := w.assertAndRelease(id) // takes note that it is gone
-		w.wantRefused(err, "come back in")
+		w.wantRefused(err, "retry in")
 		time.Sleep(quiet)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -186,7 +186,7 @@ func TestReleaseKeepsItsWord(t *testing.T) {
 			}
 		}}
 		_, err := releaser.Release(t.Context(), settlement.Order{InvoiceID: id})
-		w.wantRefused(err, "somebody else works on")
+		w.wantRefused(err, "another session acquired")
 		if got := strings.Join(w.allStatuses(), " "); got != billing.EventUnbilled {
 			t.Errorf("events are %s", got)
 		}

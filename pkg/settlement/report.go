@@ -8,14 +8,14 @@ import (
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-// Report tells about one handling: one wide event for log and metrics.
+// Report describes one session, for one log line and metrics.
 type Report struct {
 	MessageID string
 	EventID   string
 	EventType string
 	InvoiceID string
 
-	State        billing.State // in which the head was left
+	State        billing.State // in which the record was left
 	Result       billing.Result
 	Reason       billing.Reason
 	SendingSince int64 // unix seconds; not 0 while a line is in doubt
@@ -23,13 +23,13 @@ type Report struct {
 
 	Repeated bool // the invoice was finished before
 
-	Events         int // claimed by this handling
+	Events         int // claimed by this session
 	Lines          int
 	CarriedForward int // events of credits that stay unbilled for the next invoice
 
 	Outcome     queue.Outcome
-	DeferReason string // why the message comes back; empty otherwise
-	Err         error  // what this program did not expect
+	DeferReason string // why the message is retried; empty otherwise
+	Err         error  // unexpected
 
 	Started  time.Time
 	Duration time.Duration
@@ -47,7 +47,7 @@ func (r *Report) recordEnd(record billing.Record, err error) {
 	case errors.As(err, &later):
 		r.DeferReason = later.reason
 	case errors.Is(err, billing.ErrFenced):
-		r.DeferReason = "another handling holds the invoice"
+		r.DeferReason = "another session has the lease of the invoice"
 	default:
 		r.DeferReason, r.Err = err.Error(), err
 	}

@@ -8,59 +8,59 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// verify looks for every line that was added in an answer that shows the invoice: each must
-// be on it once. The answer may lack lines: prove reads them all once, before closing.
-func (h *session) verifyLines(ctx context.Context, invoice billing.Invoice) error {
-	if invoice.SubscriptionID != h.manifest.SubscriptionID { // only a read decides on that
-		if err := h.saveProgress(ctx); err != nil {
+// verifyLines checks that every added line is once on the invoice in an answer. The answer may lack
+// lines: verifyAllAdded reads them all once, before closing.
+func (s *session) verifyLines(ctx context.Context, invoice billing.Invoice) error {
+	if invoice.SubscriptionID != s.manifest.SubscriptionID { // only a read decides about that
+		if err := s.saveProgress(ctx); err != nil {
 			return err
 		}
 		var err error
-		if invoice, err = h.pendingDraft(ctx); err != nil {
+		if invoice, err = s.pendingDraft(ctx); err != nil {
 			return err
 		}
 	}
-	missing, err := h.compareLines(invoice)
-	h.linesSeen = true
-	h.answerIncomplete = h.answerIncomplete || missing != ""
+	missing, err := s.compareLines(invoice)
+	s.linesSeen = true
+	s.answerIncomplete = s.answerIncomplete || missing != ""
 	return err
 }
 
-// prove makes sure, before closing, that every line is on the invoice where no answer to this
-// session showed it.
-func (h *session) verifyAllAdded(ctx context.Context) error {
-	if !h.sentAny() || h.linesSeen && !h.answerIncomplete {
+// verifyAllAdded reads the draft before closing, unless an answer to this session showed every added
+// line.
+func (s *session) verifyAllAdded(ctx context.Context) error {
+	if !s.sentAny() || s.linesSeen && !s.answerIncomplete {
 		return nil
 	}
-	if err := h.saveProgress(ctx); err != nil {
+	if err := s.saveProgress(ctx); err != nil {
 		return err
 	}
-	draft, err := h.pendingDraft(ctx)
+	draft, err := s.pendingDraft(ctx)
 	if err != nil {
 		return err
 	}
-	h.linesSeen, h.answerIncomplete = true, false
-	missing, err := h.compareLines(draft)
+	s.linesSeen, s.answerIncomplete = true, false
+	missing, err := s.compareLines(draft)
 	if err != nil || missing == "" {
 		return err
 	}
-	return h.confirmMissing(ctx)
+	return s.confirmMissing(ctx)
 }
 
-// confirm decides on a line that was not shown: only when it is still absent from a
-// read at a time by which it must show, it was removed.
-func (h *session) confirmMissing(ctx context.Context) error {
-	if err := h.saveProgress(ctx); err != nil {
+// confirmMissing rejects the invoice if an added line is still missing at a time when it must be
+// visible: then it was removed.
+func (s *session) confirmMissing(ctx context.Context) error {
+	if err := s.saveProgress(ctx); err != nil {
 		return err
 	}
-	if err := retry.Wait(ctx, h.Settings.MaxEffectDelay, nil); err != nil {
+	if err := retry.Wait(ctx, s.Settings.MaxEffectDelay, nil); err != nil {
 		return err
 	}
-	draft, err := h.pendingDraft(ctx)
+	draft, err := s.pendingDraft(ctx)
 	if err != nil {
 		return err
 	}
-	missing, err := h.compareLines(draft)
+	missing, err := s.compareLines(draft)
 	if err == nil && missing != "" {
 		err = &billing.Rejection{
 			Reason: billing.LineRemoved,
@@ -70,17 +70,17 @@ func (h *session) confirmMissing(ctx context.Context) error {
 	return err
 }
 
-// compare looks for the added lines on the invoice. It returns one that is missing, and rejects
-// an invoice on which one is more than once, or that became one of other subscriptions.
-func (h *session) compareLines(invoice billing.Invoice) (missing string, err error) {
-	if invoice.SubscriptionID != h.manifest.SubscriptionID {
+// compareLines looks for the added lines on the invoice. It returns the identity of one that is
+// missing, and rejects an invoice that has a line more than once or changed its subscription.
+func (s *session) compareLines(invoice billing.Invoice) (missing string, err error) {
+	if invoice.SubscriptionID != s.manifest.SubscriptionID {
 		return "", &billing.Rejection{
 			Reason: billing.InvoiceChanged,
-			Detail: fmt.Sprintf("%s was of subscription %q when it was planned, and is of %q: remove our lines, release its claims, then replay", invoice.ID, h.manifest.SubscriptionID, invoice.SubscriptionID),
+			Detail: fmt.Sprintf("%s was of subscription %q when it was planned, and is of %q: remove the lines of the plan, release the claims, then replay", invoice.ID, s.manifest.SubscriptionID, invoice.SubscriptionID),
 		}
 	}
-	found := billing.Recognize(invoice, h.plan.Lines, h.manifest.Originals)
-	for i, line := range h.plan.Lines[:h.added] {
+	found := billing.Recognize(invoice, s.plan.Lines, s.manifest.Originals)
+	for i, line := range s.plan.Lines[:s.added] {
 		switch count := found.Counts[i]; {
 		case !line.IsCharge():
 		case count > 1:
@@ -92,7 +92,7 @@ func (h *session) compareLines(invoice billing.Invoice) (missing string, err err
 	return missing, nil
 }
 
-// duplicate rejects an invoice that has a line more than once.
+// errDuplicate returns the rejection of an invoice that has a line more than once.
 func errDuplicate(line billing.Line, count int, invoiceID string) error {
 	return &billing.Rejection{
 		Reason: billing.DuplicateLine,

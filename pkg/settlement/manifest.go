@@ -1,0 +1,147 @@
+package settlement
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/event"
+)
+
+// maxTrustedAge is the maximum age of a webhook that is trusted: the draft may have changed since.
+const maxTrustedAge = 5 * time.Minute
+
+// makeManifest makes the manifest of a new epoch from the draft as Chargebee shows it. Only the
+// invoice id of the webhook is used, unless the settings trust it. The manifest is written with the
+// first claim.
+func (s *session) makeManifest(ctx context.Context) error {
+	started := s.Now() // before the read, so that every later change of the draft is found
+	invoice, trusted := s.trustedInvoice(started)
+	if !trusted {
+		draft, missing, err := s.readDraft(ctx)
+		switch {
+		case err != nil:
+			return err
+		case missing:
+			return s.rejectNotPending(ctx, draft, started)
+		}
+		if err := s.clearMissing(ctx); err != nil {
+			return err
+		}
+		invoice, s.draft = draft, &draft
+	}
+	switch {
+	case invoice.Date <= 0 || invoice.CurrencyCode == "" || invoice.CustomerID == "":
+		return deferFor(readAgainDelay, "Chargebee shows "+invoice.ID+" without its date, currency or customer")
+	case len(invoice.Lines) > billing.MaxLines:
+		return &billing.Rejection{
+			Reason: billing.LineLimits,
+			Detail: fmt.Sprintf("%s has %d lines, at most %d are possible", invoice.ID, len(invoice.Lines), billing.MaxLines),
+		}
+	}
+	s.manifest = billing.NewManifest(invoice, started.Unix())
+	s.manifest.Epoch = billing.NewToken()
+	s.planChecked = true
+	return nil
+}
+
+// rejectNotPending rejects an invoice that is missing or not pending before anything was claimed for
+// it. One that is missing may only not be visible yet: its message is deferred once, until it must
+// be.
+func (s *session) rejectNotPending(ctx context.Context, draft billing.Invoice, readAt time.Time) error {
+	exists := draft.ID != ""
+	if !exists && s.record().MissingSince == 0 {
+		err := s.lease.commit(ctx, func(step *billing.Step) { step.Record.MissingSince = readAt.Unix() })
+		if err != nil {
+			return err
+		}
+	}
+	if confirmedAt := s.Settings.missingConfirmedAt(s.record()); !exists && readAt.Before(confirmedAt) {
+		return s.deferUntil(confirmedAt, "Chargebee has no invoice "+s.invoice.ID)
+	}
+	return &billing.Rejection{
+		Reason: billing.InvoiceNotPending,
+		Detail: fmt.Sprintf("%s is %s at Chargebee: nothing was claimed for it, the next invoice bills its events", s.invoice.ID, statusOrMissing(draft)),
+	}
+}
+
+func statusOrMissing(invoice billing.Invoice) string { return cmp.Or(invoice.Status, "missing") }
+
+// clearMissing records that the draft exists, if the record has it as missing.
+func (s *session) clearMissing(ctx context.Context) error {
+	if s.record().MissingSince == 0 {
+		return nil
+	}
+	return s.lease.commit(ctx, func(step *billing.Step) { step.Record.MissingSince = 0 })
+}
+
+// trustedInvoice returns the invoice as the webhook shows it, if the settings trust webhooks and
+// this one is the first message for the invoice, recent, complete and not a replay. Its lines have
+// ids and subscriptions only, which is not enough to recognise lines of item prices: with a catalog
+// no webhook is trusted.
+func (s *session) trustedInvoice(now time.Time) (invoice billing.Invoice, trusted bool) {
+	webhook := s.invoice
+	age := now.Sub(time.Unix(s.occurredAt, 0))
+	switch {
+	case !s.Settings.TrustWebhook, len(s.Settings.Catalog) > 0:
+		return billing.Invoice{}, false
+	case !s.firstMessage, s.replayed, age > maxTrustedAge, age < -s.Settings.MaxSkew, !isComplete(webhook):
+		return billing.Invoice{}, false
+	}
+	invoice = billing.Invoice{
+		ID:             webhook.ID,
+		CustomerID:     webhook.CustomerID,
+		SubscriptionID: webhook.SubscriptionID,
+		CurrencyCode:   webhook.CurrencyCode,
+		Status:         webhook.Status,
+		Date:           webhook.Date,
+	}
+	for _, line := range webhook.LineItems {
+		invoice.Lines = append(invoice.Lines, billing.InvoiceLine{ID: line.ID, SubscriptionID: line.SubscriptionID})
+	}
+	return invoice, true
+}
+
+// isComplete reports whether a webhook shows everything that a manifest needs.
+func isComplete(webhook event.Invoice) bool {
+	if webhook.Status != billing.StatusPending || webhook.Date <= 0 || webhook.CurrencyCode == "" || webhook.CustomerID == "" {
+		return false
+	}
+	if webhook.LineItems == nil || webhook.MoreLines || len(webhook.LineItems) >= billing.DefaultLineLimit { //mutant:webhook-incomplete
+		return false
+	}
+	for _, line := range webhook.LineItems {
+		if line.ID == "" || webhook.SubscriptionID == "" && line.SubscriptionID == "" {
+			return false
+		}
+	}
+	return webhook.SubscriptionID != "" || len(webhook.LineItems) > 0
+}
+
+// checkPlan reads the draft before the first charge. If the plan no longer fits it, the claims are
+// released and the invoice is planned again by a later session, once the index shows the events
+// again.
+func (s *session) checkPlan(ctx context.Context) error {
+	draft, err := s.pendingDraft(ctx)
+	if err != nil {
+		return err
+	}
+	if s.manifest.Describes(draft) { //mutant:plan-stale
+		s.draft, s.planChecked = &draft, true
+		return nil
+	}
+	if err := s.lease.commit(ctx, applyReplan); err != nil {
+		return err
+	}
+	return errReload
+}
+
+// applyReplan starts the release of the claims without a rejection reason (Record.Replanned): the
+// message begins a new epoch instead of becoming a dead letter.
+func applyReplan(step *billing.Step) {
+	step.Record.Reason, step.Record.Detail = "", "the invoice changed before it was charged: it is planned again"
+	step.Record.Attempts = 0
+	applyRelease(step)
+}

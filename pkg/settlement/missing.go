@@ -1,0 +1,155 @@
+package settlement
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+)
+
+// resolveMissing decides what became of the lines of a draft that does not exist or is not pending.
+// It returns errReload once it has decided.
+func (s *session) resolveMissing(ctx context.Context) error {
+	started := s.Now()
+	if s.record().MissingSince == 0 {
+		err := s.lease.commit(ctx, func(step *billing.Step) {
+			s.applyProgress(step)
+			step.Record.MissingSince = started.Unix()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	_, missing, err := s.readDraft(ctx)
+	if err != nil {
+		return err
+	}
+	//mutant:draft-gone
+	if !missing { // the read before was stale
+		if err := s.clearMissing(ctx); err != nil {
+			return err
+		}
+		return errReload
+	}
+	return s.reconcile(ctx, started)
+}
+
+// reconcile decides about each line by the final invoice, and starts to settle the events.
+func (s *session) reconcile(ctx context.Context, started time.Time) error {
+	result, finalInvoiceID, err := s.reconcileWhenVisible(ctx, started)
+	if err != nil {
+		return err
+	}
+	s.recheck = false
+	if err := s.startSettling(ctx, result, finalInvoiceID); err != nil {
+		return err
+	}
+	return errReload
+}
+
+// reconcileWhenVisible looks for the final invoice and decides about each line. A decision that
+// follows from the absence of a line counts only if the reads started, at started, when everything
+// must have been visible; otherwise the message is deferred until then.
+func (s *session) reconcileWhenVisible(ctx context.Context, started time.Time) (result billing.ReconcileResult, finalInvoiceID string, err error) {
+	final, unreadable, err := s.findFinal(ctx)
+	if err != nil {
+		return result, "", err
+	}
+	result = s.reconcileWith(final)
+	if unreadable && !result.Certain {
+		return result, "", deferFor(s.Settings.MaxEffectDelay, "an invoice that may be the final one is listed, and cannot be read")
+	}
+	if confirmedAt := s.Settings.missingConfirmedAt(s.record()); !result.Certain && started.Before(confirmedAt) { //mutant:gone-shows
+		return result, "", s.deferUntil(confirmedAt, "the draft is no longer pending, and what became of its lines may not be visible yet")
+	}
+	if final != nil {
+		finalInvoiceID = final.ID
+	}
+	return result, finalInvoiceID, nil
+}
+
+// reconcileWith decides about the lines of the record by a final invoice; nil if there is none.
+func (s *session) reconcileWith(final *billing.Invoice) billing.ReconcileResult {
+	record := s.record()
+	return billing.Reconcile(billing.ReconcileInput{
+		Lines:      s.plan.Lines,
+		Cursor:     max(record.Cursor, s.added),
+		InDoubt:    record.IsSending() && s.added <= record.Cursor,
+		Closing:    record.State == billing.Closing || record.Resume == billing.Closing,
+		Previous:   record.Dispositions,
+		Originals:  s.manifest.Originals,
+		Final:      final,
+		NotCharged: s.assertedNotCharged,
+	})
+}
+
+// findFinal returns the invoice that the draft became, with all its lines: of the customer's invoices
+// the one with our markers, or else with most of the lines that were on the draft before. It is nil
+// if there is none. unreadable reports that one was listed and could not be read: either the list or
+// the read is stale.
+func (s *session) findFinal(ctx context.Context) (final *billing.Invoice, unreadable bool, err error) {
+	updatedAfter := time.Unix(s.manifest.ClaimedAt, 0).Add(-s.Settings.MaxSkew - time.Second)
+	query := billing.InvoiceQuery{CustomerID: s.manifest.CustomerID, UpdatedAfter: updatedAfter.Unix()}
+	best := 0
+	for {
+		if err := s.lease.ensure(ctx, s.Settings.CallTimeout); err != nil {
+			return nil, false, err
+		}
+		page, err := s.listInvoices(ctx, &query)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, listed := range page.Invoices {
+			if listed.Status == billing.StatusPending {
+				continue
+			}
+			invoice, err := s.withAllLines(ctx, listed, best)
+			switch {
+			case isNotFound(err):
+				unreadable = true
+			case err != nil:
+				return nil, false, err
+			default:
+				if similarity := s.similarity(invoice); similarity > best {
+					best, final = similarity, &invoice
+				}
+			}
+		}
+		if page.Next == "" {
+			return final, unreadable, nil
+		}
+		query.Offset = page.Next
+	}
+}
+
+// withAllLines returns a listed invoice with all its lines. The list may lack some. An invoice is
+// read if the list shows too few of its lines, or if it is the best candidate.
+func (s *session) withAllLines(ctx context.Context, listed billing.Invoice, best int) (billing.Invoice, error) {
+	if len(listed.Lines) > 0 && !listed.MayLackLines() && s.similarity(listed) <= best {
+		return listed, nil
+	}
+	if err := s.lease.ensure(ctx, s.Settings.CallTimeout); err != nil {
+		return listed, err
+	}
+	return s.readInvoice(ctx, listed.ID)
+}
+
+// similarity returns how similar an invoice is to the draft. A marker of the plan counts for more
+// than all lines that were on the draft before. Lines of item prices do not count: an invoice with
+// an equal line may charge other events, and events would be billed that were never charged.
+func (s *session) similarity(invoice billing.Invoice) int {
+	similarity := 0
+	for _, line := range invoice.Lines {
+		if slices.ContainsFunc(s.manifest.Originals, func(original billing.InvoiceLine) bool { return original.ID == line.ID }) {
+			similarity++
+		}
+	}
+	found := billing.Recognize(invoice, s.plan.Lines, s.manifest.Originals)
+	for i, line := range s.plan.Lines {
+		if line.Marker != "" {
+			similarity += (len(s.manifest.Originals) + 1) * found.Counts[i]
+		}
+	}
+	return similarity
+}

@@ -1,0 +1,203 @@
+package settlement
+
+import (
+	"context"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/retry"
+)
+
+// operation is the purpose of a call to Chargebee.
+type operation int
+
+const (
+	opAdd    operation = iota // add a line for the first time
+	opResend                  // add a line that may be on the invoice already
+	opClose                   // close the invoice
+	opRead                    // read invoices
+)
+
+// lineEffect is what a failed call means for the line that it was to add.
+type lineEffect int
+
+const (
+	effectUnchanged lineEffect = iota // nothing: it added no line, or the line stays in doubt
+	effectInDoubt                     // the line may be on the invoice
+	effectNone                        // the line is not on the invoice
+)
+
+// nextAction is how a session continues after a failed call.
+type nextAction int
+
+const (
+	deferBackoff   nextAction = iota // defer with backoff; the session counts as an attempt
+	deferDelay                       // defer by a known delay
+	deferKeyExpiry                   // defer until Chargebee has forgotten the line's idempotency key
+	reload                           // continue; the rate limiter delays the next call
+	rejectMessage                    // reject
+	returnFailure                    // return the failure: the caller handles a missing invoice
+)
+
+// recovery is what follows from a failed call.
+type recovery struct {
+	effect      lineEffect
+	draftReads  int // reads of the draft, MaxEffectDelay apart; the action follows only if all show it as pending
+	action      nextAction
+	delay       time.Duration  // deferDelay: at most, unless Chargebee asks for more
+	reason      billing.Reason // rejectMessage
+	newCloseKey bool           // the next close needs another idempotency key
+}
+
+// decideRecovery returns what follows from a failed call. All meanings of failures are here. outage
+// reports that Chargebee answers no calls at all.
+func decideRecovery(op operation, failure *billing.Failure, outage bool) recovery {
+	decided := decideByKind(op, failure, outage)
+	// Chargebee may store a refusal under the key, and repeat it after its cause is gone.
+	decided.newCloseKey = op == opClose && (failure.Replayed || isRefusal(failure)) //mutant:close-key
+	return decided
+}
+
+func decideByKind(op operation, failure *billing.Failure, outage bool) recovery {
+	switch failure.Kind {
+	case billing.Transient:
+		return recovery{effect: effectIfNotExecuted(op), action: deferDelay, delay: outageDelay}
+	case billing.Unauthorized:
+		return recovery{effect: effectIfNotExecuted(op), action: deferDelay, delay: unauthorizedDelay}
+	case billing.Limited:
+		if failure.IsSiteLimit() {
+			return recovery{effect: effectIfNotExecuted(op), action: reload}
+		}
+		return recovery{effect: effectIfNotExecuted(op), action: deferDelay, delay: lockDelay}
+	case billing.Missing:
+		return decideMissing(op, failure)
+	case billing.Permanent:
+		return decideRefusal(op, failure)
+	default: // billing.Unknown
+		return decideUnknown(op, outage)
+	}
+}
+
+// effectIfNotExecuted returns the effect of a call that was certainly not executed. A line in doubt
+// stays in doubt: the answer may be about a concurrent duplicate.
+func effectIfNotExecuted(op operation) lineEffect {
+	if op == opAdd {
+		return effectNone
+	}
+	return effectUnchanged
+}
+
+// decideMissing decides on a 404 or 409. Neither decides about the line: the draft itself shows
+// whether it is still pending.
+func decideMissing(op operation, failure *billing.Failure) recovery {
+	switch {
+	case op == opAdd && failure.Replayed:
+		return recovery{effect: effectNone, draftReads: 1, action: deferKeyExpiry}
+	case op == opAdd:
+		return recovery{effect: effectNone, draftReads: 2, action: rejectMessage, reason: billing.ChargebeeRefused}
+	case op == opResend:
+		return recovery{draftReads: 1, action: deferKeyExpiry}
+	case op == opRead && failure.IsNotFound():
+		return recovery{action: returnFailure}
+	default:
+		return decideRefusal(op, failure)
+	}
+}
+
+// decideRefusal decides on what Chargebee will never do. A refusal does not decide about a line in
+// doubt: it may be the answer to a concurrent duplicate, or an old answer that is replayed. An
+// invoice that cannot be read is read again later.
+func decideRefusal(op operation, failure *billing.Failure) recovery {
+	switch {
+	case op == opResend: //mutant:refused-in-doubt
+		return recovery{action: deferKeyExpiry}
+	case op == opAdd && failure.Replayed:
+		return recovery{effect: effectNone, draftReads: 1, action: deferKeyExpiry}
+	//mutant:refused-charge
+	case op == opAdd: // a draft that was closed may answer so, too
+		return recovery{effect: effectNone, draftReads: 1, action: rejectMessage, reason: billing.ChargebeeRefused}
+	case op == opClose:
+		return recovery{draftReads: 2, action: rejectMessage, reason: billing.CloseRefused}
+	default:
+		return recovery{action: deferDelay, delay: readAgainDelay}
+	}
+}
+
+// decideUnknown decides on a call that may have been executed. The next attempt sends the same call
+// with the same key. The stored answer of a close shows the final invoice, by which lines of item
+// prices alone would not be found.
+func decideUnknown(op operation, outage bool) recovery {
+	var decided recovery // backoff
+	if outage || op == opRead {
+		decided = recovery{action: deferDelay, delay: outageDelay}
+	}
+	if op == opAdd {
+		decided.effect = effectInDoubt
+	}
+	return decided
+}
+
+// recoverFrom continues after a failed call. It returns the error that ends the step.
+func (s *session) recoverFrom(ctx context.Context, op operation, failure *billing.Failure) error {
+	decided := decideRecovery(op, failure, s.Breaker.Open())
+	sent := s.record()
+	if decided.effect != effectUnchanged || decided.newCloseKey {
+		if err := s.lease.commit(ctx, decided.apply); err != nil {
+			return err
+		}
+	}
+	for read := range decided.draftReads { //mutant:draft-reads
+		if read > 0 {
+			if err := retry.Wait(ctx, s.Settings.MaxEffectDelay, nil); err != nil {
+				return err
+			}
+		}
+		if _, err := s.pendingDraft(ctx); err != nil {
+			return err
+		}
+	}
+	if decided.action == deferKeyExpiry {
+		return s.deferUntilKeyExpires(sent, failure.Error())
+	}
+	return decided.err(failure)
+}
+
+// apply puts what the call means for the record into a step.
+func (r recovery) apply(step *billing.Step) {
+	switch r.effect {
+	case effectInDoubt:
+		step.Record.InDoubt = true
+	case effectNone:
+		step.Record.InDoubt, step.Record.SendingSince = false, 0
+	}
+	if r.newCloseKey {
+		step.Record.CloseRefusals++
+	}
+}
+
+// err returns the error of the action.
+func (r recovery) err(failure *billing.Failure) error {
+	switch r.action {
+	case reload:
+		return errReload
+	case deferDelay:
+		return deferFor(max(failure.RetryAfter, retry.Jitter(r.delay, 0.5)), failure.Error())
+	case rejectMessage:
+		return &billing.Rejection{Reason: r.reason, Detail: failure.Error()}
+	case returnFailure:
+		return failure
+	default:
+		return deferWithBackoff(failure.Error())
+	}
+}
+
+// deferUntilKeyExpires defers the message until Chargebee has forgotten the key of the line that the
+// record has as being sent.
+func (s *session) deferUntilKeyExpires(record billing.Record, reason string) error {
+	return s.deferUntil(time.Unix(record.SendingSince, 0).Add(s.Settings.IdempotencyWindow), reason)
+}
+
+// readError returns the error of a read that failed. A missing invoice is returned as the failure.
+func (s *Settler) readError(failure *billing.Failure) error {
+	return decideRecovery(opRead, failure, s.Breaker.Open()).err(failure)
+}

@@ -1,0 +1,181 @@
+package settlement
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/event"
+	"github.com/billable-events/billable/pkg/queue"
+	"github.com/billable-events/billable/pkg/retry"
+)
+
+// session is the processing of one message under one lease. message is its input. claims are what
+// the ledger holds for the epoch. progress is what this session found out: nothing of it is needed
+// by a session that takes over.
+type session struct {
+	*Settler
+	message
+	claims
+	progress
+
+	lease  *lease
+	report *Report
+}
+
+// message is the input of a session.
+type message struct {
+	invoice    event.Invoice // as the webhook shows it
+	occurredAt int64         // time of the webhook event, unix seconds
+	sentAt     time.Time     // when it was put into the queue
+	replayed   bool          // it was a dead letter before
+
+	assertedNotCharged bool // an operator asserts that lines that are not found were not charged
+}
+
+// claims are the items of an epoch. They do not change once they are written.
+type claims struct {
+	manifest billing.Manifest
+	plan     billing.Plan
+	planned  bool         // plan is loaded
+	lastPage billing.Page // the last one that this session claimed
+}
+
+// progress is what a session knows besides the record.
+type progress struct {
+	firstMessage bool // the ledger had no record of the invoice
+	recheck      bool // a rejected invoice is resumed: compare its lines with the draft first
+
+	draft       *billing.Invoice // as read before the first charge; nil if it was not read
+	planChecked bool             // this session made the manifest, or compared it with the draft
+
+	added            int  // lines below it are on the invoice; at most one more than the record's cursor
+	linesSeen        bool // an answer showed the invoice with the added lines
+	answerIncomplete bool // an answer lacked an added line, perhaps because it showed only some lines
+}
+
+// errReload means that the record or the situation at Chargebee changed: run continues with the
+// state of the record.
+var errReload = errors.New("settlement: continue with the changed record")
+
+// record returns the record as last written.
+func (s *session) record() billing.Record { return s.lease.current() }
+
+// run executes the steps of the states until the invoice is finished or rejected. An error ends the
+// session.
+func (s *session) run(ctx context.Context) error {
+	err := s.checkLimits()
+	if err == nil {
+		err = s.loadManifest(ctx)
+	}
+	if err := s.reject(ctx, err); err != nil {
+		return err
+	}
+	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		record := s.record()
+		if record.State == billing.Finished || record.State == billing.Rejected && !s.recheck {
+			return nil
+		}
+		err := s.step(ctx, record.State)
+		if errors.Is(err, errReload) {
+			continue
+		}
+		if err := s.reject(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
+// step executes the step of a state.
+func (s *session) step(ctx context.Context, state billing.State) error {
+	switch state {
+	case billing.Rejected:
+		return s.resume(ctx)
+	case billing.Claiming:
+		return s.claim(ctx)
+	case billing.Charging:
+		return s.charge(ctx)
+	case billing.Closing:
+		return s.closeInvoice(ctx)
+	case billing.Settling:
+		return s.bill(ctx)
+	case billing.Releasing:
+		return s.release(ctx)
+	default:
+		return fmt.Errorf("the record of %s has the unknown state %q", s.invoice.ID, state)
+	}
+}
+
+// checkLimits rejects a message that is too old, or an invoice with too many attempts.
+func (s *session) checkLimits() error {
+	record := s.record()
+	if age := s.Now().Sub(s.sentAt); !s.sentAt.IsZero() && age >= MaxAge {
+		return &billing.Rejection{Reason: billing.TooOld, Detail: fmt.Sprintf("the message is %s old", age.Round(time.Hour))}
+	}
+	if record.Attempts > s.Settings.MaxAttempts {
+		return &billing.Rejection{
+			Reason: billing.AttemptsExhausted,
+			Detail: fmt.Sprintf("%d sessions without progress, the last one: %s", record.Attempts-1, record.Detail),
+		}
+	}
+	return nil
+}
+
+// outcome returns what the queue must do with the message after a session that ended with err. It
+// releases the lease of a message that is retried.
+func (s *session) outcome(ctx context.Context, err error) queue.Outcome {
+	record := s.record()
+	s.report.recordEnd(record, err)
+	switch {
+	case err == nil && record.Replanned():
+		s.report.DeferReason = record.Detail
+		return queue.Outcome{Delay: indexDelay + s.Settings.MaxSkew + time.Second}
+	case err == nil && record.State == billing.Rejected:
+		return queue.Outcome{Action: queue.DeadLetter, Reason: string(record.Reason), Detail: record.Detail}
+	case err == nil:
+		return queue.Outcome{Action: queue.Ack}
+	case errors.Is(err, billing.ErrFenced):
+		return queue.Outcome{Delay: retry.Jitter(attemptBackoff.First, 0.5)}
+	}
+	later := toDeferral(ctx, err)
+	if later.countsAttempt {
+		later.delay = attemptBackoff.Jittered(max(record.Attempts, 1))
+	}
+	s.releaseLease(ctx, *later)
+	return queue.Outcome{Delay: later.delay}
+}
+
+// toDeferral returns the deferral in err. An unexpected error defers with backoff.
+func toDeferral(ctx context.Context, err error) *deferral {
+	if ctx.Err() != nil {
+		return &deferral{reason: "the session was stopped"}
+	}
+	if later, ok := errors.AsType[*deferral](err); ok {
+		return later
+	}
+	return &deferral{reason: err.Error(), countsAttempt: true}
+}
+
+// releaseLease ends the lease, so that the next session need not wait for its expiry. A session that
+// is deferred for a known time does not count as an attempt.
+func (s *session) releaseLease(ctx context.Context, later deferral) {
+	if s.record().Owner == "" {
+		return
+	}
+	// On an error the lease expires.
+	_ = s.lease.commit(ctx, func(step *billing.Step) {
+		step.Record.Owner, step.Record.LeaseUntil = "", 0
+		s.applyProgress(step)
+		switch {
+		case !later.countsAttempt:
+			step.Record.Attempts = max(step.Record.Attempts-1, 0)
+		case !isRejecting(step.Record):
+			step.Record.Detail = billing.CutBytes(later.reason, maxDetail)
+		}
+	})
+}
