@@ -191,7 +191,7 @@ func (f field) read(file map[string]any, environment map[string]string) *FieldEr
 }
 
 func (f field) parse(text string) error {
-	if target, ok := f.value.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if target, ok := reflect.TypeAssert[encoding.TextUnmarshaler](f.value.Addr()); ok {
 		return target.UnmarshalText([]byte(text))
 	}
 	if f.value.Type() == reflect.TypeFor[time.Duration]() {

@@ -96,6 +96,7 @@ func (d *Delivery) Heartbeat(ctx context.Context) error {
 // Action is what the worker does with a message after its handler returned.
 type Action int
 
+// The actions. The zero value is Retry.
 const (
 	Retry      Action = iota // deliver it again after Outcome.Delay
 	Ack                      // delete it

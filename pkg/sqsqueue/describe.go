@@ -1,11 +1,11 @@
 package sqsqueue
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -47,7 +47,7 @@ func Describe(ctx context.Context, client Client, url string) (Attributes, error
 	})
 	switch {
 	case err == nil:
-		return readAttributes(output.Attributes)
+		return parseAttributes(output.Attributes)
 	case as[*types.QueueDoesNotExist](err), as[*types.InvalidAddress](err):
 		return Attributes{}, fmt.Errorf("%w: %w", ErrNoQueue, err)
 	default:
@@ -55,66 +55,49 @@ func Describe(ctx context.Context, client Client, url string) (Attributes, error
 	}
 }
 
-func readAttributes(given map[string]string) (Attributes, error) {
-	r := attributeReader{given: given}
-	found := Attributes{
-		ARN:             given["QueueArn"],
-		FIFO:            given["FifoQueue"] == "true",
-		Retention:       r.seconds("MessageRetentionPeriod"),
-		Delay:           r.seconds("DelaySeconds"),
-		Visibility:      r.seconds("VisibilityTimeout"),
-		MaxMessageBytes: r.integer("MaximumMessageSize"),
-		KMSKey:          given["KmsMasterKeyId"],
-		Visible:         r.integer("ApproximateNumberOfMessages"),
-		InFlight:        r.integer("ApproximateNumberOfMessagesNotVisible"),
-		Delayed:         r.integer("ApproximateNumberOfMessagesDelayed"),
+// parseAttributes converts attributes, all of which are strings. Absent ones are zero.
+func parseAttributes(values map[string]string) (Attributes, error) {
+	var attributes struct {
+		QueueArn, KmsMasterKeyID              string
+		RedrivePolicy, RedriveAllowPolicy     string // JSON
+		FifoQueue, SqsManagedSseEnabled       bool   `json:",string"`
+		MessageRetentionPeriod, DelaySeconds  int    `json:",string"`
+		VisibilityTimeout, MaximumMessageSize int    `json:",string"`
+		ApproximateNumberOfMessages           int    `json:",string"`
+		ApproximateNumberOfMessagesNotVisible int    `json:",string"`
+		ApproximateNumberOfMessagesDelayed    int    `json:",string"`
 	}
-	found.Encrypted = found.KMSKey != "" || given["SqsManagedSseEnabled"] == "true"
-
 	var redrive struct {
-		Target      string      `json:"deadLetterTargetArn"`
-		MaxReceives json.Number `json:"maxReceiveCount"` // 3 or "3"
-	}
-	r.policy("RedrivePolicy", &redrive)
-	found.RedriveTarget = redrive.Target
-	if redrive.MaxReceives != "" {
-		found.MaxReceives = r.number("RedrivePolicy", redrive.MaxReceives.String())
+		DeadLetterTargetArn string
+		MaxReceiveCount     json.Number // 3 or "3"
 	}
 	var allow struct {
-		Permission string   `json:"redrivePermission"`
-		Sources    []string `json:"sourceQueueArns"`
+		RedrivePermission string
+		SourceQueueArns   []string
 	}
-	r.policy("RedriveAllowPolicy", &allow)
-	found.AllowsSources, found.Sources = allow.Permission, strings.Join(allow.Sources, " ")
-	return found, r.err
-}
-
-// attributeReader parses attribute values and keeps the first error.
-type attributeReader struct {
-	given map[string]string
-	err   error
-}
-
-func (r *attributeReader) integer(name string) int { return r.number(name, r.given[name]) }
-
-func (r *attributeReader) seconds(name string) time.Duration {
-	return time.Duration(r.integer(name)) * time.Second
-}
-
-func (r *attributeReader) number(name, value string) int {
-	number, err := strconv.Atoi(value)
-	r.record(name, err)
-	return number
-}
-
-func (r *attributeReader) policy(name string, into any) {
-	if value := r.given[name]; value != "" {
-		r.record(name, json.Unmarshal([]byte(value), into))
+	encoded, err := json.Marshal(values)
+	err = errors.Join(err, json.Unmarshal(encoded, &attributes))
+	policies := []string{cmp.Or(attributes.RedrivePolicy, "{}"), cmp.Or(attributes.RedriveAllowPolicy, "{}")}
+	err = errors.Join(err, json.Unmarshal([]byte(policies[0]), &redrive), json.Unmarshal([]byte(policies[1]), &allow))
+	if err != nil {
+		return Attributes{}, fmt.Errorf("describe queue: %w", err)
 	}
-}
-
-func (r *attributeReader) record(name string, err error) {
-	if err != nil && r.err == nil {
-		r.err = fmt.Errorf("describe queue: %s: %w", name, err)
-	}
+	maxReceives, _ := redrive.MaxReceiveCount.Int64()
+	return Attributes{
+		ARN:             attributes.QueueArn,
+		FIFO:            attributes.FifoQueue,
+		Retention:       time.Duration(attributes.MessageRetentionPeriod) * time.Second,
+		Delay:           time.Duration(attributes.DelaySeconds) * time.Second,
+		Visibility:      time.Duration(attributes.VisibilityTimeout) * time.Second,
+		MaxMessageBytes: attributes.MaximumMessageSize,
+		Encrypted:       attributes.KmsMasterKeyID != "" || attributes.SqsManagedSseEnabled,
+		KMSKey:          attributes.KmsMasterKeyID,
+		RedriveTarget:   redrive.DeadLetterTargetArn,
+		MaxReceives:     int(maxReceives),
+		AllowsSources:   allow.RedrivePermission,
+		Sources:         strings.Join(allow.SourceQueueArns, " "),
+		Visible:         attributes.ApproximateNumberOfMessages,
+		InFlight:        attributes.ApproximateNumberOfMessagesNotVisible,
+		Delayed:         attributes.ApproximateNumberOfMessagesDelayed,
+	}, nil
 }
