@@ -106,20 +106,20 @@ var rules = map[string]rule{
 	"pkg/archtest":                {why: "this table"},
 	"pkg/telemetry/manual":        {others: []string{prom}, why: "docs/telemetry.md, for the tests that hold it against the programs"},
 	"pkg/ratelimit/ratelimittest": {own: []string{"ratelimit"}, why: "a fake store, and the contract of stores"},
-	"pkg/sandbox":                 {why: "faults and transport of the stand-ins"},
+	"pkg/sandbox":                 {why: "faults and transport of the fakes"},
 	"pkg/sandbox/awsjson":         {own: []string{"sandbox"}, why: "the AWS JSON protocol"},
-	"pkg/sandbox/sqs":             {own: []string{"sandbox", "sandbox/awsjson"}, why: "a stand-in for SQS"},
+	"pkg/sandbox/sqs":             {own: []string{"sandbox", "sandbox/awsjson"}, why: "a fake for SQS"},
 	"pkg/sandbox/conformance":     {why: "runs a contract against an endpoint"},
 	"pkg/sandbox/sqs/sqstest":     {own: []string{"sandbox/conformance"}, others: []string{awsSDK, awsSmithy}, why: "what any SQS must do"},
 	"pkg/sandbox/dynamodb": {
 		own:    []string{"sandbox", "sandbox/awsjson", "sandbox/dynamodb/attribute", "sandbox/dynamodb/expression"},
 		others: []string{decimal, "github.com/google/btree"},
-		why:    "a stand-in for DynamoDB",
+		why:    "a fake for DynamoDB",
 	},
 	"pkg/sandbox/dynamodb/attribute":    {others: []string{decimal}, why: "DynamoDB's values"},
 	"pkg/sandbox/dynamodb/expression":   {own: []string{"sandbox/dynamodb/attribute"}, why: "DynamoDB's expressions"},
 	"pkg/sandbox/dynamodb/dynamodbtest": {own: []string{"sandbox/conformance"}, others: []string{awsSDK, awsSmithy, decimal}, why: "what any DynamoDB must do"},
-	"pkg/sandbox/chargebee":             {own: []string{"sandbox"}, why: "a stand-in for Chargebee"},
+	"pkg/sandbox/chargebee":             {own: []string{"sandbox"}, why: "a fake for Chargebee"},
 	"pkg/sandbox/reconciliation":        {own: []string{"sandbox/chargebee"}, others: []string{decimal}, why: "expected against actual charges; shares no code with the product"},
 	"pkg/simulation":                    {why: "a test: scenarios that try to break the promise"},
 	"scripts/testbed": {
@@ -156,7 +156,7 @@ var rules = map[string]rule{
 // neverLinked is what a production binary must not contain.
 var neverLinked = map[string]map[string]string{
 	"cmd/receiver": {
-		module + "/pkg/sandbox":      "stand-ins are for tests",
+		module + "/pkg/sandbox":      "fakes are for tests",
 		module + "/pkg/consumer":     "each binary carries its own code only",
 		awsSDK + "/service/dynamodb": "the receiver writes no table",
 		chargebee:                    "the receiver never calls Chargebee",
@@ -164,7 +164,7 @@ var neverLinked = map[string]map[string]string{
 		"testing":                    "test code does not belong into production",
 	},
 	"cmd/consumer": {
-		module + "/pkg/sandbox":  "stand-ins are for tests",
+		module + "/pkg/sandbox":  "fakes are for tests",
 		module + "/pkg/receiver": "each binary carries its own code only",
 		echo:                     "the consumer serves no webhooks",
 		ociImages:                "it is for making the images",

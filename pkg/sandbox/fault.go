@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Kind is one way in which a call to a service can go wrong.
+// Kind is a kind of fault of a call.
 type Kind int
 
 // The faults, as seen by the caller of a service.
 const (
-	// None lets the call through.
+	// None has no fault.
 	None Kind = iota
 	// Throttle answers with the service's own "slow down", without an effect.
 	Throttle
@@ -21,8 +21,8 @@ const (
 	LoseReply
 	// ApplyLate cuts the connection at once; the call takes effect after Fault.Late.
 	ApplyLate
-	// Partial lets part of a batch fail, entry by entry. Calls that are no batch
-	// go through, unless the service knows of something that they collide with.
+	// Partial fails some entries of a batch. Single calls have no fault, unless the
+	// service has something that they can conflict with.
 	Partial
 	// Duplicate makes the effect of the call visible twice: a message is
 	// delivered again although it was handed out, a webhook is sent again.
@@ -37,46 +37,45 @@ const (
 	DeliverLate
 )
 
-// Fault is what happens to one call.
+// Fault is the fault of one call.
 type Fault struct {
 	Kind  Kind
-	Delay time.Duration // how long the call waits before it is looked at
+	Delay time.Duration // before the service handles the call
 	// Late is, for ApplyLate, from the cut to the effect; for Duplicate, from the
 	// first delivery of a message to the second; for DeliverLate, the longest time
 	// to the first.
 	Late time.Duration
-	// Lag is how old what the call reads may be, where a service does not promise
-	// that a read sees every write before it.
+	// Lag is the age of the data that the call reads, where a service does not promise
+	// that a read sees every earlier write.
 	Lag time.Duration
-	// Choice stands for what is left to the service: which entries of a batch
-	// fail, which of its errors it gives.
+	// Choice chooses what is left to the service: the entries of a batch that fail, or
+	// the error of the service.
 	Choice uint64
 }
 
-// Strikes says whether a Partial fault strikes an entry of a batch: Choice has a
-// bit for each, and a fault without a choice strikes every other one, from the
-// first on.
-func (f Fault) Strikes(entry int) bool {
-	struck := f.Choice
-	if struck == 0 {
-		struck = 0x5555_5555_5555_5555
+// AppliesTo reports whether a Partial fault fails an entry of a batch: Choice has a bit for
+// each entry. A zero Choice fails every other entry, starting with the first.
+func (f Fault) AppliesTo(entry int) bool {
+	bits := f.Choice
+	if bits == 0 {
+		bits = 0x5555_5555_5555_5555
 	}
-	return f.Kind == Partial && struck>>(entry%64)&1 == 1
+	return f.Kind == Partial && bits>>(entry%64)&1 == 1
 }
 
-// Faults decides the fate of each call. Implementations are safe for
-// concurrent use. A nil Faults field of a service means that nothing fails.
+// Faults decides the fault of each call. Implementations are safe for concurrent use. With a
+// nil Faults field of a service nothing fails.
 type Faults interface {
 	Next(operation string) Fault
 }
 
-// FaultFunc makes a function a Faults.
+// FaultFunc is a function that implements Faults.
 type FaultFunc func(operation string) Fault
 
 // Next calls f.
 func (f FaultFunc) Next(operation string) Fault { return f(operation) }
 
-// Rates is how often, from 0 to 1, each fault strikes a call.
+// Rates are the rates of the faults, from 0 to 1.
 type Rates struct {
 	Throttle, Refuse, LoseReply, ApplyLate, Partial, Duplicate, CutBody, EffectThenError, DeliverLate float64
 

@@ -9,8 +9,8 @@ import (
 	"strconv"
 )
 
-// ErrConnectionCut is what a caller sees when the service ended the connection
-// without (the whole of) an answer.
+// ErrConnectionCut is the error of a caller when the service closed the connection before
+// the end of its response.
 var ErrConnectionCut = errors.New("sandbox: connection cut")
 
 // Transport is an http.RoundTripper that calls Handler in the same process.
@@ -21,7 +21,7 @@ var ErrConnectionCut = errors.New("sandbox: connection cut")
 // caller whose context ends does not wait for it, as over a network: what the
 // handler has begun may still take effect. A handler that panics with
 // http.ErrAbortHandler cuts the connection; any other panic is a defect of the
-// stand-in and ends the program.
+// fake and ends the program.
 type Transport struct {
 	Handler http.Handler
 }

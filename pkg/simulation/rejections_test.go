@@ -27,7 +27,7 @@ func (r *recorder) hasCause(pod, draft string, reason billing.Reason) bool {
 	case billing.CloseRefused:
 		// While a close that takes effect late occupies its key, the repeated one is refused, and
 		// the draft may be shown for twice as long as the consumer reads it.
-		concurrent := e.settings.TwinRefusal != nil && e.settings.LateKeepsKey && s.siteHas(s.faults.site.ApplyLate, sandbox.ApplyLate)
+		concurrent := e.settings.ConcurrentRefusal != nil && e.settings.LateKeepsKey && s.siteHas(s.faults.site.ApplyLate, sandbox.ApplyLate)
 		return s.refuses() || s.paymentFailures > 0 || concurrent
 	case billing.SuccessorUnknown, billing.InvoiceNotPending, billing.LineRemoved, billing.DuplicateLine, billing.AmbiguousLine:
 		// The line of an item price is not recognised under another subscription.

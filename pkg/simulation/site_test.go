@@ -37,7 +37,7 @@ func (e *env) siteConfig(seed uint64) chargebee.Config {
 		cfg.Throttles = []*chargebee.Error{chargebee.ErrLockTimeout}
 	}
 	if coin(random) {
-		cfg.TwinRefusal = []*chargebee.Error{chargebee.ErrLockTimeout, chargebee.ErrInvalidState}[random.IntN(2)]
+		cfg.ConcurrentRefusal = []*chargebee.Error{chargebee.ErrLockTimeout, chargebee.ErrInvalidState}[random.IntN(2)]
 	}
 	if coin(random) {
 		cfg.LockWait = between(random, 0, time.Second)

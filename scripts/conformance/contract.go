@@ -46,7 +46,7 @@ func (t tally) String() string {
 	return fmt.Sprintf("%d passed, %d known to differ, %d skipped", t.passed, t.differ, t.skipped)
 }
 
-// expected is what comes of the checks if all is as it is known.
+// expected returns what comes of the checks if all is as it is known.
 func (h held) expected() (t tally) {
 	for _, check := range h.checks {
 		switch {

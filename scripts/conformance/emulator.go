@@ -32,7 +32,7 @@ type program struct {
 	env     []string
 }
 
-// elasticMQ is ElasticMQ of the jars in a directory, with the limits of SQS.
+// elasticMQ returns ElasticMQ of the jars in a directory, with the limits of SQS.
 func elasticMQ(java, jars string) program {
 	return program{name: "ElasticMQ", command: []string{
 		java, "-Drest-sqs.bind-hostname={host}", "-Drest-sqs.bind-port={port}", "-Dnode-address.host={host}", "-Dnode-address.port={port}",
@@ -40,7 +40,7 @@ func elasticMQ(java, jars string) program {
 	}}
 }
 
-// ministack is ministack out of a directory of programs, with all its services.
+// ministack returns ministack out of a directory of programs, with all its services.
 func ministack(programs string) program {
 	return program{
 		name:    "ministack",

@@ -11,7 +11,7 @@ import (
 // page tells people what is run, and what is known to differ.
 const page = "docs/conformance.md"
 
-// sections are the parts of the page that are made from what is known here.
+// sections returns the parts of the page that are made from what is known here.
 func sections() map[string]string {
 	return map[string]string{"counts": counts(), "differences": differences()}
 }
@@ -40,7 +40,7 @@ func differences() string {
 	return b.String()
 }
 
-// filled is the text of a page with its sections as they have to be. Each stands between a
+// filled returns the text of a page with its sections as they have to be. Each stands between a
 // comment with its name and one that ends it.
 func filled(text string) (string, error) {
 	for name, content := range sections() {

@@ -175,7 +175,7 @@ func compare(wanted, found any) string {
 	return ""
 }
 
-// canonical is a value as JSON, with all scalars as texts.
+// canonical returns a value as JSON, with all scalars as texts.
 func canonical(value any) string {
 	encoded, err := json.Marshal(scalarsAsTexts(value))
 	if err != nil {

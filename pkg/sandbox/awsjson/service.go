@@ -1,6 +1,6 @@
 // Package awsjson is the server side of the AWS JSON 1.0 protocol, which SQS
-// and DynamoDB speak: the operation stands in the X-Amz-Target header, input
-// and output are JSON bodies, errors are typed by their "__type".
+// and DynamoDB use: the X-Amz-Target header names the operation, input and output
+// are JSON bodies, errors are typed by their "__type".
 //
 // https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
 package awsjson
@@ -27,7 +27,7 @@ const maxBody = 17 << 20
 type Call struct {
 	Context context.Context // the caller's; ends when the caller has gone
 	Body    []byte          // the input as received
-	Fault   sandbox.Fault   // what the operation itself has to honour: Partial, Duplicate, DeliverLate and any Lag
+	Fault   sandbox.Fault   // what the operation itself must apply: Partial, Duplicate, DeliverLate and any Lag
 }
 
 // Operation handles one call. What it returns is written as JSON; an *Error is
@@ -51,12 +51,12 @@ type Service struct {
 	Operations map[string]Operation // by operation name
 	Unknown    *Error               // the answer to an operation that is not there
 	Throttle   []*Error             // the answers to a throttled call, of which the fault chooses one
-	Internal   *Error               // the answer to a call that the service fails
+	Internal   *Error               // the response to a call that the service fails
 	Failures   []*Error             // further such answers: the fault chooses one, and Internal with choice 0
 	Faults     sandbox.Faults       // nil: nothing fails
 
 	// Authorize returns the error of a call that its caller may not make, before the
-	// service looks at what is asked for. nil: everybody may do everything.
+	// service reads its input. nil: all calls are allowed.
 	Authorize func(operation string, body []byte) error
 }
 

@@ -38,12 +38,12 @@ func service(echo awsjson.Operation, faults sandbox.Faults) *awsjson.Service {
 // echo gives back what it got.
 func echo(call awsjson.Call) (any, error) { return json.RawMessage(call.Body), nil }
 
-// always is one fault for every call.
+// always returns one fault for every call.
 func always(fault sandbox.Fault) sandbox.Faults {
 	return sandbox.FaultFunc(func(string) sandbox.Fault { return fault })
 }
 
-// request is a call of the operation.
+// request returns a call of the operation.
 func request(ctx context.Context, target, body string) *http.Request {
 	made, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://service.test/", strings.NewReader(body))
 	if err != nil {

@@ -61,7 +61,7 @@ var addChargeItemParameters = parameters{
 	{name: "subscription_id", kind: text, max: maxID},
 }
 
-// addChargeItem is POST /invoices/{id}/add_charge_item.
+// addChargeItem returns POST /invoices/{id}/add_charge_item.
 //
 // https://apidocs.chargebee.com/docs/api/invoices
 func (s *Service) addChargeItem(call *call, fields fields) (any, error) {

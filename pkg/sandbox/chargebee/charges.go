@@ -31,7 +31,7 @@ var addChargeParameters = parameters{
 // saleTypes are what avalara_sale_type may be.
 var saleTypes = []string{"wholesale", "retail", "consumed", "vendor_use"}
 
-// addCharge is POST /invoices/{id}/add_charge.
+// addCharge returns POST /invoices/{id}/add_charge.
 //
 // https://apidocs.chargebee.com/docs/api/invoices/add-one-time-charge-to-a-pending-invoice
 func (s *Service) addCharge(call *call, fields fields) (any, error) {
@@ -61,7 +61,7 @@ func (s *Service) addCharge(call *call, fields fields) (any, error) {
 	return s.show(invoice, s.responsePage()), nil
 }
 
-// tax is what the fields tell tax providers.
+// tax returns the parameters for tax providers.
 func (f fields) tax() Tax {
 	return Tax{
 		TaxJarProductCode:      f.text("taxjar_product_code"),

@@ -21,7 +21,7 @@ var (
 	errInvoiceDate = incompatible("The site does not allow to set the date of an invoice", "invoice_date")
 )
 
-// closePending is POST /invoices/{id}/close.
+// closePending returns POST /invoices/{id}/close.
 //
 // https://apidocs.chargebee.com/docs/api/invoices/close-a-pending-invoice
 func (s *Service) closePending(call *call, fields fields) (any, error) {
@@ -47,7 +47,7 @@ func (s *Service) issue(id string, cause cause) (Invoice, error) {
 	return s.replace(draft, cause)
 }
 
-// replace is issue for a record. The invoice is there with an error too, if it
+// replace returns issue for a record. The invoice is there with an error too, if it
 // was issued in spite of it. The caller holds s.mu.
 func (s *Service) replace(draft *record, cause cause) (Invoice, error) {
 	invoice := draft.invoice.clone()
@@ -99,8 +99,8 @@ func (i *Invoice) settle(status string, now int64) {
 	}
 }
 
-// Collection is what becomes of the payment for an invoice that is being
-// closed. Which of these Chargebee does when a payment fails is not documented.
+// Collection is the result of the payment for an invoice that is being closed. What
+// Chargebee does when a payment fails is not documented.
 type Collection int
 
 const (

@@ -15,19 +15,19 @@ type Config struct {
 	Now    func() time.Time // defaults to time.Now
 	Seed   uint64           // ids are drawn from it
 
-	// Faults decides the fate of each call; nil: nothing fails. Operations are
+	// Faults decides the fault of each call; nil: nothing fails. Operations are
 	// named as in Call.Operation; a webhook being sent asks for "webhook" and
 	// honours Delay, LoseReply, ApplyLate and Duplicate.
 	Faults sandbox.Faults
 
-	// Throttles are what calls struck by sandbox.Throttle get in turn. Defaults
+	// Throttles are the errors of calls with sandbox.Throttle, in turn. Defaults
 	// to ErrLockTimeout.
 	Throttles []*Error
-	// Refusals are what calls struck by sandbox.Refuse get in turn: one of the
+	// Refusals are the errors of calls with sandbox.Refuse, in turn: one of the
 	// documented refusals, or a Page. Defaults to ErrTemporary, ErrInternal,
 	// Page(502), Page(504).
 	Refusals []*Error
-	// LostReplies are what calls struck by sandbox.LoseReply get in turn after
+	// LostReplies are the errors of calls with sandbox.LoseReply, in turn, after
 	// they took effect: ErrCut, or as from a gateway that gave up. Defaults to
 	// ErrCut.
 	LostReplies []*Error
@@ -36,8 +36,8 @@ type Config struct {
 	// Defaults to 0: every GET sees what is.
 	MaxReadLag time.Duration
 
-	// Latency is how long a call is worked on before it takes effect. A POST
-	// holds the lock of its invoice meanwhile.
+	// Latency is the time from the arrival of a call to its effect. A POST holds the
+	// lock of its invoice meanwhile.
 	Latency time.Duration
 	// LockWait is how long a POST waits for another one on the same invoice
 	// before it gets 429 lock_timeout. Defaults to 0: at once.
@@ -50,13 +50,12 @@ type Config struct {
 	// them, unless they come from before the keys: a gateway, the key of the
 	// API, the limits of the site. Whether Chargebee does so is not documented.
 	StoreErrors bool
-	// TwinRefusal is what a call gets while another one with its key is worked
-	// on, e.g. ErrInvalidState or ErrLockTimeout. Defaults to nil: it waits,
+	// ConcurrentRefusal is the response to a call while another one with its key is in
+	// progress, e.g. ErrInvalidState or ErrLockTimeout. Defaults to nil: it waits,
 	// and gets the answer of the other one. Chargebee does not document it.
-	TwinRefusal *Error
-	// LateKeepsKey lets a call struck by sandbox.ApplyLate occupy its key from
-	// its arrival on, as one that is worked on for long does. Otherwise it
-	// arrives late too, and finds the key as it is by then.
+	ConcurrentRefusal *Error
+	// LateKeepsKey makes a call with sandbox.ApplyLate occupy its key from its arrival,
+	// like a slow call. Otherwise it also arrives late, and uses the key as it is then.
 	LateKeepsKey bool
 
 	// RequestsPerMinute is how many requests the site may get in any 60 s; 0:
@@ -65,7 +64,7 @@ type Config struct {
 	// MaxConcurrent, MaxConcurrentGET and MaxConcurrentPOST bound the requests
 	// in flight; 0: any number. Live sites allow 150, 50 and 100.
 	MaxConcurrent, MaxConcurrentGET, MaxConcurrentPOST int
-	// BlockFor is how long everybody gets 429 after a limit was crossed.
+	// BlockFor is the time for which all calls get 429 after a limit was exceeded.
 	// Defaults to 60 s.
 	BlockFor time.Duration
 	// NoRetryAfter leaves Retry-After out of those answers: Chargebee does not

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Error is a refusal as Chargebee words it, or as the gateway before it does.
+// Error is an error response of Chargebee, or of a gateway in front of it.
 //
 // https://apidocs.chargebee.com/docs/api/error-handling
 type Error struct {
@@ -31,14 +31,14 @@ func (e *Error) Error() string {
 	}
 }
 
-// After is the same refusal with a Retry-After.
+// After returns the same refusal with a Retry-After.
 func (e *Error) After(wait time.Duration) *Error {
 	copied := *e
 	copied.RetryAfter = wait
 	return &copied
 }
 
-// Page is an HTML page with a status: from 500 on what a gateway answers in the
+// Page returns an HTML page with a status: from 500 on what a gateway answers in the
 // place of Chargebee, at 200 what something else on the way does.
 func Page(status int) *Error { return &Error{Status: status, Page: true} }
 
@@ -77,7 +77,7 @@ func incompatible(message, param string) *Error {
 	}
 }
 
-// Refusals that need no more words than these. They can be injected
+// Refusals with a fixed message. They can be injected
 // (Config.Refusals, Config.Throttles, SetMaintenance); most of them also come
 // of the site's state or of wrong calls, some with a message of their own.
 var (
@@ -109,7 +109,7 @@ var (
 	ErrLockTimeout         = refusal(http.StatusTooManyRequests, operationFailed, "lock_timeout", "Sorry, the resource is being changed by another request. Please try after some time")
 	ErrInternal            = refusal(http.StatusInternalServerError, operationFailed, "internal_error", "Sorry, something went wrong when trying to process the request")
 	ErrTemporary           = refusal(http.StatusServiceUnavailable, operationFailed, "internal_temporary_error", "Sorry, the server is currently unable to handle the request. Please try after some time")
-	ErrDatabaseConnection  = refusal(http.StatusServiceUnavailable, invalidRequest, "db_connection_failure", "Sorry, the server is currently unable to handle the request. Please try after some time") // its type is no slip
+	ErrDatabaseConnection  = refusal(http.StatusServiceUnavailable, invalidRequest, "db_connection_failure", "Sorry, the server is currently unable to handle the request. Please try after some time") // the type is documented so
 	ErrSiteNotReady        = refusal(http.StatusServiceUnavailable, operationFailed, "site_not_ready", "Sorry, the site is not ready. Please try after some time")
 	ErrSiteReadOnly        = refusal(http.StatusServiceUnavailable, operationFailed, "site_read_only_mode", "Sorry, the site is in read-only mode. Please try after some time")
 
@@ -127,7 +127,7 @@ var documented = []*Error{
 	ErrInternal, ErrTemporary, ErrDatabaseConnection, ErrSiteNotReady, ErrSiteReadOnly,
 }
 
-// Documented are all refusals that Chargebee documents, always in the same
+// Documented returns all refusals that Chargebee documents, always in the same
 // order, so that they can be drawn from a seed.
 //
 // https://apidocs.chargebee.com/docs/api/error-handling

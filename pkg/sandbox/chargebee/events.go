@@ -14,7 +14,7 @@ const (
 	EventInvoiceDeleted        = "invoice_deleted"
 )
 
-// What becomes of an event's webhook.
+// The states of an event's webhook.
 const (
 	WebhookNotConfigured = "not_configured" // not sent: its type is not enabled
 	WebhookScheduled     = "scheduled"      // not sent yet
@@ -23,7 +23,7 @@ const (
 	WebhookFailed        = "failed" // for good
 )
 
-// Event is an event and what became of its webhook.
+// Event is an event and the state of its webhook.
 type Event struct {
 	ID         string
 	Type       string
@@ -40,7 +40,7 @@ type Attempt struct {
 	Problem string    // why there was none
 }
 
-// event is the site's own record of an Event.
+// event is the site's record of an Event.
 type event struct {
 	Event
 	sequence   int // of its occurrence, from 1
@@ -124,7 +124,7 @@ func encode(value any) []byte {
 	return encoded
 }
 
-// cause is what brings an event about.
+// cause is the cause of an event.
 type cause struct {
 	eventType string // "": there is no event
 	source    string
@@ -164,7 +164,7 @@ func (s *Service) emit(cause cause, invoice Invoice) Event {
 	return s.outbox.record(emitted)
 }
 
-// causing is what a call brings about; no event if its caller wants none.
+// causing returns the cause of a call's event; no event if the caller disabled them.
 func (c *call) causing(eventType string) cause {
 	if c.quiet {
 		return cause{}
@@ -172,7 +172,7 @@ func (c *call) causing(eventType string) cause {
 	return cause{eventType, sourceAPI}
 }
 
-// Events are all events so far, in the order in which they occurred.
+// Events returns all events so far, in the order in which they occurred.
 func (s *Service) Events() []Event {
 	s.outbox.mu.Lock()
 	defer s.outbox.mu.Unlock()
@@ -183,7 +183,7 @@ func (s *Service) Events() []Event {
 	return events
 }
 
-// Payload is the body that an event's webhook would have if it were sent now;
+// Payload returns the body that an event's webhook would have if it were sent now;
 // nil if there is no such event.
 func (s *Service) Payload(eventID string) []byte {
 	s.outbox.mu.Lock()

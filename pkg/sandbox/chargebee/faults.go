@@ -8,8 +8,8 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox"
 )
 
-// suffer handles a call, as well as its fault lets it.
-func (s *Service) suffer(ctx context.Context, call *call) answer {
+// applyFault handles a call under a fault.
+func (s *Service) applyFault(ctx context.Context, call *call) answer {
 	fault := s.fault(call.operation.name)
 	if fault.Delay > 0 {
 		<-time.After(fault.Delay)
@@ -45,7 +45,7 @@ func (s *Service) fault(operation string) sandbox.Fault {
 	return s.config.Faults.Next(operation)
 }
 
-// choose takes the next of choices, unless the fault says which one.
+// choose returns the next of the choices, unless the fault chooses one.
 func (s *Service) choose(fault sandbox.Fault, position *int, choices []*Error) *Error {
 	if fault.Choice != 0 {
 		return choices[fault.Choice%uint64(len(choices))]
@@ -57,7 +57,7 @@ func (s *Service) choose(fault sandbox.Fault, position *int, choices []*Error) *
 	return choice
 }
 
-// refuse turns a call away. If the site stores errors, the refusal is what is
+// refuse refuses a call. If the site stores errors, the refusal is what is
 // remembered under a key that was not known yet.
 func (s *Service) refuse(call *call, refusal *Error) answer {
 	refused := failure(refusal)
@@ -70,7 +70,7 @@ func (s *Service) refuse(call *call, refusal *Error) answer {
 	return refused
 }
 
-// beforeKeys tells whether a refusal comes from a place that knows no keys.
+// beforeKeys reports whether a refusal comes from before the idempotency keys.
 func (e *Error) beforeKeys() bool {
 	switch e.Code {
 	case "", ErrRateLimited.Code, ErrSiteNotFound.Code, ErrSiteNotReady.Code, ErrSiteReadOnly.Code:
@@ -92,7 +92,7 @@ func (s *Service) applyLate(ctx context.Context, call *call, late time.Duration)
 
 // SetMaintenance turns all calls with a valid key away with a refusal, e.g.
 // ErrSiteNotReady, ErrBlocked or a Page, until it is called with nil.
-// ErrSiteReadOnly leaves GETs as they are. Persons, automatic closes and
+// ErrSiteReadOnly leaves GETs as they are. Manual edits, automatic closes and
 // webhooks go on.
 func (s *Service) SetMaintenance(refusal *Error) {
 	s.mu.Lock()
@@ -100,8 +100,8 @@ func (s *Service) SetMaintenance(refusal *Error) {
 	s.maintenance = refusal
 }
 
-// maintained is what a call is turned away with at present; nil: it is not.
-func (s *Service) maintained(call *call) *Error {
+// maintenanceRefusal returns the refusal of a call during maintenance; nil: it is handled.
+func (s *Service) maintenanceRefusal(call *call) *Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	refusal := s.maintenance

@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// kind is what the text of a parameter must be.
+// kind is the type of a parameter.
 type kind int
 
 const (
@@ -32,12 +32,11 @@ type parameter struct {
 	indexed  bool // sent as name[0], name[1], …
 }
 
-// parameters are all that an operation takes. Others are refused: Chargebee's
-// answer to them is not documented, and to ignore a misspelt date would hide
-// it.
+// parameters are the parameters of an operation. Others are refused: Chargebee's response
+// to them is not documented, and ignoring a misspelt date would hide it.
 type parameters []parameter
 
-// timestamp is a parameter in unix seconds.
+// timestamp returns a parameter in unix seconds.
 func timestamp(name string) parameter {
 	return parameter{name: name, kind: integer, max: math.MaxInt64}
 }
@@ -111,7 +110,7 @@ func (p parameters) find(name string) (found parameter, index int, known bool) {
 	return parameter{}, 0, false
 }
 
-// problem says what is wrong with a value, or nothing.
+// problem returns the problem of a value, or nothing.
 func (p parameter) problem(value string) string {
 	if !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
 		return "should be valid UTF-8 text"
@@ -176,7 +175,7 @@ func (f fields) has(name string) bool {
 
 func (f fields) text(name string) string { return f.values[name] }
 
-// integer is the value of an integer parameter, or otherwise when it is absent.
+// integer returns the value of an integer parameter, or otherwise when it is absent.
 func (f fields) integer(name string, otherwise int64) int64 {
 	value, ok := f.values[name]
 	if !ok {

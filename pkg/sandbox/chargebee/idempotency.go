@@ -12,18 +12,17 @@ const maxKey = 100 // characters
 
 // keys remembers the answers given under idempotency keys.
 //
-// A key belongs to the site: under another path, or with other bytes, it is
-// refused. It is remembered from the arrival of its first call on. A twin that
-// arrives while the first call is still worked on waits and gets the same
-// answer, whatever it is, unless the site refuses twins; later, error answers
-// are only replayed when the site stores them. What Chargebee does in these three points is not documented.
+// A key belongs to the site: with another path or body it is refused. It is remembered from
+// the arrival of its first call. A concurrent duplicate waits and gets the same response,
+// unless Config.ConcurrentRefusal is set; later, error responses are only replayed with
+// Config.StoreErrors. Chargebee does not document these three points.
 //
 // https://apidocs.chargebee.com/docs/api/v1/idempotency
 type keys struct {
 	now         func() time.Time
 	window      time.Duration
 	storeErrors bool
-	twin        *Error // what a simultaneous twin gets; nil: it waits
+	concurrent  *Error // response to a concurrent duplicate; nil: it waits
 
 	mu      sync.Mutex
 	entries map[string]*remembered
@@ -45,7 +44,7 @@ func newKeys(config Config) *keys {
 		now:         config.Now,
 		window:      config.IdempotencyWindow,
 		storeErrors: config.StoreErrors,
-		twin:        config.TwinRefusal,
+		concurrent:  config.ConcurrentRefusal,
 		entries:     map[string]*remembered{},
 	}
 }
@@ -70,8 +69,8 @@ func (k *keys) begin(key string, fingerprint [sha256.Size]byte) (entry *remember
 		if entry.fingerprint != fingerprint {
 			return nil, false, ErrKeyReused
 		}
-		if !entry.finished && k.twin != nil {
-			return nil, false, k.twin
+		if !entry.finished && k.concurrent != nil {
+			return nil, false, k.concurrent
 		}
 		return entry, false, nil
 	}
@@ -83,8 +82,8 @@ func (k *keys) begin(key string, fingerprint [sha256.Size]byte) (entry *remember
 	return entry, true, nil
 }
 
-// finish hands the answer to the twins that wait, and keeps it if it is of a
-// kind that is kept.
+// finish gives the response to the duplicates that wait, and stores it if responses of its
+// kind are stored.
 func (k *keys) finish(entry *remembered, answer answer) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -111,7 +110,7 @@ func (k *keys) drop(entry *remembered) {
 	}
 }
 
-// wait is the answer of the first call, as a twin gets it.
+// wait returns the answer of the first call, for a duplicate.
 func (r *remembered) wait(ctx context.Context) answer {
 	select {
 	case <-r.done:

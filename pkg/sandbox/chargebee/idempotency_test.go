@@ -137,7 +137,7 @@ func TestForeignKeyHeader(t *testing.T) {
 }
 
 // Simultaneous calls under one key have one effect, and all get its answer.
-func TestTwins(t *testing.T) {
+func TestConcurrentDuplicates(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, chargebee.Config{Latency: time.Second})
@@ -168,7 +168,7 @@ func TestTwins(t *testing.T) {
 }
 
 // A twin of a call that fails gets the failure; who comes later tries anew.
-func TestTwinOfAFailure(t *testing.T) {
+func TestConcurrentDuplicateOfAFailure(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, chargebee.Config{Latency: time.Second})
@@ -193,7 +193,7 @@ func TestTwinOfAFailure(t *testing.T) {
 }
 
 // A twin that gives up leaves no goroutine behind, and the first one goes on.
-func TestTwinGivesUp(t *testing.T) {
+func TestConcurrentDuplicateGivesUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, chargebee.Config{Latency: time.Minute})

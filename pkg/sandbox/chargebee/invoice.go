@@ -100,11 +100,11 @@ type LineItem struct {
 	DiscountAmount          int64  `json:"discount_amount"`
 	ItemLevelDiscountAmount int64  `json:"item_level_discount_amount"`
 
-	// Tax is what a one-time charge told tax providers. No answer of the API shows it.
+	// Tax has the parameters for tax providers. No response shows it.
 	Tax Tax `json:"-"`
 }
 
-// Tax is what tax providers were told about a line, as it was sent.
+// Tax has the parameters of a line for tax providers.
 type Tax struct {
 	TaxJarProductCode      string
 	HSNCode                string
@@ -114,7 +114,7 @@ type Tax struct {
 	AvalaraTaxCode         string
 }
 
-// clone copies what an edit could reach.
+// clone copies what an edit can change.
 func (i Invoice) clone() Invoice {
 	i.LineItems = slices.Clone(i.LineItems)
 	return i

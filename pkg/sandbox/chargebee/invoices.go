@@ -25,14 +25,14 @@ func (s *Service) add(invoice Invoice) *record {
 	return added
 }
 
-// erase deletes a record without a trace. The caller holds s.mu.
+// erase removes a record. The caller holds s.mu.
 func (s *Service) erase(erased *record) {
 	delete(s.invoices, erased.invoice.ID)
 	at, _ := slices.BinarySearchFunc(s.order, erased.sequence, func(r *record, sequence int) int {
 		return r.sequence - sequence
 	})
 	s.order = slices.Delete(s.order, at, at+1)
-	s.bury(erased)
+	s.keepErased(erased)
 }
 
 // find looks an invoice up; deleted ones are not found. The caller holds s.mu.
@@ -89,8 +89,7 @@ func (s *Service) lock(id string) (unlock func(), err error) {
 	}
 }
 
-// change edits an invoice and tells the endpoint, unless the edit fails: then
-// nothing has happened.
+// change edits an invoice and emits the event, unless the edit fails: then nothing changes.
 func (s *Service) change(id string, cause cause, edit func(*Invoice) error) (Invoice, error) {
 	s.enter()
 	defer s.mu.Unlock()
@@ -133,7 +132,7 @@ var retrieveParameters = parameters{
 	{name: "line_item[customer_id][is]", kind: text, max: 50},
 }
 
-// retrieve is GET /invoices/{id}.
+// retrieve returns GET /invoices/{id}.
 //
 // https://apidocs.chargebee.com/docs/api/invoices/retrieve-an-invoice
 func (s *Service) retrieve(call *call, fields fields) (any, error) {
@@ -158,7 +157,7 @@ func matches(fields fields, name, value string) bool {
 	return !fields.has(name) || fields.text(name) == value
 }
 
-// Invoice is a snapshot of one invoice, with all its lines.
+// Invoice returns a snapshot of one invoice, with all its lines.
 func (s *Service) Invoice(id string) (Invoice, bool) {
 	s.enter()
 	defer s.mu.Unlock()
@@ -169,7 +168,7 @@ func (s *Service) Invoice(id string) (Invoice, bool) {
 	return found.invoice.clone(), true
 }
 
-// Invoices is a snapshot of all invoice records with all their lines, in the
+// Invoices returns a snapshot of all invoice records with all their lines, in the
 // order of their creation: pending, issued and deleted ones, but no draft that
 // was closed.
 func (s *Service) Invoices() []Invoice {
@@ -182,7 +181,7 @@ func (s *Service) Invoices() []Invoice {
 	return invoices
 }
 
-// version is what a record was until a moment, that moment excluded.
+// version is the content of a record until a time (exclusive).
 type version struct {
 	until   time.Time
 	invoice *Invoice // nil: it was not there yet
@@ -203,8 +202,8 @@ func (s *Service) remember(changing *record, was *Invoice) {
 	changing.past = append(slices.Delete(changing.past, 0, forgotten), version{until: now, invoice: was})
 }
 
-// bury keeps an erased record for GETs that look back. The caller holds s.mu.
-func (s *Service) bury(erased *record) {
+// keepErased keeps an erased record for GETs that lag. The caller holds s.mu.
+func (s *Service) keepErased(erased *record) {
 	if s.config.MaxReadLag <= 0 {
 		return
 	}
@@ -217,10 +216,10 @@ func (s *Service) bury(erased *record) {
 	s.erased = append(slices.Delete(s.erased, 0, forgotten), erased)
 }
 
-// lastSeen is when an erased record went.
+// lastSeen returns when an erased record went.
 func (r *record) lastSeen() time.Time { return r.past[len(r.past)-1].until }
 
-// at is what a record was at a moment; nil: it was not there.
+// at returns what a record was at a moment; nil: it was not there.
 func (r *record) at(moment time.Time) *Invoice {
 	for _, version := range r.past {
 		if version.until.After(moment) {
@@ -230,7 +229,7 @@ func (r *record) at(moment time.Time) *Invoice {
 	return r.invoice
 }
 
-// seen are the records as a GET sees them, each with its invoice by then. The
+// seen returns the records as a GET sees them, each with its invoice by then. The
 // caller holds s.mu.
 func (s *Service) seen(call *call) iter.Seq2[*record, *Invoice] {
 	moment := s.config.Now().Add(-call.lag)
@@ -248,7 +247,7 @@ func (s *Service) seen(call *call) iter.Seq2[*record, *Invoice] {
 	}
 }
 
-// read is the invoice that a GET is about, as it sees it.
+// read returns the invoice that a GET is about, as it sees it.
 func (s *Service) read(call *call) (Invoice, error) {
 	s.enter()
 	defer s.mu.Unlock()
@@ -274,7 +273,7 @@ var deleteParameters = parameters{
 	{name: "comment", kind: text, max: 300},
 }
 
-// deleteOne is POST /invoices/{id}/delete. The record stays in lists that
+// deleteOne returns POST /invoices/{id}/delete. The record stays in lists that
 // include deleted ones, and is not found otherwise.
 //
 // https://apidocs.chargebee.com/docs/api/invoices/delete-an-invoice
@@ -300,7 +299,7 @@ var deleteLineItemsParameters = parameters{
 	{name: "line_items[id]", kind: text, required: true, max: 40, indexed: true},
 }
 
-// deleteLineItems is POST /invoices/{id}/delete_line_items.
+// deleteLineItems returns POST /invoices/{id}/delete_line_items.
 //
 // https://apidocs.chargebee.com/docs/api/invoices/delete-line-items-from-a-pending-invoice
 func (s *Service) deleteLineItems(call *call, fields fields) (any, error) {

@@ -167,7 +167,7 @@ func TestDeleteLineItems(t *testing.T) {
 	}
 }
 
-func TestPersons(t *testing.T) {
+func TestManualEdits(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, chargebee.Config{})
 	draft := s.renew("ada-1")

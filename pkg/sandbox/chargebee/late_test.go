@@ -34,7 +34,7 @@ func TestLateCallKeepsItsKey(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newSite(t, chargebee.Config{
-				LateKeepsKey: true, TwinRefusal: test.twin,
+				LateKeepsKey: true, ConcurrentRefusal: test.twin,
 				Faults: script("add_charge", sandbox.Fault{Kind: sandbox.ApplyLate, Late: test.late}),
 			})
 			draft := s.renew("ada-1")

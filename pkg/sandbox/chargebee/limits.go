@@ -11,8 +11,7 @@ import (
 const window = time.Minute
 
 // limits is the site's rate and concurrency limit. All requests with a valid
-// key count, refused ones too; whoever crosses a limit gets the whole site
-// blocked.
+// key count, refused ones too; exceeding a limit blocks the whole site.
 //
 // https://www.chargebee.com/docs/billing/2.0/kb/platform/what-are-the-chargebee-api-limits
 type limits struct {
@@ -40,7 +39,7 @@ func newLimits(config Config) *limits {
 	}
 }
 
-// enter lets a request in, until it calls leave, or tells why not.
+// enter admits a request until it calls leave, or returns the refusal.
 func (l *limits) enter(clock func() time.Time, method string) (leave func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -65,7 +64,7 @@ func (l *limits) enter(clock func() time.Time, method string) (leave func(), err
 	}, nil
 }
 
-// count enters an arrival and tells whether it was one too many: whether the
+// count records an arrival and reports whether it exceeds the limit: whether the
 // request as many places before it as the limit is less than a window old.
 func (l *limits) count(now time.Time) (crossed bool) {
 	if len(l.arrivals) == 0 {
@@ -77,7 +76,7 @@ func (l *limits) count(now time.Time) (crossed bool) {
 	return !oldest.IsZero() && now.Sub(oldest) < window
 }
 
-// crowded tells whether one more request is too many at once.
+// crowded reports whether one more request is too many at once.
 func (l *limits) crowded(method string) bool {
 	full := func(limit, used int) bool { return limit > 0 && used >= limit }
 	used := 0
@@ -89,7 +88,7 @@ func (l *limits) crowded(method string) bool {
 		method == http.MethodPost && full(l.posts, l.inFlight[method])
 }
 
-// RateLimited is how many requests were answered 429 because of the site's
+// RateLimited returns the number of requests were answered 429 because of the site's
 // rate or concurrency limit.
 func (s *Service) RateLimited() int {
 	s.limits.mu.Lock()
@@ -134,14 +133,14 @@ func (c *calls) end(number int, answer answer) {
 	}
 }
 
-// Calls are all requests so far, in the order of their arrival.
+// Calls returns all requests so far, in the order of their arrival.
 func (s *Service) Calls() []Call {
 	s.calls.mu.Lock()
 	defer s.calls.mu.Unlock()
 	return slices.Clone(s.calls.log)
 }
 
-// Busiest is the largest number of calls, in the order of their arrival, within
+// Busiest returns the largest number of calls, in the order of their arrival, within
 // any stretch of time shorter than span. Those without a valid key do not count.
 func Busiest(calls []Call, span time.Duration) int {
 	calls = slices.DeleteFunc(slices.Clone(calls), func(c Call) bool { return c.Status == http.StatusUnauthorized })

@@ -16,14 +16,14 @@ const (
 	secondsPerDay  = 24 * 60 * 60
 )
 
-// index is what resources of one kind can be filtered and sorted by in a list.
+// index has the fields by which lists of a resource can be filtered and sorted.
 type index[T any] struct {
 	texts map[string]func(*T) string
 	times map[string]func(*T) int64 // unix seconds
 	sorts []string                  // the times that they can be sorted by
 }
 
-// parameters are those that every list of the kind takes.
+// parameters returns those that every list of the kind takes.
 func (x index[T]) parameters() parameters {
 	made := parameters{
 		{name: "limit", kind: integer, min: 1, max: maxPerPage},
@@ -146,13 +146,13 @@ func (s sorting[T]) compare(a, b place) int {
 	return order
 }
 
-// place is where a resource stands in a sorted list.
+// place is the position of a resource in a sorted list.
 type place struct {
 	value    int64 // of the field that is sorted by
 	sequence int   // of creation, among equals
 }
 
-// String is the place as an offset, in the form that Chargebee's offsets have.
+// String returns the place as an offset, in the form that Chargebee's offsets have.
 func (p place) String() string {
 	return `["` + strconv.FormatInt(p.value, 10) + `","` + strconv.Itoa(p.sequence) + `"]`
 }
@@ -176,7 +176,7 @@ func readPlace(fields fields) (at place, given bool, err error) {
 }
 
 var (
-	// invoiceIndex is what lists of invoices can be filtered and sorted by.
+	// invoiceIndex has the fields of lists of invoices.
 	invoiceIndex = index[Invoice]{
 		texts: map[string]func(*Invoice) string{
 			"id":              func(i *Invoice) string { return i.ID },
@@ -199,7 +199,7 @@ type listAnswer struct {
 	NextOffset string          `json:"next_offset,omitempty"`
 }
 
-// list is GET /invoices.
+// list returns GET /invoices.
 //
 // https://apidocs.chargebee.com/docs/api/invoices/list-invoices
 func (s *Service) list(call *call, fields fields) (any, error) {
@@ -224,7 +224,7 @@ func (s *Service) list(call *call, fields fields) (any, error) {
 	return answer, nil
 }
 
-// How far back the site knows its events.
+// The retention of events.
 //
 // https://apidocs.chargebee.com/docs/api/events
 const (
@@ -233,7 +233,7 @@ const (
 )
 
 var (
-	// eventIndex is what lists of events can be filtered and sorted by.
+	// eventIndex has the fields of lists of events.
 	eventIndex = index[event]{
 		texts: map[string]func(*event) string{
 			"id":             func(e *event) string { return e.ID },
@@ -260,7 +260,7 @@ type eventsAnswer struct {
 	NextOffset string        `json:"next_offset,omitempty"`
 }
 
-// listEvents is GET /events. What the site does not record (see
+// listEvents returns GET /events. What the site does not record (see
 // Config.Events) is not there.
 //
 // https://apidocs.chargebee.com/docs/api/events
@@ -290,17 +290,17 @@ func (s *Service) listEvents(call *call, fields fields) (any, error) {
 	return answer, nil
 }
 
-// filters tells whether a list is filtered by a field.
+// filters reports whether a list is filtered by a field.
 func filters(fields fields, field string) bool {
 	return slices.ContainsFunc([]string{"is", "in", "after", "before", "between"}, func(operator string) bool {
 		return fields.has(field + "[" + operator + "]")
 	})
 }
 
-// seenAt tells whether an event had occurred by a moment.
+// seenAt reports whether an event had occurred by a moment.
 func (e *event) seenAt(moment time.Time) bool { return !e.OccurredAt.After(moment) }
 
-// retrieveEvent is GET /events/{id}.
+// retrieveEvent returns GET /events/{id}.
 //
 // https://apidocs.chargebee.com/docs/api/events
 func (s *Service) retrieveEvent(call *call, _ fields) (any, error) {

@@ -27,7 +27,7 @@ func (s site) webhook(eventID string) webhook {
 	return body
 }
 
-// attribute is the JSON of an attribute below path; "" if it is absent.
+// attribute returns the JSON of an attribute below path; "" if it is absent.
 func attribute(t *testing.T, body string, path ...any) string {
 	t.Helper()
 	current := json.RawMessage(body)

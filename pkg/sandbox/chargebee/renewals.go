@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Subscription is what a customer is billed for, month by month.
+// Subscription is a monthly subscription of a customer.
 type Subscription struct {
 	ID           string
 	CustomerID   string
@@ -27,7 +27,7 @@ type Plan struct {
 	Quantity    int32 // defaults to 1
 }
 
-// Addon is an item price that is billed every month beside the plan.
+// Addon is an item price that is billed every month in addition to the plan.
 type Addon struct {
 	ItemPriceID string
 	Description string
@@ -110,7 +110,7 @@ func (s *Service) Renew(renewal Renewal) (Invoice, Event, error) {
 	return invoice.clone(), s.emit(cause{EventPendingInvoiceCreated, sourceScheduled}, invoice), nil
 }
 
-// recurringLines are what a subscription costs for a month. The caller holds
+// recurringLines returns what a subscription costs for a month. The caller holds
 // s.mu.
 func (s *Service) recurringLines(subscription Subscription, renewal Renewal) []LineItem {
 	planType, addonType := s.config.Catalog.entities()

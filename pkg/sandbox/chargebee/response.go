@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// answer is what a call is answered.
+// answer is the response to a call.
 type answer struct {
 	status      int
 	code        string // api_error_code of a refusal
@@ -73,7 +73,7 @@ func failure(err error) answer {
 	return answer
 }
 
-// page is what comes back when somebody on the way answers instead of
+// page returns what comes back when somebody on the way answers instead of
 // Chargebee.
 func page(refusal *Error) answer {
 	title := http.StatusText(refusal.Status)

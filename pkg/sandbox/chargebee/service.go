@@ -84,21 +84,20 @@ func (s *Service) answer(r *http.Request, call *call, unroutable error) answer {
 	if err := call.read(r); err != nil {
 		return failure(err)
 	}
-	return s.suffer(r.Context(), call)
+	return s.applyFault(r.Context(), call)
 }
 
-// handle lets a call take effect, unless its idempotency key says that it has.
-// ctx bounds the wait for a simultaneous twin only: a call that was begun is
-// ended, whether or not its caller still listens.
+// handle executes a call, unless its idempotency key was already used. ctx bounds only the
+// wait for a concurrent duplicate: a call that was begun ends even if its caller has left.
 func (s *Service) handle(ctx context.Context, call *call) answer {
 	return s.admit(ctx, call)()
 }
 
-// admit looks at the state of the site and at a call's key, and returns the
-// rest of the work.
+// admit checks the state of the site and the key of a call, and returns the rest of the
+// work.
 func (s *Service) admit(ctx context.Context, call *call) (work func() answer) {
 	refuse := func(err error) func() answer { return func() answer { return failure(err) } }
-	if refusal := s.maintained(call); refusal != nil {
+	if refusal := s.maintenanceRefusal(call); refusal != nil {
 		return refuse(refusal)
 	}
 	if call.key == "" {
@@ -275,10 +274,10 @@ func (c *call) readForm(encoded string) error {
 	return nil
 }
 
-// locks tells whether simultaneous calls for the same invoice exclude each other.
+// locks reports whether simultaneous calls for the same invoice exclude each other.
 func (c *call) locks() bool { return c.method == http.MethodPost }
 
-// fingerprint tells calls apart that ask for different things.
+// fingerprint returns a hash of path and body.
 func (c *call) fingerprint() [sha256.Size]byte {
 	return sha256.Sum256(bytes.Join([][]byte{[]byte(c.path), c.body}, []byte{'\n'}))
 }

@@ -112,7 +112,7 @@ func (s site) do(r request) (response, error) {
 	return answer, nil
 }
 
-// must is do for a call that has to be answered.
+// must returns do for a call that has to be answered.
 func (s site) must(r request) response {
 	s.t.Helper()
 	answer, err := s.do(r)
@@ -137,7 +137,7 @@ func (s site) get(invoiceID, query string) response {
 	return s.must(request{method: http.MethodGet, path: "invoices/" + invoiceID, query: query})
 }
 
-// amounts are the amounts of an invoice's one-time charges.
+// amounts returns the amounts of an invoice's one-time charges.
 func (s site) amounts(invoiceID string) []int64 {
 	s.t.Helper()
 	invoice, ok := s.Invoice(invoiceID)

@@ -88,7 +88,7 @@ func (s *Service) Deliver(ctx context.Context, endpoint Endpoint) error {
 	}
 }
 
-// send sends one webhook and settles what becomes of it.
+// send sends one webhook and records the result.
 func (s *Service) send(ctx context.Context, endpoint Endpoint, d delivery) {
 	body, wanted := s.outbox.open(d)
 	if !wanted {
@@ -151,7 +151,7 @@ func (e Endpoint) post(ctx context.Context, now time.Time, body []byte) Attempt 
 	return attempt
 }
 
-// open is the body of a delivery, unless the event needs none any more.
+// open returns the body of a delivery, unless the event needs none any more.
 func (o *outbox) open(d delivery) (body []byte, wanted bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -191,7 +191,7 @@ func (o *outbox) settle(d delivery, attempt Attempt, retryScale float64) {
 	o.push(delivery{event: event, at: o.now().Add(delay)})
 }
 
-// Resend sends an event's webhook once more, as a person can at any time.
+// Resend sends an event's webhook once more, as an operator can at any time.
 func (s *Service) Resend(eventID string) error {
 	s.outbox.mu.Lock()
 	defer s.outbox.mu.Unlock()
@@ -203,14 +203,14 @@ func (s *Service) Resend(eventID string) error {
 	return nil
 }
 
-// Deliveries counts what became of all webhooks.
+// Deliveries counts webhooks by result.
 type Deliveries struct {
 	Events   map[string]int // events by status, one of the Webhook… constants
 	Attempts map[int]int    // attempts by the endpoint's HTTP status; 0: no answer
 	Pending  int            // deliveries that are still scheduled
 }
 
-// Deliveries counts what has become of all webhooks so far.
+// Deliveries counts all webhooks so far.
 func (s *Service) Deliveries() Deliveries {
 	s.outbox.mu.Lock()
 	defer s.outbox.mu.Unlock()
@@ -227,7 +227,7 @@ func (s *Service) Deliveries() Deliveries {
 // outbox holds the events and the webhooks that are to be sent.
 type outbox struct {
 	now  func() time.Time
-	wake chan struct{} // tells the deliverer that something earlier came in
+	wake chan struct{} // signals an earlier delivery
 
 	mu     sync.Mutex
 	events []*event
@@ -240,7 +240,7 @@ type outbox struct {
 type delivery struct {
 	event *event
 	at    time.Time
-	// extra is a delivery beside the schedule: a person's resend, or a
+	// extra is a delivery outside the schedule: a resend, or a
 	// duplicate. It is sent whatever became of the event, and its failure
 	// causes no retry.
 	extra    bool

@@ -74,7 +74,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(status)
 }
 
-// delays are the times between the requests.
+// delays returns the times between the requests.
 func (e *endpoint) delays() []time.Duration {
 	var delays []time.Duration
 	all := e.all()

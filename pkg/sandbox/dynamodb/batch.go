@@ -19,9 +19,9 @@ const (
 
 var errDuplicateKeys = attribute.Invalidf("Provided list of item keys contains duplicates")
 
-// spared says whether a partial failure spares an entry of a batch. Without a choice
-// it spares the first, so that a caller who tries again comes to an end.
-func spared(call awsjson.Call, entry int) bool { return !call.Fault.Strikes(entry + 1) }
+// spared reports whether a Partial fault spares an entry of a batch. Without a choice it
+// spares the first, so that a caller that retries makes progress.
+func spared(call awsjson.Call, entry int) bool { return !call.Fault.AppliesTo(entry + 1) }
 
 type batchWriteInput struct {
 	RequestItems map[string][]*batchWrite

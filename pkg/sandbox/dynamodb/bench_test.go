@@ -28,7 +28,7 @@ func call(tb testing.TB, service *dynamodb.Service, operation, body string) {
 	}
 }
 
-// filled is a service with a table of 20,000 events in one partition of an index.
+// filled returns a service with a table of 20,000 events in one partition of an index.
 func filled(tb testing.TB) *dynamodb.Service {
 	tb.Helper()
 	service := dynamodb.New(dynamodb.Config{})

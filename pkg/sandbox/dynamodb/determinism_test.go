@@ -86,7 +86,7 @@ func (s *script) step() {
 	}
 }
 
-// played is what a service answers to the script.
+// played returns what a service answers to the script.
 func played(t *testing.T, seed uint64) []string {
 	t.Helper()
 	var answers []string

@@ -1,18 +1,17 @@
-// Package dynamodb is a local Amazon DynamoDB: tables behind an http.Handler
-// that speaks the AWS JSON protocol and answers as AWS documents it.
+// Package dynamodb is an in-memory fake of Amazon DynamoDB: tables behind an http.Handler
+// that implements the AWS JSON protocol as AWS documents it. Package dynamodbtest checks it.
 //
-// What it holds is in memory. A table and each of its indexes is one ordered
-// tree of rows (place.go says in which order), so a query is a range of it, a
-// scan all of it, and either way a page ends and begins again at a key. Rows
-// are immutable: a write plans the new item from the old one, and only when the
-// whole call is found good are rows replaced.
+// A table and each of its indexes is one ordered tree of rows (see place for the order): a
+// query reads a range of it, a scan all of it, and pages end and continue at a key. Rows are
+// immutable: a write plans the new item from the old one, and rows are replaced only when
+// the whole call is valid.
 //
 // Every call takes effect in one critical section, under one mutex that is
 // never held while waiting. Time is read from an injected clock and nothing runs
 // in the background: items past their time to live stay until Sweep, changes
 // reach an index when they are due (Config.IndexLag) and it is read.
 //
-// Faults come in the service's own words. Throttle is a ThrottlingException or a
+// Faults have the errors of the service. Throttle is a ThrottlingException or a
 // ProvisionedThroughputExceededException. Refuse and EffectThenError are an
 // InternalServerError; with Choice 1 an InternalFailure, with Choice 2 a 503 without
 // an error code. Partial leaves entries of a batch
@@ -21,10 +20,13 @@
 // a read that is not consistent, or of an index, see what was a while ago. A hot
 // partition is no fault but a setting, Config.PartitionWrites.
 //
-// Not here: the parameters that expressions have replaced, local secondary
-// indexes, PartiQL, streams, backups' contents, policies (what is not allowed,
-// Config.Denied says), and the throughput of whole tables, which faults inject
-// instead.
+// Emulated: creating, updating, describing, listing and deleting tables with global
+// secondary indexes, time to live, deletion protection, and all operations on items, single,
+// in batches, in transactions, by query and scan, with all expressions.
+//
+// Not emulated: legacy parameters, local secondary indexes, parallel scans, consumed
+// capacity, PartiQL, streams, backups, policies (Config.Denied replaces them), and the
+// throughput of whole tables, which faults inject instead.
 //
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/Welcome.html
 package dynamodb

@@ -15,8 +15,8 @@ const (
 	validator = "com.amazon.coral.validate#"
 )
 
-// errConditionFailed is how a condition that does not hold travels; the edge of
-// the call makes the service's error of it.
+// errConditionFailed is a condition that does not hold. The operation converts it to the
+// service's error.
 var errConditionFailed = errors.New("the conditional request failed")
 
 const conditionFailedMessage = "The conditional request failed"
@@ -89,7 +89,7 @@ func internalServerError() *awsjson.Error {
 	}
 }
 
-// internalFailure is the error of the framework below the service.
+// internalFailure returns the error of the framework below the service.
 //
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html
 func internalFailure() *awsjson.Error {
@@ -100,7 +100,7 @@ func internalFailure() *awsjson.Error {
 	}
 }
 
-// unavailable is the answer of a load balancer in front of the service: no error code.
+// unavailable returns the answer of a load balancer in front of the service: no error code.
 func unavailable() *awsjson.Error {
 	return &awsjson.Error{Status: http.StatusServiceUnavailable, Message: "Service Unavailable"}
 }
@@ -113,7 +113,7 @@ func validation(message string) error {
 	return &awsjson.Error{Type: validator + "ValidationException", Message: message}
 }
 
-// typedError makes the service's error of what the caller did wrong.
+// typedError converts a mistake of the caller to the service's error.
 func typedError(err error) error {
 	if invalid, ok := errors.AsType[*attribute.ValidationError](err); ok {
 		return validation(invalid.Message)

@@ -99,7 +99,7 @@ func (b *bench) put(key string, namesAndValues ...string) error {
 	return err
 }
 
-// stored is how many items the table has.
+// stored returns the number of items the table has.
 func (b *bench) stored() int { return len(b.service.Items(tableName)) }
 
 func TestThrottleAndRefuseHaveNoEffect(t *testing.T) {
@@ -324,7 +324,7 @@ func TestTransactionInProgress(t *testing.T) {
 	}
 }
 
-// reasons are the codes of a cancelled transaction.
+// reasons returns the codes of a cancelled transaction.
 func (b *bench) reasons(err error) string {
 	b.Helper()
 	var cancelled *types.TransactionCanceledException

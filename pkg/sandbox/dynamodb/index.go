@@ -72,7 +72,7 @@ func (i *index) replace(old, current *row) {
 	}
 }
 
-// rowOf is the index's row for a row of the table; nil if it has none.
+// rowOf returns the index's row for a row of the table; nil if it has none.
 func (i *index) rowOf(r *row) *row {
 	if r == nil {
 		return nil
@@ -103,7 +103,7 @@ func (i *index) projected(item attribute.Item) attribute.Item {
 	return kept
 }
 
-// projects says whether an attribute is in the index.
+// projects reports whether an attribute is in the index.
 func (i *index) projects(name string) bool {
 	return i.projection.Type == projectAll || i.schema.has(name) || i.table.has(name) ||
 		slices.Contains(i.projection.NonKeyAttributes, name)

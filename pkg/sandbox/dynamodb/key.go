@@ -27,7 +27,7 @@ func (k keySchema) has(name string) bool {
 	return name == k.partition.name || name == k.sort.name
 }
 
-// place is where an item stands; it is not ok if the item lacks a key attribute
+// place returns the place where an item stands; it is not ok if the item lacks a key attribute
 // or has one of another type.
 func (k keySchema) place(item attribute.Item) (at place, ok bool) {
 	partition, ok := k.partition.of(item)
@@ -43,7 +43,7 @@ func (k keySchema) place(item attribute.Item) (at place, ok bool) {
 	return newPlace(partition, sort), true
 }
 
-// of is the sortable form of the attribute of an item.
+// of returns the sortable form of the attribute of an item.
 func (a keyAttribute) of(item attribute.Item) (string, bool) {
 	value, ok := item[a.name]
 	if !ok || attribute.TypeOf(value) != a.typeName {
@@ -88,8 +88,7 @@ func emptyKind(value attribute.Value) string {
 	return ""
 }
 
-// place is where a row stands in the order of a table or an index, or a gap
-// between rows.
+// place is the position of a row in the order of a table or an index, or a gap between rows.
 //
 // Partitions are ordered by a hash of their key, as on AWS, rows within one by
 // the sort key, index rows of equal keys by the key of their table. Keys are in
@@ -137,7 +136,7 @@ func (p place) compare(other place) int {
 	return cmp.Or(order, cmp.Compare(p.side, other.side))
 }
 
-// gap is the gap beside all rows that agree with the place to a depth.
+// gap returns the gap beside all rows that agree with the place to a depth.
 func (p place) gap(depth depth, side int8) place {
 	p.depth, p.side = depth, side
 	return p
@@ -148,7 +147,7 @@ type window struct{ from, to place }
 
 func (w window) contains(p place) bool { return w.from.compare(p) < 0 && p.compare(w.to) < 0 }
 
-// partitionWindow is all rows of a partition.
+// partitionWindow returns all rows of a partition.
 func partitionWindow(partition string) window {
 	p := newPlace(partition, "")
 	return window{from: p.gap(partitionOnly, -1), to: p.gap(partitionOnly, 1)}
@@ -181,7 +180,7 @@ func sortWindow(partition, operator string, keys []string) window {
 	return w
 }
 
-// afterPrefix is the least string above all strings with a prefix; there is
+// afterPrefix returns the least string above all strings with a prefix; there is
 // none if the prefix is empty or of the highest bytes only.
 func afterPrefix(prefix string) (string, bool) {
 	for at := len(prefix) - 1; at >= 0; at-- {

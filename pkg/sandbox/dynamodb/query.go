@@ -55,7 +55,7 @@ func (s *Service) query(input *queryInput, call awsjson.Call) (*pageOutput, erro
 	return p.read()
 }
 
-// window is the rows that a key condition asks for.
+// window returns the rows that a key condition asks for.
 func (k keySchema) window(key *expression.KeyCondition) (window, error) {
 	partition, err := k.partition.sortable(key.Partition)
 	if err != nil || key.Sort == nil {
@@ -70,7 +70,7 @@ func (k keySchema) window(key *expression.KeyCondition) (window, error) {
 	return sortWindow(partition, key.Sort.Operator, sorts), nil
 }
 
-// sortable is the sortable form of a value that the key attribute is compared with.
+// sortable returns the sortable form of a value that the key attribute is compared with.
 func (a keyAttribute) sortable(value attribute.Value) (string, error) {
 	if attribute.TypeOf(value) != a.typeName {
 		return "", attribute.Invalidf("One or more parameter values were invalid: Condition parameter type does not match schema type")
@@ -189,7 +189,7 @@ func (p *page) resolve(s *Service, lag time.Duration) (err error) {
 	return nil
 }
 
-// schema is the key in whose order the page reads.
+// schema returns the key in whose order the page reads.
 func (p *page) schema() keySchema {
 	if p.index != nil {
 		return p.index.schema
@@ -197,7 +197,7 @@ func (p *page) schema() keySchema {
 	return p.table.schema
 }
 
-// startPlace is the place of the ExclusiveStartKey.
+// startPlace returns the place of the ExclusiveStartKey.
 func (p *page) startPlace() (place, error) {
 	key := p.input.ExclusiveStartKey
 	invalid := attribute.Invalidf("The provided starting key is invalid")
@@ -219,7 +219,7 @@ func (p *page) startPlace() (place, error) {
 	return at, nil
 }
 
-// lastKey is what a page that ends at an item returns to go on from.
+// lastKey returns what a page that ends at an item returns to go on from.
 func (p *page) lastKey(item attribute.Item) attribute.Item {
 	key := attribute.Item{}
 	for _, schema := range []keySchema{p.table.schema, p.schema()} {

@@ -13,7 +13,7 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
 )
 
-// benchEvent is an item of about ten attributes, as the consumer stores them.
+// benchEvent returns an item of about ten attributes, as the consumer stores them.
 func benchEvent(i int) map[string]types.AttributeValue {
 	event := map[string]types.AttributeValue{
 		"pk":       &types.AttributeValueMemberS{Value: fmt.Sprint("event-", i)},

@@ -14,7 +14,7 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb/expression"
 )
 
-// Config is what a Service is made of. The zero value works.
+// Config is the configuration of a Service. The zero value works.
 type Config struct {
 	Now    func() time.Time // the clock. Defaults to time.Now
 	Faults sandbox.Faults   // decides which calls go wrong, see the package. Defaults to none
@@ -22,8 +22,8 @@ type Config struct {
 	Region    string // in ARNs. Defaults to eu-central-1
 	AccountID string // in ARNs. Defaults to 000000000000
 
-	// IndexLag is how long a write takes to reach an index, drawn anew for
-	// each write and index. Writes reach an index in their order. It is called
+	// IndexLag is the time from a write to its effect on an index, drawn for each write
+	// and index. Writes reach an index in their order. It is called
 	// inside the critical section and must not block. Defaults to no lag.
 	IndexLag func(index string) time.Duration
 
@@ -31,13 +31,13 @@ type Config struct {
 	// a table and of each index. AWS's limit is 1,000. Defaults to no limit.
 	PartitionWrites int
 
-	// Denied tells which actions on a table its callers may not take, named as
-	// policies name them, without the service: Query, for an index of the table too.
-	// What a transaction holds are actions of their own. Defaults to none.
+	// Denied reports whether an action on a table is not allowed. Actions have the names of
+	// policies, without the service: Query, for an index of the table too. The actions of
+	// a transaction are checked one by one. Defaults to none.
 	Denied func(action, table string) bool
 }
 
-// Service is a local Amazon DynamoDB.
+// Service is a fake Amazon DynamoDB.
 type Service struct {
 	config   Config
 	dispatch awsjson.Service
@@ -96,7 +96,7 @@ func New(config Config) *Service {
 // ServeHTTP implements http.Handler.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.dispatch.ServeHTTP(w, r) }
 
-// Items are the items of a table in the order of a scan, none if there is no
+// Items returns the items of a table in the order of a scan, none if there is no
 // such table. They must not be changed.
 func (s *Service) Items(name string) []attribute.Item {
 	s.mu.Lock()
@@ -113,7 +113,7 @@ func (s *Service) Items(name string) []attribute.Item {
 	return items
 }
 
-// operation decodes the input of a call and tells its errors as the service does.
+// operation decodes the input of a call and converts its errors to the service's.
 func operation[I, O any](run func(*I, awsjson.Call) (*O, error)) awsjson.Operation {
 	return func(call awsjson.Call) (any, error) {
 		var input I
@@ -144,7 +144,7 @@ func (s *Service) authorize(operation string, body []byte) error {
 		TransactItems []map[string]onTable
 		RequestItems  map[string]json.RawMessage
 	}
-	_ = json.Unmarshal(body, &input) // what is wrong with it the operation says
+	_ = json.Unmarshal(body, &input) // the operation reports errors
 	if input.TableName != "" {
 		return s.authorizeOn(operation, input.TableName)
 	}
@@ -216,7 +216,7 @@ func tableName(nameOrARN string) string {
 	return nameOrARN
 }
 
-// constraint is the error for a member outside its bounds.
+// constraint returns the error for a member outside its bounds.
 func constraint(value, member, rule string) error {
 	return attribute.Invalidf("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: %s", value, member, rule)
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
 )
 
-// unbilled is the keys that the index has for one subscription.
+// unbilled returns the keys that the index has for one subscription.
 func (b *bench) unbilled(subscription string) string {
 	b.Helper()
 	got, err := b.client.Query(b.Context(), &awsdynamodb.QueryInput{

@@ -60,7 +60,7 @@ func (t *table) index(name string) (*index, bool) {
 	return t.indexes[at], true
 }
 
-// rowOf is the row of an item, nil for no item.
+// rowOf returns the row of an item, nil for no item.
 func rowOf(at place, item attribute.Item) *row {
 	if item == nil {
 		return nil
@@ -68,7 +68,7 @@ func rowOf(at place, item attribute.Item) *row {
 	return &row{place: at, item: item, size: item.Size()}
 }
 
-// asOf is the rows as a read sees them: one that lags sees old ones, unless it is
+// asOf returns the rows as a read sees them: one that lags sees old ones, unless it is
 // consistent.
 func (t *table) asOf(now time.Time, lag time.Duration, consistent bool) rows {
 	if consistent {
@@ -104,7 +104,7 @@ func (t *table) put(at place, item attribute.Item, now time.Time) {
 	}
 }
 
-// primaryKey is the place of a request's Key, which has to be exactly the key.
+// primaryKey returns the place of a request's Key, which has to be exactly the key.
 func (t *table) primaryKey(key attribute.Item) (place, error) {
 	attributes := t.schema.attributes()
 	if len(key) != len(attributes) {
@@ -119,7 +119,7 @@ func (t *table) primaryKey(key attribute.Item) (place, error) {
 	return t.checkedPlace(key)
 }
 
-// placeOf is the place of a whole item.
+// placeOf returns the place of a whole item.
 func (t *table) placeOf(item attribute.Item) (place, error) {
 	for _, a := range t.schema.attributes() {
 		value, ok := item[a.name]
@@ -142,10 +142,10 @@ func (t *table) checkedPlace(item attribute.Item) (place, error) {
 	return at, nil
 }
 
-// memory is how long what was replaced can still be seen by a read that lags.
+// memory is the maximum lag of a read.
 const memory = 10 * time.Second
 
-// change is what a write does to a table or an index, from when it can be seen.
+// change is the effect of a write on a table or an index, and when it becomes visible.
 type change struct {
 	due          time.Time
 	old, current *row // nil for none
@@ -158,7 +158,7 @@ type history struct {
 	changes []change
 }
 
-// newHistory is kept if anything can make a read lag.
+// newHistory returns kept if anything can make a read lag.
 func (s *Service) newHistory() history { return history{kept: s.config.Faults != nil} }
 
 func (h *history) note(c change) {
@@ -173,7 +173,7 @@ func (h *history) note(c change) {
 	h.changes = append(h.changes[forgotten:], c)
 }
 
-// asOf is rows as they were at a time, or as long ago as is remembered.
+// asOf returns rows as they were at a time, or as long ago as is remembered.
 func (h *history) asOf(at time.Time, current rows) rows {
 	last := len(h.changes) - 1
 	if last < 0 || !h.changes[last].due.After(at) {
@@ -186,7 +186,7 @@ func (h *history) asOf(at time.Time, current rows) rows {
 	return then
 }
 
-// replace puts one row in the place of another; nil stands for none.
+// replace replaces one row by another; nil means none.
 func replace(in rows, old, current *row) {
 	if old != nil {
 		in.Delete(old)

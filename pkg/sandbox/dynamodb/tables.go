@@ -76,7 +76,7 @@ func (s *Service) createTable(input *createTableInput, _ awsjson.Call) (*changed
 }
 
 // creating shows a table as AWS does in the answer that makes it, so that a
-// caller who does not wait for ACTIVE can be told from one who does.
+// caller that does not wait for ACTIVE is noticed.
 func (d *tableDescription) creating() {
 	d.TableStatus = statusCreating
 	for i := range d.GlobalSecondaryIndexes {
@@ -252,7 +252,7 @@ type indexDescription struct {
 	IndexSizeBytes        int
 }
 
-// describe tells the state of a table. AWS refreshes sizes and counts every six
+// describe returns the state of a table. AWS refreshes sizes and counts every six
 // hours, here they are exact.
 func (s *Service) describe(t *table, now time.Time) *tableDescription {
 	description := &tableDescription{
@@ -341,7 +341,7 @@ func (s *Service) arn(table string) string {
 	return "arn:aws:dynamodb:" + s.config.Region + ":" + s.config.AccountID + ":table/" + table
 }
 
-// epoch is a time as it stands in JSON: seconds since 1970.
+// epoch returns a time as it stands in JSON: seconds since 1970.
 func epoch(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 var namePattern = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
@@ -361,7 +361,7 @@ type projection struct {
 	NonKeyAttributes []string `json:",omitempty"`
 }
 
-// throughput is what a table or index is provisioned for, zero on demand.
+// throughput is the provisioned throughput of a table or index, zero on demand.
 type throughput struct {
 	ReadCapacityUnits  int64
 	WriteCapacityUnits int64
@@ -387,7 +387,7 @@ func checkName(name, member string) error {
 	return nil
 }
 
-// attributeTypes are the types of key attributes by name.
+// attributeTypes returns the types of key attributes by name.
 func attributeTypes(definitions []attributeDefinition) (map[string]attribute.Type, error) {
 	types := map[string]attribute.Type{}
 	for _, definition := range definitions {
@@ -432,7 +432,7 @@ func newKeySchema(elements []keySchemaElement, types map[string]attribute.Type) 
 	return keySchema{partition: keys[0], sort: keys[1]}, nil
 }
 
-// elements is the key as requests and answers tell it.
+// elements returns the key as requests and answers tell it.
 func (k keySchema) elements() []keySchemaElement {
 	elements := []keySchemaElement{{AttributeName: k.partition.name, KeyType: "HASH"}}
 	if k.sort.name != "" {
@@ -584,7 +584,7 @@ func (s *Service) Sweep() int {
 	return swept
 }
 
-// expired says whether an item's time, in seconds since 1970, has come; values
+// expired reports whether an item's time, in seconds since 1970, has come; values
 // of other types than numbers never expire.
 func (t *table) expired(item attribute.Item, now time.Time) bool {
 	expiry, ok := item[t.timeToLive].(attribute.Number)

@@ -44,7 +44,7 @@ func (h *hotPartition) typed() *awsjson.Error {
 	return hot
 }
 
-// take takes the units that a write needs, or tells which partition has none left.
+// take takes the units that a write needs, or returns the partition that has none left.
 // A table and its indexes are counted each for itself: a full index refuses the
 // write to its table.
 func (s *Service) take(p *plan, now time.Time) error {
@@ -67,7 +67,7 @@ func (s *Service) take(p *plan, now time.Time) error {
 	return nil
 }
 
-// take is for the partitions that a write changes: none, one, or two when the item
+// take returns for the partitions that a write changes: none, one, or two when the item
 // moves from one to the other.
 func (i *index) take(p *plan, limit int, now time.Time) bool {
 	before, after := i.rowOf(rowOf(p.place, p.old)), i.rowOf(rowOf(p.place, p.new))
@@ -90,7 +90,7 @@ const (
 	transactional = 2
 )
 
-// writeCost is the price of a write, by the larger of the item before and after.
+// writeCost returns the price of a write, by the larger of the item before and after.
 func writeCost(before, after int) float64 {
 	return float64(max(1, (max(before, after)+writeUnit-1)/writeUnit))
 }

@@ -33,7 +33,7 @@ type cancellationReason struct {
 	Item    attribute.Item `json:",omitempty"`
 }
 
-// transactionCanceled is the error of a transaction with a reason per action.
+// transactionCanceled returns the error of a transaction with a reason per action.
 func transactionCanceled(reasons []cancellationReason) error {
 	codes := make([]string, len(reasons))
 	for i, reason := range reasons {
@@ -47,7 +47,7 @@ func transactionCanceled(reasons []cancellationReason) error {
 	}
 }
 
-// reasonFor tells why an action failed; it is not ok for errors that are not the action's.
+// reasonFor returns why an action failed; ok is false for errors that are not the action's.
 func reasonFor(err error, failed attribute.Item) (reason cancellationReason, ok bool) {
 	var invalid *attribute.ValidationError
 	var hot *hotPartition
@@ -96,7 +96,7 @@ type transactResponse struct {
 	Item *attribute.Item `json:",omitempty"`
 }
 
-// transaction is what is remembered of a finished TransactWriteItems.
+// transaction is a finished TransactWriteItems.
 type transaction struct {
 	actions  [sha256.Size]byte
 	finished time.Time
@@ -186,7 +186,7 @@ func checkCount(items int) error {
 	return nil
 }
 
-// fingerprint is equal for equal actions, in whatever order their members came. It
+// fingerprint returns equal for equal actions, in whatever order their members came. It
 // is needed only to recognise a token's second use.
 func (i *transactWriteInput) fingerprint() (sum [sha256.Size]byte, err error) {
 	if i.ClientRequestToken == "" {
@@ -206,8 +206,7 @@ func (s *Service) earlier(token string, now time.Time) (transaction, bool) {
 	return done, ok
 }
 
-// planAll plans all actions, or tells why there is none: every action's reason
-// is found, not just the first failing one's.
+// planAll plans all actions, or returns the reasons of all that fail.
 func (s *Service) planAll(writes []*write, fault sandbox.Fault, now time.Time) ([]*plan, error) {
 	plans := make([]*plan, len(writes))
 	reasons := make([]cancellationReason, len(writes))

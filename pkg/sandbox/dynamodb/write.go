@@ -38,7 +38,7 @@ const (
 	check // of a condition only
 )
 
-// write is a write whose expressions are read, but which has not met its table.
+// write is a parsed write, before its table is known.
 type write struct {
 	kind      writeKind
 	input     *writeInput
@@ -73,7 +73,7 @@ func newWrite(kind writeKind, input *writeInput) (*write, error) {
 	return w, placeholders.Unused(w.update != nil || w.condition != nil, missing)
 }
 
-// plan is a write that has been found good and only waits to be made.
+// plan is a valid write that was not made yet.
 type plan struct {
 	write    *write
 	table    *table
@@ -160,7 +160,7 @@ func (p *plan) commit(now time.Time) {
 
 func (p *plan) cost() float64 { return writeCost(p.old.Size(), p.new.Size()) }
 
-// failedItem is the old item, if the caller wants it when the condition fails.
+// failedItem returns the old item, if the caller wants it when the condition fails.
 func (p *plan) failedItem() attribute.Item {
 	if p.write.input.ReturnValuesOnConditionCheckFailure == "ALL_OLD" {
 		return p.old
@@ -168,7 +168,7 @@ func (p *plan) failedItem() attribute.Item {
 	return nil
 }
 
-// returned is what the caller has asked for with ReturnValues.
+// returned returns what the caller has asked for with ReturnValues.
 func (p *plan) returned() attribute.Item {
 	switch p.write.input.ReturnValues {
 	case "ALL_OLD":
@@ -281,8 +281,8 @@ func (s *Service) getItem(input *getInput, call awsjson.Call) (*getOutput, error
 	return &getOutput{projectedOrNone(projection, item)}, nil
 }
 
-// projectedOrNone tells an item without any of the chosen attributes, which is
-// empty, from no item, which is nil.
+// projectedOrNone returns an empty item if the item has none of the chosen attributes, and
+// nil if there is no item.
 func projectedOrNone(projection *expression.Projection, item attribute.Item) *attribute.Item {
 	if item == nil {
 		return nil

@@ -13,7 +13,7 @@ import (
 
 var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
-// queueReference is the input or output that is a queue URL and nothing else.
+// queueReference is an input or output with only a queue URL.
 type queueReference struct {
 	QueueURL string `json:"QueueUrl"`
 }

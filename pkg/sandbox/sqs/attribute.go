@@ -35,7 +35,7 @@ type attribute struct {
 
 type attributes map[string]attribute
 
-// check tells the first fault, by name order.
+// check returns the first error, in the order of the names.
 func (a attributes) check() error {
 	if len(a) > maxAttributes {
 		return invalidParameterValue.errorf("Number of message attributes [%d] exceeds the allowed maximum [%d].", len(a), maxAttributes)
@@ -84,7 +84,7 @@ func (a attribute) check(name string) error {
 	return nil
 }
 
-// size is what the attributes count toward the size of their message, in bytes.
+// size returns what the attributes count toward the size of their message, in bytes.
 func (a attributes) size() int {
 	total := 0
 	for name, value := range a {
@@ -96,7 +96,7 @@ func (a attributes) size() int {
 	return total
 }
 
-// digest is the MD5 of the attributes in the documented encoding, empty
+// digest returns the MD5 of the attributes in the documented encoding, empty
 // without attributes.
 //
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html#sqs-attributes-md5-message-digest-calculation
@@ -124,13 +124,13 @@ func (a attributes) digest() string {
 	return digest(string(encoded))
 }
 
-// digest is the MD5 that the protocol prescribes, in hexadecimal.
+// digest returns the MD5 that the protocol prescribes, in hexadecimal.
 func digest(data string) string {
 	sum := md5.Sum([]byte(data))
 	return hex.EncodeToString(sum[:])
 }
 
-// selected are the attributes that a receiver asked for: by name, by "prefix.*"
+// selected returns the attributes that a receiver asked for: by name, by "prefix.*"
 // or all of them by "All" or ".*".
 func (a attributes) selected(names []string) attributes {
 	if len(a) == 0 || len(names) == 0 {

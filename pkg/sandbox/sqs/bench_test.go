@@ -25,7 +25,7 @@ func benchCall(b *testing.B, service *sqs.Service, operation, input string) []by
 	return answer.Body.Bytes()
 }
 
-// benchBatch is a call with ten messages of 1 KB.
+// benchBatch returns a call with ten messages of 1 KB.
 func benchBatch() string {
 	entries := make([]string, 10)
 	for i := range entries {

@@ -66,7 +66,7 @@ func (s *script) send(operation, input string) (answer string, body []byte) {
 	return fmt.Sprint(response.StatusCode, " ", response.Header, " ", string(body), " ", err), body
 }
 
-// handle is one of those that were received.
+// handle returns one of those that were received.
 func (s *script) handle() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,7 +114,7 @@ func (s *script) step() {
 	}
 }
 
-// played is what a service answers to the script.
+// played returns what a service answers to the script.
 func played(t *testing.T, seed uint64) []string {
 	t.Helper()
 	var answers []string

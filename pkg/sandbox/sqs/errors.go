@@ -8,12 +8,12 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/awsjson"
 )
 
-// kind is one of the errors that the service answers with.
+// kind is an error of the service.
 type kind struct {
 	status int
 	shape  string // its type in the JSON protocol
 	code   string // its code in the older query protocol, sent along for compatibility
-	fault  string // who is to blame: Sender or Receiver
+	fault  string // Sender or Receiver
 }
 
 // The errors of the service's model, with the statuses and codes it gives.
@@ -67,7 +67,7 @@ type batchFailure struct {
 	SenderFault bool   `json:"SenderFault"`
 }
 
-// failed tells the error of one entry as the answer to a batch does.
+// failed returns the failure of one entry of a batch.
 func failed(id string, err error) batchFailure {
 	var typed *awsjson.Error
 	if !errors.As(err, &typed) {

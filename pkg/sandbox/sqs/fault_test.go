@@ -19,7 +19,7 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/sqs"
 )
 
-// withFault is a bench on which calls of one operation meet a fault.
+// withFault returns a bench on which calls of one operation meet a fault.
 func withFault(t *testing.T, operation string, fault sandbox.Fault) bench {
 	t.Helper()
 	return newBench(t, sqs.Config{Faults: sandbox.FaultFunc(func(called string) sandbox.Fault {

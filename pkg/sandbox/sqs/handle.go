@@ -61,9 +61,8 @@ func (s *Service) onHandles(do func(*queue, handleEntry, time.Time) error) awsjs
 	}
 }
 
-// deleteByHandle deletes a message by the handle of its latest receive, in
-// flight or not. A handle from an earlier receive, or of a message that is gone
-// already, succeeds without an effect.
+// deleteByHandle deletes a message by the handle of its latest receive, in flight or not.
+// With the handle of an earlier receive or of a deleted message it succeeds without effect.
 //
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html
 func (q *queue) deleteByHandle(entry handleEntry, _ time.Time) error {
@@ -108,7 +107,7 @@ func (q *queue) changeVisibility(entry handleEntry, now time.Time) error {
 	return nil
 }
 
-// handle is a receipt handle: it stands for one receive of one message.
+// handle is a receipt handle: it identifies one receive of one message.
 type handle struct {
 	queue   uint64 // the queue's serial
 	message messageID
@@ -126,7 +125,7 @@ func (h handle) String() string {
 	return base64.StdEncoding.EncodeToString(encoded)
 }
 
-// isLatest says whether a handle is that of a message's latest receive.
+// isLatest reports whether a handle is that of a message's latest receive.
 func (m *message) isLatest(h handle) bool { return uint64(m.total) == h.receipt }
 
 // parseHandle reads a handle that this queue gave out.

@@ -17,8 +17,8 @@ import (
 // queue is one queue. All of it is guarded by Service.mu.
 type queue struct {
 	name       string
-	serial     uint64     // tells two queues of one name apart
-	random     *rand.Rand // of its own, so that what happens on other queues does not matter here
+	serial     uint64     // distinguishes two queues of one name
+	random     *rand.Rand // independent of other queues
 	settings   settings
 	createdAt  time.Time
 	modifiedAt time.Time
@@ -32,7 +32,7 @@ type queue struct {
 
 	waiting *list.List  // of *poll, the one that waits longest first
 	alarm   *time.Timer // runs while polls wait and a message is due
-	rings   time.Time   // when alarm does
+	alarmAt time.Time
 }
 
 func newQueue(name string, serial uint64) *queue {
@@ -54,9 +54,8 @@ func newQueue(name string, serial uint64) *queue {
 	}
 }
 
-// settle drops what is past its retention and brings in what has become
-// visible by now.
-func (q *queue) settle(now time.Time) {
+// advance drops messages past their retention and makes those visible that are due.
+func (q *queue) advance(now time.Time) {
 	retention := seconds(q.settings.retention)
 	for m := q.expiry.first(); m != nil && !m.sentAt.Add(retention).After(now); m = q.expiry.first() {
 		q.remove(m)
@@ -66,7 +65,7 @@ func (q *queue) settle(now time.Time) {
 	}
 }
 
-// add takes in a message that becomes visible after delay.
+// add adds a message that becomes visible after delay.
 func (q *queue) add(m *message, now time.Time, delay time.Duration) {
 	q.messages[m.id] = m
 	q.expiry.add(m)
@@ -77,23 +76,23 @@ func (q *queue) add(m *message, now time.Time, delay time.Duration) {
 	}
 }
 
-// remove takes a message out, wherever it stands.
+// remove removes a message in any state.
 func (q *queue) remove(m *message) {
-	q.unplace(m)
+	q.detach(m)
 	q.expiry.remove(m)
 	delete(q.messages, m.id)
 }
 
 // show makes a message visible, behind those that are.
 func (q *queue) show(m *message) {
-	q.unplace(m)
+	q.detach(m)
 	m.state = Visible
 	m.element = q.visible.PushBack(m)
 }
 
 // hide makes a message invisible until due.
 func (q *queue) hide(m *message, state State, due time.Time) {
-	q.unplace(m)
+	q.detach(m)
 	m.state, m.due = state, due
 	q.due.add(m)
 	switch state {
@@ -104,7 +103,7 @@ func (q *queue) hide(m *message, state State, due time.Time) {
 	}
 }
 
-func (q *queue) unplace(m *message) {
+func (q *queue) detach(m *message) {
 	switch m.state {
 	case Visible:
 		q.visible.Remove(m.element)
@@ -146,8 +145,8 @@ func (q *queue) lateness(fault sandbox.Fault) time.Duration {
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
-// schedule is a heap of messages by a time of theirs, the earliest first. Each
-// message knows its slot, so that it can be taken out from the middle.
+// schedule is a heap of messages by one of their times, the earliest first. Each
+// message stores its slot, so that it can be removed from the middle.
 type schedule struct {
 	entries []*message
 	at      func(*message) time.Time
@@ -157,7 +156,7 @@ type schedule struct {
 func (s *schedule) add(m *message)    { heap.Push(s, m) }
 func (s *schedule) remove(m *message) { heap.Remove(s, *s.slot(m)) }
 
-// first is the message whose time comes first, nil when there is none.
+// first returns the message whose time comes first, nil when there is none.
 func (s *schedule) first() *message {
 	if len(s.entries) == 0 {
 		return nil
@@ -199,7 +198,7 @@ func (s *schedule) Pop() any {
 	return m
 }
 
-// State is where a message stands in its queue.
+// State is the state of a message.
 type State string
 
 // The states of a message.
@@ -232,7 +231,7 @@ type message struct {
 	expirySlot int           // in the schedule of expiry
 }
 
-// content is what the sender gave. It never changes.
+// content is what the sender sent. It never changes.
 type content struct {
 	body             string
 	bodyDigest       string
@@ -242,7 +241,7 @@ type content struct {
 	size             int // in bytes, attributes included
 }
 
-// receives is what receiving a message has left on it.
+// receives counts the receives of a message.
 type receives struct {
 	total   int       // over all queues; also the number of the latest receive
 	inQueue int       // since it came into this queue: what a redrive policy counts
@@ -250,7 +249,7 @@ type receives struct {
 	latest  time.Time // when it was received last
 }
 
-// Message is what a queue holds of a message, for those who keep the books.
+// Message is a snapshot of a message in a queue.
 type Message struct {
 	ID           string
 	Body         string
@@ -261,8 +260,8 @@ type Message struct {
 	State        State
 }
 
-// Messages are the messages of a queue in the order of their sending, nil when
-// there is no such queue. Looking at them changes nothing.
+// Messages returns the messages of a queue in the order of sending, nil if the queue does
+// not exist. It changes nothing.
 func (s *Service) Messages(queueName string) []Message {
 	var snapshot []Message
 	_ = s.locked(func(now time.Time) error {
@@ -270,7 +269,7 @@ func (s *Service) Messages(queueName string) []Message {
 		if !ok {
 			return nil
 		}
-		q.settle(now)
+		q.advance(now)
 		messages := slices.SortedFunc(maps.Values(q.messages), func(a, b *message) int {
 			return cmp.Compare(a.sequence, b.sequence)
 		})

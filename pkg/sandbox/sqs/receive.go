@@ -162,15 +162,15 @@ type delivery struct {
 	before  receives // what the receive changed
 }
 
-// take hands out up to p.max visible messages. What has been received too often
+// deliver hands out up to p.max visible messages. What has been received too often
 // goes to the dead-letter queue instead.
-func (s *Service) take(q *queue, p *poll, now time.Time) []delivery {
+func (s *Service) deliver(q *queue, p *poll, now time.Time) []delivery {
 	visibility := seconds(q.settings.visibility)
 	if p.input.VisibilityTimeout != nil {
 		visibility = seconds(*p.input.VisibilityTimeout)
 	}
 	if p.fault.Kind == sandbox.Duplicate {
-		// As if a replica had not heard of the receive: visible while in flight.
+		// As if a replica missed the receive: visible while in flight.
 		visibility = min(visibility, p.fault.Late)
 	}
 
@@ -185,12 +185,12 @@ func (s *Service) take(q *queue, p *poll, now time.Time) []delivery {
 			s.deadLetter(q, target, m, now)
 			continue
 		}
-		got = append(got, q.handOut(m, now, visibility))
+		got = append(got, q.deliver(m, now, visibility))
 	}
 	return got
 }
 
-func (q *queue) handOut(m *message, now time.Time, visibility time.Duration) delivery {
+func (q *queue) deliver(m *message, now time.Time, visibility time.Duration) delivery {
 	before := m.receives
 	m.total++
 	m.inQueue++
@@ -207,8 +207,8 @@ func (q *queue) handOut(m *message, now time.Time, visibility time.Duration) del
 	}
 }
 
-// giveBack undoes receives that nobody will ever see.
-func (s *Service) giveBack(q *queue, unseen []delivery) {
+// undoReceives undoes receives whose caller has left.
+func (s *Service) undoReceives(q *queue, unseen []delivery) {
 	for _, d := range slices.Backward(unseen) {
 		m := d.message
 		if q.messages[m.id] != m || !m.isLatest(d.handle) {
@@ -236,19 +236,18 @@ type poll struct {
 	served  chan struct{} // closed when got and err of a waiting poll are there
 }
 
-// receive fills p.got. When the queue has nothing to hand out it waits as long
-// as the poll or else the queue says.
+// receive fills p.got. If no message is visible it waits for the wait time of the poll, or
+// else of the queue.
 //
-// Waiting polls are served in the order of their arrival, each with all that
-// is there for it. A caller that leaves while it waits loses nothing: what was
-// handed to it meanwhile goes back to its place, as if never received.
+// Waiting polls are served in the order of their arrival. A caller that leaves while it
+// waits loses nothing: messages delivered to it return to their place, as if never received.
 func (s *Service) receive(p *poll) error {
 	var wait time.Duration // stays 0 when the poll does not wait
 	err := s.onQueue(p.input.QueueURL, func(q *queue, now time.Time) error {
 		if p.context.Err() != nil {
 			return p.context.Err()
 		}
-		p.got = s.take(q, p, now)
+		p.got = s.deliver(q, p, now)
 		if len(p.got) > 0 {
 			return nil
 		}
@@ -279,7 +278,7 @@ func (s *Service) receive(p *poll) error {
 		s.serveTouched(now) // what became visible at the last moment
 		p.leave()
 		if p.context.Err() != nil {
-			s.giveBack(p.queue, p.got)
+			s.undoReceives(p.queue, p.got)
 			return p.context.Err()
 		}
 		return p.err
@@ -321,7 +320,7 @@ func (s *Service) serveTouched(now time.Time) {
 
 func (s *Service) serve(q *queue, now time.Time) {
 	for {
-		q.settle(now)
+		q.advance(now)
 		front := q.waiting.Front()
 		if front == nil || q.visible.Len() == 0 || q.inFlight >= s.config.MaxInFlight {
 			break
@@ -331,26 +330,25 @@ func (s *Service) serve(q *queue, now time.Time) {
 			p.leave()
 			continue
 		}
-		if got := s.take(q, p, now); len(got) > 0 {
+		if got := s.deliver(q, p, now); len(got) > 0 {
 			p.end(got, nil)
 		}
 	}
 	s.setAlarm(q, now)
 }
 
-// setAlarm has the queue served when its next message becomes visible, as long
-// as anybody waits for it.
+// setAlarm serves the queue when its next message becomes visible, as long as polls wait.
 func (s *Service) setAlarm(q *queue, now time.Time) {
 	next := q.due.first()
 	if q.waiting.Len() == 0 || next == nil {
 		q.stopAlarm()
 		return
 	}
-	if q.alarm != nil && q.rings.Equal(next.due) {
+	if q.alarm != nil && q.alarmAt.Equal(next.due) {
 		return
 	}
 	q.stopAlarm()
-	q.rings = next.due
+	q.alarmAt = next.due
 	q.alarm = time.AfterFunc(next.due.Sub(now), func() {
 		_ = s.locked(func(time.Time) error {
 			q.stopAlarm()

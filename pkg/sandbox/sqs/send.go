@@ -15,7 +15,7 @@ const (
 	maxGroupID     = 128
 )
 
-// sendEntry is a message as its sender gives it, alone or in a batch.
+// sendEntry is a message to send, alone or in a batch.
 //
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 type sendEntry struct {
@@ -110,13 +110,13 @@ func (e sendEntry) size() int {
 	return size
 }
 
-// draft is a message without a place and an identity.
+// draft is a message before it is in a queue.
 type draft struct {
 	content
-	delay *int // seconds; nil for what the queue says
+	delay *int // seconds; nil: the delay of the queue
 }
 
-// draft checks all that does not depend on the queue.
+// draft checks everything that does not depend on the queue.
 func (e sendEntry) draft() (draft, error) {
 	if e.MessageBody == nil || *e.MessageBody == "" {
 		return draft{}, missingParameter.errorf("The request must contain the parameter MessageBody.")
@@ -166,7 +166,7 @@ func isGroupID(id string) bool {
 	return true
 }
 
-// send lets a message in; late is how much later than it should it becomes visible.
+// send adds a message; late delays its visibility.
 func (s *Service) send(q *queue, draft draft, now time.Time, late time.Duration) (sendResult, error) {
 	if draft.size > q.settings.maximumSize {
 		return sendResult{}, invalidParameterValue.errorf("One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", q.settings.maximumSize)
@@ -183,7 +183,7 @@ func (s *Service) send(q *queue, draft draft, now time.Time, late time.Duration)
 	}, nil
 }
 
-// enqueue makes a new message of content.
+// enqueue adds a new message with this content.
 func (s *Service) enqueue(q *queue, content content, now time.Time, delay time.Duration) *message {
 	s.sent++
 	m := &message{content: content, id: q.newID(), sequence: s.sent, sentAt: now}
@@ -248,7 +248,7 @@ func newBatch[Result any, Entry batchEntry](entries []Entry, fault sandbox.Fault
 // each runs do for the position of every entry.
 func (b *batch[Result]) each(do func(i int) (Result, error)) {
 	for i, id := range b.ids {
-		if b.fault.Strikes(i) {
+		if b.fault.AppliesTo(i) {
 			b.output.Failed = append(b.output.Failed, batchFailure{ID: id, Code: "InternalError", Message: "The entry could not be processed."})
 			continue
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/awsjson"
 )
 
-// Config is what a Service is made of. The zero value works.
+// Config is the configuration of a Service. The zero value works.
 type Config struct {
 	Now    func() time.Time // the clock. Defaults to time.Now
 	Faults sandbox.Faults   // decides which calls go wrong. Defaults to none
@@ -22,15 +22,14 @@ type Config struct {
 	BaseURL   string // queue URLs are BaseURL/AccountID/name. Defaults to http://sandbox.local
 	Region    string // in ARNs. Defaults to eu-central-1
 	AccountID string // in ARNs and queue URLs. Defaults to 000000000000
-	SenderID  string // who sent every message. Defaults to AIDASANDBOX0000000000
+	SenderID  string // sender of every message. Defaults to AIDASANDBOX0000000000
 
-	// MaxInFlight is how many messages of one queue may be in flight. Defaults
+	// MaxInFlight is the maximum number of messages in flight of one queue. Defaults
 	// to 120,000, the quota that AWS raises only on request.
 	MaxInFlight int
 
-	// Denied tells which actions on a queue its callers may not take, named as
-	// policies name them, without the service: SendMessage, for a batch too.
-	// Defaults to none.
+	// Denied reports whether an action on a queue is not allowed. Actions have the names
+	// of policies, without the service: SendMessage, for a batch too. Defaults to none.
 	Denied func(action, queue string) bool
 
 	// Seed determines message ids and receipt handles: the same seed and, on each
@@ -38,7 +37,7 @@ type Config struct {
 	Seed uint64
 }
 
-// Service is a local Amazon SQS.
+// Service is a fake Amazon SQS.
 type Service struct {
 	config   Config
 	dispatch awsjson.Service
@@ -121,14 +120,14 @@ func (s *Service) locked(change func(now time.Time) error) error {
 	return err
 }
 
-// onQueue is locked for a change of one queue, which it brings up to date first.
+// onQueue returns locked for a change of one queue, which it brings up to date first.
 func (s *Service) onQueue(url string, change func(q *queue, now time.Time) error) error {
 	return s.locked(func(now time.Time) error {
 		q, err := s.queueByURL(url)
 		if err != nil {
 			return err
 		}
-		// Whoever waits comes before the caller.
+		// Polls that wait come before the caller.
 		s.touch(q)
 		s.serveTouched(now)
 		defer s.touch(q)
@@ -190,7 +189,7 @@ func decode[Input any](call awsjson.Call) (Input, error) {
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-using-identity-based-policies.html
 func (s *Service) authorize(operation string, body []byte) error {
 	var input queueReference
-	_ = json.Unmarshal(body, &input) // what is wrong with it the operation says
+	_ = json.Unmarshal(body, &input) // the operation reports errors
 	if input.QueueURL == "" {
 		return nil
 	}

@@ -96,28 +96,28 @@ func (s *settings) set(name, value string) error {
 	return err
 }
 
-// attributes are the settings in words. Absent is what was not set and has no
-// default.
+// attributes returns the settings as attributes. Those without a value and a default are
+// absent.
 func (s settings) attributes() map[string]string {
-	words := map[string]string{"SqsManagedSseEnabled": strconv.FormatBool(s.managedSSE && s.kmsKey == "")}
+	values := map[string]string{"SqsManagedSseEnabled": strconv.FormatBool(s.managedSSE && s.kmsKey == "")}
 	for name, integer := range integers {
-		words[name] = strconv.Itoa(*integer.field(&s))
+		values[name] = strconv.Itoa(*integer.field(&s))
 	}
 	if s.kmsKey == "" {
-		delete(words, "KmsDataKeyReusePeriodSeconds")
+		delete(values, "KmsDataKeyReusePeriodSeconds")
 	} else {
-		words["KmsMasterKeyId"] = s.kmsKey
+		values["KmsMasterKeyId"] = s.kmsKey
 	}
 	if s.policy != "" {
-		words["Policy"] = s.policy
+		values["Policy"] = s.policy
 	}
 	if s.redrive != nil {
-		words["RedrivePolicy"] = s.redrive.String()
+		values["RedrivePolicy"] = s.redrive.String()
 	}
 	if s.redriveAllow != nil {
-		words["RedriveAllowPolicy"] = s.redriveAllow.String()
+		values["RedriveAllowPolicy"] = s.redriveAllow.String()
 	}
-	return words
+	return values
 }
 
 const (
@@ -126,7 +126,7 @@ const (
 	maxSourceQueues    = 10
 )
 
-// redrivePolicy says when a message of a queue is dead-lettered, and where to.
+// redrivePolicy is when a message is dead-lettered, and the dead-letter queue.
 //
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
 type redrivePolicy struct {
@@ -169,7 +169,7 @@ func invalidRedrive(value, reason string) error {
 
 func (p *redrivePolicy) String() string { return encode(p) }
 
-// redriveAllowPolicy says which queues may dead-letter to a queue.
+// redriveAllowPolicy lists the queues that may dead-letter to a queue.
 type redriveAllowPolicy struct {
 	Permission string   `json:"redrivePermission"`
 	SourceARNs []string `json:"sourceQueueArns,omitempty"`
@@ -221,7 +221,7 @@ func encode(policy any) string {
 	return string(encoded)
 }
 
-// checkRedrive says whether the queue of this name may have this policy.
+// checkRedrive reports whether the queue of this name may have this policy.
 func (s *Service) checkRedrive(name string, policy *redrivePolicy) error {
 	if policy == nil {
 		return nil
@@ -236,8 +236,8 @@ func (s *Service) checkRedrive(name string, policy *redrivePolicy) error {
 	return nil
 }
 
-// deadLetterQueue is where a message has to go instead of being received once
-// more, nil when it may be received.
+// deadLetterQueue returns the dead-letter queue of a message that was received too often, nil
+// for one that may be received.
 func (s *Service) deadLetterQueue(q *queue, m *message) *queue {
 	policy := q.settings.redrive
 	if policy == nil || m.inQueue < policy.MaxReceives {
@@ -280,7 +280,7 @@ func (s *Service) startMessageMoveTask(call awsjson.Call) (any, error) {
 		if source == nil || input.DestinationARN != "" && s.queueByARN(input.DestinationARN) == nil {
 			return resourceNotFound.errorf("The resource that you specified for the SourceArn or DestinationArn parameter doesn't exist.")
 		}
-		source.settle(now)
+		source.advance(now)
 		handle = source.newID().String()
 		s.moveLater(source, input.DestinationARN, source.visible.Len())
 		return nil
@@ -293,7 +293,7 @@ func (s *Service) startMessageMoveTask(call awsjson.Call) (any, error) {
 func (s *Service) moveLater(source *queue, destination string, count int) {
 	time.AfterFunc(moveInterval, func() {
 		_ = s.locked(func(now time.Time) error {
-			source.settle(now)
+			source.advance(now)
 			front := source.visible.Front()
 			if front == nil || count == 0 {
 				return nil

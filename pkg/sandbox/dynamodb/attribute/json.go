@@ -121,7 +121,7 @@ func (i Item) MarshalJSON() ([]byte, error) {
 // JSON returns the JSON form of a value.
 func JSON(value Value) string { return string(appendValue(nil, value)) }
 
-// appendValue is hand-written: with encoding/json a page of a query takes three times as long.
+// appendValue returns hand-written: with encoding/json a page of a query takes three times as long.
 func appendValue(to []byte, value Value) []byte {
 	to = append(append(append(to, `{"`...), TypeOf(value)...), `":`...)
 	switch value := value.(type) {

@@ -1,8 +1,7 @@
 // Package attribute holds DynamoDB's data types: values, exact numbers, items,
 // their JSON form, sizes and order.
 //
-// Values are immutable once they are part of a stored item: whoever changes an
-// item changes a copy.
+// Values are immutable once they are part of a stored item: changing an item changes a copy.
 //
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 package attribute

@@ -120,7 +120,7 @@ func (p *parser) acceptKeyword(keyword string) bool {
 	return true
 }
 
-// atCall says whether a function call comes next.
+// atCall reports whether a function call comes next.
 func (p *parser) atCall() bool {
 	if p.peek().kind != word {
 		return false
@@ -218,7 +218,7 @@ func (p *parser) literal() Literal {
 	return Literal{value}
 }
 
-// atLiteral says whether a value placeholder comes next.
+// atLiteral reports whether a value placeholder comes next.
 func (p *parser) atLiteral() bool {
 	t := p.peek()
 	return t.kind == placeholder && t.text[0] == ':'
@@ -319,7 +319,7 @@ func checkKeys[V any](member string, sign byte, placeholders map[string]V) error
 	return nil
 }
 
-// Unused is the error for placeholders that no expression has used. The
+// Unused returns the error for placeholders that no expression has used. The
 // expressions are named for the case that there were none, e.g.
 // "ConditionExpression is null".
 func (p *Placeholders) Unused(parsed bool, missing string) error {

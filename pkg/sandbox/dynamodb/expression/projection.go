@@ -70,7 +70,7 @@ func (b *branch) child(step Step) *branch {
 	return b.fields[step.Name]
 }
 
-// Of is the chosen parts of the item; a nil projection chooses all. Elements of
+// Of returns the chosen parts of the item; a nil projection chooses all. Elements of
 // lists move together.
 func (p *Projection) Of(item attribute.Item) attribute.Item {
 	if p == nil {
@@ -91,7 +91,7 @@ func (b *branch) fieldsOf(from attribute.Map) attribute.Map {
 	return chosen
 }
 
-// of is the chosen part of a value, nil if it has none.
+// of returns the chosen part of a value, nil if it has none.
 func (b *branch) of(value attribute.Value) attribute.Value {
 	if b.fields == nil && b.elements == nil {
 		return value

@@ -54,5 +54,5 @@ var reserved = func() map[string]bool {
 	return set
 }()
 
-// IsReserved says whether a name needs a placeholder.
+// IsReserved reports whether a name needs a placeholder.
 func IsReserved(name string) bool { return reserved[strings.ToUpper(name)] }

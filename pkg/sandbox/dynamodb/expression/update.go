@@ -105,7 +105,7 @@ func operands[V attribute.Value](item attribute.Item, left, right Term) (one, tw
 	return one, two, nil
 }
 
-// Paths are all that the update changes.
+// Paths returns all that the update changes.
 func (u *Update) Paths() []Path {
 	paths := slices.Clone(u.Removes)
 	for _, set := range u.Sets {
@@ -241,7 +241,7 @@ func (c Change) added(old attribute.Value) (attribute.Value, error) {
 	return nil, errOperandType
 }
 
-// deleted is the set without the change's elements; an empty set is none.
+// deleted returns the set without the change's elements; an empty set is none.
 func (c Change) deleted(old attribute.Value) (attribute.Value, error) {
 	if old == nil {
 		return nil, nil
