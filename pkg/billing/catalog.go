@@ -1,21 +1,19 @@
 package billing
 
-// Catalog says what charge codes are at Chargebee. A code that is not in it becomes
-// an ad-hoc line. No two codes have the same item price: their lines could not be
-// told apart.
+// Catalog maps charge codes to products. A code that is not in it becomes an ad-hoc line. No two codes
+// have the same item price: their lines could not be distinguished.
 type Catalog map[string]Product
 
-// Product is what a charge code is at Chargebee: an item price of the product
-// catalog, or an ad-hoc line with fields for a tax provider. An item price carries
-// its own.
+// Product is an item price of Chargebee's product catalog, or an ad-hoc line with fields for a tax
+// provider. An item price has its own tax fields.
 type Product struct {
 	ItemPriceID string
 	PerUnit     bool // the pricing model of the item price is per_unit; otherwise it is flat_fee
 	Tax         Tax
 }
 
-// Tax is what tax providers are told about an ad-hoc line. It is passed on as it is;
-// what is empty or nil is not sent.
+// Tax holds the fields of an ad-hoc line for tax providers. They are sent unchanged; empty and nil
+// fields are not sent.
 // https://apidocs.chargebee.com/docs/api/invoices/add-one-time-charge-to-a-pending-invoice
 type Tax struct {
 	TaxJarProductCode      string
@@ -26,7 +24,7 @@ type Tax struct {
 	AvalaraTaxCode         string
 }
 
-// size is how many bytes the texts have.
+// size returns the encoded size of the texts in bytes.
 func (t Tax) size() int {
 	return EncodedSize(t.TaxJarProductCode) + EncodedSize(t.HSNCode) + EncodedSize(t.AvalaraSaleType) + EncodedSize(t.AvalaraTaxCode)
 }

@@ -2,11 +2,10 @@ package billing
 
 import "cmp"
 
-// Charge is one line to be added to a pending invoice: of an item price, or else an
-// ad-hoc one.
+// Charge is a line to add to a pending invoice: of an item price, or else ad-hoc.
 type Charge struct {
 	InvoiceID      string
-	SubscriptionID string // only when the invoice spans subscriptions
+	SubscriptionID string // only if the invoice has several subscriptions
 	Amount         int64  // minor units, at least 1
 	From, To       int64  // the period of the line, unix seconds
 	IdempotencyKey string
@@ -18,20 +17,20 @@ type Charge struct {
 	Tax         Tax    // of an ad-hoc line
 }
 
-// Close is the closing of a pending invoice.
+// Close is a request to close a pending invoice.
 type Close struct {
 	InvoiceID      string
 	IdempotencyKey string
 }
 
-// LinePage asks for an invoice with a page of its lines.
+// LinePage selects an invoice with one page of its lines.
 type LinePage struct {
 	InvoiceID string
 	Offset    string // Invoice.NextOffset of the page before; empty for the first one
 }
 
-// InvoiceQuery asks for a page of a list of invoices: of all pending ones, of one by its id,
-// or of those of a customer.
+// InvoiceQuery selects one page of a list of invoices: all pending ones, one by its id, or those of a
+// customer.
 type InvoiceQuery struct {
 	Pending      bool
 	InvoiceID    string
@@ -41,8 +40,8 @@ type InvoiceQuery struct {
 	Limit        int    // invoices in the answer; 0 is MaxListed
 }
 
-// Shrink makes the limit smaller, for an answer that was too large. It reports false if the
-// query asks for one invoice already.
+// ReduceLimit reduces the limit after an answer that was too large. It reports false if the limit is
+// one invoice already.
 func (q *InvoiceQuery) ReduceLimit() bool {
 	limit := cmp.Or(q.Limit, MaxListed)
 	if limit == 1 {
@@ -52,7 +51,7 @@ func (q *InvoiceQuery) ReduceLimit() bool {
 	return true
 }
 
-// MaxListed is the most invoices that one page of a list holds.
+// MaxListed is the maximum number of invoices in one page of a list.
 // https://apidocs.chargebee.com/docs/api/invoices/list-invoices
 const MaxListed = 100
 

@@ -1,11 +1,15 @@
-// Package billing holds the terms and the rules of billing: billable events and what makes one
-// unbillable (event.go, eventcheck.go), how they fold into the lines of a plan (fold.go,
-// plan.go), what an invoice was when its events were claimed (manifest.go), how lines are
-// recognised on an invoice (recognize.go) and what follows from what was found (verdict.go), the
-// head of an invoice in the ledger (head.go), the identity of every call to Chargebee
-// (identity.go), and the kinds in which a call can fail (failure.go). Everything here is pure:
-// no I/O, no clock.
+// Package billing holds the terms and rules of billing, as pure functions without I/O and clock:
 //
-// Amounts are exact: decimals while events are summed, integers in the unit that Chargebee
-// counts for the currency from the rounding of a line on.
+//	Event       a billable event, validated (event.go, eventcheck.go)
+//	Aggregator  sums events into the lines of a Plan (aggregate.go, plan.go)
+//	Manifest    the invoice at the beginning of an epoch (manifest.go)
+//	LineID      markers and idempotency keys (identity.go)
+//	Recognize   finds the lines of a plan on an invoice (recognize.go)
+//	Reconcile   decides what became of the lines of a draft that is no longer pending (reconcile.go)
+//	Record      the state of an invoice in the ledger (record.go), and Step, its atomic change (step.go)
+//	Failure     a failed call to Chargebee, by kind (failure.go)
+//	Reason      why a message was rejected (reason.go)
+//
+// Amounts are exact: decimals while events are summed, and integers in minor units of the currency
+// once a line is rounded.
 package billing

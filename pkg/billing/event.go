@@ -1,6 +1,6 @@
 package billing
 
-// EventKey names one billable event.
+// EventKey identifies a billable event.
 type EventKey struct {
 	SubscriptionID string
 	EventID        string
@@ -8,8 +8,7 @@ type EventKey struct {
 
 func (k EventKey) String() string { return k.SubscriptionID + "/" + k.EventID }
 
-// Event is one billable event, its values as they stand in the table; an absent
-// one is empty.
+// Event is a billable event with the values of the events table. Absent values are empty.
 type Event struct {
 	EventKey
 
@@ -20,32 +19,31 @@ type Event struct {
 	Quantity     string // decimal
 	CurrencyCode string
 
-	// Fault says which attribute makes the event one that cannot be billed, and why. Such
-	// an event has no values. It is never claimed, and its invoice is rejected.
+	// Fault names the attribute that makes the event unbillable, and why. Such an event has no values.
+	// It is never claimed, and its invoice is rejected.
 	Fault string
 
 	Size int // bytes of the item as it was read; not kept in pages
 }
 
-// MaxDescription is the most UTF-16 code units of the description of a line. Chargebee
+// MaxDescription is the maximum length of a line's description in UTF-16 code units. Chargebee
 // documents 250 characters and not their unit; code units are never fewer than code points.
 // https://apidocs.chargebee.com/docs/api/invoices/add-one-time-charge-to-a-pending-invoice
 const MaxDescription = 250
 
-// MaxPageEvents is the most events of one page: together with the head, the manifest and the
-// page itself they fit one transaction of 100 actions.
+// MaxPageEvents is the maximum number of events of one page: with the record, the manifest and the
+// page they fit one transaction of 100 actions.
 const MaxPageEvents = 97
 
-// MaxPageSize is the most bytes of one page, and of one part of a plan: an item
-// takes 400 KB. MaxEventsSize is the most bytes of the events of one page, as they
-// are stored: with the page itself they fit one transaction of 4 MB.
+// MaxPageSize is the maximum size in bytes of one page, and of one part of a plan: an item takes
+// 400 KB. MaxEventsSize is the maximum stored size of the events of one page: with the page they fit
+// one transaction of 4 MB.
 const (
 	MaxPageSize   = 300 << 10
 	MaxEventsSize = 3 << 20
 )
 
-// Page is one page of claimed events. The pages are the truth about what an
-// invoice bills; they never change once written.
+// Page is one page of claimed events. The pages determine what an invoice bills, and do not change.
 type Page struct {
 	Number int
 	Events []Event

@@ -7,9 +7,9 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// The limits of an event. docs/events.md tells producers about them.
+// The limits of an event. docs/events.md documents them for producers.
 const (
-	// MaxEventSize is the most bytes of a stored event. An item takes 400 KB, and the
+	// MaxEventSize is the maximum size of a stored event in bytes. An item takes 400 KB, and the
 	// consumer adds attributes to it.
 	// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
 	MaxEventSize = 350 << 10
@@ -22,8 +22,7 @@ const (
 
 var largestAmount = decimal.NewFromInt(MaxAmount)
 
-// Checked returns the event with a Fault that names the attribute, and without values, if
-// it cannot be billed as it is stored.
+// Validated returns the event. If it cannot be billed, the result has a Fault and no values.
 func (e Event) Validated() Event {
 	_, _, fault := e.parse()
 	if fault == "" {
@@ -32,7 +31,7 @@ func (e Event) Validated() Event {
 	return Event{EventKey: e.EventKey, OccurredAt: e.OccurredAt, Fault: fault, Size: e.Size}
 }
 
-// parse returns amount and quantity, nil without one, or why the event cannot be billed.
+// parse returns the amount and the quantity (nil if there is none), or why the event cannot be billed.
 func (e Event) parse() (amount decimal.Decimal, quantity *decimal.Decimal, fault string) {
 	if fault := e.checkTexts(); fault != "" {
 		return amount, nil, fault
@@ -57,7 +56,7 @@ func (e Event) parse() (amount decimal.Decimal, quantity *decimal.Decimal, fault
 	}
 }
 
-// textFault returns what is wrong with the event's size and texts.
+// checkTexts returns what is wrong with the size and the texts of the event.
 func (e Event) checkTexts() string {
 	switch characters := utf8.RuneCountInString(e.ChargeCode); {
 	case e.Fault != "":

@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// Kind is what a failed call to Chargebee means for the one who made it.
+// Kind is the class of a failed call to Chargebee.
 type Kind int
 
-// The kinds. The zero value is Unknown: a failure that nobody understood may have
-// had its effect.
+// The kinds. The zero value is Unknown: a call that failed for an unknown reason may have been
+// executed.
 const (
-	Unknown      Kind = iota // it may have happened
-	Transient                // it did not happen; Chargebee cannot take it now
-	Limited                  // it did not happen; come back after Failure.RetryAfter
-	Missing                  // the invoice is not there, or not in a state to take it (404, 409)
-	Permanent                // it did not happen and never will
-	Unauthorized             // the credentials or the site are wrong: nothing can work
+	Unknown      Kind = iota // the call may have been executed
+	Transient                // not executed; Chargebee is unavailable
+	Limited                  // not executed; retry after Failure.RetryAfter
+	Missing                  // the invoice does not exist, or is not in a state for the call (404, 409)
+	Permanent                // not executed, and a retry will not be either
+	Unauthorized             // the credentials or the site are wrong: all calls fail
 )
 
 // String returns the kind's name, which is also its metric label.
@@ -42,13 +42,13 @@ func (k Kind) String() string {
 type Failure struct {
 	Kind       Kind
 	Operation  string        // the operation of the call, e.g. add_charge
-	Status     int           // HTTP status, 0 when no answer came
+	Status     int           // HTTP status; 0 without an answer
 	Code       string        // Chargebee's api_error_code, if any
 	Message    string        // bounded, without secrets
-	RetryAfter time.Duration // Limited: how long to wait, 0 when Chargebee did not say
+	RetryAfter time.Duration // Limited: how long to wait; 0 if Chargebee did not specify it
 	Resource   bool          // Limited: this invoice only (lock_timeout), not the site
 	Replayed   bool          // the answer was stored under the idempotency key
-	TooLarge   bool          // the answer was too long to be read: a list can be asked for with a smaller limit
+	TooLarge   bool          // the answer was too long to read; a smaller limit of a list may help
 	Err        error         // the cause, if there is one
 }
 
@@ -65,10 +65,10 @@ func (f *Failure) Error() string {
 
 func (f *Failure) Unwrap() error { return f.Err }
 
-// OfSite tells whether the site as a whole is over its limit: nobody may call it for a while.
-// An answer that was stored says nothing about now.
+// IsSiteLimit reports whether the whole site is over its limit. A replayed answer does not: it is about
+// an earlier time.
 func (f *Failure) IsSiteLimit() bool { return f.Kind == Limited && !f.Resource && !f.Replayed }
 
-// NotFound reports whether what the call named does not exist. Missing alone does not say so:
+// IsNotFound reports whether the invoice does not exist. The kind Missing alone does not mean that:
 // Chargebee may answer 409 to a call on a draft that is no longer pending.
 func (f *Failure) IsNotFound() bool { return f.Kind == Missing && f.Status == http.StatusNotFound }

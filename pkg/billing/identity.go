@@ -11,15 +11,13 @@ import (
 
 var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// markerLength is the number of characters of a marker: 60 bits, so that two of
-// the lines on one invoice never share one.
+// markerLength is the number of characters of a marker: 60 bits, so that two lines of one invoice do
+// not have the same.
 const markerLength = 12
 
-// LineID names one line of one plan. From it come the marker, by which the line is
-// recognised on an invoice, and the idempotency key, by which Chargebee recognises
-// the call. Both are the same whenever, wherever and however often they are
-// computed, across crashes, redeliveries and replays. The epoch stands in it so
-// that a line of an earlier, released claim can never be mistaken for it.
+// LineID identifies one line of one plan. Its hashes are the marker, by which the line is recognised
+// on an invoice, and the idempotency key, by which Chargebee recognises a repeated call. They are the
+// same in every session. The epoch distinguishes the line from those of earlier, released claims.
 type LineID struct {
 	InvoiceID string
 	Epoch     string
@@ -33,8 +31,7 @@ func (id LineID) Marker() string {
 }
 
 // IdempotencyKey returns the key of the call that adds the line, 64 characters.
-// Chargebee remembers it for 30 minutes; what comes later is read back by the
-// marker. https://apidocs.chargebee.com/docs/api/idempotency
+// Chargebee remembers it for 30 minutes. https://apidocs.chargebee.com/docs/api/idempotency
 func (id LineID) IdempotencyKey() string {
 	sum := id.hash("charge")
 	return hex.EncodeToString(sum[:])
@@ -44,16 +41,15 @@ func (id LineID) hash(purpose string) [sha256.Size]byte {
 	return sha256.Sum256([]byte(strings.Join([]string{purpose, id.InvoiceID, id.Epoch, strconv.Itoa(id.Line)}, "\x00"))) //mutant:line-identity
 }
 
-// CloseKey returns the idempotency key of the call that closes the invoice. It changes
-// with every refusal: Chargebee may store a refusal under its key and repeat it although
-// its cause is gone. Two keys do no harm, since a draft closes once.
+// CloseKey returns the idempotency key of the call that closes the invoice. It changes with each
+// refusal: Chargebee may store a refusal under its key, and repeat it after its cause is gone. A
+// draft closes once, whatever the keys.
 func CloseKey(invoiceID, epoch string, refusals int) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{"close", invoiceID, epoch, strconv.Itoa(refusals)}, "\x00")))
 	return hex.EncodeToString(sum[:])
 }
 
-// NewToken returns 16 random base32 characters (80 bits): an owner, an epoch, or
-// the name of one write.
+// NewToken returns 16 random base32 characters (80 bits), for an owner, an epoch or a version.
 func NewToken() string {
 	var random [10]byte
 	_, _ = rand.Read(random[:]) // never fails: https://pkg.go.dev/crypto/rand#Read

@@ -10,8 +10,7 @@ import (
 // StatusPending is the status of an invoice that can still be charged.
 const StatusPending = "pending"
 
-// ShortAnswer is the number of lines from which an answer may lack some of an invoice's: it
-// is the default of line_items_limit.
+// DefaultLineLimit is the default of line_items_limit: an answer with as many lines may lack others.
 // https://apidocs.chargebee.com/docs/api/invoices/retrieve-an-invoice
 const DefaultLineLimit = 100
 
@@ -30,7 +29,7 @@ type Invoice struct {
 	Status         string
 	Date           int64 // unix seconds
 	Deleted        bool
-	Version        int64 // resource_version: it grows with every change; 0 if the answer lacks it
+	Version        int64 // resource_version, which grows with each change; 0 if the answer lacks it
 	Lines          []InvoiceLine
 	NextOffset     string // of the next page of lines; empty on the last one
 }
@@ -40,7 +39,7 @@ type InvoiceLine struct {
 	ID             string
 	SubscriptionID string
 	EntityType     string
-	EntityID       string // the item price; empty of an ad-hoc line
+	EntityID       string // the item price; empty for an ad-hoc line
 	Description    string
 	Amount         int64 // minor units
 	From, To       int64 // the period of the line, unix seconds
@@ -52,8 +51,8 @@ func (i Invoice) MayLackLines() bool { return i.NextOffset != "" || len(i.Lines)
 // Pending reports whether the invoice can be charged and closed.
 func (i Invoice) Pending() bool { return i.Status == StatusPending && !i.Deleted } //mutant:is-pending
 
-// subscriptions are those whose events the invoice bills: its own, or else those of its
-// lines, sorted.
+// subscriptions returns the subscriptions whose events the invoice bills, sorted: its own, or else
+// those of its lines.
 func (i Invoice) subscriptions() []string {
 	if i.SubscriptionID != "" {
 		return []string{i.SubscriptionID}
@@ -90,8 +89,8 @@ func (l InvoiceLine) markers() iter.Seq[string] {
 	}
 }
 
-// equals reports whether two lines are alike in everything but id and description. A line
-// that names no subscription is the invoice's own.
+// equals reports whether two lines are equal apart from id and description. A line without a
+// subscription has the invoice's.
 func (l InvoiceLine) equals(other InvoiceLine, invoiceSubscription string) bool {
 	return l.EntityType == other.EntityType && l.EntityID == other.EntityID && l.Amount == other.Amount &&
 		l.From == other.From && l.To == other.To &&

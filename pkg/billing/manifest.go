@@ -2,16 +2,16 @@ package billing
 
 import "slices"
 
-// Manifest is what the invoice was when an epoch began. The epoch's plan is made from it.
+// Manifest describes the invoice at the beginning of an epoch. The plan is made from it.
 type Manifest struct {
 	InvoiceID      string
 	Epoch          string
-	Date           int64 // unix seconds; only events strictly before it are billed
+	Date           int64 // unix seconds; only events before it are billed
 	CurrencyCode   string
 	CustomerID     string
 	SubscriptionID string        // empty on a consolidated invoice
-	Subscriptions  []string      // whose events are billed, sorted
-	Originals      []InvoiceLine // the lines before ours, without descriptions; with ids alone if a message was trusted
+	Subscriptions  []string      // the subscriptions whose events are billed, sorted
+	Originals      []InvoiceLine // the lines before those of the plan, without descriptions; only ids and subscriptions if a webhook was trusted
 	ClaimedAt      int64         // unix seconds, before the invoice was read
 }
 
@@ -33,8 +33,8 @@ func NewManifest(invoice Invoice, at int64) Manifest {
 	return manifest
 }
 
-// Describes reports whether a plan that was made from the manifest still fits the invoice. No
-// line of the plan is on it yet, so it must have the same lines.
+// Describes reports whether the manifest still describes the invoice, before any line of the plan was
+// added.
 func (m Manifest) Describes(invoice Invoice) bool {
 	return m.InvoiceID == invoice.ID &&
 		slices.Equal(lineIDs(m.Originals), lineIDs(invoice.Lines)) &&

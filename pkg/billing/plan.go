@@ -2,51 +2,50 @@ package billing
 
 import "strings"
 
-// MaxLines is the most lines of an invoice, those that it had before ours included:
-// Chargebee's support warns that invoices above 800 lines may not be processed.
+// MaxLines is the maximum number of lines of an invoice, including those before the plan. Chargebee's
+// support warns that invoices above 800 lines may not be processed.
 const MaxLines = 800
 
-// MaxAmount is the largest amount that Chargebee takes, of a line and of an invoice, in
-// minor units: 2^53-1. https://www.chargebee.com/docs/2.0/support-for-hvc.html
+// MaxAmount is the maximum amount of a line and of an invoice in minor units, 2^53-1.
+// https://www.chargebee.com/docs/2.0/support-for-hvc.html
 const MaxAmount = 1<<53 - 1
 
-// Line is one line of a plan: all that is charged for one charge code of one
-// subscription. It holds everything that is sent to Chargebee for it, so that a call can be
-// repeated with the same bytes.
+// Line is one line of a plan: the total of one charge code of one subscription. It holds everything
+// that is sent to Chargebee, so that a call can be repeated with the same bytes.
 type Line struct {
 	SubscriptionID string
 	ChargeCode     string
 	Amount         int64  // minor units
-	Quantity       string // plain decimal; empty when no event has one
-	Events         int    // how many events it sums up
+	Quantity       string // plain decimal; empty if no event has one
+	Events         int    // number of events
 	From, To       int64  // first and last occurred_at, unix seconds; never equal
 	Description    string // of an ad-hoc line, as sent: text, quantity, marker
 	Marker         string // of an ad-hoc line
 	IdempotencyKey string
 
-	// What the charge code was at Chargebee when the plan was made.
+	// The product of the charge code when the plan was made.
 	ItemPriceID string // empty: an ad-hoc line
 	PerUnit     bool   // the pricing model of the item price needs a quantity
 	Tax         Tax    // of an ad-hoc line
 }
 
-// IsCharge reports whether the line is sent to Chargebee. A line that nets to 0 settles its
-// events without a call.
+// IsCharge reports whether the line is sent to Chargebee. The events of a line that nets to 0 are
+// settled without a call.
 func (l Line) IsCharge() bool { return l.Amount > 0 } //mutant:is-charge
 
 // IsCredit reports whether the line nets to less than 0. Chargebee takes no negative charge:
 // the line is not sent, and its events are carried forward to the next invoice.
 func (l Line) IsCredit() bool { return l.Amount < 0 }
 
-// Text is the line's description without its marker; empty for the line of an item price.
+// Text returns the description without the marker. It is empty for a line of an item price.
 func (l Line) Text() string { return strings.TrimSuffix(l.Description, " ["+l.Marker+"]") }
 
-// Plan is all that is charged on one invoice.
+// Plan holds everything that is charged on one invoice.
 type Plan struct {
 	Lines []Line
 }
 
-// CarriedForward is the number of events whose lines net to less than 0: they stay unbilled.
+// CarriedForward returns the number of events of credits. They stay unbilled.
 func (p Plan) CarriedForward() int {
 	events := 0
 	for _, line := range p.Lines {
@@ -58,12 +57,11 @@ func (p Plan) CarriedForward() int {
 }
 
 const (
-	maxParts   = 10  // of a plan: they are written at once
+	maxParts   = 10  // of a plan: one step writes all
 	lineMargin = 512 // bytes of names, structure and numbers that a line takes in a part
 )
 
-// Parts divides the lines so that each part fits one item of the ledger. There is
-// at least one, and there are never more than ten.
+// Parts divides the lines so that each part fits one item of the ledger. There is at least one part.
 func (p Plan) Parts() [][]Line {
 	parts := [][]Line{nil}
 	size := 0
@@ -79,10 +77,10 @@ func (p Plan) Parts() [][]Line {
 	return parts
 }
 
-// Key returns what all events of the line have in common.
+// Key returns the key of the line.
 func (l Line) Key() LineKey { return LineKey{l.SubscriptionID, l.ChargeCode} }
 
-// LineKey names the line that an event belongs to.
+// LineKey identifies a line of a plan: all its events have the same subscription and charge code.
 type LineKey struct {
 	SubscriptionID string
 	ChargeCode     string

@@ -2,27 +2,27 @@ package billing
 
 import "fmt"
 
-// Reason says why a message lies in the dead-letter queue. It is a closed set: a
-// label of metrics and a filter of commands.
+// Reason is why a message was rejected. The set is closed: a reason is a label of metrics and a filter
+// of commands.
 type Reason string
 
 // The reasons.
 const (
-	UnreadableMessage Reason = "unreadable_message"  // no valid webhook event
+	UnreadableMessage Reason = "unreadable_message"  // not a valid webhook event
 	InvalidEvent      Reason = "invalid_event"       // a billable event that cannot be billed as stored
 	CurrencyMismatch  Reason = "currency_mismatch"   // an event in another currency than the invoice's
 	LineLimits        Reason = "line_limits"         // more lines or a larger amount than Chargebee takes
 	AboveLimit        Reason = "above_limit"         // more than invoice.max_amount
 	InvoiceChanged    Reason = "invoice_changed"     // the draft became one of other subscriptions while it was charged
-	InvoiceNotPending Reason = "invoice_not_pending" // closed or deleted before our charges stood on it
-	SuccessorUnknown  Reason = "successor_unknown"   // the draft is gone and no invoice carries its lines
-	AmbiguousLine     Reason = "ambiguous_line"      // a line that may be ours, without its marker
-	DuplicateLine     Reason = "duplicate_line"      // a marker that stands more than once
-	LineRemoved       Reason = "line_removed"        // a line of ours that is no longer there
-	ChargebeeRefused  Reason = "chargebee_refused"   // a charge that Chargebee does not take
-	CloseRefused      Reason = "close_refused"       // a close that Chargebee does not do
-	AttemptsExhausted Reason = "attempts_exhausted"  // too many handlings without progress
-	TooOld            Reason = "too_old"             // not finished before the queue would forget it
+	InvoiceNotPending Reason = "invoice_not_pending" // closed or deleted before it was charged completely
+	SuccessorUnknown  Reason = "successor_unknown"   // the draft is no longer pending, and no invoice has its lines
+	AmbiguousLine     Reason = "ambiguous_line"      // a line without marker that may be a line of the plan
+	DuplicateLine     Reason = "duplicate_line"      // a line of the plan is more than once on the invoice
+	LineRemoved       Reason = "line_removed"        // a line that was added is no longer on the invoice
+	ChargebeeRefused  Reason = "chargebee_refused"   // Chargebee refuses a charge
+	CloseRefused      Reason = "close_refused"       // Chargebee refuses to close the invoice
+	AttemptsExhausted Reason = "attempts_exhausted"  // too many sessions without progress
+	TooOld            Reason = "too_old"             // not finished before the queue deletes the message
 )
 
 // Reasons returns all reasons.
@@ -33,10 +33,10 @@ func Reasons() []Reason {
 	}
 }
 
-// Rejection ends the handling of a message: it goes to the dead-letter queue.
+// Rejection is the error that sends a message to the dead-letter queue.
 type Rejection struct {
 	Reason Reason
-	Detail string // for a person: what is wrong, and where
+	Detail string // for the operator: what is wrong, and where
 }
 
 func (r *Rejection) Error() string { return fmt.Sprintf("%s: %s", r.Reason, r.Detail) }

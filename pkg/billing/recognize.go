@@ -7,28 +7,28 @@ import (
 	"time"
 )
 
-// Recognized is what was found of the lines of a plan on an invoice.
+// Recognized is the result of Recognize.
 type Recognized struct {
-	Counts []int // how many lines of the invoice are the i-th of the plan; a charge must be there once
+	Counts []int // how many times the i-th line of the plan is on the invoice
 
 	plan []Line
-	// others are lines that may be ours after an edit: they have the identity of no planned line,
-	// or are taken for originals only because they equal one.
+	// others are lines that may be lines of the plan after a manual edit: they are not recognised, or
+	// count as originals only because they equal one.
 	others []InvoiceLine
 }
 
 // Recognize looks for the lines of a plan on an invoice with all its lines.
 //
-// An ad-hoc line is identified by its marker, a random text in its description. The line of
-// an item price has no text of ours: add_charge_item takes no description, and no answer shows
-// the parameter comment. It is identified by item price, subscription, amount and dates, among
-// the lines that are not originals. Originals are the lines that the invoice had before any of
-// ours. Another invoice of the subscription can have an equal line: only markers lead from a
-// draft to its final invoice.
+// An ad-hoc line is identified by its marker, a hash in its description. A line of an item price has
+// no marker: add_charge_item takes no description, and no answer shows the parameter comment. It is
+// identified by its fingerprint (item price, subscription, amount and dates) among the lines that are
+// not originals. Originals are the lines that the invoice had before any line of the plan. Another
+// invoice of the subscription can have a line with the same fingerprint: only markers identify the
+// final invoice of a draft.
 //
-// Originals are recognised by their ids. Chargebee does not document whether the close keeps
-// them. If none of the ids is on an issued invoice, one line that equals it is left out for each
-// original. That needs the originals as Chargebee shows them, not their ids alone.
+// Originals are recognised by their ids. Chargebee does not document whether close keeps them. If a
+// closed invoice has none of the ids, one equal line is left out for each original. That needs the
+// originals as Chargebee shows them, not only their ids.
 //
 // https://apidocs.chargebee.com/docs/api/invoices/add-a-charge-item-to-a-pending-invoice
 func Recognize(invoice Invoice, plan []Line, originals []InvoiceLine) Recognized {
@@ -48,19 +48,19 @@ func Recognize(invoice Invoice, plan []Line, originals []InvoiceLine) Recognized
 		}
 	}
 	for _, line := range added {
-		ours := false
+		planned := false
 		for marker := range line.markers() {
 			if i, ok := byMarker[marker]; ok {
 				recognized.Counts[i]++
-				ours = true
+				planned = true
 			}
 		}
 		key := itemPriceKey{line.EntityID, cmp.Or(line.SubscriptionID, invoice.SubscriptionID)}
 		if i, ok := byItemPrice[key]; ok && plan[i].hasFingerprintOf(line) {
 			recognized.Counts[i]++
-			ours = true
+			planned = true
 		}
-		if !ours {
+		if !planned {
 			recognized.others = append(recognized.others, line)
 		}
 	}
@@ -104,35 +104,35 @@ func withoutEquals(lines, originals []InvoiceLine, subscription string) (kept, l
 	return kept, leftOut
 }
 
-// dateTolerance is more than the dates of a line may differ from those that were sent: answers
-// may show them rounded to the day. Chargebee does not document whether they do.
+// dateTolerance is the smallest difference between sent and shown dates that makes another line.
+// Answers may show dates rounded to the day: Chargebee does not document it.
 const dateTolerance = int64(24 * time.Hour / time.Second)
 
-// hasFactsOf reports whether a line of the same item price and subscription is this one.
+// hasFingerprintOf reports whether a found line of the same item price and subscription is this line.
 func (l Line) hasFingerprintOf(found InvoiceLine) bool {
 	near := func(a, b int64) bool { return a-b < dateTolerance && b-a < dateTolerance } //mutant:date-tolerance
 	return found.EntityType == EntityChargeItemPrice && found.Amount == l.Amount && near(found.From, l.From) && near(found.To, l.To)
 }
 
-// Resembles reports whether the invoice has a line that may be the i-th of the plan after
-// a manual edit: one that has no identity of ours and was not there before.
+// Resembles reports whether the invoice has a line that may be the i-th line of the plan after a
+// manual edit: one that is neither recognised nor an original.
 func (r Recognized) Resembles(i int) bool {
 	return slices.ContainsFunc(r.others, func(found InvoiceLine) bool {
 		return r.plan[i].resembles(found) && !r.isOfOtherSubscription(found, r.plan[i].SubscriptionID)
 	})
 }
 
-// isOfOther reports whether a line is of another subscription than the given one that the plan
-// charges. A line of any other subscription may be ours: on an invoice of one subscription it
-// has the invoice's, which an operator may change after the plan was made.
+// isOfOtherSubscription reports whether a line belongs to another subscription of the plan than the
+// given one. A line of a subscription that the plan does not have may be a line of the plan: on an
+// invoice of one subscription it has the invoice's, which an operator may change.
 func (r Recognized) isOfOtherSubscription(found InvoiceLine, subscription string) bool {
 	//mutant:of-other-subscription
 	return found.SubscriptionID != subscription &&
 		slices.ContainsFunc(r.plan, func(line Line) bool { return line.SubscriptionID == found.SubscriptionID })
 }
 
-// resembles reports whether the found line has what cannot be edited away without making
-// another line of it: what it is for and, where text is all that was ours, the amount.
+// resembles reports whether the found line has what an edit does not change: the item price, or the
+// amount of an ad-hoc line.
 func (l Line) resembles(found InvoiceLine) bool {
 	if l.ItemPriceID == "" {
 		return found.EntityType == EntityAdHoc && found.Amount == l.Amount
@@ -140,7 +140,7 @@ func (l Line) resembles(found InvoiceLine) bool {
 	return found.EntityType == EntityChargeItemPrice && found.EntityID == l.ItemPriceID //mutant:resembles-item-price
 }
 
-// Identity describes by what the line is recognised, as in "the line with marker …".
+// Identity describes how the line is recognised, as in "the line with marker …".
 func (l Line) Identity() string {
 	if l.ItemPriceID == "" {
 		return "with marker " + l.Marker

@@ -6,39 +6,36 @@ import (
 	"slices"
 )
 
-// Step is one atomic change of the ledger: the head, and what changes with it, or
-// nothing at all.
+// Step is an atomic change of the ledger: the record of an invoice, and everything that changes with
+// it.
 type Step struct {
-	PreviousVersion string // the write that the head must carry; empty: there must be no head
-	Record          Record // as it shall be; its Write names this step
+	PreviousVersion string // the version that the record must have; empty: there must be none
+	Record          Record // the new record; its Version identifies this step
 
 	Manifest *Manifest // a new epoch
-	Claim    *Page     // a new page; its events must be unbilled and as read
+	Claim    *Page     // a new page; its events must be unbilled and unchanged
 	Plan     *Plan     // the plan of the epoch; written once
 
-	Final bool // Head.FinalInvoiceID is new: the head can be found by it from now on
+	Final bool // Record.FinalInvoiceID is new: the record can be found by it from now on
 
-	Bill    []EventKey // claimed events that become billed on Head.FinalInvoiceID
+	Bill    []EventKey // claimed events that become billed on Record.FinalInvoiceID
 	Release []EventKey // claimed events that become unbilled again
 
-	// Expire sets the time to live of what belongs to the epoch besides the head.
+	// Expire sets the TTL of items of the epoch.
 	Expire Expiry
 }
 
-// The limits of one step: maxActions items that together have at most maxSize bytes,
-// of which the head takes its part.
+// The limits of one step: the number of items, and their total size in bytes without the record.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 const (
 	maxActions = 100
 	maxSize    = 4<<20 - 64<<10
 )
 
-// MaxExpiring is how many items of an epoch one step that does nothing else may
-// give their time to live.
+// MaxExpiring is the maximum number of pages whose TTL a step sets that changes nothing else.
 const MaxExpiring = maxSize / MaxPageSize
 
-// Fits tells whether the step is within the limits. Whatever it changes is taken to be
-// as big as it may be.
+// Fits reports whether the step is within the limits. Every item counts with its maximum size.
 func (s Step) Fits() bool {
 	size := MaxPageSize * s.contents()
 	if s.events() > 0 {
@@ -47,7 +44,7 @@ func (s Step) Fits() bool {
 	return s.Actions() <= maxActions && size <= maxSize
 }
 
-// Actions is how many items the step changes.
+// Actions returns the number of items that the step changes.
 func (s Step) Actions() int {
 	actions := 1 + s.contents() + s.events()
 	if s.Final {
@@ -56,11 +53,11 @@ func (s Step) Actions() int {
 	return actions
 }
 
-// contents is how many items of the epoch the step changes.
+// contents returns the number of items of the epoch that the step changes.
 func (s Step) contents() int {
 	contents := len(s.Expire.Pages) + s.Expire.PlanParts
-	for _, whether := range []bool{s.Manifest != nil, s.Claim != nil, s.Expire.Manifest} {
-		if whether {
+	for _, included := range []bool{s.Manifest != nil, s.Claim != nil, s.Expire.Manifest} {
+		if included {
 			contents++
 		}
 	}
@@ -70,7 +67,7 @@ func (s Step) contents() int {
 	return contents
 }
 
-// events is how many events the step changes.
+// events returns the number of events that the step changes.
 func (s Step) events() int {
 	events := len(s.Bill) + len(s.Release)
 	if s.Claim != nil {
@@ -79,28 +76,27 @@ func (s Step) events() int {
 	return events
 }
 
-// Expiry names what of an epoch gets its time to live.
+// Expiry selects items of an epoch whose TTL is set.
 type Expiry struct {
 	At        int64 // unix seconds
 	Pages     []int
-	PlanParts int // how many parts the plan has; all expire
+	PlanParts int // number of parts of the plan, all of which expire
 	Manifest  bool
 }
 
-// ErrNotFound says that the ledger has no such item.
+// ErrNotFound means that the ledger has no such item.
 var ErrNotFound = errors.New("billing: not in the ledger")
 
-// ErrFenced says that the head is no longer as the step expected it: somebody
-// else works on the invoice. Nothing of the step was applied.
-var ErrFenced = errors.New("billing: the ledger's head was written by somebody else")
+// ErrFenced means that the record has another version than the step requires: another process wrote
+// it. Nothing of the step was applied.
+var ErrFenced = errors.New("billing: fenced: the record was written by another process")
 
-// ErrBusy says that the ledger could not take the step now (a conflict, a
-// throttle, a lost answer). It may have been applied; the same step can be
-// repeated and is recognised by its Write.
+// ErrBusy means that the ledger did not confirm the step (conflict, throttling, lost answer). The step
+// may have been applied. It can be repeated: it is recognised by its version.
 var ErrBusy = errors.New("billing: the ledger is busy")
 
-// EventsChanged says that events of a step are not in the state that the step
-// needs. Nothing of the step was applied.
+// EventsChanged is the error for events that are not in the state that the step requires. Nothing of
+// the step was applied.
 type EventsChanged struct {
 	Events []ChangedEvent
 }
@@ -109,7 +105,7 @@ type EventsChanged struct {
 type ChangedEvent struct {
 	EventKey
 
-	Status         string // empty when the event is gone
+	Status         string // empty if the event does not exist
 	InvoiceID      string
 	FinalInvoiceID string
 }
@@ -120,10 +116,10 @@ func (e *EventsChanged) Contains(key EventKey) bool {
 }
 
 func (e *EventsChanged) Error() string {
-	return fmt.Sprintf("billing: %d events are not as the step needs them", len(e.Events))
+	return fmt.Sprintf("billing: %d events are not in the state that the step requires", len(e.Events))
 }
 
-// The status of an event; an absent one counts as unbilled.
+// The statuses of an event. An event without one is unbilled.
 const (
 	EventUnbilled = "unbilled"
 	EventClaimed  = "claimed"

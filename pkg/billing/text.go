@@ -10,7 +10,7 @@ import (
 	"github.com/billable-events/billable/pkg/truncate"
 )
 
-// plain writes a decimal without exponent and without trailing zeros.
+// formatDecimal formats a decimal without exponent and trailing zeros.
 func formatDecimal(number decimal.Decimal) string {
 	text := number.String()
 	if strings.ContainsRune(text, '.') {
@@ -19,8 +19,8 @@ func formatDecimal(number decimal.Decimal) string {
 	return text
 }
 
-// describe puts a line's description together: text, quantity in parentheses,
-// marker in brackets. The marker is always whole and last; the text is cut to fit.
+// lineDescription returns the description of a line: text, quantity in parentheses, marker in
+// brackets. The text is cut so that the marker is always complete.
 func lineDescription(text, quantity, marker string) string {
 	end := " [" + marker + "]"
 	if quantity != "" {
@@ -29,31 +29,31 @@ func lineDescription(text, quantity, marker string) string {
 	return Cut(text, MaxDescription-utf16Length(end)) + end
 }
 
-// Cut shortens a text to at most the given number of UTF-16 code units, between two
-// characters; one that was cut ends with an ellipsis.
-func Cut(text string, most int) string {
-	if len(text) <= most { // a character has no more code units than bytes
+// Cut shortens a text to at most the given number of UTF-16 code units, between two characters. A
+// text that was cut ends with an ellipsis.
+func Cut(text string, maxUnits int) string {
+	if len(text) <= maxUnits { // a character has no more code units than bytes
 		return text
 	}
 	const ellipsis = "…"
 	units, end := 0, 0 // of what fits before an ellipsis
 	for at, character := range text {
-		if units <= most-1 {
+		if units <= maxUnits-1 {
 			end = at
 		}
 		units += utf16.RuneLen(character)
 	}
 	switch {
-	case units <= most:
+	case units <= maxUnits:
 		return text
-	case most < 1:
+	case maxUnits < 1:
 		return ""
 	default:
 		return text[:end] + ellipsis
 	}
 }
 
-// utf16Length is the number of UTF-16 code units of a text.
+// utf16Length returns the number of UTF-16 code units of a text.
 func utf16Length(text string) int {
 	units := 0
 	for _, character := range text {

@@ -39,10 +39,10 @@ func (w writer) flag(name string, value bool) {
 	}
 }
 
-// writer puts attributes into an item; absent ones stand for the zero value.
+// writer sets attributes of an item. Zero values are left out.
 type writer item
 
-// reader takes attributes out of an item.
+// reader reads attributes of an item. Absent ones are zero values.
 type reader item
 
 func (r reader) text(name string) string {
@@ -67,7 +67,7 @@ func (r reader) flag(name string) bool {
 	return value != nil && value.Value
 }
 
-// object returns a map; it is nil when there is none.
+// object returns a map attribute, or nil.
 func (r reader) object(name string) reader {
 	value, _ := r[name].(*types.AttributeValueMemberM)
 	if value == nil {

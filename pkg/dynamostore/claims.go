@@ -9,8 +9,7 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// What belongs to an epoch is kept as one JSON text per item, in the attribute
-// content: it never changes and is read as a whole.
+// attributeContent holds an item of an epoch as JSON: it does not change and is read as a whole.
 const attributeContent = "content"
 
 func manifestKey(invoiceID, epoch string) string { return invoiceID + "#" + epoch + "#m" }

@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	// conflict is the reason of a transaction that met another one.
+	// The reasons of a canceled transaction.
 	// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html
 	reasonNone      = "None"
 	reasonCondition = "ConditionalCheckFailed"
 
-	// aliasLife is how long a head can be found by its final id.
-	aliasLife = 180 * 24 * time.Hour
+	// aliasTTL is how long a record can be found by its final invoice id.
+	aliasTTL = 180 * 24 * time.Hour
 )
 
 var busyReasons = map[string]bool{
@@ -29,8 +29,8 @@ var busyReasons = map[string]bool{
 	"ThrottlingError":               true,
 }
 
-// Commit applies the step as a whole or not at all. Errors: billing.ErrFenced,
-// billing.ErrBusy, *billing.EventsChanged.
+// Commit applies the whole step or nothing. Errors: billing.ErrFenced, billing.ErrBusy,
+// *billing.EventsChanged.
 func (s *Store) Commit(ctx context.Context, step billing.Step) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -57,12 +57,12 @@ func (s *Store) commitRecord(ctx context.Context, step billing.Step) error {
 	case errors.As(err, &failed):
 		return fenced(step, failed.Item)
 	default:
-		return fmt.Errorf("dynamodb: write the head of %s: %w", step.Record.InvoiceID, classify(err))
+		return fmt.Errorf("dynamodb: write the record of %s: %w", step.Record.InvoiceID, classify(err))
 	}
 }
 
-// fenced decides on a head that was not as expected: it may be this very step that
-// had been applied, its answer lost.
+// fenced returns billing.ErrFenced, or nil if the record has the version of this step: then the step
+// was applied before, and its answer was lost.
 func fenced(step billing.Step, found item) error {
 	if reader(found).text(attributeWrite) == step.Record.Version {
 		return nil
@@ -84,8 +84,7 @@ func (s *Store) commitAll(ctx context.Context, step billing.Step) error {
 	}
 }
 
-// actions is a step as a transaction: the head first, then what changes with it, the
-// events last.
+// actions is a step as a transaction: the record first, then the items of the epoch, then the events.
 type actions struct {
 	items  []types.TransactWriteItem
 	events []billing.EventKey // of the last items
@@ -110,7 +109,7 @@ func (s *Store) actions(step billing.Step) actions {
 		all.put(&types.Put{TableName: &s.LedgerTable, Item: item{
 			attributeInvoiceID: text(finalKey(record.FinalInvoiceID)),
 			"draft_id":         text(record.InvoiceID),
-			attributeExpiresAt: number(record.UpdatedAt + int64(aliasLife.Seconds())),
+			attributeExpiresAt: number(record.UpdatedAt + int64(aliasTTL.Seconds())),
 		}})
 	}
 	for _, key := range expiring(step) {
@@ -158,8 +157,8 @@ func (a *actions) event(key billing.EventKey, update *types.Update) {
 	a.update(update)
 }
 
-// explain says why a transaction was canceled. The head counts first: if it is not
-// as expected, nothing else matters.
+// explain returns the error of a canceled transaction. If the record has another version, that is the
+// reason, whatever the others are.
 func (a *actions) explain(step billing.Step, canceled *types.TransactionCanceledException) error {
 	reasons := canceled.CancellationReasons
 	if len(reasons) != len(a.items) {
@@ -196,7 +195,7 @@ func (a *actions) explain(step billing.Step, canceled *types.TransactionCanceled
 	return changed
 }
 
-// putHead writes the head if it is as the step expects it.
+// putRecord writes the record if it has the version that the step requires.
 func (s *Store) putRecord(step billing.Step) *types.Put {
 	put := &types.Put{
 		TableName:                           &s.LedgerTable,
@@ -221,7 +220,7 @@ func (s *Store) putNew(item item) *types.Put {
 	}
 }
 
-// expire sets an item's time to live.
+// expire sets the TTL of an item.
 func (s *Store) expire(key string, at int64) *types.Update {
 	return &types.Update{
 		TableName:                 &s.LedgerTable,

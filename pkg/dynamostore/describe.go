@@ -10,24 +10,24 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// ErrNoTable says that there is no such table.
+// ErrNoTable means that the table does not exist.
 var ErrNoTable = errors.New("dynamodb: there is no such table")
 
-// Setup is how a table is set up, as far as this system depends on it.
+// Setup is the configuration of a table, as far as this system depends on it.
 type Setup struct {
-	Status      string // ACTIVE, or why it cannot be used
-	IndexStatus string // of the index that the table needs; empty: it has none
+	Status      string // ACTIVE, UPDATING, …
+	IndexStatus string // of the required index; empty if there is none
 	Differences []Difference
 	Protected   bool // against deletion
 }
 
-// DescribeEvents reads how the table of events is set up. Errors: ErrNoTable; Denied
-// knows those of who may not ask.
+// DescribeEvents reads the configuration of the events table. Errors: ErrNoTable, and those that Denied
+// reports.
 func (t *Tables) DescribeEvents(ctx context.Context) (Setup, error) {
 	return t.describe(ctx, eventsTable(t.EventsTable))
 }
 
-// DescribeLedger reads how the ledger's table is set up. Errors are as of DescribeEvents.
+// DescribeLedger reads the configuration of the ledger table. Errors are those of DescribeEvents.
 func (t *Tables) DescribeLedger(ctx context.Context) (Setup, error) {
 	return t.describe(ctx, ledgerTable(t.LedgerTable))
 }
@@ -56,8 +56,8 @@ func (t *Tables) describe(ctx context.Context, wanted *dynamodb.CreateTableInput
 	return setup, nil
 }
 
-// TimeToLive is the attribute by which the ledger's items expire; empty when they do
-// not. Errors are as of DescribeEvents.
+// TimeToLive returns the TTL attribute of the ledger table; empty if TTL is off. Errors are those of
+// DescribeEvents.
 func (t *Tables) TimeToLive(ctx context.Context) (attribute string, err error) {
 	output, err := read(ctx, func(ctx context.Context) (*dynamodb.DescribeTimeToLiveOutput, error) {
 		return t.Client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &t.LedgerTable})

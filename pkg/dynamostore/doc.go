@@ -1,9 +1,14 @@
 // Package dynamostore keeps the ledger and reads the billable events in DynamoDB.
 //
-// The ledger's table has the partition key invoice_id. A head lies under the id of
-// its draft invoice; what belongs to an epoch under <id>#<epoch>#m (manifest),
-// #p<n> (pages) and #l<n> (parts of the plan). Keys that begin with # are internal.
+// The ledger table has the partition key invoice_id:
 //
-// This is the only package that knows DynamoDB's errors: they become
-// billing.ErrFenced, billing.ErrBusy or *billing.EventsChanged here.
+//	<draft id>              the record of an invoice
+//	<draft id>#<epoch>#m    the manifest of an epoch
+//	<draft id>#<epoch>#p<n> the n-th page of claimed events
+//	<draft id>#<epoch>#l<n> the n-th part of the plan
+//	#final#<final id>       the draft id of a final invoice
+//	#ratelimit              the state of the rate limiter
+//
+// Errors of DynamoDB are classified here: as billing.ErrFenced, billing.ErrBusy or
+// *billing.EventsChanged.
 package dynamostore

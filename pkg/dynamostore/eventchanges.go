@@ -8,8 +8,8 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// The words of the changes to events. They stand in a transaction once per event, so
-// they are short, and made once: most of what a large claim costs is writing them.
+// Expressions of the changes to events. A transaction has one per event, so they are short, and built
+// once: encoding them is most of the cost of a large claim.
 const (
 	unbilledCondition = "(attribute_not_exists(#s) OR #s = :u)"
 	claimedCondition  = "#s = :c AND invoice_id = :i"
@@ -19,8 +19,8 @@ const (
 	billFinalUpdate = billUpdate + ", final_invoice_id = :f"
 	releaseUpdate   = "SET #s = :u, unbilled = :s REMOVE invoice_id"
 
-	// checkUpdate changes nothing: an event that cannot be billed may be too large for any
-	// further attribute.
+	// checkUpdate changes nothing: an event that cannot be billed may be too large for another
+	// attribute.
 	checkUpdate    = "SET unbilled = unbilled"
 	checkCondition = "attribute_exists(unbilled) AND " + unbilledCondition
 )
@@ -33,8 +33,8 @@ var (
 	statusBilled   = text(billing.EventBilled)
 )
 
-// eventChanges makes the changes to events of one step. What is the same for all of
-// them is made once.
+// eventChanges builds the changes to events of one step. Values that are the same for all are built
+// once.
 type eventChanges struct {
 	store      *Store
 	invoice    types.AttributeValue
@@ -52,8 +52,8 @@ func (s *Store) eventChanges(record billing.Record) eventChanges {
 	return changes
 }
 
-// claim claims an unbilled event for the invoice, if its values are as read. One that cannot
-// be billed is not claimed, only checked to be unbilled still.
+// claim claims an unbilled event for the invoice, if its values are unchanged. An event that cannot be
+// billed is only checked to be still unbilled.
 func (c eventChanges) claim(event billing.Event) *types.Update {
 	if event.Fault != "" { //mutant:unbillable-event
 		return c.update(event.EventKey, checkUpdate, checkCondition, item{":u": statusUnbilled})
@@ -79,7 +79,7 @@ func (c eventChanges) bill(key billing.EventKey) *types.Update {
 	return c.update(key, c.billUpdate, claimedCondition, c.billed)
 }
 
-// release gives a claimed event back.
+// release makes a claimed event unbilled again.
 func (c eventChanges) release(key billing.EventKey) *types.Update {
 	return c.update(key, releaseUpdate, claimedCondition, item{
 		":u": statusUnbilled,
@@ -101,10 +101,10 @@ func (c eventChanges) update(key billing.EventKey, update, condition string, val
 	}
 }
 
-// presence tells which of foldedTexts and foldedNumbers are absent.
+// presence has true for each of foldedTexts and foldedNumbers that is absent.
 type presence [len(foldedTexts) + len(foldedNumbers)]bool
 
-// asRead is the condition of a claim, by what was absent when the event was read.
+// asRead is the condition of a claim, by the attributes that were absent when the event was read.
 var asRead = func() map[presence]string {
 	conditions := map[presence]string{}
 	for bits := range 1 << len(presence{}) {
@@ -115,7 +115,7 @@ var asRead = func() map[presence]string {
 		}
 		for i, attribute := range foldedTexts {
 			term := attribute.name + " = " + attribute.value
-			if absent[i] { // an empty text counts as none
+			if absent[i] { // an empty text is the same as an absent one
 				term = "(attribute_not_exists(" + attribute.name + ") OR " + term + ")"
 			}
 			terms = append(terms, term)

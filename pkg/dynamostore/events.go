@@ -17,12 +17,12 @@ import (
 // sort key occurred_at.
 const unbilledIndex = "unbilled"
 
-// queryLimit is how many events one query returns at most. An answer of 1 MB of small
-// events would take ten times that as decoded, for each invoice that is worked on.
+// queryLimit is the maximum number of events of one query. An answer of 1 MB with small events would
+// take ten times as much memory once decoded, for each concurrent session.
 const queryLimit = 5 * billing.MaxPageEvents
 
-// Unbilled returns the unbilled events of a subscription that occurred strictly
-// before the given unix second, as the index shows them.
+// Unbilled returns the unbilled events of a subscription that occurred before the given unix second,
+// as the index shows them.
 func (s *Store) Unbilled(ctx context.Context, subscriptionID string, before int64) iter.Seq2[billing.Event, error] {
 	query := dynamodb.QueryInput{
 		TableName:                 &s.EventsTable,
@@ -50,14 +50,14 @@ func (s *Store) query(ctx context.Context, query *dynamodb.QueryInput) (*dynamod
 	return output, nil
 }
 
-// foldedTexts and foldedNumbers are the attributes that an event's charge is made
-// of, besides occurred_at. A claim requires them to be as they were read.
+// foldedTexts and foldedNumbers are the attributes, besides occurred_at, that determine a charge. A
+// claim requires them to be unchanged.
 var (
 	foldedTexts   = [...]attribute{{"charge_code", ":cc"}, {"description", ":d"}, {"currency_code", ":cu"}}
 	foldedNumbers = [...]attribute{{"amount", ":a"}, {"quantity", ":q"}}
 )
 
-// attribute is one attribute of an event, and how conditions call its value.
+// attribute is an attribute of an event, and the name of its value in conditions.
 type attribute struct{ name, value string }
 
 func decodeEvent(from item) billing.Event {
@@ -94,7 +94,7 @@ func decodeEvent(from item) billing.Event {
 	return event
 }
 
-// sizeOf is about the size of an item in bytes, as transactions count it.
+// sizeOf returns the approximate size of an item in bytes, as transactions count it.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 func sizeOf(from item) int {
 	size := 0
@@ -140,7 +140,7 @@ func eventKey(key billing.EventKey) item {
 	return item{"subscription_id": text(key.SubscriptionID), "event_id": text(key.EventID)}
 }
 
-// statusOf returns an event's status; it is empty when there is no event.
+// statusOf returns the status of an event; empty if there is no event.
 func statusOf(found reader) string {
 	if len(found) == 0 {
 		return ""

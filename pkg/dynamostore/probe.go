@@ -11,25 +11,25 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// Probe is what a call that changes nothing said of a permission.
+// Probe is the result of testing a permission by a call that changes nothing.
 type Probe struct {
-	Action   string // as policies call it, e.g. dynamodb:PutItem
+	Action   string // as in policies, e.g. dynamodb:PutItem
 	Denied   bool
-	Unproven bool  // it was not denied, and may have been refused before anybody looked
-	Err      error // why nothing is known
+	Unproven bool  // not denied, but perhaps refused before the permission was checked
+	Err      error // why the permission is unknown
 }
 
 // probeKey is a key that no invoice and no subscription has.
 const probeKey = "#check"
 
-// Denied tells whether an error says that the caller may not do what it asked for.
+// Denied reports whether an error means that the caller lacks the permission.
 func Denied(err error) bool {
 	api, ok := errors.AsType[smithy.APIError](err)
 	return ok && api.ErrorCode() == "AccessDeniedException"
 }
 
-// ProbeLedger asks what the caller may do with the ledger's table, by reads, and by
-// writes whose condition cannot hold: DynamoDB tells only who may write whether it does.
+// ProbeLedger tests the caller's permissions on the ledger table, by reads, and by writes whose
+// condition cannot hold: DynamoDB evaluates the condition only for a caller that may write.
 func (s *Store) ProbeLedger(ctx context.Context) []Probe {
 	key, never := ledgerKey(probeKey), impossible(attributeInvoiceID)
 	return []Probe{
@@ -52,7 +52,7 @@ func (s *Store) ProbeLedger(ctx context.Context) []Probe {
 	}
 }
 
-// ProbeEvents asks what the caller may do with the table of events, as ProbeLedger does.
+// ProbeEvents tests the caller's permissions on the events table, as ProbeLedger does.
 func (s *Store) ProbeEvents(ctx context.Context) []Probe {
 	return []Probe{
 		probe(ctx, "dynamodb:Query on the index", func(ctx context.Context) error {
@@ -75,7 +75,7 @@ func (s *Store) ProbeEvents(ctx context.Context) []Probe {
 	}
 }
 
-// impossible is a condition that no item and no missing item meets.
+// impossible is a condition that neither an item nor a missing item meets.
 func impossible(key string) *string {
 	return aws.String("attribute_exists(" + key + ") AND attribute_not_exists(" + key + ")")
 }

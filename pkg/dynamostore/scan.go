@@ -11,9 +11,8 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// Heads returns the heads of all invoices that the ledger knows, in no order. It reads the
-// whole table, strongly, a page at a time: an invoice that changes meanwhile shows as it was
-// or as it is.
+// Records returns the records of all invoices, in no order. It scans the whole table with strongly
+// consistent reads. An invoice that changes during the scan is returned as before or after.
 func (s *Store) Records(ctx context.Context) iter.Seq2[billing.Record, error] {
 	return scan(ctx, s, dynamodb.ScanInput{
 		TableName:                &s.LedgerTable,
@@ -23,8 +22,7 @@ func (s *Store) Records(ctx context.Context) iter.Seq2[billing.Record, error] {
 	}, decodeRecord)
 }
 
-// AllUnbilled returns the unbilled events of all subscriptions, as the index shows them, in
-// no order.
+// AllUnbilled returns the unbilled events of all subscriptions as the index shows them, in no order.
 func (s *Store) AllUnbilled(ctx context.Context) iter.Seq2[billing.Event, error] {
 	return scan(ctx, s, dynamodb.ScanInput{
 		TableName: &s.EventsTable,
@@ -45,8 +43,8 @@ func scan[T any](ctx context.Context, s *Store, input dynamodb.ScanInput, decode
 	})
 }
 
-// paged yields what the pages of a read hold, one after the other. load reads the page that
-// begins after start, and returns where the next one does; nil after the last.
+// paged returns the items of all pages of a read. load reads the page after start, and returns the
+// start of the next one; nil after the last.
 func paged[T any](decode func(item) T, load func(start item) (found []item, next item, err error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for start := item(nil); ; {

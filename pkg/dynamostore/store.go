@@ -16,13 +16,13 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// callTimeout bounds one call with the SDK's own repetitions: the SDK has no
-// deadline for a connection that went dead.
+// callTimeout bounds one call with the SDK's own retries: the SDK has no timeout for a dead
+// connection.
 const callTimeout = 5 * time.Second
 
 var readBackoff = retry.Backoff{First: 50 * time.Millisecond, Max: time.Second, Attempts: 4}
 
-// API is what this package needs of the SDK's client.
+// API is the part of the SDK's client that this package uses.
 type API interface {
 	GetItem(ctx context.Context, input *dynamodb.GetItemInput, options ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(ctx context.Context, input *dynamodb.PutItemInput, options ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
@@ -32,8 +32,7 @@ type API interface {
 	TransactWriteItems(ctx context.Context, input *dynamodb.TransactWriteItemsInput, options ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
 }
 
-// Store is the ledger and the billable events of one deployment. It is safe for
-// concurrent use.
+// Store accesses the ledger and the billable events of one deployment. It is safe for concurrent use.
 type Store struct {
 	Client      API
 	EventsTable string
@@ -42,7 +41,7 @@ type Store struct {
 
 type item = map[string]types.AttributeValue
 
-// get reads one item of the ledger strongly; it is nil when there is none.
+// get returns one item of the ledger by a strongly consistent read; nil if there is none.
 func (s *Store) get(ctx context.Context, key string) (item, error) {
 	output, err := read(ctx, func(ctx context.Context) (*dynamodb.GetItemOutput, error) {
 		return s.Client.GetItem(ctx, &dynamodb.GetItemInput{
@@ -57,8 +56,7 @@ func (s *Store) get(ctx context.Context, key string) (item, error) {
 	return output.Item, nil
 }
 
-// read repeats a read that failed for a passing reason. The SDK does so too, but not
-// for an answer that was cut in the middle.
+// read retries a read after a temporary failure. The SDK retries too, but not an answer that was cut.
 func read[Output any](ctx context.Context, call func(context.Context) (Output, error)) (Output, error) {
 	retryable := func(err error) bool { return errors.Is(classify(err), billing.ErrBusy) }
 	return retry.Do(ctx, readBackoff, retryable, func(ctx context.Context) (Output, error) {
@@ -70,10 +68,9 @@ func read[Output any](ctx context.Context, call func(context.Context) (Output, e
 
 func ledgerKey(id string) item { return item{attributeInvoiceID: text(id)} }
 
-// classify adds billing.ErrBusy to the error of a write that can be repeated. Such a
-// write may have been applied: there was no answer, or one that does not exclude an
-// effect. The ledger recognises it when it is repeated. Without billing.ErrBusy the
-// write was refused and has had no effect.
+// classify adds billing.ErrBusy to the error of a write that can be repeated: it may have been applied,
+// because there was no answer, or one that does not exclude an effect. Without billing.ErrBusy the
+// write had no effect.
 func classify(err error) error {
 	var api smithy.APIError
 	if !errors.As(err, &api) || isServerError(err) || busyCodes[api.ErrorCode()] {
@@ -82,15 +79,14 @@ func classify(err error) error {
 	return err
 }
 
-// isServerError reports whether the answer has a status of 500 or above. The status
-// counts and not the code: the SDK has no type, and therefore no fault, for an
-// InternalFailure or for an answer without a code.
+// isServerError reports whether the answer has a status of 500 or above. The SDK has no error type for
+// InternalFailure, or for an answer without a code, so the status decides.
 func isServerError(err error) bool {
 	var resp *smithyhttp.ResponseError
 	return errors.As(err, &resp) && resp.HTTPStatusCode() >= http.StatusInternalServerError
 }
 
-// busyCodes are the errors with a status below 500 that pass.
+// busyCodes are temporary errors with a status below 500.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 var busyCodes = map[string]bool{
 	"ProvisionedThroughputExceededException": true,

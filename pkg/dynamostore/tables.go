@@ -12,10 +12,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// createTimeout bounds the wait until a new table can be used.
+// createTimeout bounds the wait until a new table is active.
 const createTimeout = 5 * time.Minute
 
-// TablesAPI is what creating tables needs of the SDK's client.
+// TablesAPI is the part of the SDK's client that creates and describes tables.
 type TablesAPI interface {
 	CreateTable(ctx context.Context, input *dynamodb.CreateTableInput, options ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput, error)
 	DescribeTable(ctx context.Context, input *dynamodb.DescribeTableInput, options ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
@@ -23,24 +23,24 @@ type TablesAPI interface {
 	UpdateTimeToLive(ctx context.Context, input *dynamodb.UpdateTimeToLiveInput, options ...func(*dynamodb.Options)) (*dynamodb.UpdateTimeToLiveOutput, error)
 }
 
-// Tables makes the tables of one deployment.
+// Tables creates and describes the tables of one deployment.
 type Tables struct {
 	Client      TablesAPI
 	EventsTable string
 	LedgerTable string
 }
 
-// TableState says what Create found or did.
+// TableState is the result of Create for one table.
 type TableState struct {
 	Table       string
 	Created     bool
-	Differences []Difference // from what this program needs; they are not changed
+	Differences []Difference // from the required layout; they are not changed
 }
 
-// Difference is one way in which a table is not as needed.
+// Difference is a difference between a table and the required layout.
 type Difference struct {
-	Name string // which one, out of the closed set below
-	Text string // for a person
+	Name string // one of the constants below
+	Text string // for the operator
 }
 
 // The names of differences.
@@ -52,9 +52,9 @@ const (
 	IndexProjectionDiffers = "index_projection_differs"
 )
 
-// Create makes the tables that do not exist yet, on demand, protected against deletion,
-// with their index and time to live, and waits until they can be used. Tables that exist are compared
-// and left as they are, but for a time to live that was never set.
+// Create creates missing tables with their index and TTL, on demand and protected against deletion, and
+// waits until they are active. Existing tables are compared and left unchanged, but for a TTL that was
+// never set.
 func (t *Tables) Create(ctx context.Context) ([]TableState, error) {
 	events, err := t.ensure(ctx, eventsTable(t.EventsTable))
 	if err != nil {
@@ -136,7 +136,7 @@ func (t *Tables) ensure(ctx context.Context, wanted *dynamodb.CreateTableInput) 
 	return state, nil
 }
 
-// differences compares what the program relies on: keys, their types, and the index.
+// differences compares keys, their types, and the index.
 func differences(wanted *dynamodb.CreateTableInput, found *types.TableDescription) []Difference {
 	var differences []Difference
 	kinds := map[string]types.ScalarAttributeType{}

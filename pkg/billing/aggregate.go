@@ -10,8 +10,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Fold sums claimed events up into the lines of a plan. It holds one sum per
-// line, whatever the number of events.
+// Aggregator sums claimed events into the lines of a plan. Its size depends on the number of lines,
+// not of events.
 type Aggregator struct {
 	manifest      Manifest
 	sums          map[LineKey]*sum
@@ -19,7 +19,7 @@ type Aggregator struct {
 	otherCurrency faults
 }
 
-// NewFold returns a fold without events.
+// NewAggregator returns an aggregator without events.
 func NewAggregator(manifest Manifest) *Aggregator {
 	return &Aggregator{manifest: manifest, sums: map[LineKey]*sum{}}
 }
@@ -35,7 +35,7 @@ type sum struct {
 	textFromID string
 }
 
-// Clone returns a fold of the same events that goes its own way.
+// Clone returns an independent copy.
 func (f *Aggregator) Clone() *Aggregator {
 	clone := &Aggregator{manifest: f.manifest, sums: make(map[LineKey]*sum, len(f.sums)), faults: f.faults.clone(), otherCurrency: f.otherCurrency.clone()}
 	for key, line := range f.sums {
@@ -45,8 +45,7 @@ func (f *Aggregator) Clone() *Aggregator {
 	return clone
 }
 
-// Add takes events into their lines. What cannot be billed is remembered and
-// reported by Plan.
+// Add adds events to their lines. Plan reports the events that cannot be billed.
 func (f *Aggregator) Add(events ...Event) {
 	for _, event := range events {
 		f.add(event)
@@ -91,10 +90,9 @@ func (s *sum) add(event Event, amount decimal.Decimal, quantity *decimal.Decimal
 	}
 }
 
-// Plan returns the lines, sorted by subscription and charge code, each rounded
-// once, half to even, and each what the catalog says that its charge code is.
-// maxAmount limits what is charged, in minor units; 0 does not. A plan that cannot be
-// charged is refused with a *Rejection.
+// Plan returns the lines, sorted by subscription and charge code. Each amount is rounded once, half to
+// even, and each line has the product that the catalog has for its charge code. maxAmount is the
+// maximum total charge in minor units; 0 is no limit. The error is a *Rejection.
 func (f *Aggregator) Plan(maxAmount int64, catalog Catalog) ([]Line, error) {
 	if f.faults.count > 0 {
 		return nil, &Rejection{InvalidEvent, f.faults.String()}
@@ -129,7 +127,7 @@ func (f *Aggregator) Plan(maxAmount int64, catalog Catalog) ([]Line, error) {
 	return lines, nil
 }
 
-// checkTotal refuses charges that make the invoice too large, or are above the setting.
+// checkTotal rejects charges that make the invoice too large, or exceed maxAmount.
 func (f *Aggregator) checkTotal(charges decimal.Decimal, maxAmount int64) error {
 	total := charges
 	for _, line := range f.manifest.Originals {
@@ -171,10 +169,10 @@ func (f *Aggregator) line(i int, key LineKey, amount int64, product Product) Lin
 	return line
 }
 
-// maxNamed is how many events the detail of a rejection names.
+// maxNamed is the maximum number of events that the detail of a rejection names.
 const maxNamed = 10
 
-// faults counts events that cannot be billed and names the first of them.
+// faults counts events that cannot be billed, and names the first of them.
 type faults struct {
 	count int
 	named []string

@@ -6,7 +6,7 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// Head returns the head of the invoice; ok is false when there is none. Other items of the table
+// Record returns the record of the invoice. ok is false if there is none; other items of the table
 // have no state.
 func (s *Store) Record(ctx context.Context, invoiceID string) (record billing.Record, ok bool, err error) {
 	found, err := s.get(ctx, invoiceID)
@@ -17,7 +17,7 @@ func (s *Store) Record(ctx context.Context, invoiceID string) (record billing.Re
 	return record, record.State != "", nil
 }
 
-// FindHead returns the head of the invoice with the given draft or final id.
+// FindRecord returns the record of the invoice with the given draft or final id.
 func (s *Store) FindRecord(ctx context.Context, id string) (record billing.Record, ok bool, err error) {
 	record, ok, err = s.Record(ctx, id)
 	if ok || err != nil {
@@ -30,7 +30,7 @@ func (s *Store) FindRecord(ctx context.Context, id string) (record billing.Recor
 	return s.Record(ctx, reader(alias).text("draft_id"))
 }
 
-// finalKey is the key of the item that leads from a final invoice id to the draft's.
+// finalKey returns the key of the item that maps a final invoice id to the draft id.
 func finalKey(finalInvoiceID string) string { return "#final#" + finalInvoiceID }
 
 func encodeRecord(record billing.Record) item {

@@ -1,0 +1,93 @@
+package billing
+
+// State is the state of the settlement of an invoice.
+type State string
+
+// The states. Package settlement documents their transitions.
+const (
+	Claiming  State = "claiming"
+	Charging  State = "charging"
+	Closing   State = "closing"
+	Settling  State = "settling"
+	Releasing State = "releasing"
+	Rejected  State = "rejected"
+	Finished  State = "done"
+)
+
+// Result is the outcome of a finished invoice.
+type Result string
+
+// The results.
+const (
+	Closed   Result = "closed"    // charged and closed
+	LeftOpen Result = "left_open" // charged, and left open as configured
+	Empty    Result = "empty"     // without any line: Chargebee does not close it
+	Gone     Result = "gone"      // closed or deleted elsewhere, with nothing to charge
+)
+
+// SchemaVersion is the version of the ledger's schema that this program writes and reads. A program
+// defers records of a newer version, so that a release can be rolled out, and back, while invoices
+// are in progress.
+const SchemaVersion = 3
+
+// Record is the state of one invoice in the ledger, and its current owner. Times are unix seconds; 0
+// means never.
+type Record struct {
+	InvoiceID string
+	State     State
+	Resume    State // Rejected: the state in which a later message resumes it
+
+	Owner        string // random per session; empty if the lease was released
+	Acquisitions int64  // how many sessions acquired it; for display only
+	Version      string // random per write; the next write is conditioned on it
+	LeaseUntil   int64
+	Attempts     int // consecutive sessions without progress
+
+	Epoch        string // identifies the items of a claim: manifest, pages and plan
+	Pages        int    // pages of claimed events
+	Cursor       int    // lines below it are added; lines above it were never sent
+	SendingSince int64  // when the line at the cursor was first sent; 0 once it is resolved
+	InDoubt      bool   // the line at the cursor may be on the invoice
+	MissingSince int64  // since when the draft is missing or not pending
+
+	CloseRefusals int // how many times close was refused; part of its idempotency key
+
+	Dispositions   Dispositions // of the lines, once the draft is no longer pending
+	ProcessedPages int          // pages whose events are billed or released
+	Outcome        Result
+	Reason         Reason // of the rejection, also while it is being applied
+	Detail         string
+	FinalInvoiceID string
+
+	UpdatedAt     int64
+	ExpiresAt     int64
+	SchemaVersion int
+}
+
+// HoldsClaims reports whether events may be claimed for the invoice. None are if it is finished, if
+// they were released, or if all of them are billed or released.
+func (h Record) HoldsClaims() bool {
+	switch {
+	case h.State == Finished:
+		return false
+	case h.State == Rejected && h.Resume == Claiming:
+		return false
+	case h.State == Rejected && h.Dispositions != "":
+		return h.Dispositions.Has(ChargeUnknown) || h.ProcessedPages < h.Pages
+	default:
+		return true
+	}
+}
+
+// ClaimsReleased reports whether all events that were claimed for the invoice are unbilled again. The
+// next message begins a new epoch.
+func (h Record) ClaimsReleased() bool {
+	return h.State == Rejected && !h.HoldsClaims() && !h.Dispositions.Has(Charged)
+}
+
+// Replanned reports whether the claims were released because the invoice changed before it was
+// charged. Its message begins a new epoch.
+func (h Record) Replanned() bool { return h.State == Rejected && h.Reason == "" }
+
+// IsSending reports whether a call that adds the line at the cursor may be in flight.
+func (h Record) IsSending() bool { return h.SendingSince != 0 }
