@@ -14,25 +14,20 @@ import (
 // particular says otherwise.
 func TestAutoClose(t *testing.T) {
 	t.Parallel()
-	yes, no := new(true), new(false)
 	for _, test := range []struct {
-		name                  string
-		site                  time.Duration
-		subscription, renewal *bool
-		closes                bool
+		name   string
+		site   time.Duration
+		closes bool
 	}{
-		{"a site that does not", 0, yes, yes, false},
-		{"a site that does", 24 * time.Hour, nil, nil, true},
-		{"not for the subscription", 24 * time.Hour, no, nil, false},
-		{"not for the invoice", 24 * time.Hour, yes, no, false},
-		{"the invoice beats the subscription", 24 * time.Hour, no, yes, true},
+		{"a site that does not", 0, false},
+		{"a site that does", 24 * time.Hour, true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newSite(t, chargebee.Config{AutoClose: test.site, Events: []string{chargebee.EventInvoiceGenerated}})
 			s.AddSubscription(chargebee.Subscription{
-				ID: "eve-1", CustomerID: "eve", AutoClose: test.subscription, Plan: chargebee.Plan{ItemPriceID: "p", UnitAmount: 1},
+				ID: "eve-1", CustomerID: "eve", Plan: chargebee.Plan{ItemPriceID: "p", UnitAmount: 1},
 			})
-			draft, _, err := s.Renew(chargebee.Renewal{SubscriptionIDs: []string{"eve-1"}, AutoClose: test.renewal})
+			draft, _, err := s.Renew(chargebee.Renewal{SubscriptionIDs: []string{"eve-1"}})
 			if err != nil {
 				t.Fatal(err)
 			}

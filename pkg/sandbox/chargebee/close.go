@@ -1,7 +1,6 @@
 package chargebee
 
 import (
-	"cmp"
 	"net/http"
 	"strconv"
 	"time"
@@ -140,19 +139,11 @@ type deadline struct {
 	record *record
 }
 
-// scheduleClose lets a new invoice close by itself when its time has come,
-// unless something exempts it: what is said of the invoice counts more than
-// what is said of its subscriptions, and that more than what is said of its
-// customer. The caller holds s.mu.
-func (s *Service) scheduleClose(pending *record, renewal Renewal) {
+// scheduleClose lets a new invoice close by itself when its time has come. The caller holds
+// s.mu.
+func (s *Service) scheduleClose(pending *record) {
 	if s.config.AutoClose <= 0 {
 		return
-	}
-	for _, id := range renewal.SubscriptionIDs {
-		closes := cmp.Or(renewal.AutoClose, s.subscriptions[id].AutoClose)
-		if closes != nil && !*closes {
-			return
-		}
 	}
 	s.waiting = append(s.waiting, deadline{s.config.Now().Add(s.config.AutoClose), pending})
 	time.AfterFunc(s.config.AutoClose, func() {

@@ -79,8 +79,7 @@ type Config struct {
 	// Service.
 	Collect func(Invoice) Collection
 	// AutoClose is after how long pending invoices are closed by themselves;
-	// 0: never. Sites allow up to 50 days. Subscriptions, customers and
-	// renewals can be exempt.
+	// 0: never. Sites allow up to 50 days.
 	AutoClose time.Duration
 	// ClosedDraft is the answer to GETs and POSTs with the id that a closed
 	// invoice had while it was pending, e.g. ErrInvalidState or

@@ -5,11 +5,11 @@
 // A Service is one site. It is an http.Handler that serves /api/v2. A call
 // passes these steps:
 //
-//	authenticate → rate and concurrency limits → fault → maintenance → idempotency key → parameters → lock of the invoice → effect
+//	authenticate → rate and concurrency limits → fault → idempotency key → parameters → lock of the invoice → effect
 //
 // Faults are drawn from Config.Faults or set: every documented refusal (see
 // Documented), answers of gateways (see Page), lost and late effects, GETs that
-// lag behind, failing payments, maintenance. The same seed and the same order
+// lag behind, failing payments. The same seed and the same order
 // of calls give the same ids and the same answers.
 //
 // Deliver sends the webhooks, with Chargebee's schedule of retries. Methods

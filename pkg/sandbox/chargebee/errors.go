@@ -78,7 +78,7 @@ func incompatible(message, param string) *Error {
 }
 
 // Refusals with a fixed message. They can be injected
-// (Config.Refusals, Config.Throttles, SetMaintenance); most of them also come
+// (Config.Refusals, Config.Throttles); most of them also come
 // of the site's state or of wrong calls, some with a message of their own.
 var (
 	ErrInvalidRequest    = refusal(http.StatusBadRequest, invalidRequest, "invalid_request", "The request is not valid")

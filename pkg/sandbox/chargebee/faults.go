@@ -89,24 +89,3 @@ func (s *Service) applyLate(ctx context.Context, call *call, late time.Duration)
 	}
 	time.AfterFunc(late, func() { work() })
 }
-
-// SetMaintenance turns all calls with a valid key away with a refusal, e.g.
-// ErrSiteNotReady, ErrBlocked or a Page, until it is called with nil.
-// ErrSiteReadOnly leaves GETs as they are. Manual edits, automatic closes and
-// webhooks go on.
-func (s *Service) SetMaintenance(refusal *Error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.maintenance = refusal
-}
-
-// maintenanceRefusal returns the refusal of a call during maintenance; nil: it is handled.
-func (s *Service) maintenanceRefusal(call *call) *Error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	refusal := s.maintenance
-	if refusal != nil && refusal.Code == ErrSiteReadOnly.Code && call.method == http.MethodGet {
-		return nil
-	}
-	return refusal
-}

@@ -62,7 +62,7 @@ func TestLateCallKeepsItsKey(t *testing.T) {
 	}
 }
 
-// A late effect obeys the lock of its invoice and the maintenance of the site.
+// A late effect obeys the lock of its invoice.
 func TestLateEffectObeys(t *testing.T) {
 	t.Parallel()
 	late := sandbox.Fault{Kind: sandbox.ApplyLate, Late: time.Hour}
@@ -76,10 +76,6 @@ func TestLateEffectObeys(t *testing.T) {
 			time.Sleep(time.Hour - time.Second)
 			s.charge(draft, "2", "")
 		}, []int64{2}},
-		{"maintenance", func(s site, _ string) {
-			s.SetMaintenance(chargebee.ErrSiteReadOnly)
-			time.Sleep(2 * time.Hour)
-		}, []int64{}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newSite(t, chargebee.Config{Faults: script("add_charge", late), Latency: time.Minute})

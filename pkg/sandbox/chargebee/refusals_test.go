@@ -3,7 +3,6 @@ package chargebee_test
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -190,41 +189,6 @@ func TestStoredRefusals(t *testing.T) {
 			if again := s.charge(draft.ID, "1", "done"); again.status != 200 || !again.replayed {
 				t.Errorf("%v, stored %t: the key of a charge that took effect: %d", refusal, stores, again.status)
 			}
-		}
-	}
-}
-
-// Maintenance turns every call away until it ends; in read-only mode only those
-// that change something.
-func TestMaintenance(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		refusal   *chargebee.Error
-		get, post int
-	}{
-		{chargebee.ErrSiteNotReady, 503, 503},
-		{chargebee.ErrSiteReadOnly, 200, 503},
-		{chargebee.ErrTemporary, 503, 503},
-		{chargebee.ErrDatabaseConnection, 503, 503},
-		{chargebee.ErrBlocked, 403, 403},
-		{chargebee.ErrUnauthorized, 403, 403},
-		{chargebee.ErrBasicAuthentication, 401, 401},
-		{chargebee.ErrSiteNotFound, 404, 404},
-		{chargebee.Page(500), 500, 500},
-		{nil, 200, 200},
-	} {
-		s := newSite(t, chargebee.Config{StoreErrors: true})
-		draft := s.renew("ada-1")
-		s.SetMaintenance(test.refusal)
-		get := s.get(draft.ID, "")
-		list := s.must(request{method: http.MethodGet, path: "invoices"})
-		post := s.charge(draft.ID, "1", "k")
-		if get.status != test.get || list.status != test.get || post.status != test.post {
-			t.Errorf("%v: GET %d, list %d, POST %d", test.refusal, get.status, list.status, post.status)
-		}
-		s.SetMaintenance(nil)
-		if answer := s.charge(draft.ID, "1", "k"); answer.status != 200 || len(s.amounts(draft.ID)) != 1 {
-			t.Errorf("after %v: %d %s", test.refusal, answer.status, answer.raw)
 		}
 	}
 }

@@ -15,7 +15,6 @@ type Subscription struct {
 	CurrencyCode string // defaults to USD
 	Plan         Plan
 	Addons       []Addon
-	AutoClose    *bool // nil: as the site does
 }
 
 // Plan is the item price of a subscription. Without an ItemPriceID a renewal
@@ -39,7 +38,6 @@ type Addon struct {
 type Renewal struct {
 	SubscriptionIDs []string  // several make a consolidated invoice
 	Date            time.Time // of the invoice; defaults to now
-	AutoClose       *bool     // nil: as for the subscriptions
 }
 
 // AddSubscription adds a subscription, or replaces the one with that id.
@@ -106,7 +104,7 @@ func (s *Service) Renew(renewal Renewal) (Invoice, Event, error) {
 		return Invoice{}, Event{}, err
 	}
 	invoice.touch(now)
-	s.scheduleClose(s.add(invoice), renewal)
+	s.scheduleClose(s.add(invoice))
 	return invoice.clone(), s.emit(cause{EventPendingInvoiceCreated, sourceScheduled}, invoice), nil
 }
 

@@ -36,7 +36,6 @@ type Service struct {
 	waiting       []deadline         // for their automatic close, the first to come first
 	created       int                // invoice records so far
 	numbered      int                // numbers of the main sequence so far
-	maintenance   *Error             // what calls are turned away with; nil: none is
 
 	throttled, refused, lost int // positions in Config.Throttles, Refusals and LostReplies
 }
@@ -97,9 +96,6 @@ func (s *Service) handle(ctx context.Context, call *call) answer {
 // work.
 func (s *Service) admit(ctx context.Context, call *call) (work func() answer) {
 	refuse := func(err error) func() answer { return func() answer { return failure(err) } }
-	if refusal := s.maintenanceRefusal(call); refusal != nil {
-		return refuse(refusal)
-	}
 	if call.key == "" {
 		return func() answer { return s.execute(call) }
 	}

@@ -21,92 +21,50 @@ var errConditionFailed = errors.New("the conditional request failed")
 
 const conditionFailedMessage = "The conditional request failed"
 
-func resourceNotFound(message string) error {
-	return &awsjson.Error{Type: shapes + "ResourceNotFoundException", Message: message}
+func failure(name, message string) *awsjson.Error {
+	return &awsjson.Error{Type: shapes + name, Message: message}
 }
+
+func resourceNotFound(message string) error { return failure("ResourceNotFoundException", message) }
 
 func tableNotFound(name string) error {
 	return resourceNotFound("Requested resource not found: Table: " + name + " not found")
 }
 
-func resourceInUse(message string) error {
-	return &awsjson.Error{Type: shapes + "ResourceInUseException", Message: message}
-}
+func resourceInUse(message string) error { return failure("ResourceInUseException", message) }
 
-func limitExceeded(message string) error {
-	return &awsjson.Error{Type: shapes + "LimitExceededException", Message: message}
-}
-
-// conditionalCheckFailed carries the old item if the caller asked for it.
+// conditionalCheckFailed has the old item if the caller asked for it.
 func conditionalCheckFailed(item attribute.Item) error {
-	e := &awsjson.Error{Type: shapes + "ConditionalCheckFailedException", Message: conditionFailedMessage}
+	failed := failure("ConditionalCheckFailedException", conditionFailedMessage)
 	if len(item) > 0 {
-		e.Fields = map[string]any{"Item": item}
+		failed.Fields = map[string]any{"Item": item}
 	}
-	return e
-}
-
-func idempotentParameterMismatch() error {
-	return &awsjson.Error{
-		Type:    shapes + "IdempotentParameterMismatchException",
-		Message: "Request uses the same client token as a previous, but non-identical request",
-	}
+	return failed
 }
 
 const (
-	throughputExceededMessage = "The level of configured provisioned throughput for the table was exceeded. " +
-		"Consider increasing your provisioning level with the UpdateTable API."
+	conflictMessage  = "Transaction is ongoing for the item"
+	internalMessage  = "The request processing has failed because of an unknown error, exception or failure."
 	throttledMessage = "Throughput exceeds the current capacity of your table or index. " +
 		"DynamoDB is automatically scaling your table or index so please try again shortly. If exceptions persist, check if you have a hot key: " +
 		"https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html"
-	conflictMessage = "Transaction is ongoing for the item"
 )
 
 func throughputExceeded() *awsjson.Error {
-	return &awsjson.Error{Type: shapes + "ProvisionedThroughputExceededException", Message: throughputExceededMessage}
+	return failure("ProvisionedThroughputExceededException", "The level of configured provisioned throughput for the table was exceeded. "+
+		"Consider increasing your provisioning level with the UpdateTable API.")
 }
 
-func throttled() *awsjson.Error {
-	return &awsjson.Error{Type: shapes + "ThrottlingException", Message: throttledMessage}
-}
+func throttled() *awsjson.Error { return failure("ThrottlingException", throttledMessage) }
 
-func transactionConflict() error {
-	return &awsjson.Error{Type: shapes + "TransactionConflictException", Message: conflictMessage}
-}
-
-func transactionInProgress() error {
-	return &awsjson.Error{
-		Type:    shapes + "TransactionInProgressException",
-		Message: "The transaction with the given request token is already in progress.",
-	}
-}
-
-func internalServerError() *awsjson.Error {
-	return &awsjson.Error{
-		Status:  http.StatusInternalServerError,
-		Type:    shapes + "InternalServerError",
-		Message: "The request processing has failed because of an unknown error, exception or failure.",
-	}
-}
-
-// internalFailure returns the error of the framework below the service.
+// failures are the responses to calls that the service fails: its own error, that of the
+// framework below it, and that of a load balancer, which has no error code.
 //
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html
-func internalFailure() *awsjson.Error {
-	return &awsjson.Error{
-		Status:  http.StatusInternalServerError,
-		Type:    framework + "InternalFailure",
-		Message: "The request processing has failed because of an unknown error, exception or failure.",
-	}
-}
-
-// unavailable returns the answer of a load balancer in front of the service: no error code.
-func unavailable() *awsjson.Error {
-	return &awsjson.Error{Status: http.StatusServiceUnavailable, Message: "Service Unavailable"}
-}
-
-func unknownOperation() *awsjson.Error {
-	return &awsjson.Error{Type: framework + "UnknownOperationException", Message: "The requested operation is not supported here."}
+var failures = []*awsjson.Error{
+	{Status: http.StatusInternalServerError, Type: shapes + "InternalServerError", Message: internalMessage},
+	{Status: http.StatusInternalServerError, Type: framework + "InternalFailure", Message: internalMessage},
+	{Status: http.StatusServiceUnavailable, Message: "Service Unavailable"},
 }
 
 func validation(message string) error {

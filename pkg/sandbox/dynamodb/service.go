@@ -81,10 +81,10 @@ func New(config Config) *Service {
 			"TransactGetItems":   operation(s.transactGetItems),
 			"TransactWriteItems": operation(s.transactWriteItems),
 		},
-		Unknown:  unknownOperation(),
+		Unknown:  &awsjson.Error{Type: framework + "UnknownOperationException", Message: "The requested operation is not supported here."},
 		Throttle: []*awsjson.Error{throughputExceeded(), throttled()},
-		Internal: internalServerError(),
-		Failures: []*awsjson.Error{internalFailure(), unavailable()},
+		Internal: failures[0],
+		Failures: failures[1:],
 		Faults:   config.Faults,
 	}
 	if config.Denied != nil {

@@ -150,7 +150,7 @@ func (t *table) update(input *updateTableInput) error {
 		t.deletionProtected = *input.DeletionProtectionEnabled
 	}
 	if len(input.GlobalSecondaryIndexUpdates) > 1 {
-		return limitExceeded("Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
+		return failure("LimitExceededException", "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
 	}
 	for _, update := range input.GlobalSecondaryIndexUpdates {
 		if err := t.updateIndex(update, input.AttributeDefinitions); err != nil {

@@ -136,12 +136,12 @@ func (s *Service) transactWriteItems(input *transactWriteInput, call awsjson.Cal
 	now := s.config.Now()
 	if earlier, ok := s.earlier(input.ClientRequestToken, now); ok {
 		if earlier.actions != actions {
-			return nil, idempotentParameterMismatch()
+			return nil, failure("IdempotentParameterMismatchException", "Request uses the same client token as a previous, but non-identical request")
 		}
 		return &transactOutput{}, nil
 	}
 	if call.Fault.Kind == sandbox.Partial && call.Fault.Choice%2 == 1 && input.ClientRequestToken != "" {
-		return nil, transactionInProgress() // an earlier try of the same transaction
+		return nil, failure("TransactionInProgressException", "The transaction with the given request token is already in progress.") // an earlier try of the same transaction
 	}
 	plans, err := s.planAll(writes, call.Fault, now)
 	if err != nil {

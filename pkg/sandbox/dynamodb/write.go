@@ -217,7 +217,7 @@ func (s *Service) writeItem(kind writeKind, input *writeInput, call awsjson.Call
 		return nil, err
 	}
 	if call.Fault.Kind == sandbox.Partial {
-		return nil, transactionConflict() // a transaction holds the item
+		return nil, failure("TransactionConflictException", conflictMessage) // a transaction holds the item
 	}
 	switch err := p.prepare(); {
 	case errors.Is(err, errConditionFailed):

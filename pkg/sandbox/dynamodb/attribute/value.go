@@ -10,8 +10,6 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"maps"
-	"slices"
 )
 
 // Type is the name of a data type in JSON.
@@ -160,39 +158,11 @@ func (i Item) Size() int {
 
 // Equal reports whether two values have the same type and content.
 func Equal(a, b Value) bool {
-	switch a := a.(type) {
-	case String:
+	if a, ok := a.(String); ok { // most values are
 		b, ok := b.(String)
 		return ok && a == b
-	case Number:
-		b, ok := b.(Number)
-		return ok && a.Equal(b.Decimal)
-	case Binary:
-		b, ok := b.(Binary)
-		return ok && bytes.Equal(a, b)
-	case Bool:
-		b, ok := b.(Bool)
-		return ok && a == b
-	case Null:
-		_, ok := b.(Null)
-		return ok
-	case List:
-		b, ok := b.(List)
-		return ok && slices.EqualFunc(a, b, Equal)
-	case Map:
-		b, ok := b.(Map)
-		return ok && maps.EqualFunc(a, b, Equal)
-	case StringSet:
-		b, ok := b.(StringSet)
-		return ok && slices.Equal(a, b)
-	case NumberSet:
-		b, ok := b.(NumberSet)
-		return ok && slices.EqualFunc(a, b, func(x, y Number) bool { return x.Equal(y.Decimal) })
-	case BinarySet:
-		b, ok := b.(BinarySet)
-		return ok && slices.EqualFunc(a, b, bytes.Equal)
 	}
-	return false
+	return a != nil && b != nil && JSON(a) == JSON(b)
 }
 
 // Compare orders two values of one scalar type: strings and binaries by their
