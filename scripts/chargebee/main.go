@@ -1,10 +1,9 @@
-// Command chargebee is the sandbox's Chargebee by itself, for a receiver, a consumer, an SQS and
-// a DynamoDB that run elsewhere. It makes the queues, writes billable events, renews the
-// subscriptions that they belong to, delivers the webhooks, and says so once all is billed and
-// the books are equal. Then it goes on serving, so that everything can be looked at.
+// Command chargebee runs the fake of Chargebee by itself, for a receiver, a consumer, an SQS
+// and a DynamoDB that run elsewhere. It creates the queues, writes billable events, renews
+// their subscriptions, delivers the webhooks, and prints when everything is billed and
+// reconciled. Then it keeps serving. The tables must exist.
 //
-// It exits with 0 when it is told to end, with 1 if it cannot do its job, with 2 if it was
-// called wrongly. The tables have to be there.
+// Exit codes: 0 when it is interrupted, 1 on failure, 2 for wrong usage.
 package main
 
 import (
@@ -21,14 +20,14 @@ import (
 )
 
 const (
-	lookEvery = time.Second
+	pollInterval = time.Second
 	// retryScale makes Chargebee's first retry, after 2 minutes, come after 2 s.
 	retryScale = 1.0 / 60
 )
 
 const title = "chargebee"
 
-// options is where everything is, and how much there is to bill.
+// options are the addresses of the services, and what there is to bill.
 type options struct {
 	listen, sqs, dynamodb string
 	rate                  int // requests per minute that the site allows
@@ -93,7 +92,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return deliver(ctx, world, o, stdout)
 }
 
-// deliver sends the webhooks until ctx ends, and tells how far the invoices are.
+// deliver sends the webhooks until ctx ends, and prints the progress.
 func deliver(ctx context.Context, world *testbed.World, o options, stdout io.Writer) error {
 	var delivering sync.WaitGroup
 	defer delivering.Wait()
@@ -102,13 +101,13 @@ func deliver(ctx context.Context, world *testbed.World, o options, stdout io.Wri
 	ended := make(chan error, 1)
 	delivering.Go(func() { ended <- world.Chargebee.Deliver(ctx, o.webhook) })
 
-	for told, equal := -1, false; ; {
+	for closed, reconciled := -1, false; ; {
 		select {
 		case err := <-ended:
 			return err // none if ctx ended
-		case <-time.After(lookEvery):
+		case <-time.After(pollInterval):
 		}
-		if equal {
+		if reconciled {
 			continue
 		}
 		account, err := world.Account(ctx)
@@ -118,12 +117,12 @@ func deliver(ctx context.Context, world *testbed.World, o options, stdout io.Wri
 			}
 			return err
 		}
-		if account.Closed != told {
-			told = account.Closed
-			_, _ = fmt.Fprintf(stdout, "%d of %d invoices closed\n", told, o.renewals.Invoices)
+		if account.Closed != closed {
+			closed = account.Closed
+			_, _ = fmt.Fprintf(stdout, "%d of %d invoices closed\n", closed, o.renewals.Invoices)
 		}
 		// An invoice is closed before its events are marked as billed.
-		if equal = told == o.renewals.Invoices && account.Reconciled() && account.EventsHeld == 0; equal {
+		if reconciled = closed == o.renewals.Invoices && account.Reconciled() && account.EventsHeld == 0; reconciled {
 			_, _ = fmt.Fprintf(stdout, "%d events billed, %d.%02d %s. The books are equal.\n", account.EventsBilled, account.Actual/100, account.Actual%100, testbed.Currency)
 		}
 	}

@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	startLimit = time.Minute
-	lookEvery  = 100 * time.Millisecond
-	endLimit   = 10 * time.Second
-	// startTries: a port that was free may be taken before the emulator has it.
+	startLimit   = time.Minute
+	pollInterval = 100 * time.Millisecond
+	endLimit     = 10 * time.Second
+	// startTries is above 1 because a free port can be taken before the emulator listens.
 	startTries = 3
 )
 
-// errEnded says that an emulator ended by itself.
-var errEnded = errors.New("it ended by itself")
+// errEnded is the error of an emulator that exited.
+var errEnded = errors.New("it exited")
 
-// program is how an emulator is started. {host} and {port} stand for its address.
+// program starts an emulator. {host} and {port} are replaced by its address.
 type program struct {
 	name    string
 	command []string
@@ -49,7 +49,7 @@ func ministack(programs string) program {
 	}
 }
 
-// emulator is one that runs.
+// emulator is a running emulator.
 type emulator struct {
 	url     string
 	command *exec.Cmd
@@ -74,7 +74,7 @@ func (p program) start(ctx context.Context, logs string) (*emulator, error) {
 			break
 		}
 	}
-	return nil, fmt.Errorf("start %s: %w; its output is in %s", p.name, err, p.logFile(logs))
+	return nil, fmt.Errorf("start %s: %w; output: %s", p.name, err, p.logFile(logs))
 }
 
 func (p program) logFile(logs string) string {
@@ -99,7 +99,7 @@ func (p program) launch(logs string) (*emulator, error) {
 		return nil, err
 	}
 	args := filled(p.command)
-	command := exec.Command(args[0], args[1:]...) //nolint:gosec,noctx // named above; it is stopped by a signal
+	command := exec.Command(args[0], args[1:]...) //nolint:gosec,noctx // a constant program; it is stopped by a signal
 	command.Env = append(os.Environ(), filled(p.env)...)
 	command.Stdout, command.Stderr = log, log
 	if err := command.Start(); err != nil {
@@ -107,13 +107,13 @@ func (p program) launch(logs string) (*emulator, error) {
 	}
 	e := &emulator{url: "http://" + address, command: command, log: log, exited: make(chan struct{})}
 	go func() {
-		_ = command.Wait() // how it ended does not matter
+		_ = command.Wait()
 		close(e.exited)
 	}()
 	return e, nil
 }
 
-// answers waits until the emulator answers anything.
+// answers waits for the first response of the emulator.
 func (e *emulator) answers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
@@ -129,8 +129,8 @@ func (e *emulator) answers(ctx context.Context) error {
 		case <-e.exited:
 			return errEnded
 		case <-ctx.Done():
-			return fmt.Errorf("it did not answer within %s", startLimit)
-		case <-time.After(lookEvery):
+			return fmt.Errorf("no response within %s", startLimit)
+		case <-time.After(pollInterval):
 		}
 	}
 }

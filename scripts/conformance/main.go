@@ -1,11 +1,10 @@
-// Command conformance holds services of other people against what this project says of AWS:
-// the contracts of SQS and DynamoDB, the CloudFormation template, and the whole job of the
-// two binaries. It fetches ElasticMQ, ministack and cfn-lint, starts the emulators on
-// loopback, and stops them.
+// Command conformance checks other implementations of AWS against what this project expects
+// of AWS: the suites of SQS and DynamoDB, the CloudFormation template, and the whole job of
+// the two binaries. It downloads ElasticMQ, ministack and cfn-lint, and runs the emulators on
+// loopback.
 //
-// It exits with 0 if all is as it is known, with 1 if something is not, with 2 if it was
-// called wrongly, with 3 if a part was left out because Java, Maven or Python are not
-// installed and the others are as they are known.
+// Exit codes: 0 if everything is as expected, 1 if something is not, 2 for wrong usage, 3 if
+// a part was skipped because Java, Maven or Python is not installed.
 package main
 
 import (
@@ -27,22 +26,22 @@ import (
 const title = "conformance"
 
 var (
-	errSurprised = errors.New("not all is as it is known")
-	errLeftOut   = &cli.Status{Code: 3, Text: "parts were left out"}
+	errSurprised = errors.New("not everything is as expected")
+	errSkipped   = &cli.Status{Code: 3, Text: "parts were skipped"}
 )
 
 func main() { cli.Main(title, run) }
 
-// parts are what can be run by itself.
+// parts can be run one by one.
 var parts = []string{"template", "elasticmq", "ministack"}
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet(title, flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	only := flags.String("only", strings.Join(parts, ","), "what to run, with commas between")
-	fetched := flags.String("tools", filepath.Join(".bin", "conformance"), "directory of the programs that are fetched")
-	logs := flags.String("logs", ".conformance", "directory of the output of everything")
-	writePage := flags.Bool("page", false, "run nothing, but write the tables of "+page+" anew")
+	only := flags.String("only", strings.Join(parts, ","), "parts to run, separated by commas")
+	fetched := flags.String("tools", filepath.Join(".bin", "conformance"), "directory of downloaded programs")
+	logs := flags.String("logs", ".conformance", "directory of logs")
+	writePage := flags.Bool("page", false, "only write the tables of "+page)
 	if err := cli.Parse(flags, args); err != nil {
 		return err
 	}
@@ -58,7 +57,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := os.MkdirAll(*logs, 0o750); err != nil {
 		return err
 	}
-	p := &performance{
+	p := &runner{
 		tools: tools{
 			directory:    *fetched,
 			requirements: filepath.Join("scripts", "conformance", "requirements.txt"),
@@ -78,54 +77,53 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			p.ministack(ctx)
 		}
 	}
-	return p.verdict(ctx)
+	return p.result(ctx)
 }
 
-// performance is one run of all parts.
-type performance struct {
+// runner runs the parts and collects the results.
+type runner struct {
 	tools     tools
 	logs      string
 	out       io.Writer
 	surprised bool
-	leftOut   bool
+	skipped   bool
 }
 
-func (p *performance) verdict(ctx context.Context) error {
+func (p *runner) result(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
 		return errors.New("interrupted")
 	case p.surprised:
 		return errSurprised
-	case p.leftOut:
-		return errLeftOut
+	case p.skipped:
+		return errSkipped
 	default:
 		return nil
 	}
 }
 
-// try does something, and tells how it went: what it found to be right, what is not as it
-// is known, or why it could not be done.
-func (p *performance) try(what string, do func() (right string, surprises []string, err error)) {
+// try runs one step and reports the result: what is right, the surprises, or the error.
+func (p *runner) try(what string, do func() (right string, surprises []string, err error)) {
 	began := time.Now()
 	right, surprises, err := do()
 	switch {
 	case errors.Is(err, errNoTool):
-		p.leftOut = true
-		_, _ = fmt.Fprintf(p.out, "LEFT OUT  %s: %v\n", what, err)
+		p.skipped = true
+		_, _ = fmt.Fprintf(p.out, "skipped      %s: %v\n", what, err)
 		return
 	case err != nil:
 		surprises = append(surprises, err.Error())
 	}
 	if len(surprises) == 0 {
-		_, _ = fmt.Fprintf(p.out, "as known  %s: %s (%s)\n", what, right, time.Since(began).Round(time.Second))
+		_, _ = fmt.Fprintf(p.out, "as expected  %s: %s (%s)\n", what, right, time.Since(began).Round(time.Second))
 		return
 	}
 	p.surprised = true
-	_, _ = fmt.Fprintf(p.out, "NOT       %s:\n          %s\n", what, strings.Join(surprises, "\n          "))
+	_, _ = fmt.Fprintf(p.out, "FAILED       %s:\n             %s\n", what, strings.Join(surprises, "\n             "))
 }
 
-// with starts an emulator, does something with it, and stops it.
-func (p *performance) with(ctx context.Context, program program, do func(url string)) error {
+// with runs do while an emulator runs.
+func (p *runner) with(ctx context.Context, program program, do func(url string)) error {
 	running, err := program.start(ctx, p.logs)
 	if err != nil {
 		return err
@@ -135,7 +133,7 @@ func (p *performance) with(ctx context.Context, program program, do func(url str
 	return nil
 }
 
-func (p *performance) template(ctx context.Context) {
+func (p *runner) template(ctx context.Context) {
 	p.try("cfn-lint of "+template, func() (string, []string, error) {
 		programs, err := p.tools.python(ctx)
 		if err != nil {
@@ -145,7 +143,7 @@ func (p *performance) template(ctx context.Context) {
 	})
 }
 
-func (p *performance) elasticMQ(ctx context.Context) {
+func (p *runner) elasticMQ(ctx context.Context) {
 	p.try("ElasticMQ", func() (string, []string, error) {
 		java, err := find("java")
 		if err != nil {
@@ -156,57 +154,57 @@ func (p *performance) elasticMQ(ctx context.Context) {
 			return "", nil, err
 		}
 		return "stopped", nil, p.with(ctx, elasticMQ(java, jars), func(url string) {
-			// The job first: a JVM that is cold is too slow for the checks that measure time.
+			// The job first: a cold JVM is too slow for the checks that measure time.
 			p.job(ctx, "ElasticMQ", "with the sandbox's DynamoDB", "--sqs", url)
-			p.contracts(ctx, "ElasticMQ", url)
+			p.suites(ctx, "ElasticMQ", url)
 		})
 	})
 }
 
-func (p *performance) ministack(ctx context.Context) {
+func (p *runner) ministack(ctx context.Context) {
 	p.try("ministack", func() (string, []string, error) {
 		programs, err := p.tools.python(ctx)
 		if err != nil {
 			return "", nil, err
 		}
 		return "stopped", nil, p.with(ctx, ministack(programs), func(url string) {
-			p.contracts(ctx, "ministack", url)
+			p.suites(ctx, "ministack", url)
 			p.stack(ctx, url)
 			p.job(ctx, "ministack", "with what the template made", "--sqs", url, "--dynamodb", url, "--prefix", stackName)
 		})
 	})
 }
 
-// contracts holds an emulator against the contracts of its services.
-func (p *performance) contracts(ctx context.Context, emulator, url string) {
-	for _, held := range contracts {
-		if held.emulator == emulator {
-			p.try(emulator+" against the contract of "+held.service, func() (string, []string, error) {
-				surprises, err := held.run(ctx, url, p.logs)
-				return held.expected().String(), surprises, err
+// suites runs the suites of an emulator's services.
+func (p *runner) suites(ctx context.Context, emulator, url string) {
+	for _, suite := range suites {
+		if suite.emulator == emulator {
+			p.try("the "+suite.service+" suite on "+emulator, func() (string, []string, error) {
+				surprises, err := suite.run(ctx, url, p.logs)
+				return suite.expected().String(), surprises, err
 			})
 		}
 	}
 }
 
-// stack has the template made, and reads back what was.
-func (p *performance) stack(ctx context.Context, url string) {
+// stack creates the template's resources and reads them back.
+func (p *runner) stack(ctx context.Context, url string) {
 	p.try("the template on ministack", func() (string, []string, error) {
 		body, err := os.ReadFile(template)
 		if err != nil {
 			return "", nil, err
 		}
-		made, err := makeStack(ctx, url, string(body))
+		created, err := makeStack(ctx, url, string(body))
 		if err != nil {
 			return "", nil, err
 		}
-		right, surprises, err := made.readBack(ctx)
-		return fmt.Sprintf("%d resources, %d properties read back, %d known not to be kept", len(made.resources), right, len(unkept)), surprises, err
+		right, surprises, err := created.readBack(ctx)
+		return fmt.Sprintf("%d resources, %d properties read back, %d known to differ", len(created.resources), right, len(unkept)), surprises, err
 	})
 }
 
-// job runs the two binaries, some of which are killed, and compares the books.
-func (p *performance) job(ctx context.Context, emulator, with string, flags ...string) {
+// job runs the two binaries, kills some, and compares expected with actual charges.
+func (p *runner) job(ctx context.Context, emulator, with string, flags ...string) {
 	p.try("the whole job on "+emulator+", "+with, func() (string, []string, error) {
 		log, err := os.Create(filepath.Join(p.logs, strings.ToLower(emulator)+"-job.log"))
 		if err != nil {
@@ -220,6 +218,6 @@ func (p *performance) job(ctx context.Context, emulator, with string, flags ...s
 		if err := errors.Join(command.Run(), log.Close()); err != nil {
 			return "", nil, fmt.Errorf("go %s: %w, see %s", strings.Join(args, " "), err, log.Name())
 		}
-		return "100 invoices, the books are equal", nil, nil
+		return "100 invoices, expected = actual", nil, nil
 	})
 }

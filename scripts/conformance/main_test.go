@@ -22,8 +22,8 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// TestVerdict: what is not as it is known counts more than what was left out.
-func TestVerdict(t *testing.T) {
+// TestRunner_ExitCode: a surprise counts more than a skipped part.
+func TestRunner_ExitCode(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		surprises []string
@@ -31,20 +31,20 @@ func TestVerdict(t *testing.T) {
 		code      int
 		says      string
 	}{
-		"as known":           {nil, []error{nil}, 0, "as known  it: right"},
-		"a surprise":         {[]string{"x fails"}, []error{nil}, 1, "x fails"},
-		"a failure":          {nil, []error{errors.New("no luck")}, 1, "no luck"},
-		"left out":           {nil, []error{nil, fmt.Errorf("java %w", errNoTool)}, 3, "LEFT OUT  it: java is not installed"},
-		"left out and wrong": {nil, []error{errNoTool, errors.New("no luck")}, 1, "no luck"},
+		"as expected":       {nil, []error{nil}, 0, "as expected  it: right"},
+		"a surprise":        {[]string{"x fails"}, []error{nil}, 1, "x fails"},
+		"a failure":         {nil, []error{errors.New("no luck")}, 1, "no luck"},
+		"skipped":           {nil, []error{nil, fmt.Errorf("java %w", errNoTool)}, 3, "skipped      it: java is not installed"},
+		"skipped and wrong": {nil, []error{errNoTool, errors.New("no luck")}, 1, "no luck"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			p := &performance{out: &out}
+			p := &runner{out: &out}
 			for _, err := range test.errs {
 				p.try("it", func() (string, []string, error) { return "right", test.surprises, err })
 			}
-			if code := cli.ExitCode(title, p.verdict(t.Context()), io.Discard); code != test.code || !strings.Contains(out.String(), test.says) {
+			if code := cli.ExitCode(title, p.result(t.Context()), io.Discard); code != test.code || !strings.Contains(out.String(), test.says) {
 				t.Errorf("exit code %d, want %d:\n%s", code, test.code, out.String())
 			}
 		})

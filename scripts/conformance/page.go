@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// page tells people what is run, and what is known to differ.
+// page documents what is run, and what is known to differ.
 const page = "docs/conformance.md"
 
-// sections returns the parts of the page that are made from what is known here.
+// sections returns the generated parts of the page.
 func sections() map[string]string {
 	return map[string]string{"counts": counts(), "differences": differences()}
 }
 
 func counts() string {
 	var b strings.Builder
-	b.WriteString("| emulator | contract | checks | pass | known to differ | skipped |\n|---|---|--:|--:|--:|--:|\n")
-	for _, held := range contracts {
-		tally := held.expected()
-		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d | %d |\n", held.emulator, held.service, len(held.checks), tally.passed, tally.differ, tally.skipped)
+	b.WriteString("| emulator | suite | checks | pass | known to differ | skipped |\n|---|---|--:|--:|--:|--:|\n")
+	for _, suite := range suites {
+		tally := suite.expected()
+		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d | %d |\n", suite.emulator, suite.service, len(suite.checks), tally.passed, tally.differ, tally.skipped)
 	}
 	return b.String()
 }
@@ -29,9 +29,9 @@ func counts() string {
 func differences() string {
 	var b strings.Builder
 	b.WriteString("| emulator | check, or property | what it does instead |\n|---|---|---|\n")
-	for _, held := range contracts {
-		for _, check := range slices.Sorted(maps.Keys(held.known)) {
-			fmt.Fprintf(&b, "| %s | %s: %s | %s |\n", held.emulator, held.service, check, held.known[check])
+	for _, suite := range suites {
+		for _, check := range slices.Sorted(maps.Keys(suite.known)) {
+			fmt.Fprintf(&b, "| %s | %s: %s | %s |\n", suite.emulator, suite.service, check, suite.known[check])
 		}
 	}
 	for _, property := range slices.Sorted(maps.Keys(unkept)) {
@@ -40,8 +40,8 @@ func differences() string {
 	return b.String()
 }
 
-// filled returns the text of a page with its sections as they have to be. Each stands between a
-// comment with its name and one that ends it.
+// filled returns the text of a page with generated sections. Each is between a comment with
+// its name and one that ends it.
 func filled(text string) (string, error) {
 	for name, content := range sections() {
 		begin, end := "<!-- "+name+": go run ./scripts/conformance --page -->\n", "<!-- end of "+name+" -->"

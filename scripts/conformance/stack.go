@@ -21,25 +21,25 @@ const (
 	region    = "eu-central-1"
 )
 
-// unkept are the properties that ministack makes nothing of, by resource and path: why.
+// unkept are the properties that ministack ignores, and why, by resource and path.
 var unkept = map[string]string{
 	"EventsTable.PointInTimeRecoverySpecification": "point-in-time recovery stays off",
 	"LedgerTable.PointInTimeRecoverySpecification": "point-in-time recovery stays off",
 	"LedgerTable.TimeToLiveSpecification":          "the time to live stays off",
 }
 
-// parameters are what the stack is made with. The prefix is none that anybody else uses.
+// parameters are the parameters of the stack, with a prefix of its own.
 var parameters = map[string]string{"Prefix": stackName, "AlarmTopicArn": topic}
 
-// stack is what CloudFormation made.
+// stack is a stack that CloudFormation created.
 type stack struct {
 	aws       cloud
 	physical  map[string]string // names or ids by logical ids
 	outputs   map[string]string
-	resources map[string]cloudformation.Resource // as the template wants them
+	resources map[string]cloudformation.Resource // as in the template
 }
 
-// makeStack makes the template's resources.
+// makeStack creates the template's resources.
 func makeStack(ctx context.Context, url, body string) (*stack, error) {
 	s := &stack{aws: cloud{url}, physical: map[string]string{}, outputs: map[string]string{}}
 	create := map[string]string{"StackName": stackName, "TemplateBody": body, "Capabilities.member.1": "CAPABILITY_IAM"}
@@ -68,7 +68,7 @@ func makeStack(ctx context.Context, url, body string) (*stack, error) {
 	return s, s.want(body)
 }
 
-// created waits until the stack is made, or is known not to be.
+// created waits until the stack is created or failed.
 func (s *stack) created(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
@@ -94,13 +94,13 @@ func (s *stack) created(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the stack was not made within %s", startLimit)
-		case <-time.After(lookEvery):
+			return fmt.Errorf("the stack was not created within %s", startLimit)
+		case <-time.After(pollInterval):
 		}
 	}
 }
 
-// want works out what the template wants of what was made.
+// want resolves the resources of the template.
 func (s *stack) want(body string) error {
 	text, err := cloudformation.Parse([]byte(body))
 	if err != nil {
@@ -128,15 +128,15 @@ func (s *stack) want(body string) error {
 	return err
 }
 
-// readBack reads what was made, and returns what is not as the template wants it, and how
-// many properties were as it wants them.
+// readBack reads the resources and returns the number of properties that are as in the
+// template, and the others.
 func (s *stack) readBack(ctx context.Context) (right int, surprises []string, err error) {
 	missed := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(s.resources)) {
 		resource := s.resources[name]
 		read, ok := readers[resource.Type]
 		if !ok {
-			return right, nil, fmt.Errorf("%s: nobody knows how to read an %s back", name, resource.Type)
+			return right, nil, fmt.Errorf("%s: there is no reader of %s", name, resource.Type)
 		}
 		found, err := read(ctx, s.aws, s.physical[name])
 		if err != nil {
@@ -147,7 +147,7 @@ func (s *stack) readBack(ctx context.Context) (right int, surprises []string, er
 			difference := compare(wanted, found[property])
 			switch _, known := unkept[path]; {
 			case difference == "" && known:
-				surprises = append(surprises, path+" is right by now: take it out of unkept")
+				surprises = append(surprises, path+" is right now: remove it from unkept")
 			case difference == "":
 				right++
 			case !known:
@@ -159,7 +159,7 @@ func (s *stack) readBack(ctx context.Context) (right int, surprises []string, er
 	}
 	for path := range unkept {
 		if !missed[path] {
-			surprises = append(surprises, "the template has no "+path+", or it is right: take it out of unkept")
+			surprises = append(surprises, "the template has no "+path+", or it is right: remove it from unkept")
 		}
 	}
 	slices.Sort(surprises)

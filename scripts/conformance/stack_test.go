@@ -91,7 +91,7 @@ func TestReadBack(t *testing.T) {
 	right, surprises, err := s.readBack(t.Context())
 	text := strings.Join(surprises, "\n")
 	if err != nil || right != 1 || len(surprises) != 2+len(unkept) || !strings.Contains(text, `Alarm.Period is "60", want "300"`) ||
-		!strings.Contains(text, "Alarm.Statistic is null, want") || !strings.Contains(text, "take it out of unkept") {
+		!strings.Contains(text, "Alarm.Statistic is null, want") || !strings.Contains(text, "remove it from unkept") {
 		t.Errorf("%d right, %v\n%s", right, err, text)
 	}
 	s.resources["Strange"] = cloudformation.Resource{Type: "AWS::Strange"}

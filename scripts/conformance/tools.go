@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// errNoTool says that a program is not there without which a part cannot run.
+// errNoTool is the error of a missing program.
 var errNoTool = errors.New("is not installed")
 
-// tools fetches other people's programs, once, into a directory.
+// tools downloads programs once, into a directory.
 type tools struct {
 	directory    string
 	requirements string // what pip installs
@@ -22,7 +22,7 @@ type tools struct {
 	output       io.Writer
 }
 
-// python has a virtual environment with what is required, and returns the directory of
+// python creates a virtual environment with the requirements and returns the directory of
 // its programs. Errors: errNoTool.
 func (t tools) python(ctx context.Context) (string, error) {
 	python, err := find("python3")
@@ -43,7 +43,7 @@ func (t tools) python(ctx context.Context) (string, error) {
 	return programs, err
 }
 
-// elasticMQ has ElasticMQ's jars, and returns their directory. Errors: errNoTool.
+// elasticMQ downloads ElasticMQ's jars and returns their directory. Errors: errNoTool.
 func (t tools) elasticMQ(ctx context.Context) (string, error) {
 	maven, err := find("mvn")
 	if err != nil {
@@ -66,8 +66,8 @@ func find(program string) (string, error) {
 	return path, nil
 }
 
-// once fetches into a directory unless it is there, made of the same list. What was begun
-// and not ended is begun anew.
+// once fetches into a directory, unless that was already done from the same list. An
+// unfinished download starts again.
 func (t tools) once(directory, list string, fetch func() error) error {
 	wanted, err := os.ReadFile(list) //nolint:gosec // a file of this project
 	if err != nil {

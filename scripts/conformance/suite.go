@@ -18,22 +18,23 @@ import (
 )
 
 const (
-	// longest is how long a check may last to be run.
+	// longest is the duration of the longest check that is run.
 	longest = 2 * time.Minute
-	// parallel is how many run at the same time. Most of the long ones sleep; some measure time.
+	// parallel is the number of checks that run at the same time. Most of the long ones
+	// sleep; some measure time.
 	parallel = 8
 )
 
-// held is an emulator that is held against a contract.
-type held struct {
+// suite is a suite for an emulator.
+type suite struct {
 	emulator string
 	service  string
 	path     string // of the package that has TestContractAt
 	checks   []conformance.Outline
-	known    map[string]string // the checks that it is known to fail: why
+	known    map[string]string // checks that it is known to fail, and why
 }
 
-var contracts = []held{
+var suites = []suite{
 	{"ElasticMQ", "SQS", "./pkg/sandbox/sqs", sqstest.Suite.Outline(), sqstest.Known["ElasticMQ"]},
 	{"ministack", "SQS", "./pkg/sandbox/sqs", sqstest.Suite.Outline(), sqstest.Known["ministack"]},
 	{"ministack", "DynamoDB", "./pkg/sandbox/dynamodb", dynamodbtest.Suite.Outline(), dynamodbtest.Known["ministack"]},
@@ -46,13 +47,13 @@ func (t tally) String() string {
 	return fmt.Sprintf("%d passed, %d known to differ, %d skipped", t.passed, t.differ, t.skipped)
 }
 
-// expected returns what comes of the checks if all is as it is known.
-func (h held) expected() (t tally) {
-	for _, check := range h.checks {
+// expected returns the tally if nothing has changed.
+func (s suite) expected() (t tally) {
+	for _, check := range s.checks {
 		switch {
 		case check.Lasts > longest:
 			t.skipped++
-		case h.known[check.Name] != "":
+		case s.known[check.Name] != "":
 			t.differ++
 		default:
 			t.passed++
@@ -61,15 +62,15 @@ func (h held) expected() (t tally) {
 	return t
 }
 
-// run holds the emulator against the contract, what is known to differ too: it is not known
-// for ever. It returns what is not as it is known.
-func (h held) run(ctx context.Context, url, logs string) (surprises []string, err error) {
-	command := exec.CommandContext(ctx, "go", "test", h.path, "-count", "1", "-json", "-run", "^TestContractAt$", //nolint:gosec // the paths stand above
+// run runs the suite, known failures included, and returns the differences from what is
+// known.
+func (s suite) run(ctx context.Context, url, logs string) (surprises []string, err error) {
+	command := exec.CommandContext(ctx, "go", "test", s.path, "-count", "1", "-json", "-run", "^TestContractAt$", //nolint:gosec // the paths are constants
 		"-parallel", fmt.Sprint(parallel), "-endpoint", url, "-longest", longest.String())
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output
 	failed := command.Run()
-	log := filepath.Join(logs, strings.ToLower(h.emulator+"-"+h.service)+".json")
+	log := filepath.Join(logs, strings.ToLower(s.emulator+"-"+s.service)+".json")
 	if err := os.WriteFile(log, output.Bytes(), 0o600); err != nil {
 		return nil, err
 	}
@@ -77,14 +78,13 @@ func (h held) run(ctx context.Context, url, logs string) (surprises []string, er
 	if len(outcomes) == 0 {
 		return nil, fmt.Errorf("no check was run (%w), see %s", failed, log)
 	}
-	if surprises = h.judge(outcomes); len(surprises) > 0 {
-		surprises = append(surprises, "their output is in "+log)
+	if surprises = s.compare(outcomes); len(surprises) > 0 {
+		surprises = append(surprises, "output: "+log)
 	}
 	return surprises, nil
 }
 
-// outcomesOf reads what became of the checks, by the names that go test gives them: pass,
-// fail or skip.
+// outcomesOf parses the output of go test -json: pass, fail or skip by check.
 func outcomesOf(output []byte) map[string]string {
 	outcomes := map[string]string{}
 	lines := bufio.NewScanner(bytes.NewReader(output))
@@ -92,7 +92,7 @@ func outcomesOf(output []byte) map[string]string {
 	for lines.Scan() {
 		var event struct{ Action, Test string }
 		if json.Unmarshal(lines.Bytes(), &event) != nil {
-			continue // what the compiler has to say
+			continue // output of the compiler
 		}
 		name, isCheck := strings.CutPrefix(event.Test, "TestContractAt/")
 		if isCheck && (event.Action == "pass" || event.Action == "fail" || event.Action == "skip") {
@@ -102,10 +102,10 @@ func outcomesOf(output []byte) map[string]string {
 	return outcomes
 }
 
-// judge compares what became of the checks with what is known.
-func (h held) judge(outcomes map[string]string) (surprises []string) {
-	for _, check := range h.checks {
-		_, known := h.known[check.Name]
+// compare compares outcomes with what is known.
+func (s suite) compare(outcomes map[string]string) (surprises []string) {
+	for _, check := range s.checks {
+		_, known := s.known[check.Name]
 		outcome := outcomes[strings.ReplaceAll(check.Name, " ", "_")]
 		switch {
 		case outcome == "":
@@ -113,9 +113,9 @@ func (h held) judge(outcomes map[string]string) (surprises []string) {
 		case outcome == "skip" && check.Lasts <= longest:
 			surprises = append(surprises, check.Name+" was skipped")
 		case outcome == "pass" && known:
-			surprises = append(surprises, check.Name+" passes by now: take it out of contract.Known")
+			surprises = append(surprises, check.Name+" passes now: remove it from Known")
 		case outcome == "fail" && !known:
-			surprises = append(surprises, check.Name+" fails, and is not known to")
+			surprises = append(surprises, check.Name+" fails")
 		}
 	}
 	return surprises
