@@ -71,11 +71,21 @@ func stop(ctx context.Context, component Component) error {
 }
 
 // SignalContext returns a context that ends with the first SIGINT or SIGTERM. A second signal
-// terminates the process.
+// terminates the process: the default action is restored before the context ends. With
+// signal.NotifyContext it is restored later, and a second signal in between has no effect.
 func SignalContext(parent context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // restores the default action of the signals
-	return ctx, stop
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-signals:
+		case <-ctx.Done():
+		}
+		signal.Stop(signals)
+		cancel()
+	}()
+	return ctx, cancel
 }
 
 // Background runs work in a goroutine. It returns a function that cancels the context of the work
