@@ -37,36 +37,36 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: telemetry.Namespace, Name: name, Help: help}, labels)
 	}
 	m := &metrics{
-		messages:    counters("messages_total", "Messages by what became of them.", "outcome"),
+		messages:    counters("messages_total", "Messages by outcome.", "outcome"),
 		ignored:     counter("messages_ignored_total", "Messages acknowledged because their event is of another type."),
-		settlements: counters("settlements_total", "Handlings of invoices by how they ended.", "outcome", "reason"),
+		settlements: counters("settlements_total", "Sessions of invoices by outcome.", "outcome", "reason"),
 		settling: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: telemetry.Namespace, Name: "settlement_duration_seconds", Help: "Time of one handling of an invoice.",
+			Namespace: telemetry.Namespace, Name: "settlement_duration_seconds", Help: "Duration of a session of an invoice.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 3, 11),
 		}),
-		chargebee: counters("chargebee_requests_total", "Calls to Chargebee by what their answer means.", "operation", "kind"),
+		chargebee: counters("chargebee_requests_total", "Calls to Chargebee by kind of response.", "operation", "kind"),
 		chargebeeTook: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: telemetry.Namespace, Name: "chargebee_request_duration_seconds", Help: "Time of one call to Chargebee.",
+			Namespace: telemetry.Namespace, Name: "chargebee_request_duration_seconds", Help: "Duration of a call to Chargebee.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 2, 12),
 		}, []string{"operation"}),
-		revenueAtRisk: counters("revenue_at_risk_total", "Invoices that may have been closed without all our charges.", "reason"),
-		mismatched:    counter("events_mismatched_total", "Events that were not in the state that the ledger says."),
+		revenueAtRisk: counters("revenue_at_risk_total", "Invoices that may have been closed without all charges.", "reason"),
+		mismatched:    counter("events_mismatched_total", "Events that did not match the ledger."),
 		carried:       counter("events_carried_forward_total", "Events of credits that were left unbilled for the next invoice."),
-		survived:      counters("worker_failures_total", "What the pool of workers survived.", "operation"),
+		survived:      counters("worker_failures_total", "Worker errors that were recovered.", "operation"),
 		sending:       sendings{doubts: map[string]doubt{}},
 	}
 	m.zero()
 	registry.MustRegister(
 		m.messages, m.ignored, m.settlements, m.settling, m.chargebee, m.chargebeeTook, m.revenueAtRisk, m.mismatched, m.carried, m.survived,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Namespace: telemetry.Namespace, Name: "sending_oldest_seconds", Help: "Age of the oldest line whose fate at Chargebee this process does not know.",
+			Namespace: telemetry.Namespace, Name: "sending_oldest_seconds", Help: "Age of the oldest line in doubt that this process left.",
 		}, m.sending.oldest),
 	)
 	return m
 }
 
-// zero has the series that alerts look at stand at 0 from the start: of a series that begins
-// with its first count nobody sees an increase.
+// zero initializes the series that alerts use: the first count of a new series is not an
+// increase.
 func (m *metrics) zero() {
 	for _, verdict := range []queue.Action{queue.Ack, queue.Retry, queue.DeadLetter} {
 		m.messages.WithLabelValues(verdict.String())
@@ -88,13 +88,13 @@ func (m *metrics) watch(registry *prometheus.Registry, limiter *ratelimit.Limite
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: telemetry.Namespace, Name: name, Help: help}, value)
 	}
 	registry.MustRegister(
-		gauge("ratelimit_scale_ratio", "Part of chargebee.requests_per_minute that all processes use: less than 1 after a 429.", func() float64 {
+		gauge("ratelimit_scale_ratio", "Part of chargebee.requests_per_minute that all processes use; below 1 after a 429.", func() float64 {
 			return ratio(limiter.Status().Scale)
 		}),
 		gauge("ratelimit_limit", "Calls to Chargebee per minute that all processes together may make now.", func() float64 {
 			return float64(requestsPerMinute) * ratio(limiter.Status().Scale)
 		}),
-		gauge("ratelimit_paused", "1 while no calls to Chargebee are made: a pause, or a breaker that is open.", func() float64 {
+		gauge("ratelimit_paused", "1 while calls to Chargebee are paused or the circuit breaker is open.", func() float64 {
 			status := limiter.Status()
 			if status.Pause.InForce() || status.OperatorPause.InForce() || breaker.Open() {
 				return 1
@@ -105,7 +105,7 @@ func (m *metrics) watch(registry *prometheus.Registry, limiter *ratelimit.Limite
 			return float64(limiter.Status().Waiting)
 		}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Namespace: telemetry.Namespace, Name: "ratelimit_permits_total", Help: "Permits for calls to Chargebee that this process was granted.",
+			Namespace: telemetry.Namespace, Name: "ratelimit_permits_total", Help: "Permits for calls to Chargebee granted to this process.",
 		}, func() float64 { return float64(limiter.Status().Granted) }),
 	)
 }

@@ -13,14 +13,14 @@ import (
 	"github.com/billable-events/billable/pkg/telemetry"
 )
 
-// observer writes what the use cases tell into metrics and log.
+// observer records metrics and logs.
 type observer struct {
 	metrics *metrics
 	logger  zerolog.Logger
 	tracing *telemetry.Tracing // may be nil
 }
 
-// settlementObserver is a settlement.Observer: one wide event per handling.
+// settlementObserver is a settlement.Observer. It writes one log line per session.
 type settlementObserver struct{ observer }
 
 func (o settlementObserver) Handled(ctx context.Context, report settlement.Report) {
@@ -52,7 +52,7 @@ func (o settlementObserver) Handled(ctx context.Context, report settlement.Repor
 	entry.Msg("message handled")
 }
 
-// level is that at which a handling is told.
+// level returns the log level of a session.
 func level(report settlement.Report) zerolog.Level {
 	switch {
 	case report.Err != nil:
@@ -71,7 +71,7 @@ func (o settlementObserver) Mismatched(invoiceID string, event billing.ChangedEv
 		Str("event", event.EventKey.String()).
 		Str("status", event.Status).
 		Str("event_invoice_id", event.InvoiceID).
-		Msg("event is not in the state that the ledger says; it is left as found")
+		Msg("event does not match the ledger; left unchanged")
 }
 
 // workerObserver is a worker.Observer.
@@ -83,16 +83,16 @@ func (o workerObserver) Handled(message queue.Message, outcome queue.Outcome, er
 		o.logger.Warn().Err(err).
 			Str("messaging.message.id", message.ID).
 			Str("verdict", outcome.Action.String()).
-			Msg("what became of the message could not be carried out: it comes back")
+			Msg("outcome not carried out; message will be delivered again")
 	}
 }
 
 func (o workerObserver) Failed(operation string, err error) {
 	o.metrics.survived.WithLabelValues(operation).Inc()
-	o.logger.Warn().Err(err).Str("operation", operation).Msg("the pool survived a failure")
+	o.logger.Warn().Err(err).Str("operation", operation).Msg("worker error")
 }
 
-// called takes note of one call to Chargebee.
+// called records one call to Chargebee.
 func (o observer) called(ctx context.Context, observation chargebeeapi.Observation) {
 	o.metrics.chargebee.WithLabelValues(observation.Operation, observation.Kind).Inc()
 	o.metrics.chargebeeTook.WithLabelValues(observation.Operation).Observe(observation.Took.Seconds())
