@@ -46,30 +46,29 @@ func load(source Source, settings any, charges *Charges) (result loaded, err err
 		if err := yaml.Unmarshal(content, &sections); err != nil {
 			return loaded{}, fmt.Errorf("settings: %s: %w", source.File, err)
 		}
+		for key, section := range sections {
+			if charges == nil || key != chargesKey {
+				flatten(file, key, section)
+			}
+		}
+		result.errs.addUnknownKeys(file, fields)
 		if charges != nil {
 			result.errs.readCharges(charges, sections[chargesKey])
-			delete(sections, chargesKey)
-		}
-		for key, section := range sections {
-			flatten(file, key, section)
 		}
 	}
-	result.errs = append(unknownKeys(file, fields), result.errs...)
 	environment := result.readEnvironment(source.Environ, fields)
 	for _, field := range fields {
 		path, err := field.secretFile(file, environment)
 		switch {
 		case err != nil:
-			result.errs = append(result.errs, *err)
-			continue
-		case path != "":
+		case path == "":
+			err = field.read(file, environment)
+		default:
 			if result.files == nil {
 				result.files = secretFiles{}
 			}
 			result.files[field.key] = path
 			err = field.readSecret(path)
-		default:
-			err = field.read(file, environment)
 		}
 		if err != nil {
 			result.errs = append(result.errs, *err)
@@ -123,7 +122,7 @@ var renamed = map[string]string{
 	"http.drain_pause":     "http.shutdown_delay",
 }
 
-func unknownKeys(file map[string]any, fields []field) (errs fieldErrors) {
+func (f *fieldErrors) addUnknownKeys(file map[string]any, fields []field) {
 	for _, key := range slices.Sorted(maps.Keys(file)) {
 		known := slices.ContainsFunc(fields, func(f field) bool {
 			emptySection := file[key] == nil && strings.HasPrefix(f.key, key+".")
@@ -136,9 +135,8 @@ func unknownKeys(file map[string]any, fields []field) (errs fieldErrors) {
 		if now, ok := renamed[key]; ok {
 			problem += ": use " + now
 		}
-		errs.add(key, problem)
+		f.add(key, problem)
 	}
-	return errs
 }
 
 // readEnvironment returns the values of the variables that set a field, by key. A variable
