@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,17 +44,16 @@ func timestamp(name string) parameter {
 
 // fields are the values of an operation's parameters, checked.
 type fields struct {
-	values  map[string]string   // by name, those of indexed ones by name[0], name[1], …
-	indexed map[string][]string // by name, in the order of the index
+	values  map[string]string   // by name
+	indexed map[string][]string // by name
 }
 
 // parse checks a form. A blank value is an absent one.
 func (p parameters) parse(form url.Values) (fields, error) {
 	parsed := fields{values: map[string]string{}, indexed: map[string][]string{}}
-	indexes := map[string][]int{}
 	for _, name := range slices.Sorted(maps.Keys(form)) { // sorted: the same form has the same first fault
 		values := form[name]
-		parameter, index, known := p.find(name)
+		parameter, known := p.find(name)
 		if !known {
 			return fields{}, wrongValue(name, "unknown parameter")
 		}
@@ -70,9 +70,7 @@ func (p parameters) parse(form url.Values) (fields, error) {
 			parsed.values[name] = values[0]
 			continue
 		}
-		at, _ := slices.BinarySearch(indexes[parameter.name], index)
-		indexes[parameter.name] = slices.Insert(indexes[parameter.name], at, index)
-		parsed.indexed[parameter.name] = slices.Insert(parsed.indexed[parameter.name], at, values[0])
+		parsed.indexed[parameter.name] = append(parsed.indexed[parameter.name], values[0])
 	}
 	for _, parameter := range p {
 		if !parameter.required {
@@ -89,26 +87,18 @@ func (p parameters) parse(form url.Values) (fields, error) {
 }
 
 // find looks up the parameter that a name in a form belongs to.
-func (p parameters) find(name string) (found parameter, index int, known bool) {
+func (p parameters) find(name string) (found parameter, known bool) {
+	array := arrayIndex.ReplaceAllString(name, "")
 	for _, parameter := range p {
-		if !parameter.indexed {
-			if name == parameter.name {
-				return parameter, 0, true
-			}
-			continue
-		}
-		digits, ok := strings.CutPrefix(name, parameter.name+"[")
-		if !ok {
-			continue
-		}
-		digits, ok = strings.CutSuffix(digits, "]")
-		index, err := strconv.Atoi(digits)
-		if ok && err == nil && index >= 0 {
-			return parameter, index, true
+		if parameter.indexed && array != name && array == parameter.name || !parameter.indexed && name == parameter.name {
+			return parameter, true
 		}
 	}
-	return parameter{}, 0, false
+	return parameter{}, false
 }
+
+// arrayIndex is the end of the name of an indexed parameter.
+var arrayIndex = regexp.MustCompile(`\[[0-9]+\]$`)
 
 // problem returns the problem of a value, or nothing.
 func (p parameter) problem(value string) string {

@@ -39,32 +39,20 @@ type Invoice struct {
 	SubscriptionID      string     `json:"subscription_id,omitempty"` // "" on a consolidated invoice
 	Recurring           bool       `json:"recurring"`
 	Status              string     `json:"status"`
-	PriceType           string     `json:"price_type"`
 	Date                int64      `json:"date"`
 	DueDate             int64      `json:"due_date,omitempty"`
-	NetTermDays         int32      `json:"net_term_days"`
-	ExchangeRate        float64    `json:"exchange_rate"` // a rate, not money
 	Total               int64      `json:"total"`
 	AmountPaid          int64      `json:"amount_paid"`
-	AmountAdjusted      int64      `json:"amount_adjusted"`
-	WriteOffAmount      int64      `json:"write_off_amount"`
 	CreditsApplied      int64      `json:"credits_applied"`
-	AmountDue           int64      `json:"amount_due"`
+	PriceType           string     `json:"price_type"`
 	AmountToCollect     int64      `json:"amount_to_collect"`
-	RoundOffAmount      int64      `json:"round_off_amount"`
+	AmountDue           int64      `json:"amount_due"`
 	PaidAt              int64      `json:"paid_at,omitempty"`
 	UpdatedAt           int64      `json:"updated_at"`
 	ResourceVersion     int64      `json:"resource_version"` // unix milliseconds; grows with every change
 	GeneratedAt         int64      `json:"generated_at,omitempty"`
 	Deleted             bool       `json:"deleted"`
-	FirstInvoice        bool       `json:"first_invoice"`
-	HasAdvanceCharges   bool       `json:"has_advance_charges"`
-	TermFinalized       bool       `json:"term_finalized"`
-	IsGifted            bool       `json:"is_gifted"`
-	NewSalesAmount      int64      `json:"new_sales_amount"`
 	CurrencyCode        string     `json:"currency_code"`
-	BaseCurrencyCode    string     `json:"base_currency_code"`
-	Channel             string     `json:"channel"`
 	Tax                 int64      `json:"tax"`
 	SubTotal            int64      `json:"sub_total"`
 	LineItems           []LineItem `json:"line_items"`
@@ -80,25 +68,20 @@ type Invoice struct {
 // LineItem is one line of an invoice. It keeps its id when the invoice is
 // closed, unless Config.NewLineIDs is set.
 type LineItem struct {
-	ID                      string `json:"id"`
-	DateFrom                int64  `json:"date_from"`
-	DateTo                  int64  `json:"date_to"`
-	UnitAmount              int64  `json:"unit_amount"`
-	Quantity                int32  `json:"quantity"`
-	Amount                  int64  `json:"amount"`
-	PricingModel            string `json:"pricing_model"`
-	IsTaxed                 bool   `json:"is_taxed"`
-	TaxAmount               int64  `json:"tax_amount"`
-	Object                  string `json:"object"`
-	SubscriptionID          string `json:"subscription_id,omitempty"`
-	CustomerID              string `json:"customer_id"`
-	Description             string `json:"description"`
-	EntityType              string `json:"entity_type"`
-	EntityID                string `json:"entity_id,omitempty"`
-	TaxExemptReason         string `json:"tax_exempt_reason"`
-	Metered                 bool   `json:"metered"`
-	DiscountAmount          int64  `json:"discount_amount"`
-	ItemLevelDiscountAmount int64  `json:"item_level_discount_amount"`
+	ID              string `json:"id"`
+	DateFrom        int64  `json:"date_from"`
+	DateTo          int64  `json:"date_to"`
+	UnitAmount      int64  `json:"unit_amount"`
+	Quantity        int32  `json:"quantity"`
+	Amount          int64  `json:"amount"`
+	PricingModel    string `json:"pricing_model"`
+	Object          string `json:"object"`
+	SubscriptionID  string `json:"subscription_id,omitempty"`
+	CustomerID      string `json:"customer_id"`
+	Description     string `json:"description"`
+	EntityType      string `json:"entity_type"`
+	EntityID        string `json:"entity_id,omitempty"`
+	TaxExemptReason string `json:"tax_exempt_reason"`
 
 	// Tax has the parameters for tax providers. No response shows it.
 	Tax Tax `json:"-"`
@@ -167,56 +150,15 @@ func (s *Service) wire(invoice Invoice) any {
 		invoice.Notes = []struct{}{}
 	}
 	if s.config.OmitsNulls {
-		return omittingInvoice{invoice, constantAttributes()}
+		return invoice
 	}
 	return newNullingInvoice(invoice)
-}
-
-// constants are attributes that have the same value on every invoice.
-type constants struct {
-	LineItemTiers         []struct{} `json:"line_item_tiers"`
-	LineItemDiscounts     []struct{} `json:"line_item_discounts"`
-	LineItemTaxes         []struct{} `json:"line_item_taxes"`
-	Discounts             []struct{} `json:"discounts"`
-	Taxes                 []struct{} `json:"taxes"`
-	LinkedPayments        []struct{} `json:"linked_payments"`
-	AppliedCredits        []struct{} `json:"applied_credits"`
-	AdjustmentCreditNotes []struct{} `json:"adjustment_credit_notes"`
-	IssuedCreditNotes     []struct{} `json:"issued_credit_notes"`
-	LinkedOrders          []struct{} `json:"linked_orders"`
-	DunningAttempts       []struct{} `json:"dunning_attempts"`
-	ReferenceTransactions []struct{} `json:"reference_transactions"`
-
-	SiteDetailsAtCreation siteDetails `json:"site_details_at_creation"`
-}
-
-type siteDetails struct {
-	Timezone string `json:"timezone"`
-}
-
-func constantAttributes() constants {
-	empty := []struct{}{}
-	return constants{
-		LineItemTiers: empty, LineItemDiscounts: empty, LineItemTaxes: empty,
-		Discounts: empty, Taxes: empty, LinkedPayments: empty, AppliedCredits: empty,
-		AdjustmentCreditNotes: empty, IssuedCreditNotes: empty, LinkedOrders: empty,
-		DunningAttempts: empty, ReferenceTransactions: empty,
-		SiteDetailsAtCreation: siteDetails{Timezone: "Etc/UTC"},
-	}
-}
-
-// omittingInvoice is an invoice whose optional attributes without a value are
-// left out.
-type omittingInvoice struct {
-	Invoice
-	constants
 }
 
 // nullingInvoice is an invoice whose optional attributes without a value are
 // null. Its fields replace those of Invoice with the same JSON name.
 type nullingInvoice struct {
 	Invoice
-	constants
 
 	SubscriptionID *string       `json:"subscription_id"`
 	DueDate        *int64        `json:"due_date"`
@@ -235,7 +177,6 @@ type nullingLine struct {
 func newNullingInvoice(invoice Invoice) nullingInvoice {
 	nulling := nullingInvoice{
 		Invoice:        invoice,
-		constants:      constantAttributes(),
 		SubscriptionID: orNull(invoice.SubscriptionID),
 		DueDate:        orNull(invoice.DueDate),
 		PaidAt:         orNull(invoice.PaidAt),

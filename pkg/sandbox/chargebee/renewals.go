@@ -72,16 +72,12 @@ func (s *Service) Renew(renewal Renewal) (Invoice, Event, error) {
 	}
 
 	invoice := Invoice{
-		ID:               s.newID("draft_inv_"),
-		Recurring:        true,
-		Status:           StatusPending,
-		PriceType:        "tax_exclusive",
-		Date:             renewal.Date.Unix(),
-		ExchangeRate:     1,
-		TermFinalized:    true,
-		BaseCurrencyCode: "USD",
-		Channel:          "web",
-		Object:           "invoice",
+		ID:        s.newID("draft_inv_"),
+		Recurring: true,
+		Status:    StatusPending,
+		PriceType: "tax_exclusive",
+		Date:      renewal.Date.Unix(),
+		Object:    "invoice",
 	}
 	if len(renewal.SubscriptionIDs) == 1 {
 		invoice.SubscriptionID = renewal.SubscriptionIDs[0]
@@ -155,7 +151,7 @@ func (s *Service) newID(prefix string) string {
 
 // Catalog is a version of Chargebee's product catalog. It decides what lines
 // are said to be about, and which of add_charge_item and add_addon_charge the
-// site knows.
+// site has.
 type Catalog int
 
 const (

@@ -73,8 +73,7 @@ func failure(err error) answer {
 	return answer
 }
 
-// page returns what comes back when somebody on the way answers instead of
-// Chargebee.
+// page returns the response of a gateway in front of Chargebee.
 func page(refusal *Error) answer {
 	title := http.StatusText(refusal.Status)
 	return answer{

@@ -109,9 +109,9 @@ type depth int8
 // How many parts of a place are compared.
 const (
 	wholeTable    depth = iota // none: the gap before or after everything
-	partitionOnly              // the gap beside a partition
-	withSort                   // the gap beside the rows of equal keys
-	wholeKey                   // a row, or the gap beside it
+	partitionOnly              // before or after a partition
+	withSort                   // before or after the rows of equal keys
+	wholeKey                   // a row, or before or after it
 )
 
 // wholeWindow has all rows.
@@ -136,7 +136,7 @@ func (p place) compare(other place) int {
 	return cmp.Or(order, cmp.Compare(p.side, other.side))
 }
 
-// gap returns the gap beside all rows that agree with the place to a depth.
+// gap returns the gap before (-1) or after (1) all rows that agree with the place to a depth.
 func (p place) gap(depth depth, side int8) place {
 	p.depth, p.side = depth, side
 	return p

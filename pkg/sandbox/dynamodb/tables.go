@@ -341,7 +341,7 @@ func (s *Service) arn(table string) string {
 	return "arn:aws:dynamodb:" + s.config.Region + ":" + s.config.AccountID + ":table/" + table
 }
 
-// epoch returns a time as it stands in JSON: seconds since 1970.
+// epoch returns a time in its JSON form, seconds since 1970.
 func epoch(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 var namePattern = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
@@ -432,7 +432,7 @@ func newKeySchema(elements []keySchemaElement, types map[string]attribute.Type) 
 	return keySchema{partition: keys[0], sort: keys[1]}, nil
 }
 
-// elements returns the key as requests and answers tell it.
+// elements returns the key in the form of requests and responses.
 func (k keySchema) elements() []keySchemaElement {
 	elements := []keySchemaElement{{AttributeName: k.partition.name, KeyType: "HASH"}}
 	if k.sort.name != "" {
@@ -560,8 +560,8 @@ func (s *Service) describeTimeToLive(input *tableInput, _ awsjson.Call) (*descri
 	return &describeTimeToLiveOutput{description}, nil
 }
 
-// Sweep deletes the items of all tables whose time to live is over and says how
-// many. AWS does this at some time within days; until then they can be read.
+// Sweep deletes the items of all tables whose time to live is over and returns their
+// number. AWS does this at some time within days; until then they can be read.
 func (s *Service) Sweep() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -83,12 +83,7 @@ func (i *index) take(p *plan, limit int, now time.Time) bool {
 	return true
 }
 
-const (
-	writeUnit = 1 << 10 // bytes
-
-	// transactional is how much more a transaction costs: it is prepared and committed.
-	transactional = 2
-)
+const writeUnit = 1 << 10 // bytes
 
 // writeCost returns the price of a write, by the larger of the item before and after.
 func writeCost(before, after int) float64 {

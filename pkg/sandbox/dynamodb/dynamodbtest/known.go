@@ -15,7 +15,7 @@ var Known = map[string]map[string]string{
 		"transactions/an update that does not fit its item": "an update of a transaction that fails on types is accepted",
 		"transactions/reads that are refused":               "one answer holds any number of bytes",
 		"updates/ADD to sets":                               "a set may not hold 1 and 1.0 when it is added to, though they are equal",
-		"updates/REMOVE from a list by the old places":      "each removal counts places anew",
+		"updates/REMOVE from a list by the old places":      "each removal renumbers the places",
 		"updates/SET beyond a list's end appends in order":  "what is set beyond the end is appended as written, not by place",
 		"updates/a failing update changes nothing":          "arithmetic on a text is accepted",
 		"updates/they return what changed of a map":         "the whole list is returned, not the element that changed",

@@ -76,7 +76,7 @@ func (b *bench) page(input *dynamodb.QueryInput) *dynamodb.QueryOutput {
 var queries = []check{
 	{Name: "queries/numeric order, both ways", Run: func(b *bench) {
 		var keys []any
-		for _, key := range strings.Fields("10 9 -1 -10 0 1.5 -1.25 100 1e20 -1e20 0.001 -9 -100 1.25") {
+		for key := range strings.FieldsSeq("10 9 -1 -10 0 1.5 -1.25 100 1e20 -1e20 0.001 -9 -100 1.25") {
 			keys = append(keys, number(key))
 		}
 		table := b.sorted(types.ScalarAttributeTypeN, keys...)

@@ -4,7 +4,7 @@
 //
 // Placeholders are resolved while parsing, so the tree holds names and values
 // only. What is wrong with an expression is reported as a ValidationError in
-// the service's words.
+// the messages of the service.
 //
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.html
 package expression

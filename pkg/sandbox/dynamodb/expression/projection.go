@@ -17,7 +17,7 @@ type Projection struct {
 }
 
 // branch is a node of the tree that the paths form. One without children
-// stands for all that is there.
+// chooses the whole value.
 type branch struct {
 	fields   map[string]*branch
 	elements map[int]*branch

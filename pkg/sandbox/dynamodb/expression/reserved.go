@@ -2,7 +2,7 @@ package expression
 
 import "strings"
 
-// reserved are the words that cannot stand for an attribute in an expression,
+// reserved are the names that need a placeholder in an expression,
 // in any mixture of cases: a #placeholder has to.
 //
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html

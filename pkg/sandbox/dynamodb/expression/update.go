@@ -152,7 +152,7 @@ func (u *Update) Apply(old attribute.Item) (attribute.Item, error) {
 	return item, nil
 }
 
-// replacement makes the new value from the old one; nil stands for absence.
+// replacement makes the new value from the old one; nil means absence.
 type replacement func(old attribute.Value) (attribute.Value, error)
 
 // edit replaces what a path leads to. The item itself is changed, what is

@@ -10,6 +10,7 @@ package sqstest
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"testing"
 
@@ -67,9 +68,7 @@ func (b *bench) pair(maxReceives string, source, deadLetters queueAttributes) (s
 	b.Helper()
 	deadLettersURL = b.queue(deadLetters)
 	merged := redrive(b.arn(deadLettersURL), maxReceives)
-	for name, value := range source {
-		merged[name] = value
-	}
+	maps.Copy(merged, source)
 	return b.queue(merged), deadLettersURL
 }
 
