@@ -170,7 +170,7 @@ func (t *table) updateIndex(update indexUpdate, definitions []attributeDefinitio
 			return resourceNotFound("Requested resource not found")
 		}
 		t.indexes = slices.Delete(t.indexes, at, at+1)
-		t.dropUnusedTypes()
+		t.types = t.keyTypes()
 		return nil
 	}
 	return attribute.Invalidf("One or more parameter values were invalid: an index can only be created or deleted")
@@ -197,20 +197,6 @@ func (t *table) createIndex(definition indexDefinition, definitions []attributeD
 		return err
 	}
 	return t.checkDefinitions()
-}
-
-// dropUnusedTypes forgets the definitions of attributes that are in no key any more.
-func (t *table) dropUnusedTypes() {
-	types := map[string]attribute.Type{}
-	for _, a := range t.schema.attributes() {
-		types[a.name] = a.typeName
-	}
-	for _, index := range t.indexes {
-		for _, a := range index.schema.attributes() {
-			types[a.name] = a.typeName
-		}
-	}
-	t.types = types
 }
 
 // The states of tables and indexes.
@@ -367,7 +353,7 @@ type throughput struct {
 	WriteCapacityUnits int64
 }
 
-// indexDefinition is how a global secondary index is to be made.
+// indexDefinition defines a global secondary index.
 type indexDefinition struct {
 	IndexName             string
 	KeySchema             []keySchemaElement
@@ -405,19 +391,13 @@ func attributeTypes(definitions []attributeDefinition) (map[string]attribute.Typ
 	return types, nil
 }
 
-// newKeySchema makes the key of a table or an index.
+// newKeySchema returns the key of a table or an index.
 func newKeySchema(elements []keySchemaElement, types map[string]attribute.Type) (keySchema, error) {
 	if len(elements) < 1 || len(elements) > 2 {
 		return keySchema{}, constraint(fmt.Sprintf("[%d elements]", len(elements)), "keySchema", "Member must have length between 1 and 2")
 	}
-	if elements[0].KeyType != "HASH" {
-		return keySchema{}, attribute.Invalidf("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
-	}
-	if len(elements) == 2 && elements[1].KeyType != "RANGE" {
-		return keySchema{}, attribute.Invalidf("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
-	}
-	if len(elements) == 2 && elements[0].AttributeName == elements[1].AttributeName {
-		return keySchema{}, attribute.Invalidf("Both the Hash Key and the Range Key element in the KeySchema have the same name")
+	if elements[0].KeyType != "HASH" || len(elements) == 2 && elements[1].KeyType != "RANGE" {
+		return keySchema{}, attribute.Invalidf("Invalid KeySchema: The key is a HASH key type, and optionally a RANGE key type")
 	}
 	keys := make([]keyAttribute, 2)
 	for i, element := range elements {
@@ -441,7 +421,7 @@ func (k keySchema) elements() []keySchemaElement {
 	return elements
 }
 
-// newIndex makes an empty index of a table.
+// newIndex returns an empty index of a table.
 func newIndex(definition indexDefinition, t *table) (*index, error) {
 	if err := checkName(definition.IndexName, "globalSecondaryIndexes.member.indexName"); err != nil {
 		return nil, err
@@ -472,21 +452,25 @@ func (t *table) addIndex(added *index) error {
 	return nil
 }
 
-// checkDefinitions refuses definitions of attributes that are in no key.
-func (t *table) checkDefinitions() error {
-	used := map[string]bool{}
+// keyTypes returns the types of the attributes that are in a key.
+func (t *table) keyTypes() map[string]attribute.Type {
+	types := map[string]attribute.Type{}
 	for _, a := range t.schema.attributes() {
-		used[a.name] = true
+		types[a.name] = a.typeName
 	}
 	for _, index := range t.indexes {
 		for _, a := range index.schema.attributes() {
-			used[a.name] = true
+			types[a.name] = a.typeName
 		}
 	}
-	if len(used) != len(t.types) {
-		return attribute.Invalidf("One or more parameter values were invalid: "+
-			"Some AttributeDefinitions are not used. AttributeDefinitions: [%s], keys used: [%s]",
-			strings.Join(slices.Sorted(maps.Keys(t.types)), ", "), strings.Join(slices.Sorted(maps.Keys(used)), ", "))
+	return types
+}
+
+// checkDefinitions refuses definitions of attributes that are in no key.
+func (t *table) checkDefinitions() error {
+	if len(t.keyTypes()) != len(t.types) {
+		return attribute.Invalidf("One or more parameter values were invalid: Some AttributeDefinitions are not used. AttributeDefinitions: [%s]",
+			strings.Join(slices.Sorted(maps.Keys(t.types)), ", "))
 	}
 	return nil
 }
@@ -523,16 +507,12 @@ func (s *Service) updateTimeToLive(input *updateTimeToLiveInput, _ awsjson.Call)
 		return nil, err
 	}
 	switch {
-	case asked.Enabled && t.timeToLive == asked.AttributeName:
-		return nil, attribute.Invalidf("TimeToLive is already enabled")
-	case asked.Enabled && t.timeToLive != "", !asked.Enabled && t.timeToLive != "" && t.timeToLive != asked.AttributeName:
-		return nil, attribute.Invalidf("TimeToLive is active on a different AttributeName: current AttributeName is %s", t.timeToLive)
-	case !asked.Enabled && t.timeToLive == "":
-		return nil, attribute.Invalidf("TimeToLive is already disabled")
-	}
-	t.timeToLive = ""
-	if asked.Enabled {
+	case asked.Enabled && t.timeToLive == "":
 		t.timeToLive = asked.AttributeName
+	case !asked.Enabled && t.timeToLive == asked.AttributeName:
+		t.timeToLive = ""
+	default:
+		return nil, attribute.Invalidf("TimeToLive is already enabled, disabled, or active on another AttributeName: %s", t.timeToLive)
 	}
 	return &updateTimeToLiveOutput{asked}, nil
 }

@@ -25,9 +25,7 @@ type settings struct {
 	redrive      *redrivePolicy
 	redriveAllow *redriveAllowPolicy
 
-	policy     string
 	kmsKey     string
-	kmsReuse   int
 	managedSSE bool
 }
 
@@ -35,7 +33,6 @@ var defaultSettings = settings{
 	visibility:  30,
 	retention:   345_600,
 	maximumSize: maxMessageSize,
-	kmsReuse:    300,
 	managedSSE:  true,
 }
 
@@ -49,7 +46,6 @@ var integers = map[string]struct {
 	"ReceiveMessageWaitTimeSeconds": {0, maxWait, func(s *settings) *int { return &s.wait }},
 	"MessageRetentionPeriod":        {60, 1_209_600, func(s *settings) *int { return &s.retention }},
 	"MaximumMessageSize":            {1_024, maxMessageSize, func(s *settings) *int { return &s.maximumSize }},
-	"KmsDataKeyReusePeriodSeconds":  {60, 86_400, func(s *settings) *int { return &s.kmsReuse }},
 }
 
 // with returns the settings with some of them changed, the others kept.
@@ -79,11 +75,6 @@ func (s *settings) set(name, value string) error {
 		s.redrive, err = parseRedrivePolicy(value)
 	case "RedriveAllowPolicy":
 		s.redriveAllow, err = parseRedriveAllowPolicy(value)
-	case "Policy":
-		if value != "" && !json.Valid([]byte(value)) {
-			return invalid
-		}
-		s.policy = value
 	case "KmsMasterKeyId":
 		s.kmsKey = value
 	case "SqsManagedSseEnabled":
@@ -103,13 +94,8 @@ func (s settings) attributes() map[string]string {
 	for name, integer := range integers {
 		values[name] = strconv.Itoa(*integer.field(&s))
 	}
-	if s.kmsKey == "" {
-		delete(values, "KmsDataKeyReusePeriodSeconds")
-	} else {
+	if s.kmsKey != "" {
 		values["KmsMasterKeyId"] = s.kmsKey
-	}
-	if s.policy != "" {
-		values["Policy"] = s.policy
 	}
 	if s.redrive != nil {
 		values["RedrivePolicy"] = s.redrive.String()
