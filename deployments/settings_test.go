@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/cli"
-	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/commands"
+	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/receiver"
 )
 
