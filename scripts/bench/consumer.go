@@ -43,7 +43,7 @@ func parseConsumer(args []string, std streams) (consumerOptions, error) {
 	case err != nil:
 		return o, err
 	case flags.NArg() > 0:
-		return o, cli.Complain("bench", std.err, "unexpected argument %q", flags.Arg(0))
+		return o, cli.Usagef("bench", std.err, "unexpected argument %q", flags.Arg(0))
 	}
 	return o, nil
 }

@@ -81,7 +81,7 @@ func (u *updates) count(service string, server *http.Server) {
 // run lets the fleet work through its stages.
 func (f fleet) run(ctx context.Context, binaries string, progress io.Writer) ([][]string, error) {
 	updates := &updates{}
-	world, err := testbed.NewWorld(testbed.Options{
+	world, err := testbed.New(testbed.Options{
 		Chargebee: chargebee.Config{
 			KeepDate: true, Latency: 50 * time.Millisecond, RequestsPerMinute: f.perMinute, MaxConcurrent: 150,
 		},
@@ -142,7 +142,7 @@ func (f fleet) run(ctx context.Context, binaries string, progress io.Writer) ([]
 	if queued := len(world.SQS.Messages(testbed.QueueName)); queued == 0 {
 		return rows, errors.New("there was not enough work")
 	}
-	if dead := len(world.SQS.Messages(testbed.DeadName)); dead > 0 {
+	if dead := len(world.SQS.Messages(testbed.DeadLetterName)); dead > 0 {
 		return rows, fmt.Errorf("%d messages are dead letters", dead)
 	}
 	return rows, nil
@@ -167,7 +167,7 @@ func sleep(ctx context.Context, length time.Duration) error {
 }
 
 // prepare makes more work than there is time for.
-func (f fleet) prepare(ctx context.Context, world *testbed.World, consumer string) error {
+func (f fleet) prepare(ctx context.Context, world *testbed.Env, consumer string) error {
 	var length time.Duration
 	for _, stage := range f.stages {
 		length += stage.settling + stage.length + 10*time.Second
@@ -181,12 +181,12 @@ func (f fleet) prepare(ctx context.Context, world *testbed.World, consumer strin
 	return s.prepare(ctx, world)
 }
 
-func (f fleet) start(ctx context.Context, world *testbed.World, binary string) (*testbed.Process, error) {
+func (f fleet) start(ctx context.Context, world *testbed.Env, binary string) (*testbed.Process, error) {
 	admin, err := testbed.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
-	consumer, err := testbed.Start(testbed.Command{Binary: binary, Admin: admin, Env: append(world.ConsumerEnvironment(),
+	consumer, err := testbed.Start(testbed.Command{Binary: binary, Admin: admin, Env: append(world.ConsumerEnviron(),
 		fmt.Sprintf("BILLABLE_WORKER_CONCURRENCY=%d", slots),
 		fmt.Sprintf("BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=%d", f.perMinute),
 		"BILLABLE_CHARGEBEE_MAX_CONCURRENT=100",
@@ -199,7 +199,7 @@ func (f fleet) start(ctx context.Context, world *testbed.World, binary string) (
 }
 
 // meddle has somebody else call the site, evenly, until stop is called.
-func (f fleet) meddle(ctx context.Context, world *testbed.World) (stop func()) {
+func (f fleet) meddle(ctx context.Context, world *testbed.Env) (stop func()) {
 	ctx, stop = context.WithCancel(ctx)
 	go func() {
 		every := time.NewTicker(time.Duration(float64(time.Minute) / (f.neighbour * float64(f.perMinute))))
@@ -221,7 +221,7 @@ func (f fleet) meddle(ctx context.Context, world *testbed.World) (stop func()) {
 
 // look returns how much of the limit was used in a stage, and in the least of its minutes. The
 // neighbour's calls are its own.
-func (f fleet) look(world *testbed.World, stage stage, began time.Time) []string {
+func (f fleet) look(world *testbed.Env, stage stage, began time.Time) []string {
 	calls, refused, most, first := 0, 0, 0, 0
 	minutes := make([]int, stage.length/time.Minute)
 	var arrivals []time.Time

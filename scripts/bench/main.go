@@ -35,7 +35,7 @@ func main() {
 
 func run(ctx context.Context, args []string, std streams) error {
 	if len(args) == 0 {
-		return cli.Complain("bench", std.err, "say what to measure: receiver, consumer or ratelimit")
+		return cli.Usagef("bench", std.err, "say what to measure: receiver, consumer or ratelimit")
 	}
 	switch name, args := args[0], args[1:]; name {
 	case "receiver":
@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, std streams) error {
 	case receiver.RungCommand:
 		return ladder.Serve(ctx, args)
 	default:
-		return cli.Complain("bench", std.err, "%q is nothing to measure: receiver, consumer and ratelimit are", name)
+		return cli.Usagef("bench", std.err, "%q is nothing to measure: receiver, consumer and ratelimit are", name)
 	}
 }
 
@@ -66,7 +66,7 @@ func benchReceiver(ctx context.Context, args []string, std streams) error {
 	case err != nil:
 		return err
 	case flags.NArg() > 0:
-		return cli.Complain("bench", std.err, "unexpected argument %q", flags.Arg(0))
+		return cli.Usagef("bench", std.err, "unexpected argument %q", flags.Arg(0))
 	}
 	return options.Run(ctx, std.out, std.err)
 }

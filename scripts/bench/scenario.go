@@ -37,7 +37,7 @@ type scenario struct {
 // before the work begins, and the work is over when the last message is deleted.
 func (s scenario) run(ctx context.Context) (result, error) {
 	watch := newWatch(s.Invoices)
-	world, err := testbed.NewWorld(testbed.Options{
+	world, err := testbed.New(testbed.Options{
 		Chargebee: chargebee.Config{KeepDate: true, Latency: s.Latency},
 		Server:    watch.server,
 	})
@@ -87,14 +87,14 @@ func (s scenario) run(ctx context.Context) (result, error) {
 	return total, s.check(ctx, world, &total)
 }
 
-func (s scenario) prepare(ctx context.Context, world *testbed.World) error {
-	if err := world.MakeQueues(ctx); err != nil {
+func (s scenario) prepare(ctx context.Context, world *testbed.Env) error {
+	if err := world.CreateQueues(ctx); err != nil {
 		return err
 	}
-	if err := world.MakeTables(ctx, s.consumer()); err != nil {
+	if err := world.CreateTables(ctx, s.consumer()); err != nil {
 		return err
 	}
-	announced, err := world.Fill(ctx, testbed.Renewals{Invoices: s.Invoices, Events: s.Events, Codes: s.Lines, Seed: seed})
+	announced, err := world.Fill(ctx, testbed.Workload{Invoices: s.Invoices, Events: s.Events, Codes: s.Lines, Seed: seed})
 	if err != nil {
 		return err
 	}
@@ -109,14 +109,14 @@ func (s scenario) prepare(ctx context.Context, world *testbed.World) error {
 func (s scenario) consumer() string { return filepath.Join(s.Binaries, "consumer") }
 
 // start starts the consumers and waits until each is ready and polls: then it is idle.
-func (s scenario) start(ctx context.Context, world *testbed.World, watch *watch) ([]*testbed.Process, error) {
+func (s scenario) start(ctx context.Context, world *testbed.Env, watch *watch) ([]*testbed.Process, error) {
 	var consumers []*testbed.Process
 	for range s.Consumers {
 		admin, err := testbed.FreeAddress()
 		if err != nil {
 			return consumers, err
 		}
-		consumer, err := testbed.Start(testbed.Command{Binary: s.consumer(), Admin: admin, Env: append(world.ConsumerEnvironment(),
+		consumer, err := testbed.Start(testbed.Command{Binary: s.consumer(), Admin: admin, Env: append(world.ConsumerEnviron(),
 			fmt.Sprintf("BILLABLE_WORKER_CONCURRENCY=%d", s.Concurrency),
 			fmt.Sprintf("BILLABLE_CHARGEBEE_MAX_CONCURRENT=%d", s.Concurrency*s.Consumers),
 			"BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=1000000000", // no limit: a permit is always at hand
@@ -171,8 +171,8 @@ func (s scenario) wait(ctx context.Context, watch *watch, consumers []*testbed.P
 }
 
 // check looks at what was done: a benchmark of wrong results is none.
-func (s scenario) check(ctx context.Context, world *testbed.World, total *result) error {
-	account, err := world.Account(ctx)
+func (s scenario) check(ctx context.Context, world *testbed.Env, total *result) error {
+	account, err := world.Reconcile(ctx)
 	if err != nil {
 		return err
 	}

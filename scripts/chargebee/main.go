@@ -32,7 +32,7 @@ type options struct {
 	listen, sqs, dynamodb string
 	rate                  int // requests per minute that the site allows
 	webhook               chargebee.Endpoint
-	renewals              testbed.Renewals
+	renewals              testbed.Workload
 }
 
 func main() { cli.Main(title, run) }
@@ -40,7 +40,7 @@ func main() { cli.Main(title, run) }
 func parse(args []string, stderr io.Writer) (options, error) {
 	o := options{
 		webhook:  chargebee.Endpoint{RetryScale: retryScale},
-		renewals: testbed.Renewals{Seed: uint64(time.Now().UnixNano())},
+		renewals: testbed.Workload{Seed: uint64(time.Now().UnixNano())},
 	}
 	flags := flag.NewFlagSet(title, flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -58,12 +58,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, err
 	}
 	switch {
-	case flags.NArg() > 0:
-		return o, cli.Complain(title, stderr, "unexpected argument %q", flags.Arg(0))
 	case o.sqs == "" || o.dynamodb == "" || o.webhook.URL == "":
-		return o, cli.Complain(title, stderr, "--sqs, --dynamodb and --webhook are required")
+		return o, cli.Usagef(title, stderr, "--sqs, --dynamodb and --webhook are required")
 	case o.rate < 1 || o.renewals.Invoices < 1 || o.renewals.Events < 0 || o.renewals.Codes < 1:
-		return o, cli.Complain(title, stderr, "counts are at least 1, events at least 0")
+		return o, cli.Usagef(title, stderr, "counts are at least 1, events at least 0")
 	}
 	return o, nil
 }
@@ -73,7 +71,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	world, err := testbed.NewWorld(testbed.Options{
+	world, err := testbed.New(testbed.Options{
 		Chargebee:        chargebee.Config{Seed: o.renewals.Seed, RequestsPerMinute: o.rate, KeepDate: true, Latency: 20 * time.Millisecond},
 		ChargebeeAddress: o.listen,
 		SQSURL:           o.sqs,
@@ -83,7 +81,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer world.Close()
-	if err := world.MakeQueues(ctx); err != nil {
+	if err := world.CreateQueues(ctx); err != nil {
 		return err
 	}
 	if _, err := world.Fill(ctx, o.renewals); err != nil {
@@ -93,7 +91,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 // deliver sends the webhooks until ctx ends, and prints the progress.
-func deliver(ctx context.Context, world *testbed.World, o options, stdout io.Writer) error {
+func deliver(ctx context.Context, world *testbed.Env, o options, stdout io.Writer) error {
 	var delivering sync.WaitGroup
 	defer delivering.Wait()
 	ctx, cancel := context.WithCancel(ctx)
@@ -110,7 +108,7 @@ func deliver(ctx context.Context, world *testbed.World, o options, stdout io.Wri
 		if reconciled {
 			continue
 		}
-		account, err := world.Account(ctx)
+		account, err := world.Reconcile(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
 				continue
@@ -123,7 +121,7 @@ func deliver(ctx context.Context, world *testbed.World, o options, stdout io.Wri
 		}
 		// An invoice is closed before its events are marked as billed.
 		if reconciled = closed == o.renewals.Invoices && account.Reconciled() && account.EventsHeld == 0; reconciled {
-			_, _ = fmt.Fprintf(stdout, "%d events billed, %d.%02d %s. The books are equal.\n", account.EventsBilled, account.Actual/100, account.Actual%100, testbed.Currency)
+			_, _ = fmt.Fprintf(stdout, "%d events billed, %d.%02d %s. OK: billed == expected\n", account.EventsBilled, account.Actual/100, account.Actual%100, testbed.Currency)
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 // TestRun: both programs do their job for it, with queues that it made.
 func TestRun(t *testing.T) {
-	world, err := testbed.NewWorld(testbed.Options{}) // its Chargebee is not used
+	world, err := testbed.New(testbed.Options{}) // its Chargebee is not used
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestRun(t *testing.T) {
 		}
 	}
 	webhooks, admin, consumerAdmin, site := addresses[0], addresses[1], addresses[2], addresses[3]
-	for _, variable := range append(world.AWSEnvironment(), "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull) {
+	for _, variable := range append(world.AWSEnviron(), "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull) {
 		name, value, _ := strings.Cut(variable, "=")
 		t.Setenv(name, value)
 	}
@@ -40,7 +40,7 @@ func TestRun(t *testing.T) {
 	}
 	ofReceiver := slices.Concat(common, []string{"BILLABLE_HTTP_ADDR=" + webhooks, "BILLABLE_ADMIN_ADDR=" + admin, "BILLABLE_HTTP_SHUTDOWN_DELAY=1s",
 		"BILLABLE_AUTH_USERNAME=user", "BILLABLE_AUTH_PASSWORD=password"})
-	ofConsumer := slices.Concat(common, []string{"BILLABLE_ADMIN_ADDR=" + consumerAdmin, "BILLABLE_QUEUE_DEAD_LETTER_URL=" + world.SQSURL + "/000000000000/" + testbed.DeadName,
+	ofConsumer := slices.Concat(common, []string{"BILLABLE_ADMIN_ADDR=" + consumerAdmin, "BILLABLE_QUEUE_DEAD_LETTER_URL=" + world.SQSURL + "/000000000000/" + testbed.DeadLetterName,
 		"BILLABLE_CHARGEBEE_BASE_URL=http://" + site, "BILLABLE_CHARGEBEE_API_KEY=" + testbed.APIKey, "BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=1000"})
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -61,7 +61,7 @@ func TestRun(t *testing.T) {
 		}
 	})
 
-	told := &until{text: "The books are equal.", then: cancel}
+	told := &until{text: "OK: billed == expected", then: cancel}
 	err = run(ctx, []string{
 		"--listen", site, "--sqs", world.SQSURL, "--dynamodb", world.DynamoDBURL, "--webhook", "http://" + webhooks + "/webhooks/chargebee",
 		"--username", "user", "--password", "password", "--invoices", "2", "--events", "5",

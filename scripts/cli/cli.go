@@ -1,5 +1,4 @@
-// Package cli is how the programs below scripts begin and end: they work until they are
-// interrupted, and end with an exit code that a Makefile can rely on.
+// Package cli is the main function of the programs below scripts: context, flags and exit codes.
 package cli
 
 import (
@@ -13,19 +12,18 @@ import (
 	"syscall"
 )
 
-// ErrUsage says that the program was called wrongly. In which way was said already.
-var ErrUsage = errors.New("wrong usage")
+// ErrUsage is a usage error that was already printed.
+var ErrUsage = errors.New("usage error")
 
-// Status is an error with an exit code of its own. What there is to say was said already.
-type Status struct {
+// ExitError is an error with an exit code of its own, already printed.
+type ExitError struct {
 	Code int
 	Text string
 }
 
-func (s *Status) Error() string { return s.Text }
+func (e *ExitError) Error() string { return e.Text }
 
-// Main is the program of that name: it ends with run, whose context ends when the program is
-// interrupted.
+// Main runs a program until it returns or is interrupted, and exits.
 func Main(name string, run func(ctx context.Context, args []string, stdout, stderr io.Writer) error) {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
@@ -33,33 +31,40 @@ func Main(name string, run func(ctx context.Context, args []string, stdout, stde
 	os.Exit(ExitCode(name, err, os.Stderr))
 }
 
-// ExitCode is 0 for no error and for help, 2 for wrong usage, a Status's own, and 1 for any
-// other error, which it tells.
+// ExitCode returns 0 for no error and for help, 2 for a usage error, the code of an ExitError, and
+// 1 for any other error, which it prints.
 func ExitCode(name string, err error, stderr io.Writer) int {
-	status, own := errors.AsType[*Status](err)
+	exit, ok := errors.AsType[*ExitError](err)
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
 	case errors.Is(err, ErrUsage):
 		return 2
-	case own:
-		return status.Code
+	case ok:
+		return exit.Code
 	default:
 		_, _ = fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return 1
 	}
 }
 
-// Parse reads the flags. Errors: flag.ErrHelp and ErrUsage.
+// Parse parses the flags of a program that takes no other arguments. It returns flag.ErrHelp or
+// ErrUsage.
 func Parse(flags *flag.FlagSet, args []string) error {
-	if err := flags.Parse(args); err == nil || errors.Is(err, flag.ErrHelp) {
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
 		return err
+	case err != nil:
+		return ErrUsage // the flag set has printed it
+	case flags.NArg() > 0:
+		return Usagef(flags.Name(), flags.Output(), "unexpected argument %q", flags.Arg(0))
 	}
-	return ErrUsage // the flags have said what is wrong
+	return nil
 }
 
-// Complain says what is wrong with the usage, and returns ErrUsage.
-func Complain(name string, stderr io.Writer, format string, args ...any) error {
+// Usagef prints a usage error and returns ErrUsage.
+func Usagef(name string, stderr io.Writer, format string, args ...any) error {
 	_, _ = fmt.Fprintf(stderr, name+": "+format+"\n", args...)
 	return ErrUsage
 }

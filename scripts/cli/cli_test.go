@@ -21,7 +21,7 @@ func TestExitCode(t *testing.T) {
 		"done":        {nil, 0, ""},
 		"help":        {flag.ErrHelp, 0, ""},
 		"wrong usage": {fmt.Errorf("parse: %w", cli.ErrUsage), 2, ""},
-		"its own":     {fmt.Errorf("parts: %w", &cli.Status{Code: 3, Text: "were left out"}), 3, ""},
+		"its own":     {fmt.Errorf("parts: %w", &cli.ExitError{Code: 3, Text: "were left out"}), 3, ""},
 		"failed":      {errors.New("no luck"), 1, "name: no luck\n"},
 	} {
 		var stderr strings.Builder
@@ -33,7 +33,7 @@ func TestExitCode(t *testing.T) {
 
 func TestParse(t *testing.T) {
 	t.Parallel()
-	for args, want := range map[string]error{"": nil, "-n 1": nil, "-h": flag.ErrHelp, "-n x": cli.ErrUsage, "-m": cli.ErrUsage} {
+	for args, want := range map[string]error{"": nil, "-n 1": nil, "-h": flag.ErrHelp, "-n x": cli.ErrUsage, "-m": cli.ErrUsage, "more": cli.ErrUsage} {
 		flags := flag.NewFlagSet("name", flag.ContinueOnError)
 		flags.SetOutput(io.Discard)
 		flags.Int("n", 0, "")
@@ -43,10 +43,10 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestComplain(t *testing.T) {
+func TestUsagef(t *testing.T) {
 	t.Parallel()
 	var stderr strings.Builder
-	if err := cli.Complain("name", &stderr, "not %q", "x"); !errors.Is(err, cli.ErrUsage) || stderr.String() != "name: not \"x\"\n" {
+	if err := cli.Usagef("name", &stderr, "not %q", "x"); !errors.Is(err, cli.ErrUsage) || stderr.String() != "name: not \"x\"\n" {
 		t.Errorf("%v, %q", err, stderr.String())
 	}
 }

@@ -157,28 +157,28 @@ func TestContained(t *testing.T) {
 	if err := probe.Run(); err != nil {
 		t.Skip("this root cannot give a process mounts of its own:", err)
 	}
-	world, err := testbed.NewWorld(testbed.Options{Chargebee: chargebee.Config{KeepDate: true}})
+	world, err := testbed.New(testbed.Options{Chargebee: chargebee.Config{KeepDate: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer world.Close()
-	if err := world.MakeQueues(t.Context()); err != nil {
+	if err := world.CreateQueues(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	receiver, _ := built(t, programs[0])
 	consumer, _ := built(t, programs[1])
 	receiverRoot, consumerRoot := unpack(t, receiver), unpack(t, consumer)
-	ends(t, start(t, container(t, consumerRoot, consumer, world.ConsumerEnvironment(), "tables", "create")))
+	ends(t, start(t, container(t, consumerRoot, consumer, world.ConsumerEnviron(), "tables", "create")))
 
 	address, err := testbed.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
 	running := []*testbed.Process{
-		start(t, container(t, receiverRoot, receiver, append(world.AWSEnvironment(),
+		start(t, container(t, receiverRoot, receiver, append(world.AWSEnviron(),
 			"BILLABLE_QUEUE_URL="+world.QueueURL, "BILLABLE_AUTH_USERNAME=user", "BILLABLE_AUTH_PASSWORD=password",
 			"BILLABLE_HTTP_ADDR="+address, "BILLABLE_HTTP_SHUTDOWN_DELAY=1s", "BILLABLE_LOG_LEVEL=warn"))),
-		start(t, container(t, consumerRoot, consumer, world.ConsumerEnvironment())),
+		start(t, container(t, consumerRoot, consumer, world.ConsumerEnviron())),
 	}
 	for _, process := range running {
 		if err := process.Ready(t.Context()); err != nil {
@@ -186,7 +186,7 @@ func TestContained(t *testing.T) {
 		}
 		confined(t, process)
 	}
-	if _, err := world.Fill(t.Context(), testbed.Renewals{Invoices: 1, Events: 3, Codes: 1}); err != nil {
+	if _, err := world.Fill(t.Context(), testbed.Workload{Invoices: 1, Events: 3, Codes: 1}); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
@@ -205,7 +205,7 @@ func TestContained(t *testing.T) {
 	for _, process := range running {
 		ends(t, process)
 	}
-	account, err := world.Account(t.Context())
+	account, err := world.Reconcile(t.Context())
 	if err != nil || !account.Reconciled() {
 		t.Errorf("the books differ: %+v, %v", account, err)
 	}

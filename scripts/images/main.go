@@ -88,15 +88,15 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	for name := range strings.SplitSeq(*platforms, ",") {
 		platform, err := v1.ParsePlatform(name)
 		if err != nil || platform.OS != "linux" || platform.Architecture == "" {
-			return o, cli.Complain(title, stderr, "--platforms takes linux/amd64 and the like, not %q", name)
+			return o, cli.Usagef(title, stderr, "--platforms takes linux/amd64 and the like, not %q", name)
 		}
 		o.platforms = append(o.platforms, *platform)
 	}
 	switch _, err := tag("receiver", o.version); {
 	case flags.NArg() > 0:
-		return o, cli.Complain(title, stderr, "unexpected argument %q", flags.Arg(0))
+		return o, cli.Usagef(title, stderr, "unexpected argument %q", flags.Arg(0))
 	case o.certificates == "" && err != nil:
-		return o, cli.Complain(title, stderr, "--version is the tag of the images, such as v1.2.3: %v", err)
+		return o, cli.Usagef(title, stderr, "--version is the tag of the images, such as v1.2.3: %v", err)
 	}
 	return o, nil
 }

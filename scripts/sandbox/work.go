@@ -7,30 +7,36 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
-
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
+	"github.com/billable-events/billable/scripts/testbed"
 )
 
 const (
-	lookEvery  = 200 * time.Millisecond
-	plainEvery = 2 * time.Second
-	// retryScale makes Chargebee's first retry, after 2 minutes, come after 2 s.
+	pollInterval     = 200 * time.Millisecond
+	progressInterval = 2 * time.Second
+	// retryScale turns Chargebee's first retry after 2 minutes into one after 2 s.
 	retryScale = 1.0 / 60
+
+	maxDifferences = 20 // that are printed
 )
 
-var errUnfinished = errors.New("the work was not finished in time")
+var (
+	errTimeout  = errors.New("the work was not finished in time")
+	errMismatch = errors.New("billed != expected")
+)
 
-// work delivers the webhooks and waits until every message has been dealt with.
-func (w *world) work(ctx context.Context, f *fleet, stderr io.Writer) error {
-	ctx, cancel := context.WithTimeout(ctx, w.options.limit)
+// work delivers the webhooks and waits until all messages are settled.
+func (s *system) work(ctx context.Context, stderr io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, s.options.timeout)
 	defer cancel()
-	w.failing.Store(true)
-	defer w.failing.Store(false)
+	s.faulty.Store(true)
+	defer s.faulty.Store(false)
 
 	var background sync.WaitGroup
 	defer background.Wait()
@@ -38,106 +44,182 @@ func (w *world) work(ctx context.Context, f *fleet, stderr io.Writer) error {
 	delivering, stopDelivering := context.WithCancel(ctx)
 	defer stopDelivering()
 	background.Go(func() {
-		failed <- w.Chargebee.Deliver(delivering, chargebee.Endpoint{
-			URL:         f.receivers[0] + "/webhooks/chargebee",
+		failed <- s.Chargebee.Deliver(delivering, chargebee.Endpoint{
+			URL:         s.receivers[0] + "/webhooks/chargebee",
 			Username:    username,
 			Password:    password,
-			Client:      &http.Client{Transport: f},
+			Client:      &http.Client{Transport: s},
 			Concurrency: 50,
 			RetryScale:  retryScale,
 		})
 	})
-	raging, calm := context.WithCancel(ctx)
-	defer calm()
-	if w.options.kill {
+	chaos, stopChaos := context.WithCancel(ctx)
+	defer stopChaos()
+	if s.options.kill {
 		background.Go(func() {
-			if err := f.havoc(raging, w.options.seed); err != nil {
+			if err := s.chaos(chaos); err != nil {
 				failed <- err
 			}
 		})
 	}
 
-	progress := newProgress(stderr, w.options.invoices)
-	defer progress.end()
-	var unknown error // why the messages could not be counted
+	started, printed, last := time.Now(), time.Time{}, -1
+	total := s.options.workload.Invoices
+	var uncounted error // why the messages could not be counted
 	for {
 		select {
 		case <-ctx.Done():
-			return errors.Join(errUnfinished, unknown)
+			return errors.Join(errTimeout, uncounted)
 		case err := <-failed:
 			if ctx.Err() == nil && err != nil {
 				return err
 			}
-		case <-time.After(lookEvery):
+		case <-time.After(pollInterval):
 		}
-		// Deliveries first: what is delivered after the count is not in it.
-		pending := w.Chargebee.Deliveries().Pending
-		queued, dead, err := w.Queued(ctx)
-		if unknown = err; err != nil {
+		// Deliveries first: a message delivered after the count is not in it.
+		pending := s.Chargebee.Deliveries().Pending
+		queued, dead, err := s.Queued(ctx)
+		if uncounted = err; err != nil {
 			continue // faults are injected here too
 		}
-		done := dead + w.closed()
-		progress.show(done)
-		if done >= w.options.invoices*9/10 {
-			calm() // the rest shall come to an end
+		done := dead + s.closed()
+		finished := pending == 0 && queued == 0
+		if done != last && (done >= total || time.Since(printed) >= progressInterval) {
+			printed, last = time.Now(), done
+			_, _ = fmt.Fprintf(stderr, "%5.1f s  %d of %d invoices closed\n", time.Since(started).Seconds(), done, total)
 		}
-		if pending == 0 && queued == 0 {
-			progress.show(done)
+		if done >= total*9/10 {
+			stopChaos() // so that the work can finish
+		}
+		if finished {
 			return nil
 		}
 	}
 }
 
-// closed counts invoices that are not pending any more.
-func (w *world) closed() int {
-	done := 0
-	for _, invoice := range w.Chargebee.Invoices() {
+// closed returns the number of invoices that are no longer pending.
+func (s *system) closed() (count int) {
+	for _, invoice := range s.Chargebee.Invoices() {
 		if invoice.Status != chargebee.StatusPending {
-			done++
+			count++
 		}
 	}
-	return done
+	return count
 }
 
-// progress shows how far the work is: a bar on a terminal, plain lines otherwise.
-type progress struct {
-	out     io.Writer
-	total   int
-	bar     *progressbar.ProgressBar
-	started time.Time
-	shown   time.Time // when the last line was written
-	done    int       // what it said
+// report prints the result. It returns errMismatch if billed and expected charges differ.
+func (s *system) report(ctx context.Context, out io.Writer, took time.Duration) error {
+	result, err := s.Reconcile(ctx)
+	if err != nil {
+		return err
+	}
+	_, dead, err := s.Queued(ctx)
+	if err != nil {
+		return err
+	}
+	deliveries, calls := s.Chargebee.Deliveries(), s.Chargebee.Calls()
+	attempts := 0
+	for _, count := range deliveries.Attempts {
+		attempts += count
+	}
+	var b strings.Builder
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "  %-22s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	workload := s.options.workload
+	fmt.Fprintf(&b, "\n%d invoices of %d events, faults %s, seed %d\n", workload.Invoices, workload.Events, s.options.faults, workload.Seed)
+	row("time", "%.1f s, %.1f invoices/s", took.Seconds(), float64(result.Closed)/took.Seconds())
+	row("webhooks answered 2xx", "%d of %d, in %d deliveries", deliveries.Events[chargebee.WebhookSucceeded], workload.Invoices, attempts)
+	row("invoices closed", "%d of %d", result.Closed, result.Invoices)
+	row("lines added", "%d", result.Charges)
+	row("expected", "%s", money(result.Expected))
+	row("billed", "%s", money(result.Actual))
+	row("ledger", "%s", money(result.Billed))
+	row("calls to Chargebee", "%d, at most %d in 60 s of %d", len(calls), chargebee.Busiest(calls, time.Minute), s.options.rate)
+	row("429 for the site", "%d", s.Chargebee.RateLimited())
+	row("events", "%d billed, %d held, %d left, %d for the next invoice", result.EventsBilled, result.EventsHeld, result.EventsLeft, result.EventsEarly)
+	row("dead letters", "%d", dead)
+	s.reportProcesses(row)
+
+	for _, difference := range result.Differences[:min(len(result.Differences), maxDifferences)] {
+		fmt.Fprintln(&b, "  !", difference)
+	}
+	if more := len(result.Differences) - maxDifferences; more > 0 {
+		fmt.Fprintf(&b, "  ! and %d more\n", more)
+	}
+	if result.Reconciled() {
+		b.WriteString("\nOK: billed == expected\n")
+	} else {
+		b.WriteString("\nMISMATCH: billed != expected\n")
+		err = errMismatch
+	}
+	_, writeErr := io.WriteString(out, b.String())
+	return errors.Join(err, writeErr)
 }
 
-func newProgress(out io.Writer, total int) *progress {
-	p := &progress{out: out, total: total, started: time.Now(), done: -1}
-	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		p.bar = progressbar.NewOptions(total,
-			progressbar.OptionSetWriter(out),
-			progressbar.OptionSetDescription("invoices closed"),
-			progressbar.OptionShowCount(),
-			progressbar.OptionSetWidth(40),
-			progressbar.OptionThrottle(100*time.Millisecond),
-		)
+// reportProcesses reports the CPU time of the processes that ended.
+func (s *system) reportProcesses(row func(name, format string, args ...any)) {
+	killed, number := 0, map[string]int{}
+	for _, p := range s.processes {
+		p.mu.Lock()
+		number[p.name]++
+		if p.cpu > 0 {
+			row(fmt.Sprintf("CPU of %s %d", p.name, number[p.name]), "%.2f s", p.cpu.Seconds())
+		}
+		killed += p.killed
+		p.mu.Unlock()
 	}
-	return p
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) == nil {
+		row("CPU of the sandbox", "%.2f s", time.Duration(usage.Utime.Nano()+usage.Stime.Nano()).Seconds())
+	}
+	if killed > 0 || s.paused > 0 {
+		row("chaos", "%d processes killed, %d paused", killed, s.paused)
+	}
 }
 
-func (p *progress) show(done int) {
-	if p.bar != nil {
-		_ = p.bar.Set(min(done, p.total))
-		return
-	}
-	if done == p.done || done < p.total && time.Since(p.shown) < plainEvery {
-		return
-	}
-	p.shown, p.done = time.Now(), done
-	_, _ = fmt.Fprintf(p.out, "%5.1f s  %d of %d invoices closed\n", time.Since(p.started).Seconds(), done, p.total)
+// money formats minor units of the currency.
+func money(minor int64) string {
+	return fmt.Sprintf("%s %d.%02d", testbed.Currency, minor/100, minor%100)
 }
 
-func (p *progress) end() {
-	if p.bar != nil {
-		_ = p.bar.Finish()
-		_, _ = fmt.Fprintln(p.out)
+// keep prints how to reach everything, writes the settings as a file for the shell, and waits until
+// it is interrupted.
+func (s *system) keep(ctx context.Context, out io.Writer) error {
+	file := filepath.Join(".sandbox", "env")
+	var b strings.Builder
+	for _, variable := range append(s.consumerEnviron(), "BILLABLE_ADMIN_ADDR=127.0.0.1:0") {
+		name, value, _ := strings.Cut(variable, "=")
+		fmt.Fprintf(&b, "export %s='%s'\n", name, value)
 	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
+		return err
+	}
+	command := filepath.Join(s.options.binaries, "consumer")
+	_, err := fmt.Fprintf(out, `
+Everything is left running until you press Ctrl-C.
+
+  receiver    %s/webhooks/chargebee  (user %s, password %s)
+  SQS         %s
+  DynamoDB    %s
+  Chargebee   %s  (API key %s)
+  queue       %s
+  dead        %s
+
+  source %s    # settings of the commands
+  %s dlq list
+  %s invoice show %s
+  curl -u %s:%s -H 'Content-Type: application/json' -d '{"event_type":"customer_created"}' %s/webhooks/chargebee
+  curl -H "Authorization: Basic $(printf %s | base64)" '%s/api/v2/invoices?limit=1'
+`, s.receivers[0], username, password, s.SQSURL, s.DynamoDBURL, s.ChargebeeURL, testbed.APIKey, s.QueueURL, s.DeadLetterURL,
+		file, command, command, s.Chargebee.Invoices()[0].ID,
+		username, password, s.receivers[0], testbed.APIKey, s.ChargebeeURL)
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Account compares the events with the invoices.
-func (w *World) Account(ctx context.Context) (reconciliation.Result, error) {
+func (w *Env) Reconcile(ctx context.Context) (reconciliation.Result, error) {
 	var events []reconciliation.Event
 	pages := dynamodb.NewScanPaginator(w.dynamodbClient, &dynamodb.ScanInput{TableName: aws.String(w.eventsTable()), ConsistentRead: aws.Bool(true)})
 	for pages.HasMorePages() {

@@ -33,7 +33,7 @@ var products = []struct{ code, description string }{
 
 // Renewals is what Fill makes: subscriptions with events, and one pending invoice for
 // each.
-type Renewals struct {
+type Workload struct {
 	Invoices   int
 	Events     int // per invoice
 	Codes      int // charge codes per invoice, each of which becomes a line
@@ -43,7 +43,7 @@ type Renewals struct {
 
 // Fill writes events for every subscription and renews it. It returns the ids of the
 // Chargebee events that announce the invoices.
-func (w *World) Fill(ctx context.Context, renewals Renewals) ([]string, error) {
+func (w *Env) Fill(ctx context.Context, renewals Workload) ([]string, error) {
 	random := rand.New(rand.NewPCG(renewals.Seed, 0)) //nolint:gosec // the same seed gives the same events
 	now := time.Now()
 	var announced []string
@@ -107,7 +107,7 @@ func event(random *rand.Rand, subscription string, number, codes int, occurred t
 	}}}
 }
 
-func (w *World) write(ctx context.Context, batch []types.WriteRequest) error {
+func (w *Env) write(ctx context.Context, batch []types.WriteRequest) error {
 	requests := map[string][]types.WriteRequest{w.eventsTable(): batch}
 	for len(requests) > 0 {
 		written, err := w.dynamodbClient.BatchWriteItem(ctx, &awsdynamodb.BatchWriteItemInput{RequestItems: requests})

@@ -97,4 +97,4 @@ func (p *Process) Signal(signal os.Signal) { _ = p.command.Process.Signal(signal
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
 // State tells how the process ended. It may be called once Exited is closed.
-func (p *Process) State() *os.ProcessState { return p.command.ProcessState }
+func (p *Process) ExitState() *os.ProcessState { return p.command.ProcessState }

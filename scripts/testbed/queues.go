@@ -20,12 +20,12 @@ const (
 )
 
 // MakeQueues makes the queue and its dead-letter queue, as far as they do not exist.
-func (w *World) MakeQueues(ctx context.Context) error {
-	dead, err := w.makeQueue(ctx, w.prefix+deadSuffix, map[string]string{"MessageRetentionPeriod": seconds(deadKeeping)})
+func (w *Env) CreateQueues(ctx context.Context) error {
+	dead, err := w.createQueue(ctx, w.prefix+deadSuffix, map[string]string{"MessageRetentionPeriod": seconds(deadKeeping)})
 	if err != nil {
 		return err
 	}
-	w.DeadURL = dead
+	w.DeadLetterURL = dead
 	found, err := w.sqsClient.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{
 		QueueUrl:       &dead,
 		AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn},
@@ -33,14 +33,14 @@ func (w *World) MakeQueues(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask for the ARN of %s: %w", dead, err)
 	}
-	w.QueueURL, err = w.makeQueue(ctx, w.prefix+queueSuffix, map[string]string{
+	w.QueueURL, err = w.createQueue(ctx, w.prefix+queueSuffix, map[string]string{
 		"MessageRetentionPeriod": seconds(queueKeeping),
 		"RedrivePolicy":          fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":1000}`, found.Attributes["QueueArn"]),
 	})
 	return err
 }
 
-func (w *World) makeQueue(ctx context.Context, name string, attributes map[string]string) (string, error) {
+func (w *Env) createQueue(ctx context.Context, name string, attributes map[string]string) (string, error) {
 	found, err := w.sqsClient.GetQueueUrl(ctx, &awssqs.GetQueueUrlInput{QueueName: &name})
 	if err == nil {
 		return *found.QueueUrl, nil
@@ -58,16 +58,16 @@ func (w *World) makeQueue(ctx context.Context, name string, attributes map[strin
 func seconds(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) }
 
 // Queued counts what is in the queue and in the dead-letter queue, in flight or not.
-func (w *World) Queued(ctx context.Context) (queued, dead int, err error) {
+func (w *Env) Queued(ctx context.Context) (queued, dead int, err error) {
 	queued, err = w.count(ctx, w.QueueURL)
 	if err != nil {
 		return 0, 0, err
 	}
-	dead, err = w.count(ctx, w.DeadURL)
+	dead, err = w.count(ctx, w.DeadLetterURL)
 	return queued, dead, err
 }
 
-func (w *World) count(ctx context.Context, url string) (int, error) {
+func (w *Env) count(ctx context.Context, url string) (int, error) {
 	names := []types.QueueAttributeName{
 		types.QueueAttributeNameApproximateNumberOfMessages,
 		types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
@@ -89,9 +89,9 @@ func (w *World) count(ctx context.Context, url string) (int, error) {
 }
 
 // MakeTables makes the tables with the consumer's own command, as far as they do not exist.
-func (w *World) MakeTables(ctx context.Context, consumer string) error {
+func (w *Env) CreateTables(ctx context.Context, consumer string) error {
 	create := exec.CommandContext(ctx, consumer, "tables", "create")
-	create.Env = append(w.AWSEnvironment(), w.tablesEnvironment()...)
+	create.Env = append(w.AWSEnviron(), w.tablesEnviron()...)
 	create.Stderr = os.Stderr
 	if err := create.Run(); err != nil {
 		return fmt.Errorf("%s tables create (is it built?): %w", consumer, err)
@@ -100,7 +100,7 @@ func (w *World) MakeTables(ctx context.Context, consumer string) error {
 }
 
 // Enqueue puts the body of a Chargebee event into the queue, as the receiver does.
-func (w *World) Enqueue(ctx context.Context, eventID string) error {
+func (w *Env) Enqueue(ctx context.Context, eventID string) error {
 	body := string(w.Chargebee.Payload(eventID))
 	if _, err := w.sqsClient.SendMessage(ctx, &awssqs.SendMessageInput{QueueUrl: &w.QueueURL, MessageBody: &body}); err != nil {
 		return fmt.Errorf("send the webhook of event %s to the queue: %w", eventID, err)

@@ -32,9 +32,9 @@ const (
 
 	loopback = "127.0.0.1:0"
 
-	APIKey    = "test_sandbox_key"
-	QueueName = defaultPrefix + queueSuffix
-	DeadName  = defaultPrefix + deadSuffix
+	APIKey         = "test_sandbox_key"
+	QueueName      = defaultPrefix + queueSuffix
+	DeadLetterName = defaultPrefix + deadSuffix
 
 	defaultPrefix = "billable"
 	queueSuffix   = "-webhooks"
@@ -61,13 +61,13 @@ type Options struct {
 
 // World is everything outside of the two binaries. Its own calls to the stand-ins
 // take no network.
-type World struct {
+type Env struct {
 	SQS       *sqs.Service      // nil: it is elsewhere
 	DynamoDB  *dynamodb.Service // nil: it is elsewhere
 	Chargebee *chargebee.Service
 
 	SQSURL, DynamoDBURL, ChargebeeURL string
-	QueueURL, DeadURL                 string // once MakeQueues was called
+	QueueURL, DeadLetterURL           string // once MakeQueues was called
 
 	prefix         string
 	sqsClient      *awssqs.Client
@@ -76,8 +76,8 @@ type World struct {
 }
 
 // NewWorld starts the stand-ins on loopback.
-func NewWorld(options Options) (*World, error) {
-	w := &World{SQSURL: options.SQSURL, DynamoDBURL: options.DynamoDBURL, prefix: cmp.Or(options.Prefix, defaultPrefix)}
+func New(options Options) (*Env, error) {
+	w := &Env{SQSURL: options.SQSURL, DynamoDBURL: options.DynamoDBURL, prefix: cmp.Or(options.Prefix, defaultPrefix)}
 	toSQS, toDynamoDB := http.DefaultTransport, http.DefaultTransport
 	if w.SQSURL == "" {
 		listener, url, err := listen(loopback)
@@ -106,12 +106,12 @@ func NewWorld(options Options) (*World, error) {
 	w.Chargebee, w.ChargebeeURL = chargebee.New(options.Chargebee), url
 	w.serve(options, listener, "Chargebee", w.Chargebee)
 
-	w.sqsClient = awssqs.NewFromConfig(over(toSQS), func(options *awssqs.Options) { options.BaseEndpoint = &w.SQSURL })
-	w.dynamodbClient = awsdynamodb.NewFromConfig(over(toDynamoDB), func(options *awsdynamodb.Options) { options.BaseEndpoint = &w.DynamoDBURL })
+	w.sqsClient = awssqs.NewFromConfig(awsConfig(toSQS), func(options *awssqs.Options) { options.BaseEndpoint = &w.SQSURL })
+	w.dynamodbClient = awsdynamodb.NewFromConfig(awsConfig(toDynamoDB), func(options *awsdynamodb.Options) { options.BaseEndpoint = &w.DynamoDBURL })
 	return w, nil
 }
 
-func over(transport http.RoundTripper) aws.Config {
+func awsConfig(transport http.RoundTripper) aws.Config {
 	return aws.Config{
 		Region:      region,
 		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
@@ -127,7 +127,7 @@ func listen(address string) (listener net.Listener, url string, err error) {
 	return listener, "http://" + listener.Addr().String(), nil
 }
 
-func (w *World) serve(options Options, listener net.Listener, name string, handler http.Handler) {
+func (w *Env) serve(options Options, listener net.Listener, name string, handler http.Handler) {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 	if options.Server != nil {
 		options.Server(name, server)
@@ -141,20 +141,20 @@ func (w *World) serve(options Options, listener net.Listener, name string, handl
 }
 
 // Close ends the stand-ins.
-func (w *World) Close() {
+func (w *Env) Close() {
 	for _, server := range w.servers {
 		_ = server.Close()
 	}
 }
 
-func (w *World) eventsTable() string { return w.prefix + "_events" }
+func (w *Env) eventsTable() string { return w.prefix + "_events" }
 
-func (w *World) tablesEnvironment() []string {
+func (w *Env) tablesEnviron() []string {
 	return []string{"BILLABLE_EVENTS_TABLE=" + w.eventsTable(), "BILLABLE_LEDGER_TABLE=" + w.prefix + "_invoices"}
 }
 
 // AWSEnvironment is how the AWS SDK finds SQS and DynamoDB.
-func (w *World) AWSEnvironment() []string {
+func (w *Env) AWSEnviron() []string {
 	return []string{
 		"AWS_REGION=" + region,
 		"AWS_ACCESS_KEY_ID=" + accessKey,
@@ -165,10 +165,10 @@ func (w *World) AWSEnvironment() []string {
 }
 
 // ConsumerEnvironment is where a consumer finds everything.
-func (w *World) ConsumerEnvironment() []string {
-	return append(append(w.AWSEnvironment(), w.tablesEnvironment()...),
+func (w *Env) ConsumerEnviron() []string {
+	return append(append(w.AWSEnviron(), w.tablesEnviron()...),
 		"BILLABLE_QUEUE_URL="+w.QueueURL,
-		"BILLABLE_QUEUE_DEAD_LETTER_URL="+w.DeadURL,
+		"BILLABLE_QUEUE_DEAD_LETTER_URL="+w.DeadLetterURL,
 		"BILLABLE_CHARGEBEE_BASE_URL="+w.ChargebeeURL,
 		"BILLABLE_CHARGEBEE_API_KEY="+APIKey,
 		"BILLABLE_LOG_LEVEL=error",

@@ -66,7 +66,7 @@ type Config struct {
 // Serve is the stand-in's process.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, config Config) error {
 	conduct := newConduct()
-	world, err := testbed.NewWorld(testbed.Options{
+	world, err := testbed.New(testbed.Options{
 		SQS: sqs.Config{Faults: sandbox.FaultFunc(conduct.fault)},
 		Server: func(service string, server *http.Server) {
 			if service == "SQS" {
@@ -78,13 +78,13 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, config Config) erro
 		return err
 	}
 	defer world.Close()
-	if err := world.MakeQueues(ctx); err != nil {
+	if err := world.CreateQueues(ctx); err != nil {
 		return err
 	}
 	return child.Serve(in, out, func(order Order) (any, error) {
 		switch order {
 		case Open:
-			environment := append(world.AWSEnvironment(), "BILLABLE_QUEUE_URL="+world.QueueURL)
+			environment := append(world.AWSEnviron(), "BILLABLE_QUEUE_URL="+world.QueueURL)
 			return Opened{Environment: environment, QueueURL: world.QueueURL}, nil
 		case Normal:
 			conduct.become(manner{delay: usualDelay})
