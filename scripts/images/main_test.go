@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -24,18 +23,18 @@ import (
 	"github.com/billable-events/billable/scripts/cli"
 )
 
-// repository is the module's directory: whoever builds, builds there.
-const repository = "../.."
+// contain is set where the test binary can become a container.
+var contain func(root string, command []string) error
 
-// asContainer makes the test binary a container: the variable names the directory that is its
-// root, and the arguments are the command.
-const asContainer = "IMAGES_TEST_ROOT"
+// containerRoot names the variable that makes the test binary a container with this root
+// directory. Its arguments are the command.
+const containerRoot = "IMAGES_TEST_ROOT"
 
 func TestMain(m *testing.M) {
-	if root := os.Getenv(asContainer); root != "" {
+	if root := os.Getenv(containerRoot); root != "" {
 		panic(contain(root, os.Args[1:]))
 	}
-	if err := os.Chdir(repository); err != nil {
+	if err := os.Chdir("../.."); err != nil { // programs are built from the root of the module
 		panic(err)
 	}
 	os.Exit(m.Run())
@@ -51,28 +50,6 @@ func someOptions(t *testing.T) options {
 	}
 }
 
-// here is the platform that this machine runs, in a container or not.
-func here() v1.Platform { return v1.Platform{OS: "linux", Architecture: runtime.GOARCH} }
-
-// built builds the image of a program for this machine.
-func built(t *testing.T, program program) (image v1.Image, binary []byte) {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "binary")
-	o := someOptions(t)
-	if err := build(t.Context(), program.name, path, here(), o.version); err != nil {
-		t.Fatal(err)
-	}
-	image, err := newImage(program, path, here(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	binary, err = os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return image, binary
-}
-
 func digest(t *testing.T, image interface{ Digest() (v1.Hash, error) }) v1.Hash {
 	t.Helper()
 	digest, err := image.Digest()
@@ -82,29 +59,43 @@ func digest(t *testing.T, image interface{ Digest() (v1.Hash, error) }) v1.Hash 
 	return digest
 }
 
-// TestSameDigestTwice: the digest says what was built from, not where and when.
-func TestSameDigestTwice(t *testing.T) {
-	first, binary := built(t, programs[0])
+// TestBuild_SameBinaryTwice builds a small module, whatever the Go settings of the caller.
+func TestBuild_SameBinaryTwice(t *testing.T) {
+	directory := t.TempDir()
+	for name, content := range map[string]string{
+		"go.mod": "module small\n", "main.go": "package main\n\nfunc main() { panic(1) }\n",
+	} {
+		if err := os.WriteFile(filepath.Join(directory, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(directory)
+	built := func() []byte {
+		if err := build(t.Context(), ".", "binary", v1.Platform{OS: "linux", Architecture: "amd64"}, "v1.2.3"); err != nil {
+			t.Fatal(err)
+		}
+		content, err := os.ReadFile("binary")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return content
+	}
+	first := built()
 	t.Setenv("GOFLAGS", "-tags=some")
 	t.Setenv("GOAMD64", "v2")
-	second, _ := built(t, programs[0])
-	if digest(t, first) != digest(t, second) {
-		t.Errorf("%s, then %s", digest(t, first), digest(t, second))
+	if !bytes.Equal(first, built()) {
+		t.Error("the second binary differs")
 	}
-	directory, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if bytes.Contains(binary, []byte(directory)) {
-		t.Errorf("the binary names %s", directory)
+	if bytes.Contains(first, []byte(directory)) {
+		t.Errorf("the binary contains the path %s", directory)
 	}
 }
 
-// fakeImages are images of some bytes, for all platforms.
-func fakeImages(t *testing.T, program program, o options) map[string]v1.Image {
+// fakeImages makes images of a few bytes, for all platforms.
+func fakeImages(t *testing.T, program program, o options) []v1.Image {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "binary")
-	images := map[string]v1.Image{}
+	var images []v1.Image
 	for _, platform := range o.platforms {
 		if err := os.WriteFile(binary, []byte("binary for "+platform.String()), 0o600); err != nil {
 			t.Fatal(err)
@@ -113,14 +104,14 @@ func fakeImages(t *testing.T, program program, o options) map[string]v1.Image {
 		if err != nil {
 			t.Fatal(err)
 		}
-		images[platform.String()] = image
+		images = append(images, image)
 	}
 	return images
 }
 
-func TestImage(t *testing.T) {
+func TestNewImage(t *testing.T) {
 	t.Parallel()
-	image := fakeImages(t, programs[0], someOptions(t))["linux/arm64"]
+	image := fakeImages(t, programs[0], someOptions(t))[1]
 	config, err := image.ConfigFile()
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +140,7 @@ func TestImage(t *testing.T) {
 			t.Fatal(err)
 		}
 		if header.Uid != 0 || header.Gid != 0 || header.Mode&0o022 != 0 || !header.ModTime.Equal(created) {
-			t.Errorf("%s is somebody's, or of another time: %+v", header.Name, header)
+			t.Errorf("%s has the wrong owner, mode or time: %+v", header.Name, header)
 		}
 		if header.Typeflag == tar.TypeReg {
 			found = append(found, header.Name)
@@ -161,8 +152,8 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// TestWrite reads back what was written, twice: a second build leaves nothing of the first.
-func TestWrite(t *testing.T) {
+// TestWrite_ReplacesWhatWasThere reads back what was written twice.
+func TestWrite_ReplacesWhatWasThere(t *testing.T) {
 	t.Parallel()
 	o := someOptions(t)
 	images := fakeImages(t, programs[1], o)
@@ -195,7 +186,7 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, platform := range o.platforms {
-		image := images[platform.String()]
+		image := images[i]
 		if got := manifest.Manifests[i]; !got.Platform.Equals(platform) || got.Digest != digest(t, image) {
 			t.Errorf("%+v, want %s", got, platform)
 		}
@@ -210,22 +201,14 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// TestCertificates: those whom AWS and Chargebee have their certificates from are among them.
-func TestCertificates(t *testing.T) {
+// TestCertificates_HasTheAuthoritiesOfAWSAndChargebee parses every certificate.
+func TestCertificates_HasTheAuthoritiesOfAWSAndChargebee(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "certificates")
-	if err := run(t.Context(), []string{"--certificates", path}, io.Discard, io.Discard); err != nil {
-		t.Fatal(err)
-	}
-	rest, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var names []string
-	for len(rest) > 0 {
+	for rest := certificates(); len(rest) > 0; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
-			t.Fatalf("no certificate: %q", rest)
+			t.Fatalf("not a certificate: %q", rest)
 		}
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {

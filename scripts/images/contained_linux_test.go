@@ -16,19 +16,22 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/scripts/testbed"
 )
 
-const nobody = 65532
+const nonRootID = 65532
 
-// contain becomes a process as Kubernetes starts it: with a root of its own that cannot be
-// written to, as nobody, without a capability. It has not even what every container has, /proc
-// and /dev. It returns only if that is not possible.
-func contain(root string, command []string) error {
+func init() { contain = enterRoot }
+
+// enterRoot becomes a process as Kubernetes starts it: with a read-only root of its own, as a user
+// other than root, without capabilities. It even lacks /proc and /dev, which every container has.
+// It returns only an error.
+func enterRoot(root string, command []string) error {
 	runtime.LockOSThread()
-	// A namespace and a root of their own are the thread's, and exec makes it the only one.
+	// Namespace and root belong to the thread, and exec makes it the only one.
 	if err := syscall.Unshare(syscall.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("unshare: %w", err)
 	}
@@ -50,13 +53,13 @@ func contain(root string, command []string) error {
 	if err := os.WriteFile("/written", nil, 0o600); !errors.Is(err, syscall.EROFS) {
 		return fmt.Errorf("the root can be written to: %w", err)
 	}
-	if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody)); err != nil {
-		return fmt.Errorf("become nobody: %w", err)
+	if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(nonRootID), syscall.Setuid(nonRootID)); err != nil {
+		return fmt.Errorf("change the user: %w", err)
 	}
 	return fmt.Errorf("exec %s: %w", command[0], syscall.Exec(command[0], command, os.Environ()))
 }
 
-// unpack puts the files of an image below a directory.
+// unpack extracts an image into a directory.
 func unpack(t *testing.T, image v1.Image) (root string) {
 	t.Helper()
 	root = t.TempDir()
@@ -65,7 +68,7 @@ func unpack(t *testing.T, image v1.Image) (root string) {
 	for unpacked := tar.NewReader(files); ; {
 		header, err := unpacked.Next()
 		if errors.Is(err, io.EOF) {
-			// The directories of a test are the tester's alone.
+			// Only its owner may read a test's directory.
 			if err := os.Chmod(root, 0o755); err != nil {
 				t.Fatal(err)
 			}
@@ -88,8 +91,8 @@ func unpack(t *testing.T, image v1.Image) (root string) {
 	}
 }
 
-// container is how a program of an image is started.
-func container(t *testing.T, root string, image v1.Image, environ []string, args ...string) testbed.Command {
+// containerCommand returns the command that starts an image.
+func containerCommand(t *testing.T, root string, image v1.Image, environ []string, args ...string) testbed.Command {
 	t.Helper()
 	config, err := image.ConfigFile()
 	if err != nil {
@@ -105,7 +108,7 @@ func container(t *testing.T, root string, image v1.Image, environ []string, args
 	}
 	return testbed.Command{
 		Binary: self, Args: append(config.Config.Entrypoint, args...), Admin: admin,
-		Env: append(append(environ, config.Config.Env...), asContainer+"="+root),
+		Env: append(append(environ, config.Config.Env...), containerRoot+"="+root),
 	}
 }
 
@@ -122,17 +125,17 @@ func start(t *testing.T, command testbed.Command) *testbed.Process {
 	return process
 }
 
-// ends waits for a process, and wants its exit code to be 0.
-func ends(t *testing.T, process *testbed.Process) {
+// waitForSuccess waits until a process exits with 0.
+func waitForSuccess(t *testing.T, process *testbed.Process) {
 	t.Helper()
 	<-process.Exited()
-	if code := process.State().ExitCode(); code != 0 {
+	if code := process.ExitState().ExitCode(); code != 0 {
 		t.Fatalf("exit code %d", code)
 	}
 }
 
-// confined looks whether the system says that a process is nobody and may do nothing special.
-func confined(t *testing.T, process *testbed.Process) {
+// checkConfined checks the user and the capabilities of a process.
+func checkConfined(t *testing.T, process *testbed.Process) {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", process.PID()))
 	if err != nil {
@@ -145,17 +148,21 @@ func confined(t *testing.T, process *testbed.Process) {
 	}
 }
 
-// TestContained has both images do their job, from the tables to a closed invoice, as nobody on
-// a root that cannot be written to.
-func TestContained(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can give a process another root")
+// TestImages_Contained runs the images that make images built, from creating the tables to a
+// closed invoice.
+func TestImages_Contained(t *testing.T) {
+	directory := os.Getenv("IMAGES")
+	if directory == "" {
+		t.Skip("IMAGES is not set: run make test-images")
 	}
-	// Root in a container may be allowed less.
+	if os.Getuid() != 0 {
+		t.Skip("only root can change the root of a process")
+	}
+	// Root in a container may have fewer rights.
 	probe := exec.Command("/proc/self/exe", "-test.run", "^$")
 	probe.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 	if err := probe.Run(); err != nil {
-		t.Skip("this root cannot give a process mounts of its own:", err)
+		t.Skip("root has no right to unshare mounts here:", err)
 	}
 	world, err := testbed.New(testbed.Options{Chargebee: chargebee.Config{KeepDate: true}})
 	if err != nil {
@@ -165,26 +172,32 @@ func TestContained(t *testing.T) {
 	if err := world.CreateQueues(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	receiver, _ := built(t, programs[0])
-	consumer, _ := built(t, programs[1])
+	load := func(name string) v1.Image {
+		image, err := tarball.ImageFromPath(filepath.Join(directory, name+"-linux-"+runtime.GOARCH+".tar"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return image
+	}
+	receiver, consumer := load("receiver"), load("consumer")
 	receiverRoot, consumerRoot := unpack(t, receiver), unpack(t, consumer)
-	ends(t, start(t, container(t, consumerRoot, consumer, world.ConsumerEnviron(), "tables", "create")))
+	waitForSuccess(t, start(t, containerCommand(t, consumerRoot, consumer, world.ConsumerEnviron(), "tables", "create")))
 
 	address, err := testbed.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
 	running := []*testbed.Process{
-		start(t, container(t, receiverRoot, receiver, append(world.AWSEnviron(),
+		start(t, containerCommand(t, receiverRoot, receiver, append(world.AWSEnviron(),
 			"BILLABLE_QUEUE_URL="+world.QueueURL, "BILLABLE_AUTH_USERNAME=user", "BILLABLE_AUTH_PASSWORD=password",
 			"BILLABLE_HTTP_ADDR="+address, "BILLABLE_HTTP_SHUTDOWN_DELAY=1s", "BILLABLE_LOG_LEVEL=warn"))),
-		start(t, container(t, consumerRoot, consumer, world.ConsumerEnviron())),
+		start(t, containerCommand(t, consumerRoot, consumer, world.ConsumerEnviron())),
 	}
 	for _, process := range running {
 		if err := process.Ready(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		confined(t, process)
+		checkConfined(t, process)
 	}
 	if _, err := world.Fill(t.Context(), testbed.Workload{Invoices: 1, Events: 3, Codes: 1}); err != nil {
 		t.Fatal(err)
@@ -203,10 +216,10 @@ func TestContained(t *testing.T) {
 		process.Signal(syscall.SIGTERM)
 	}
 	for _, process := range running {
-		ends(t, process)
+		waitForSuccess(t, process)
 	}
 	account, err := world.Reconcile(t.Context())
 	if err != nil || !account.Reconciled() {
-		t.Errorf("the books differ: %+v, %v", account, err)
+		t.Errorf("billed is not expected: %+v, %v", account, err)
 	}
 }
