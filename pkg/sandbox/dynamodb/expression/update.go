@@ -8,7 +8,7 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
 )
 
-// The ways in which an update fails on an item.
+// The errors of an update that does not fit its item.
 var (
 	errInvalidPath = attribute.Invalidf("The document path provided in the update expression is invalid for update")
 	errMissing     = attribute.Invalidf("The provided expression refers to an attribute that does not exist in the item")
@@ -105,7 +105,7 @@ func operands[V attribute.Value](item attribute.Item, left, right Term) (one, tw
 	return one, two, nil
 }
 
-// Paths returns all that the update changes.
+// Paths returns the paths that the update changes.
 func (u *Update) Paths() []Path {
 	paths := slices.Clone(u.Removes)
 	for _, set := range u.Sets {
@@ -117,60 +117,43 @@ func (u *Update) Paths() []Path {
 	return paths
 }
 
-// Apply makes the updated item and leaves the old one as it is. All terms see
-// the old item. Indexes mean places in the old lists: elements are appended in
-// the order of their indexes and removed from the last to the first.
-func (u *Update) Apply(old attribute.Item) (attribute.Item, error) {
-	item := maps.Clone(old)
-	if item == nil {
-		item = attribute.Item{}
-	}
-	for _, set := range slices.SortedStableFunc(slices.Values(u.Sets), func(a, b Assignment) int { return comparePaths(a.Path, b.Path) }) {
-		value, err := set.Value.evaluate(old)
-		if err != nil {
-			return nil, err
-		}
-		if err := edit(item, set.Path, func(attribute.Value) (attribute.Value, error) { return value, nil }); err != nil {
-			return nil, err
-		}
-	}
-	for _, add := range u.Adds {
-		if err := edit(item, add.Path, add.added); err != nil {
-			return nil, err
-		}
-	}
-	for _, deletion := range u.Deletes {
-		if err := edit(item, deletion.Path, deletion.deleted); err != nil {
-			return nil, err
-		}
-	}
-	for _, path := range slices.SortedFunc(slices.Values(u.Removes), func(a, b Path) int { return comparePaths(b, a) }) {
-		if err := edit(item, path, func(attribute.Value) (attribute.Value, error) { return nil, nil }); err != nil {
-			return nil, err
-		}
-	}
-	return item, nil
-}
-
-// replacement makes the new value from the old one; nil means absence.
+// replacement returns the new value for the old one; nil means absence.
 type replacement func(old attribute.Value) (attribute.Value, error)
 
-// edit replaces what a path leads to. The item itself is changed, what is
-// nested in it is copied along the path.
-func edit(item attribute.Item, path Path, replace replacement) error {
-	name := path[0].Name
-	value, err := edited(item[name], path[1:], replace)
-	if err != nil {
-		return err
-	}
-	if value == nil {
-		delete(item, name)
-		return nil
-	}
-	item[name] = value
-	return nil
+// edit is one change of an update.
+type edit struct {
+	path    Path
+	replace replacement
 }
 
+// Apply returns the updated item and does not change the old one. All terms see the old
+// item. Indexes are places in the old lists: elements are appended in the order of their
+// indexes and removed from the last to the first.
+func (u *Update) Apply(old attribute.Item) (attribute.Item, error) {
+	var edits []edit
+	for _, set := range slices.SortedStableFunc(slices.Values(u.Sets), func(a, b Assignment) int { return comparePaths(a.Path, b.Path) }) {
+		edits = append(edits, edit{set.Path, func(attribute.Value) (attribute.Value, error) { return set.Value.evaluate(old) }})
+	}
+	for _, add := range u.Adds {
+		edits = append(edits, edit{add.Path, add.added})
+	}
+	for _, deletion := range u.Deletes {
+		edits = append(edits, edit{deletion.Path, deletion.deleted})
+	}
+	for _, path := range slices.SortedFunc(slices.Values(u.Removes), func(a, b Path) int { return comparePaths(b, a) }) {
+		edits = append(edits, edit{path, func(attribute.Value) (attribute.Value, error) { return nil, nil }})
+	}
+	var item attribute.Value = attribute.Map(old)
+	for _, one := range edits {
+		var err error
+		if item, err = edited(item, one.path, one.replace); err != nil {
+			return nil, err
+		}
+	}
+	return attribute.Item(item.(attribute.Map)), nil
+}
+
+// edited returns a value with a change at a path. What is on the path is copied.
 func edited(value attribute.Value, rest Path, replace replacement) (attribute.Value, error) {
 	if len(rest) == 0 {
 		return replace(value)
@@ -185,11 +168,10 @@ func edited(value attribute.Value, rest Path, replace replacement) (attribute.Va
 		if err != nil {
 			return nil, err
 		}
-		changed := maps.Clone(container)
-		if child == nil {
+		changed := attribute.Map{}
+		maps.Copy(changed, container)
+		if changed[step.Name] = child; child == nil {
 			delete(changed, step.Name)
-		} else {
-			changed[step.Name] = child
 		}
 		return changed, nil
 	case attribute.List:
