@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -19,7 +20,7 @@ import (
 
 	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/receiver"
-	"github.com/billable-events/billable/pkg/telemetry/manual"
+	"github.com/billable-events/billable/pkg/telemetry/telemetrydoc"
 )
 
 // told counts the requests that told a foreign service of a trace.
@@ -82,21 +83,53 @@ func attribute(attributes []*commonpb.KeyValue, key string) string {
 	return ""
 }
 
-// of returns the spans of a service in the form of the manual.
-func (c *collector) of(service string) []manual.Span {
-	var found []manual.Span
+// checkSpans compares the spans of a service and their attributes with docs/telemetry.md.
+func (c *collector) checkSpans(service, heading, queue string) {
+	c.Helper()
+	listed, seen := telemetrydoc.Table(c.T, heading), map[string]bool{}
 	for _, made := range c.spans {
 		if made.service != service {
 			continue
 		}
-		kind := strings.ToLower(strings.TrimPrefix(made.GetKind().String(), "SPAN_KIND_"))
-		converted := manual.Span{Name: made.GetName(), Kind: kind}
-		for _, pair := range made.GetAttributes() {
-			converted.Attributes = append(converted.Attributes, pair.GetKey())
+		name := strings.ReplaceAll(made.GetName(), queue, "{queue}")
+		if api, _, found := strings.Cut(name, "."); found {
+			name = api + ".{operation}"
 		}
-		found = append(found, converted)
+		if _, ok := listed[name]; !ok {
+			name = "{method}"
+		}
+		for _, pair := range made.GetAttributes() {
+			seen[pair.GetKey()] = true
+			if pair.GetKey() != "error.type" && !strings.Contains(listed[name], "`"+pair.GetKey()+"`") {
+				c.Errorf("docs/telemetry.md lacks the attribute %s of the span %s", pair.GetKey(), made.GetName())
+			}
+		}
 	}
-	return found
+	for name, attributes := range listed {
+		for attribute := range strings.SplitSeq(attributes, ", ") {
+			if !seen[strings.Trim(attribute, "`")] {
+				c.Errorf("no span %s has the attribute %s of docs/telemetry.md", name, attribute)
+			}
+		}
+	}
+}
+
+// checkLog compares lines of a log with docs/telemetry.md.
+func checkLog(t *testing.T, heading string, lines []map[string]any) {
+	t.Helper()
+	listed := telemetrydoc.Table(t, heading)
+	maps.Copy(listed, telemetrydoc.Table(t, "Log of both"))
+	for _, line := range lines {
+		fields, ok := listed[line["message"].(string)]
+		if !ok {
+			t.Errorf("docs/telemetry.md lacks the message of %v", line)
+		}
+		for field := range line {
+			if !strings.Contains("`time` `level` `message` "+fields, "`"+field+"`") {
+				t.Errorf("docs/telemetry.md lacks the field %s of %v", field, line)
+			}
+		}
+	}
 }
 
 // named returns the spans of a trace with the given name.
@@ -202,10 +235,10 @@ func TestOneTrace(t *testing.T) {
 			t.Errorf("the spans hold %q", secret)
 		}
 	}
-	manual.CheckSpans(t, "Spans of the receiver", spans.of("billable-receiver"))
-	manual.CheckSpans(t, "Spans of the consumer", spans.of("billable-consumer"))
-	manual.CheckLines(t, "Log of the receiver", receiverLog.entries(t))
-	manual.CheckLines(t, "Log of the consumer", r.log.entries(t))
+	spans.checkSpans("billable-receiver", "Spans of the receiver", d.name)
+	spans.checkSpans("billable-consumer", "Spans of the consumer", d.name)
+	checkLog(t, "Log of the receiver", receiverLog.entries(t))
+	checkLog(t, "Log of the consumer", r.log.entries(t))
 }
 
 // receive starts a receiver in front of the deployment's queue.
