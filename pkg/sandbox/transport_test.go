@@ -278,13 +278,13 @@ func TestBodyIsClosed(t *testing.T) {
 	}
 }
 
-// TestPanicEndsTheProgram: a defect of a stand-in must not pass for a cut
+// TestPanicEndsTheProgram: a defect of a fake must not pass for a cut
 // connection. It runs in a process of its own.
 func TestPanicEndsTheProgram(t *testing.T) {
 	t.Parallel()
 	const variable = "SANDBOX_TEST_PANIC"
 	if os.Getenv(variable) != "" {
-		_ = fail(t.Context(), func(http.ResponseWriter, *http.Request) { panic("a defect of the stand-in") })
+		_ = fail(t.Context(), func(http.ResponseWriter, *http.Request) { panic("a defect of the fake") })
 		return
 	}
 	self, err := os.Executable()
@@ -295,7 +295,7 @@ func TestPanicEndsTheProgram(t *testing.T) {
 	command.Env = append(os.Environ(), variable+"=1")
 	output, err := command.CombinedOutput()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || !strings.Contains(string(output), "a defect of the stand-in") {
+	if !errors.As(err, &exit) || !strings.Contains(string(output), "a defect of the fake") {
 		t.Errorf("got %v:\n%s", err, output)
 	}
 }

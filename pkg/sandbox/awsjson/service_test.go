@@ -341,7 +341,7 @@ func TestLostReplyWithoutCaller(t *testing.T) {
 	})
 }
 
-// TestOutputThatCannotBeEncoded is a defect of the stand-in, not an answer.
+// TestOutputThatCannotBeEncoded is a defect of the fake, not an answer.
 func TestOutputThatCannotBeEncoded(t *testing.T) {
 	t.Parallel()
 	defer func() {
