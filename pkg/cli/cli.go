@@ -51,7 +51,7 @@ func Run(ctx context.Context, process Process, root *cobra.Command) int {
 	if err == nil {
 		return Done
 	}
-	complain(process.Stderr, root.Name(), err)
+	writeError(process.Stderr, root.Name(), err)
 	if _, ok := errors.AsType[UsageError](err); ok {
 		return Usage
 	}
@@ -59,7 +59,7 @@ func Run(ctx context.Context, process Process, root *cobra.Command) int {
 }
 
 // complain writes an error for a person, each fault of the settings on its line.
-func complain(w io.Writer, name string, err error) {
+func writeError(w io.Writer, name string, err error) {
 	faults, ok := errors.AsType[*config.Error](err)
 	if !ok {
 		_, _ = fmt.Fprintf(w, "%s: %s\n", name, err)

@@ -55,7 +55,7 @@ func (p *Progress) Add(steps int) {
 }
 
 // Waits says why it does not go on, until it does.
-func (p *Progress) Waits(why string) {
+func (p *Progress) Wait(why string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.waits == why {

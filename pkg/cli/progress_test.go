@@ -29,11 +29,11 @@ func TestProgressSaysWhyItWaits(t *testing.T) {
 	var out strings.Builder
 	progress := cli.NewProgress(&out, "replayed")
 	for range 2 {
-		progress.Waits("month\x1b[2J end")
-		progress.Waits("month\x1b[2J end")
+		progress.Wait("month\x1b[2J end")
+		progress.Wait("month\x1b[2J end")
 		progress.Add(1)
 	}
-	progress.Waits("another reason")
+	progress.Wait("another reason")
 	progress.Done()
 	want := "replayed: 0, and waits: month [2J end\nreplayed: 1, and waits: month [2J end\nreplayed: 2, and waits: another reason\n"
 	if got := out.String(); got != want {

@@ -102,7 +102,7 @@ func Escaped(value string) string {
 		switch part := value[:size]; {
 		case character == '\n' || character == '\t':
 			escaped.WriteString(part)
-		case character == utf8.RuneError && size == 1, moves(character):
+		case character == utf8.RuneError && size == 1, isControl(character):
 			quoted := strconv.QuoteToASCII(part)
 			escaped.WriteString(quoted[1 : len(quoted)-1])
 		default:
@@ -114,7 +114,7 @@ func Escaped(value string) string {
 }
 
 // moves tells whether a character does more than to be shown.
-func moves(character rune) bool {
+func isControl(character rune) bool {
 	return unicode.In(character, unicode.Cc, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
 }
 
@@ -122,7 +122,7 @@ func moves(character rune) bool {
 // turning the direction of what follows.
 func printable(value string) string {
 	return strings.Map(func(r rune) rune {
-		if moves(r) {
+		if isControl(r) {
 			return ' '
 		}
 		return r

@@ -55,11 +55,11 @@ func (c *checker) run(ctx context.Context) checkResult {
 func (c *checker) checkQueues(ctx context.Context) []preflight.Finding {
 	main, mainProbes := c.queue(ctx, c.deps.Settings.Queue.URL)
 	deadLetters, deadLetterProbes := c.queue(ctx, c.deps.Settings.Queue.DeadLetterURL)
-	needs := preflight.Needs{
-		LeastReceives: settlement.MinReceives,
-		MaxAge:        settlement.MaxAge,
-		LongestWait:   consumer.SettlementSettings(c.deps.Settings).MaxIdle(),
-		Visibility:    c.deps.Settings.Worker.VisibilityTimeout,
+	needs := preflight.Requirements{
+		MinReceives: settlement.MinReceives,
+		MaxAge:      settlement.MaxAge,
+		MaxIdle:     consumer.SettlementSettings(c.deps.Settings).MaxIdle(),
+		Visibility:  c.deps.Settings.Worker.VisibilityTimeout,
 	}
 	return slices.Concat(
 		preflight.Queues(main, deadLetters, needs),

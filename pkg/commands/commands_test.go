@@ -389,21 +389,21 @@ func TestFromMessageToClosedInvoice(t *testing.T) {
 			t.Fatalf("got %+v", listing)
 		}
 	}
-	for _, letter := range listing.Messages {
-		if letter.Reason == nil || letter.FailedAt == nil || letter.MessageID == "" {
-			t.Fatalf("got %+v", letter)
+	for _, message := range listing.Messages {
+		if message.Reason == nil || message.FailedAt == nil || message.MessageID == "" {
+			t.Fatalf("got %+v", message)
 		}
-		switch *letter.Reason {
+		switch *message.Reason {
 		case "currency_mismatch":
-			if *letter.InvoiceID != foreign || *letter.CustomerID != "customer_of_sub_foreign" || fmt.Sprint(letter.SubscriptionIDs) != "[sub_foreign]" || letter.LedgerState != "rejected" || !strings.Contains(*letter.Detail, "sub_foreign/e1") {
-				t.Errorf("got %+v", letter)
+			if *message.InvoiceID != foreign || *message.CustomerID != "customer_of_sub_foreign" || fmt.Sprint(message.SubscriptionIDs) != "[sub_foreign]" || message.LedgerState != "rejected" || !strings.Contains(*message.Detail, "sub_foreign/e1") {
+				t.Errorf("got %+v", message)
 			}
 		case "unreadable_message":
-			if letter.InvoiceID != nil || letter.LedgerState != "none" {
-				t.Errorf("got %+v", letter)
+			if message.InvoiceID != nil || message.LedgerState != "none" {
+				t.Errorf("got %+v", message)
 			}
 		default:
-			t.Errorf("got %+v", letter)
+			t.Errorf("got %+v", message)
 		}
 	}
 	if table := d.must("dlq", "list"); !strings.Contains(table, "currency_mismatch") {

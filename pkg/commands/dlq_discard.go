@@ -26,7 +26,7 @@ func (a *app) dlqDiscard() *cobra.Command {
 		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
-			case order.Empty():
+			case order.IsEmpty():
 				return cli.UsageError{Err: fmt.Errorf("%w: --reason, --event, --invoice and others, see --help", deadletter.ErrNoFilter)}
 			case a.apply && order.Note == "":
 				return cli.UsageError{Err: errors.New("--reason-note is missing: it is kept with the archived messages")}
@@ -44,7 +44,7 @@ func (a *app) dlqDiscard() *cobra.Command {
 
 // discardOrder holds the flags of discard.
 type discardOrder struct {
-	deadletter.Disposal
+	deadletter.DiscardOrder
 
 	path    string // of the archive file
 	release bool   // release claims first
@@ -60,10 +60,10 @@ func (a *app) discard(ctx context.Context, order discardOrder) error {
 		return err
 	}
 	archive := &archiveFile{path: order.path}
-	discarder := &deadletter.Discarder{Box: deps.deadLetterBox(), Archive: archive}
+	discarder := &deadletter.Discarder{Queue: deps.deadLetterBox(), Archive: archive}
 	run := func() error {
 		return a.runOnDeadLetters("discarded", func(progress deadletter.Progress) (deadletter.Result, error) {
-			result, err := discarder.Run(ctx, order.Disposal, progress)
+			result, err := discarder.Run(ctx, order.DiscardOrder, progress)
 			return result, errors.Join(err, archive.close())
 		})
 	}
@@ -97,7 +97,7 @@ type archiveFile struct {
 }
 
 // Keep implements deadletter.Archive.
-func (f *archiveFile) Keep(message deadletter.Kept) error {
+func (f *archiveFile) Add(message deadletter.ArchivedMessage) error {
 	line, err := json.Marshal(message)
 	if err != nil {
 		return err

@@ -64,10 +64,10 @@ func (a *app) writeDeadLetters(listing deadletter.Listing, now time.Time) error 
 		return err
 	}
 	var rows [][]string
-	for _, letter := range listing.Messages {
+	for _, message := range listing.Messages {
 		rows = append(rows, []string{
-			timeOrNone(letter.FailedAt), orNone(letter.Reason), orNone(letter.InvoiceID), orNone(letter.CustomerID),
-			letter.LedgerState, chargeAtRisk(letter), strconv.Itoa(letter.ReplayCount), orNone(letter.EventID), orNone(letter.Detail),
+			timeOrNone(message.FailedAt), orNone(message.Reason), orNone(message.InvoiceID), orNone(message.CustomerID),
+			message.LedgerState, chargeAtRisk(message), strconv.Itoa(message.ReplayCount), orNone(message.EventID), orNone(message.Detail),
 		})
 	}
 	columns = []cli.Column{
@@ -81,11 +81,11 @@ func (a *app) writeDeadLetters(listing deadletter.Listing, now time.Time) error 
 }
 
 // chargeAtRisk formats the charge at risk of a dead letter.
-func chargeAtRisk(letter deadletter.Letter) string {
-	if letter.ChargeAtRisk == nil {
+func chargeAtRisk(message deadletter.Message) string {
+	if message.ChargeAtRisk == nil {
 		return none
 	}
-	return money(*letter.ChargeAtRisk, letter.CurrencyCode)
+	return money(*message.ChargeAtRisk, message.CurrencyCode)
 }
 
 // money formats an amount in minor units.

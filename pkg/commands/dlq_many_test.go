@@ -66,10 +66,10 @@ func TestThousandsOfDeadLetters(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
-	for _, letter := range listing.Messages {
-		seen[letter.EventID] = true
-		if (letter.ChargeAtRisk != nil) != (letter.EventID == "ev_00007") {
-			t.Errorf("%s: %v is at risk", letter.EventID, letter.ChargeAtRisk)
+	for _, message := range listing.Messages {
+		seen[message.EventID] = true
+		if (message.ChargeAtRisk != nil) != (message.EventID == "ev_00007") {
+			t.Errorf("%s: %v is at risk", message.EventID, message.ChargeAtRisk)
 		}
 	}
 	if !listing.Complete || len(seen) != count || len(listing.Messages) != count || len(listing.Groups) != 1 || len(listing.Groups[0].AtRisk) != 1 || listing.Groups[0].AtRisk[0].Amount != 120 {

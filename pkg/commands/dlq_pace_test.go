@@ -45,9 +45,9 @@ func TestReplayWhileCallsAreStopped(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	var stdout bytes.Buffer
-	stderr := &watched{wants: "replayed: 0, and waits: an operator stopped all calls to Chargebee (month end)", met: interrupt}
+	stderr := &watched{wants: "replayed: 0, and waits: calls to Chargebee are paused by an operator (month end)", met: interrupt}
 	code := commands.Main(ctx, cli.Process{Args: []string{"dlq", "replay", "--yes"}, Environ: d.environ, Stdout: &stdout, Stderr: stderr})
-	if code != 1 || !strings.Contains(stdout.String(), "No matching dead letters") || !strings.Contains(stderr.text.String(), "start it again") {
+	if code != 1 || !strings.Contains(stdout.String(), "No matching dead letters") || !strings.Contains(stderr.text.String(), "run again") {
 		t.Errorf("exit code %d, %s\n%s", code, &stdout, &stderr.text)
 	}
 	if got := len(queues.Messages(d.name)); got != 0 {

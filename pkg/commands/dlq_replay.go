@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) dlqReplay() *cobra.Command {
-	var order deadletter.Order
+	var order deadletter.ReplayOrder
 	cmd := withFilter(&order.Filter, a.withDryRun(a.withOutput(&cobra.Command{
 		Use:   "replay",
 		Short: "Send dead letters back to the queue",
@@ -25,7 +25,7 @@ func (a *app) dlqReplay() *cobra.Command {
 				return err
 			}
 			replayer := &deadletter.Replayer{
-				Box:               deps.deadLetterBox(),
+				Queue:             deps.deadLetterBox(),
 				Source:            sqsqueue.NewSender(deps.sqs(), deps.Settings.Queue.URL, nil),
 				RateLimit:         deps.store().RateLimit(),
 				RequestsPerMinute: deps.Settings.Chargebee.RequestsPerMinute,
@@ -41,12 +41,12 @@ func (a *app) dlqReplay() *cobra.Command {
 }
 
 // deadLetterBox returns the dead-letter queue with what replay and discard need.
-func (d Deps) deadLetterBox() deadletter.Box {
-	return deadletter.Box{
-		Letters: d.deadLetters(),
-		Records: d.store(),
-		Remover: sqsqueue.NewQueue(d.sqs(), d.Settings.Queue.DeadLetterURL, d.Settings.Worker.VisibilityTimeout),
-		Now:     time.Now,
+func (d Deps) deadLetterBox() deadletter.Queue {
+	return deadletter.Queue{
+		Messages: d.deadLetters(),
+		Records:  d.store(),
+		Remover:  sqsqueue.NewQueue(d.sqs(), d.Settings.Queue.DeadLetterURL, d.Settings.Worker.VisibilityTimeout),
+		Now:      time.Now,
 	}
 }
 
@@ -55,8 +55,8 @@ func (d Deps) deadLetterBox() deadletter.Box {
 func (a *app) runOnDeadLetters(done string, run func(deadletter.Progress) (deadletter.Result, error)) error {
 	progress := cli.NewProgress(a.process.Stderr, done)
 	result, err := run(deadletter.Progress{
-		Step:  func(deadletter.Step) { progress.Add(1) },
-		Waits: progress.Waits,
+		Done:    func(deadletter.MessageResult) { progress.Add(1) },
+		Waiting: progress.Wait,
 	})
 	progress.Done()
 	if err != nil && len(result.Messages) == 0 && !errors.Is(err, deadletter.ErrPartial) {

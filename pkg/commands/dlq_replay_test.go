@@ -128,7 +128,7 @@ func TestDiscard(t *testing.T) {
 		args string
 		want string
 	}{
-		{"--yes --reason-note tests", "chosen by a filter"},
+		{"--yes --reason-note tests", "a filter is required"},
 		{"--event ev_001 --yes", "--reason-note is missing"},
 	} {
 		if code, _, stderr := d.command(append([]string{"dlq", "discard"}, strings.Fields(test.args)...)...); code != 2 || !strings.Contains(stderr, test.want) {

@@ -73,8 +73,8 @@ func (a *app) deadLetterDetails(ctx context.Context, deps Deps, id string) (deta
 		}
 		details.Ledger = &invoice
 	}
-	if details.LookAt != "" {
-		details.Chargebee, err = readChargebeeInvoice(ctx, deps, details.LookAt)
+	if details.InvoiceToRead != "" {
+		details.Chargebee, err = readChargebeeInvoice(ctx, deps, details.InvoiceToRead)
 		switch {
 		case ctx.Err() != nil:
 			return details, context.Cause(ctx)
@@ -143,7 +143,7 @@ func (a *app) writeDeadLetter(details deadLetterDetails) error {
 		{"receives", strconv.Itoa(details.ReceiveCount)},
 		{"replays", strconv.Itoa(details.ReplayCount)},
 		{"group", orNone(details.GroupID)},
-		{"at risk (minor units)", chargeAtRisk(details.Letter)},
+		{"at risk (minor units)", chargeAtRisk(details.Message)},
 		{"at Chargebee", details.Chargebee.String()},
 		{"a replay", string(details.Replay.Prediction) + ": " + details.Replay.Detail},
 		{"can be billed", yesOrNo(details.Replay.Billable)},

@@ -70,16 +70,16 @@ type shownLetter struct {
 	}
 }
 
-func (d *deployment) shows(id string) (letter shownLetter, stderr string) {
+func (d *deployment) shows(id string) (message shownLetter, stderr string) {
 	d.t.Helper()
 	code, stdout, stderr := d.command("dlq", "show", id, "--output", "json")
 	if code != 0 {
 		d.t.Fatalf("exit code %d: %s", code, stderr)
 	}
-	if err := json.Unmarshal([]byte(stdout), &letter); err != nil {
+	if err := json.Unmarshal([]byte(stdout), &message); err != nil {
 		d.t.Fatalf("%v: %s", err, stdout)
 	}
-	return letter, stderr
+	return message, stderr
 }
 
 // TestShowADeadLetter with all that is known of it, from everywhere.
@@ -95,23 +95,23 @@ func TestShowADeadLetter(t *testing.T) {
 	d.hold(draft, 100, 20, 3)
 	d.buryBody(body)
 
-	letter, stderr := d.shows(webhook.ID)
-	if stderr != "" || letter.LedgerState != "rejected" || letter.ChargeAtRisk == nil || *letter.ChargeAtRisk != 123 || letter.Attributes["theirs"].Value != "7" {
-		t.Errorf("got %+v, %s", letter, stderr)
+	message, stderr := d.shows(webhook.ID)
+	if stderr != "" || message.LedgerState != "rejected" || message.ChargeAtRisk == nil || *message.ChargeAtRisk != 123 || message.Attributes["theirs"].Value != "7" {
+		t.Errorf("got %+v, %s", message, stderr)
 	}
-	if members, ok := letter.Body.(map[string]any); !ok || members["id"] != webhook.ID {
-		t.Errorf("the body is %v", letter.Body)
+	if members, ok := message.Body.(map[string]any); !ok || members["id"] != webhook.ID {
+		t.Errorf("the body is %v", message.Body)
 	}
-	if letter.Ledger == nil || letter.Ledger.State != "rejected" || len(letter.Ledger.Lines) != 3 {
-		t.Errorf("the ledger says %+v", letter.Ledger)
+	if message.Ledger == nil || message.Ledger.State != "rejected" || len(message.Ledger.Lines) != 3 {
+		t.Errorf("the ledger says %+v", message.Ledger)
 	}
-	if letter.Chargebee == nil || !letter.Chargebee.Found || *letter.Chargebee.Status != "pending" {
-		t.Errorf("Chargebee says %+v", letter.Chargebee)
+	if message.Chargebee == nil || !message.Chargebee.Found || *message.Chargebee.Status != "pending" {
+		t.Errorf("Chargebee says %+v", message.Chargebee)
 	}
-	if replay := letter.Replay; replay.Prediction != "resumes_at_line" || !strings.Contains(replay.Detail, "line 2 of 3") || replay.Billable == nil || !*replay.Billable {
+	if replay := message.Replay; replay.Prediction != "resumes_at_line" || !strings.Contains(replay.Detail, "line 2 of 3") || replay.Billable == nil || !*replay.Billable {
 		t.Errorf("a replay: %+v", replay)
 	}
-	table := d.must("dlq", "show", letter.MessageID)
+	table := d.must("dlq", "show", message.MessageID)
 	for _, part := range []string{"resumes at line 2 of 3", draft + " is pending", "123 EUR", "attribute theirs (Number)", "\n  \"content\": {", "1 of 3", "can be billed"} {
 		if !strings.Contains(table, part) {
 			t.Errorf("the table lacks %q:\n%s", part, table)
@@ -133,8 +133,8 @@ func TestShowWithoutChargebee(t *testing.T) {
 	d := deploy(t)
 	d.must("tables", "create")
 	d.bury("ev", 1)
-	if letter, _ := d.shows("ev_000"); letter.Chargebee == nil || letter.Chargebee.Found || letter.Replay.Prediction != "finds_gone" {
-		t.Errorf("an invoice that is not there: %+v", letter)
+	if message, _ := d.shows("ev_000"); message.Chargebee == nil || message.Chargebee.Found || message.Replay.Prediction != "finds_gone" {
+		t.Errorf("an invoice that is not there: %+v", message)
 	}
 	d.must("pause", "--reason", "month end", "--yes")
 	for name, prepare := range map[string]func(){
@@ -145,9 +145,9 @@ func TestShowWithoutChargebee(t *testing.T) {
 		calls := len(d.chargebee.Calls())
 		environ := d.environ
 		prepare()
-		letter, stderr := d.shows("ev_000")
-		if letter.Chargebee != nil || letter.Replay.Prediction != "new_epoch" || letter.Replay.Billable != nil || !strings.Contains(stderr, name) {
-			t.Errorf("%s: %+v, %s", name, letter, stderr)
+		message, stderr := d.shows("ev_000")
+		if message.Chargebee != nil || message.Replay.Prediction != "new_epoch" || message.Replay.Billable != nil || !strings.Contains(stderr, name) {
+			t.Errorf("%s: %+v, %s", name, message, stderr)
 		}
 		if got := len(d.chargebee.Calls()); got != calls {
 			t.Errorf("%s: Chargebee was called", name)
@@ -163,8 +163,8 @@ func TestShowWhatIsNoEvent(t *testing.T) {
 	d.must("tables", "create")
 	d.buryBody("no JSON,\tbut \u202eturned\u009b2J")
 	id := queues.Messages(d.name + "_dead")[0].ID
-	if letter, _ := d.shows(id); letter.Body != "no JSON,\tbut \u202eturned\u009b2J" || letter.Replay.Prediction != "unreadable" || letter.Ledger != nil || letter.ChargeAtRisk != nil {
-		t.Errorf("got %+v", letter)
+	if message, _ := d.shows(id); message.Body != "no JSON,\tbut \u202eturned\u009b2J" || message.Replay.Prediction != "unreadable" || message.Ledger != nil || message.ChargeAtRisk != nil {
+		t.Errorf("got %+v", message)
 	}
 	if table := d.must("dlq", "show", id); !strings.Contains(table, "no JSON,\tbut \\u202eturned\\u009b2J\n") {
 		t.Errorf("got %q", table)

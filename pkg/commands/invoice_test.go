@@ -280,7 +280,7 @@ func TestInvoiceRelease(t *testing.T) {
 	if err := d.chargebee.DeleteInvoice(gone); err != nil {
 		t.Fatal(err)
 	}
-	refused("only with --yes it is written down", 1, gone)
+	refused("the delay starts only with --yes", 1, gone)
 	refused("retry in", 1, gone, "--yes")
 	if shown := decode[struct {
 		GoneAt *time.Time `json:"gone_at"`

@@ -40,7 +40,7 @@ func TestPauseAndResume(t *testing.T) {
 		_, text := r.get(t, "/metrics")
 		return strings.Contains(text, "billable_ratelimit_paused 1")
 	}, "the metrics show it")
-	says("an operator stopped all calls", "check")
+	says("calls are paused by an operator", "check")
 	if got := len(queues.Messages(d.name)); got != 1 {
 		t.Errorf("%d messages are in the queue", got)
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 func (a *app) sweep() *cobra.Command {
-	var rules reconcile.Rules
+	var rules reconcile.Options
 	cmd := a.withDryRun(a.withOutput(&cobra.Command{
 		Use:   "sweep",
 		Short: "Enqueue pending invoices without message, report stuck claims",
@@ -36,11 +36,11 @@ func (a *app) sweep() *cobra.Command {
 			client, store, queueURL := deps.sqs(), deps.store(), deps.Settings.Queue.URL
 			progress := cli.NewProgress(a.process.Stderr, "checked")
 			sweeper := &reconcile.Sweeper{
-				Book:    store,
-				Events:  store,
-				Letters: deps.deadLetters(),
-				Queue:   sweepQueue{sqsqueue.NewSender(client, queueURL, nil), client, queueURL},
-				Now:     time.Now,
+				Ledger:      store,
+				Events:      store,
+				DeadLetters: deps.deadLetters(),
+				Queue:       sweepQueue{sqsqueue.NewSender(client, queueURL, nil), client, queueURL},
+				Now:         time.Now,
 				CallSite: func(ctx context.Context, call func(reconcile.Site) error) error {
 					return deps.withSite(ctx, func(site site) error { return call(site) })
 				},
@@ -59,9 +59,9 @@ func (a *app) sweep() *cobra.Command {
 }
 
 // sweepRules sets the rules that follow from the settings of settlement.
-func sweepRules(rules *reconcile.Rules, settings settlement.Settings) {
-	rules.LongestWait = settings.MaxIdle()
-	rules.Shows = settings.MaxEffectDelay + settings.MaxSkew
+func sweepRules(rules *reconcile.Options, settings settlement.Settings) {
+	rules.MaxIdle = settings.MaxIdle()
+	rules.ListDelay = settings.MaxEffectDelay + settings.MaxSkew
 	rules.Close, rules.CloseWithoutEvents = settings.Close, settings.CloseWithoutEvents
 }
 
@@ -78,7 +78,7 @@ func (q sweepQueue) Backlog(ctx context.Context) (reconcile.Backlog, error) {
 	return reconcile.Backlog{Visible: found.Visible, InFlight: found.InFlight, Delayed: found.Delayed}, err
 }
 
-func (a *app) writeSwept(swept reconcile.Swept) error {
+func (a *app) writeSwept(swept reconcile.Result) error {
 	if err := a.writeSweptCounts(swept); err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (a *app) writeSwept(swept reconcile.Swept) error {
 	return nil
 }
 
-func (a *app) writeSweptCounts(swept reconcile.Swept) error {
+func (a *app) writeSweptCounts(swept reconcile.Result) error {
 	rows := [][]string{{"pending at Chargebee", strconv.Itoa(swept.Pending)}, {"enqueued", strconv.Itoa(len(swept.Enqueued))}}
 	for _, skip := range reconcile.Skips {
 		if count := swept.Skipped[skip]; count > 0 {
@@ -107,13 +107,13 @@ func (a *app) writeSweptCounts(swept reconcile.Swept) error {
 	return a.writeTable([]cli.Column{{Title: "what"}, {Title: "count", Right: true}}, rows)
 }
 
-func (a *app) writeSweptInvoices(swept reconcile.Swept) error {
+func (a *app) writeSweptInvoices(swept reconcile.Result) error {
 	if len(swept.Enqueued)+len(swept.Failed) == 0 {
 		return nil
 	}
 	var rows [][]string
 	for _, one := range swept.Enqueued {
-		rows = append(rows, []string{one.InvoiceID, one.CustomerID, one.Date.Format(time.RFC3339), string(one.Why), orNone(one.MessageID)})
+		rows = append(rows, []string{one.InvoiceID, one.CustomerID, one.Date.Format(time.RFC3339), string(one.Reason), orNone(one.MessageID)})
 	}
 	for _, one := range swept.Failed {
 		rows = append(rows, []string{one.InvoiceID, none, none, "failed", one.Error})

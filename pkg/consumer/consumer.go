@@ -160,7 +160,7 @@ func (c *Consumer) ready(working *working) error {
 	case c.breaker.Open():
 		return errors.New(c.breaker.Reason())
 	case pause.InForce():
-		return fmt.Errorf("an operator stopped all calls to Chargebee: %s", pause.Reason)
+		return fmt.Errorf("calls to Chargebee are paused by an operator: %s", pause.Reason)
 	default:
 		return c.health.Check()
 	}

@@ -10,14 +10,14 @@ import (
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-// Archive keeps what is discarded.
+// Archive stores discarded messages.
 type Archive interface {
-	// Keep returns nil only if the letter will outlast a crash.
-	Keep(letter Kept) error
+	// Add returns nil only if the message survives a crash.
+	Add(message ArchivedMessage) error
 }
 
-// Kept is a letter as it is kept: with it the message can be made again.
-type Kept struct {
+// ArchivedMessage is a discarded message, from which the message can be restored.
+type ArchivedMessage struct {
 	DiscardedAt time.Time         `json:"discarded_at"`
 	Note        string            `json:"note"`
 	MessageID   string            `json:"message_id"`
@@ -25,75 +25,63 @@ type Kept struct {
 	Attributes  map[string]string `json:"attributes"`
 	Body        string            `json:"body"`
 
-	// Typed are attributes that are no strings; their values are base64.
+	// Typed are attributes that are not strings. Their values are base64.
 	Typed map[string]queue.Attribute `json:"typed_attributes,omitempty"`
 }
 
-// ErrReleaseRefused says that the claims of an invoice cannot be given back safely.
-var ErrReleaseRefused = errors.New("the claims cannot be given back safely")
+// ErrReleaseRefused means that the claims of an invoice cannot be released safely.
+var ErrReleaseRefused = errors.New("the claims cannot be released safely")
 
-// Releaser gives the claimed events of an invoice back, so that another invoice bills
-// them.
+// Releaser releases the claims of an invoice, so that another invoice bills the events.
 type Releaser interface {
-	// Release returns nil only if nothing is claimed for the invoice anymore. Errors:
-	// ErrReleaseRefused, with the reason, if an event may have been charged or it is not
-	// known; others are passing faults.
+	// Release returns nil only if no event is claimed for the invoice anymore. ErrReleaseRefused means
+	// that an event was or may have been charged. Other errors are temporary.
 	Release(ctx context.Context, invoiceID string) error
 }
 
-// Discarder takes dead letters away for good.
+// Discarder archives and deletes dead letters.
 type Discarder struct {
-	Box
+	Queue
 
 	Archive  Archive
-	Releaser Releaser // nil: letters whose invoices hold claims are refused
+	Releaser Releaser // nil: messages whose invoices hold claims are refused
 
-	releasing sync.Mutex // two letters may be about one invoice
+	releasing sync.Mutex // two messages may be about one invoice
 }
 
-// Disposal is what shall be discarded.
-type Disposal struct {
+// DiscardOrder selects the messages to discard.
+type DiscardOrder struct {
 	Filter
-	Note   string // why, for whoever wonders
-	DryRun bool   // nothing is changed
+	Note   string // why, kept in the archive
+	DryRun bool   // change nothing
 }
 
-// ErrNoFilter refuses to discard everything.
-var ErrNoFilter = errors.New("what shall be discarded has to be chosen by a filter")
+// ErrNoFilter refuses to discard all messages.
+var ErrNoFilter = errors.New("a filter is required to discard dead letters")
 
-// Run discards what is chosen, each letter once the archive has it. One whose invoice
-// holds claims is refused, unless they can be released first: without it nothing leads to
-// the claimed events anymore, and they are never billed.
+// Run archives and deletes the selected messages. A message whose invoice holds claims is refused,
+// unless the claims can be released first: only the message refers to the claimed events, and without
+// it they would never be billed.
 //
-// Errors: those of Letters and Heads, ErrNoFilter and ErrPartial.
-func (d *Discarder) Run(ctx context.Context, disposal Disposal, progress Progress) (Result, error) {
-	if disposal.Empty() {
+// Errors: those of Messages and Records, ErrNoFilter and ErrPartial.
+func (d *Discarder) Run(ctx context.Context, order DiscardOrder, progress Progress) (Result, error) {
+	if order.IsEmpty() {
 		return Result{}, ErrNoFilter
 	}
-	discard := &work{
-		Box: d.Box, filter: disposal.Filter, dryRun: disposal.DryRun, progress: progress,
-		decide: d.decide,
-		turn:   func(ctx context.Context, _ Action) error { return context.Cause(ctx) },
-		carryOut: func(ctx context.Context, action Action, letter queue.Message) error {
-			switch action {
-			case Released:
-				if err := d.release(ctx, letter); err != nil {
-					return err
-				}
-				return d.discard(ctx, letter, disposal.Note)
-			case Discarded:
-				return d.discard(ctx, letter, disposal.Note)
-			default:
-				return nil
-			}
-		},
-	}
-	return discard.run(ctx)
+	runner := &runner{Queue: d.Queue, operation: discard{d, order.Note}, filter: order.Filter, dryRun: order.DryRun, progress: progress}
+	return runner.run(ctx)
 }
 
-func (d *Discarder) decide(letter Letter) Action {
+// discard is the operation of a Discarder.
+type discard struct {
+	*Discarder
+
+	note string
+}
+
+func (d discard) decide(message Message) Action {
 	switch {
-	case !letter.holdsClaims:
+	case !message.holdsClaims:
 		return Discarded
 	case d.Releaser == nil:
 		return Refused
@@ -102,33 +90,50 @@ func (d *Discarder) decide(letter Letter) Action {
 	}
 }
 
-// release has the claims of the letter's invoice given back, unless that was done
-// meanwhile for another letter of it.
-func (d *Discarder) release(ctx context.Context, message queue.Message) error {
+func (discard) skip(queue.Message) bool { return false }
+
+func (discard) waitTurn(ctx context.Context, _ Action) error { return context.Cause(ctx) }
+
+func (discard) waitReady(context.Context, func(string)) error { return nil }
+
+func (d discard) apply(ctx context.Context, action Action, message queue.Message) error {
+	switch action {
+	case Released:
+		if err := d.release(ctx, message); err != nil {
+			return err
+		}
+		return d.archiveAndDelete(ctx, message)
+	case Discarded:
+		return d.archiveAndDelete(ctx, message)
+	default:
+		return nil
+	}
+}
+
+// release releases the claims of the message's invoice, unless that was done for another message of
+// it in the meantime.
+func (d discard) release(ctx context.Context, received queue.Message) error {
 	d.releasing.Lock()
 	defer d.releasing.Unlock()
-	letter := read(message)
-	if _, _, err := letter.consult(ctx, d.Records); err != nil || !letter.holdsClaims {
+	message := describe(received)
+	if _, _, err := message.addRecord(ctx, d.Records); err != nil || !message.holdsClaims {
 		return err
 	}
-	if err := d.Releaser.Release(ctx, *letter.InvoiceID); err != nil {
-		return fmt.Errorf("release %s: %w", *letter.InvoiceID, err)
+	if err := d.Releaser.Release(ctx, *message.InvoiceID); err != nil {
+		return fmt.Errorf("release %s: %w", *message.InvoiceID, err)
 	}
 	return nil
 }
 
-func (d *Discarder) discard(ctx context.Context, letter queue.Message, note string) error {
-	ctx, cancel := finishing(ctx)
+func (d discard) archiveAndDelete(ctx context.Context, message queue.Message) error {
+	ctx, cancel := withMessageTimeout(ctx)
 	defer cancel()
-	if err := d.Archive.Keep(d.kept(letter, note)); err != nil {
-		return fmt.Errorf("keep message %s: %w", letter.ID, err)
+	err := d.Archive.Add(ArchivedMessage{
+		DiscardedAt: d.Now().UTC(), Note: d.note,
+		MessageID: message.ID, GroupID: message.GroupID, Attributes: message.Attributes, Typed: message.OtherAttributes, Body: string(message.Body),
+	})
+	if err != nil {
+		return fmt.Errorf("archive message %s: %w", message.ID, err)
 	}
-	return d.Remover.Delete(ctx, letter)
-}
-
-func (d *Discarder) kept(letter queue.Message, note string) Kept {
-	return Kept{
-		DiscardedAt: d.Now().UTC(), Note: note,
-		MessageID: letter.ID, GroupID: letter.GroupID, Attributes: letter.Attributes, Typed: letter.OtherAttributes, Body: string(letter.Body),
-	}
+	return d.Remover.Delete(ctx, message)
 }

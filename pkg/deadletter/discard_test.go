@@ -21,18 +21,18 @@ type archive struct {
 	cannot string // the id of a message
 
 	mu   sync.Mutex
-	kept []deadletter.Kept
+	kept []deadletter.ArchivedMessage
 }
 
 var errDisk = errors.New("no space left")
 
-func (a *archive) Keep(letter deadletter.Kept) error {
+func (a *archive) Add(message deadletter.ArchivedMessage) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if letter.MessageID == a.cannot {
+	if message.MessageID == a.cannot {
 		return errDisk
 	}
-	a.kept = append(a.kept, letter)
+	a.kept = append(a.kept, message)
 	return nil
 }
 
@@ -49,31 +49,31 @@ func TestDiscard(t *testing.T) {
 		billing.Record{InvoiceID: "draft_judged", State: billing.Rejected, Resume: billing.Settling, Dispositions: "sh", Pages: 2, ProcessedPages: 2},
 		billing.Record{InvoiceID: "draft_halfway", State: billing.Rejected, Resume: billing.Settling, Dispositions: "sr", Pages: 2, ProcessedPages: 1},
 	)
-	var letters []queue.Message
+	var messages []queue.Message
 	for _, invoice := range []string{"unknown", "done", "released", "held", "closing", "releasing", "working", "decided", "judged", "halfway"} {
-		letters = append(letters, letterOf(invoice, "draft_"+invoice))
+		messages = append(messages, letterOf(invoice, "draft_"+invoice))
 	}
-	letters = append(letters, letterOf("other", "draft_other", "reason", "above_limit"))
+	messages = append(messages, letterOf("other", "draft_other", "reason", "above_limit"))
 	all := deadletter.Filter{Reason: "too_old"}
 	for name, test := range map[string]struct {
-		disposal deadletter.Disposal
+		disposal deadletter.DiscardOrder
 		cannot   string
 		deleted  string
 		counts   map[deadletter.Action]int
 		err      error
 	}{
 		"what holds no claims": {
-			disposal: deadletter.Disposal{Filter: all, Note: "tests"},
+			disposal: deadletter.DiscardOrder{Filter: all, Note: "tests"},
 			deleted:  "[decided done released unknown]",
 			counts:   map[deadletter.Action]int{deadletter.Discarded: 4, deadletter.Refused: 6},
 		},
 		"a dry run": {
-			disposal: deadletter.Disposal{Filter: all, DryRun: true},
+			disposal: deadletter.DiscardOrder{Filter: all, DryRun: true},
 			deleted:  "[]",
 			counts:   map[deadletter.Action]int{deadletter.Discarded: 4, deadletter.Refused: 6},
 		},
 		"what cannot be kept stays": {
-			disposal: deadletter.Disposal{Filter: all, Note: "tests"}, cannot: "done",
+			disposal: deadletter.DiscardOrder{Filter: all, Note: "tests"}, cannot: "done",
 			deleted: "[decided released unknown]",
 			counts:  map[deadletter.Action]int{deadletter.Discarded: 3, deadletter.Refused: 6, deadletter.Failed: 1},
 			err:     deadletter.ErrPartial,
@@ -82,9 +82,9 @@ func TestDiscard(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			q := &queues{dead: slices.Clone(letters)}
+			q := &queues{dead: slices.Clone(messages)}
 			kept := &archive{cannot: test.cannot}
-			discarder := &deadletter.Discarder{Box: deadletter.Box{Letters: q, Records: ledger, Remover: q, Now: time.Now}, Archive: kept}
+			discarder := &deadletter.Discarder{Queue: deadletter.Queue{Messages: q, Records: ledger, Remover: q, Now: time.Now}, Archive: kept}
 			result, err := discarder.Run(t.Context(), test.disposal, deadletter.Progress{})
 			if !errors.Is(err, test.err) {
 				t.Errorf("got %v, want %v", err, test.err)
@@ -99,9 +99,9 @@ func TestDiscard(t *testing.T) {
 			if len(kept.kept) != len(q.deleted) {
 				t.Errorf("%d are kept, %d deleted", len(kept.kept), len(q.deleted))
 			}
-			for _, letter := range kept.kept {
-				if letter.Note != "tests" || letter.Body == "" || letter.Attributes["reason"] != "too_old" || letter.DiscardedAt.IsZero() {
-					t.Errorf("kept as %+v", letter)
+			for _, message := range kept.kept {
+				if message.Note != "tests" || message.Body == "" || message.Attributes["reason"] != "too_old" || message.DiscardedAt.IsZero() {
+					t.Errorf("kept as %+v", message)
 				}
 			}
 		})
@@ -112,8 +112,8 @@ func TestDiscard(t *testing.T) {
 func TestDiscardTakesAllCopies(t *testing.T) {
 	t.Parallel()
 	q := &queues{dead: []queue.Message{letterOf("a", "draft_1"), letterOf("b", "draft_1", "replay_count", "1"), letterOf("c", "draft_1", "replay_count", "2")}}
-	discarder := &deadletter.Discarder{Box: deadletter.Box{Letters: q, Records: knowing(), Remover: q, Now: time.Now}, Archive: &archive{}}
-	result, err := discarder.Run(t.Context(), deadletter.Disposal{Filter: deadletter.Filter{Reason: "too_old"}, Note: "tests"}, deadletter.Progress{})
+	discarder := &deadletter.Discarder{Queue: deadletter.Queue{Messages: q, Records: knowing(), Remover: q, Now: time.Now}, Archive: &archive{}}
+	result, err := discarder.Run(t.Context(), deadletter.DiscardOrder{Filter: deadletter.Filter{Reason: "too_old"}, Note: "tests"}, deadletter.Progress{})
 	if err != nil || result.Counts[deadletter.Discarded] != 3 || len(q.deleted) != 3 {
 		t.Errorf("%v, %+v, deleted %v", err, result, q.deleted)
 	}
@@ -147,8 +147,8 @@ func (r *releaser) Release(_ context.Context, invoiceID string) error {
 	}
 	r.kept.mu.Lock()
 	defer r.kept.mu.Unlock()
-	for _, letter := range r.kept.kept {
-		if strings.Contains(letter.Body, invoiceID+`"`) {
+	for _, message := range r.kept.kept {
+		if strings.Contains(message.Body, invoiceID+`"`) {
 			return errors.New("it was kept before it was released")
 		}
 	}
@@ -160,7 +160,7 @@ func (r *releaser) Release(_ context.Context, invoiceID string) error {
 func TestDiscardReleasesFirst(t *testing.T) {
 	t.Parallel()
 	refused := fmt.Errorf("%w: line 3 may have been added", deadletter.ErrReleaseRefused)
-	letters := []queue.Message{
+	messages := []queue.Message{
 		letterOf("free", "draft_free"), letterOf("held", "draft_held"), letterOf("copy", "draft_held"),
 		letterOf("doubt", "draft_doubt"), letterOf("busy", "draft_busy"), letterOf("full", "draft_full"),
 	}
@@ -181,9 +181,9 @@ func TestDiscardReleasesFirst(t *testing.T) {
 			ledger := &releaser{kept: kept, held: map[string]error{
 				"draft_held": nil, "draft_doubt": refused, "draft_busy": errors.New("the ledger is busy"), "draft_full": nil,
 			}}
-			q := &queues{dead: letters}
-			discarder := &deadletter.Discarder{Box: deadletter.Box{Letters: together{q}, Records: ledger, Remover: q, Now: time.Now}, Archive: kept, Releaser: ledger}
-			disposal := deadletter.Disposal{Filter: deadletter.Filter{Reason: "too_old"}, Note: "tests", DryRun: test.dryRun}
+			q := &queues{dead: messages}
+			discarder := &deadletter.Discarder{Queue: deadletter.Queue{Messages: together{q}, Records: ledger, Remover: q, Now: time.Now}, Archive: kept, Releaser: ledger}
+			disposal := deadletter.DiscardOrder{Filter: deadletter.Filter{Reason: "too_old"}, Note: "tests", DryRun: test.dryRun}
 			result, err := discarder.Run(t.Context(), disposal, deadletter.Progress{})
 			if result.Counts[deadletter.Released] == 0 {
 				t.Errorf("it releases none: %v", result.Counts)

@@ -5,37 +5,28 @@ import (
 	"time"
 )
 
-// NoReason names, in a filter, the letters that have no reason: the queue moved them
-// itself.
+// NoReason is the filter value for messages without a reason: SQS moved them.
 const NoReason = "none"
 
-// Filter chooses letters. What is empty chooses all.
+// Filter selects messages. Empty fields select all.
 type Filter struct {
 	Reason       string // or NoReason
 	Customer     string
 	Subscription string
 	Invoice      string        // draft id
-	Event        string        // event id, or the message's
-	OlderThan    time.Duration // since they failed, or else since they were put into the queue
+	Event        string        // event id, or message id
+	OlderThan    time.Duration // since the message failed, or else was sent
 }
 
-// Empty tells whether the filter chooses all letters.
-func (f Filter) Empty() bool { return f == Filter{} }
+// IsEmpty reports whether the filter selects all messages.
+func (f Filter) IsEmpty() bool { return f == Filter{} }
 
-func (f Filter) chooses(letter Letter, now time.Time) bool {
+func (f Filter) selects(message Message, now time.Time) bool {
 	is := func(wanted string, found *string) bool { return wanted == "" || found != nil && *found == wanted }
-	return (is(f.Reason, letter.Reason) || f.Reason == NoReason && letter.Reason == nil) &&
-		is(f.Customer, letter.CustomerID) &&
-		is(f.Invoice, letter.InvoiceID) &&
-		(f.Subscription == "" || slices.Contains(letter.SubscriptionIDs, f.Subscription)) &&
-		(is(f.Event, letter.EventID) || f.Event == letter.MessageID) &&
-		(f.OlderThan == 0 || now.Sub(letter.since()) > f.OlderThan)
-}
-
-// since is when the letter failed, as far as that is known.
-func (l Letter) since() time.Time {
-	if l.FailedAt != nil {
-		return *l.FailedAt
-	}
-	return l.sent
+	return (is(f.Reason, message.Reason) || f.Reason == NoReason && message.Reason == nil) &&
+		is(f.Customer, message.CustomerID) &&
+		is(f.Invoice, message.InvoiceID) &&
+		(f.Subscription == "" || slices.Contains(message.SubscriptionIDs, f.Subscription)) &&
+		(is(f.Event, message.EventID) || f.Event == message.MessageID) &&
+		(f.OlderThan == 0 || now.Sub(message.failedSince()) > f.OlderThan)
 }

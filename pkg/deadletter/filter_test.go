@@ -12,7 +12,7 @@ import (
 func TestFilter(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC)
-	letters := holding(
+	messages := holding(
 		queue.Message{ID: "a", Body: body("draft_1", `,"subscription_id":"sub_1"`), Attributes: attributes("reason", "too_old", "failed_at", "2026-01-01T00:00:00Z")},
 		queue.Message{ID: "b", Body: body("draft_2", `,"line_items":[{"subscription_id":"sub_1"},{"subscription_id":"sub_2"}]`), Attributes: attributes("reason", "line_limits", "failed_at", "2026-01-02T23:00:00Z")},
 		queue.Message{ID: "c", SentAt: now.Add(-time.Hour), Attributes: attributes("event_id", "ev_c")}, // moved by the queue
@@ -39,19 +39,19 @@ func TestFilter(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			listing, err := deadletter.List(t.Context(), letters, knowing(), test.filter, now)
+			listing, err := deadletter.List(t.Context(), messages, knowing(), test.filter, now)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got strings.Builder
-			for _, letter := range listing.Messages {
-				got.WriteString(letter.MessageID)
+			for _, message := range listing.Messages {
+				got.WriteString(message.MessageID)
 			}
 			if len(got.String()) != len(test.want) || strings.Trim(got.String(), test.want) != "" {
 				t.Errorf("got %q, want %q", got.String(), test.want)
 			}
-			if test.filter.Empty() != (name == "all") {
-				t.Errorf("empty is %t", test.filter.Empty())
+			if test.filter.IsEmpty() != (name == "all") {
+				t.Errorf("empty is %t", test.filter.IsEmpty())
 			}
 		})
 	}

@@ -1,132 +1,120 @@
-// Package deadletter is what an operator does with dead letters: list them with what the
-// ledger says about each, look at one and at what a replay of it would do, replay and
-// discard them.
 package deadletter
 
 import (
 	"cmp"
 	"context"
 	"slices"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-// Browser shows the messages of the dead-letter queue without taking them.
+// Browser receives the messages of the dead-letter queue, and makes them visible again.
 type Browser interface {
-	// Browse calls visit for each message, a few at a time, until it returns false.
-	// Once visit has returned, nobody may use its messages: they are given back.
-	// complete says whether all were seen.
+	// Browse calls visit with some messages at a time, until it returns false. After visit has
+	// returned, its messages may become visible to others. complete reports whether all messages were
+	// visited.
 	Browse(ctx context.Context, visit func([]queue.Message) bool) (complete bool, err error)
 }
 
-// Heads reads the ledger's heads.
+// Records reads invoice records from the ledger.
 type Records interface {
 	Record(ctx context.Context, invoiceID string) (record billing.Record, ok bool, err error)
 }
 
-// Ledger reads heads and plans. A plan that is not there is billing.ErrNotFound.
+// Ledger reads invoice records and plans. The error for a missing plan is billing.ErrNotFound.
 type Ledger interface {
 	Records
 	Plan(ctx context.Context, invoiceID, epoch string) (billing.Plan, error)
 }
 
-// NoLedger is the ledger state of a message whose invoice the ledger does not know.
+// NoLedger is the ledger state of a message whose invoice has no record.
 const NoLedger = "none"
 
-// Listing is what lies in the dead-letter queue.
+// Listing is the content of the dead-letter queue.
 type Listing struct {
-	Complete bool     `json:"complete"` // every message was seen
-	Messages []Letter `json:"messages"` // oldest first
-	Groups   []Group  `json:"groups"`   // by reason, most frequent first
+	Complete bool      `json:"complete"` // every message was visited
+	Messages []Message `json:"messages"` // oldest first
+	Groups   []Group   `json:"groups"`   // by reason, most frequent first
 }
 
-// Group is the dead letters of one reason.
+// Group sums the messages of one reason.
 type Group struct {
 	Reason *string    `json:"reason"`
 	Count  int        `json:"count"`
-	Oldest *time.Time `json:"oldest"`  // when the first of them failed, or was put into the queue
+	Oldest *time.Time `json:"oldest"`  // when the first of them failed, or else was sent
 	AtRisk []Amount   `json:"at_risk"` // by currency; each invoice counts once
 }
 
 // Amount is an amount of money.
 type Amount struct {
-	CurrencyCode *string `json:"currency_code"` // null: no message says it
+	CurrencyCode *string `json:"currency_code"` // null if no message has it
 	Amount       int64   `json:"amount"`        // minor units
 }
 
-// List shows the dead letters that the filter chooses at a time, with what the ledger says
-// about their invoices. It is asked once the messages are given back.
+// List returns the messages that the filter selects at now, with the records of their invoices. The
+// records are read after the messages are visible again.
 func List(ctx context.Context, browser Browser, ledger Ledger, filter Filter, now time.Time) (Listing, error) {
-	listing := Listing{Messages: []Letter{}, Groups: []Group{}}
-	complete, err := browser.Browse(ctx, func(messages []queue.Message) bool {
-		for _, message := range messages {
-			if letter := read(message); filter.chooses(letter, now) {
-				listing.Messages = append(listing.Messages, letter)
+	listing := Listing{Messages: []Message{}, Groups: []Group{}}
+	complete, err := browser.Browse(ctx, func(received []queue.Message) bool {
+		for _, one := range received {
+			if message := describe(one); filter.selects(message, now) {
+				listing.Messages = append(listing.Messages, message)
 			}
 		}
 		return true
 	})
 	if err == nil {
-		err = consultAll(ctx, ledger, listing.Messages)
+		err = addRecords(ctx, ledger, listing.Messages)
 	}
 	if err != nil {
 		return listing, err
 	}
 	listing.Complete = complete
-	slices.SortFunc(listing.Messages, func(a, b Letter) int {
+	slices.SortFunc(listing.Messages, func(a, b Message) int {
 		return cmp.Or(compareTimes(a.FailedAt, b.FailedAt), cmp.Compare(a.MessageID, b.MessageID))
 	})
 	listing.Groups = group(listing.Messages)
 	return listing, nil
 }
 
-// askedAtOnce is of how many letters the ledger is asked at the same time. It bounds the
-// plans in memory.
-const askedAtOnce = 16
+// maxConcurrentReads bounds the plans in memory.
+const maxConcurrentReads = 16
 
-// consultAll adds what the ledger says of the letters, until its first error.
-func consultAll(ctx context.Context, ledger Ledger, letters []Letter) error {
-	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	slots := make(chan struct{}, askedAtOnce)
-	var asking sync.WaitGroup
-	for i := range letters {
-		slots <- struct{}{}
-		if ctx.Err() != nil {
+// addRecords adds records and charges to the messages, until the first error.
+func addRecords(ctx context.Context, ledger Ledger, messages []Message) error {
+	reads, readCtx := errgroup.WithContext(ctx)
+	reads.SetLimit(maxConcurrentReads)
+	for i := range messages {
+		if readCtx.Err() != nil {
 			break
 		}
-		asking.Go(func() {
-			defer func() { <-slots }()
-			if err := letters[i].weigh(ctx, ledger); err != nil {
-				end(err)
-			}
-		})
+		reads.Go(func() error { return messages[i].addRecordAndCharge(readCtx, ledger) })
 	}
-	asking.Wait()
-	return context.Cause(ctx)
+	return cmp.Or(reads.Wait(), context.Cause(ctx))
 }
 
-// group counts letters by reason. They come oldest first.
-func group(letters []Letter) []Group {
+// group sums messages by reason.
+func group(messages []Message) []Group {
 	groups := []Group{}
-	counted := map[string]bool{} // invoices, each under its reason
-	for _, letter := range letters {
-		i := slices.IndexFunc(groups, func(group Group) bool { return same(group.Reason, letter.Reason) })
+	counted := map[string]bool{} // invoices, by reason
+	for _, message := range messages {
+		i := slices.IndexFunc(groups, func(group Group) bool { return equal(group.Reason, message.Reason) })
 		if i < 0 {
-			groups = append(groups, Group{Reason: letter.Reason, AtRisk: []Amount{}})
+			groups = append(groups, Group{Reason: message.Reason, AtRisk: []Amount{}})
 			i = len(groups) - 1
 		}
 		groups[i].Count++
-		if since := letter.since(); !since.IsZero() && (groups[i].Oldest == nil || since.Before(*groups[i].Oldest)) {
+		if since := message.failedSince(); !since.IsZero() && (groups[i].Oldest == nil || since.Before(*groups[i].Oldest)) {
 			groups[i].Oldest = &since
 		}
-		if charge := letter.ChargeAtRisk; charge != nil && *charge > 0 {
-			if key := *letter.InvoiceID + "\x00" + orEmpty(letter.Reason); !counted[key] {
+		if charge := message.ChargeAtRisk; charge != nil && *charge > 0 {
+			if key := *message.InvoiceID + "\x00" + orEmpty(message.Reason); !counted[key] {
 				counted[key] = true
-				groups[i].add(Amount{letter.CurrencyCode, *charge})
+				groups[i].addAmount(Amount{message.CurrencyCode, *charge})
 			}
 		}
 	}
@@ -136,7 +124,7 @@ func group(letters []Letter) []Group {
 	return groups
 }
 
-func (g *Group) add(amount Amount) {
+func (g *Group) addAmount(amount Amount) {
 	i, found := slices.BinarySearchFunc(g.AtRisk, amount, func(a, b Amount) int {
 		return cmp.Compare(orEmpty(a.CurrencyCode), orEmpty(b.CurrencyCode))
 	})
@@ -146,7 +134,7 @@ func (g *Group) add(amount Amount) {
 	g.AtRisk[i].Amount += amount.Amount
 }
 
-func same(a, b *string) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }
+func equal(a, b *string) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }
 
 func orEmpty(value *string) string {
 	if value == nil {
@@ -155,7 +143,7 @@ func orEmpty(value *string) string {
 	return *value
 }
 
-// compareTimes orders unknown times last.
+// compareTimes orders absent times last.
 func compareTimes(a, b *time.Time) int {
 	switch {
 	case a == nil && b == nil:

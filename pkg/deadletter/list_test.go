@@ -76,7 +76,7 @@ func attributes(pairs ...string) map[string]string {
 }
 
 // first lists one message.
-func first(t *testing.T, message queue.Message, ledger heads) deadletter.Letter {
+func first(t *testing.T, message queue.Message, ledger heads) deadletter.Message {
 	t.Helper()
 	listing, err := deadletter.List(t.Context(), holding(message), ledger, deadletter.Filter{}, time.Now())
 	if err != nil {
@@ -168,14 +168,14 @@ func TestLetter(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			letter := first(t, test.message, knowing(
+			message := first(t, test.message, knowing(
 				billing.Record{InvoiceID: "draft_1", State: billing.Charging, Detail: "last error"},
 				billing.Record{InvoiceID: "draft_3", State: billing.Finished},
 				billing.Record{InvoiceID: "#ratelimit"}, // an item of the ledger that is not a head
 			))
 			got := fmt.Sprint(
-				orDash(letter.EventID), " ", orDash(letter.InvoiceID), " ", orDash(letter.CustomerID), " ", letter.SubscriptionIDs, " ",
-				orDash(letter.Reason), " ", orDash(letter.Detail), " ", letter.LedgerState,
+				orDash(message.EventID), " ", orDash(message.InvoiceID), " ", orDash(message.CustomerID), " ", message.SubscriptionIDs, " ",
+				orDash(message.Reason), " ", orDash(message.Detail), " ", message.LedgerState,
 			)
 			if got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
@@ -225,8 +225,8 @@ func TestTimes(t *testing.T) {
 		"2026-01-01T00:00:00+00:00":      "2026-01-01T00:00:00Z",
 		"2026-01-01T00:00:00.123456789Z": "2026-01-01T00:00:00.123456789Z",
 	} {
-		letter := first(t, queue.Message{Attributes: attributes("failed_at", value, "received_at", value)}, knowing())
-		for name, at := range map[string]*time.Time{"failed_at": letter.FailedAt, "received_at": letter.ReceivedAt} {
+		message := first(t, queue.Message{Attributes: attributes("failed_at", value, "received_at", value)}, knowing())
+		for name, at := range map[string]*time.Time{"failed_at": message.FailedAt, "received_at": message.ReceivedAt} {
 			got := "-"
 			if at != nil {
 				got = at.Format(time.RFC3339Nano)
@@ -242,28 +242,28 @@ func TestTimes(t *testing.T) {
 // frequent reason first, then the one that failed first.
 func TestOrderAndGroups(t *testing.T) {
 	t.Parallel()
-	letter := func(id, reason, failedAt string) queue.Message {
+	message := func(id, reason, failedAt string) queue.Message {
 		return queue.Message{ID: id, Attributes: attributes("reason", reason, "failed_at", failedAt)}
 	}
 	const first, second, third = "2026-01-01T00:00:00Z", "2026-01-01T01:00:01+01:00", "2026-01-01T00:00:02Z"
 	listing, err := deadletter.List(t.Context(), holding(
-		letter("h", "", ""),
-		letter("g", "too_old", third),
-		letter("f", "", ""),
-		letter("e", "above_limit", second),
-		letter("d", "line_limits", ""),
-		letter("c", "too_old", second),
-		letter("b", "currency_mismatch", first),
-		letter("a", "too_old", second),
-		letter("i", "line_limits", third),
-		letter("j", "", third),
+		message("h", "", ""),
+		message("g", "too_old", third),
+		message("f", "", ""),
+		message("e", "above_limit", second),
+		message("d", "line_limits", ""),
+		message("c", "too_old", second),
+		message("b", "currency_mismatch", first),
+		message("a", "too_old", second),
+		message("i", "line_limits", third),
+		message("j", "", third),
 	), knowing(), deadletter.Filter{}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var order []string
-	for _, letter := range listing.Messages {
-		order = append(order, letter.MessageID)
+	for _, message := range listing.Messages {
+		order = append(order, message.MessageID)
 	}
 	if got := strings.Join(order, ""); got != "bacegijdfh" {
 		t.Errorf("in the order %s", got)

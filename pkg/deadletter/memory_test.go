@@ -49,22 +49,22 @@ func heap() int64 {
 func TestBodiesDoNotPileUp(t *testing.T) {
 	const most = 2048 // bytes for a letter
 	e := &endless{count: 2000}
-	box := deadletter.Box{Letters: e, Records: knowing(), Remover: e, Now: time.Now}
+	box := deadletter.Queue{Messages: e, Records: knowing(), Remover: e, Now: time.Now}
 	for name, run := range map[string]func() error{
 		"list": func() error {
 			_, err := deadletter.List(t.Context(), e, knowing(), deadletter.Filter{}, time.Now())
 			return err
 		},
 		"replay": func() error {
-			replayer := &deadletter.Replayer{Box: box, Source: e, RateLimit: &ratelimittest.Store{}, RequestsPerMinute: 1e9}
-			_, err := replayer.Run(t.Context(), deadletter.Order{}, deadletter.Progress{})
+			replayer := &deadletter.Replayer{Queue: box, Source: e, RateLimit: &ratelimittest.Store{}, RequestsPerMinute: 1e9}
+			_, err := replayer.Run(t.Context(), deadletter.ReplayOrder{}, deadletter.Progress{})
 			return err
 		},
 		"discard, refused": func() error {
 			box := box
 			box.Records = heads(func(string) (billing.Record, bool, error) { return billing.Record{State: billing.Charging}, true, nil })
-			discarder := &deadletter.Discarder{Box: box, Archive: &archive{}}
-			_, err := discarder.Run(t.Context(), deadletter.Disposal{Filter: deadletter.Filter{Reason: "too_old"}}, deadletter.Progress{})
+			discarder := &deadletter.Discarder{Queue: box, Archive: &archive{}}
+			_, err := discarder.Run(t.Context(), deadletter.DiscardOrder{Filter: deadletter.Filter{Reason: "too_old"}}, deadletter.Progress{})
 			return err
 		},
 	} {

@@ -2,7 +2,6 @@ package deadletter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -12,10 +11,10 @@ import (
 )
 
 const (
-	callsPerLetter = 2               // of an invoice at least: one line, and the closing
-	burst          = time.Minute     // the letters of so much time may go at once
-	lookEvery      = 5 * time.Second // at the rate limiter
-	patience       = 4 * time.Minute // for a letter's turn: far below the 10 minutes for which it is hidden from others
+	callsPerMessage = 2               // at least: one line, and close
+	burst           = time.Minute     // messages for this time may be sent at once
+	refreshInterval = 5 * time.Second // of the rate limiter's state
+	maxTurnDelay    = 4 * time.Minute // far below the 10 minutes for which a browsed message is hidden
 )
 
 // RateLimit reads the state of the rate limiter that all consumers share.
@@ -23,49 +22,46 @@ type RateLimit interface {
 	Read(ctx context.Context) (ratelimit.State, error)
 }
 
-// errNotNow says that a letter's turn does not come soon.
-var errNotNow = errors.New("deadletter: not now")
-
-// pacer sends dead letters back no faster than the consumers may call Chargebee for them. A
-// replay makes no calls itself, and needs no permits.
+// pacer limits a replay to the rate at which the consumers may call Chargebee for its messages. The
+// replay itself makes no calls, and needs no permits.
 type pacer struct {
 	rateLimit RateLimit
-	perMinute int // calls, of which the scale of the rate limiter leaves a part
+	perMinute int // chargebee.requests_per_minute
 	now       func() time.Time
 
-	mu      sync.Mutex
-	looked  time.Time
-	stopped string        // why no letter goes back
-	each    time.Duration // from one letter to the next
-	next    time.Time     // when the next one may go
+	mu          sync.Mutex
+	refreshedAt time.Time
+	pausedBy    string        // why nothing is sent; empty if calls are not paused
+	interval    time.Duration // between two messages
+	nextTurn    time.Time     // when the next message may be sent
 }
 
-// look reads the state of the rate limiter if the last look was a while ago.
-func (p *pacer) look(ctx context.Context) error {
+// refresh reads the state of the rate limiter, unless that was done within refreshInterval.
+func (p *pacer) refresh(ctx context.Context) error {
 	now := p.now()
-	if now.Sub(p.looked) < lookEvery {
+	if now.Sub(p.refreshedAt) < refreshInterval {
 		return nil
 	}
 	found, err := p.rateLimit.Read(ctx)
 	if err != nil {
 		return fmt.Errorf("read the state of the rate limiter: %w", err)
 	}
-	p.looked = now
-	p.each = time.Minute * callsPerLetter * ratelimit.FullScale / time.Duration(max(int64(p.perMinute)*found.Scale, 1))
+	p.refreshedAt = now
+	p.interval = time.Minute * callsPerMessage * ratelimit.FullScale / time.Duration(max(int64(p.perMinute)*found.Scale, 1))
 	switch {
 	case found.OperatorPause.InForce():
-		p.stopped = "an operator stopped all calls to Chargebee (" + found.OperatorPause.Reason + "): consumer resume --yes lets them go on"
+		p.pausedBy = "calls to Chargebee are paused by an operator (" + found.OperatorPause.Reason + "): resume them with consumer resume --yes"
 	case found.Pause.InForce():
-		p.stopped = fmt.Sprintf("no calls to Chargebee for %d s: %s", found.Pause.Seconds, found.Pause.Reason)
+		p.pausedBy = fmt.Sprintf("no calls to Chargebee for %d s: %s", found.Pause.Seconds, found.Pause.Reason)
 	default:
-		p.stopped = ""
+		p.pausedBy = ""
 	}
 	return nil
 }
 
-// turn waits for the turn of a letter. errNotNow: it does not come soon.
-func (p *pacer) turn(ctx context.Context) error {
-	wait, err := p.book(ctx)
+// waitTurn waits for the turn of a message. errNotNow means that it does not come soon.
+func (p *pacer) waitTurn(ctx context.Context) error {
+	wait, err := p.reserve(ctx)
 	if err != nil || wait <= 0 {
 		return err
 	}
@@ -74,55 +70,54 @@ func (p *pacer) turn(ctx context.Context) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.look(ctx); err != nil || p.stopped == "" {
+	if err := p.refresh(ctx); err != nil || p.pausedBy == "" {
 		return err
 	}
 	return errNotNow
 }
 
-// book takes the next turn and returns how long it is until then. errNotNow: that is
-// beyond patience, or nobody can know.
-func (p *pacer) book(ctx context.Context) (wait time.Duration, err error) {
+// reserve reserves the next turn, and returns the delay until then. errNotNow means that it exceeds
+// maxTurnDelay, or that calls are paused.
+func (p *pacer) reserve(ctx context.Context) (wait time.Duration, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.look(ctx); err != nil {
+	if err := p.refresh(ctx); err != nil {
 		return 0, err
 	}
 	now := p.now()
-	if earliest := now.Add(min(p.each-burst, 0)); p.next.Before(earliest) {
-		p.next = earliest
+	if earliest := now.Add(min(p.interval-burst, 0)); p.nextTurn.Before(earliest) {
+		p.nextTurn = earliest
 	}
-	if wait = p.next.Sub(now); p.stopped != "" || wait > patience {
+	if wait = p.nextTurn.Sub(now); p.pausedBy != "" || wait > maxTurnDelay {
 		return 0, errNotNow
 	}
-	p.next = p.next.Add(p.each)
+	p.nextTurn = p.nextTurn.Add(p.interval)
 	return wait, nil
 }
 
-// ready waits until a letter may go. waits is told why none may.
-func (p *pacer) ready(ctx context.Context, waits func(why string)) error {
+// waitReady waits until a message may be sent. It calls waiting with the reason of the delay.
+func (p *pacer) waitReady(ctx context.Context, waiting func(reason string)) error {
 	for {
-		wait, why, err := p.ahead(ctx)
+		wait, reason, err := p.delay(ctx)
 		if err != nil || wait <= 0 {
 			return err
 		}
-		waits(why)
-		if err := retry.Wait(ctx, min(wait, lookEvery), nil); err != nil {
+		waiting(reason)
+		if err := retry.Wait(ctx, min(wait, refreshInterval), nil); err != nil {
 			return err
 		}
 	}
 }
 
-// ahead is how long it is until the next letter may go, as far as that is known, and what
-// holds it.
-func (p *pacer) ahead(ctx context.Context) (wait time.Duration, why string, err error) {
+// delay returns the delay until the next message may be sent, and its reason.
+func (p *pacer) delay(ctx context.Context) (wait time.Duration, reason string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.look(ctx); err != nil {
+	if err := p.refresh(ctx); err != nil {
 		return 0, "", err
 	}
-	if p.stopped != "" {
-		return lookEvery, p.stopped, nil
+	if p.pausedBy != "" {
+		return refreshInterval, p.pausedBy, nil
 	}
-	return p.next.Sub(p.now()), fmt.Sprintf("the rate limit allows %.1f letters a minute", 1/p.each.Minutes()), nil
+	return p.nextTurn.Sub(p.now()), fmt.Sprintf("the rate limit allows %.1f messages a minute", 1/p.interval.Minutes()), nil
 }

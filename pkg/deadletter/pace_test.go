@@ -75,25 +75,25 @@ func (s *shelf) hand(visiting bool) {
 	s.visiting = visiting
 }
 
-func (s *shelf) Redrive(ctx context.Context, letter queue.Message) error {
+func (s *shelf) Redrive(ctx context.Context, message queue.Message) error {
 	time.Sleep(s.slow)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tries[letter.ID]++
-	if letter.ID == s.refuses || ctx.Err() != nil || !s.visiting {
+	s.tries[message.ID]++
+	if message.ID == s.refuses || ctx.Err() != nil || !s.visiting {
 		return errors.New("refused")
 	}
 	s.sent = append(s.sent, time.Since(s.began))
 	return nil
 }
 
-func (s *shelf) Delete(ctx context.Context, letter queue.Message) error {
+func (s *shelf) Delete(ctx context.Context, message queue.Message) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ctx.Err() != nil || !s.visiting {
 		return errors.New("it was given back")
 	}
-	s.dead = slices.DeleteFunc(s.dead, func(other queue.Message) bool { return other.ID == letter.ID })
+	s.dead = slices.DeleteFunc(s.dead, func(other queue.Message) bool { return other.ID == message.ID })
 	return nil
 }
 
@@ -123,8 +123,8 @@ func (s *stops) Read(context.Context) (ratelimit.State, error) {
 func (s *shelf) replayer(limiter *stops, perMinute int) *deadletter.Replayer {
 	limiter.began = s.began
 	return &deadletter.Replayer{
-		Box: deadletter.Box{
-			Letters: s, Remover: s, Now: time.Now,
+		Queue: deadletter.Queue{
+			Messages: s, Remover: s, Now: time.Now,
 			Records: knowing(billing.Record{InvoiceID: "draft_done", State: billing.Finished}),
 		},
 		Source: s, RateLimit: limiter, RequestsPerMinute: perMinute,
@@ -150,7 +150,7 @@ func TestPace(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := newShelf(test.letters)
-				result, err := s.replayer(&stops{scale: test.scale}, test.perMinute).Run(t.Context(), deadletter.Order{}, deadletter.Progress{})
+				result, err := s.replayer(&stops{scale: test.scale}, test.perMinute).Run(t.Context(), deadletter.ReplayOrder{}, deadletter.Progress{})
 				if err != nil || !result.Complete || result.Counts[deadletter.Replayed] != test.letters || len(s.dead) != 0 {
 					t.Fatalf("%v, %t, %v, %d are left", err, result.Complete, result.Counts, len(s.dead))
 				}
@@ -180,8 +180,8 @@ func TestNothingGoesBackWhileCallsAreStopped(t *testing.T) {
 		pause    bool
 		says     string
 	}{
-		"from the beginning": {0, 20 * time.Minute, false, "an operator stopped all calls to Chargebee (month end): consumer resume"},
-		"in the middle":      {2 * time.Minute, 13 * time.Minute, false, "an operator stopped all calls to Chargebee (month end): consumer resume"},
+		"from the beginning": {0, 20 * time.Minute, false, "calls to Chargebee are paused by an operator (month end): resume"},
+		"in the middle":      {2 * time.Minute, 13 * time.Minute, false, "calls to Chargebee are paused by an operator (month end): resume"},
 		"by Chargebee":       {time.Minute, 90 * time.Second, true, "no calls to Chargebee for 30 s: over the limit"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -192,20 +192,20 @@ func TestNothingGoesBackWhileCallsAreStopped(t *testing.T) {
 				var dropped time.Duration
 				var says []string
 				progress := deadletter.Progress{
-					Waits: func(why string) {
+					Waiting: func(why string) {
 						if s.browsing {
 							t.Error("it waits with letters in hand")
 						}
 						says = append(says, why)
 					},
-					Step: func(step deadletter.Step) {
+					Done: func(step deadletter.MessageResult) {
 						if step.Action == deadletter.Dropped {
 							dropped = time.Since(s.began)
 						}
 					},
 				}
 				limiter := &stops{scale: ratelimit.FullScale, holds: [][2]time.Duration{{test.from, test.to}}, pause: test.pause}
-				result, err := s.replayer(limiter, 150).Run(t.Context(), deadletter.Order{DropDone: true}, progress)
+				result, err := s.replayer(limiter, 150).Run(t.Context(), deadletter.ReplayOrder{DropDone: true}, progress)
 				if err != nil || !result.Complete || result.Counts[deadletter.Replayed] != 300 || result.Counts[deadletter.Dropped] != 1 || len(result.Messages) != 301 {
 					t.Fatalf("%v, %t, %v", err, result.Complete, result.Counts)
 				}
@@ -240,7 +240,7 @@ func TestInterrupt(t *testing.T) {
 			ctx, interrupt := context.WithTimeout(t.Context(), after)
 			defer interrupt()
 			limiter := &stops{scale: ratelimit.FullScale, holds: [][2]time.Duration{{2 * time.Minute, time.Hour}}}
-			result, err := s.replayer(limiter, 150).Run(ctx, deadletter.Order{}, deadletter.Progress{})
+			result, err := s.replayer(limiter, 150).Run(ctx, deadletter.ReplayOrder{}, deadletter.Progress{})
 			if !errors.Is(err, deadletter.ErrPartial) || !errors.Is(err, context.DeadlineExceeded) || result.Complete {
 				t.Errorf("%s: %v, complete %t", what, err, result.Complete)
 			}
@@ -261,7 +261,7 @@ func TestALetterThatFails(t *testing.T) {
 		s := newShelf(1000)
 		s.refuses = "m5"
 		s.dead = append(s.dead, letterOf("billed", "draft_done"))
-		result, err := s.replayer(&stops{scale: ratelimit.FullScale}, 150).Run(t.Context(), deadletter.Order{}, deadletter.Progress{})
+		result, err := s.replayer(&stops{scale: ratelimit.FullScale}, 150).Run(t.Context(), deadletter.ReplayOrder{}, deadletter.Progress{})
 		if !errors.Is(err, deadletter.ErrPartial) || !result.Complete || result.Counts[deadletter.Failed] != 1 || result.Counts[deadletter.Skipped] != 1 || result.Counts[deadletter.Replayed] != 999 {
 			t.Errorf("%v, %t, %v", err, result.Complete, result.Counts)
 		}
@@ -276,14 +276,14 @@ func TestWhatOthersHold(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		unseen   func(browse int) bool
-		order    deadletter.Order
+		order    deadletter.ReplayOrder
 		browses  int
 		complete bool
 	}{
-		"seen by the second browse": {func(browse int) bool { return browse == 1 }, deadletter.Order{}, 2, true},
-		"never seen":                {func(int) bool { return true }, deadletter.Order{}, 2, false},
-		"nothing was seen":          {func(int) bool { return true }, deadletter.Order{Filter: deadletter.Filter{Event: "none"}}, 1, false},
-		"a dry run looks once":      {func(int) bool { return true }, deadletter.Order{DryRun: true}, 1, false},
+		"seen by the second browse": {func(browse int) bool { return browse == 1 }, deadletter.ReplayOrder{}, 2, true},
+		"never seen":                {func(int) bool { return true }, deadletter.ReplayOrder{}, 2, false},
+		"nothing was seen":          {func(int) bool { return true }, deadletter.ReplayOrder{Filter: deadletter.Filter{Event: "none"}}, 1, false},
+		"a dry run looks once":      {func(int) bool { return true }, deadletter.ReplayOrder{DryRun: true}, 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -310,7 +310,7 @@ func TestReplayer_RateLimitUnreadable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(20)
 		broken := errors.New("broken")
-		result, err := s.replayer(&stops{err: broken}, 150).Run(t.Context(), deadletter.Order{}, deadletter.Progress{})
+		result, err := s.replayer(&stops{err: broken}, 150).Run(t.Context(), deadletter.ReplayOrder{}, deadletter.Progress{})
 		if !errors.Is(err, broken) || result.Complete || len(s.sent) != 0 {
 			t.Errorf("%v, %+v", err, result)
 		}

@@ -10,85 +10,103 @@ import (
 
 // Source is the queue that dead letters come from.
 type Source interface {
-	// Redrive puts a dead letter back into the queue, without what its burial added. It
+	// Redrive sends a dead letter to the queue, without the attributes that dead-lettering added. It
 	// returns nil only if the queue has it.
-	Redrive(ctx context.Context, letter queue.Message) error
+	Redrive(ctx context.Context, message queue.Message) error
 }
 
-// Replayer puts dead letters back into the queue that they come from.
+// Replayer sends dead letters back to the queue that they come from.
 type Replayer struct {
-	Box
+	Queue
 
 	Source            Source
 	RateLimit         RateLimit
 	RequestsPerMinute int // chargebee.requests_per_minute
 }
 
-// Order is what shall be replayed.
-type Order struct {
+// ReplayOrder selects the messages to replay.
+type ReplayOrder struct {
 	Filter
-	DropDone bool // letters of invoices that are billed are deleted
-	DryRun   bool // nothing is changed
+	DropDone bool // delete messages of finished invoices instead of skipping them
+	DryRun   bool // change nothing
 }
 
-// Run replays what is ordered, no faster than the consumers may call Chargebee for it,
-// and not at all while calls are stopped; what is skipped or dropped takes none of that
-// time. A letter is deleted once the queue has it, so a crash may leave it in both; the
-// ledger makes what is handled twice harmless. It may be started again at any time. What
-// comes back while it runs, because it failed once more, is left alone.
+// Run replays the selected messages, no faster than the consumers may call Chargebee for them, and not
+// while calls are paused. Messages of finished invoices are skipped or dropped.
 //
-// Errors: those of Letters, Heads and RateLimit, and ErrPartial.
-func (r *Replayer) Run(ctx context.Context, order Order, progress Progress) (Result, error) {
-	pacer := &pacer{rateLimit: r.RateLimit, perMinute: r.RequestsPerMinute, now: r.Now}
-	replayed := counts{}
-	replay := &work{
-		Box: r.Box, filter: order.Filter, dryRun: order.DryRun, progress: progress,
-		decide: order.decide, carryOut: r.carryOut, passOver: replayed.again, ready: pacer.ready,
-		turn: func(ctx context.Context, action Action) error {
-			if action == Replayed {
-				return pacer.turn(ctx)
-			}
-			return nil
-		},
+// A message is sent before it is deleted: a crash may leave it in both queues, which is harmless. Run
+// may be repeated at any time. A message that fails again while Run is running is left alone.
+//
+// Errors: those of Messages, Records and RateLimit, and ErrPartial.
+func (r *Replayer) Run(ctx context.Context, order ReplayOrder, progress Progress) (Result, error) {
+	replay := replay{
+		Replayer: r,
+		order:    order,
+		pacer:    &pacer{rateLimit: r.RateLimit, perMinute: r.RequestsPerMinute, now: r.Now},
+		counts:   replayCounts{},
 	}
-	return replay.run(ctx)
+	runner := &runner{Queue: r.Queue, operation: replay, filter: order.Filter, dryRun: order.DryRun, progress: progress}
+	return runner.run(ctx)
 }
 
-func (o Order) decide(letter Letter) Action {
+// replay is the operation of a Replayer.
+type replay struct {
+	*Replayer
+
+	order  ReplayOrder
+	pacer  *pacer
+	counts replayCounts
+}
+
+func (r replay) decide(message Message) Action {
 	switch {
-	case letter.LedgerState != string(billing.Finished):
+	case message.LedgerState != string(billing.Finished):
 		return Replayed
-	case o.DropDone:
+	case r.order.DropDone:
 		return Dropped
 	default:
 		return Skipped
 	}
 }
 
-func (r *Replayer) carryOut(ctx context.Context, action Action, letter queue.Message) error {
-	ctx, cancel := finishing(ctx)
+func (r replay) skip(message queue.Message) bool { return r.counts.failedAgain(message) }
+
+func (r replay) waitTurn(ctx context.Context, action Action) error {
+	if action != Replayed {
+		return nil
+	}
+	return r.pacer.waitTurn(ctx)
+}
+
+func (r replay) waitReady(ctx context.Context, waiting func(reason string)) error {
+	return r.pacer.waitReady(ctx, waiting)
+}
+
+func (r replay) apply(ctx context.Context, action Action, message queue.Message) error {
+	ctx, cancel := withMessageTimeout(ctx)
 	defer cancel()
 	switch action {
 	case Replayed:
-		if err := r.Source.Redrive(ctx, letter); err != nil {
+		if err := r.Source.Redrive(ctx, message); err != nil {
 			return err
 		}
-		return r.Remover.Delete(ctx, letter)
+		return r.Remover.Delete(ctx, message)
 	case Dropped:
-		return r.Remover.Delete(ctx, letter)
+		return r.Remover.Delete(ctx, message)
 	default:
 		return nil
 	}
 }
 
-// counts are how often the letters that were seen had been replayed, by their bodies.
-type counts map[[sha256.Size]byte]int
+// replayCounts holds how many times messages had been replayed when they were first visited, by the
+// hash of their bodies.
+type replayCounts map[[sha256.Size]byte]int
 
-// again tells whether the letter was replayed while this runs, and has failed once more:
-// it has an equal that was replayed less often. One as often replayed is a copy of the
-// message, for delivery is at least once.
-func (c counts) again(letter queue.Message) bool {
-	digest, count := sha256.Sum256(letter.Body), letter.ReplayCount()
+// failedAgain reports whether the message was replayed by this run and has failed again: then one with
+// the same body and a lower replay count was visited before. One with the same count is a copy that
+// SQS delivered twice.
+func (c replayCounts) failedAgain(message queue.Message) bool {
+	digest, count := sha256.Sum256(message.Body), message.ReplayCount()
 	before, seen := c[digest]
 	if seen && before < count {
 		return true

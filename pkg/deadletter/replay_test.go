@@ -37,40 +37,40 @@ func (q *queues) Browse(_ context.Context, visit func([]queue.Message) bool) (bo
 			q.mu.Unlock()
 			return true, nil
 		}
-		letter := q.dead[i]
+		message := q.dead[i]
 		q.mu.Unlock()
-		if !visit([]queue.Message{letter}) {
+		if !visit([]queue.Message{message}) {
 			return false, nil
 		}
 	}
 }
 
-func (q *queues) Redrive(_ context.Context, letter queue.Message) error {
+func (q *queues) Redrive(_ context.Context, message queue.Message) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if err := q.refuses[letter.ID]; err != nil {
+	if err := q.refuses[message.ID]; err != nil {
 		return err
 	}
-	q.source = append(q.source, letter)
+	q.source = append(q.source, message)
 	if q.fails {
-		count, _ := strconv.Atoi(letter.Attributes["replay_count"])
-		letter.ID += "'"
-		letter.Attributes = attributes("reason", "too_old", "replay_count", strconv.Itoa(count+1))
-		q.dead = append(q.dead, letter)
+		count, _ := strconv.Atoi(message.Attributes["replay_count"])
+		message.ID += "'"
+		message.Attributes = attributes("reason", "too_old", "replay_count", strconv.Itoa(count+1))
+		q.dead = append(q.dead, message)
 	}
 	return nil
 }
 
-func (q *queues) Delete(_ context.Context, letter queue.Message) error {
+func (q *queues) Delete(_ context.Context, message queue.Message) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !slices.ContainsFunc(q.source, func(sent queue.Message) bool { return string(sent.Body) == string(letter.Body) }) && len(q.source) > 0 {
-		return fmt.Errorf("%s was deleted before it was sent", letter.ID)
+	if !slices.ContainsFunc(q.source, func(sent queue.Message) bool { return string(sent.Body) == string(message.Body) }) && len(q.source) > 0 {
+		return fmt.Errorf("%s was deleted before it was sent", message.ID)
 	}
-	if err := q.undying[letter.ID]; err != nil {
+	if err := q.undying[message.ID]; err != nil {
 		return err
 	}
-	q.deleted = append(q.deleted, letter.ID)
+	q.deleted = append(q.deleted, message.ID)
 	return nil
 }
 
@@ -83,7 +83,7 @@ func TestReplay(t *testing.T) {
 	broken := errors.New("broken")
 	for name, test := range map[string]struct {
 		queues  *queues
-		order   deadletter.Order
+		order   deadletter.ReplayOrder
 		sent    string
 		deleted string
 		counts  map[deadletter.Action]int
@@ -95,12 +95,12 @@ func TestReplay(t *testing.T) {
 		},
 		"a dry run": {
 			queues: &queues{dead: []queue.Message{letterOf("a", "draft_1"), letterOf("b", "draft_done")}},
-			order:  deadletter.Order{DryRun: true},
+			order:  deadletter.ReplayOrder{DryRun: true},
 			sent:   "[]", deleted: "[]", counts: map[deadletter.Action]int{deadletter.Replayed: 1, deadletter.Skipped: 1},
 		},
 		"a filter": {
 			queues: &queues{dead: []queue.Message{letterOf("a", "draft_1"), letterOf("b", "draft_2")}},
-			order:  deadletter.Order{Filter: deadletter.Filter{Invoice: "draft_2"}},
+			order:  deadletter.ReplayOrder{Filter: deadletter.Filter{Invoice: "draft_2"}},
 			sent:   "[b]", deleted: "[b]", counts: map[deadletter.Action]int{deadletter.Replayed: 1},
 		},
 		"what is billed is skipped": {
@@ -109,7 +109,7 @@ func TestReplay(t *testing.T) {
 		},
 		"or dropped": {
 			queues: &queues{dead: []queue.Message{letterOf("a", "draft_done")}},
-			order:  deadletter.Order{DropDone: true},
+			order:  deadletter.ReplayOrder{DropDone: true},
 			sent:   "[]", deleted: "[a]", counts: map[deadletter.Action]int{deadletter.Dropped: 1},
 		},
 		"what the queue does not take stays": {
@@ -132,14 +132,14 @@ func TestReplay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			replayer := &deadletter.Replayer{
-				Box: deadletter.Box{
-					Letters: test.queues, Remover: test.queues, Now: time.Now,
+				Queue: deadletter.Queue{
+					Messages: test.queues, Remover: test.queues, Now: time.Now,
 					Records: knowing(billing.Record{InvoiceID: "draft_done", State: billing.Finished}),
 				},
 				Source: test.queues, RateLimit: &ratelimittest.Store{}, RequestsPerMinute: 3500,
 			}
 			var told sync.Map
-			result, err := replayer.Run(t.Context(), test.order, deadletter.Progress{Step: func(step deadletter.Step) { told.Store(step.MessageID, step.Action) }})
+			result, err := replayer.Run(t.Context(), test.order, deadletter.Progress{Done: func(step deadletter.MessageResult) { told.Store(step.MessageID, step.Action) }})
 			if !errors.Is(err, test.err) {
 				t.Errorf("got %v, want %v", err, test.err)
 			}
@@ -176,13 +176,13 @@ func TestReplayWithoutALedger(t *testing.T) {
 		q.dead = append(q.dead, letterOf(fmt.Sprint(i), "draft_1"))
 	}
 	replayer := &deadletter.Replayer{
-		Box: deadletter.Box{
-			Letters: q, Remover: q, Now: time.Now,
+		Queue: deadletter.Queue{
+			Messages: q, Remover: q, Now: time.Now,
 			Records: heads(func(string) (billing.Record, bool, error) { return billing.Record{}, false, noLedger }),
 		},
 		Source: q, RateLimit: &ratelimittest.Store{}, RequestsPerMinute: 3500,
 	}
-	result, err := replayer.Run(t.Context(), deadletter.Order{}, deadletter.Progress{})
+	result, err := replayer.Run(t.Context(), deadletter.ReplayOrder{}, deadletter.Progress{})
 	if !errors.Is(err, noLedger) || len(q.source) > 0 || result.Complete {
 		t.Errorf("%d are sent, %+v, %v", len(q.source), result, err)
 	}

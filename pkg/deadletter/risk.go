@@ -7,24 +7,24 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// weigh adds what the ledger says of a letter, and the charge that hangs on it.
-func (l *Letter) weigh(ctx context.Context, ledger Ledger) error {
-	record, ok, err := l.consult(ctx, ledger)
+// addRecordAndCharge adds the data of the invoice's record, and the charge at risk.
+func (m *Message) addRecordAndCharge(ctx context.Context, ledger Ledger) error {
+	record, ok, err := m.addRecord(ctx, ledger)
 	if err != nil || !ok {
 		return err
 	}
-	plan, planned, err := planOf(ctx, ledger, record)
+	plan, planned, err := activePlan(ctx, ledger, record)
 	if err == nil && planned {
-		l.ChargeAtRisk = new(chargeAtRisk(record, plan))
+		m.ChargeAtRisk = new(chargeAtRisk(record, plan))
 	}
 	return err
 }
 
-// planOf returns the plan that is in force; planned is false when there is none. One of
-// which nothing is left to charge is not read.
-func planOf(ctx context.Context, ledger Ledger, record billing.Record) (plan billing.Plan, planned bool, err error) {
-	switch phase(record) {
-	case billing.Claiming, billing.Releasing: // not drawn yet, or void
+// activePlan returns the plan by which the invoice is or was charged. planned is false if there is
+// none. A plan of which nothing is left to charge is not read.
+func activePlan(ctx context.Context, ledger Ledger, record billing.Record) (plan billing.Plan, planned bool, err error) {
+	switch activeState(record) {
+	case billing.Claiming, billing.Releasing: // not made yet, or abandoned
 		return plan, false, nil
 	case billing.Finished:
 		return plan, true, nil
@@ -40,25 +40,21 @@ func planOf(ctx context.Context, ledger Ledger, record billing.Record) (plan bil
 	return plan, err == nil, err
 }
 
-// chargeAtRisk is what an invoice's plan still has to bring in, in minor units: the lines
-// whose events are claimed and not billed. Nothing but the letter leads to them. That
-// includes lines that stand on the draft, which nobody has closed; it excludes what was
-// given back, which the next invoice bills.
+// chargeAtRisk returns the total of the lines whose events are claimed and not billed, in minor units:
+// only the dead letter refers to them. It includes lines on a draft that is not closed. It excludes
+// released events, which the next invoice bills.
 func chargeAtRisk(record billing.Record, plan billing.Plan) int64 {
 	var charge int64
 	for i, line := range plan.Lines {
-		if !line.IsCharge() {
-			continue
-		}
-		if record.Dispositions == "" || record.Dispositions.Of(i) == billing.ChargeUnknown {
+		if line.IsCharge() && (record.Dispositions == "" || record.Dispositions.Of(i) == billing.ChargeUnknown) {
 			charge += line.Amount
 		}
 	}
 	return charge
 }
 
-// phase is the state that an invoice is in, or was when it was rejected.
-func phase(record billing.Record) billing.State {
+// activeState returns the state of the invoice, or the state in which it was rejected.
+func activeState(record billing.Record) billing.State {
 	if record.State == billing.Rejected {
 		return record.Resume
 	}

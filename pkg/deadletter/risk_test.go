@@ -110,7 +110,7 @@ func risk(charge *int64, currency *string) string {
 // TestGroupsAtRisk sums up by currency, each invoice once: a message may have copies.
 func TestGroupsAtRisk(t *testing.T) {
 	t.Parallel()
-	letter := func(invoice, currency, reason string) queue.Message {
+	message := func(invoice, currency, reason string) queue.Message {
 		dollars := strings.ReplaceAll(string(body(invoice, "")), "EUR", currency)
 		return queue.Message{ID: invoice + reason, Body: []byte(dollars), Attributes: attributes("reason", reason)}
 	}
@@ -123,8 +123,8 @@ func TestGroupsAtRisk(t *testing.T) {
 	}
 	ledger.heads = knowing(known...)
 	listing, err := deadletter.List(t.Context(), holding(
-		letter("draft_0", "USD", "too_old"), letter("draft_1", "EUR", "too_old"), letter("draft_2", "USD", "too_old"),
-		letter("draft_2", "USD", "too_old"), letter("draft_3", "USD", ""), letter("draft_9", "USD", "line_limits"),
+		message("draft_0", "USD", "too_old"), message("draft_1", "EUR", "too_old"), message("draft_2", "USD", "too_old"),
+		message("draft_2", "USD", "too_old"), message("draft_3", "USD", ""), message("draft_9", "USD", "line_limits"),
 		queue.Message{ID: "unreadable", Attributes: attributes("invoice_id", "draft_4")},
 	), ledger, deadletter.Filter{}, time.Now())
 	if err != nil {

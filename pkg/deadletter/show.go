@@ -14,18 +14,18 @@ import (
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-// Shown is one dead letter with what it holds. What is not known is null.
+// Shown is one dead letter with its body and attributes. Absent values are null.
 type Shown struct {
-	Letter
+	Message
 
 	GroupID    *string          `json:"group_id"`
-	Body       any              `json:"body"` // JSON as it came, or else a text
+	Body       any              `json:"body"` // the received JSON, or else a text
 	Attributes map[string]Value `json:"attributes"`
 
-	EventType string          `json:"-"` // empty if the body is not a webhook event
-	Record    *billing.Record `json:"-"` // nil if the ledger does not know the invoice
-	PlanLines int             `json:"-"`
-	LookAt    string          `json:"-"` // the invoice to read from Chargebee: the draft, or the final invoice; empty if there is none
+	EventType     string          `json:"-"` // empty if the body is not a webhook event
+	Record        *billing.Record `json:"-"` // nil if the ledger does not know the invoice
+	PlanLines     int             `json:"-"`
+	InvoiceToRead string          `json:"-"` // the invoice to read from Chargebee: the draft, or the final invoice; empty if there is none
 }
 
 // Value is the value of an attribute.
@@ -35,34 +35,34 @@ type Value struct {
 }
 
 var (
-	// ErrUnknown says that there is no such dead letter.
-	ErrUnknown = errors.New("there is no such dead letter")
-	// ErrUnseen says that there may be one: not all could be seen.
-	ErrUnseen = errors.New("no such dead letter was seen, but not all could be: another reader holds some, or there are too many")
+	// ErrUnknown means that there is no such dead letter.
+	ErrUnknown = errors.New("no such dead letter")
+	// ErrUnseen means that there may be one: not all messages were visited.
+	ErrUnseen = errors.New("no such dead letter in an incomplete scan: some messages are in flight with another reader, or there are too many")
 )
 
-// Show returns the dead letter with a message or event id, with what the ledger says about
-// its invoice. It reads no more of the queue than it takes to find it. Errors: ErrUnknown,
-// ErrUnseen, and those of browser and ledger.
+// Show returns the dead letter with a message or event id, with the record of its invoice. It browses
+// the queue only until the message is found. Errors: ErrUnknown, ErrUnseen, and those of browser and
+// ledger.
 func Show(ctx context.Context, browser Browser, ledger Ledger, id string) (Shown, error) {
 	message, err := find(ctx, browser, id)
 	if err != nil {
 		return Shown{}, err
 	}
-	shown := Shown{Letter: read(message), Body: bodyOf(message), Attributes: values(message), GroupID: text(message.GroupID)}
+	shown := Shown{Message: describe(message), Body: bodyValue(message), Attributes: attributeValues(message), GroupID: text(message.GroupID)}
 	if webhook, err := event.ParseMessage(message.Body); err == nil {
 		shown.EventType = webhook.Type
 	}
-	return shown, shown.consultAll(ctx, ledger)
+	return shown, shown.addLedger(ctx, ledger)
 }
 
 // find returns the message with a message or event id.
 func find(ctx context.Context, browser Browser, id string) (queue.Message, error) {
 	var found *queue.Message
-	wanted := Filter{Event: id}
+	filter := Filter{Event: id}
 	complete, err := browser.Browse(ctx, func(messages []queue.Message) bool {
 		for _, message := range messages {
-			if wanted.chooses(read(message), time.Time{}) {
+			if filter.selects(describe(message), time.Time{}) {
 				found = &message
 				return false
 			}
@@ -81,20 +81,20 @@ func find(ctx context.Context, browser Browser, id string) (queue.Message, error
 	}
 }
 
-// consultAll adds what head and plan say.
-func (s *Shown) consultAll(ctx context.Context, ledger Ledger) error {
+// addLedger adds the data of record and plan.
+func (s *Shown) addLedger(ctx context.Context, ledger Ledger) error {
 	if s.InvoiceID != nil {
-		s.LookAt = *s.InvoiceID
+		s.InvoiceToRead = *s.InvoiceID
 	}
-	record, ok, err := s.consult(ctx, ledger)
+	record, ok, err := s.addRecord(ctx, ledger)
 	if err != nil || !ok {
 		return err
 	}
-	if record.FinalInvoiceID != "" { // the draft has become this one
-		s.LookAt = record.FinalInvoiceID
+	if record.FinalInvoiceID != "" { // the draft became this invoice
+		s.InvoiceToRead = record.FinalInvoiceID
 	}
 	s.Record = &record
-	plan, planned, err := planOf(ctx, ledger, record)
+	plan, planned, err := activePlan(ctx, ledger, record)
 	if err != nil || !planned {
 		return err
 	}
@@ -102,15 +102,15 @@ func (s *Shown) consultAll(ctx context.Context, ledger Ledger) error {
 	return nil
 }
 
-// bodyOf is the body as a document holds it.
-func bodyOf(message queue.Message) any {
+// bodyValue returns the body as a JSON value.
+func bodyValue(message queue.Message) any {
 	if utf8.Valid(message.Body) && json.Valid(message.Body) {
 		return json.RawMessage(message.Body)
 	}
 	return string(message.Body)
 }
 
-func values(message queue.Message) map[string]Value {
+func attributeValues(message queue.Message) map[string]Value {
 	values := map[string]Value{}
 	for name, value := range message.Attributes {
 		values[name] = Value{"String", value}

@@ -34,17 +34,17 @@ func TestShow(t *testing.T) {
 	for i := range 30 {
 		others = append(others, letterOf(fmt.Sprint("other", i), "draft_9"))
 	}
-	letters := append(append(others[:3:3], full), others[3:]...)
+	messages := append(append(others[:3:3], full), others[3:]...)
 	for _, id := range []string{"m4", "ev_draft_1"} {
 		reads := 0
-		shown, err := deadletter.Show(t.Context(), counting(&reads, letters...), ledger, id)
+		shown, err := deadletter.Show(t.Context(), counting(&reads, messages...), ledger, id)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if reads != 2 {
 			t.Errorf("%s: %d reads", id, reads)
 		}
-		if shown.MessageID != "m4" || *shown.GroupID != "cust_1" || *shown.ChargeAtRisk != 7 || shown.LedgerState != "rejected" || shown.LookAt != "draft_1" {
+		if shown.MessageID != "m4" || *shown.GroupID != "cust_1" || *shown.ChargeAtRisk != 7 || shown.LedgerState != "rejected" || shown.InvoiceToRead != "draft_1" {
 			t.Errorf("got %+v", shown)
 		}
 		if shown.EventType != "pending_invoice_created" || shown.Record == nil || shown.Record.Cursor != 1 || shown.PlanLines != 3 {
@@ -97,7 +97,7 @@ func TestShowBodies(t *testing.T) {
 		if got, err := json.Marshal(shown.Body); err != nil || string(got) != want {
 			t.Errorf("%q: got %s, %v", given, got, err)
 		}
-		if shown.EventType != "" || shown.LookAt != "" || shown.Record != nil {
+		if shown.EventType != "" || shown.InvoiceToRead != "" || shown.Record != nil {
 			t.Errorf("%q: %+v", given, shown)
 		}
 	}
@@ -108,7 +108,7 @@ func TestShowLooksAtTheFinalInvoice(t *testing.T) {
 	t.Parallel()
 	ledger := knowing(billing.Record{InvoiceID: "draft_1", State: billing.Finished, Outcome: billing.Closed, FinalInvoiceID: "inv_1"})
 	shown, err := deadletter.Show(t.Context(), holding(letterOf("a", "draft_1")), ledger, "a")
-	if err != nil || shown.LookAt != "inv_1" || *shown.ChargeAtRisk != 0 {
+	if err != nil || shown.InvoiceToRead != "inv_1" || *shown.ChargeAtRisk != 0 {
 		t.Errorf("%+v, %v", shown, err)
 	}
 }

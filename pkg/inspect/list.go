@@ -27,15 +27,15 @@ type Filter struct {
 	Since    time.Time // last written then or later
 }
 
-func (f Filter) chooses(record billing.Record) bool {
-	return chosen(f.States, record.State) &&
-		chosen(f.Outcomes, record.Outcome) &&
-		chosen(f.Reasons, record.Reason) &&
+func (f Filter) selects(record billing.Record) bool {
+	return isSelected(f.States, record.State) &&
+		isSelected(f.Outcomes, record.Outcome) &&
+		isSelected(f.Reasons, record.Reason) &&
 		(!f.Held || record.HoldsClaims()) &&
 		(f.Since.IsZero() || record.UpdatedAt >= f.Since.Unix())
 }
 
-func chosen[Word comparable](wanted []Word, found Word) bool {
+func isSelected[Word comparable](wanted []Word, found Word) bool {
 	return len(wanted) == 0 || slices.Contains(wanted, found)
 }
 
@@ -65,14 +65,14 @@ func parse[Word ~string](list string, known []Word) ([]Word, error) {
 			continue
 		}
 		if !slices.Contains(known, word) {
-			return nil, fmt.Errorf("%q is none of %s", word, joined(known))
+			return nil, fmt.Errorf("%q is none of %s", word, join(known))
 		}
 		words = append(words, word)
 	}
 	return words, nil
 }
 
-func joined[Word ~string](words []Word) string {
+func join[Word ~string](words []Word) string {
 	texts := make([]string, len(words))
 	for i, word := range words {
 		texts[i] = string(word)
@@ -125,7 +125,7 @@ func List(ctx context.Context, ledger Ledger, filter Filter, now time.Time, prog
 			return listing, err
 		}
 		progress()
-		if filter.chooses(record) {
+		if filter.selects(record) {
 			listing.Invoices = append(listing.Invoices, summarize(record, now))
 		}
 	}

@@ -34,7 +34,9 @@ func (b book) Page(_ context.Context, _, _ string, number int) (billing.Page, er
 	return b.page(number)
 }
 
-func (b book) FindRecord(_ context.Context, id string) (billing.Record, bool, error) { return b.head(id) }
+func (b book) FindRecord(_ context.Context, id string) (billing.Record, bool, error) {
+	return b.head(id)
+}
 
 func (b book) Plan(_ context.Context, invoiceID, epoch string) (billing.Plan, error) {
 	return b.plan(invoiceID, epoch)

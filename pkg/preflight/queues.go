@@ -40,11 +40,11 @@ type QueueAttributes struct {
 }
 
 // Needs is what settlement needs of its queue.
-type Needs struct {
-	LeastReceives int           // that a message is allowed, so that it is rejected before it is moved
-	MaxAge        time.Duration // of a message, at which it is rejected
-	LongestWait   time.Duration // from one receive of a message to the next
-	Visibility    time.Duration // that the consumer asks for
+type Requirements struct {
+	MinReceives int           // that a message is allowed, so that it is rejected before it is moved
+	MaxAge      time.Duration // of a message, at which it is rejected
+	MaxIdle     time.Duration // from one receive of a message to the next
+	Visibility  time.Duration // that the consumer asks for
 }
 
 const (
@@ -55,28 +55,28 @@ const (
 )
 
 // Queues judges the queue and its dead-letter queue.
-func Queues(main, letters Queue, needs Needs) []Finding {
+func Queues(main, deadLetters Queue, needs Requirements) []Finding {
 	f, dead := &findings{subject: SubjectQueue}, &findings{subject: SubjectDeadLetters}
-	if main.URL == letters.URL {
+	if main.URL == deadLetters.URL {
 		f.addf(finding.Error, "queue_urls_same", "set queue.dead_letter_url to another queue",
 			"queue.url and queue.dead_letter_url are one queue: what is rejected would be handled again, for ever")
 		return f.list
 	}
 	known := f.basics(main, "queue.url")
-	lettersKnown := dead.basics(letters, "queue.dead_letter_url")
+	lettersKnown := dead.basics(deadLetters, "queue.dead_letter_url")
 	if known {
 		f.retention(main.Attributes, needs)
-		f.redrive(main.Attributes, letters.Attributes, needs)
+		f.redrive(main.Attributes, deadLetters.Attributes, needs)
 		if size := main.Attributes.MaxMessageBytes; size < bestBytes {
 			f.addf(finding.Warning, "message_size_limited", "set MaximumMessageSize to 1048576",
 				"messages above %d bytes are refused: webhooks of large invoices are answered 503", size)
 		}
 	}
 	if lettersKnown {
-		dead.letters(letters.Attributes, main.Attributes)
+		dead.letters(deadLetters.Attributes, main.Attributes)
 	}
 	f.summary(main, known, needs)
-	dead.summary(letters, lettersKnown, needs)
+	dead.summary(deadLetters, lettersKnown, needs)
 	return append(f.list, dead.list...)
 }
 
@@ -131,9 +131,9 @@ func arnPart(arn string, n int) string {
 
 // retention: a message has to be received once more after it became too old, and before
 // the queue forgets it.
-func (f *findings) retention(main QueueAttributes, needs Needs) {
+func (f *findings) retention(main QueueAttributes, needs Requirements) {
 	const remedy = "set MessageRetentionPeriod to 604800 (7 days)"
-	switch least := needs.MaxAge + needs.LongestWait; {
+	switch least := needs.MaxAge + needs.MaxIdle; {
 	case main.Retention < least:
 		f.addf(finding.Error, "retention_too_short", remedy,
 			"it forgets messages after %s, and they are rejected as too old only up to %s after they were sent: the rest come to nothing", span(main.Retention), span(least))
@@ -142,57 +142,57 @@ func (f *findings) retention(main QueueAttributes, needs Needs) {
 	}
 }
 
-func (f *findings) redrive(main, letters QueueAttributes, needs Needs) {
+func (f *findings) redrive(main, deadLetters QueueAttributes, needs Requirements) {
 	switch {
 	case main.RedriveTarget == "":
 		f.addf(finding.Error, "redrive_policy_missing", "give it a RedrivePolicy to the dead-letter queue, with maxReceiveCount 1000",
 			"a message that no consumer can handle is forgotten, with its invoice unbilled")
 		return
-	case letters.ARN != "" && main.RedriveTarget != letters.ARN:
+	case deadLetters.ARN != "" && main.RedriveTarget != deadLetters.ARN:
 		f.addf(finding.Error, "redrive_target_differs", "set deadLetterTargetArn to the queue of queue.dead_letter_url, or that to the target's",
 			"it moves messages to %s, where no command looks for them", main.RedriveTarget)
-	case letters.ARN != "" && !admits(letters, main.ARN):
+	case deadLetters.ARN != "" && !admits(deadLetters, main.ARN):
 		f.addf(finding.Error, "redrive_not_allowed", "let the dead-letter queue's RedriveAllowPolicy name this queue",
-			"the dead-letter queue takes no messages from it (%s)", letters.AllowsSources)
+			"the dead-letter queue takes no messages from it (%s)", deadLetters.AllowsSources)
 	}
-	if main.MaxReceives < needs.LeastReceives {
+	if main.MaxReceives < needs.MinReceives {
 		f.addf(finding.Error, "max_receive_count_low", "set maxReceiveCount to 1000",
-			"it moves a message after %d receives; waiting for Chargebee can take up to %d until it is too old, and what is moved has no reason", main.MaxReceives, needs.LeastReceives)
+			"it moves a message after %d receives; waiting for Chargebee can take up to %d until it is too old, and what is moved has no reason", main.MaxReceives, needs.MinReceives)
 	}
 }
 
-func admits(letters QueueAttributes, source string) bool {
-	switch letters.AllowsSources {
+func admits(deadLetters QueueAttributes, source string) bool {
+	switch deadLetters.AllowsSources {
 	case "denyAll":
 		return false
 	case "byQueue":
-		return slices.Contains(strings.Fields(letters.Sources), source)
+		return slices.Contains(strings.Fields(deadLetters.Sources), source)
 	default:
 		return true
 	}
 }
 
 // letters judges what is special about a dead-letter queue.
-func (f *findings) letters(letters, main QueueAttributes) {
-	if letters.RedriveTarget != "" {
+func (f *findings) letters(deadLetters, main QueueAttributes) {
+	if deadLetters.RedriveTarget != "" {
 		f.addf(finding.Error, "dead_letters_redriven", "take its RedrivePolicy away",
-			"it moves messages on to %s: every look at a dead letter is a receive, and after %d of them it is gone", letters.RedriveTarget, letters.MaxReceives)
+			"it moves messages on to %s: every look at a dead letter is a receive, and after %d of them it is gone", deadLetters.RedriveTarget, deadLetters.MaxReceives)
 	}
 	switch remedy := "set MessageRetentionPeriod to 1209600 (14 days)"; {
-	case letters.Retention < main.Retention:
+	case deadLetters.Retention < main.Retention:
 		f.addf(finding.Error, "dead_letter_retention_too_short", remedy,
-			"it forgets messages after %s, the queue after %s: the age counts from the first, and what the queue moves late is gone at once", span(letters.Retention), span(main.Retention))
-	case letters.Retention < deadLetterTime:
-		f.addf(finding.Warning, "dead_letter_retention_short", remedy, "it forgets dead letters after %s, and nothing else leads to their claimed events", span(letters.Retention))
+			"it forgets messages after %s, the queue after %s: the age counts from the first, and what the queue moves late is gone at once", span(deadLetters.Retention), span(main.Retention))
+	case deadLetters.Retention < deadLetterTime:
+		f.addf(finding.Warning, "dead_letter_retention_short", remedy, "it forgets dead letters after %s, and nothing else leads to their claimed events", span(deadLetters.Retention))
 	}
-	if letters.MaxMessageBytes < main.MaxMessageBytes {
+	if deadLetters.MaxMessageBytes < main.MaxMessageBytes {
 		f.addf(finding.Error, "dead_letter_size_limited", "set MaximumMessageSize to 1048576",
-			"messages above %d bytes are refused, and the queue takes %d: a large one cannot be rejected", letters.MaxMessageBytes, main.MaxMessageBytes)
+			"messages above %d bytes are refused, and the queue takes %d: a large one cannot be rejected", deadLetters.MaxMessageBytes, main.MaxMessageBytes)
 	}
 }
 
 // summary says how a queue is set up.
-func (f *findings) summary(queue Queue, known bool, needs Needs) {
+func (f *findings) summary(queue Queue, known bool, needs Requirements) {
 	if !known {
 		return
 	}

@@ -18,18 +18,18 @@ const (
 )
 
 // found are two queues as they should be.
-func found() (main, letters preflight.Queue) {
+func found() (main, deadLetters preflight.Queue) {
 	main = preflight.Queue{URL: queueURL + "main", Attributes: preflight.QueueAttributes{
 		ARN: arn + "main", Retention: 7 * day, Visibility: 30 * time.Second, MaxMessageBytes: 1 << 20, Encrypted: true,
 		RedriveTarget: arn + "letters", MaxReceives: 1000,
 	}}
-	letters = preflight.Queue{URL: queueURL + "letters", Attributes: preflight.QueueAttributes{
+	deadLetters = preflight.Queue{URL: queueURL + "letters", Attributes: preflight.QueueAttributes{
 		ARN: arn + "letters", Retention: 14 * day, MaxMessageBytes: 1 << 20, Encrypted: true,
 	}}
-	return main, letters
+	return main, deadLetters
 }
 
-var needs = preflight.Needs{LeastReceives: 960, MaxAge: 6 * day, LongestWait: 40 * time.Minute, Visibility: time.Minute}
+var needs = preflight.Requirements{MinReceives: 960, MaxAge: 6 * day, MaxIdle: 40 * time.Minute, Visibility: time.Minute}
 
 // wrong lists the findings that are not ok.
 func wrong(findings []preflight.Finding) string {
@@ -46,7 +46,7 @@ func wrong(findings []preflight.Finding) string {
 func TestQueueBounds(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		change func(main, letters *preflight.Queue)
+		change func(main, deadLetters *preflight.Queue)
 		want   string
 	}{
 		"as it should be":       {func(_, _ *preflight.Queue) {}, ""},
@@ -57,28 +57,28 @@ func TestQueueBounds(t *testing.T) {
 		"one too few":           {func(main, _ *preflight.Queue) { main.Attributes.MaxReceives = 959 }, "error max_receive_count_low"},
 		"kept just long enough": {func(main, _ *preflight.Queue) { main.Attributes.Retention = 6*day + 40*time.Minute }, "warning retention_short"},
 		"kept a second less":    {func(main, _ *preflight.Queue) { main.Attributes.Retention = 6*day + 40*time.Minute - 1 }, "error retention_too_short"},
-		"kept as long as letters": {func(main, letters *preflight.Queue) {
-			main.Attributes.Retention, letters.Attributes.Retention = 14*day, 14*day
+		"kept as long as letters": {func(main, deadLetters *preflight.Queue) {
+			main.Attributes.Retention, deadLetters.Attributes.Retention = 14*day, 14*day
 		}, ""},
 		"another region": {func(main, _ *preflight.Queue) { main.URL = "https://sqs.us-east-1.amazonaws.com/000000000000/main" }, "error queue_region_differs"},
 		"in China":       {func(main, _ *preflight.Queue) { main.URL = "https://sqs.cn-north-1.amazonaws.com.cn/0/main" }, "error queue_region_differs"},
 		"a stand-in":     {func(main, _ *preflight.Queue) { main.URL = "http://127.0.0.1:9324/000000000000/main" }, ""},
-		"a source of two": {func(_, letters *preflight.Queue) {
-			letters.Attributes.AllowsSources, letters.Attributes.Sources = "byQueue", arn+"other "+arn+"main"
+		"a source of two": {func(_, deadLetters *preflight.Queue) {
+			deadLetters.Attributes.AllowsSources, deadLetters.Attributes.Sources = "byQueue", arn+"other "+arn+"main"
 		}, ""},
-		"not the source": {func(_, letters *preflight.Queue) {
-			letters.Attributes.AllowsSources, letters.Attributes.Sources = "byQueue", arn+"other"
+		"not the source": {func(_, deadLetters *preflight.Queue) {
+			deadLetters.Attributes.AllowsSources, deadLetters.Attributes.Sources = "byQueue", arn+"other"
 		}, "error redrive_not_allowed"},
-		"all are allowed": {func(_, letters *preflight.Queue) { letters.Attributes.AllowsSources = "allowAll" }, ""},
-		"letters missing": {func(_, letters *preflight.Queue) {
-			letters.Missing, letters.Attributes = true, preflight.QueueAttributes{}
+		"all are allowed": {func(_, deadLetters *preflight.Queue) { deadLetters.Attributes.AllowsSources = "allowAll" }, ""},
+		"letters missing": {func(_, deadLetters *preflight.Queue) {
+			deadLetters.Missing, deadLetters.Attributes = true, preflight.QueueAttributes{}
 		}, "error queue_missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			main, letters := found()
-			test.change(&main, &letters)
-			if got := wrong(preflight.Queues(main, letters, needs)); got != test.want {
+			main, deadLetters := found()
+			test.change(&main, &deadLetters)
+			if got := wrong(preflight.Queues(main, deadLetters, needs)); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
@@ -88,9 +88,9 @@ func TestQueueBounds(t *testing.T) {
 // TestQueueSummary tells of a key that only a message can prove.
 func TestQueueSummary(t *testing.T) {
 	t.Parallel()
-	main, letters := found()
+	main, deadLetters := found()
 	main.Attributes.KMSKey, main.Attributes.Visible = "alias/mine", 7
-	findings := preflight.Queues(main, letters, needs)
+	findings := preflight.Queues(main, deadLetters, needs)
 	if len(findings) != 2 || !strings.Contains(findings[0].Message, "alias/mine (whether it may be used only a message shows)") || !strings.Contains(findings[0].Message, "holds about 7") {
 		t.Errorf("got %+v", findings)
 	}

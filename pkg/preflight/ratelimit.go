@@ -27,7 +27,7 @@ type Limits struct {
 
 // mostPerMinute is what the largest plan allows a site.
 // https://www.chargebee.com/docs/billing/2.0/kb/platform/what-are-the-chargebee-api-limits
-const mostPerMinute = 3500
+const maxPlanRate = 3500
 
 // RateLimit returns findings about the rate limiter that all processes share, and about the
 // simultaneous calls of this one.
@@ -41,7 +41,7 @@ func RateLimit(state ratelimit.State, limits Limits) []Finding {
 
 	if pause := state.OperatorPause; pause.InForce() {
 		f.addf(finding.Warning, "operator_pause", "let calls go on with: consumer resume --yes",
-			"an operator stopped all calls at %s: %s", time.Unix(pause.Since, 0).UTC().Format(time.RFC3339), pause.Reason)
+			"calls are paused by an operator since %s: %s", time.Unix(pause.Since, 0).UTC().Format(time.RFC3339), pause.Reason)
 	}
 	if pause := state.Pause; pause.InForce() {
 		f.addf(finding.Warning, "rate_limit_pause", "none: calls go on by themselves", "no calls for %d s: %s", pause.Seconds, pause.Reason)
@@ -54,9 +54,9 @@ func RateLimit(state ratelimit.State, limits Limits) []Finding {
 		f.addf(finding.Warning, "requests_per_minute_differs", "give all consumers and commands the same chargebee.requests_per_minute",
 			"the process that called last has chargebee.requests_per_minute %d, here it is %d", granted, limits.RequestsPerMinute)
 	}
-	if limits.RequestsPerMinute > mostPerMinute {
+	if limits.RequestsPerMinute > maxPlanRate {
 		f.addf(finding.Warning, "requests_per_minute_above_plans", "set chargebee.requests_per_minute to what the site's plan allows, less what other integrations use",
-			"chargebee.requests_per_minute is %d, and no plan of Chargebee allows more than %d by itself", limits.RequestsPerMinute, mostPerMinute)
+			"chargebee.requests_per_minute is %d, and no plan of Chargebee allows more than %d by itself", limits.RequestsPerMinute, maxPlanRate)
 	}
 	if limits.Concurrency > limits.MaxConcurrent {
 		f.addf(finding.Error, "concurrency_above_max_concurrent", "lower worker.concurrency: replicas × worker.concurrency has to stay within chargebee.max_concurrent",

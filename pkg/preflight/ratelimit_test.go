@@ -30,7 +30,7 @@ func TestRateLimit(t *testing.T) {
 			change: func(s *ratelimit.State, _ *preflight.Limits) {
 				s.OperatorPause = ratelimit.OperatorPause{Reason: "month end", Since: 1_790_000_000}
 			},
-			level: finding.Warning, want: "an operator stopped all calls at 2026-09-21T14:13:20Z: month end",
+			level: finding.Warning, want: "calls are paused by an operator since 2026-09-21T14:13:20Z: month end",
 		},
 		"rate-limit pause": {
 			change: func(s *ratelimit.State, _ *preflight.Limits) {

@@ -73,7 +73,7 @@ func (t *tally) largest() []Part {
 }
 
 // find takes a finding into the result.
-func (s *sweep) find(found Finding) {
+func (s *sweep) addFinding(found Finding) {
 	if found.Examples == nil {
 		found.Examples = []string{}
 	}
@@ -84,12 +84,12 @@ func (s *sweep) find(found Finding) {
 }
 
 // findTally takes a finding into the result, with what was counted, if anything was.
-func (s *sweep) findTally(counted *tally, found Finding) {
+func (s *sweep) addTally(counted *tally, found Finding) {
 	if counted.count == 0 {
 		return
 	}
 	found.Count, found.Oldest, found.Newest = counted.count, &counted.oldest, &counted.newest
 	found.Examples, found.Subscriptions = counted.examples, counted.largest()
 	slices.Sort(found.Examples)
-	s.find(found)
+	s.addFinding(found)
 }

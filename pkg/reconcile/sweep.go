@@ -32,7 +32,7 @@ type Site interface {
 }
 
 // Book is the ledger as a whole. All reads are strong.
-type Book interface {
+type Ledger interface {
 	// Head returns the head of the invoice; ok is false when there is none.
 	Record(ctx context.Context, invoiceID string) (record billing.Record, ok bool, err error)
 	// Heads returns the heads of all invoices, in no order.
@@ -47,7 +47,7 @@ type Events interface {
 }
 
 // Letters shows the messages of the dead-letter queue without taking them.
-type Letters interface {
+type DeadLetters interface {
 	// Browse calls visit for each message, a few at a time, until it returns false.
 	// complete says whether all were seen.
 	Browse(ctx context.Context, visit func([]queue.Message) bool) (complete bool, err error)
@@ -77,11 +77,11 @@ func (b Backlog) Empty() bool { return b == Backlog{} }
 // webhook never arrived or whose message is gone, claims that nothing leads to anymore,
 // and events that no invoice came for.
 type Sweeper struct {
-	Book    Book
-	Events  Events
-	Letters Letters
-	Queue   Queue
-	Now     func() time.Time
+	Ledger      Ledger
+	Events      Events
+	DeadLetters DeadLetters
+	Queue       Queue
+	Now         func() time.Time
 
 	// CallSite has call do what takes calls to Chargebee. An error of its own says why
 	// none can be made.
@@ -92,7 +92,7 @@ type Sweeper struct {
 }
 
 // Rules is how a sweep judges.
-type Rules struct {
+type Options struct {
 	DryRun bool // nothing is enqueued
 
 	OlderThan       time.Duration // an invoice that is younger may still get its webhook
@@ -100,16 +100,16 @@ type Rules struct {
 
 	// LongestWait is for how long a head stays untouched at most while its message is on
 	// its way.
-	LongestWait time.Duration
+	MaxIdle time.Duration
 	// Shows is after which time a list of invoices shows what happened to them.
-	Shows time.Duration
+	ListDelay time.Duration
 
 	Close              bool // invoices are closed once they are charged
 	CloseWithoutEvents bool // also when there was nothing to charge
 }
 
 // Swept is what a sweep found. Absent values are null.
-type Swept struct {
+type Result struct {
 	Complete bool         `json:"complete"` // all was looked at, and all that is due is in the queue
 	DryRun   bool         `json:"dry_run"`
 	Pending  int          `json:"pending"`  // invoices at Chargebee
@@ -122,20 +122,20 @@ type Swept struct {
 
 // Enqueued is a pending invoice that a message was made for.
 type Enqueued struct {
-	InvoiceID  string    `json:"invoice_id"`
-	CustomerID string    `json:"customer_id"`
-	Why        Why       `json:"why"`
-	Date       time.Time `json:"date"` // of the invoice
-	MessageID  *string   `json:"message_id"`
+	InvoiceID  string        `json:"invoice_id"`
+	CustomerID string        `json:"customer_id"`
+	Reason     EnqueueReason `json:"why"`
+	Date       time.Time     `json:"date"` // of the invoice
+	MessageID  *string       `json:"message_id"`
 }
 
 // Why says why an invoice gets a message.
-type Why string
+type EnqueueReason string
 
 // The reasons.
 const (
-	NeverBegun Why = "never_begun" // the ledger does not know it: its webhook never arrived
-	LeftBehind Why = "left_behind" // it is unfinished, and untouched for longer than any wait
+	NeverStarted EnqueueReason = "never_begun" // the ledger does not know it: its webhook never arrived
+	Abandoned    EnqueueReason = "left_behind" // it is unfinished, and untouched for longer than any wait
 )
 
 // Unsent is a pending invoice whose message may not be in the queue.
@@ -151,10 +151,10 @@ var ErrPartial = errors.New("not all was swept: start it again")
 type sweep struct {
 	*Sweeper
 
-	rules Rules
+	rules Options
 	began time.Time
 
-	result Swept
+	result Result
 	closed tally // pending at Chargebee, closed by the ledger
 	opened tally // left open, though invoices are closed
 }
@@ -164,9 +164,9 @@ type sweep struct {
 // invoices: that is harmless, for the ledger decides who bills them.
 //
 // Errors: those of the ports, joined, and ErrPartial; the result says what was done.
-func (s *Sweeper) Run(ctx context.Context, rules Rules) (Swept, error) {
+func (s *Sweeper) Run(ctx context.Context, rules Options) (Result, error) {
 	w := &sweep{Sweeper: s, rules: rules, began: s.Now()}
-	w.result = Swept{DryRun: rules.DryRun, Enqueued: []Enqueued{}, Skipped: map[Skip]int{}, Failed: []Unsent{}, Findings: []Finding{}}
+	w.result = Result{DryRun: rules.DryRun, Enqueued: []Enqueued{}, Skipped: map[Skip]int{}, Failed: []Unsent{}, Findings: []Finding{}}
 	err := errors.Join(w.backlog(ctx), w.invoices(ctx), w.claims(ctx), w.events(ctx))
 	if len(w.result.Failed) > 0 || err != nil {
 		err = errors.Join(err, ErrPartial)
@@ -186,7 +186,7 @@ func (s *sweep) backlog(ctx context.Context) error {
 	}
 	s.result.Queue = &found
 	if !found.Empty() {
-		s.find(Finding{Count: found.Visible + found.InFlight + found.Delayed, Finding: finding.Finding{
+		s.addFinding(Finding{Count: found.Visible + found.InFlight + found.Delayed, Finding: finding.Finding{
 			Name: "queue_not_empty", Level: finding.OK,
 			Message: "the queue holds messages, and those cannot be seen without receiving them: some may be for invoices that are enqueued here again, which is harmless",
 		}})
@@ -194,7 +194,7 @@ func (s *sweep) backlog(ctx context.Context) error {
 	return nil
 }
 
-func (s *sweep) looked() {
+func (s *sweep) reportProgress() {
 	if s.Progress != nil {
 		s.Progress()
 	}
@@ -202,6 +202,6 @@ func (s *sweep) looked() {
 
 // untouched tells whether a head's message must be gone: nobody holds the head, and
 // nobody wrote it for longer than any wait.
-func (s *sweep) untouched(record billing.Record) bool {
-	return s.began.Sub(time.Unix(max(record.UpdatedAt, record.LeaseUntil), 0)) > s.rules.LongestWait
+func (s *sweep) isIdle(record billing.Record) bool {
+	return s.began.Sub(time.Unix(max(record.UpdatedAt, record.LeaseUntil), 0)) > s.rules.MaxIdle
 }

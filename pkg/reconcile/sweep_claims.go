@@ -19,12 +19,12 @@ const orphanedClaims = "orphaned_claims"
 // only if there is something to look for, because that hides its messages for a while.
 func (s *sweep) claims(ctx context.Context) error {
 	held := map[string]time.Time{} // when they were last touched, by invoice
-	for record, err := range s.Book.Records(ctx) {
+	for record, err := range s.Ledger.Records(ctx) {
 		if err != nil {
 			return fmt.Errorf("the ledger's heads: %w", err)
 		}
-		s.looked()
-		if record.HoldsClaims() && record.Pages > 0 && s.untouched(record) {
+		s.reportProgress()
+		if record.HoldsClaims() && record.Pages > 0 && s.isIdle(record) {
 			held[record.InvoiceID] = time.Unix(record.UpdatedAt, 0).UTC()
 		}
 	}
@@ -34,22 +34,22 @@ func (s *sweep) claims(ctx context.Context) error {
 	if len(held) == 0 {
 		return nil
 	}
-	complete, err := s.Letters.Browse(ctx, func(letters []queue.Message) bool {
-		for _, letter := range letters {
-			delete(held, invoiceOf(letter))
+	complete, err := s.DeadLetters.Browse(ctx, func(messages []queue.Message) bool {
+		for _, message := range messages {
+			delete(held, invoiceOf(message))
 		}
 		return len(held) > 0
 	})
 	if err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
-	s.findHeld(held, complete)
+	s.addOrphanedClaims(held, complete)
 	return nil
 }
 
 // findHeld tells of claims without a letter. Only if all letters were seen, and no message
 // is in the queue, is it sure that there is none.
-func (s *sweep) findHeld(held map[string]time.Time, complete bool) {
+func (s *sweep) addOrphanedClaims(held map[string]time.Time, complete bool) {
 	found := Finding{Finding: finding.Finding{
 		Name: orphanedClaims, Level: finding.Error,
 		Message: "events are claimed for invoices that no dead letter leads to: they are never billed as it is",
@@ -69,15 +69,15 @@ func (s *sweep) findHeld(held map[string]time.Time, complete bool) {
 	for id, touched := range held {
 		invoices.add(id, "", touched)
 	}
-	s.findTally(&invoices, found)
+	s.addTally(&invoices, found)
 }
 
 // invoiceOf is the invoice that a letter is about. Its body counts more than its
 // attributes, which messages from elsewhere may lack.
-func invoiceOf(letter queue.Message) string {
-	webhook, err := event.ParseMessage(letter.Body)
+func invoiceOf(message queue.Message) string {
+	webhook, err := event.ParseMessage(message.Body)
 	if err != nil {
-		return letter.Attributes[queue.AttributeInvoiceID]
+		return message.Attributes[queue.AttributeInvoiceID]
 	}
-	return cmp.Or(webhook.Invoice.ID, letter.Attributes[queue.AttributeInvoiceID])
+	return cmp.Or(webhook.Invoice.ID, message.Attributes[queue.AttributeInvoiceID])
 }

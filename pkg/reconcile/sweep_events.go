@@ -13,19 +13,19 @@ import (
 )
 
 // aheadLimit is how far ahead of now an event may be dated without being told of.
-const aheadLimit = 24 * time.Hour
+const maxAhead = 24 * time.Hour
 
 // events looks for unbilled events that no invoice came for, or that no invoice will come
 // for soon.
 func (s *sweep) events(ctx context.Context) error {
-	old, ahead := s.began.Add(-s.rules.EventsOlderThan), s.began.Add(aheadLimit)
+	old, ahead := s.began.Add(-s.rules.EventsOlderThan), s.began.Add(maxAhead)
 	var late, early tally
 	var credits credits
 	for unbilled, err := range s.Events.AllUnbilled(ctx) {
 		if err != nil {
 			return fmt.Errorf("unbilled events: %w", err)
 		}
-		s.looked()
+		s.reportProgress()
 		at := time.Unix(unbilled.OccurredAt, 0).UTC()
 		if at.Before(old) {
 			credits.add(unbilled, at)
@@ -38,18 +38,18 @@ func (s *sweep) events(ctx context.Context) error {
 			early.add(unbilled.String(), unbilled.SubscriptionID, at)
 		}
 	}
-	s.findTally(&late, Finding{Finding: finding.Finding{
+	s.addTally(&late, Finding{Finding: finding.Finding{
 		Name: "old_unbilled_events", Level: finding.Warning,
 		Message: fmt.Sprintf("events older than %s are not billed: no invoice came for them", s.rules.EventsOlderThan),
 		Remedy:  "see whether the subscriptions still renew, and have metered billing on; an event of a cancelled one is billed by hand",
 	}})
-	s.findTally(&early, Finding{Finding: finding.Finding{
+	s.addTally(&early, Finding{Finding: finding.Finding{
 		Name: "future_unbilled_events", Level: finding.Warning,
 		Message: "events are dated more than a day ahead: they wait for the invoice after that date",
 		Remedy:  "see whether their producer writes occurred_at in seconds; remove wrong ones while they are unbilled, and write them anew",
 	}})
 	lines := credits.notNetted()
-	s.findTally(&lines, Finding{Finding: finding.Finding{
+	s.addTally(&lines, Finding{Finding: finding.Finding{
 		Name: "credits_not_netted", Level: finding.Warning,
 		Message: fmt.Sprintf("credits older than %s exceed the charges of their subscription and charge code: they are carried forward from invoice to invoice", s.rules.EventsOlderThan),
 		Remedy:  "issue a credit note in Chargebee, and void the events that it covers",

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	atOnce     = 32               // invoices that are looked at, enough to fill the batches that their messages share
-	permitWait = 2 * time.Minute  // the longest wait for a call
-	sendWait   = 30 * time.Second // until the queue has a message
+	maxConcurrentChecks = 32               // invoices that are looked at, enough to fill the batches that their messages share
+	permitTimeout       = 2 * time.Minute  // the longest wait for a call
+	sendTimeout         = 30 * time.Second // until the queue has a message
 )
 
 var listBackoff = retry.Backoff{First: time.Second, Max: 15 * time.Second, Attempts: 5}
@@ -27,22 +27,22 @@ type Skip string
 // The reasons.
 const (
 	Young        Skip = "young"         // its webhook may still arrive
-	UnderWay     Skip = "under_way"     // somebody works on it, or its message waits
+	InProgress   Skip = "under_way"     // somebody works on it, or its message waits
 	IsRejected   Skip = "rejected"      // its dead letter is for a person to handle
 	IsLeftOpen   Skip = "left_open"     // charged, and not closed as configured
 	IsEmpty      Skip = "empty"         // it has no line, and cannot be closed
 	JustFinished Skip = "just_finished" // the list may not show yet that it is closed
-	Misfit       Skip = "in_findings"   // the ledger says otherwise: see the findings
+	Reported     Skip = "in_findings"   // the ledger says otherwise: see the findings
 )
 
 // Skips are all of them.
-var Skips = []Skip{Young, UnderWay, IsRejected, IsLeftOpen, IsEmpty, JustFinished, Misfit}
+var Skips = []Skip{Young, InProgress, IsRejected, IsLeftOpen, IsEmpty, JustFinished, Reported}
 
 // decision is what shall become of one pending invoice.
 type decision struct {
-	enqueue Why    // empty: nothing is sent
-	skip    Skip   // why not
-	finding string // the name of what does not fit; empty: nothing
+	enqueue EnqueueReason // empty: nothing is sent
+	skip    Skip          // why not
+	finding string        // the name of what does not fit; empty: nothing
 }
 
 // The names of findings about pending invoices.
@@ -60,15 +60,15 @@ func (s *sweep) decide(invoice billing.Invoice, record billing.Record, ok bool) 
 		if s.began.Sub(time.Unix(invoice.Date, 0)) < s.rules.OlderThan {
 			return decision{skip: Young}
 		}
-		return decision{enqueue: NeverBegun}
+		return decision{enqueue: NeverStarted}
 	case record.State == billing.Finished:
 		return s.decideFinished(record)
 	case record.State == billing.Rejected && !record.Replanned():
 		return decision{skip: IsRejected}
-	case s.untouched(record):
-		return decision{enqueue: LeftBehind}
+	case s.isIdle(record):
+		return decision{enqueue: Abandoned}
 	default:
-		return decision{skip: UnderWay}
+		return decision{skip: InProgress}
 	}
 }
 
@@ -81,38 +81,38 @@ func (s *sweep) decideFinished(record billing.Record) decision {
 		if !s.rules.Close || nothingCharged && !s.rules.CloseWithoutEvents {
 			return decision{skip: IsLeftOpen}
 		}
-		return decision{skip: Misfit, finding: leftOpen}
+		return decision{skip: Reported, finding: leftOpen}
 	default:
-		if s.began.Sub(time.Unix(record.UpdatedAt, 0)) < s.rules.Shows {
+		if s.began.Sub(time.Unix(record.UpdatedAt, 0)) < s.rules.ListDelay {
 			return decision{skip: JustFinished}
 		}
-		return decision{skip: Misfit, finding: closedButPending}
+		return decision{skip: Reported, finding: closedButPending}
 	}
 }
 
 // invoices looks at all that is pending at Chargebee.
 func (s *sweep) invoices(ctx context.Context) error {
 	err := s.CallSite(ctx, func(site Site) error {
-		under := &looks{}
-		slots := make(chan struct{}, atOnce)
+		under := &concurrentChecks{}
+		slots := make(chan struct{}, maxConcurrentChecks)
 		err := s.pages(ctx, site, func(invoice billing.Invoice) bool {
 			slots <- struct{}{}
 			under.Go(func() {
 				defer func() { <-slots }()
-				s.look(ctx, under, invoice)
+				s.checkInvoice(ctx, under, invoice)
 			})
 			return under.err() == nil
 		})
 		under.Wait()
 		return errors.Join(err, under.err())
 	})
-	s.findMissingWebhooks()
-	s.findTally(&s.closed, Finding{Finding: finding.Finding{
+	s.addMissingWebhooks()
+	s.addTally(&s.closed, Finding{Finding: finding.Finding{
 		Name: closedButPending, Level: finding.Error,
 		Message: "invoices are pending at Chargebee, and the ledger says that they are closed: a deployment of another site wrote it, or somebody did",
 		Remedy:  "compare with consumer invoice show ID; nothing is charged on them anymore",
 	}})
-	s.findTally(&s.opened, Finding{Finding: finding.Finding{
+	s.addTally(&s.opened, Finding{Finding: finding.Finding{
 		Name: leftOpen, Level: finding.Warning,
 		Message: "invoices are charged and were left open, because invoice.close or invoice.close_without_events was off then",
 		Remedy:  "close them in Chargebee",
@@ -124,20 +124,20 @@ func (s *sweep) invoices(ctx context.Context) error {
 }
 
 // manyNeverBegun is from how many invoices without a message on the cause is likely one for all.
-const manyNeverBegun = 5
+const minMissingWebhooks = 5
 
 // findMissingWebhooks reports that many invoices never had a message.
-func (s *sweep) findMissingWebhooks() {
+func (s *sweep) addMissingWebhooks() {
 	var missing tally
 	for _, one := range s.result.Enqueued {
-		if one.Why == NeverBegun {
+		if one.Reason == NeverStarted {
 			missing.add(one.InvoiceID, "", one.Date)
 		}
 	}
-	if missing.count < manyNeverBegun {
+	if missing.count < minMissingWebhooks {
 		return
 	}
-	s.findTally(&missing, Finding{Finding: finding.Finding{
+	s.addTally(&missing, Finding{Finding: finding.Finding{
 		Name: "webhooks_missing", Level: finding.Warning,
 		Message: "many pending invoices never had a message: Chargebee does not send pending_invoice_created, or the receiver does not get it",
 		Remedy:  "in Chargebee, see whether Notify for Pending Invoices is enabled, and whether the webhook has this event and API version V2",
@@ -145,29 +145,29 @@ func (s *sweep) findMissingWebhooks() {
 }
 
 // looks are looks at invoices at the same time. The lock guards the sweep's result.
-type looks struct {
+type concurrentChecks struct {
 	sync.WaitGroup
 	sync.Mutex
 
 	failed error // of the ledger: there is no point in going on
 }
 
-func (l *looks) err() error {
+func (l *concurrentChecks) err() error {
 	l.Lock()
 	defer l.Unlock()
 	return l.failed
 }
 
 // look does what is due about one invoice.
-func (s *sweep) look(ctx context.Context, under *looks, invoice billing.Invoice) {
-	record, ok, err := s.Book.Record(ctx, invoice.ID)
+func (s *sweep) checkInvoice(ctx context.Context, under *concurrentChecks, invoice billing.Invoice) {
+	record, ok, err := s.Ledger.Record(ctx, invoice.ID)
 	decided := s.decide(invoice, record, ok)
 	var id *string
 	var unsent error
 	if err == nil && decided.enqueue != "" && !s.rules.DryRun {
 		id, unsent = s.enqueue(ctx, invoice)
 	}
-	s.looked()
+	s.reportProgress()
 
 	under.Lock()
 	defer under.Unlock()
@@ -197,7 +197,7 @@ func (s *sweep) enqueue(ctx context.Context, invoice billing.Invoice) (*string, 
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendWait)
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	id, err := s.Queue.Send(ctx, message)
 	if err != nil {
@@ -228,7 +228,7 @@ func (s *sweep) pages(ctx context.Context, site Site, visit func(billing.Invoice
 // list asks for a page, again where that can help: a list changes nothing. An answer that is
 // too large is asked for with a smaller limit, which holds for the pages to come.
 func list(ctx context.Context, site Site, query *billing.InvoiceQuery) (billing.InvoicePage, error) {
-	return retry.Do(ctx, listBackoff, passes, func(ctx context.Context) (billing.InvoicePage, error) {
+	return retry.Do(ctx, listBackoff, isTemporary, func(ctx context.Context) (billing.InvoicePage, error) {
 		for {
 			page, err := listOnce(ctx, site, *query)
 			if failure, failed := errors.AsType[*billing.Failure](err); !failed || !failure.TooLarge || !query.ReduceLimit() {
@@ -238,7 +238,7 @@ func list(ctx context.Context, site Site, query *billing.InvoiceQuery) (billing.
 	})
 }
 
-func passes(err error) bool {
+func isTemporary(err error) bool {
 	failure, failed := errors.AsType[*billing.Failure](err)
 	if !failed {
 		return errors.Is(err, ratelimit.ErrExpired)
@@ -247,7 +247,7 @@ func passes(err error) bool {
 }
 
 func listOnce(ctx context.Context, site Site, query billing.InvoiceQuery) (billing.InvoicePage, error) {
-	waiting, cancel := context.WithTimeoutCause(ctx, permitWait, fmt.Errorf("no call to Chargebee was free for %s: consumer check says why", permitWait))
+	waiting, cancel := context.WithTimeoutCause(ctx, permitTimeout, fmt.Errorf("no call to Chargebee was free for %s: consumer check says why", permitTimeout))
 	defer cancel()
 	permit, err := site.Acquire(waiting)
 	if err != nil {

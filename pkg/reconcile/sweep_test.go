@@ -110,8 +110,8 @@ func all[T any](values []T, err error) iter.Seq2[T, error] {
 
 func (p *place) Browse(_ context.Context, visit func([]queue.Message) bool) (bool, error) {
 	p.browsed++
-	for letters := range slices.Chunk(p.letters, 10) {
-		if !visit(letters) {
+	for messages := range slices.Chunk(p.letters, 10) {
+		if !visit(messages) {
 			return false, nil
 		}
 	}
@@ -141,19 +141,19 @@ func (p *place) Backlog(context.Context) (reconcile.Backlog, error) {
 	return p.backlog, p.fails["backlog"]
 }
 
-func rules() reconcile.Rules {
-	return reconcile.Rules{
-		OlderThan: time.Hour, EventsOlderThan: 35 * 24 * time.Hour, LongestWait: 40 * time.Minute, Shows: 6 * time.Minute,
+func rules() reconcile.Options {
+	return reconcile.Options{
+		OlderThan: time.Hour, EventsOlderThan: 35 * 24 * time.Hour, MaxIdle: 40 * time.Minute, ListDelay: 6 * time.Minute,
 		Close: true, CloseWithoutEvents: true,
 	}
 }
 
 // sweep runs in virtual time.
-func (p *place) sweep(t *testing.T, rules reconcile.Rules) (swept reconcile.Swept, err error) {
+func (p *place) sweep(t *testing.T, rules reconcile.Options) (swept reconcile.Result, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		sweeper := reconcile.Sweeper{
-			Book: p, Events: p, Letters: p, Queue: p, Now: time.Now,
+			Ledger: p, Events: p, DeadLetters: p, Queue: p, Now: time.Now,
 			CallSite: func(_ context.Context, call func(reconcile.Site) error) error {
 				if err := p.fails["site"]; err != nil {
 					return err
@@ -195,14 +195,14 @@ func TestDecisions(t *testing.T) {
 	for name, test := range map[string]struct {
 		age   time.Duration
 		head  *billing.Record
-		rules func(*reconcile.Rules)
+		rules func(*reconcile.Options)
 		want  string // why it is enqueued, or why it is skipped and what is found
 	}{
 		"unknown, old":         {age: day, want: "never_begun"},
 		"unknown, an hour old": {age: time.Hour, want: "never_begun"},
 		"unknown, young":       {age: time.Hour - time.Second, want: "young"},
 		"dated ahead":          {age: -day, want: "young"},
-		"unknown, all wanted":  {rules: func(r *reconcile.Rules) { r.OlderThan = 0 }, want: "never_begun"},
+		"unknown, all wanted":  {rules: func(r *reconcile.Options) { r.OlderThan = 0 }, want: "never_begun"},
 
 		"claiming, left":       {age: day, head: record(billing.Claiming, time.Hour), want: "left_behind"},
 		"charging, left":       {age: day, head: record(billing.Charging, time.Hour), want: "left_behind"},
@@ -220,9 +220,9 @@ func TestDecisions(t *testing.T) {
 		"done: gone":           {age: day, head: finished(billing.Gone, 1, day), want: "in_findings closed_but_pending"},
 		"done: closed lately":  {age: day, head: finished(billing.Closed, 1, 5*time.Minute), want: "just_finished"},
 		"done: left open":      {age: day, head: finished(billing.LeftOpen, 1, day), want: "in_findings left_open"},
-		"closing is off":       {age: day, head: finished(billing.LeftOpen, 1, day), rules: func(r *reconcile.Rules) { r.Close = false }, want: "left_open"},
-		"empty ones stay open": {age: day, head: finished(billing.LeftOpen, 0, day), rules: func(r *reconcile.Rules) { r.CloseWithoutEvents = false }, want: "left_open"},
-		"but not charged ones": {age: day, head: finished(billing.LeftOpen, 1, day), rules: func(r *reconcile.Rules) { r.CloseWithoutEvents = false }, want: "in_findings left_open"},
+		"closing is off":       {age: day, head: finished(billing.LeftOpen, 1, day), rules: func(r *reconcile.Options) { r.Close = false }, want: "left_open"},
+		"empty ones stay open": {age: day, head: finished(billing.LeftOpen, 0, day), rules: func(r *reconcile.Options) { r.CloseWithoutEvents = false }, want: "left_open"},
+		"but not charged ones": {age: day, head: finished(billing.LeftOpen, 1, day), rules: func(r *reconcile.Options) { r.CloseWithoutEvents = false }, want: "in_findings left_open"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -240,7 +240,7 @@ func TestDecisions(t *testing.T) {
 			}
 			var got []string
 			for _, one := range swept.Enqueued {
-				got = append(got, string(one.Why))
+				got = append(got, string(one.Reason))
 			}
 			for skip := range swept.Skipped {
 				got = append(got, string(skip))

@@ -1,0 +1,119 @@
+package deadletter
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/event"
+	"github.com/billable-events/billable/pkg/queue"
+)
+
+// Message is a dead letter. Absent values are null.
+type Message struct {
+	MessageID       string     `json:"message_id"`
+	EventID         *string    `json:"event_id"`
+	InvoiceID       *string    `json:"invoice_id"`
+	CustomerID      *string    `json:"customer_id"`
+	SubscriptionIDs []string   `json:"subscription_ids"`
+	Reason          *string    `json:"reason"` // null: moved by SQS
+	Detail          *string    `json:"detail"`
+	FailedAt        *time.Time `json:"failed_at"`
+	ReceivedAt      *time.Time `json:"received_at"` // by the receiver
+	ReceiveCount    int        `json:"receive_count"`
+	ReplayCount     int        `json:"replay_count"`
+	LedgerState     string     `json:"ledger_state"`
+	ChargeAtRisk    *int64     `json:"charge_at_risk"` // minor units; null without a plan
+	CurrencyCode    *string    `json:"currency_code"`
+
+	sentAt      time.Time // to the queue
+	holdsClaims bool      // events are claimed for its invoice
+}
+
+// describe returns the message without the data of the ledger. The body has precedence over the
+// attributes, which messages from elsewhere may lack.
+func describe(received queue.Message) Message {
+	message := Message{
+		MessageID:       received.ID,
+		EventID:         text(received.Attributes[queue.AttributeEventID]),
+		InvoiceID:       text(received.Attributes[queue.AttributeInvoiceID]),
+		SubscriptionIDs: []string{},
+		Reason:          text(received.Attributes[queue.AttributeReason]),
+		Detail:          text(received.Attributes[queue.AttributeDetail]),
+		FailedAt:        instant(received.Attributes[queue.AttributeFailedAt]),
+		ReceivedAt:      instant(received.Attributes[queue.AttributeReceivedAt]),
+		ReceiveCount:    received.ReceiveCount,
+		ReplayCount:     received.ReplayCount(),
+		LedgerState:     NoLedger,
+		sentAt:          received.SentAt,
+	}
+	if webhook, err := event.ParseMessage(received.Body); err == nil {
+		message.EventID = cmp.Or(text(webhook.ID), message.EventID)
+		message.InvoiceID = cmp.Or(text(webhook.Invoice.ID), message.InvoiceID)
+		message.CustomerID = text(webhook.Invoice.CustomerID)
+		message.CurrencyCode = text(webhook.Invoice.CurrencyCode)
+		message.SubscriptionIDs = subscriptions(webhook.Invoice)
+	}
+	return message
+}
+
+// addRecord adds the data of the invoice's record, and returns the record. ok is false if there is
+// none.
+func (m *Message) addRecord(ctx context.Context, records Records) (record billing.Record, ok bool, err error) {
+	if m.InvoiceID == nil {
+		return billing.Record{}, false, nil
+	}
+	record, ok, err = records.Record(ctx, *m.InvoiceID)
+	if err != nil || !ok {
+		return billing.Record{}, false, err
+	}
+	m.LedgerState, m.holdsClaims = string(record.State), record.HoldsClaims()
+	if m.Reason == nil { // SQS moved it: show the last error of the ledger
+		m.Detail = text(record.Detail)
+	}
+	return record, true, nil
+}
+
+// failedSince returns when the message failed, or else when it was sent.
+func (m Message) failedSince() time.Time {
+	if m.FailedAt != nil {
+		return *m.FailedAt
+	}
+	return m.sentAt
+}
+
+func subscriptions(invoice event.Invoice) []string {
+	if invoice.SubscriptionID != "" {
+		return []string{invoice.SubscriptionID}
+	}
+	distinct := map[string]bool{}
+	for _, line := range invoice.LineItems {
+		if line.SubscriptionID != "" {
+			distinct[line.SubscriptionID] = true
+		}
+	}
+	return slices.AppendSeq([]string{}, slices.Values(slices.Sorted(maps.Keys(distinct))))
+}
+
+func text(value string) *string {
+	if value == "" {
+		return nil
+	}
+	return &value
+}
+
+// instant parses a time in RFC 3339, which may be from elsewhere.
+func instant(value string) *time.Time {
+	parsed, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		return nil
+	}
+	parsed = parsed.UTC()
+	if year := parsed.Year(); year < 0 || year > 9999 { // JSON cannot encode it
+		return nil
+	}
+	return &parsed
+}
