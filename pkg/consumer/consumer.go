@@ -115,10 +115,13 @@ func (c *Consumer) Work(ctx context.Context) error {
 // Run works, and serves the admin listener, until ctx ends.
 func (c *Consumer) Run(ctx context.Context) error {
 	failed := make(chan error, 1)
-	working := newWorking(c.Work)
+	// The context of the workers is not ctx: they drain only when their turn to stop has come.
+	working, drain := context.WithCancel(context.WithoutCancel(ctx))
+	defer drain()
+	ended := make(chan error, 1)
 	admin := &telemetry.Admin{
 		Live:     c.pool.Alive,
-		Ready:    func() error { return c.ready(working) },
+		Ready:    func() error { return c.ready(working.Err() != nil) },
 		Registry: c.registry,
 		Pprof:    c.settings.Admin.Pprof,
 	}
@@ -139,8 +142,8 @@ func (c *Consumer) Run(ctx context.Context) error {
 		},
 		lifecycle.Component{
 			Name:        "workers",
-			Start:       working.start,
-			Stop:        working.stop,
+			Start:       func(context.Context) error { go func() { ended <- c.Work(working) }(); return nil },
+			Stop:        func(context.Context) error { drain(); return <-ended },
 			StopTimeout: c.settings.Worker.DrainTimeout + 2*settleTimeout + sqsqueue.PollWait,
 		},
 	)
@@ -152,10 +155,10 @@ func (c *Consumer) Run(ctx context.Context) error {
 }
 
 // ready returns why the consumer cannot do its job now, or nil.
-func (c *Consumer) ready(working *working) error {
+func (c *Consumer) ready(draining bool) error {
 	pause := c.limiter.Status().OperatorPause
 	switch {
-	case working.draining():
+	case draining:
 		return errDraining
 	case c.breaker.Open():
 		return errors.New(c.breaker.Reason())
