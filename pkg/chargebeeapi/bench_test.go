@@ -24,7 +24,7 @@ func BenchmarkAddCharge(b *testing.B) {
 		body := `{"invoice":{"id":"draft_1","customer_id":"ada","status":"pending","date":1700000000,"line_items":[` + strings.Join(items, ",") + `]}}`
 		b.Run(fmt.Sprintf("lines=%d", lines), func(b *testing.B) {
 			client, err := chargebeeapi.New(chargebeeapi.Config{
-				Site: "acme-test", APIKey: apiKey, Now: stopped,
+				BaseURL: "https://acme-test.chargebee.com", APIKey: apiKey, Now: stopped,
 				Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 					return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: int64(len(body)), Body: io.NopCloser(strings.NewReader(body))}, nil
 				}),

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -15,8 +14,7 @@ import (
 
 // Config is a site and how to call it.
 type Config struct {
-	Site    string // e.g. acme-test; may be empty when BaseURL is set
-	BaseURL string // of a stand-in, e.g. http://127.0.0.1:9333; defaults to the site's own
+	BaseURL string // of the site or of a fake, for example https://acme-test.chargebee.com
 	APIKey  string
 
 	MaxConcurrent int           // calls at a time; so many connections are kept. Defaults to 50
@@ -45,9 +43,6 @@ const (
 	defaultCallTimeout = 30 * time.Second
 )
 
-// siteName is what may stand before .chargebee.com. The SDK panics on less.
-var siteName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
-
 // Client calls one Chargebee site. It is safe for concurrent use, and any number of
 // clients live in one process.
 type Client struct {
@@ -58,9 +53,9 @@ type Client struct {
 
 // New returns a client for the site. It calls nobody.
 func New(config Config) (*Client, error) {
-	site, err := siteURL(config)
+	site, err := parseBaseURL(config.BaseURL)
 	if config.APIKey == "" {
-		err = errors.Join(err, errors.New("the API key is missing"))
+		err = errors.Join(err, errors.New("missing API key"))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("chargebee: %w", err)
@@ -91,20 +86,14 @@ func New(config Config) (*Client, error) {
 	}, nil
 }
 
-func siteURL(config Config) (*url.URL, error) {
-	if config.BaseURL == "" {
-		if !siteName.MatchString(config.Site) {
-			return nil, fmt.Errorf("%q is no site name", config.Site)
-		}
-		return &url.URL{Scheme: "https", Host: config.Site + ".chargebee.com"}, nil
-	}
-	base, err := url.Parse(strings.TrimRight(config.BaseURL, "/"))
+func parseBaseURL(text string) (*url.URL, error) {
+	base, err := url.Parse(strings.TrimRight(text, "/"))
 	if err != nil {
-		return nil, errors.New("the base URL is no URL") // err would show all of it
+		return nil, errors.New("invalid base URL") // err would show the credentials in it
 	}
 	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" ||
 		base.User != nil || base.RawQuery != "" || base.Fragment != "" {
-		return nil, errors.New("the base URL is not of the form http://host:port")
+		return nil, errors.New("invalid base URL: use one like http://host:port")
 	}
 	return base, nil
 }

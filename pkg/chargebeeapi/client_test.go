@@ -1,6 +1,7 @@
 package chargebeeapi_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,9 +43,7 @@ func permit() *ratelimit.Permit { return ratelimittest.Permit(stopped) }
 // newClient returns a client; what config leaves open fits a test.
 func newClient(t *testing.T, config chargebeeapi.Config) *chargebeeapi.Client {
 	t.Helper()
-	if config.Site == "" && config.BaseURL == "" {
-		config.Site = "acme-test"
-	}
+	config.BaseURL = cmp.Or(config.BaseURL, "https://acme-test.chargebee.com")
 	if config.APIKey == "" {
 		config.APIKey = apiKey
 	}
@@ -131,17 +130,15 @@ func TestConfig(t *testing.T) {
 		config chargebeeapi.Config
 		fault  string // in the error; empty: none
 	}{
-		"site":               {chargebeeapi.Config{Site: "acme-test", APIKey: apiKey}, ""},
+		"site":               {chargebeeapi.Config{BaseURL: "https://acme-test.chargebee.com", APIKey: apiKey}, ""},
 		"base URL":           {chargebeeapi.Config{BaseURL: "http://127.0.0.1:9333", APIKey: apiKey}, ""},
-		"nothing":            {chargebeeapi.Config{}, "no site name\nthe API key is missing"},
-		"no key":             {chargebeeapi.Config{Site: "acme"}, "API key"},
-		"whole host":         {chargebeeapi.Config{Site: "acme.chargebee.com", APIKey: apiKey}, "no site name"},
-		"other host":         {chargebeeapi.Config{Site: "evil.example/", APIKey: apiKey}, "no site name"},
-		"no scheme":          {chargebeeapi.Config{BaseURL: "127.0.0.1:9333", APIKey: apiKey}, "the base URL"},
-		"other scheme":       {chargebeeapi.Config{BaseURL: "ftp://127.0.0.1", APIKey: apiKey}, "the base URL"},
-		"credentials in URL": {chargebeeapi.Config{BaseURL: "http://user:hidden@127.0.0.1", APIKey: apiKey}, "the base URL"},
-		"query":              {chargebeeapi.Config{BaseURL: "http://127.0.0.1?a=b", APIKey: apiKey}, "the base URL"},
-		"control character":  {chargebeeapi.Config{BaseURL: "http://user:hidden@\x7f", APIKey: apiKey}, "the base URL"},
+		"nothing":            {chargebeeapi.Config{}, "invalid base URL: use one like http://host:port\nmissing API key"},
+		"no key":             {chargebeeapi.Config{BaseURL: "https://acme.chargebee.com"}, "API key"},
+		"no scheme":          {chargebeeapi.Config{BaseURL: "127.0.0.1:9333", APIKey: apiKey}, "invalid base URL"},
+		"other scheme":       {chargebeeapi.Config{BaseURL: "ftp://127.0.0.1", APIKey: apiKey}, "invalid base URL"},
+		"credentials in URL": {chargebeeapi.Config{BaseURL: "http://user:hidden@127.0.0.1", APIKey: apiKey}, "invalid base URL"},
+		"query":              {chargebeeapi.Config{BaseURL: "http://127.0.0.1?a=b", APIKey: apiKey}, "invalid base URL"},
+		"control character":  {chargebeeapi.Config{BaseURL: "http://user:hidden@\x7f", APIKey: apiKey}, "invalid base URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

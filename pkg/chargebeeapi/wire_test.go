@@ -1,6 +1,7 @@
 package chargebeeapi_test
 
 import (
+	"cmp"
 	"encoding/base64"
 	"io"
 	"maps"
@@ -37,8 +38,7 @@ func record(t *testing.T, baseURL string) (*chargebeeapi.Client, func() sent) {
 	t.Helper()
 	var last sent
 	client := newClient(t, chargebeeapi.Config{
-		Site:    "acme-test",
-		BaseURL: baseURL,
+		BaseURL: cmp.Or(baseURL, "https://acme-test.chargebee.com"),
 		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 			var body []byte
 			if r.Body != nil {

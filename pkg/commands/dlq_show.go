@@ -99,14 +99,14 @@ const readTimeout = 15 * time.Second
 // readChargebeeInvoice makes one call.
 func readChargebeeInvoice(ctx context.Context, deps Deps, invoiceID string) (found *chargebeeInvoice, err error) {
 	settings := deps.Settings.Chargebee
-	if settings.Site+settings.BaseURL == "" || settings.APIKey.Reveal() == "" {
+	if settings.URL() == "" || settings.APIKey.Reveal() == "" {
 		return nil, errors.New("chargebee.site or chargebee.api_key is not set")
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	var invoice billing.Invoice
 	err = deps.withSite(ctx, func(site site) error {
-		return site.call(ctx, func(permit *ratelimit.Permit) (err error) {
+		return ratelimit.Do(ctx, site, func(permit *ratelimit.Permit) (err error) {
 			invoice, err = site.Invoice(ctx, permit, billing.LinePage{InvoiceID: invoiceID})
 			return err
 		})

@@ -296,3 +296,19 @@ func write(t *testing.T, content string) string {
 	}
 	return path
 }
+
+func TestChargebee_Site(t *testing.T) {
+	t.Parallel()
+	required := []string{config.ChargebeeSite}
+	for _, site := range []string{
+		"", "a b", "a%zz", "acme.chargebee.com", "evil.example/", "-acme", "acme-", "äcme", "acme\n", "a/b", "a@b", "a:80",
+	} {
+		if _, _, err := config.LoadConsumer(config.Source{Environ: []string{"BILLABLE_CHARGEBEE_SITE=" + site}}, required...); err == nil {
+			t.Errorf("%q was accepted as a site", site)
+		}
+	}
+	settings, _, err := config.LoadConsumer(config.Source{Environ: []string{"BILLABLE_CHARGEBEE_SITE=acme-test"}}, required...)
+	if got := settings.Chargebee.URL(); err != nil || got != "https://acme-test.chargebee.com" {
+		t.Errorf("got %s, %v", got, err)
+	}
+}

@@ -123,7 +123,7 @@ func LoadConsumer(source Source, required ...string) (Consumer, []string, error)
 	return settings, loaded.warnings, joinErrors(loaded.errs, settings.validate(required))
 }
 
-// siteName matches one label of a host name. The SDK panics over anything else.
+// siteName matches one label of a host name.
 var siteName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
 
 func (c Consumer) validate(required []string) fieldErrors {
@@ -131,7 +131,7 @@ func (c Consumer) validate(required []string) fieldErrors {
 	for key, value := range map[string]string{
 		QueueURL:      c.Queue.URL,
 		DeadLetterURL: c.Queue.DeadLetterURL,
-		ChargebeeSite: c.Chargebee.Site + c.Chargebee.BaseURL,
+		ChargebeeSite: c.Chargebee.URL(),
 		ChargebeeKey:  c.Chargebee.APIKey.Reveal(),
 	} {
 		if slices.Contains(required, key) {
@@ -151,6 +151,14 @@ func (c Consumer) validate(required []string) fieldErrors {
 	errs.atLeast("invoice.max_amount", c.Invoice.MaxAmount, 0)
 	c.Log.validate(&errs)
 	return errs
+}
+
+// URL returns the base URL of the site.
+func (c Chargebee) URL() string {
+	if c.BaseURL == "" && c.Site != "" {
+		return "https://" + c.Site + ".chargebee.com"
+	}
+	return c.BaseURL
 }
 
 func (c Chargebee) validate(errs *fieldErrors) {

@@ -63,8 +63,7 @@ func NewStore(cfg aws.Config, settings config.Consumer) *dynamostore.Store {
 // ChargebeeConfig returns the configuration of the Chargebee client.
 func ChargebeeConfig(settings config.Consumer, deps Deps) chargebeeapi.Config {
 	return chargebeeapi.Config{
-		Site:          settings.Chargebee.Site,
-		BaseURL:       settings.Chargebee.BaseURL,
+		BaseURL:       settings.Chargebee.URL(),
 		APIKey:        settings.Chargebee.APIKey.Reveal(),
 		MaxConcurrent: settings.Worker.Concurrency,
 		CallTimeout:   settings.Chargebee.CallTimeout,
