@@ -28,7 +28,7 @@ type rule struct {
 }
 
 var (
-	words = []string{"billing", "event", "queue", "ratelimit", "retry", "truncate"}
+	words = []string{"billing", "event", "finding", "queue", "ratelimit", "retry", "truncate"}
 
 	awsSDK    = "github.com/aws/aws-sdk-go-v2"
 	awsSmithy = "github.com/aws/smithy-go"
@@ -50,7 +50,7 @@ var rules = map[string]rule{
 	"pkg/event":     {others: []string{jsonText}, why: "the webhook event: fields, validation, wire forms"},
 	"pkg/billing":   {own: []string{"truncate"}, others: []string{decimal}, why: "the rules of billing, pure"},
 	"pkg/queue":     {why: "words for messages"},
-	"pkg/finding":   {why: "what checks report"},
+	"pkg/finding":   {why: "what checks observe and report"},
 	"pkg/ratelimit": {own: []string{"retry"}, why: "the limit of calls to Chargebee, shared by all processes"},
 	"pkg/retry":     {why: "backoff, jitter, and the repetition of operations"},
 	"pkg/lifecycle": {others: []string{"github.com/KimMachineGun/automemlimit", "go.uber.org/automaxprocs"}, why: "start and stop in order, fitted into a container"},
@@ -62,7 +62,7 @@ var rules = map[string]rule{
 	"pkg/webhook":    {own: []string{"event", "queue", "telemetry"}, others: []string{echo}, why: "the HTTP side"},
 	"pkg/worker":     {own: []string{"queue", "retry"}, others: []string{xsync}, why: "the pool"},
 	"pkg/settlement": {own: []string{"event", "queue", "billing", "ratelimit", "retry"}, why: "one message: claim, plan, charge, close, settle"},
-	"pkg/deadletter": {own: []string{"queue", "event", "billing", "ratelimit", "retry"}, why: "dead letters"},
+	"pkg/deadletter": {own: []string{"queue", "event", "billing", "ratelimit", "retry"}, others: []string{xsync}, why: "dead letters"},
 	"pkg/inspect":    {own: []string{"billing"}, why: "shows and lists invoices of the ledger"},
 	"pkg/reconcile":  {own: []string{"queue", "event", "billing", "finding", "ratelimit", "retry"}, others: []string{decimal}, why: "compares Chargebee, ledger, queues and events"},
 	"pkg/preflight":  {own: []string{"billing", "finding", "ratelimit"}, why: "evaluates the state of an installation"},

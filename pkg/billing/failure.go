@@ -65,9 +65,11 @@ func (f *Failure) Error() string {
 
 func (f *Failure) Unwrap() error { return f.Err }
 
-// IsSiteLimit reports whether the whole site is over its limit. A replayed answer does not: it is about
-// an earlier time.
-func (f *Failure) IsSiteLimit() bool { return f.Kind == Limited && !f.Resource && !f.Replayed }
+// SiteLimit reports whether the whole site is over its limit, and for how long at least. A replayed
+// answer is about an earlier time.
+func (f *Failure) SiteLimit() (retryAfter time.Duration, ok bool) {
+	return f.RetryAfter, f.Kind == Limited && !f.Resource && !f.Replayed
+}
 
 // IsNotFound reports whether the invoice does not exist. The kind Missing alone does not mean that:
 // Chargebee may answer 409 to a call on a draft that is no longer pending.

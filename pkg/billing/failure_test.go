@@ -6,7 +6,7 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-func TestFailureOfSite(t *testing.T) {
+func TestFailure_SiteLimit(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		failure billing.Failure
@@ -17,7 +17,7 @@ func TestFailureOfSite(t *testing.T) {
 		"an old answer":  {billing.Failure{Kind: billing.Limited, Replayed: true}, false},
 		"something else": {billing.Failure{Kind: billing.Transient}, false},
 	} {
-		if got := test.failure.IsSiteLimit(); got != test.want {
+		if _, got := test.failure.SiteLimit(); got != test.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}

@@ -69,13 +69,13 @@ func (c *checker) checkQueues(ctx context.Context) []preflight.Finding {
 }
 
 // queue describes a queue and, if it exists, probes the permissions on it.
-func (c *checker) queue(ctx context.Context, url string) (preflight.Queue, []preflight.Probe) {
+func (c *checker) queue(ctx context.Context, url string) (preflight.Queue, []finding.Probe) {
 	attributes, err := sqsqueue.Describe(ctx, c.queues, url)
 	found := preflight.Queue{URL: url}
-	describe := preflight.Probe{Action: "sqs:GetQueueAttributes"}
+	describe := finding.Probe{Action: "sqs:GetQueueAttributes"}
 	switch {
 	case err == nil:
-		found.Attributes = preflight.QueueAttributes(attributes)
+		found.Attributes = attributes
 	case errors.Is(err, sqsqueue.ErrNoQueue):
 		found.Missing = true
 		return found, nil
@@ -85,11 +85,7 @@ func (c *checker) queue(ctx context.Context, url string) (preflight.Queue, []pre
 		found.Err = err
 		return found, nil
 	}
-	probes := []preflight.Probe{describe}
-	for _, probe := range sqsqueue.Probes(ctx, c.queues, url) {
-		probes = append(probes, preflight.Probe(probe))
-	}
-	return found, probes
+	return found, append([]finding.Probe{describe}, sqsqueue.Probes(ctx, c.queues, url)...)
 }
 
 func (c *checker) checkEvents(ctx context.Context) []preflight.Finding {
@@ -97,7 +93,7 @@ func (c *checker) checkEvents(ctx context.Context) []preflight.Finding {
 	found, probes := table(c.deps.Settings.Events.Table, setup, err)
 	found.NeedsIndex = true
 	if usable(found) {
-		probes = append(probes, tableProbes(c.store.ProbeEvents(ctx))...)
+		probes = append(probes, c.store.ProbeEvents(ctx)...)
 	}
 	return append(preflight.TableFindings(preflight.SubjectEvents, found), preflight.Permissions(preflight.SubjectEvents, probes)...)
 }
@@ -109,27 +105,24 @@ func (c *checker) checkLedger(ctx context.Context) (findings []preflight.Finding
 	ok = usable(found)
 	if ok {
 		probes = append(probes, c.expiry(ctx, &found))
-		probes = append(probes, tableProbes(c.store.ProbeLedger(ctx))...)
+		probes = append(probes, c.store.ProbeLedger(ctx)...)
 	}
 	return append(preflight.TableFindings(preflight.SubjectLedger, found), preflight.Permissions(preflight.SubjectLedger, probes)...), ok
 }
 
 // expiry reads the TTL attribute of the ledger table.
-func (c *checker) expiry(ctx context.Context, found *preflight.Table) preflight.Probe {
+func (c *checker) expiry(ctx context.Context, found *preflight.Table) finding.Probe {
 	attribute, err := c.tables.TimeToLive(ctx)
 	if dynamostore.Denied(err) {
-		return preflight.Probe{Action: "dynamodb:DescribeTimeToLive", Denied: true}
+		return finding.Probe{Action: "dynamodb:DescribeTimeToLive", Denied: true}
 	}
 	found.Expires, found.ExpiresBy, found.ExpiresErr = true, attribute, err
-	return preflight.Probe{Action: "dynamodb:DescribeTimeToLive", Unproven: err != nil}
+	return finding.Probe{Action: "dynamodb:DescribeTimeToLive", Unproven: err != nil}
 }
 
-func table(name string, setup dynamostore.Setup, err error) (preflight.Table, []preflight.Probe) {
-	found := preflight.Table{Name: name, Status: setup.Status, IndexStatus: setup.IndexStatus, Protected: setup.Protected}
-	for _, difference := range setup.Differences {
-		found.Differences = append(found.Differences, preflight.TableDifference(difference))
-	}
-	describe := preflight.Probe{Action: "dynamodb:DescribeTable"}
+func table(name string, setup finding.TableSetup, err error) (preflight.Table, []finding.Probe) {
+	found := preflight.Table{Name: name, TableSetup: setup}
+	describe := finding.Probe{Action: "dynamodb:DescribeTable"}
 	switch {
 	case err == nil:
 	case errors.Is(err, dynamostore.ErrNoTable):
@@ -141,21 +134,13 @@ func table(name string, setup dynamostore.Setup, err error) (preflight.Table, []
 		found.Err = err
 		return found, nil
 	}
-	return found, []preflight.Probe{describe}
+	return found, []finding.Probe{describe}
 }
 
 // usable reports whether permissions on a table can be probed. A table of another layout refuses
 // every call.
 func usable(found preflight.Table) bool {
 	return !found.Missing && found.Err == nil && len(found.Differences) == 0
-}
-
-func tableProbes(tried []dynamostore.Probe) []preflight.Probe {
-	probes := make([]preflight.Probe, len(tried))
-	for i, probe := range tried {
-		probes[i] = preflight.Probe(probe)
-	}
-	return probes
 }
 
 // checkRateLimit returns findings about the rate limiter. noPermit is the reason why no permit for a
@@ -184,7 +169,7 @@ func (c *checker) probeSite(ctx context.Context, noPermit error) preflight.Site 
 	found.Unasked = c.deps.withSite(ctx, func(site site) error {
 		waiting, cancel := context.WithTimeoutCause(ctx, checkPermitTimeout, fmt.Errorf("no permit within %s", checkPermitTimeout))
 		defer cancel()
-		err := site.call(waiting, func(permit *ratelimit.Permit) (err error) {
+		err := ratelimit.Do(waiting, site, func(permit *ratelimit.Permit) (err error) {
 			ctx, cancel := context.WithTimeout(ctx, checkCallTimeout)
 			defer cancel()
 			found.Sent = time.Now()

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -82,20 +81,6 @@ func (d Deps) withSite(ctx context.Context, fn func(site) error) error {
 	limiter := ratelimit.New(cfg)
 	defer lifecycle.Background(ctx, limiter.Run)()
 	return fn(site{client, limiter})
-}
-
-// call makes one call under a permit. It waits for the permit until the context waiting ends. An
-// error that is not a *billing.Failure means that nothing was sent.
-func (s site) call(waiting context.Context, send func(*ratelimit.Permit) error) error {
-	permit, err := s.Acquire(waiting)
-	if err != nil {
-		return err
-	}
-	err = send(permit)
-	if failure, ok := errors.AsType[*billing.Failure](err); ok && failure.IsSiteLimit() {
-		s.Pause(permit, failure.RetryAfter)
-	}
-	return err
 }
 
 // settler returns the settler of a command.

@@ -8,42 +8,36 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/billable-events/billable/pkg/finding"
 )
 
 // ErrNoTable means that the table does not exist.
 var ErrNoTable = errors.New("dynamodb: there is no such table")
 
-// Setup is the configuration of a table, as far as this system depends on it.
-type Setup struct {
-	Status      string // ACTIVE, UPDATING, …
-	IndexStatus string // of the required index; empty if there is none
-	Differences []Difference
-	Protected   bool // against deletion
-}
-
 // DescribeEvents reads the configuration of the events table. Errors: ErrNoTable, and those that Denied
 // reports.
-func (t *Tables) DescribeEvents(ctx context.Context) (Setup, error) {
+func (t *Tables) DescribeEvents(ctx context.Context) (finding.TableSetup, error) {
 	return t.describe(ctx, eventsTable(t.EventsTable))
 }
 
 // DescribeLedger reads the configuration of the ledger table. Errors are those of DescribeEvents.
-func (t *Tables) DescribeLedger(ctx context.Context) (Setup, error) {
+func (t *Tables) DescribeLedger(ctx context.Context) (finding.TableSetup, error) {
 	return t.describe(ctx, ledgerTable(t.LedgerTable))
 }
 
-func (t *Tables) describe(ctx context.Context, wanted *dynamodb.CreateTableInput) (Setup, error) {
+func (t *Tables) describe(ctx context.Context, wanted *dynamodb.CreateTableInput) (finding.TableSetup, error) {
 	output, err := read(ctx, func(ctx context.Context) (*dynamodb.DescribeTableOutput, error) {
 		return t.Client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: wanted.TableName})
 	})
 	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
-		return Setup{}, fmt.Errorf("%w: %w", ErrNoTable, err)
+		return finding.TableSetup{}, fmt.Errorf("%w: %w", ErrNoTable, err)
 	}
 	if err != nil {
-		return Setup{}, fmt.Errorf("describe table %s: %w", *wanted.TableName, err)
+		return finding.TableSetup{}, fmt.Errorf("describe table %s: %w", *wanted.TableName, err)
 	}
 	found := output.Table
-	setup := Setup{
+	setup := finding.TableSetup{
 		Status:      string(found.TableStatus),
 		Differences: differences(wanted, found),
 		Protected:   aws.ToBool(found.DeletionProtectionEnabled),

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/billable-events/billable/pkg/dynamostore"
+	"github.com/billable-events/billable/pkg/finding"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
 )
 
@@ -68,11 +69,11 @@ func TestProbes(t *testing.T) {
 		{"Scan", "events", "dynamodb:Scan on the index"},
 	} {
 		f := newFixtureOf(t, dynamodb.Config{Denied: func(action, table string) bool { return action == test.action && table == test.table }})
-		for table, probes := range map[string][]dynamostore.Probe{
+		for table, probes := range map[string][]finding.Probe{
 			"ledger": f.store.ProbeLedger(t.Context()), "events": f.store.ProbeEvents(t.Context()),
 		} {
 			for _, probe := range probes {
-				if want := (dynamostore.Probe{Action: probe.Action, Denied: table == test.table && probe.Action == test.denied}); probe != want {
+				if want := (finding.Probe{Action: probe.Action, Denied: table == test.table && probe.Action == test.denied}); probe != want {
 					t.Errorf("%+v: got %+v", test, probe)
 				}
 			}

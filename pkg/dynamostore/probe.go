@@ -9,15 +9,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
-)
 
-// Probe is the result of testing a permission by a call that changes nothing.
-type Probe struct {
-	Action   string // as in policies, e.g. dynamodb:PutItem
-	Denied   bool
-	Unproven bool  // not denied, but perhaps refused before the permission was checked
-	Err      error // why the permission is unknown
-}
+	"github.com/billable-events/billable/pkg/finding"
+)
 
 // probeKey is a key that no invoice and no subscription has.
 const probeKey = "#check"
@@ -30,9 +24,9 @@ func Denied(err error) bool {
 
 // ProbeLedger tests the caller's permissions on the ledger table, by reads, and by writes whose
 // condition cannot hold: DynamoDB evaluates the condition only for a caller that may write.
-func (s *Store) ProbeLedger(ctx context.Context) []Probe {
+func (s *Store) ProbeLedger(ctx context.Context) []finding.Probe {
 	key, never := ledgerKey(probeKey), impossible(attributeInvoiceID)
-	return []Probe{
+	return []finding.Probe{
 		probe(ctx, "dynamodb:GetItem", func(ctx context.Context) error {
 			_, err := s.Client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.LedgerTable, Key: key})
 			return err
@@ -53,8 +47,8 @@ func (s *Store) ProbeLedger(ctx context.Context) []Probe {
 }
 
 // ProbeEvents tests the caller's permissions on the events table, as ProbeLedger does.
-func (s *Store) ProbeEvents(ctx context.Context) []Probe {
-	return []Probe{
+func (s *Store) ProbeEvents(ctx context.Context) []finding.Probe {
+	return []finding.Probe{
 		probe(ctx, "dynamodb:Query on the index", func(ctx context.Context) error {
 			for _, err := range s.Unbilled(ctx, probeKey, time.Now().Unix()) {
 				return err
@@ -80,17 +74,17 @@ func impossible(key string) *string {
 	return aws.String("attribute_exists(" + key + ") AND attribute_not_exists(" + key + ")")
 }
 
-func probe(ctx context.Context, action string, call func(context.Context) error) Probe {
+func probe(ctx context.Context, action string, call func(context.Context) error) finding.Probe {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	err := call(ctx)
 	_, refused := errors.AsType[*types.ConditionalCheckFailedException](err)
 	switch {
 	case refused:
-		return Probe{Action: action}
+		return finding.Probe{Action: action}
 	case Denied(err):
-		return Probe{Action: action, Denied: true}
+		return finding.Probe{Action: action, Denied: true}
 	default:
-		return Probe{Action: action, Err: err}
+		return finding.Probe{Action: action, Err: err}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/billable-events/billable/pkg/finding"
 )
 
 // createTimeout bounds the wait until a new table is active.
@@ -34,13 +36,7 @@ type Tables struct {
 type TableState struct {
 	Table       string
 	Created     bool
-	Differences []Difference // from the required layout; they are not changed
-}
-
-// Difference is a difference between a table and the required layout.
-type Difference struct {
-	Name string // one of the constants below
-	Text string // for the operator
+	Differences []finding.Difference // from the required layout; they are not changed
 }
 
 // The names of differences.
@@ -137,8 +133,8 @@ func (t *Tables) ensure(ctx context.Context, wanted *dynamodb.CreateTableInput) 
 }
 
 // differences compares keys, their types, and the index.
-func differences(wanted *dynamodb.CreateTableInput, found *types.TableDescription) []Difference {
-	var differences []Difference
+func differences(wanted *dynamodb.CreateTableInput, found *types.TableDescription) []finding.Difference {
+	var differences []finding.Difference
 	kinds := map[string]types.ScalarAttributeType{}
 	for _, definition := range found.AttributeDefinitions {
 		kinds[aws.ToString(definition.AttributeName)] = definition.AttributeType
@@ -146,11 +142,11 @@ func differences(wanted *dynamodb.CreateTableInput, found *types.TableDescriptio
 	for _, definition := range wanted.AttributeDefinitions {
 		name := *definition.AttributeName
 		if kind, ok := kinds[name]; ok && kind != definition.AttributeType {
-			differences = append(differences, Difference{AttributeTypeDiffers, fmt.Sprintf("attribute %s has type %s, needed is %s", name, kind, definition.AttributeType)})
+			differences = append(differences, finding.Difference{Name: AttributeTypeDiffers, Text: fmt.Sprintf("attribute %s has type %s, needed is %s", name, kind, definition.AttributeType)})
 		}
 	}
 	if want, have := describeKeys(wanted.KeySchema), describeKeys(found.KeySchema); want != have {
-		differences = append(differences, Difference{TableKeyDiffers, fmt.Sprintf("the key is %s, needed is %s", have, want)})
+		differences = append(differences, finding.Difference{Name: TableKeyDiffers, Text: fmt.Sprintf("the key is %s, needed is %s", have, want)})
 	}
 	for _, index := range wanted.GlobalSecondaryIndexes {
 		differences = append(differences, indexDifferences(index, found.GlobalSecondaryIndexes)...)
@@ -158,22 +154,22 @@ func differences(wanted *dynamodb.CreateTableInput, found *types.TableDescriptio
 	return differences
 }
 
-func indexDifferences(wanted types.GlobalSecondaryIndex, found []types.GlobalSecondaryIndexDescription) []Difference {
+func indexDifferences(wanted types.GlobalSecondaryIndex, found []types.GlobalSecondaryIndexDescription) []finding.Difference {
 	name := *wanted.IndexName
 	for _, index := range found {
 		if aws.ToString(index.IndexName) != name {
 			continue
 		}
-		var differences []Difference
+		var differences []finding.Difference
 		if want, have := describeKeys(wanted.KeySchema), describeKeys(index.KeySchema); want != have {
-			differences = append(differences, Difference{IndexKeyDiffers, fmt.Sprintf("the key of index %s is %s, needed is %s", name, have, want)})
+			differences = append(differences, finding.Difference{Name: IndexKeyDiffers, Text: fmt.Sprintf("the key of index %s is %s, needed is %s", name, have, want)})
 		}
 		if index.Projection == nil || index.Projection.ProjectionType != wanted.Projection.ProjectionType {
-			differences = append(differences, Difference{IndexProjectionDiffers, fmt.Sprintf("index %s does not project %s", name, wanted.Projection.ProjectionType)})
+			differences = append(differences, finding.Difference{Name: IndexProjectionDiffers, Text: fmt.Sprintf("index %s does not project %s", name, wanted.Projection.ProjectionType)})
 		}
 		return differences
 	}
-	return []Difference{{IndexMissing, fmt.Sprintf("index %s is missing", name)}}
+	return []finding.Difference{{Name: IndexMissing, Text: fmt.Sprintf("index %s is missing", name)}}
 }
 
 func describeKeys(schema []types.KeySchemaElement) string {

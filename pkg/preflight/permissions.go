@@ -7,14 +7,6 @@ import (
 	"github.com/billable-events/billable/pkg/finding"
 )
 
-// Probe is what a call that changes nothing said of a permission.
-type Probe struct {
-	Action   string // as policies call it
-	Denied   bool
-	Unproven bool  // it was not denied, and may have been refused before anybody looked
-	Err      error // why nothing is known
-}
-
 // The subjects that have permissions.
 const (
 	SubjectQueue       = "queue"
@@ -64,7 +56,7 @@ var purposes = map[string][]purpose{
 }
 
 // Permissions judges what may be done with a queue or a table.
-func Permissions(subject string, probes []Probe) []Finding {
+func Permissions(subject string, probes []finding.Probe) []Finding {
 	f := &findings{subject: subject}
 	var allowed, unproven []string
 	for _, probe := range probes {

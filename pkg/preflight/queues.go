@@ -15,28 +15,7 @@ type Queue struct {
 	Missing    bool  // there is none at this URL
 	Denied     bool  // it may not be described: nothing is known of it
 	Err        error // why nothing is known of it otherwise
-	Attributes QueueAttributes
-}
-
-// QueueAttributes is how a queue is set up.
-type QueueAttributes struct {
-	ARN             string
-	FIFO            bool
-	Retention       time.Duration
-	Delay           time.Duration
-	Visibility      time.Duration
-	MaxMessageBytes int
-	Encrypted       bool
-	KMSKey          string // empty: SQS's own
-
-	RedriveTarget string // ARN; empty: messages are never moved
-	MaxReceives   int
-	AllowsSources string // allowAll, denyAll, byQueue; empty: all
-	Sources       string // ARNs that byQueue allows, with spaces between
-
-	Visible  int // messages, about
-	InFlight int
-	Delayed  int
+	Attributes finding.QueueAttributes
 }
 
 // Needs is what settlement needs of its queue.
@@ -131,7 +110,7 @@ func arnPart(arn string, n int) string {
 
 // retention: a message has to be received once more after it became too old, and before
 // the queue forgets it.
-func (f *findings) retention(main QueueAttributes, needs Requirements) {
+func (f *findings) retention(main finding.QueueAttributes, needs Requirements) {
 	const remedy = "set MessageRetentionPeriod to 604800 (7 days)"
 	switch least := needs.MaxAge + needs.MaxIdle; {
 	case main.Retention < least:
@@ -142,7 +121,7 @@ func (f *findings) retention(main QueueAttributes, needs Requirements) {
 	}
 }
 
-func (f *findings) redrive(main, deadLetters QueueAttributes, needs Requirements) {
+func (f *findings) redrive(main, deadLetters finding.QueueAttributes, needs Requirements) {
 	switch {
 	case main.RedriveTarget == "":
 		f.addf(finding.Error, "redrive_policy_missing", "give it a RedrivePolicy to the dead-letter queue, with maxReceiveCount 1000",
@@ -161,7 +140,7 @@ func (f *findings) redrive(main, deadLetters QueueAttributes, needs Requirements
 	}
 }
 
-func admits(deadLetters QueueAttributes, source string) bool {
+func admits(deadLetters finding.QueueAttributes, source string) bool {
 	switch deadLetters.AllowsSources {
 	case "denyAll":
 		return false
@@ -173,7 +152,7 @@ func admits(deadLetters QueueAttributes, source string) bool {
 }
 
 // letters judges what is special about a dead-letter queue.
-func (f *findings) letters(deadLetters, main QueueAttributes) {
+func (f *findings) letters(deadLetters, main finding.QueueAttributes) {
 	if deadLetters.RedriveTarget != "" {
 		f.addf(finding.Error, "dead_letters_redriven", "take its RedrivePolicy away",
 			"it moves messages on to %s: every look at a dead letter is a receive, and after %d of them it is gone", deadLetters.RedriveTarget, deadLetters.MaxReceives)

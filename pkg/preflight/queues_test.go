@@ -19,11 +19,11 @@ const (
 
 // found are two queues as they should be.
 func found() (main, deadLetters preflight.Queue) {
-	main = preflight.Queue{URL: queueURL + "main", Attributes: preflight.QueueAttributes{
+	main = preflight.Queue{URL: queueURL + "main", Attributes: finding.QueueAttributes{
 		ARN: arn + "main", Retention: 7 * day, Visibility: 30 * time.Second, MaxMessageBytes: 1 << 20, Encrypted: true,
 		RedriveTarget: arn + "letters", MaxReceives: 1000,
 	}}
-	deadLetters = preflight.Queue{URL: queueURL + "letters", Attributes: preflight.QueueAttributes{
+	deadLetters = preflight.Queue{URL: queueURL + "letters", Attributes: finding.QueueAttributes{
 		ARN: arn + "letters", Retention: 14 * day, MaxMessageBytes: 1 << 20, Encrypted: true,
 	}}
 	return main, deadLetters
@@ -71,7 +71,7 @@ func TestQueueBounds(t *testing.T) {
 		}, "error redrive_not_allowed"},
 		"all are allowed": {func(_, deadLetters *preflight.Queue) { deadLetters.Attributes.AllowsSources = "allowAll" }, ""},
 		"letters missing": {func(_, deadLetters *preflight.Queue) {
-			deadLetters.Missing, deadLetters.Attributes = true, preflight.QueueAttributes{}
+			deadLetters.Missing, deadLetters.Attributes = true, finding.QueueAttributes{}
 		}, "error queue_missing"},
 	} {
 		t.Run(name, func(t *testing.T) {

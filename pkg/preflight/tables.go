@@ -4,25 +4,17 @@ import "github.com/billable-events/billable/pkg/finding"
 
 // Table is a table as it was found.
 type Table struct {
-	Name        string
-	Missing     bool  // there is none of this name
-	Denied      bool  // it may not be described: nothing is known of it
-	Err         error // why nothing is known of it otherwise
-	Status      string
-	NeedsIndex  bool
-	IndexStatus string // empty: there is no index
-	Differences []TableDifference
-	Protected   bool // against deletion
+	Name    string
+	Missing bool  // there is none of this name
+	Denied  bool  // it may not be described: nothing is known of it
+	Err     error // why nothing is known of it otherwise
+	finding.TableSetup
+
+	NeedsIndex bool
 
 	Expires    bool   // its items have to expire by expires_at
 	ExpiresBy  string // the attribute by which they do; empty: they do not
 	ExpiresErr error  // why that is not known
-}
-
-// TableDifference is one way in which a table is not as needed.
-type TableDifference struct {
-	Name string // of the finding
-	Text string
 }
 
 const (

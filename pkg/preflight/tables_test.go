@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/billable-events/billable/pkg/finding"
 	"github.com/billable-events/billable/pkg/preflight"
 )
 
@@ -22,11 +23,12 @@ func TestTables(t *testing.T) {
 		"not to be described": {func(table *preflight.Table) { table.Denied = true }, ""},
 		"expiry unknown":      {func(table *preflight.Table) { table.ExpiresErr = errors.New("no route") }, "warning time_to_live_unknown"},
 		"differs": {func(table *preflight.Table) {
-			table.Differences = []preflight.TableDifference{{Name: "index_missing", Text: "index unbilled is missing"}}
+			table.Differences = []finding.Difference{{Name: "index_missing", Text: "index unbilled is missing"}}
 		}, "error index_missing"},
 	} {
 		table := preflight.Table{
-			Name: "events", Status: "ACTIVE", NeedsIndex: true, IndexStatus: "ACTIVE", Protected: true, Expires: true, ExpiresBy: "expires_at",
+			Name: "events", TableSetup: finding.TableSetup{Status: "ACTIVE", IndexStatus: "ACTIVE", Protected: true},
+			NeedsIndex: true, Expires: true, ExpiresBy: "expires_at",
 		}
 		test.change(&table)
 		if got := wrong(preflight.TableFindings(preflight.SubjectEvents, table)); got != test.want {
@@ -38,7 +40,7 @@ func TestTables(t *testing.T) {
 // TestPermissions: each says what it is needed for.
 func TestPermissions(t *testing.T) {
 	t.Parallel()
-	findings := preflight.Permissions(preflight.SubjectQueue, []preflight.Probe{
+	findings := preflight.Permissions(preflight.SubjectQueue, []finding.Probe{
 		{Action: "sqs:DeleteMessage", Denied: true},
 		{Action: "sqs:SendMessage", Denied: true},
 		{Action: "sqs:ChangeMessageVisibility", Err: errors.New("no answer")},

@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"context"
 	"errors"
 	"sync/atomic"
 	"time"
@@ -33,4 +34,38 @@ func (p *Permit) Spend() error {
 // while a machine is suspended, and the wall clock can be set back.
 func age(started, now time.Time) time.Duration {
 	return max(now.Sub(started), now.Round(0).Sub(started.Round(0)))
+}
+
+// Caller is the part of a Limiter that one call needs.
+type Caller interface {
+	Acquire(ctx context.Context) (*Permit, error)
+	Pause(permit *Permit, retryAfter time.Duration)
+}
+
+// SiteLimitError is an error that can report a 429 for the whole site.
+type SiteLimitError interface {
+	error
+	// SiteLimit returns the Retry-After of the response; ok is false for any other error.
+	SiteLimit() (retryAfter time.Duration, ok bool)
+}
+
+// Do acquires a permit and makes one call under it. It waits for the permit until waiting ends.
+func Do(waiting context.Context, limiter Caller, call func(*Permit) error) error {
+	permit, err := limiter.Acquire(waiting)
+	if err != nil {
+		return err
+	}
+	return DoUnder(limiter, permit, call)
+}
+
+// DoUnder makes one call under the permit, and begins a rate-limit pause if its error is a
+// SiteLimitError.
+func DoUnder(limiter Caller, permit *Permit, call func(*Permit) error) error {
+	err := call(permit)
+	if limit, ok := errors.AsType[SiteLimitError](err); ok {
+		if retryAfter, ok := limit.SiteLimit(); ok {
+			limiter.Pause(permit, retryAfter)
+		}
+	}
+	return err
 }

@@ -24,11 +24,7 @@ type Site interface {
 	// answer shows. Errors are *billing.Failure, or ratelimit.ErrExpired when nothing was sent
 	// because the permit had expired.
 	ListInvoices(ctx context.Context, permit *ratelimit.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error)
-	// Acquire waits for a permit until ctx ends.
-	Acquire(ctx context.Context) (*ratelimit.Permit, error)
-	// Pause stops all calls to the site for a while: Chargebee answered 429 for the site
-	// to the call that the permit was spent on.
-	Pause(permit *ratelimit.Permit, retryAfter time.Duration)
+	ratelimit.Caller
 }
 
 // Book is the ledger as a whole. All reads are strong.

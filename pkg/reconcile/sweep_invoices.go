@@ -246,16 +246,12 @@ func isTemporary(err error) bool {
 	return failure.Kind == billing.Unknown || failure.Kind == billing.Transient || failure.Kind == billing.Limited
 }
 
-func listOnce(ctx context.Context, site Site, query billing.InvoiceQuery) (billing.InvoicePage, error) {
+func listOnce(ctx context.Context, site Site, query billing.InvoiceQuery) (page billing.InvoicePage, err error) {
 	waiting, cancel := context.WithTimeoutCause(ctx, permitTimeout, fmt.Errorf("no call to Chargebee was free for %s: consumer check says why", permitTimeout))
 	defer cancel()
-	permit, err := site.Acquire(waiting)
-	if err != nil {
-		return billing.InvoicePage{}, err
-	}
-	page, err := site.ListInvoices(ctx, permit, query)
-	if failure, failed := errors.AsType[*billing.Failure](err); failed && failure.IsSiteLimit() {
-		site.Pause(permit, failure.RetryAfter)
-	}
+	err = ratelimit.Do(waiting, site, func(permit *ratelimit.Permit) (err error) {
+		page, err = site.ListInvoices(ctx, permit, query)
+		return err
+	})
 	return page, err
 }

@@ -76,16 +76,12 @@ func (s *Settler) callUnder(ctx context.Context, permit *ratelimit.Permit, send 
 	return err
 }
 
-// spend makes one call, and pauses the rate limiter if the site is over its limit.
+// spend makes one call. A response that the site is over its limit pauses the rate limiter.
 func (s *Settler) spend(ctx context.Context, permit *ratelimit.Permit, send func(context.Context, *ratelimit.Permit) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.Settings.CallTimeout)
 	defer cancel()
 
-	err := send(ctx, permit)
-	if failure, failed := asFailure(err); failed && failure.IsSiteLimit() {
-		s.RateLimiter.Pause(permit, failure.RetryAfter)
-	}
-	return err
+	return ratelimit.DoUnder(s.RateLimiter, permit, func(permit *ratelimit.Permit) error { return send(ctx, permit) })
 }
 
 // untilAnswered repeats a read while the limit of the site interrupts it. The rate limiter delays

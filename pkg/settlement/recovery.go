@@ -65,7 +65,7 @@ func decideByKind(op operation, failure *billing.Failure, outage bool) recovery 
 	case billing.Unauthorized:
 		return recovery{effect: effectIfNotExecuted(op), action: deferDelay, delay: unauthorizedDelay}
 	case billing.Limited:
-		if failure.IsSiteLimit() {
+		if _, ok := failure.SiteLimit(); ok {
 			return recovery{effect: effectIfNotExecuted(op), action: reload}
 		}
 		return recovery{effect: effectIfNotExecuted(op), action: deferDelay, delay: lockDelay}

@@ -11,35 +11,16 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/billable-events/billable/pkg/finding"
 )
 
 // ErrNoQueue means that there is no queue at the URL.
 var ErrNoQueue = errors.New("sqs: queue not found")
 
-// Attributes is the configuration of a queue, as far as Billable depends on it.
-type Attributes struct {
-	ARN             string
-	FIFO            bool
-	Retention       time.Duration
-	Delay           time.Duration // of every message
-	Visibility      time.Duration // default of a receive
-	MaxMessageBytes int
-	Encrypted       bool
-	KMSKey          string // empty: owned by SQS
-
-	RedriveTarget string // ARN; empty: messages are never moved
-	MaxReceives   int    // of a message before it is moved
-	AllowsSources string // redrive permission: allowAll, denyAll, byQueue; empty: allowAll
-	Sources       string // ARNs that byQueue allows, separated by spaces
-
-	Visible  int // messages; SQS counts with up to a minute of delay
-	InFlight int // received and not deleted
-	Delayed  int
-}
-
 // Describe reads the configuration of the queue at the URL. Errors: ErrNoQueue,
 // ErrUnavailable, and those that Denied reports.
-func Describe(ctx context.Context, client Client, url string) (Attributes, error) {
+func Describe(ctx context.Context, client Client, url string) (finding.QueueAttributes, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	output, err := client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
@@ -49,14 +30,14 @@ func Describe(ctx context.Context, client Client, url string) (Attributes, error
 	case err == nil:
 		return parseAttributes(output.Attributes)
 	case as[*types.QueueDoesNotExist](err), as[*types.InvalidAddress](err):
-		return Attributes{}, fmt.Errorf("%w: %w", ErrNoQueue, err)
+		return finding.QueueAttributes{}, fmt.Errorf("%w: %w", ErrNoQueue, err)
 	default:
-		return Attributes{}, fmt.Errorf("describe queue: %w", failureOf(err))
+		return finding.QueueAttributes{}, fmt.Errorf("describe queue: %w", failureOf(err))
 	}
 }
 
 // parseAttributes converts attributes, all of which are strings. Absent ones are zero.
-func parseAttributes(values map[string]string) (Attributes, error) {
+func parseAttributes(values map[string]string) (finding.QueueAttributes, error) {
 	var attributes struct {
 		QueueArn, KmsMasterKeyID              string
 		RedrivePolicy, RedriveAllowPolicy     string // JSON
@@ -80,10 +61,10 @@ func parseAttributes(values map[string]string) (Attributes, error) {
 	policies := []string{cmp.Or(attributes.RedrivePolicy, "{}"), cmp.Or(attributes.RedriveAllowPolicy, "{}")}
 	err = errors.Join(err, json.Unmarshal([]byte(policies[0]), &redrive), json.Unmarshal([]byte(policies[1]), &allow))
 	if err != nil {
-		return Attributes{}, fmt.Errorf("describe queue: %w", err)
+		return finding.QueueAttributes{}, fmt.Errorf("describe queue: %w", err)
 	}
 	maxReceives, _ := redrive.MaxReceiveCount.Int64()
-	return Attributes{
+	return finding.QueueAttributes{
 		ARN:             attributes.QueueArn,
 		FIFO:            attributes.FifoQueue,
 		Retention:       time.Duration(attributes.MessageRetentionPeriod) * time.Second,

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/billable-events/billable/pkg/finding"
 	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/sqs"
 	"github.com/billable-events/billable/pkg/sqsqueue"
@@ -57,7 +58,7 @@ func TestDescribe(t *testing.T) {
 	if _, err := client.SendMessage(t.Context(), &awssqs.SendMessageInput{QueueUrl: deadLetters.QueueUrl, MessageBody: aws.String("x")}); err != nil {
 		t.Fatal(err)
 	}
-	for url, want := range map[string]sqsqueue.Attributes{
+	for url, want := range map[string]finding.QueueAttributes{
 		url: {
 			ARN: arn + "events", Retention: 10 * time.Minute, Delay: 9 * time.Second, Visibility: 40 * time.Second, MaxMessageBytes: 2048,
 			Encrypted: true, KMSKey: "alias/mine", RedriveTarget: arn + "deadLetters", MaxReceives: 7,
@@ -94,7 +95,7 @@ func TestProbes(t *testing.T) {
 		}
 		before := service.Messages("events")
 		for _, probe := range sqsqueue.Probes(t.Context(), client, url) {
-			want := sqsqueue.Probe{Action: probe.Action, Denied: probe.Action == "sqs:"+action}
+			want := finding.Probe{Action: probe.Action, Denied: probe.Action == "sqs:"+action}
 			want.Unproven = probe.Action == "sqs:ReceiveMessage" && !want.Denied
 			if probe != want {
 				t.Errorf("%s denied: got %+v, want %+v", action, probe, want)

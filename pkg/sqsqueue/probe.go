@@ -8,15 +8,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
-)
 
-// Probe is the result of testing one permission by a call that changes nothing.
-type Probe struct {
-	Action   string // as in policies, for example sqs:SendMessage
-	Denied   bool
-	Unproven bool  // not denied, but SQS may have validated the request before its permissions
-	Err      error // of the call: the permission is unknown
-}
+	"github.com/billable-events/billable/pkg/finding"
+)
 
 // Denied reports whether an error means that the caller lacks a permission. Invalid or
 // expired credentials do not count.
@@ -38,18 +32,18 @@ const noMessage = "{\"event_type\":\"consumer_check\",\"note\":\"\uFFFE\"}"
 // message, a body with an invalid character. A receive has no entries. A successful one would
 // hide messages and increase their receive count, so this one has invalid parameters; whether
 // SQS checks permissions before parameters is not documented.
-func Probes(ctx context.Context, client Client, url string) []Probe {
-	probe := func(action string, call func(context.Context) error) Probe {
+func Probes(ctx context.Context, client Client, url string) []finding.Probe {
+	probe := func(action string, call func(context.Context) error) finding.Probe {
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
 		err := call(ctx)
 		if Denied(err) {
-			return Probe{Action: action, Denied: true}
+			return finding.Probe{Action: action, Denied: true}
 		}
 		if err != nil {
 			err = failureOf(err)
 		}
-		return Probe{Action: action, Err: err}
+		return finding.Probe{Action: action, Err: err}
 	}
 	receive := probe("sqs:ReceiveMessage", func(ctx context.Context) error {
 		_, err := client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
@@ -60,7 +54,7 @@ func Probes(ctx context.Context, client Client, url string) []Probe {
 	if errors.Is(receive.Err, ErrRefused) {
 		receive.Unproven, receive.Err = true, nil
 	}
-	return []Probe{
+	return []finding.Probe{
 		receive,
 		probe("sqs:DeleteMessage", func(ctx context.Context) error {
 			_, err := client.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &url, Entries: []types.DeleteMessageBatchRequestEntry{
