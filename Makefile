@@ -64,7 +64,7 @@ simulate: ## Run many scenarios: make simulate SEEDS=2000 FIRST=1.
 	exit $$failed
 
 .PHONY: bench
-bench: build ## Measure the receiver, into bench/: make bench QUICK=1 ONLY=ladder.
+bench: build ## Measure the receiver, into bench/: make bench QUICK=1 ONLY=burst,baselines.
 	go run ./scripts/bench receiver $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)")
 
 .PHONY: bench-code

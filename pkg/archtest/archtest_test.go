@@ -138,20 +138,12 @@ var rules = map[string]rule{
 		others: []string{"*"},
 		why:    "make conformance",
 	},
-	"scripts/bench":         {own: []string{"sandbox/chargebee"}, others: []string{"*"}, why: "make bench, make bench-consumer, make bench-ratelimit"},
-	"scripts/cli":           {why: "how the programs below scripts begin and end"},
-	"scripts/bench/machine": {why: "the machine, and what processes use of it"},
-	"scripts/bench/report":  {others: []string{"*"}, why: "tables and records of all benchmarks"},
-	"scripts/bench/child":   {why: "this program as another process"},
-	"scripts/bench/cgroup":  {why: "a process with a part of the machine"},
-	"scripts/bench/load":    {others: []string{"*"}, why: "the load generator's process"},
-	"scripts/bench/standin": {own: []string{"sandbox", "sandbox/sqs"}, others: []string{"*"}, why: "the queue's process"},
-	"scripts/bench/ladder": {
-		own:    []string{"awsclient", "event", "lifecycle", "telemetry", "webhook"},
-		others: []string{awsSDK, echo},
-		why:    "servers that do less than the receiver",
+	"scripts/bench": {
+		own:    []string{"awsclient", "event", "lifecycle", "sandbox", "sandbox/chargebee", "sandbox/sqs", "telemetry", "webhook"},
+		others: []string{"*"},
+		why:    "make bench, make bench-consumer, make bench-ratelimit",
 	},
-	"scripts/bench/receiver": {own: []string{"webhook"}, others: []string{"*"}, why: "what the receiver takes and costs"},
+	"scripts/cli": {why: "how the programs below scripts begin and end"},
 }
 
 // neverLinked is what a production binary must not contain.

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,168 +14,381 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/billable-events/billable/scripts/bench/report"
-	"github.com/billable-events/billable/scripts/cli"
+	"github.com/billable-events/billable/pkg/sandbox/chargebee"
+	"github.com/billable-events/billable/scripts/testbed"
 )
 
-// stopLimit is how long a scenario may take to stop its consumers when it is told to.
-const stopLimit = 10 * time.Second
+// scenarioCommand makes this program the fakes of one scenario, which starts the consumers: no
+// scenario inherits the heap of another.
+const scenarioCommand = "scenario"
 
-// consumerOptions is how consumers are measured.
-type consumerOptions struct {
-	quick    bool
-	profile  string
-	binaries string
-	reports  string
+const (
+	consumerTimeout = 10 * time.Minute // of a run
+	workTimeout     = 2 * time.Minute  // of one scenario, which takes a few seconds
+	firstPollLimit  = 5 * time.Second
+
+	mainName     = "main"
+	mainRuns     = 3 // the median counts
+	workloadSeed = 20261
+
+	// manyLines is the number of lines from which a consumer has to read an invoice again: an answer of
+	// Chargebee shows at most 100.
+	manyLines = 100
+)
+
+// ConsumerScenario is a load on consumers.
+type ConsumerScenario struct {
+	Name        string
+	Consumers   int
+	Concurrency int // of each consumer
+	Invoices    int
+	Events      int           // per invoice
+	Lines       int           // per invoice
+	Latency     time.Duration // of Chargebee
+	Trust       bool          // invoice.trust_webhook
+	Timeout     time.Duration
+
+	Binaries string
+	Profile  string        // directory for profiles of the first consumer
+	Sample   time.Duration // length of the CPU profile
 }
 
-func parseConsumer(args []string, std streams) (consumerOptions, error) {
-	var o consumerOptions
-	flags := flag.NewFlagSet("consumer", flag.ContinueOnError)
-	flags.SetOutput(std.err)
-	flags.BoolVar(&o.quick, "quick", false, "an answer within a minute, which is not recorded")
-	flags.StringVar(&o.profile, "profile", "", "directory in which to keep profiles of the main scenario")
-	flags.StringVar(&o.binaries, "binaries", "bin", "directory of the binaries")
-	flags.StringVar(&o.reports, "reports", "bench", "directory of the record and the report")
-	switch err := cli.Parse(flags, args); {
-	case err != nil:
-		return o, err
-	case flags.NArg() > 0:
-		return o, cli.Usagef("bench", std.err, "unexpected argument %q", flags.Arg(0))
-	}
-	return o, nil
+func mainScenario() ConsumerScenario {
+	return ConsumerScenario{Name: mainName, Consumers: 1, Concurrency: 10, Invoices: 1000, Events: 50, Lines: 3, Timeout: workTimeout}
 }
 
-// benchConsumer measures consumers, prints what came out, and records it.
-func benchConsumer(ctx context.Context, args []string, std streams) error {
-	o, err := parseConsumer(args, std)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, runLimit, fmt.Errorf("the run was not finished within %s", runLimit))
+// benchConsumer measures consumers.
+func benchConsumer(ctx context.Context, o options) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, consumerTimeout, fmt.Errorf("the run did not finish within %s", consumerTimeout))
 	defer cancel()
-	recordFile := filepath.Join(o.reports, "consumer.json")
-	past, err := report.Read[result](recordFile)
+	file := filepath.Join(o.reports, "consumer.json")
+	past, err := readRecord[ConsumerResult](file)
 	if err != nil {
 		return err
 	}
-	m, err := o.measure(ctx, std.err)
-	if err != nil {
+	r := consumerReport{comparisons: comparisons(), before: past.last(), baseline: past.first()}
+	if r.run, err = newRun[ConsumerResult](ctx); err != nil {
 		return err
 	}
-	m.before, m.baseline = past.Last(), past.First()
-	sections, err := m.sections()
+	if err := r.measure(ctx, o); err != nil {
+		return err
+	}
+	sections, err := r.sections()
 	if err != nil {
 		return err
 	}
 	if !o.quick {
-		past = past.With(m.run)
-		sections = append(sections, history(past))
+		past = past.with(r.run)
+		sections = append(sections, consumerHistory(past))
 	}
-	if err := m.print(std.out, sections); err != nil {
+	if err := printSections(o.out, sections, r.run.describe(), r.run.warning(r.before)); err != nil {
 		return err
 	}
 	if !o.quick {
-		if err := errors.Join(past.Write(recordFile), report.Keep(filepath.Join(o.reports, "consumer.md"), []byte(m.page(sections)))); err != nil {
+		if err := errors.Join(past.write(file), writeFile(filepath.Join(o.reports, "consumer.md"), r.page(sections))); err != nil {
 			return err
 		}
 	}
-	return o.explain(ctx, std.out, m.run.Results[mainName])
+	if o.profile == "" {
+		return nil
+	}
+	s := mainScenario()
+	s.Profile, s.Sample = o.profile, r.run.Results[mainName].Took*8/10
+	if _, err := o.runScenario(ctx, s); err != nil {
+		return err
+	}
+	return printProfile(ctx, o.out, o.profile)
 }
 
 // measure runs all scenarios.
-func (o consumerOptions) measure(ctx context.Context, progress io.Writer) (measured, error) {
-	run, err := report.NewRun[result](ctx)
-	if err != nil {
-		return measured{}, err
-	}
-	m := measured{questions: questions(), run: run}
+func (r *consumerReport) measure(ctx context.Context, o options) (err error) {
 	runs := mainRuns
 	if o.quick {
 		runs = 1
 	}
 	for range runs {
-		result, err := o.isolated(ctx, mainScenario(), progress)
+		result, err := o.runScenario(ctx, mainScenario())
 		if err != nil {
-			return m, err
+			return err
 		}
-		m.runs = append(m.runs, result)
+		r.mainRuns = append(r.mainRuns, result)
 	}
-	m.run.Results[mainName] = median(m.runs)
-	for _, question := range m.questions {
-		for _, row := range question.rows {
-			name := row.scenario.Name
-			if _, done := m.run.Results[name]; done {
+	sorted := slices.SortedFunc(slices.Values(r.mainRuns), func(a, b ConsumerResult) int { return cmp.Compare(a.CPU, b.CPU) })
+	r.run.Results[mainName] = sorted[len(sorted)/2]
+	for _, comparison := range r.comparisons {
+		for _, s := range comparison.scenarios {
+			if _, done := r.run.Results[s.Name]; done {
 				continue
 			}
-			if m.run.Results[name], err = o.isolated(ctx, row.scenario, progress); err != nil {
-				return m, err
+			if r.run.Results[s.Name], err = o.runScenario(ctx, s); err != nil {
+				return err
 			}
 		}
 	}
-	return m, nil
+	return nil
 }
 
-// median is the result in the middle by CPU.
-func median(results []result) result {
-	sorted := slices.SortedFunc(slices.Values(results), func(a, b result) int { return cmp.Compare(a.CPU, b.CPU) })
-	return sorted[len(sorted)/2]
-}
-
-// isolated runs a scenario in a process of its own.
-func (o consumerOptions) isolated(ctx context.Context, s scenario, progress io.Writer) (result, error) {
-	var r result
+// runScenario runs a scenario in a process of its own.
+func (o options) runScenario(ctx context.Context, s ConsumerScenario) (r ConsumerResult, err error) {
 	s.Binaries = o.binaries
 	if o.quick {
-		s = s.quickly()
+		s = s.quick()
 	}
-	self, err := os.Executable()
+	process, err := startChild(ctx, scenarioCommand)
 	if err != nil {
 		return r, err
 	}
-	input, err := json.Marshal(s)
-	if err != nil {
-		return r, err
-	}
-	command := exec.CommandContext(ctx, self, scenarioCommand) //nolint:gosec // it is this program
-	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
-	command.WaitDelay = stopLimit
-	command.Stdin, command.Stderr = bytes.NewReader(input), os.Stderr
-	output, err := command.Output()
-	if ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
-	if err != nil {
+	if err := errors.Join(process.call("Run", s, &r), process.stop()); err != nil {
 		return r, fmt.Errorf("scenario %s: %w", s.Name, err)
 	}
-	if err := json.Unmarshal(output, &r); err != nil {
-		return r, fmt.Errorf("scenario %s: %w", s.Name, err)
-	}
-	_, _ = fmt.Fprintf(progress, "%-28s %5d invoices  %7.1f invoices/s  %7.2f ms CPU per invoice\n", s.Name, r.Invoices, r.perSecond(), milliseconds(r.cpuPerInvoice()))
+	_, _ = fmt.Fprintf(o.progress, "%-28s %5d invoices  %7.1f invoices/s  %7.2f ms CPU per invoice\n", s.Name, r.Invoices, r.perSecond(r.Invoices), r.cpuPerInvoice())
 	return r, nil
 }
 
-// profiled is the part of the main scenario that its CPU profile covers.
-const profiled = 0.8
-
-// explain runs the main scenario once more, with profiles, and prints where its CPU
-// time went.
-func (o consumerOptions) explain(ctx context.Context, out io.Writer, usual result) error {
-	if o.profile == "" {
-		return nil
-	}
-	s := mainScenario()
-	s.Profile, s.Sample = o.profile, time.Duration(profiled*float64(usual.Took))
-	if _, err := o.isolated(ctx, s, io.Discard); err != nil {
-		return err
-	}
-	return top(ctx, out, o.profile)
+// quick returns a scenario that takes seconds.
+func (s ConsumerScenario) quick() ConsumerScenario {
+	s.Invoices = max(s.Invoices/8, s.Consumers*2)
+	return s
 }
 
-func (m measured) print(out io.Writer, sections []report.Section) error {
-	_, err := fmt.Fprintf(out, "%s\n%s\n", m.run.Circumstances(), m.run.Elsewhere(m.before))
-	for _, section := range sections {
-		err = errors.Join(err, section.Print(out))
-	}
+// scenarioRunner is the service of a scenario's process.
+type scenarioRunner struct{ ctx context.Context }
+
+// Run runs a scenario.
+func (r *scenarioRunner) Run(s ConsumerScenario, result *ConsumerResult) (err error) {
+	*result, err = s.run(r.ctx)
 	return err
+}
+
+// run prepares everything, starts the consumers, and measures until the last message is deleted.
+func (s ConsumerScenario) run(ctx context.Context) (ConsumerResult, error) {
+	gate := newGate(s.Invoices)
+	env, err := testbed.New(testbed.Options{
+		Chargebee: chargebee.Config{KeepDate: true, Latency: s.Latency},
+		Server:    gate.wrap,
+	})
+	if err != nil {
+		return ConsumerResult{}, err
+	}
+	defer env.Close()
+	if err := s.prepare(ctx, env); err != nil {
+		return ConsumerResult{}, err
+	}
+	var consumers []*testbed.Process
+	defer func() { killAll(consumers) }()
+	for range s.Consumers {
+		consumer, err := startConsumer(env, s.Binaries,
+			fmt.Sprintf("BILLABLE_WORKER_CONCURRENCY=%d", s.Concurrency),
+			fmt.Sprintf("BILLABLE_CHARGEBEE_MAX_CONCURRENT=%d", s.Concurrency*s.Consumers),
+			"BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=1000000000", // no limit: calls never wait for a permit
+			fmt.Sprintf("BILLABLE_INVOICE_TRUST_WEBHOOK=%t", s.Trust),
+			fmt.Sprintf("BILLABLE_ADMIN_PPROF=%t", s.Profile != ""))
+		if err != nil {
+			return ConsumerResult{}, err
+		}
+		consumers = append(consumers, consumer)
+	}
+	if err := s.waitUntilIdle(ctx, gate, consumers); err != nil {
+		return ConsumerResult{}, err
+	}
+	before, err := usage(consumers)
+	if err != nil {
+		return ConsumerResult{}, err
+	}
+	profiled := make(chan error, 1)
+	go func() { profiled <- s.profile(ctx, consumers[0]) }()
+	gate.open()
+	if err := s.waitUntilFinished(ctx, gate, consumers); err != nil {
+		return ConsumerResult{}, errors.Join(err, <-profiled)
+	}
+	after, err := usage(consumers)
+	if err := errors.Join(err, <-profiled); err != nil {
+		return ConsumerResult{}, err
+	}
+	result := gate.result()
+	result.Invoices = s.Invoices
+	result.CPU, result.FakesCPU, result.PeakMemory = after.CPU-before.CPU, after.FakesCPU-before.FakesCPU, after.PeakMemory
+	return result, s.check(ctx, env, &result)
+}
+
+// prepare creates queues, tables, events, pending invoices and their messages.
+func (s ConsumerScenario) prepare(ctx context.Context, env *testbed.Env) error {
+	if err := env.CreateQueues(ctx); err != nil {
+		return err
+	}
+	if err := env.CreateTables(ctx, filepath.Join(s.Binaries, "consumer")); err != nil {
+		return err
+	}
+	events, err := env.Fill(ctx, testbed.Workload{Invoices: s.Invoices, Events: s.Events, Codes: s.Lines, Seed: workloadSeed})
+	if err != nil {
+		return err
+	}
+	for _, event := range events {
+		if err := env.Enqueue(ctx, event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func startConsumer(env *testbed.Env, binaries string, settings ...string) (*testbed.Process, error) {
+	admin, err := testbed.FreeAddress()
+	if err != nil {
+		return nil, err
+	}
+	return testbed.Start(testbed.Command{Binary: filepath.Join(binaries, "consumer"), Admin: admin, Env: append(env.ConsumerEnviron(), settings...)})
+}
+
+func killAll(consumers []*testbed.Process) {
+	for _, consumer := range consumers {
+		consumer.Signal(syscall.SIGKILL)
+		<-consumer.Exited()
+	}
+}
+
+// waitUntilIdle waits until every consumer is ready and its first poll is held back.
+func (s ConsumerScenario) waitUntilIdle(ctx context.Context, gate *gate, consumers []*testbed.Process) error {
+	for _, consumer := range consumers {
+		if err := consumer.Ready(ctx); err != nil {
+			return err
+		}
+	}
+	timeout := time.After(firstPollLimit)
+	for range consumers {
+		select {
+		case <-gate.polling:
+		case <-timeout:
+			return fmt.Errorf("not every consumer polled within %s", firstPollLimit)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+func (s ConsumerScenario) waitUntilFinished(ctx context.Context, gate *gate, consumers []*testbed.Process) error {
+	ended := make(chan struct{}, len(consumers))
+	for _, consumer := range consumers {
+		go func() {
+			<-consumer.Exited()
+			ended <- struct{}{}
+		}()
+	}
+	select {
+	case <-gate.finished:
+		return nil
+	case <-ended:
+		return errors.New("a consumer exited")
+	case <-time.After(s.Timeout):
+		return fmt.Errorf("%d of %d invoices were finished within %s", gate.deletedMessages(), s.Invoices, s.Timeout)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// usage returns the CPU time and the peak memory so far.
+func usage(consumers []*testbed.Process) (u ConsumerResult, err error) {
+	for _, consumer := range consumers {
+		cpu, err := cpuTime(consumer.PID())
+		if err != nil {
+			return u, err
+		}
+		peak, err := peakMemory(consumer.PID())
+		if err != nil {
+			return u, err
+		}
+		u.CPU += cpu
+		u.PeakMemory = max(u.PeakMemory, peak)
+	}
+	u.FakesCPU, err = cpuTime(os.Getpid())
+	return u, err
+}
+
+// check checks that everything was billed as expected, with no more calls than necessary.
+func (s ConsumerScenario) check(ctx context.Context, env *testbed.Env, result *ConsumerResult) error {
+	reconciled, err := env.Reconcile(ctx)
+	if err != nil {
+		return err
+	}
+	result.Events, result.Lines = reconciled.EventsBilled, reconciled.Charges
+	if !reconciled.Reconciled() {
+		return fmt.Errorf("billed != expected in %d places, first: %s", len(reconciled.Differences), reconciled.Differences[0])
+	}
+	if want := s.Invoices * s.Events; reconciled.EventsBilled != want || reconciled.Closed != s.Invoices {
+		return fmt.Errorf("%d of %d invoices are closed, %d of %d events are billed", reconciled.Closed, s.Invoices, reconciled.EventsBilled, want)
+	}
+	queued, dead, err := env.Queued(ctx)
+	if err != nil {
+		return err
+	}
+	if queued+dead > 0 {
+		return fmt.Errorf("%d messages are left, %d are dead letters", queued, dead)
+	}
+	return s.checkCalls(*result)
+}
+
+// checkCalls checks the calls to Chargebee: one for each line, one to close each invoice, and one to
+// read it unless webhooks are trusted.
+func (s ConsumerScenario) checkCalls(r ConsumerResult) error {
+	charges, closes := r.Calls["Chargebee add_charge"], r.Calls["Chargebee close"]
+	if charges != r.Lines || closes != s.Invoices {
+		return fmt.Errorf("%d lines were added with %d calls, %d invoices closed with %d", r.Lines, charges, s.Invoices, closes)
+	}
+	reads := s.Invoices
+	if s.Trust {
+		reads = 0
+	}
+	if got := r.callsOf("Chargebee") - charges - closes; got != reads && s.Lines < manyLines {
+		return fmt.Errorf("%d further calls to Chargebee, want %d", got, reads)
+	}
+	_, err := callRows(r)
+	return err
+}
+
+const cpuProfile = "cpu.pprof"
+
+// profile writes a CPU profile of a consumer at work, and its allocations.
+func (s ConsumerScenario) profile(ctx context.Context, consumer *testbed.Process) error {
+	if s.Profile == "" {
+		return nil
+	}
+	if err := os.MkdirAll(s.Profile, 0o750); err != nil {
+		return err
+	}
+	seconds := max(int(s.Sample/time.Second), 1)
+	return errors.Join(
+		download(ctx, fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", consumer.Admin(), seconds), filepath.Join(s.Profile, cpuProfile)),
+		download(ctx, consumer.Admin()+"/debug/pprof/allocs", filepath.Join(s.Profile, "allocs.pprof")),
+	)
+}
+
+func download(ctx context.Context, url, file string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		return fmt.Errorf("get %s: status %s: %w", url, response.Status, err)
+	}
+	return writeFile(file, content)
+}
+
+// printProfile prints the functions with the most CPU time, and the program's own with all that they
+// call.
+func printProfile(ctx context.Context, out io.Writer, directory string) error {
+	for _, flags := range [][]string{{"-nodecount=30"}, {"-nodecount=40", "-cum", "-show=billable-events"}} {
+		args := slices.Concat([]string{"tool", "pprof", "-top"}, flags, []string{filepath.Join(directory, cpuProfile)})
+		pprof := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the path is the caller's
+		pprof.Stdout, pprof.Stderr = out, os.Stderr
+		if err := pprof.Run(); err != nil {
+			return fmt.Errorf("go tool pprof: %w", err)
+		}
+	}
+	return nil
 }

@@ -1,89 +1,77 @@
-// Command bench measures the real binaries on this machine, against stand-ins on
-// loopback, and records what it measured.
+// Command bench measures the real binaries on this machine, against fakes on loopback, and records
+// the results in bench/.
 //
-//	bench receiver [--quick]                what the receiver takes, costs and survives
-//	bench consumer [--quick] [--profile]    invoices per second, CPU and calls per invoice
-//	bench ratelimit [--quick] [--only a,c]  how much of a site's limit consumers use together
+//	bench receiver [--quick] [--only burst,limit]  what the receiver takes, costs and survives
+//	bench consumer [--quick] [--profile DIR]       invoices per second, CPU and calls per invoice
+//	bench ratelimit [--quick] [--only a,c]         how much of a site's limit consumers use together
+//
+// The system under test, the fakes and the load generator are separate processes, so that the CPU of
+// each is known. bench starts itself for the latter two, see child.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
-	"fmt"
 	"io"
-	"os"
+	"slices"
+	"strings"
 
-	"github.com/billable-events/billable/scripts/bench/ladder"
-	"github.com/billable-events/billable/scripts/bench/load"
-	"github.com/billable-events/billable/scripts/bench/receiver"
-	"github.com/billable-events/billable/scripts/bench/standin"
 	"github.com/billable-events/billable/scripts/cli"
 )
 
-// streams are the standard ones.
-type streams struct {
-	in       io.Reader
-	out, err io.Writer
+const title = "bench"
+
+type options struct {
+	quick    bool
+	only     string
+	profile  string
+	binaries string
+	reports  string
+
+	out, progress io.Writer
 }
 
-func main() {
-	cli.Main("bench", func(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-		return run(ctx, args, streams{os.Stdin, stdout, stderr})
-	})
-}
+func main() { cli.Main(title, run) }
 
-func run(ctx context.Context, args []string, std streams) error {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
-		return cli.Usagef("bench", std.err, "say what to measure: receiver, consumer or ratelimit")
+		return cli.Usagef(title, stderr, "give what to measure: receiver, consumer or ratelimit")
 	}
-	switch name, args := args[0], args[1:]; name {
-	case "receiver":
-		return benchReceiver(ctx, args, std)
-	case "consumer":
-		return benchConsumer(ctx, args, std)
-	case "ratelimit":
-		return benchRateLimit(ctx, args, std)
+	command, args := args[0], args[1:]
+	switch command {
+	case queueCommand:
+		return serveChild(ctx, &fakeQueue{ctx: ctx})
+	case loadCommand:
+		return serveChild(ctx, &generator{})
 	case scenarioCommand:
-		return serveScenario(ctx, std)
-	case receiver.StandInCommand:
-		return standin.Serve(ctx, std.in, std.out, standin.Config{Genuine: load.Genuine})
-	case receiver.LoadCommand:
-		return load.Serve(std.in, std.out)
-	case receiver.RungCommand:
-		return ladder.Serve(ctx, args)
-	default:
-		return cli.Usagef("bench", std.err, "%q is nothing to measure: receiver, consumer and ratelimit are", name)
+		return serveChild(ctx, &scenarioRunner{ctx: ctx})
+	case baselineCommand:
+		return serveBaseline(ctx, args)
 	}
-}
-
-func benchReceiver(ctx context.Context, args []string, std streams) error {
-	var options receiver.Options
-	flags := flag.NewFlagSet("receiver", flag.ContinueOnError)
-	flags.SetOutput(std.err)
-	options.Flags(flags)
-	switch err := cli.Parse(flags, args); {
-	case err != nil:
-		return err
-	case flags.NArg() > 0:
-		return cli.Usagef("bench", std.err, "unexpected argument %q", flags.Arg(0))
+	bench, ok := map[string]func(context.Context, options) error{
+		"receiver": benchReceiver, "consumer": benchConsumer, "ratelimit": benchRateLimit,
+	}[command]
+	if !ok {
+		return cli.Usagef(title, stderr, "unknown benchmark %q: use receiver, consumer or ratelimit", command)
 	}
-	return options.Run(ctx, std.out, std.err)
-}
-
-// scenarioCommand makes this program the stand-ins of one scenario, in a process of
-// its own: no scenario inherits a heap from another one.
-const scenarioCommand = "scenario"
-
-// serveScenario runs the scenario that it reads and writes its result.
-func serveScenario(ctx context.Context, std streams) error {
-	var s scenario
-	if err := json.NewDecoder(std.in).Decode(&s); err != nil {
-		return fmt.Errorf("read the scenario: %w", err)
+	o := options{out: stdout, progress: stderr}
+	flags := flag.NewFlagSet(title+" "+command, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.BoolVar(&o.quick, "quick", false, "measure less of each, and record nothing")
+	flags.StringVar(&o.binaries, "binaries", "bin", "directory of the binaries")
+	flags.StringVar(&o.reports, "reports", "bench", "directory of the records and reports")
+	if command == "consumer" {
+		flags.StringVar(&o.profile, "profile", "", "directory for profiles of the main scenario")
+	} else {
+		flags.StringVar(&o.only, "only", "", "names of scenarios, separated by commas, which are not recorded")
 	}
-	result, err := s.run(ctx)
-	if err != nil {
+	if err := cli.Parse(flags, args); err != nil {
 		return err
 	}
-	return json.NewEncoder(std.out).Encode(result)
+	return bench(ctx, o)
+}
+
+// wants reports whether a scenario is measured.
+func (o options) wants(name string) bool {
+	return o.only == "" || slices.Contains(strings.Split(o.only, ","), name)
 }

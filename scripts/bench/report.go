@@ -1,166 +1,222 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"strconv"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/billable-events/billable/scripts/bench/report"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// how says what the numbers mean.
-const how = "Consumers are the real binary, each a process of its own; the stand-ins for SQS, DynamoDB and " +
-	"Chargebee are another one, on loopback, without faults, limits or latency unless a table says so. " +
-	"Messages, events and pending invoices are there before the consumers start. Polls are held back until " +
-	"every consumer is ready and idle: what a consumer has used by then (/proc/PID/stat, user and system) " +
-	"does not count. The time runs from then until the last message is deleted. After each scenario " +
-	"the books are compared, and Chargebee must have been called once for each line and once for each " +
-	"invoice. CPU is per invoice, of all consumers together; memory is the peak of the largest one (VmHWM)."
+// maxRuns bounds a record to the first run, which is the baseline, and the latest ones.
+const maxRuns = 20
 
-// measured is all that one run has to report.
-type measured struct {
-	run       report.Run[result]
-	runs      []result // of the main scenario
-	questions []question
-	before    report.Run[result] // what it is compared with
-	baseline  report.Run[result]
+// record is all runs of a benchmark, the oldest first.
+type record[Result any] struct {
+	Runs []benchRun[Result] `json:"runs"`
 }
 
-func (m measured) sections() ([]report.Section, error) {
-	calls, err := m.calls()
+// benchRun is one run of a benchmark.
+type benchRun[Result any] struct {
+	Date    string            `json:"date"` // RFC 3339, UTC
+	Commit  string            `json:"commit"`
+	Machine machine           `json:"machine"`
+	Load    float64           `json:"load"`    // load average at the start
+	Results map[string]Result `json:"results"` // by scenario
+}
+
+func newRun[Result any](ctx context.Context) (r benchRun[Result], err error) {
+	r = benchRun[Result]{Date: time.Now().UTC().Format(time.RFC3339), Commit: commit(ctx), Results: map[string]Result{}}
+	r.Machine, r.Load, err = thisMachine()
+	return r, err
+}
+
+func (r benchRun[Result]) describe() string {
+	return fmt.Sprintf("%s, commit %s. %s, load %.1f when it began", r.Date, r.Commit, r.Machine, r.Load)
+}
+
+// warning returns a warning if the run before was made on another machine, or an empty text.
+func (r benchRun[Result]) warning(before benchRun[Result]) string {
+	if before.Results == nil || before.Machine == r.Machine {
+		return ""
+	}
+	return fmt.Sprintf("The run before was made on another machine, so ratios are not meaningful: %s.", before.Machine)
+}
+
+// readRecord reads a record. A file that does not exist is an empty record.
+func readRecord[Result any](file string) (r record[Result], err error) {
+	content, err := os.ReadFile(file) //nolint:gosec // the path is the caller's
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(content, &r)
+	}
 	if err != nil {
-		return nil, err
+		return r, fmt.Errorf("read the record %s: %w", file, err)
 	}
-	sections := []report.Section{m.main(), calls}
-	for _, question := range m.questions {
-		sections = append(sections, m.answer(question))
-	}
-	return sections, nil
+	return r, nil
 }
 
-// main is the section of the main scenario.
-func (m measured) main() report.Section {
-	now, before, baseline := m.run.Results[mainName], m.before.Results[mainName], m.baseline.Results[mainName]
-	s := report.Section{
-		Title:  fmt.Sprintf("An invoice of %d events and %d lines", mainEvents, mainLines),
-		Text:   fmt.Sprintf("One consumer, %d invoices, the median of %d runs (CPU per invoice: %s).", now.Invoices, len(m.runs), m.spread()),
-		Header: []string{"", "now", "run before", "ratio", "baseline", "ratio"},
-		Left:   1,
+// first returns the baseline, or a run without results.
+func (r record[Result]) first() (run benchRun[Result]) {
+	if len(r.Runs) > 0 {
+		run = r.Runs[0]
 	}
-	for _, line := range []struct {
-		name   string
-		value  func(result) float64
-		format string
-	}{
-		{"invoices per second", result.perSecond, "%.1f"},
-		{fmt.Sprintf("CPU per invoice, ms (aim: %.0f)", milliseconds(aim)), func(r result) float64 { return milliseconds(r.cpuPerInvoice()) }, "%.2f"},
-		{"CPU of the stand-ins per invoice, ms", func(r result) float64 { return milliseconds(r.standInCPUPerInvoice()) }, "%.2f"},
-		{"peak memory, MB", func(r result) float64 { return megabytes(r.PeakMemory) }, "%.0f"},
-		{"calls to Chargebee per invoice", func(r result) float64 { return r.perInvoice(r.callsOf("Chargebee")) }, "%.2f"},
-		{"calls to DynamoDB per invoice", func(r result) float64 { return r.perInvoice(r.callsOf("DynamoDB")) }, "%.2f"},
-		{"calls to SQS per invoice", func(r result) float64 { return r.perInvoice(r.callsOf("SQS")) }, "%.2f"},
-		{"connections opened", func(r result) float64 { return float64(r.Connections) }, "%.0f"},
-	} {
-		cells := []string{line.name, fmt.Sprintf(line.format, line.value(now))}
-		for _, other := range []result{before, baseline} {
-			if other.Invoices == 0 {
-				cells = append(cells, "–", "–")
-				continue
-			}
-			cells = append(cells, fmt.Sprintf(line.format, line.value(other)), report.Ratio(line.value(now), line.value(other)))
+	return run
+}
+
+// last returns the latest run, or a run without results.
+func (r record[Result]) last() (run benchRun[Result]) {
+	if len(r.Runs) > 0 {
+		run = r.Runs[len(r.Runs)-1]
+	}
+	return run
+}
+
+// with returns the record with one more run.
+func (r record[Result]) with(run benchRun[Result]) record[Result] {
+	runs := append(slices.Clone(r.Runs), run)
+	if len(runs) > maxRuns {
+		runs = slices.Delete(runs, 1, len(runs)-maxRuns+1)
+	}
+	return record[Result]{runs}
+}
+
+func (r record[Result]) write(file string) error {
+	content, err := json.MarshalIndent(r, "", "\t")
+	if err != nil {
+		return err
+	}
+	return writeFile(file, append(content, '\n'))
+}
+
+// writeFile replaces a file atomically.
+func writeFile(file string, content []byte) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+		return err
+	}
+	temporary := file + ".new"
+	if err := os.WriteFile(temporary, content, 0o644); err != nil { //nolint:gosec // reports are public
+		return err
+	}
+	return os.Rename(temporary, file)
+}
+
+// section is a part of a report: a title, a text, a table and pictures.
+type section struct {
+	title    string
+	text     string
+	header   []string
+	rows     [][]string
+	left     int // leading columns that are text; -1 is all
+	pictures []string
+}
+
+// table returns the table. Wrapped, its long cells fit a terminal.
+func (s section) table(wrapped bool) table.Writer {
+	writer := table.NewWriter()
+	style := table.StyleLight
+	style.Format.Header = text.FormatDefault
+	writer.SetStyle(style)
+	var columns []table.ColumnConfig
+	for i := range s.header {
+		column := table.ColumnConfig{Number: i + 1}
+		if s.left >= 0 && i >= s.left {
+			column.Align, column.AlignHeader = text.AlignRight, text.AlignRight
 		}
-		s.Rows = append(s.Rows, cells)
-	}
-	return s
-}
-
-// spread tells how far the runs of the main scenario are apart.
-func (m measured) spread() string {
-	var each []string
-	for _, run := range m.runs {
-		each = append(each, fmt.Sprintf("%.2f", milliseconds(run.cpuPerInvoice())))
-	}
-	return strings.Join(each, ", ") + " ms"
-}
-
-func (m measured) calls() (report.Section, error) {
-	rows, err := callRows(m.run.Results[mainName])
-	return report.Section{
-		Title:  "Its calls",
-		Header: []string{"service", "call", "per invoice", "why"},
-		Rows:   rows,
-		Left:   -1,
-	}, err
-}
-
-// answer is the section of a question.
-func (m measured) answer(q question) report.Section {
-	s := report.Section{
-		Title: q.title,
-		Text:  q.text,
-		Header: append(q.grows,
-			"invoices", "invoices/s", "events/s", "CPU, ms", "CPU per event, µs", "stand-ins' CPU, ms", "peak, MB",
-			"Chargebee calls", "DynamoDB calls", "SQS calls", "invoices/s to before", "CPU to before"),
-	}
-	for _, row := range q.rows {
-		now, before := m.run.Results[row.scenario.Name], m.before.Results[row.scenario.Name]
-		speed, cpu := "–", "–"
-		if before.Invoices > 0 {
-			speed = report.Ratio(now.perSecond(), before.perSecond())
-			cpu = report.Ratio(float64(now.cpuPerInvoice()), float64(before.cpuPerInvoice()))
+		if wrapped {
+			column.WidthMax, column.WidthMaxEnforcer = 60, text.WrapSoft
 		}
-		s.Rows = append(s.Rows, append(row.values,
-			strconv.Itoa(now.Invoices),
-			fmt.Sprintf("%.1f", now.perSecond()),
-			fmt.Sprintf("%.0f", now.eventsPerSecond()),
-			fmt.Sprintf("%.2f", milliseconds(now.cpuPerInvoice())),
-			fmt.Sprintf("%.1f", float64(now.cpuPerEvent())/float64(time.Microsecond)),
-			fmt.Sprintf("%.2f", milliseconds(now.standInCPUPerInvoice())),
-			fmt.Sprintf("%.0f", megabytes(now.PeakMemory)),
-			perInvoice(now, now.callsOf("Chargebee")),
-			perInvoice(now, now.callsOf("DynamoDB")),
-			perInvoice(now, now.callsOf("SQS")),
-			speed, cpu,
-		))
+		columns = append(columns, column)
 	}
-	return s
+	writer.SetColumnConfigs(columns)
+	writer.AppendHeader(tableRow(s.header))
+	for _, row := range s.rows {
+		writer.AppendRow(tableRow(row))
+	}
+	return writer
 }
 
-// history is how the main scenario went from run to run.
-func history(r report.Record[result]) report.Section {
-	s := report.Section{
-		Title:  "Runs so far",
-		Text:   "The main scenario; ratios are to the first run.",
-		Header: []string{"date", "commit", "machine", "load", "invoices/s", "ratio", "CPU per invoice, ms", "ratio", "DynamoDB calls per invoice"},
-		Left:   3,
+func tableRow(cells []string) (row table.Row) {
+	for _, cell := range cells {
+		row = append(row, cell)
 	}
-	for _, run := range r.Runs {
-		now, first := run.Results[mainName], r.Runs[0].Results[mainName]
-		s.Rows = append(s.Rows, []string{
-			run.Date, run.Commit, fmt.Sprintf("%s, %d cores", run.Machine.CPU, run.Machine.Cores), fmt.Sprintf("%.1f", run.Load),
-			fmt.Sprintf("%.1f", now.perSecond()), report.Ratio(now.perSecond(), first.perSecond()),
-			fmt.Sprintf("%.2f", milliseconds(now.cpuPerInvoice())), report.Ratio(float64(now.cpuPerInvoice()), float64(first.cpuPerInvoice())),
-			perInvoice(now, now.callsOf("DynamoDB")),
-		})
-	}
-	return s
+	return row
 }
 
-// page is the whole report as a file.
-func (m measured) page(sections []report.Section) string {
+// printSections writes a report to a terminal.
+func printSections(out io.Writer, sections []section, introduction ...string) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# What a consumer costs\n\nMeasured by `make bench-consumer`, which wrote this page.\n\n")
-	fmt.Fprintf(&b, "%s.\n\n%s\n", m.run.Circumstances(), how)
-	if note := m.run.Elsewhere(m.before); note != "" {
-		fmt.Fprintf(&b, "\n%s\n", note)
+	fmt.Fprintln(&b, strings.Join(introduction, "\n"))
+	for _, s := range sections {
+		if len(s.rows) > 0 {
+			fmt.Fprintf(&b, "\n%s\n%s\n", strings.TrimSpace(s.title+"\n"+s.text), s.table(true).Render())
+		}
 	}
-	for _, section := range sections {
-		fmt.Fprintf(&b, "\n%s", section.Markdown())
-	}
-	return b.String()
+	_, err := io.WriteString(out, b.String())
+	return err
 }
+
+// markdown returns a report as a page.
+func markdown(sections []section, introduction ...string) []byte {
+	var b strings.Builder
+	for i, paragraph := range introduction {
+		if paragraph != "" {
+			fmt.Fprintf(&b, "%s%s\n", map[bool]string{true: "\n"}[i > 0], paragraph)
+		}
+	}
+	for _, s := range sections {
+		fmt.Fprintf(&b, "\n## %s\n\n", s.title)
+		if s.text != "" {
+			fmt.Fprintf(&b, "%s\n\n", s.text)
+		}
+		fmt.Fprintln(&b, s.table(false).RenderMarkdown())
+		for _, picture := range s.pictures {
+			fmt.Fprintf(&b, "\n![%s](%s)\n", captions[picture], picture)
+		}
+	}
+	return []byte(b.String())
+}
+
+// compared returns a value, and each other value with the ratio to it. Without another value, which
+// is 0, there are dashes.
+func compared(format string, now float64, others ...float64) []string {
+	cells := []string{fmt.Sprintf(format, now)}
+	for _, other := range others {
+		if other == 0 {
+			cells = append(cells, "–", "–")
+		} else {
+			cells = append(cells, fmt.Sprintf(format, other), ratio(now, other))
+		}
+	}
+	return cells
+}
+
+// ratio returns now to before: less than 1 is less.
+func ratio(now, before float64) string {
+	if before == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f", now/before)
+}
+
+func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 func megabytes(bytes int64) float64 { return float64(bytes) / (1 << 20) }
+
+// cells returns the first columns of a history of runs.
+func (r benchRun[Result]) cells() []string {
+	return []string{r.Date, r.Commit, fmt.Sprintf("%s, %d cores", r.Machine.CPU, r.Machine.Cores), fmt.Sprintf("%.1f", r.Load)}
+}
