@@ -59,7 +59,7 @@ func TestConsumerScenario_Fails(t *testing.T) {
 	}{
 		"out of time":   {t.Context(), func(s *ConsumerScenario) { s.Timeout = time.Nanosecond }, "of 24 invoices were finished within 1ns"},
 		"not built":     {t.Context(), func(s *ConsumerScenario) { s.Binaries = t.TempDir() }, "is it built?"},
-		"no consumer":   {t.Context(), func(s *ConsumerScenario) { s.Concurrency = 0 }, "ended at once"},
+		"no consumer":   {t.Context(), func(s *ConsumerScenario) { s.Concurrency = 0 }, "exited before it was ready"},
 		"was cancelled": {stopped, func(*ConsumerScenario) {}, "context canceled"},
 	} {
 		t.Run(name, func(t *testing.T) {

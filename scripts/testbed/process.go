@@ -8,16 +8,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 )
 
 const (
-	startLimit = 30 * time.Second
-	lookEvery  = 50 * time.Millisecond
+	readyTimeout  = 30 * time.Second
+	readyInterval = 50 * time.Millisecond
 )
 
-// Command is how one of the binaries is started, or a program that stands in for one.
+// Command is the command line of a program with an admin listener.
 type Command struct {
 	Binary string
 	Args   []string
@@ -25,8 +24,7 @@ type Command struct {
 	Env    []string
 }
 
-// Process is one of the binaries, running or ended. Its output is this program's
-// standard error.
+// Process is a program that was started. Its output is this program's standard error.
 type Process struct {
 	name    string
 	admin   string
@@ -34,9 +32,10 @@ type Process struct {
 	exited  chan struct{}
 }
 
-// FreeAddress is an address on loopback that nobody listens on.
+// FreeAddress returns an unused address on loopback.
 func FreeAddress() (string, error) {
-	listener, _, err := listen(loopback)
+	var url string
+	listener, err := listen(loopback, &url)
 	if err != nil {
 		return "", err
 	}
@@ -51,17 +50,17 @@ func Start(command Command) (*Process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", command.Binary, err)
 	}
-	p := &Process{name: strings.Join(append([]string{filepath.Base(command.Binary)}, command.Args...), " "), admin: "http://" + command.Admin, command: cmd, exited: make(chan struct{})}
+	p := &Process{name: filepath.Base(command.Binary), admin: "http://" + command.Admin, command: cmd, exited: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait() // its exit code is read from the state
+		_ = cmd.Wait() // ExitState has the result
 		close(p.exited)
 	}()
 	return p, nil
 }
 
-// Ready waits until the process says that it can do its job.
+// Ready waits until /readyz of the process answers 200.
 func (p *Process) Ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	for {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.admin+"/readyz", nil)
@@ -76,25 +75,25 @@ func (p *Process) Ready(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s was not ready within %s", p.name, startLimit)
+			return fmt.Errorf("%s was not ready within %s", p.name, readyTimeout)
 		case <-p.exited:
-			return fmt.Errorf("%s ended at once", p.name)
-		case <-time.After(lookEvery):
+			return fmt.Errorf("%s exited before it was ready", p.name)
+		case <-time.After(readyInterval):
 		}
 	}
 }
 
-// Admin is the URL of the admin listener.
+// Admin returns the URL of the admin listener.
 func (p *Process) Admin() string { return p.admin }
 
-// PID is the number that the system gave the process.
+// PID returns the id of the process.
 func (p *Process) PID() int { return p.command.Process.Pid }
 
-// Signal sends a signal to the process; one that has ended does not mind.
+// Signal sends a signal to the process, if it is still running.
 func (p *Process) Signal(signal os.Signal) { _ = p.command.Process.Signal(signal) }
 
-// Exited is closed when the process has ended.
+// Exited returns a channel that is closed when the process has ended.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
-// State tells how the process ended. It may be called once Exited is closed.
+// ExitState returns the result of the process after Exited is closed.
 func (p *Process) ExitState() *os.ProcessState { return p.command.ProcessState }
