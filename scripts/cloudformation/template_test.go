@@ -42,7 +42,7 @@ Outputs:
   Out: {Value: !Ref One}
 `
 
-func TestResource(t *testing.T) {
+func TestTemplate_Resource(t *testing.T) {
 	t.Parallel()
 	template, err := cloudformation.Parse([]byte(text))
 	if err != nil {
@@ -80,7 +80,7 @@ func TestResource(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotKnownIsAnError(t *testing.T) {
+func TestTemplate_UnknownReferences(t *testing.T) {
 	t.Parallel()
 	template, err := cloudformation.Parse([]byte(text))
 	if err != nil {

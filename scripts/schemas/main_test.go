@@ -23,7 +23,7 @@ func TestStrict(t *testing.T) {
 			t.Fatal(err)
 		}
 		known := definitions{"port": {"type": "object", "properties": map[string]any{"number": map[string]any{"type": "string", "format": "int-or-string"}}}}
-		got, err := json.Marshal(known.strict(schema))
+		got, err := json.Marshal(known.strict(schema, true))
 		if err != nil || string(got) != test.want {
 			t.Errorf("%s:\n got %s %v\nwant %s", name, got, err, test.want)
 		}
