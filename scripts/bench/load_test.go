@@ -166,7 +166,7 @@ func TestAnswer(t *testing.T) {
 		answer  func(w http.ResponseWriter, eventID string)
 		status  int
 		retry   bool
-		problem string // but for the open load, which does not know which event it was
+		problem string // except in an open load, which does not compare event ids
 	}{
 		"refused": {func(w http.ResponseWriter, _ string) {
 			w.Header().Set("Retry-After", "1")

@@ -32,7 +32,7 @@ func thisMachine() (m machine, load float64, err error) {
 	if err != nil {
 		return m, 0, err
 	}
-	m.Memory = int64(*memory.MemTotalBytes) //nolint:gosec // less than 8 EB
+	m.Memory = int64(*memory.MemTotalBytes)
 	kernel, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
 		return m, 0, err
@@ -82,5 +82,5 @@ func peakMemory(pid int) (int64, error) {
 		return 0, err
 	}
 	status, err := process.NewStatus()
-	return int64(status.VmHWM), err //nolint:gosec // less than 8 EB
+	return int64(status.VmHWM), err
 }

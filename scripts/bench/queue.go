@@ -86,13 +86,13 @@ func (q *fakeQueue) Open(_ int, address *QueueAddress) (err error) {
 }
 
 // SetMode changes the treatment of calls.
-func (q *fakeQueue) SetMode(mode QueueMode, _ *int) error {
+func (q *fakeQueue) SetMode(mode QueueMode, _ *int) error { //nolint:unparam // net/rpc requires it
 	q.set(mode)
 	return nil
 }
 
 // Snapshot returns what the queue was sent.
-func (q *fakeQueue) Snapshot(_ int, snapshot *QueueSnapshot) error {
+func (q *fakeQueue) Snapshot(_ int, snapshot *QueueSnapshot) error { //nolint:unparam // net/rpc requires it
 	*snapshot = q.count(q.env.SQS.Messages(testbed.QueueName), isWebhook)
 	return nil
 }

@@ -119,12 +119,12 @@ func TestCheckDelivery(t *testing.T) {
 			[]Answer{ok("a")},
 			QueueSnapshot{Messages: map[string]MessageCount{"a": {Total: 2, Lost: 1}}}, Delivery{Twice: 1, Messages: 2}, "",
 		},
-		"twice without":    {[]Answer{ok("a")}, QueueSnapshot{Messages: map[string]MessageCount{"a": {Total: 2}}}, Delivery{}, "a 2 times"},
-		"lost":             {[]Answer{ok("a")}, QueueSnapshot{}, Delivery{}, "a message is lost"},
-		"answered twice":   {[]Answer{ok("a"), ok("a")}, QueueSnapshot{Messages: map[string]MessageCount{"a": {Total: 1}}}, Delivery{}, "two requests"},
-		"nobody's answer":  {[]Answer{ok("")}, QueueSnapshot{}, Delivery{}, "which was not sent"},
-		"nobody's message": {nil, QueueSnapshot{Messages: map[string]MessageCount{"x": {Total: 1}}}, Delivery{}, "which was not sent"},
-		"altered":          {[]Answer{ok("a")}, QueueSnapshot{Messages: map[string]MessageCount{"a": {Total: 1}}, Altered: 1}, Delivery{}, "not as they were sent"},
+		"twice without":   {[]Answer{ok("a")}, QueueSnapshot{Messages: map[string]MessageCount{"a": {Total: 2}}}, Delivery{}, "a 2 times"},
+		"lost":            {[]Answer{ok("a")}, QueueSnapshot{}, Delivery{}, "a message is lost"},
+		"answered twice":  {[]Answer{ok("a"), ok("a")}, QueueSnapshot{Messages: map[string]MessageCount{"a": {Total: 1}}}, Delivery{}, "two requests"},
+		"unknown answer":  {[]Answer{ok("")}, QueueSnapshot{}, Delivery{}, "which was not sent"},
+		"unknown message": {nil, QueueSnapshot{Messages: map[string]MessageCount{"x": {Total: 1}}}, Delivery{}, "which was not sent"},
+		"altered":         {[]Answer{ok("a")}, QueueSnapshot{Messages: map[string]MessageCount{"a": {Total: 1}}, Altered: 1}, Delivery{}, "not as they were sent"},
 	} {
 		got, err := checkDelivery(test.answers, sent, test.stock, false)
 		if test.wrong == "" && (err != nil || got != test.want) {
@@ -152,15 +152,15 @@ func TestInvalidAnswer(t *testing.T) {
 		answer Answer
 		want   string
 	}{
-		"success":            {Answer{Status: 200}, ""},
-		"refused for now":    {Answer{Status: 503, RetryAfter: true}, ""},
-		"none":               {Answer{Problem: "EOF"}, ""}, // which is counted
-		"refused for ever":   {Answer{Status: 503}, "without Retry-After"},
-		"a client's fault":   {Answer{Status: 400}, "answered 400"},
-		"a defect":           {Answer{Status: 500}, "answered 500"},
-		"another's":          {Answer{Status: 200, Problem: "for another"}, "for another"},
-		"success of a sort":  {Answer{Status: 202}, "answered 202"},
-		"too many, they say": {Answer{Status: 429, RetryAfter: true}, "answered 429"},
+		"success":           {Answer{Status: 200}, ""},
+		"refused for now":   {Answer{Status: 503, RetryAfter: true}, ""},
+		"none":              {Answer{Problem: "EOF"}, ""}, // which is counted
+		"refused for ever":  {Answer{Status: 503}, "without Retry-After"},
+		"bad request":       {Answer{Status: 400}, "answered 400"},
+		"a defect":          {Answer{Status: 500}, "answered 500"},
+		"another's":         {Answer{Status: 200, Problem: "for another"}, "for another"},
+		"another 2xx":       {Answer{Status: 202}, "answered 202"},
+		"too many requests": {Answer{Status: 429, RetryAfter: true}, "answered 429"},
 	} {
 		if got := fmt.Sprint(invalidAnswer([]Answer{{Status: 200}, test.answer})); (test.want == "") != (got == "<nil>") || !strings.Contains(got, test.want) {
 			t.Errorf("%s: %s", name, got)

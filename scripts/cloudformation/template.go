@@ -1,5 +1,5 @@
 // Package cloudformation resolves the properties of the resources in a CloudFormation template, for
-// given parameters. It knows the intrinsic functions that this project's template uses.
+// given parameters. It supports the intrinsic functions that this project's template uses.
 package cloudformation
 
 import (
@@ -112,7 +112,7 @@ func (t *Template) Names() []string { return slices.Sorted(maps.Keys(t.resources
 func (t *Template) Outputs() []string { return slices.Sorted(maps.Keys(t.outputs)) }
 
 // Resource resolves a resource. It returns an error for a reference without a value, and for a
-// function that this package does not know.
+// function that this package does not support.
 func (t *Template) Resource(name string, values Values) (Resource, error) {
 	definition, ok := t.resources[name].(map[string]any)
 	if !ok {

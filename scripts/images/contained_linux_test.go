@@ -24,12 +24,10 @@ import (
 
 const nonRootID = 65532
 
-func init() { contain = enterRoot }
-
-// enterRoot becomes a process as Kubernetes starts it: with a read-only root of its own, as a user
+// contain becomes a process as Kubernetes starts it: with a read-only root of its own, as a user
 // other than root, without capabilities. It even lacks /proc and /dev, which every container has.
 // It returns only an error.
-func enterRoot(root string, command []string) error {
+func contain(root string, command []string) error {
 	runtime.LockOSThread()
 	// Namespace and root belong to the thread, and exec makes it the only one.
 	if err := syscall.Unshare(syscall.CLONE_NEWNS); err != nil {

@@ -23,9 +23,6 @@ import (
 	"github.com/billable-events/billable/scripts/cli"
 )
 
-// contain is set where the test binary can become a container.
-var contain func(root string, command []string) error
-
 // containerRoot names the variable that makes the test binary a container with this root
 // directory. Its arguments are the command.
 const containerRoot = "IMAGES_TEST_ROOT"
