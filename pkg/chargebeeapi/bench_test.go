@@ -10,9 +10,9 @@ import (
 	"github.com/billable-events/billable/pkg/chargebeeapi"
 )
 
-// BenchmarkAddCharge is what a call costs apart from its network. An invoice of n
-// lines is answered n times, with 1 to n lines.
-func BenchmarkAddCharge(b *testing.B) {
+// BenchmarkClient_AddCharge measures calls without a network. For an invoice of n lines, n
+// responses are read, with 1 to n lines.
+func BenchmarkClient_AddCharge(b *testing.B) {
 	for _, lines := range []int{1, 100, 750} {
 		var items []string
 		for n := range lines {

@@ -11,31 +11,30 @@ import (
 
 // operation is one call to Chargebee.
 type operation[T any] struct {
-	client    *Client
-	name      string     // as metrics and errors have it
-	arguments []argument // that must be there
-	send      func(context.Context) error
-	decode    func(answer) (T, error) // reads a 2xx answer
+	client   *Client
+	name     string // in metrics and errors
+	required []argument
+	send     func(context.Context) error
+	decode   func(response) (T, error) // of a 2xx response
 }
 
-// argument is a part of a request without which it would be another one: a POST to
-// no invoice, a POST that could happen twice, a list of everybody's invoices.
+// argument is a part of a request whose absence would change its meaning: a POST to no invoice, a
+// POST that could be executed twice, a list of the invoices of all customers.
 type argument struct{ name, value string }
 
-// valid tells whether the value can stand in a path: the two names of directories
-// are cleaned away on the way.
+// valid reports whether the value can be used in a path, from which . and .. are removed.
 func (a argument) valid() bool { return a.value != "" && a.value != "." && a.value != ".." }
 
-// call makes the call. An error is a *billing.Failure, unless nothing was sent: then
-// it wraps ratelimit.ErrExpired or the cause of ctx's end.
-func call[T any](ctx context.Context, permit *ratelimit.Permit, operation operation[T]) (T, error) {
+// call makes the call. An error is a *billing.Failure, unless nothing was sent: then it wraps
+// ratelimit.ErrExpired or the cause of the end of ctx.
+func call[T any](ctx context.Context, permit *ratelimit.Permit, op operation[T]) (T, error) {
 	var none T
-	client := operation.client
-	for _, argument := range operation.arguments {
+	client := op.client
+	for _, argument := range op.required {
 		if !argument.valid() {
 			return none, &billing.Failure{
 				Kind:      billing.Permanent,
-				Operation: operation.name,
+				Operation: op.name,
 				Message:   fmt.Sprintf("not sent: the %s is %q", argument.name, argument.value),
 			}
 		}
@@ -45,35 +44,35 @@ func call[T any](ctx context.Context, permit *ratelimit.Permit, operation operat
 
 	exchange := &exchange{client: client, permit: permit}
 	started := client.config.Now()
-	err := guard(context.WithValue(ctx, exchangeKey{}, exchange), operation.send)
+	err := recoverPanic(context.WithValue(ctx, exchangeKey{}, exchange), op.send)
 	if exchange.unsent != nil {
-		return none, fmt.Errorf("chargebee %s: nothing was sent: %w", operation.name, exchange.unsent)
+		return none, fmt.Errorf("chargebee %s: nothing was sent: %w", op.name, exchange.unsent)
 	}
 
-	result, failure := read(exchange, operation.decode, err)
+	result, failure := evaluate(exchange, op.decode, err)
 	observation := Observation{
-		Operation: operation.name,
+		Operation: op.name,
 		Method:    exchange.method,
-		Host:      client.site.Hostname(),
+		Host:      client.base.Hostname(),
 		Kind:      "ok",
-		Status:    exchange.answer.status,
-		Took:      client.config.Now().Sub(started),
+		Status:    exchange.response.status,
+		Duration:  client.config.Now().Sub(started),
 	}
 	if failure != nil {
 		observation.Kind = failure.Kind.String()
 	}
 	client.config.Observe(ctx, observation)
 	if failure != nil {
-		failure.Operation = operation.name
-		failure.Message = client.presentable(failure.Message)
-		failure.Code = client.presentable(failure.Code)
+		failure.Operation = op.name
+		failure.Message = client.redact(failure.Message)
+		failure.Code = client.redact(failure.Code)
 		return none, failure
 	}
 	return result, nil
 }
 
-// guard sends and turns a panic of the SDK into an error.
-func guard(ctx context.Context, send func(context.Context) error) (err error) {
+// recoverPanic calls send, and returns a panic of the SDK as an error.
+func recoverPanic(ctx context.Context, send func(context.Context) error) (err error) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
 			err = fmt.Errorf("panic: %v\n%s", recovered, debug.Stack())
@@ -82,22 +81,22 @@ func guard(ctx context.Context, send func(context.Context) error) (err error) {
 	return send(ctx)
 }
 
-// read tells what became of a call. Of the SDK's opinion nothing counts, as long as
-// there is an answer to look at: even one that the SDK panicked on.
-func read[T any](exchange *exchange, decode func(answer) (T, error), sdk error) (T, *billing.Failure) {
+// evaluate returns the result of a call. The error of the SDK is ignored if a response was
+// received: the SDK fails on some successful ones.
+func evaluate[T any](exchange *exchange, decode func(response) (T, error), sendErr error) (T, *billing.Failure) {
 	var none T
-	answer := exchange.answer
+	resp := exchange.response
 	switch {
 	case exchange.err != nil:
-		return none, unanswered(answer, exchange.err)
-	case answer.status == 0:
-		return none, unanswered(answer, sdk)
-	case !answer.successful():
-		return none, refused(answer, exchange.client.config.Now())
+		return none, noResponseFailure(resp, exchange.err)
+	case resp.status == 0:
+		return none, noResponseFailure(resp, sendErr)
+	case !resp.successful():
+		return none, errorFailure(resp, exchange.client.config.Now())
 	}
-	result, err := decode(answer)
+	result, err := decode(resp)
 	if err != nil {
-		return none, undecodable(answer, err)
+		return none, decodeFailure(resp, err)
 	}
 	return result, nil
 }

@@ -12,23 +12,22 @@ import (
 	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
-// All POSTs turn SetIdempotency off: it adds a header X-CB-Idempotency-Key, which no
-// documentation knows, with a new random value each time. The documented header is
-// the other one, and if Chargebee ever heeded both, a repeated charge would look new.
+// All POSTs turn SetIdempotency off: it adds an undocumented header X-CB-Idempotency-Key with a
+// new random value each time. If Chargebee respected it, a repeated charge would be a new one.
 // https://apidocs.chargebee.com/docs/api/v1/idempotency
 
-// AddCharge adds one line to a pending invoice and returns the invoice with it. The
-// same charge is the same bytes, always.
+// AddCharge adds one line to a pending invoice and returns the invoice with it. Equal charges
+// are sent as equal bytes.
 func (c *Client) AddCharge(ctx context.Context, permit *ratelimit.Permit, charge billing.Charge) (billing.Invoice, error) {
 	name, request := "add_charge", adHocCharge
 	if charge.ItemPriceID != "" {
 		name, request = "add_charge_item", itemCharge
 	}
 	return call(ctx, permit, operation[billing.Invoice]{
-		client:    c,
-		name:      name,
-		arguments: []argument{{"invoice id", charge.InvoiceID}, {"idempotency key", charge.IdempotencyKey}},
-		decode:    decodeInvoice,
+		client:   c,
+		name:     name,
+		required: []argument{{"invoice id", charge.InvoiceID}, {"idempotency key", charge.IdempotencyKey}},
+		decode:   decodeInvoice,
 		send: func(ctx context.Context) error {
 			_, err := request(charge).
 				SetIdempotency(false).SetIdempotencyKey(charge.IdempotencyKey).
@@ -38,7 +37,7 @@ func (c *Client) AddCharge(ctx context.Context, permit *ratelimit.Permit, charge
 	})
 }
 
-// adHocCharge is the request that adds a line without an item price.
+// adHocCharge returns the request to add a line without an item price.
 // https://apidocs.chargebee.com/docs/api/invoices/add-one-time-charge-to-a-pending-invoice
 func adHocCharge(charge billing.Charge) chargebee.Request {
 	return invoiceaction.AddCharge(charge.InvoiceID, &invoicemodel.AddChargeRequestParams{
@@ -55,9 +54,9 @@ func adHocCharge(charge billing.Charge) chargebee.Request {
 	})
 }
 
-// itemCharge is the request that adds the line of an item price at the price of the amount.
-// Only the pricing models flat_fee and per_unit take a price. Chargebee documents neither
-// what a missing quantity means for per_unit, nor whether a flat fee takes one.
+// itemCharge returns the request to add the line of an item price, with the amount as its price.
+// Only the pricing models flat_fee and per_unit accept a price. Chargebee documents neither the
+// meaning of a missing quantity for per_unit, nor whether flat_fee accepts one.
 // https://apidocs.chargebee.com/docs/api/invoices/add-a-charge-item-to-a-pending-invoice
 func itemCharge(charge billing.Charge) chargebee.Request {
 	var quantity *int32
@@ -76,17 +75,17 @@ func itemCharge(charge billing.Charge) chargebee.Request {
 	})
 }
 
-// Close closes a pending invoice and returns the new invoice that takes its place.
+// Close closes a pending invoice and returns the final invoice that replaces it.
 // https://apidocs.chargebee.com/docs/api/invoices/close-a-pending-invoice
-func (c *Client) Close(ctx context.Context, permit *ratelimit.Permit, closing billing.Close) (billing.Invoice, error) {
+func (c *Client) Close(ctx context.Context, permit *ratelimit.Permit, order billing.Close) (billing.Invoice, error) {
 	return call(ctx, permit, operation[billing.Invoice]{
-		client:    c,
-		name:      "close",
-		arguments: []argument{{"invoice id", closing.InvoiceID}, {"idempotency key", closing.IdempotencyKey}},
-		decode:    decodeInvoice,
+		client:   c,
+		name:     "close",
+		required: []argument{{"invoice id", order.InvoiceID}, {"idempotency key", order.IdempotencyKey}},
+		decode:   decodeInvoice,
 		send: func(ctx context.Context) error {
-			_, err := invoiceaction.Close(closing.InvoiceID, nil).
-				SetIdempotency(false).SetIdempotencyKey(closing.IdempotencyKey).
+			_, err := invoiceaction.Close(order.InvoiceID, nil).
+				SetIdempotency(false).SetIdempotencyKey(order.IdempotencyKey).
 				Contexts(ctx).RequestWithEnv(c.environment)
 			return err
 		},

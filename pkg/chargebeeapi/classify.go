@@ -14,12 +14,12 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// kindOf says what a refusal means, by its HTTP status and its api_error_code, which
-// is empty when the answer is not from Chargebee's API itself but from something
-// before it. resource limits the meaning of billing.Limited to the one invoice.
+// kindOf classifies an error response by its HTTP status and api_error_code. The code is empty if
+// the response is not from Chargebee's API but from a proxy in front of it. resource reports that
+// billing.Limited concerns one invoice only.
 //
-// Neither the type nor the text of an error counts: 503 comes with invalid_request as
-// well as with operation_failed, and "Please try after some time" with 429 and 503.
+// The type and the text of an error are not used: 503 comes with invalid_request as well as with
+// operation_failed, and "Please try after some time" with 429 and 503.
 //
 // https://apidocs.chargebee.com/docs/api/error-handling
 func kindOf(status int, code string) (kind billing.Kind, resource bool) {
@@ -33,16 +33,16 @@ func kindOf(status int, code string) (kind billing.Kind, resource bool) {
 		case "site_not_found":
 			return billing.Unauthorized, false
 		}
-		return billing.Unknown, false // that an invoice is gone, only Chargebee can say
+		return billing.Unknown, false // only Chargebee itself can report a missing invoice
 	case http.StatusConflict:
 		if code == "" {
 			return billing.Unknown, false
 		}
 		return billing.Missing, false
 	case http.StatusRequestTimeout:
-		return billing.Unknown, false // a gateway's; what it passed on is not known
+		return billing.Unknown, false // from a gateway, which may have forwarded the request
 	case http.StatusTooManyRequests:
-		// A third party, such as one that computes taxes, is a limit of its own.
+		// A third party, for example one that computes taxes, has a limit of its own.
 		return billing.Limited, code == "lock_timeout" || code == "third_party_api_request_limit_exceeded"
 	case http.StatusServiceUnavailable:
 		if code == "site_not_ready" || code == "site_read_only_mode" {
@@ -53,87 +53,88 @@ func kindOf(status int, code string) (kind billing.Kind, resource bool) {
 	if 400 <= status && status <= 499 {
 		return billing.Permanent, false
 	}
-	return billing.Unknown, false // redirects are nothing that Chargebee documents
+	return billing.Unknown, false // Chargebee documents no redirects
 }
 
-// refused is the failure that an answer other than 2xx is.
-func refused(answer answer, now time.Time) *billing.Failure {
-	var said struct {
+// errorFailure returns the failure of a response other than 2xx.
+func errorFailure(resp response, now time.Time) *billing.Failure {
+	var body struct {
 		Message string `json:"message"`
 		Code    string `json:"api_error_code"`
 	}
-	if err := json.Unmarshal(answer.body, &said); err != nil || said.Code == "" {
-		said.Code = ""
-		said.Message = "not an answer of Chargebee's API: " + describe(answer)
+	if err := json.Unmarshal(resp.body, &body); err != nil || body.Code == "" {
+		body.Code = ""
+		body.Message = "not a response of Chargebee's API: " + describe(resp)
 	}
-	kind, resource := kindOf(answer.status, said.Code)
+	kind, resource := kindOf(resp.status, body.Code)
 	failure := &billing.Failure{
 		Kind:     kind,
-		Status:   answer.status,
-		Code:     said.Code,
-		Message:  said.Message,
+		Status:   resp.status,
+		Code:     body.Code,
+		Message:  body.Message,
 		Resource: resource,
-		Replayed: answer.replayed,
+		Replayed: resp.replayed(),
 	}
 	if kind == billing.Limited {
-		failure.RetryAfter = parseRetryAfter(answer.retryAfter, now)
+		failure.RetryAfter = parseRetryAfter(resp.header.Get("Retry-After"), now)
 	}
 	return failure
 }
 
-// undecodable is the failure that a success is which cannot be read.
-func undecodable(answer answer, err error) *billing.Failure {
+// decodeFailure returns the failure of a 2xx response that cannot be decoded.
+func decodeFailure(resp response, err error) *billing.Failure {
 	return &billing.Failure{
 		Kind:     billing.Unknown,
-		Status:   answer.status,
-		Message:  err.Error() + ": " + describe(answer),
-		Replayed: answer.replayed,
+		Status:   resp.status,
+		Message:  err.Error() + ": " + describe(resp),
+		Replayed: resp.replayed(),
 		Err:      err,
 	}
 }
 
-// unanswered is the failure that a call without a (whole) answer is.
-func unanswered(answer answer, err error) *billing.Failure {
+// noResponseFailure returns the failure of a call without a complete response.
+func noResponseFailure(resp response, err error) *billing.Failure {
 	if err == nil {
-		err = errors.New("the request went another way") // the SDK was given another client
+		err = errors.New("the request bypassed the transport of the client") // the SDK got another HTTP client
 	}
 	kind := billing.Unknown
-	if unconnected(err) {
+	if notConnected(err) {
 		kind = billing.Transient
 	}
 	return &billing.Failure{
 		Kind:     kind,
-		Status:   answer.status,
+		Status:   resp.status,
 		Message:  err.Error(),
-		Replayed: answer.replayed,
-		TooLarge: errors.Is(err, errTooLong),
+		Replayed: resp.replayed(),
+		TooLarge: errors.Is(err, errTooLarge),
 		Err:      err,
 	}
 }
 
-// unconnected tells whether there was no connection that a request could have left on.
-func unconnected(err error) bool {
-	if operation, ok := errors.AsType[*net.OpError](err); ok {
-		return operation.Op == "dial" || operation.Op == "proxyconnect"
+// notConnected reports whether there was no connection to send the request on.
+func notConnected(err error) bool {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Op == "dial" || op.Op == "proxyconnect"
 	}
 	_, lookup := errors.AsType[*net.DNSError](err)
 	return lookup || errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// describe says what kind of answer it is; what stands in it may be anything.
-func describe(answer answer) string {
-	if answer.contentType == "" {
-		return strconv.Itoa(len(answer.body)) + " bytes"
+// describe returns size and type of a response without its content, which may be anything.
+func describe(resp response) string {
+	text := strconv.Itoa(len(resp.body)) + " bytes"
+	if contentType := resp.header.Get("Content-Type"); contentType != "" {
+		text += " of " + contentType
 	}
-	return strconv.Itoa(len(answer.body)) + " bytes of " + answer.contentType
+	return text
 }
 
-// maxRetryAfter bounds how long a header can make everybody wait. Chargebee's limits
+// maxRetryAfter limits the pause of all processes that one header can cause. Chargebee's limits
 // reset within about a minute.
 const maxRetryAfter = time.Hour
 
-// parseRetryAfter reads a Retry-After header: seconds or a date. It returns 0 for what
-// is neither, or over.
+// parseRetryAfter parses a Retry-After header: seconds or a date. It returns 0 for anything else
+// and for a past date.
 // https://www.rfc-editor.org/rfc/rfc9110.html#name-retry-after
 func parseRetryAfter(header string, now time.Time) time.Duration {
 	var wait time.Duration
@@ -145,12 +146,12 @@ func parseRetryAfter(header string, now time.Time) time.Duration {
 	return min(max(wait, 0), maxRetryAfter)
 }
 
-// maxText is how much of a text that others wrote is passed on, in characters.
+// maxText is the maximum length of a text of Chargebee in a failure, in characters.
 const maxText = 256
 
-// presentable makes a text fit for logs and message attributes: one bounded line
-// without our key.
-func (c *Client) presentable(text string) string {
+// redact prepares a text for logs and message attributes: one line of limited length, without the
+// API key.
+func (c *Client) redact(text string) string {
 	text = strings.ReplaceAll(text, c.config.APIKey, "***")
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

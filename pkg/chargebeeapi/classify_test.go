@@ -14,7 +14,7 @@ import (
 	"github.com/billable-events/billable/pkg/chargebeeapi"
 )
 
-// reply returns a client that answers everything with this.
+// reply returns a client that receives this response to every call.
 func reply(t *testing.T, status int, header map[string]string, body string) *chargebeeapi.Client {
 	t.Helper()
 	return newClient(t, chargebeeapi.Config{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -39,9 +39,8 @@ func errorJSON(code string) string {
 	return string(encoded)
 }
 
-// Every documented error has its kind, whatever the call.
 // https://apidocs.chargebee.com/docs/api/error-handling
-func TestDocumentedErrors(t *testing.T) {
+func TestClient_ClassifiesDocumentedErrors(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		status   int
@@ -79,7 +78,7 @@ func TestDocumentedErrors(t *testing.T) {
 		{503, "site_not_ready", billing.Transient, false},
 		{503, "site_read_only_mode", billing.Transient, false},
 
-		// A code says nothing under another status than its own.
+		// A code with another status than its own is ignored.
 		{500, "site_not_ready", billing.Unknown, false},
 		{400, "resource_not_found", billing.Permanent, false},
 		{404, "something_new", billing.Unknown, false},
@@ -105,9 +104,8 @@ func TestDocumentedErrors(t *testing.T) {
 	}
 }
 
-// Every status has a kind, also without a word of Chargebee's: then only what the
-// status alone proves counts.
-func TestBareStatuses(t *testing.T) {
+// Without a code of Chargebee, only the status counts.
+func TestClient_ClassifiesStatusWithoutCode(t *testing.T) {
 	t.Parallel()
 	bodies := map[string]string{
 		"empty": "", "HTML": "<html>503 504</html>", "other JSON": `{"message":"no"}`, "list": `[]`, "null": `null`,
@@ -136,7 +134,7 @@ func TestBareStatuses(t *testing.T) {
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
+func TestClient_RetryAfter(t *testing.T) {
 	t.Parallel()
 	for header, want := range map[string]time.Duration{
 		"":                                   0,
@@ -172,8 +170,8 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// What others wrote is bounded, printable, and shows no key.
-func TestMessages(t *testing.T) {
+// Texts from elsewhere are limited, printable, and do not contain the API key.
+func TestClient_RedactsMessages(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("ü", 1000)
 	body, err := json.Marshal(map[string]string{
@@ -202,7 +200,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-func TestReplayed(t *testing.T) {
+func TestClient_MarksReplayedResponse(t *testing.T) {
 	t.Parallel()
 	for header, want := range map[string]bool{"": false, "false": false, "true": true, "TRUE": true, "1": true, "yes": false} {
 		for _, status := range []int{200, 400, 500} {

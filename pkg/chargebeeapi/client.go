@@ -12,30 +12,28 @@ import (
 	"github.com/chargebee/chargebee-go/v3"
 )
 
-// Config is a site and how to call it.
+// Config configures a Client.
 type Config struct {
 	BaseURL string // of the site or of a fake, for example https://acme-test.chargebee.com
 	APIKey  string
 
-	MaxConcurrent int           // calls at a time; so many connections are kept. Defaults to 50
-	CallTimeout   time.Duration // of one call, whatever its context allows. Defaults to 30 s
+	MaxConcurrent int               // simultaneous calls: the number of connections that are kept. Defaults to 50
+	CallTimeout   time.Duration     // of one call, in addition to its context. Defaults to 30 s
+	Now           func() time.Time  // defaults to time.Now
+	Transport     http.RoundTripper // defaults to HTTP/1.1
 
-	Now       func() time.Time  // defaults to time.Now
-	Transport http.RoundTripper // carries the requests; defaults to HTTP/1.1 connections of the client's own
-
-	// Observe is told of every call that was sent, with the call's context. It must not
-	// block; nil: nobody is told.
+	// Observe is called after each call that was sent, with its context. It must not block. May be nil.
 	Observe func(context.Context, Observation)
 }
 
-// Observation is how a call went.
+// Observation describes a call that was sent.
 type Observation struct {
 	Operation string // add_charge, add_charge_item, close, retrieve, list
 	Method    string // of HTTP
 	Host      string // of the site
 	Kind      string // "ok", or the name of a billing.Kind
-	Status    int    // HTTP status, 0 when no answer came
-	Took      time.Duration
+	Status    int    // of HTTP; 0 without a response
+	Duration  time.Duration
 }
 
 const (
@@ -43,17 +41,16 @@ const (
 	defaultCallTimeout = 30 * time.Second
 )
 
-// Client calls one Chargebee site. It is safe for concurrent use, and any number of
-// clients live in one process.
+// Client calls one Chargebee site. It is safe for concurrent use, and a process can have several.
 type Client struct {
 	config      Config
-	site        *url.URL // without a path, or with a path without a final slash
+	base        *url.URL // without a slash at the end
 	environment chargebee.Environment
 }
 
-// New returns a client for the site. It calls nobody.
+// New returns a client of a site. It makes no call.
 func New(config Config) (*Client, error) {
-	site, err := parseBaseURL(config.BaseURL)
+	base, err := parseBaseURL(config.BaseURL)
 	if config.APIKey == "" {
 		err = errors.Join(err, errors.New("missing API key"))
 	}
@@ -70,7 +67,7 @@ func New(config Config) (*Client, error) {
 		config.Now = time.Now
 	}
 	if config.Transport == nil {
-		config.Transport = newConnections(config.MaxConcurrent)
+		config.Transport = newHTTPTransport(config.MaxConcurrent)
 	}
 	if config.Observe == nil {
 		config.Observe = func(context.Context, Observation) {}
@@ -78,10 +75,9 @@ func New(config Config) (*Client, error) {
 	install()
 	return &Client{
 		config: config,
-		site:   site,
-		// The transport puts the site's address in. Should a request ever leave by
-		// another way, it gets no further than this: names under .invalid do not
-		// exist (RFC 2606).
+		base:   base,
+		// The transport replaces this placeholder. A request that bypassed it would reach nothing:
+		// there are no names under .invalid (RFC 2606).
 		environment: chargebee.Environment{Key: config.APIKey, SiteName: "chargebee", ChargebeeDomain: "invalid"},
 	}, nil
 }
@@ -98,7 +94,7 @@ func parseBaseURL(text string) (*url.URL, error) {
 	return base, nil
 }
 
-// CloseIdleConnections closes the connections that no call uses.
+// CloseIdleConnections closes the connections that are not in use.
 func (c *Client) CloseIdleConnections() {
 	if transport, ok := c.config.Transport.(interface{ CloseIdleConnections() }); ok {
 		transport.CloseIdleConnections()

@@ -40,7 +40,7 @@ func stopped() time.Time { return instant }
 // permit returns a permit that can be spent while the clock is stopped.
 func permit() *ratelimit.Permit { return ratelimittest.Permit(stopped) }
 
-// newClient returns a client; what config leaves open fits a test.
+// newClient returns a client with defaults for tests.
 func newClient(t *testing.T, config chargebeeapi.Config) *chargebeeapi.Client {
 	t.Helper()
 	config.BaseURL = cmp.Or(config.BaseURL, "https://acme-test.chargebee.com")
@@ -89,12 +89,12 @@ var planned = []billing.Line{{Marker: "abcdefghijkl", Amount: 12345}}
 // countOf is how often the line of charge() is on an invoice.
 func countOf(invoice billing.Invoice) int { return billing.Recognize(invoice, planned, nil).Counts[0] }
 
-// invoiceJSON is a small answer.
+// invoiceJSON is a small response.
 const invoiceJSON = `{"invoice":{"id":"draft_1","customer_id":"ada","status":"pending","currency_code":"USD","date":1700000000,` +
 	`"line_items":[{"id":"li_1","subscription_id":"ada-1","entity_type":"adhoc","description":"x [m]","amount":5}]}}`
 
-// answering answers every request alike.
-func answering(status int, contentType, body string) http.HandlerFunc {
+// respond returns a handler with one response for every request.
+func respond(status int, contentType, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
 		w.WriteHeader(status)
@@ -124,7 +124,7 @@ func each(ctx context.Context, client *chargebeeapi.Client, permit func() *ratel
 	check("list", err)
 }
 
-func TestConfig(t *testing.T) {
+func TestNew_ValidatesConfig(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		config chargebeeapi.Config
@@ -155,8 +155,8 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// What is missing in a request would make it another one; none is sent.
-func TestArguments(t *testing.T) {
+// Without a required argument, nothing is sent.
+func TestClient_RequiresArguments(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, chargebeeapi.Config{
 		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -184,8 +184,8 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-// Clients of different sites, made and used at the same time, keep apart.
-func TestManyClients(t *testing.T) {
+// Clients of different sites do not share configuration.
+func TestClient_SeveralSites(t *testing.T) {
 	t.Parallel()
 	const sites, callers, calls = 2, 4, 25
 	var (
@@ -205,7 +205,7 @@ func TestManyClients(t *testing.T) {
 				t.Errorf("the key %q came twice", r.Header.Get("Chargebee-Idempotency-Key"))
 			}
 			id := strings.Split(r.URL.Path, "/")[4]
-			answering(http.StatusOK, "application/json", `{"invoice":{"id":"`+id+`"}}`)(w, r)
+			respond(http.StatusOK, "application/json", `{"invoice":{"id":"`+id+`"}}`)(w, r)
 		}))
 		t.Cleanup(server.Close)
 		for caller := range callers {
@@ -238,7 +238,7 @@ func TestManyClients(t *testing.T) {
 	}
 }
 
-func TestObservations(t *testing.T) {
+func TestClient_Observes(t *testing.T) {
 	t.Parallel()
 	var observed []chargebeeapi.Observation
 	now := instant
@@ -252,7 +252,7 @@ func TestObservations(t *testing.T) {
 			if strings.HasSuffix(r.URL.Path, "/invoices") {
 				body = `{"list":[]}`
 			}
-			answering(status, "application/json", body)(recorder, r)
+			respond(status, "application/json", body)(recorder, r)
 			return recorder.Result(), nil
 		}),
 		Observe: func(_ context.Context, o chargebeeapi.Observation) { observed = append(observed, o) },
@@ -273,11 +273,11 @@ func TestObservations(t *testing.T) {
 
 	took := 200 * time.Millisecond
 	want := []chargebeeapi.Observation{
-		{Operation: "add_charge", Method: "POST", Host: "acme-test.chargebee.com", Kind: "ok", Status: 200, Took: took},
-		{Operation: "close", Method: "POST", Host: "acme-test.chargebee.com", Kind: "ok", Status: 200, Took: took},
-		{Operation: "retrieve", Method: "GET", Host: "acme-test.chargebee.com", Kind: "ok", Status: 200, Took: took},
-		{Operation: "list", Method: "GET", Host: "acme-test.chargebee.com", Kind: "ok", Status: 200, Took: took},
-		{Operation: "add_charge", Method: "POST", Host: "acme-test.chargebee.com", Kind: "permanent", Status: 400, Took: took},
+		{Operation: "add_charge", Method: "POST", Host: "acme-test.chargebee.com", Kind: "ok", Status: 200, Duration: took},
+		{Operation: "close", Method: "POST", Host: "acme-test.chargebee.com", Kind: "ok", Status: 200, Duration: took},
+		{Operation: "retrieve", Method: "GET", Host: "acme-test.chargebee.com", Kind: "ok", Status: 200, Duration: took},
+		{Operation: "list", Method: "GET", Host: "acme-test.chargebee.com", Kind: "ok", Status: 200, Duration: took},
+		{Operation: "add_charge", Method: "POST", Host: "acme-test.chargebee.com", Kind: "permanent", Status: 400, Duration: took},
 	}
 	if fmt.Sprint(observed) != fmt.Sprint(want) {
 		t.Errorf("observed\n%v, want\n%v", observed, want)

@@ -14,18 +14,17 @@ import (
 	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
-// Invoice returns an invoice with a page of its lines. The first page is asked for without
-// paging parameters, which a site without Enterprise-scale Invoicing may refuse.
+// Invoice returns an invoice with a page of its lines. The request for the first page has no
+// paging parameters: a site without Enterprise-scale Invoicing may refuse them.
 // https://apidocs.chargebee.com/docs/api/invoices/retrieve-an-invoice
 func (c *Client) Invoice(ctx context.Context, permit *ratelimit.Permit, page billing.LinePage) (billing.Invoice, error) {
 	return call(ctx, permit, operation[billing.Invoice]{
-		client:    c,
-		name:      "retrieve",
-		arguments: []argument{{"invoice id", page.InvoiceID}},
-		decode:    decodeInvoice,
+		client:   c,
+		name:     "retrieve",
+		required: []argument{{"invoice id", page.InvoiceID}},
+		decode:   decodeInvoice,
 		send: func(ctx context.Context) error {
-			// The SDK has no name for the offset. AddParams panics on a request without
-			// parameters.
+			// The SDK does not have the offset. AddParams panics on a request without parameters.
 			request := invoiceaction.Retrieve(page.InvoiceID, &invoicemodel.RetrieveRequestParams{})
 			if page.Offset != "" {
 				request = request.AddParams("line_items_offset", page.Offset)
@@ -36,9 +35,9 @@ func (c *Client) Invoice(ctx context.Context, permit *ratelimit.Permit, page bil
 	})
 }
 
-// ListInvoices returns a page of a list of invoices. A customer's invoices come least
-// recently changed first: one that changes between two pages comes again, and none is left
-// out. Pending invoices come by their date, which does not change while they are charged.
+// ListInvoices returns a page of a list of invoices. The invoices of a customer are ordered by
+// their last change: one that changes between two pages is listed again, and none is left out.
+// Pending invoices are ordered by their date, which does not change while they are charged.
 // https://apidocs.chargebee.com/docs/api/invoices/list-invoices
 func (c *Client) ListInvoices(ctx context.Context, permit *ratelimit.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error) {
 	limit := int32(min(cmp.Or(query.Limit, billing.MaxListed), billing.MaxListed))
@@ -57,10 +56,10 @@ func (c *Client) ListInvoices(ctx context.Context, permit *ratelimit.Permit, que
 		params.SortBy = &filter.SortFilter{Asc: "updated_at"}
 	}
 	return call(ctx, permit, operation[billing.InvoicePage]{
-		client:    c,
-		name:      "list",
-		arguments: required,
-		decode:    decodePage,
+		client:   c,
+		name:     "list",
+		required: required,
+		decode:   decodePage,
 		send: func(ctx context.Context) error {
 			_, err := invoiceaction.List(params).Contexts(ctx).ListRequestWithEnv(c.environment)
 			return err
@@ -68,8 +67,8 @@ func (c *Client) ListInvoices(ctx context.Context, permit *ratelimit.Permit, que
 	})
 }
 
-// Time asks for one invoice, and returns the site's time when it answered, cut to the
-// second. It is zero if the answer does not say.
+// Time lists one invoice and returns the time of the response by the clock of the site, in whole
+// seconds. It is zero if the response has no date.
 func (c *Client) Time(ctx context.Context, permit *ratelimit.Permit) (time.Time, error) {
 	return call(ctx, permit, operation[time.Time]{
 		client: c, name: "list", decode: decodeTime,

@@ -9,9 +9,8 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
 
-// TestLinePages reads the lines by the cursors that the answers hand out, whatever the site
-// does with pages.
-func TestLinePages(t *testing.T) {
+// The offsets of the responses are used, whatever the page size of the site.
+func TestClient_PagesLines(t *testing.T) {
 	t.Parallel()
 	const lines = 230
 	for name, test := range map[string]struct {
@@ -54,8 +53,8 @@ func TestLinePages(t *testing.T) {
 	}
 }
 
-// A list is read page by page, the oldest change first, from a time on.
-func TestInvoicePages(t *testing.T) {
+// The list is ordered by last change, from a time on.
+func TestClient_PagesInvoices(t *testing.T) {
 	t.Parallel()
 	inBubble(t, of(chargebee.Config{}), func(s *site) {
 		const invoices, before = 230, 10
@@ -95,9 +94,8 @@ func TestInvoicePages(t *testing.T) {
 	})
 }
 
-// TestPendingInvoices: only those are listed, page by page, by what does not change while
-// they are charged.
-func TestPendingInvoices(t *testing.T) {
+// The list is ordered by the date, which does not change while invoices are charged.
+func TestClient_PagesPendingInvoices(t *testing.T) {
 	t.Parallel()
 	inBubble(t, of(chargebee.Config{KeepDate: true}), func(s *site) {
 		const invoices = 230
@@ -142,8 +140,7 @@ func TestPendingInvoices(t *testing.T) {
 	})
 }
 
-// TestTime is the site's, cut to the second.
-func TestTime(t *testing.T) {
+func TestClient_Time(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2030, 2, 3, 4, 5, 6, 999, time.UTC)
 	bothWays(t, of(chargebee.Config{Now: func() time.Time { return at }}), func(s *site) {

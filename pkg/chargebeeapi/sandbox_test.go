@@ -18,7 +18,7 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
 
-// site is a stand-in with two subscriptions of ada's, and a client for it.
+// site is a fake with two subscriptions of ada, and a client of it.
 type site struct {
 	*chargebee.Service
 	client *chargebeeapi.Client
@@ -108,8 +108,7 @@ func strike(fault sandbox.Fault) sandbox.Faults {
 	})
 }
 
-// An invoice is charged, read and closed.
-func TestCharging(t *testing.T) {
+func TestClient_ChargesAndCloses(t *testing.T) {
 	t.Parallel()
 	bothWays(t, of(chargebee.Config{}), func(s *site) {
 		draft := s.renew("ada-1")
@@ -127,7 +126,7 @@ func TestCharging(t *testing.T) {
 			s.t.Errorf("line %+v", line)
 		}
 		if kept, _ := s.Invoice(draft); kept.LineItems[1].DateFrom != 1_700_000_000 || kept.LineItems[1].DateTo != 1_702_592_000 {
-			s.t.Errorf("the stand-in has %+v", kept.LineItems[1])
+			s.t.Errorf("the fake has %+v", kept.LineItems[1])
 		}
 		read, err := s.read(billing.LinePage{InvoiceID: draft})
 		if err != nil || fmt.Sprint(read) != fmt.Sprint(charged) {
@@ -174,8 +173,8 @@ func TestCharging(t *testing.T) {
 	})
 }
 
-// An invoice that spans subscriptions is told which one a charge is for.
-func TestConsolidatedInvoice(t *testing.T) {
+// A charge on a consolidated invoice names its subscription.
+func TestClient_ChargesConsolidatedInvoice(t *testing.T) {
 	t.Parallel()
 	bothWays(t, of(chargebee.Config{}), func(s *site) {
 		draft := s.renew("ada-1", "ada-2")
@@ -183,17 +182,17 @@ func TestConsolidatedInvoice(t *testing.T) {
 		if failure := failureOf(s.t, err); failure.Kind != billing.Permanent || failure.Code != "param_wrong_value" {
 			s.t.Errorf("without a subscription: %+v", failure)
 		}
-		told := charge(draft)
-		told.SubscriptionID, told.IdempotencyKey = "ada-2", "key-2"
-		charged, err := s.add(told)
+		order := charge(draft)
+		order.SubscriptionID, order.IdempotencyKey = "ada-2", "key-2"
+		charged, err := s.add(order)
 		if err != nil || charged.SubscriptionID != "" || charged.Lines[len(charged.Lines)-1].SubscriptionID != "ada-2" {
 			s.t.Errorf("charged %+v: %v", charged, err)
 		}
 	})
 }
 
-// A charge whose answer is lost is in doubt, and sent again stands once.
-func TestLostReply(t *testing.T) {
+// A charge whose response is lost is in doubt. Sent again, it is on the invoice once.
+func TestClient_LostResponse(t *testing.T) {
 	t.Parallel()
 	for _, reply := range []*chargebee.Error{
 		chargebee.ErrCut, chargebee.ErrInternal, chargebee.ErrTemporary, chargebee.Page(502), chargebee.Page(504),
@@ -227,8 +226,8 @@ func TestLostReply(t *testing.T) {
 	}
 }
 
-// Half an answer is none, whatever its status says.
-func TestCutAnswer(t *testing.T) {
+// An incomplete response counts as none, whatever its status.
+func TestClient_IncompleteResponse(t *testing.T) {
 	t.Parallel()
 	config := func() chargebee.Config {
 		return chargebee.Config{Faults: strike(sandbox.Fault{Kind: sandbox.CutBody})}
@@ -244,15 +243,15 @@ func TestCutAnswer(t *testing.T) {
 		}
 	})
 	bothWays(t, config, func(s *site) {
-		_, err := s.add(charge("draft_of_nobody"))
+		_, err := s.add(charge("unknown_draft"))
 		if failure := failureOf(s.t, err); failure.Kind != billing.Unknown || failure.Status != 404 {
 			s.t.Errorf("half a refusal: %+v", failure)
 		}
 	})
 }
 
-// An answer that was stored under the key is marked.
-func TestReplayedRefusal(t *testing.T) {
+// A response that was stored under the key is marked as replayed.
+func TestClient_ReplayedRefusal(t *testing.T) {
 	t.Parallel()
 	bothWays(t, of(chargebee.Config{StoreErrors: true}), func(s *site) {
 		nothing := charge(s.renew("ada-1"))
@@ -267,8 +266,7 @@ func TestReplayedRefusal(t *testing.T) {
 	})
 }
 
-// The site's limit tells how long to wait.
-func TestSiteLimit(t *testing.T) {
+func TestClient_SiteLimit(t *testing.T) {
 	t.Parallel()
 	inBubble(t, of(chargebee.Config{RequestsPerMinute: 2}), func(s *site) {
 		draft := s.renew("ada-1")
@@ -288,8 +286,8 @@ func TestSiteLimit(t *testing.T) {
 	})
 }
 
-// A lock is the invoice's own affair.
-func TestLockTimeout(t *testing.T) {
+// A lock limits one invoice, not the site.
+func TestClient_LockTimeout(t *testing.T) {
 	t.Parallel()
 	config := func() chargebee.Config {
 		return chargebee.Config{Faults: strike(sandbox.Fault{Kind: sandbox.Throttle})}
@@ -303,7 +301,7 @@ func TestLockTimeout(t *testing.T) {
 	})
 }
 
-func TestCredentials(t *testing.T) {
+func TestClient_WrongCredentials(t *testing.T) {
 	t.Parallel()
 	service := newService(chargebee.Config{})
 	client := newClient(t, chargebeeapi.Config{APIKey: "stale_key", Transport: sandbox.Transport{Handler: service}})
@@ -314,8 +312,8 @@ func TestCredentials(t *testing.T) {
 	})
 }
 
-// A call that Chargebee sits on ends in time, and may have its effect later.
-func TestSlowCall(t *testing.T) {
+// A call that Chargebee delays ends at its timeout, and may take effect later.
+func TestClient_SlowCall(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]sandbox.Fault{
 		"slow":       {Delay: time.Minute},

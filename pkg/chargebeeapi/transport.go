@@ -15,135 +15,132 @@ import (
 	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
-// install makes the SDK send through transport. Its client is a package variable that
-// it reads without synchronisation; all that differs from call to call is therefore in
-// the call's context, and the variable is set once, before any call.
+// install makes the SDK use transport. The HTTP client of the SDK is a package variable that it
+// reads without synchronization: it is set once, before any call, and everything that differs
+// between calls is in their contexts.
 var install = sync.OnceFunc(func() {
 	chargebee.WithHTTPClient(&http.Client{
 		Transport: transport{},
-		// Zero would become the SDK's 80 s. The context of a call bounds it.
+		// The SDK replaces zero by 80 s. The context of a call has the timeout.
 		Timeout: -1,
 	})
 })
 
 var (
-	errForeign = errors.New("chargebeeapi: not a call of a Client")
-	errTwice   = errors.New("chargebeeapi: a call is sent once only")
+	errNoClient    = errors.New("chargebeeapi: the request belongs to no call of a Client")
+	errAlreadySent = errors.New("chargebeeapi: the request of this call was already sent")
 )
 
-// transport is where the SDK's requests leave.
+// transport sends the requests of the SDK.
 type transport struct{}
 
-// RoundTrip implements http.RoundTripper. A request that belongs to no call of a
-// Client is refused: it would be a call without a permit.
-func (transport) RoundTrip(request *http.Request) (*http.Response, error) {
-	exchange, ok := request.Context().Value(exchangeKey{}).(*exchange)
+// RoundTrip implements http.RoundTripper. It refuses a request that belongs to no call of a
+// Client: it would be a call without a permit.
+func (transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	exchange, ok := req.Context().Value(exchangeKey{}).(*exchange)
 	if !ok {
-		return nil, reject(request, errForeign)
+		return nil, reject(req, errNoClient)
 	}
-	return exchange.roundTrip(request)
+	return exchange.roundTrip(req)
 }
 
-// reject ends a request that is not sent.
-func reject(request *http.Request, why error) error {
-	if request.Body != nil {
-		_ = request.Body.Close()
+// reject closes a request that is not sent.
+func reject(req *http.Request, err error) error {
+	if req.Body != nil {
+		_ = req.Body.Close()
 	}
-	return why
+	return err
 }
 
 type exchangeKey struct{}
 
-// exchange is one call on its way through the SDK. It is used by one goroutine.
+// exchange is the state of one call while the SDK executes it. One goroutine uses it.
 type exchange struct {
 	client *Client
 	permit *ratelimit.Permit
 
-	sent   bool
-	method string // of what was sent
-	unsent error  // why nothing was sent
-	err    error  // why there is no answer, or not the whole of it
-	answer answer // as far as it came
+	method   string   // of the request that was sent; empty: none was sent yet
+	unsent   error    // why nothing was sent
+	err      error    // why there is no complete response
+	response response // as far as it was received
 }
 
-func (e *exchange) roundTrip(request *http.Request) (*http.Response, error) {
-	if e.sent { // a redirect, or a repetition: the first answer counts
-		return nil, reject(request, errTwice)
+func (e *exchange) roundTrip(req *http.Request) (*http.Response, error) {
+	if e.method != "" { // a redirect or a retry by the SDK
+		return nil, reject(req, errAlreadySent)
 	}
-	if e.unsent = e.admit(request.Context()); e.unsent != nil {
-		return nil, reject(request, e.unsent)
+	if e.unsent = e.precheck(req.Context()); e.unsent != nil {
+		return nil, reject(req, e.unsent)
 	}
-	e.sent, e.method = true, request.Method
-	response, err := e.client.config.Transport.RoundTrip(e.client.address(request))
+	e.method = req.Method
+	resp, err := e.client.config.Transport.RoundTrip(e.client.rewriteURL(req))
 	if err == nil {
-		e.answer, err = receive(response)
+		e.response, err = readResponse(resp)
 	}
 	if err != nil {
 		e.err = err
 		return nil, err
 	}
-	// What the SDK makes of an answer is of no use here, and is dear: for an invoice
-	// of many lines it costs several times what reading the answer does. It gets one
-	// that it can do nothing wrong with.
-	response.Body = io.NopCloser(strings.NewReader(emptyAnswer))
-	response.ContentLength = int64(len(emptyAnswer))
-	return response, nil
+	// The result that the SDK decodes is not used, and is expensive: for an invoice of many lines
+	// several times as much as reading the response. So it gets an empty one.
+	resp.Body = io.NopCloser(strings.NewReader(emptyBody))
+	resp.ContentLength = int64(len(emptyBody))
+	return resp, nil
 }
 
-// emptyAnswer satisfies the SDK as an answer to any call: without the list, it would
-// panic where it expects one.
-const emptyAnswer = `{"list":[]}`
+// emptyBody is valid as the response to any call. The SDK panics if a list is missing.
+const emptyBody = `{"list":[]}`
 
-// admit is the last look before the request is on the wire.
-func (e *exchange) admit(ctx context.Context) error {
+// precheck reports why the request must not be sent, immediately before it is.
+func (e *exchange) precheck(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return e.permit.Spend()
 }
 
-// address directs a request, which the SDK made for nowhere, to the client's site.
-func (c *Client) address(request *http.Request) *http.Request {
-	addressed := request.Clone(request.Context())
-	addressed.Host = c.site.Host
-	addressed.URL.Scheme, addressed.URL.Host = c.site.Scheme, c.site.Host
-	addressed.URL.RawPath = c.site.EscapedPath() + request.URL.EscapedPath()
-	addressed.URL.Path = c.site.Path + request.URL.Path
-	// A site with both product catalogs answers in a mixed form without it.
+// rewriteURL replaces the placeholder host of the SDK by the site of the client.
+func (c *Client) rewriteURL(req *http.Request) *http.Request {
+	rewritten := req.Clone(req.Context())
+	rewritten.Host = c.base.Host
+	rewritten.URL.Scheme, rewritten.URL.Host = c.base.Scheme, c.base.Host
+	rewritten.URL.RawPath = c.base.EscapedPath() + req.URL.EscapedPath()
+	rewritten.URL.Path = c.base.Path + req.URL.Path
+	// Without it, a site with both product catalogs returns a mixed form.
 	// https://apidocs.chargebee.com/docs/api/invoices/retrieve-an-invoice
-	addressed.Header.Set("chargebee-response-schema-type", "items")
-	if addressed.Method == http.MethodGet {
-		addressed.Body = unrepeatable{}
+	rewritten.Header.Set("chargebee-response-schema-type", "items")
+	if rewritten.Method == http.MethodGet {
+		rewritten.Body = noReplayBody{}
 	}
-	return addressed
+	return rewritten
 }
 
-// unrepeatable is an empty body that net/http cannot get a second time. With none at
-// all it would send a GET again, under the same permit, when a connection that was
-// kept turns out to be dead; POSTs it leaves alone.
-type unrepeatable struct{}
+// noReplayBody is an empty body that net/http cannot send a second time. Without a body, net/http
+// would retry a GET under the same permit after a kept connection turned out to be closed. It
+// does not retry a POST.
+type noReplayBody struct{}
 
-func (unrepeatable) Read([]byte) (int, error) { return 0, io.EOF }
-func (unrepeatable) Close() error             { return nil }
+func (noReplayBody) Read([]byte) (int, error) { return 0, io.EOF }
+func (noReplayBody) Close() error             { return nil }
 
 const (
 	connectTimeout = 5 * time.Second
-	// idleTimeout is below the 60 s after which load balancers close idle
-	// connections: a charge sent on one that is just being closed is in doubt.
+	// idleTimeout is below the 60 s after which load balancers close idle connections: a charge
+	// that is sent on a connection while it is closed is in doubt.
 	idleTimeout    = 30 * time.Second
 	maxHeaderBytes = 256 << 10
 )
 
-// newConnections returns the transport over a network. Each call has a connection to
-// itself: over HTTP/2, one that breaks would put all charges under way in doubt.
-func newConnections(kept int) *http.Transport {
+// newHTTPTransport returns a transport with one connection per call: a broken HTTP/2 connection
+// would put all charges that share it in doubt.
+func newHTTPTransport(maxIdle int) *http.Transport {
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
 		TLSHandshakeTimeout:    connectTimeout,
-		MaxIdleConnsPerHost:    kept,
+		MaxIdleConnsPerHost:    maxIdle,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		Protocols:              protocols,

@@ -25,8 +25,8 @@ import (
 	"github.com/billable-events/billable/pkg/ratelimit/ratelimittest"
 )
 
-// A permit that is too old or used sends nothing, and is no failure of Chargebee's.
-func TestSpentPermit(t *testing.T) {
+// With a permit that is expired or spent, nothing is sent, and the error is no billing.Failure.
+func TestClient_SpentPermit(t *testing.T) {
 	t.Parallel()
 	requests := 0
 	client := newClient(t, chargebeeapi.Config{
@@ -55,8 +55,7 @@ func TestSpentPermit(t *testing.T) {
 	}
 }
 
-// The permit is spent before the request leaves.
-func TestPermitIsSpentLast(t *testing.T) {
+func TestClient_SpendsPermitBeforeRequest(t *testing.T) {
 	t.Parallel()
 	last := permit()
 	client := newClient(t, chargebeeapi.Config{
@@ -71,8 +70,8 @@ func TestPermitIsSpentLast(t *testing.T) {
 	failureOf(t, err)
 }
 
-// A context that has ended sends nothing, spends no permit, and its cause comes back.
-func TestDeadContext(t *testing.T) {
+// With an ended context, nothing is sent and no permit is spent. The cause is returned.
+func TestClient_EndedContext(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, chargebeeapi.Config{
 		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -103,9 +102,9 @@ func TestDeadContext(t *testing.T) {
 	}
 }
 
-// The end of the context, or of the time for the call, leaves a request that was sent
-// in doubt: before its answer came, and in the midst of it.
-func TestTimeout(t *testing.T) {
+// A request that was sent is in doubt if the context ends or the call times out, before its
+// response or within it.
+func TestClient_Timeout(t *testing.T) {
 	t.Parallel()
 	hang := func(r *http.Request) (*http.Response, error) {
 		<-r.Context().Done()
@@ -153,8 +152,8 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
-// Where there was no connection, nothing was sent; any other end of one leaves doubt.
-func TestConnectionErrors(t *testing.T) {
+// Without a connection nothing was sent; after any other connection error the call is in doubt.
+func TestClient_ConnectionErrors(t *testing.T) {
 	t.Parallel()
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	for name, test := range map[string]struct {
@@ -185,7 +184,7 @@ func TestConnectionErrors(t *testing.T) {
 	}
 }
 
-func TestClosedPort(t *testing.T) {
+func TestClient_ClosedPort(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -206,9 +205,9 @@ func TestClosedPort(t *testing.T) {
 	}
 }
 
-// net/http sends a GET again when a kept connection turns out to be dead. Here one
-// permit is one request, for every operation.
-func TestDeadConnection(t *testing.T) {
+// net/http retries a GET if a kept connection turns out to be closed. Here each permit allows one
+// request, for every operation.
+func TestClient_ClosedConnection(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int64
 	var cut atomic.Bool
@@ -229,7 +228,7 @@ func TestDeadConnection(t *testing.T) {
 			_ = connection.Close()
 			return
 		}
-		answering(http.StatusOK, "application/json", `{"list":[],"invoice":{"id":"1"}}`)(w, r)
+		respond(http.StatusOK, "application/json", `{"list":[],"invoice":{"id":"1"}}`)(w, r)
 	})
 	read := func() error {
 		_, err := client.Invoice(t.Context(), permit(), billing.LinePage{InvoiceID: "draft_1"})
@@ -254,8 +253,8 @@ func TestDeadConnection(t *testing.T) {
 	})
 }
 
-// Long answers come compressed, and are measured unpacked.
-func TestCompression(t *testing.T) {
+// The maximum size applies to the decompressed response.
+func TestClient_Compression(t *testing.T) {
 	t.Parallel()
 	const most = 8 << 20
 	for padding, ok := range map[int]bool{0: true, most - len(invoiceJSON): true, most: false} {
@@ -275,13 +274,13 @@ func TestCompression(t *testing.T) {
 	}
 }
 
-// A site that cannot prove who it is gets no key.
-func TestCertificate(t *testing.T) {
+// A site without a valid certificate receives no API key.
+func TestClient_Certificate(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int64
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
-		answering(http.StatusOK, "application/json", invoiceJSON)(w, r)
+		respond(http.StatusOK, "application/json", invoiceJSON)(w, r)
 	}))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	offered := make(chan []string, 2)

@@ -33,7 +33,7 @@ type sent struct {
 	header http.Header
 }
 
-// record returns a client that answers everything, and what it sent.
+// record returns a client whose calls succeed, and a function that returns the last request.
 func record(t *testing.T, baseURL string) (*chargebeeapi.Client, func() sent) {
 	t.Helper()
 	var last sent
@@ -62,10 +62,10 @@ func record(t *testing.T, baseURL string) (*chargebeeapi.Client, func() sent) {
 	return client, func() sent { return last }
 }
 
-// A charge that is repeated must be the same bytes, also by another version of this
-// program: Chargebee answers 422 to a key that comes with another payload. A change of
-// what is wanted here breaks charges that are in doubt during an upgrade.
-func TestWireForm(t *testing.T) {
+// A repeated charge must have equal bytes, also from another version of this program: Chargebee answers
+// 422 to a key with another payload. A changed expectation here breaks charges that are in doubt during
+// an upgrade.
+func TestClient_WireForm(t *testing.T) {
 	t.Parallel()
 	client, last := record(t, "")
 	call := map[string]func() error{
@@ -207,9 +207,8 @@ func itemCharge(invoiceID string) billing.Charge {
 	return item
 }
 
-// The headers of a POST are the same every time, too: the SDK's random key is not
-// among them.
-func TestHeaders(t *testing.T) {
+// The headers of a POST are always equal: the random key of the SDK is not among them.
+func TestClient_Headers(t *testing.T) {
 	t.Parallel()
 	client, last := record(t, "")
 	var first http.Header

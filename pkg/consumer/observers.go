@@ -95,7 +95,7 @@ func (o workerObserver) Failed(operation string, err error) {
 // called records one call to Chargebee.
 func (o observer) called(ctx context.Context, observation chargebeeapi.Observation) {
 	o.metrics.chargebee.WithLabelValues(observation.Operation, observation.Kind).Inc()
-	o.metrics.chargebeeTook.WithLabelValues(observation.Operation).Observe(observation.Took.Seconds())
+	o.metrics.chargebeeTook.WithLabelValues(observation.Operation).Observe(observation.Duration.Seconds())
 	if o.tracing != nil {
 		tracedCall(ctx, o.tracing, observation)
 	}

@@ -96,7 +96,7 @@ func tracedCall(ctx context.Context, tracer trace.Tracer, observation chargebeea
 	}
 	ended := time.Now()
 	_, span := tracer.Start(ctx, "Chargebee."+observation.Operation,
-		trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(ended.Add(-observation.Took)), trace.WithAttributes(
+		trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(ended.Add(-observation.Duration)), trace.WithAttributes(
 			semconv.HTTPRequestMethodKey.String(observation.Method),
 			semconv.ServerAddress(observation.Host),
 			attribute.String("billable.chargebee.kind", observation.Kind),

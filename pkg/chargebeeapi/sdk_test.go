@@ -20,17 +20,16 @@ import (
 	"github.com/billable-events/billable/pkg/chargebeeapi"
 )
 
-// The traps of chargebee-go v3.39.0, each met by the real SDK over a real connection.
-// One is not here: Event.Deserialize and Event.Content, which panic on bad webhooks,
-// are not called anywhere.
+// The defects of chargebee-go v3.39.0, tested with the real SDK over real connections. Not tested are
+// Event.Deserialize and Event.Content, which panic on invalid webhooks: they are not used.
 
-// The SDK's settings are package variables, written without synchronisation, and its
-// time-out of 80 s is one of them.
-func TestTrapPackageVariables(t *testing.T) {
+// The settings of the SDK are package variables that it writes without synchronization, its timeout
+// of 80 s among them.
+func TestSDK_PackageVariables(t *testing.T) {
 	t.Parallel()
 	t.Run("clients are made while others call", func(t *testing.T) {
 		t.Parallel()
-		server := httptest.NewServer(answering(http.StatusOK, "application/json", invoiceJSON))
+		server := httptest.NewServer(respond(http.StatusOK, "application/json", invoiceJSON))
 		t.Cleanup(server.Close)
 		var running sync.WaitGroup
 		for range 16 {
@@ -56,7 +55,7 @@ func TestTrapPackageVariables(t *testing.T) {
 				Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 					time.Sleep(2 * sdk.TotalHTTPTimeout)
 					recorder := httptest.NewRecorder()
-					answering(http.StatusOK, "application/json", invoiceJSON)(recorder, r)
+					respond(http.StatusOK, "application/json", invoiceJSON)(recorder, r)
 					return recorder.Result(), r.Context().Err()
 				}),
 			})
@@ -67,11 +66,10 @@ func TestTrapPackageVariables(t *testing.T) {
 	})
 }
 
-// Request panics without a default environment; there is none here, as the package
-// sets none.
-func TestTrapDefaultEnvironment(t *testing.T) {
+// Request panics without a default environment. This package sets none.
+func TestSDK_DefaultEnvironment(t *testing.T) {
 	t.Parallel()
-	client := serve(t, answering(http.StatusOK, "application/json", invoiceJSON))
+	client := serve(t, respond(http.StatusOK, "application/json", invoiceJSON))
 	if _, err := client.Invoice(t.Context(), permit(), billing.LinePage{InvoiceID: "draft_1"}); err != nil {
 		t.Error(err)
 	}
@@ -81,13 +79,13 @@ func TestTrapDefaultEnvironment(t *testing.T) {
 	// A request that belongs to no call of a client is not sent: it has no permit.
 	_, err := sdk.Send(http.MethodGet, "/invoices/1", nil).
 		RequestWithEnv(sdk.Environment{Key: apiKey, SiteName: "acme-test"})
-	if err == nil || !strings.Contains(err.Error(), "not a call of a Client") {
-		t.Errorf("a foreign request: %v", err)
+	if err == nil || !strings.Contains(err.Error(), "no call of a Client") {
+		t.Errorf("a request of no client: %v", err)
 	}
 }
 
-// The SDK's own client keeps two connections and makes all others anew.
-func TestTrapConnections(t *testing.T) {
+// The HTTP client of the SDK keeps two connections only.
+func TestSDK_Connections(t *testing.T) {
 	t.Parallel()
 	const concurrent, rounds = 8, 10
 	var opened atomic.Int64
@@ -96,7 +94,7 @@ func TestTrapConnections(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		arrived <- struct{}{}
 		<-proceed
-		answering(http.StatusOK, "application/json", invoiceJSON)(w, r)
+		respond(http.StatusOK, "application/json", invoiceJSON)(w, r)
 	}))
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
@@ -128,13 +126,13 @@ func TestTrapConnections(t *testing.T) {
 	}
 }
 
-// The SDK builds the host out of site and domain; a stand-in has neither.
-func TestTrapHost(t *testing.T) {
+// The SDK builds the host from site and domain; a fake has neither.
+func TestSDK_Host(t *testing.T) {
 	t.Parallel()
 	paths := make(chan string, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		paths <- r.Host + " " + r.URL.EscapedPath()
-		answering(http.StatusOK, "application/json", invoiceJSON)(w, r)
+		respond(http.StatusOK, "application/json", invoiceJSON)(w, r)
 	}))
 	t.Cleanup(server.Close)
 	host := strings.TrimPrefix(server.URL, "http://")
@@ -154,10 +152,9 @@ func TestTrapHost(t *testing.T) {
 	}
 }
 
-// The SDK can repeat requests by itself, and sleeps in between whatever the context
-// says. Here nothing is sent twice, and nothing sleeps: each call takes no time at all
-// of the virtual clock.
-func TestTrapRetries(t *testing.T) {
+// The SDK can retry by itself, and sleeps in between whatever the context. Here nothing is sent
+// twice, and each call takes no time of the virtual clock.
+func TestSDK_Retries(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{301, 302, 303, 307, 308, 408, 425, 429, 500, 502, 503, 504} {
 		synctest.Test(t, func(t *testing.T) {
@@ -167,7 +164,7 @@ func TestTrapRetries(t *testing.T) {
 				recorder := httptest.NewRecorder()
 				recorder.Header().Set("Retry-After", "30")
 				recorder.Header().Set("Location", "/api/v2/elsewhere")
-				answering(status, "application/json", errorJSON("internal_error"))(recorder, r)
+				respond(status, "application/json", errorJSON("internal_error"))(recorder, r)
 				return recorder.Result(), nil
 			})})
 			began := time.Now()
@@ -193,8 +190,8 @@ func TestTrapRetries(t *testing.T) {
 	})
 }
 
-// A canceled context is to the SDK a network error that it repeats.
-func TestTrapCancellation(t *testing.T) {
+// The SDK treats a canceled context as a network error and retries.
+func TestSDK_Cancellation(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -211,9 +208,9 @@ func TestTrapCancellation(t *testing.T) {
 	}
 }
 
-// Of a refusal, the SDK returns neither status nor headers, and believes the status in
-// the body; of one that is not JSON it invents a status.
-func TestTrapErrors(t *testing.T) {
+// The SDK hides status and headers of an error, trusts the status in the body, and invents one if the
+// body is not JSON.
+func TestSDK_Errors(t *testing.T) {
 	t.Parallel()
 	const limit = "Sorry, access has been blocked temporarily due to request count exceeding acceptable limits. Please try after some time"
 	for name, test := range map[string]struct {
@@ -229,20 +226,20 @@ func TestTrapErrors(t *testing.T) {
 		"another status in the body": {503, `{"message":"no","api_error_code":"site_not_ready","http_status_code":404}`,
 			billing.Failure{Kind: billing.Transient, Code: "site_not_ready", Message: "no", Replayed: true}},
 		"JSON without a code": {503, `{"message":"no"}`,
-			billing.Failure{Message: "not an answer of Chargebee's API: 16 bytes of text/plain", Replayed: true}},
+			billing.Failure{Message: "not a response of Chargebee's API: 16 bytes of text/plain", Replayed: true}},
 		"HTML that does not name its status": {503, `<html>Service Unavailable</html>`,
-			billing.Failure{Message: "not an answer of Chargebee's API: 32 bytes of text/plain", Replayed: true}},
+			billing.Failure{Message: "not a response of Chargebee's API: 32 bytes of text/plain", Replayed: true}},
 		"HTML that names another status": {502, `<html>503</html>`,
-			billing.Failure{Message: "not an answer of Chargebee's API: 16 bytes of text/plain", Replayed: true}},
+			billing.Failure{Message: "not a response of Chargebee's API: 16 bytes of text/plain", Replayed: true}},
 		"nothing": {504, ``,
-			billing.Failure{Message: "not an answer of Chargebee's API: 0 bytes of text/plain", Replayed: true}},
+			billing.Failure{Message: "not a response of Chargebee's API: 0 bytes of text/plain", Replayed: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Retry-After", "17")
 				w.Header().Set("Chargebee-Idempotency-Replayed", "true")
-				answering(test.status, "text/plain", test.body)(w, r)
+				respond(test.status, "text/plain", test.body)(w, r)
 			})
 			_, err := client.AddCharge(t.Context(), permit(), charge("draft_1"))
 			test.want.Operation, test.want.Status = "add_charge", test.status
@@ -253,8 +250,8 @@ func TestTrapErrors(t *testing.T) {
 	}
 }
 
-// A success that cannot be read may have had its effect: it is in doubt.
-func TestTrapUnreadableSuccess(t *testing.T) {
+// A success that cannot be decoded may have taken effect: it is in doubt.
+func TestSDK_UndecodableSuccess(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
 		"nothing":                   ``,
@@ -271,7 +268,7 @@ func TestTrapUnreadableSuccess(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := serve(t, answering(http.StatusOK, "text/plain", body))
+			client := serve(t, respond(http.StatusOK, "text/plain", body))
 			each(t.Context(), client, permit, func(operation string, err error) {
 				failure := failureOf(t, err)
 				if failure.Kind != billing.Unknown || failure.Status != 200 || failure.Err == nil || failure.Message == "" {
@@ -291,9 +288,9 @@ func TestTrapUnreadableSuccess(t *testing.T) {
 	})
 }
 
-// The SDK panics on a null beside the invoice and fails a whole answer for a quantity
-// above 32 bits, after the charge was added; custom fields it drops.
-func TestTrapDecoding(t *testing.T) {
+// The SDK panics on a null next to the invoice, fails on a quantity above 32 bits although the charge
+// was added, and drops custom fields.
+func TestSDK_Decoding(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
 		"null customer":          strings.Replace(invoiceJSON, `{`, `{"customer":null,"subscription":null,"item":null,`, 1),
@@ -305,10 +302,10 @@ func TestTrapDecoding(t *testing.T) {
 			t.Parallel()
 			client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				if strings.HasSuffix(r.URL.Path, "/invoices") {
-					answering(http.StatusOK, "application/json", `{"list":[`+body+`]}`)(w, r)
+					respond(http.StatusOK, "application/json", `{"list":[`+body+`]}`)(w, r)
 					return
 				}
-				answering(http.StatusOK, "application/json", body)(w, r)
+				respond(http.StatusOK, "application/json", body)(w, r)
 			})
 			want := billing.Invoice{
 				ID: "draft_1", CustomerID: "ada", Status: "pending", CurrencyCode: "USD", Date: 1_700_000_000,
@@ -326,15 +323,15 @@ func TestTrapDecoding(t *testing.T) {
 	}
 }
 
-// The SDK sends "<nil>" for an amount that is not there, panics when a parameter is
-// added to a request without any, and shares the map of headers between copies of a
-// request. See also TestWireForm and TestManyClients.
-func TestTrapParameters(t *testing.T) {
+// The SDK sends "<nil>" for a missing amount, panics when a parameter is added to a request without
+// any, and shares the map of headers between copies of a request. See also TestClient_WireForm and
+// TestClient_SeveralSites.
+func TestSDK_Parameters(t *testing.T) {
 	t.Parallel()
 	forms := make(chan string, 2)
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		forms <- r.PostFormValue("amount") + r.FormValue("line_items_offset")
-		answering(http.StatusOK, "application/json", invoiceJSON)(w, r)
+		respond(http.StatusOK, "application/json", invoiceJSON)(w, r)
 	})
 	_, err := client.AddCharge(t.Context(), permit(), billing.Charge{InvoiceID: "draft_1", IdempotencyKey: "k"})
 	if got := <-forms; got != "0" || err != nil {
@@ -346,10 +343,10 @@ func TestTrapParameters(t *testing.T) {
 	}
 }
 
-// Numbers are exact up to the last bit, and answers are not read without end.
-func TestTrapNumbersAndLength(t *testing.T) {
+// Numbers are exact to the last bit, and the size of responses is limited.
+func TestSDK_NumbersAndSize(t *testing.T) {
 	t.Parallel()
-	client := serve(t, answering(http.StatusOK, "application/json",
+	client := serve(t, respond(http.StatusOK, "application/json",
 		`{"invoice":{"id":"1","line_items":[{"amount":9223372036854775807},{"amount":9007199254740993},{"amount":-1}]}}`))
 	invoice, err := client.AddCharge(t.Context(), permit(), charge("draft_1"))
 	if err != nil || len(invoice.Lines) != 3 || invoice.Lines[0].Amount != 1<<63-1 ||
@@ -360,7 +357,7 @@ func TestTrapNumbersAndLength(t *testing.T) {
 	const most = 8 << 20
 	padding := most - len(invoiceJSON)
 	for extra, ok := range map[int]bool{0: true, 1: false, 1 << 20: false} {
-		client := serve(t, func(w http.ResponseWriter, _ *http.Request) { // chunked: no length is told
+		client := serve(t, func(w http.ResponseWriter, _ *http.Request) { // chunked: without a length
 			_, _ = w.Write([]byte(invoiceJSON))
 			_, _ = w.Write([]byte(strings.Repeat(" ", padding+extra)))
 		})
@@ -374,8 +371,8 @@ func TestTrapNumbersAndLength(t *testing.T) {
 	}
 }
 
-// A panic on the way is a call in doubt, not the end of the process.
-func TestTrapPanic(t *testing.T) {
+// A panic during a call leaves the call in doubt and does not end the process.
+func TestSDK_Panic(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, chargebeeapi.Config{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 		panic("assignment to entry in nil map")
@@ -385,7 +382,7 @@ func TestTrapPanic(t *testing.T) {
 		if failure.Kind != billing.Unknown || failure.Status != 0 || !strings.HasPrefix(failure.Message, "panic: assignment") {
 			t.Errorf("%s: %+v", operation, failure)
 		}
-		if failure.Err == nil || !strings.Contains(failure.Err.Error(), "traps_test.go") {
+		if failure.Err == nil || !strings.Contains(failure.Err.Error(), "sdk_test.go") {
 			t.Errorf("%s: the stack is lost: %v", operation, failure.Err)
 		}
 	})
