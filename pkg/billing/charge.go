@@ -1,6 +1,9 @@
 package billing
 
-import "cmp"
+import (
+	"cmp"
+	"errors"
+)
 
 // Charge is a line to add to a pending invoice: of an item price, or else ad-hoc.
 type Charge struct {
@@ -40,15 +43,18 @@ type InvoiceQuery struct {
 	Limit        int    // invoices in the answer; 0 is MaxListed
 }
 
-// ReduceLimit reduces the limit after an answer that was too large. It reports false if the limit is
-// one invoice already.
-func (q *InvoiceQuery) ReduceLimit() bool {
-	limit := cmp.Or(q.Limit, MaxListed)
-	if limit == 1 {
-		return false
+// List calls list, again with a smaller limit while the response is too large. The query keeps the
+// reduced limit for later pages.
+func (q *InvoiceQuery) List(list func(InvoiceQuery) (InvoicePage, error)) (InvoicePage, error) {
+	for {
+		page, err := list(*q)
+		failure, failed := errors.AsType[*Failure](err)
+		limit := cmp.Or(q.Limit, MaxListed)
+		if !failed || !failure.TooLarge || limit == 1 {
+			return page, err
+		}
+		q.Limit = max(limit/4, 1)
 	}
-	q.Limit = max(limit/4, 1)
-	return true
 }
 
 // MaxListed is the maximum number of invoices in one page of a list.

@@ -19,14 +19,14 @@ import (
 )
 
 func (a *app) sweep() *cobra.Command {
-	var rules reconcile.Options
+	var options reconcile.Options
 	cmd := a.withDryRun(a.withOutput(&cobra.Command{
 		Use:   "sweep",
 		Short: "Enqueue pending invoices without message, report stuck claims",
 		Long:  "Enqueue pending invoices whose webhook never arrived, and report claims and events that are not being billed.",
 		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if rules.OlderThan < 0 || rules.EventsOlderThan < 0 {
+			if options.OlderThan < 0 || options.EventsOlderThan < 0 {
 				return cli.UsageError{Err: errors.New("--older-than and --events-older-than must not be negative, for example 90m or 840h")}
 			}
 			deps, err := a.connect(cmd.Context(), config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
@@ -46,23 +46,23 @@ func (a *app) sweep() *cobra.Command {
 				},
 				Progress: func() { progress.Add(1) },
 			}
-			sweepRules(&rules, consumer.SettlementSettings(deps.Settings))
-			rules.DryRun = !a.apply
-			result, err := sweeper.Run(cmd.Context(), rules)
+			setOptions(&options, consumer.SettlementSettings(deps.Settings))
+			options.DryRun = !a.apply
+			result, err := sweeper.Run(cmd.Context(), options)
 			progress.Done()
 			return errors.Join(a.writeResult(result, func() error { return a.writeSwept(result) }), err)
 		},
 	}))
-	cmd.Flags().DurationVar(&rules.OlderThan, "older-than", time.Hour, "skip younger pending invoices: their webhook may still arrive")
-	cmd.Flags().DurationVar(&rules.EventsOlderThan, "events-older-than", 35*24*time.Hour, "report older unbilled events")
+	cmd.Flags().DurationVar(&options.OlderThan, "older-than", time.Hour, "skip younger pending invoices: their webhook may still arrive")
+	cmd.Flags().DurationVar(&options.EventsOlderThan, "events-older-than", 35*24*time.Hour, "report older unbilled events")
 	return cmd
 }
 
-// sweepRules sets the rules that follow from the settings of settlement.
-func sweepRules(rules *reconcile.Options, settings settlement.Settings) {
-	rules.MaxIdle = settings.MaxIdle()
-	rules.ListDelay = settings.MaxEffectDelay + settings.MaxSkew
-	rules.Close, rules.CloseWithoutEvents = settings.Close, settings.CloseWithoutEvents
+// setOptions sets the options that follow from the settings of settlement.
+func setOptions(options *reconcile.Options, settings settlement.Settings) {
+	options.MaxIdle = settings.MaxIdle()
+	options.ListDelay = settings.MaxEffectDelay + settings.MaxSkew
+	options.Close, options.CloseWithoutEvents = settings.Close, settings.CloseWithoutEvents
 }
 
 // sweepQueue is a reconcile.Queue.
@@ -96,7 +96,7 @@ func (a *app) writeSwept(swept reconcile.Result) error {
 
 func (a *app) writeSweptCounts(swept reconcile.Result) error {
 	rows := [][]string{{"pending at Chargebee", strconv.Itoa(swept.Pending)}, {"enqueued", strconv.Itoa(len(swept.Enqueued))}}
-	for _, skip := range reconcile.Skips {
+	for _, skip := range reconcile.SkipReasons {
 		if count := swept.Skipped[skip]; count > 0 {
 			rows = append(rows, []string{"skipped: " + strings.ReplaceAll(string(skip), "_", " "), strconv.Itoa(count)})
 		}

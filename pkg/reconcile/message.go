@@ -11,7 +11,7 @@ import (
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-// webhook is the least of a webhook that a consumer takes: it reads the invoice from Chargebee.
+// webhook has the fields that a consumer requires: it reads the invoice itself from Chargebee.
 // https://apidocs.chargebee.com/docs/api/events/webhook/pending_invoice_created
 type webhook struct {
 	ID         string  `json:"id"`
@@ -29,9 +29,8 @@ type pendingInvoice struct {
 	ID string `json:"id"`
 }
 
-// message returns what the receiver would have put into the queue for an invoice, had its
-// webhook arrived.
-func message(invoice billing.Invoice, now time.Time) (queue.Message, error) {
+// newMessage returns the message that the receiver would have sent for the webhook of an invoice.
+func newMessage(invoice billing.Invoice, now time.Time) (queue.Message, error) {
 	body, err := json.Marshal(webhook{
 		ID:         fmt.Sprintf("sweep_%s_%d", invoice.ID, now.Unix()),
 		OccurredAt: now.Unix(),
@@ -44,7 +43,7 @@ func message(invoice billing.Invoice, now time.Time) (queue.Message, error) {
 	}
 	parsed, err := event.ParseMessage(body)
 	if err != nil {
-		return queue.Message{}, fmt.Errorf("no message can be made of what Chargebee shows: %w", err)
+		return queue.Message{}, fmt.Errorf("invalid invoice from Chargebee: %w", err)
 	}
 	return queue.Message{
 		Body: body,

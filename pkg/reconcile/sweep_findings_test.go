@@ -11,12 +11,12 @@ import (
 	"github.com/billable-events/billable/pkg/reconcile"
 )
 
-func letterOf(id string) queue.Message {
+func deadLetterOf(id string) queue.Message {
 	return queue.Message{Body: []byte("no event"), Attributes: map[string]string{queue.AttributeInvoiceID: id}}
 }
 
-// TestClaimsWithoutLetter: dead letters are looked through only for something.
-func TestClaimsWithoutLetter(t *testing.T) {
+// The dead-letter queue is browsed only if necessary.
+func TestSweeper_OrphanedClaims(t *testing.T) {
 	t.Parallel()
 	rejected := func(id string, resume billing.State) billing.Record {
 		return billing.Record{InvoiceID: id, State: billing.Rejected, Resume: resume, Pages: 1, UpdatedAt: ago(time.Hour)}
@@ -27,30 +27,30 @@ func TestClaimsWithoutLetter(t *testing.T) {
 	stuck := billing.Record{InvoiceID: "stuck", State: billing.Settling, Pages: 2, UpdatedAt: ago(time.Hour)}
 	done := billing.Record{InvoiceID: "done", State: billing.Finished, Pages: 2, UpdatedAt: ago(time.Hour)}
 	for name, test := range map[string]struct {
-		heads   []billing.Record
-		place   *place
+		records []billing.Record
+		env     *env
 		browsed int
 		want    string
 	}{
-		"nothing held":         {heads: []billing.Record{released, lately, without, done}, place: &place{}},
-		"with its letter":      {heads: []billing.Record{held}, place: &place{letters: []queue.Message{letterOf("x"), letterOf("held")}}, browsed: 1},
-		"without":              {heads: []billing.Record{held}, place: &place{letters: []queue.Message{letterOf("x")}}, browsed: 1, want: "error [held]"},
-		"one of two":           {heads: []billing.Record{held, other}, place: &place{letters: []queue.Message{letterOf("held")}}, browsed: 1, want: "error [other]"},
-		"unfinished, not open": {heads: []billing.Record{stuck}, place: &place{}, browsed: 1, want: "error [stuck]"},
-		"enqueued just now":    {heads: []billing.Record{stuck}, place: &place{pending: []billing.Invoice{invoice("stuck", 2*time.Hour)}}},
-		"not all seen":         {heads: []billing.Record{held}, place: &place{hidden: true}, browsed: 1, want: "warning [held]"},
-		"the queue is full":    {heads: []billing.Record{held}, place: &place{backlog: reconcile.Backlog{Visible: 1}}, browsed: 1, want: "warning [held]"},
+		"nothing held":           {records: []billing.Record{released, lately, without, done}, env: &env{}},
+		"with its dead letter":   {records: []billing.Record{held}, env: &env{deadLetters: []queue.Message{deadLetterOf("x"), deadLetterOf("held")}}, browsed: 1},
+		"without":                {records: []billing.Record{held}, env: &env{deadLetters: []queue.Message{deadLetterOf("x")}}, browsed: 1, want: "error [held]"},
+		"one of two":             {records: []billing.Record{held, other}, env: &env{deadLetters: []queue.Message{deadLetterOf("held")}}, browsed: 1, want: "error [other]"},
+		"unfinished, not open":   {records: []billing.Record{stuck}, env: &env{}, browsed: 1, want: "error [stuck]"},
+		"enqueued just now":      {records: []billing.Record{stuck}, env: &env{pending: []billing.Invoice{invoice("stuck", 2*time.Hour)}}},
+		"incomplete":             {records: []billing.Record{held}, env: &env{hidden: true}, browsed: 1, want: "warning [held]"},
+		"the queue is not empty": {records: []billing.Record{held}, env: &env{backlog: reconcile.Backlog{Visible: 1}}, browsed: 1, want: "warning [held]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := test.place
-			p.heads = map[string]billing.Record{}
-			for _, record := range test.heads {
-				p.heads[record.InvoiceID] = record
+			e := test.env
+			e.records = map[string]billing.Record{}
+			for _, record := range test.records {
+				e.records[record.InvoiceID] = record
 			}
-			swept, err := p.sweep(t, rules())
-			if err != nil || p.browsed != test.browsed {
-				t.Fatalf("browsed %d times: %+v, %v", p.browsed, swept, err)
+			swept, err := e.sweep(t, options())
+			if err != nil || e.browsed != test.browsed {
+				t.Fatalf("browsed %d times: %+v, %v", e.browsed, swept, err)
 			}
 			got := ""
 			for _, found := range swept.Findings {
@@ -65,14 +65,13 @@ func TestClaimsWithoutLetter(t *testing.T) {
 	}
 }
 
-// TestUnbilledEvents are counted, and some of them named.
-func TestUnbilledEvents(t *testing.T) {
+func TestSweeper_UnbilledEvents(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
-	p := &place{}
+	e := &env{}
 	add := func(subscription string, count int, age time.Duration) {
 		for i := range count {
-			p.unbilled = append(p.unbilled, billing.Event{
+			e.unbilled = append(e.unbilled, billing.Event{
 				EventKey:   billing.EventKey{SubscriptionID: subscription, EventID: fmt.Sprintf("e%03d", i)},
 				OccurredAt: ago(age + time.Duration(i)*time.Second),
 			})
@@ -86,7 +85,7 @@ func TestUnbilledEvents(t *testing.T) {
 	for i := range 12 {
 		add(fmt.Sprintf("single_%02d", i), 1, 36*day)
 	}
-	swept, err := p.sweep(t, rules())
+	swept, err := e.sweep(t, options())
 	if err != nil || len(swept.Findings) != 2 {
 		t.Fatalf("%+v, %v", swept, err)
 	}
@@ -97,7 +96,7 @@ func TestUnbilledEvents(t *testing.T) {
 	if !old.Oldest.Equal(start.Add(-50*day-time.Second)) || !old.Newest.Equal(start.Add(-36*day)) {
 		t.Errorf("from %s to %s", old.Oldest, old.Newest)
 	}
-	if parts := old.Subscriptions; len(parts) != 10 || parts[0] != (reconcile.Part{SubscriptionID: "large", Count: 30}) || parts[1] != (reconcile.Part{SubscriptionID: "small", Count: 2}) {
+	if parts := old.Subscriptions; len(parts) != 10 || parts[0] != (reconcile.SubscriptionCount{SubscriptionID: "large", Count: 30}) || parts[1] != (reconcile.SubscriptionCount{SubscriptionID: "small", Count: 2}) {
 		t.Errorf("got %+v", parts)
 	}
 	if future.Name != "future_unbilled_events" || future.Count != 3 || fmt.Sprint(future.Examples) != "[wrong/e000 wrong/e001 wrong/e002]" {
@@ -105,14 +104,13 @@ func TestUnbilledEvents(t *testing.T) {
 	}
 }
 
-// TestCreditsNotNetted reports old lines whose credits exceed their charges.
-func TestCreditsNotNetted(t *testing.T) {
+func TestSweeper_CreditsNotNetted(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
-	p := &place{}
+	e := &env{}
 	add := func(code, amount string, age time.Duration) {
-		p.unbilled = append(p.unbilled, billing.Event{
-			EventKey:   billing.EventKey{SubscriptionID: "sub", EventID: fmt.Sprint(len(p.unbilled))},
+		e.unbilled = append(e.unbilled, billing.Event{
+			EventKey:   billing.EventKey{SubscriptionID: "sub", EventID: fmt.Sprint(len(e.unbilled))},
 			ChargeCode: code, Amount: amount, OccurredAt: ago(age),
 		})
 	}
@@ -121,7 +119,7 @@ func TestCreditsNotNetted(t *testing.T) {
 	add("lately", "-10", 5*day)
 	add("netted", "-10", 40*day)
 	add("netted", "12", 40*day)
-	swept, err := p.sweep(t, rules())
+	swept, err := e.sweep(t, options())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,12 +140,11 @@ func TestCreditsNotNetted(t *testing.T) {
 	}
 }
 
-// TestBacklog is told of, because what is in the queue cannot be seen.
-func TestBacklog(t *testing.T) {
+func TestSweeper_ReportsBacklog(t *testing.T) {
 	t.Parallel()
-	p := &place{backlog: reconcile.Backlog{Visible: 3, InFlight: 2, Delayed: 1}}
-	swept, err := p.sweep(t, rules())
-	if err != nil || swept.Queue == nil || *swept.Queue != p.backlog || len(swept.Findings) != 1 || swept.Findings[0].Name != "queue_not_empty" || swept.Findings[0].Count != 6 {
+	e := &env{backlog: reconcile.Backlog{Visible: 3, InFlight: 2, Delayed: 1}}
+	swept, err := e.sweep(t, options())
+	if err != nil || swept.Queue == nil || *swept.Queue != e.backlog || len(swept.Findings) != 1 || swept.Findings[0].Name != "queue_not_empty" || swept.Findings[0].Count != 6 {
 		t.Errorf("%+v, %v", swept, err)
 	}
 }

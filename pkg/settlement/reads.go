@@ -107,23 +107,22 @@ func (s *Settler) fetchPage(ctx context.Context, page billing.LinePage) (billing
 // listInvoices returns one page of a list. While the answer is too large, it reduces the limit of the
 // query, also for later pages.
 func (s *Settler) listInvoices(ctx context.Context, query *billing.InvoiceQuery) (billing.InvoicePage, error) {
-	for {
-		var page billing.InvoicePage
-		err := s.call(ctx, func(ctx context.Context, permit *ratelimit.Permit) (err error) {
-			page, err = s.Invoices.ListInvoices(ctx, permit, *query)
+	page, err := query.List(func(query billing.InvoiceQuery) (page billing.InvoicePage, err error) {
+		err = s.call(ctx, func(ctx context.Context, permit *ratelimit.Permit) (err error) {
+			page, err = s.Invoices.ListInvoices(ctx, permit, query)
 			s.Breaker.Record(cmp.Or(query.InvoiceID, query.CustomerID), err)
 			return err
 		})
-		failure, failed := asFailure(err)
-		switch {
-		case !failed:
-			return page, err
-		case failure.TooLarge && query.ReduceLimit():
-		case isRefusal(failure):
-			return page, deferFor(readAgainDelay, failure.Error())
-		default:
-			return page, s.readError(failure)
-		}
+		return page, err
+	})
+	failure, failed := asFailure(err)
+	switch {
+	case !failed:
+		return page, err
+	case isRefusal(failure):
+		return page, deferFor(readAgainDelay, failure.Error())
+	default:
+		return page, s.readError(failure)
 	}
 }
 

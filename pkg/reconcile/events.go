@@ -12,46 +12,45 @@ import (
 	"github.com/billable-events/billable/pkg/finding"
 )
 
-// aheadLimit is how far ahead of now an event may be dated without being told of.
+// maxAhead is how far in the future an event may be dated without a finding.
 const maxAhead = 24 * time.Hour
 
-// events looks for unbilled events that no invoice came for, or that no invoice will come
-// for soon.
-func (s *sweep) events(ctx context.Context) error {
-	old, ahead := s.began.Add(-s.rules.EventsOlderThan), s.began.Add(maxAhead)
+// checkEvents reports unbilled events that are too old or too far in the future, and credits that no
+// charge covers.
+func (s *sweep) checkEvents(ctx context.Context) error {
+	old, ahead := s.began.Add(-s.options.EventsOlderThan), s.began.Add(maxAhead)
 	var late, early tally
 	var credits credits
 	for unbilled, err := range s.Events.AllUnbilled(ctx) {
 		if err != nil {
-			return fmt.Errorf("unbilled events: %w", err)
+			return fmt.Errorf("read unbilled events: %w", err)
 		}
-		s.reportProgress()
+		s.recordProgress()
 		at := time.Unix(unbilled.OccurredAt, 0).UTC()
 		if at.Before(old) {
 			credits.add(unbilled, at)
 		}
 		switch {
-		case at.Before(old) && isCredit(unbilled): // an invoice came, and carried it forward
+		case at.Before(old) && isCredit(unbilled): // invoices carry it forward
 		case at.Before(old):
 			late.add(unbilled.String(), unbilled.SubscriptionID, at)
 		case at.After(ahead):
 			early.add(unbilled.String(), unbilled.SubscriptionID, at)
 		}
 	}
-	s.addTally(&late, Finding{Finding: finding.Finding{
+	s.addTally(late, Finding{Finding: finding.Finding{
 		Name: "old_unbilled_events", Level: finding.Warning,
-		Message: fmt.Sprintf("events older than %s are not billed: no invoice came for them", s.rules.EventsOlderThan),
-		Remedy:  "see whether the subscriptions still renew, and have metered billing on; an event of a cancelled one is billed by hand",
+		Message: fmt.Sprintf("events older than %s are not billed: there was no invoice for them", s.options.EventsOlderThan),
+		Remedy:  "check that the subscriptions still renew and have metered billing; bill events of a cancelled one manually",
 	}})
-	s.addTally(&early, Finding{Finding: finding.Finding{
+	s.addTally(early, Finding{Finding: finding.Finding{
 		Name: "future_unbilled_events", Level: finding.Warning,
-		Message: "events are dated more than a day ahead: they wait for the invoice after that date",
-		Remedy:  "see whether their producer writes occurred_at in seconds; remove wrong ones while they are unbilled, and write them anew",
+		Message: "events are dated more than a day in the future: they are billed on the invoice after that date",
+		Remedy:  "check that their producer writes occurred_at in seconds; delete wrong ones while they are unbilled, and write them again",
 	}})
-	lines := credits.notNetted()
-	s.addTally(&lines, Finding{Finding: finding.Finding{
+	s.addTally(credits.notNetted(), Finding{Finding: finding.Finding{
 		Name: "credits_not_netted", Level: finding.Warning,
-		Message: fmt.Sprintf("credits older than %s exceed the charges of their subscription and charge code: they are carried forward from invoice to invoice", s.rules.EventsOlderThan),
+		Message: fmt.Sprintf("credits older than %s exceed the charges of their subscription and charge code: they are carried forward from invoice to invoice", s.options.EventsOlderThan),
 		Remedy:  "issue a credit note in Chargebee, and void the events that it covers",
 	}})
 	return nil
@@ -60,8 +59,7 @@ func (s *sweep) events(ctx context.Context) error {
 // isCredit reports whether an event has a negative amount.
 func isCredit(event billing.Event) bool { return strings.HasPrefix(event.Amount, "-") }
 
-// credits sums up old unbilled events by the line that they belong to. Lines that come first
-// beyond maxCounted are left out.
+// credits sums up old unbilled events by line. Lines beyond maxCounted are ignored.
 type credits struct {
 	lines map[billing.LineKey]*creditLine
 }

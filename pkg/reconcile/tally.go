@@ -8,19 +8,19 @@ import (
 	"github.com/billable-events/billable/pkg/finding"
 )
 
-// Finding is a result of a sweep besides what it enqueues. Absent values are null.
+// Finding is a problem that a sweep found. Absent values are null.
 type Finding struct {
 	finding.Finding
 
-	Count         int        `json:"count"`
-	Oldest        *time.Time `json:"oldest"`
-	Newest        *time.Time `json:"newest"`
-	Examples      []string   `json:"examples"`      // the first ten ids
-	Subscriptions []Part     `json:"subscriptions"` // the ten with the most
+	Count         int                 `json:"count"`
+	Oldest        *time.Time          `json:"oldest"`
+	Newest        *time.Time          `json:"newest"`
+	Examples      []string            `json:"examples"`      // the first ten ids
+	Subscriptions []SubscriptionCount `json:"subscriptions"` // the ten with the most
 }
 
-// Part is a subscription's part of a count.
-type Part struct {
+// SubscriptionCount is the part of a count that belongs to a subscription.
+type SubscriptionCount struct {
 	SubscriptionID string `json:"subscription_id"`
 	Count          int    `json:"count"`
 }
@@ -28,12 +28,11 @@ type Part struct {
 const (
 	maxExamples = 10
 	maxParts    = 10
-	// maxCounted bounds the memory of a count; subscriptions that come first beyond it
-	// are in the sum only.
+	// maxCounted limits the memory of a count. Further subscriptions are in the sum only.
 	maxCounted = 100_000
 )
 
-// tally counts things without keeping them.
+// tally counts items without storing them.
 type tally struct {
 	count          int
 	oldest, newest time.Time
@@ -60,31 +59,30 @@ func (t *tally) add(id, subscriptionID string, at time.Time) {
 	}
 }
 
-// largest are the subscriptions with the most.
-func (t *tally) largest() []Part {
-	parts := make([]Part, 0, len(t.parts))
+// largest returns the subscriptions with the highest counts.
+func (t *tally) largest() []SubscriptionCount {
+	parts := make([]SubscriptionCount, 0, len(t.parts))
 	for id, count := range t.parts {
-		parts = append(parts, Part{id, count})
+		parts = append(parts, SubscriptionCount{id, count})
 	}
-	slices.SortFunc(parts, func(a, b Part) int {
+	slices.SortFunc(parts, func(a, b SubscriptionCount) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.SubscriptionID, b.SubscriptionID))
 	})
 	return slices.Clone(parts[:min(len(parts), maxParts)])
 }
 
-// find takes a finding into the result.
 func (s *sweep) addFinding(found Finding) {
 	if found.Examples == nil {
 		found.Examples = []string{}
 	}
 	if found.Subscriptions == nil {
-		found.Subscriptions = []Part{}
+		found.Subscriptions = []SubscriptionCount{}
 	}
 	s.result.Findings = append(s.result.Findings, found)
 }
 
-// findTally takes a finding into the result, with what was counted, if anything was.
-func (s *sweep) addTally(counted *tally, found Finding) {
+// addTally adds a finding with its count, unless that is zero.
+func (s *sweep) addTally(counted tally, found Finding) {
 	if counted.count == 0 {
 		return
 	}

@@ -1,0 +1,232 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/finding"
+	"github.com/billable-events/billable/pkg/ratelimit"
+	"github.com/billable-events/billable/pkg/retry"
+)
+
+const (
+	maxConcurrentChecks = 32 // enough to fill the batches in which messages are sent
+	permitTimeout       = 2 * time.Minute
+	sendTimeout         = 30 * time.Second
+)
+
+var listBackoff = retry.Backoff{First: time.Second, Max: 15 * time.Second, Attempts: 5}
+
+// SkipReason is why a pending invoice gets no message.
+type SkipReason string
+
+// The reasons.
+const (
+	TooRecent         SkipReason = "young"         // its webhook may still arrive
+	InProgress        SkipReason = "under_way"     // a session holds it, or its message is delayed
+	Rejected          SkipReason = "rejected"      // an operator must handle its dead letter
+	LeftOpen          SkipReason = "left_open"     // charged, and left open as configured
+	Empty             SkipReason = "empty"         // it has no line, and cannot be closed
+	JustFinished      SkipReason = "just_finished" // the list may not show yet that it is closed
+	ReportedAsFinding SkipReason = "in_findings"   // Chargebee and the ledger differ
+)
+
+// SkipReasons lists all of them.
+var SkipReasons = []SkipReason{TooRecent, InProgress, Rejected, LeftOpen, Empty, JustFinished, ReportedAsFinding}
+
+// decision is what happens to one pending invoice.
+type decision struct {
+	enqueue EnqueueReason // empty: nothing is sent
+	skip    SkipReason    // if nothing is sent
+	tally   *tally        // of the finding that reports the invoice; may be nil
+}
+
+// decide decides on an invoice that Chargebee listed as pending, by its record in the ledger.
+func (s *sweep) decide(invoice billing.Invoice, record billing.Record, ok bool) decision {
+	switch {
+	case !ok:
+		// The date may be before the invoice was created. Then it is enqueued early, and its webhook
+		// is a duplicate.
+		if s.began.Sub(time.Unix(invoice.Date, 0)) < s.options.OlderThan {
+			return decision{skip: TooRecent}
+		}
+		return decision{enqueue: NeverStarted}
+	case record.State == billing.Finished:
+		return s.decideFinished(record)
+	case record.State == billing.Rejected && !record.Replanned():
+		return decision{skip: Rejected}
+	case s.isIdle(record):
+		return decision{enqueue: Abandoned}
+	default:
+		return decision{skip: InProgress}
+	}
+}
+
+func (s *sweep) decideFinished(record billing.Record) decision {
+	switch record.Outcome {
+	case billing.Empty:
+		return decision{skip: Empty}
+	case billing.LeftOpen:
+		nothingCharged := record.Pages == 0
+		if !s.options.Close || nothingCharged && !s.options.CloseWithoutEvents {
+			return decision{skip: LeftOpen}
+		}
+		return decision{skip: ReportedAsFinding, tally: &s.leftOpen}
+	default:
+		if s.began.Sub(time.Unix(record.UpdatedAt, 0)) < s.options.ListDelay {
+			return decision{skip: JustFinished}
+		}
+		return decision{skip: ReportedAsFinding, tally: &s.closed}
+	}
+}
+
+// checkInvoices checks all pending invoices at Chargebee. An error of the ledger ends it.
+func (s *sweep) checkInvoices(ctx context.Context) error {
+	err := s.CallSite(ctx, func(site Site) error {
+		checks, failed := errgroup.WithContext(ctx)
+		checks.SetLimit(maxConcurrentChecks)
+		var listErr error
+		for invoice, err := range pending(ctx, site) {
+			if listErr = err; err != nil || failed.Err() != nil {
+				break
+			}
+			checks.Go(func() error { return s.checkInvoice(ctx, invoice) })
+		}
+		return errors.Join(listErr, checks.Wait())
+	})
+	s.addMissingWebhooks()
+	s.addTally(s.closed, Finding{Finding: finding.Finding{
+		Name: "closed_but_pending", Level: finding.Error,
+		Message: "invoices are pending at Chargebee, but closed in the ledger: it was written for another site, or edited",
+		Remedy:  "compare with consumer invoice show ID; they will not be charged again",
+	}})
+	s.addTally(s.leftOpen, Finding{Finding: finding.Finding{
+		Name: "left_open", Level: finding.Warning,
+		Message: "invoices were charged and left open while invoice.close or invoice.close_without_events was off",
+		Remedy:  "close them in Chargebee",
+	}})
+	if err != nil {
+		return fmt.Errorf("check pending invoices: %w", err)
+	}
+	return nil
+}
+
+// minMissingWebhooks is the number of invoices without a message that probably have one cause.
+const minMissingWebhooks = 5
+
+// addMissingWebhooks reports invoices whose webhook never arrived, if there are many.
+func (s *sweep) addMissingWebhooks() {
+	var missing tally
+	for _, enqueued := range s.result.Enqueued {
+		if enqueued.Reason == NeverStarted {
+			missing.add(enqueued.InvoiceID, "", enqueued.Date)
+		}
+	}
+	if missing.count >= minMissingWebhooks {
+		s.addTally(missing, Finding{Finding: finding.Finding{
+			Name: "webhooks_missing", Level: finding.Warning,
+			Message: "many pending invoices never had a message: Chargebee does not send pending_invoice_created, or the receiver does not get it",
+			Remedy:  "check in Chargebee that Notify for Pending Invoices is enabled, and that the webhook has this event and API version V2",
+		}})
+	}
+}
+
+// checkInvoice enqueues one invoice if that is due, and records the result. It returns errors of the
+// ledger only.
+func (s *sweep) checkInvoice(ctx context.Context, invoice billing.Invoice) error {
+	record, ok, err := s.Ledger.Record(ctx, invoice.ID)
+	decided := s.decide(invoice, record, ok)
+	var messageID *string
+	var sendErr error
+	if err == nil && decided.enqueue != "" && !s.options.DryRun {
+		messageID, sendErr = s.enqueue(ctx, invoice)
+	}
+	s.recordProgress()
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.result.Pending++
+	date := time.Unix(invoice.Date, 0).UTC()
+	switch {
+	case err != nil:
+		return err
+	case sendErr != nil:
+		s.result.Failed = append(s.result.Failed, EnqueueFailure{invoice.ID, sendErr.Error()})
+	case decided.enqueue != "":
+		s.result.Enqueued = append(s.result.Enqueued, Enqueued{invoice.ID, invoice.CustomerID, decided.enqueue, date, messageID})
+	default:
+		s.result.Skipped[decided.skip]++
+	}
+	if decided.tally != nil {
+		decided.tally.add(invoice.ID, invoice.SubscriptionID, date)
+	}
+	return nil
+}
+
+// enqueue sends the message that the receiver would have sent.
+func (s *sweep) enqueue(ctx context.Context, invoice billing.Invoice) (*string, error) {
+	message, err := newMessage(invoice, s.began)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	id, err := s.Queue.Send(ctx, message)
+	if err != nil {
+		return nil, err
+	}
+	return &id, nil
+}
+
+// pending returns the pending invoices. One that is created or closed meanwhile may be among them.
+func pending(ctx context.Context, site Site) iter.Seq2[billing.Invoice, error] {
+	return func(yield func(billing.Invoice, error) bool) {
+		for query := (billing.InvoiceQuery{Pending: true}); ; {
+			page, err := list(ctx, site, &query)
+			if err != nil {
+				yield(billing.Invoice{}, err)
+				return
+			}
+			for _, invoice := range page.Invoices {
+				if !yield(invoice, nil) {
+					return
+				}
+			}
+			if query.Offset = page.Next; query.Offset == "" {
+				return
+			}
+		}
+	}
+}
+
+// list returns one page, and retries temporary errors. If the response is too large, it reduces the
+// limit of the query, also for later pages.
+func list(ctx context.Context, site Site, query *billing.InvoiceQuery) (billing.InvoicePage, error) {
+	return retry.Do(ctx, listBackoff, isTemporary, func(ctx context.Context) (billing.InvoicePage, error) {
+		return query.List(func(query billing.InvoiceQuery) (billing.InvoicePage, error) { return listOnce(ctx, site, query) })
+	})
+}
+
+func isTemporary(err error) bool {
+	failure, failed := errors.AsType[*billing.Failure](err)
+	if !failed {
+		return errors.Is(err, ratelimit.ErrExpired)
+	}
+	return failure.Kind == billing.Unknown || failure.Kind == billing.Transient || failure.Kind == billing.Limited
+}
+
+func listOnce(ctx context.Context, site Site, query billing.InvoiceQuery) (page billing.InvoicePage, err error) {
+	waiting, cancel := context.WithTimeoutCause(ctx, permitTimeout, fmt.Errorf("no permit for a call to Chargebee within %s: see consumer check", permitTimeout))
+	defer cancel()
+	err = ratelimit.Do(waiting, site, func(permit *ratelimit.Permit) (err error) {
+		page, err = site.ListInvoices(ctx, permit, query)
+		return err
+	})
+	return page, err
+}
