@@ -56,14 +56,15 @@ var rules = map[string]rule{
 	"pkg/lifecycle": {others: []string{"github.com/KimMachineGun/automemlimit", "go.uber.org/automaxprocs"}, why: "start and stop in order, fitted into a container"},
 	"pkg/config":    {others: []string{"go.yaml.in/yaml/v3"}, why: "typed settings"},
 	"pkg/truncate":  {why: "texts with a maximum size"},
+	"pkg/nullable":  {why: "absent values in JSON results"},
 	"pkg/telemetry": {own: []string{"truncate"}, others: []string{prom, zerolog, otel}, why: "logger, metrics, traces, admin listener"},
 
 	// Layer 1: use cases. They know no edge: what they need they declare.
 	"pkg/webhook":    {own: []string{"event", "queue", "telemetry"}, others: []string{echo}, why: "the HTTP side"},
 	"pkg/worker":     {own: []string{"queue", "retry"}, others: []string{xsync}, why: "the pool"},
 	"pkg/settlement": {own: []string{"event", "queue", "billing", "ratelimit", "retry"}, why: "one message: claim, plan, charge, close, settle"},
-	"pkg/deadletter": {own: []string{"queue", "event", "billing", "ratelimit", "retry"}, others: []string{xsync}, why: "dead letters"},
-	"pkg/inspect":    {own: []string{"billing"}, why: "shows and lists invoices of the ledger"},
+	"pkg/deadletter": {own: []string{"queue", "event", "billing", "nullable", "ratelimit", "retry"}, others: []string{xsync}, why: "dead letters"},
+	"pkg/inspect":    {own: []string{"billing", "nullable"}, why: "shows and lists invoices of the ledger"},
 	"pkg/reconcile":  {own: []string{"queue", "event", "billing", "finding", "ratelimit", "retry"}, others: []string{decimal, xsync}, why: "compares Chargebee, ledger, queues and events"},
 	"pkg/preflight":  {own: []string{"billing", "finding", "ratelimit"}, why: "evaluates the state of an installation"},
 
@@ -93,7 +94,7 @@ var rules = map[string]rule{
 	},
 	"pkg/commands": {
 		own: []string{
-			"billing", "chargebeeapi", "cli", "config", "consumer", "deadletter", "dynamostore", "finding", "inspect", "lifecycle",
+			"billing", "chargebeeapi", "cli", "config", "consumer", "deadletter", "dynamostore", "finding", "inspect", "lifecycle", "nullable",
 			"preflight", "queue", "ratelimit", "reconcile", "settlement", "sqsqueue", "telemetry",
 		},
 		others: []string{awsSDK, zerolog, cobra},

@@ -8,7 +8,7 @@ import (
 	"github.com/billable-events/billable/pkg/cli"
 )
 
-func TestProgressWithoutATerminal(t *testing.T) {
+func TestProgress_WithoutTerminal(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
 	progress := cli.NewProgress(&out, "replayed")
@@ -23,8 +23,8 @@ func TestProgressWithoutATerminal(t *testing.T) {
 	}
 }
 
-// TestProgressSaysWhyItWaits once, until it goes on.
-func TestProgressSaysWhyItWaits(t *testing.T) {
+// The reason is written once.
+func TestProgress_Wait(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
 	progress := cli.NewProgress(&out, "replayed")

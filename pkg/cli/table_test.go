@@ -32,7 +32,7 @@ func render(t *testing.T, columns []cli.Column, rows ...[]string) string {
 // lines puts the lines of a table together: no line may end in a space.
 func lines(lines ...string) string { return strings.Join(lines, "\n") + "\n" }
 
-func TestTable(t *testing.T) {
+func TestWriteTable(t *testing.T) {
 	t.Parallel()
 	two := []cli.Column{{Title: "name"}, {Title: "count", Right: true}, {Title: "note", Width: 6}}
 	for name, test := range map[string]struct {
@@ -77,8 +77,8 @@ var hostile = map[string]string{
 	"half an escape":        "\x1b[",
 }
 
-// TestHostileText stays in its place: one line, no byte that a terminal obeys.
-func TestHostileText(t *testing.T) {
+// A cell is one line without control characters.
+func TestWriteTable_ControlCharacters(t *testing.T) {
 	t.Parallel()
 	for name, value := range hostile {
 		t.Run(name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestHostileText(t *testing.T) {
 	}
 }
 
-func FuzzTable(f *testing.F) {
+func FuzzWriteTable(f *testing.F) {
 	for _, value := range hostile {
 		f.Add(value)
 	}
@@ -119,7 +119,7 @@ var errFull = errors.New("no space left")
 
 func (full) Write([]byte) (int, error) { return 0, errFull }
 
-func TestWriteErrors(t *testing.T) {
+func TestWrite_Errors(t *testing.T) {
 	t.Parallel()
 	if err := cli.WriteTable(full{}, []cli.Column{{Title: "id"}}, nil); !errors.Is(err, errFull) {
 		t.Errorf("table: got %v", err)
@@ -132,9 +132,9 @@ func TestWriteErrors(t *testing.T) {
 	}
 }
 
-// TestJSON is one document with a final newline, and texts as they are: it is not
-// made for a web page. Control characters are escaped by JSON itself.
-func TestJSON(t *testing.T) {
+// The result is one document with a newline at the end, without HTML escapes. JSON escapes control
+// characters.
+func TestWriteJSON(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
 	if err := cli.WriteJSON(&out, map[string]any{"a": "<&>", "b": []int{}, "c": "\x1b[31m\u2028", "d": nil}); err != nil {
@@ -152,7 +152,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-func TestFormatIsAFlag(t *testing.T) {
+func TestFormat_Set(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]cli.Format{
 		"table": cli.Table,
@@ -178,8 +178,8 @@ func TestFormatIsAFlag(t *testing.T) {
 	}
 }
 
-// TestFormatNamesAll keeps what help and error say in step with the formats.
-func TestFormatNamesAll(t *testing.T) {
+// Help and errors list all formats.
+func TestFormat_Names(t *testing.T) {
 	t.Parallel()
 	var names []string
 	for _, format := range cli.Formats {

@@ -13,8 +13,7 @@ import (
 // unmarked is the line of a table without a marker.
 var unmarked = regexp.MustCompile(` - +added`)
 
-// TestCatalog runs the consumer with a file that says what charge codes are.
-func TestCatalog(t *testing.T) {
+func TestRun_ChargesOfCatalog(t *testing.T) {
 	for name, test := range map[string]struct {
 		charge string // what calls are
 		line   chargebee.LineItem

@@ -115,8 +115,8 @@ func (d *deployment) expire(attribute string) {
 	}
 }
 
-// TestMisconfigurations has one thing wrong at a time, and nothing else found.
-func TestMisconfigurations(t *testing.T) {
+// Each case has one problem, and no other finding.
+func TestCheck_Misconfigurations(t *testing.T) {
 	type change func(d *deployment)
 	environ := func(pairs ...string) change {
 		return func(d *deployment) {
@@ -255,8 +255,8 @@ func refusing(refusal *chargebee.Error) chargebee.Config {
 	}
 }
 
-// TestCheckChangesNothing: what is tried leaves no message, no item and no receive behind.
-func TestCheckChangesNothing(t *testing.T) {
+// A check leaves no message, no item and no receive.
+func TestCheck_ChangesNothing(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
@@ -276,8 +276,8 @@ func TestCheckChangesNothing(t *testing.T) {
 	}
 }
 
-// TestCheckNeedsSettings: what a consumer refuses to start without, check does too.
-func TestCheckNeedsSettings(t *testing.T) {
+// check requires the same settings as run.
+func TestCheck_RequiresSettings(t *testing.T) {
 	d := &deployment{t: t}
 	if code, stdout, stderr := d.command("check"); code != 2 || stdout != "" || !strings.Contains(stderr, "queue.dead_letter_url") {
 		t.Errorf("exit code %d, %s%s", code, stdout, stderr)

@@ -104,19 +104,19 @@ func (c *checker) checkLedger(ctx context.Context) (findings []preflight.Finding
 	found, probes := table(c.deps.Settings.Ledger.Table, setup, err)
 	ok = usable(found)
 	if ok {
-		probes = append(probes, c.expiry(ctx, &found))
+		probes = append(probes, c.timeToLive(ctx, &found))
 		probes = append(probes, c.store.ProbeLedger(ctx)...)
 	}
 	return append(preflight.TableFindings(preflight.SubjectLedger, found), preflight.Permissions(preflight.SubjectLedger, probes)...), ok
 }
 
-// expiry reads the TTL attribute of the ledger table.
-func (c *checker) expiry(ctx context.Context, found *preflight.Table) finding.Probe {
+// timeToLive reads the TTL attribute of the ledger table.
+func (c *checker) timeToLive(ctx context.Context, found *preflight.Table) finding.Probe {
 	attribute, err := c.tables.TimeToLive(ctx)
 	if dynamostore.Denied(err) {
 		return finding.Probe{Action: "dynamodb:DescribeTimeToLive", Denied: true}
 	}
-	found.Expires, found.ExpiresBy, found.ExpiresErr = true, attribute, err
+	found.NeedsTTL, found.TTLAttribute, found.TTLErr = true, attribute, err
 	return finding.Probe{Action: "dynamodb:DescribeTimeToLive", Unproven: err != nil}
 }
 
@@ -162,11 +162,11 @@ func (c *checker) checkRateLimit(ctx context.Context, usable bool) (findings []p
 
 // probeSite makes one call to Chargebee, if a permit is granted soon.
 func (c *checker) probeSite(ctx context.Context, noPermit error) preflight.Site {
-	found := preflight.Site{Unasked: noPermit, MaxSkew: c.deps.Settings.Clock.MaxSkew}
+	found := preflight.Site{NotCalled: noPermit, MaxSkew: c.deps.Settings.Clock.MaxSkew}
 	if noPermit != nil {
 		return found
 	}
-	found.Unasked = c.deps.withSite(ctx, func(site site) error {
+	found.NotCalled = c.deps.withSite(ctx, func(site site) error {
 		waiting, cancel := context.WithTimeoutCause(ctx, checkPermitTimeout, fmt.Errorf("no permit within %s", checkPermitTimeout))
 		defer cancel()
 		err := ratelimit.Do(waiting, site, func(permit *ratelimit.Permit) (err error) {

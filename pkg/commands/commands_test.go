@@ -254,9 +254,8 @@ func (r *running) get(t *testing.T, path string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-// TestFromMessageToClosedInvoice runs the consumer with good and bad messages, and
-// looks at everything it leaves behind with its own commands.
-func TestFromMessageToClosedInvoice(t *testing.T) {
+// The consumer runs with valid and invalid messages, and the commands show the results.
+func TestRun_FromMessageToClosedInvoice(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
@@ -459,7 +458,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-func TestSettingsFaultsAreListed(t *testing.T) {
+func TestRun_ListsInvalidSettings(t *testing.T) {
 	d := &deployment{t: t, environ: []string{"BILLABLE_LEDGER_LEASE=1s"}}
 	code, stdout, stderr := d.command("run")
 	if code != 2 || stdout != "" {
@@ -472,8 +471,8 @@ func TestSettingsFaultsAreListed(t *testing.T) {
 	}
 }
 
-// TestLiveButNotReady while the queue cannot be reached.
-func TestLiveButNotReady(t *testing.T) {
+// The queue cannot be reached.
+func TestRun_LiveButNotReady(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.environ = append(d.environ, "BILLABLE_QUEUE_URL=http://127.0.0.1:1/000000000000/nowhere")

@@ -35,8 +35,8 @@ func (d *deployment) buryMany(count int) {
 	}
 }
 
-// TestThousandsOfDeadLetters are listed and replayed, each once.
-func TestThousandsOfDeadLetters(t *testing.T) {
+// Each is listed and replayed once.
+func TestDLQ_ThousandsOfMessages(t *testing.T) {
 	t.Parallel()
 	count := 5000
 	if raced || testing.Short() {

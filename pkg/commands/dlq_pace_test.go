@@ -34,9 +34,9 @@ func (w *watched) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// TestReplayWhileCallsAreStopped waits and says why; an interrupt ends it with what was
-// done, and with all other letters back in their place.
-func TestReplayWhileCallsAreStopped(t *testing.T) {
+// A replay waits and reports why. An interrupt ends it, with the result so far and all other dead letters
+// still in the queue.
+func TestReplay_WhilePaused(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
@@ -65,8 +65,8 @@ func TestReplayWhileCallsAreStopped(t *testing.T) {
 	}
 }
 
-// TestReplayKeepsAttributes of every type, group and body.
-func TestReplayKeepsAttributes(t *testing.T) {
+// Type, group and body are kept too.
+func TestReplay_KeepsAttributes(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
@@ -95,9 +95,8 @@ func TestReplayKeepsAttributes(t *testing.T) {
 	}
 }
 
-// TestRedriveBySQS: what SQS's own move task brings back is handled as ever, and becomes
-// a dead letter that can be replayed.
-func TestRedriveBySQS(t *testing.T) {
+// A message that the move task of SQS returned is handled, and becomes a dead letter that can be replayed.
+func TestReplay_AfterRedriveBySQS(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")

@@ -80,9 +80,8 @@ func TestReplay(t *testing.T) {
 
 var eventID = regexp.MustCompile(`^{"id":"(\w+)"`)
 
-// TestReplayThatIsKilled at random moments loses no message: each is in one of the queues,
-// or in both.
-func TestReplayThatIsKilled(t *testing.T) {
+// A replay that is killed at random moments loses no message: each is in one or both of the queues.
+func TestReplay_Killed(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
@@ -150,9 +149,8 @@ func TestDiscard(t *testing.T) {
 	}
 }
 
-// TestDiscardReleases gives claims back first where that is safe, and leaves a letter alone
-// where it is not.
-func TestDiscardReleases(t *testing.T) {
+// Claims are released if that is safe. Otherwise the dead letter is not discarded.
+func TestDiscard_Release(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")

@@ -82,8 +82,7 @@ func (d *deployment) shows(id string) (message shownLetter, stderr string) {
 	return message, stderr
 }
 
-// TestShowADeadLetter with all that is known of it, from everywhere.
-func TestShowADeadLetter(t *testing.T) {
+func TestShow(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
@@ -127,8 +126,8 @@ func TestShowADeadLetter(t *testing.T) {
 	}
 }
 
-// TestShowWithoutChargebee: what is not known is null, and the reason is told.
-func TestShowWithoutChargebee(t *testing.T) {
+// Unknown values are null, and the reason is printed.
+func TestShow_WithoutChargebee(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
@@ -156,8 +155,8 @@ func TestShowWithoutChargebee(t *testing.T) {
 	}
 }
 
-// TestShowWhatIsNoEvent shows it so that it does no harm.
-func TestShowWhatIsNoEvent(t *testing.T) {
+// Control characters in the body are escaped.
+func TestShow_InvalidEvent(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")

@@ -18,8 +18,7 @@ var (
 	flags      = regexp.MustCompile(`--([a-z][a-z-]+)`)
 )
 
-// TestDocumentedCommands exist, with the flags that they are written with: who follows a guide at
-// night shall not find otherwise.
+// Each command in the docs exists with its flags.
 func TestDocumentedCommands(t *testing.T) {
 	t.Parallel()
 	guides, err := filepath.Glob("../../docs/*.md")

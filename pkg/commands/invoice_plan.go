@@ -12,6 +12,7 @@ import (
 	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/inspect"
+	"github.com/billable-events/billable/pkg/nullable"
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
@@ -67,8 +68,8 @@ func newPlanResult(from settlement.Preview) planResult {
 	}
 	result := planResult{
 		InvoiceID:     from.Manifest.InvoiceID,
-		Status:        optional(from.Status),
-		State:         optional(from.Record.State),
+		Status:        nullable.String(from.Status),
+		State:         nullable.String(from.Record.State),
 		CustomerID:    from.Manifest.CustomerID,
 		CurrencyCode:  from.Manifest.CurrencyCode,
 		Date:          time.Unix(from.Manifest.Date, 0).UTC(),
@@ -76,8 +77,8 @@ func newPlanResult(from settlement.Preview) planResult {
 		Events:        from.Events,
 		Planned:       from.Planned,
 		Prediction:    string(from.Prediction),
-		Reason:        optional(from.Reason),
-		Detail:        optional(from.Detail),
+		Reason:        nullable.String(from.Reason),
+		Detail:        nullable.String(from.Detail),
 	}
 	for i, line := range from.Lines {
 		if line.IsCredit() {

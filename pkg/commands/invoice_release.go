@@ -11,6 +11,7 @@ import (
 	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/inspect"
+	"github.com/billable-events/billable/pkg/nullable"
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
@@ -81,10 +82,10 @@ func newReleaseResult(from settlement.Release, dryRun bool) releaseResult {
 		DryRun:         dryRun,
 		Held:           from.Claimed,
 		State:          string(from.Record.State),
-		Outcome:        optional(from.Record.Outcome),
-		Reason:         optional(from.Record.Reason),
-		Detail:         optional(from.Record.Detail),
-		FinalInvoiceID: optional(from.Record.FinalInvoiceID),
+		Outcome:        nullable.String(from.Record.Outcome),
+		Reason:         nullable.String(from.Record.Reason),
+		Detail:         nullable.String(from.Record.Detail),
+		FinalInvoiceID: nullable.String(from.Record.FinalInvoiceID),
 		Lines:          []releasedLine{},
 	}
 	for i, line := range inspect.Lines(from.Record, from.Lines) {

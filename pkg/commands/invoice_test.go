@@ -105,7 +105,7 @@ type shownPreview struct {
 	Detail        *string
 }
 
-// TestInvoicePlan shows what a consumer then charges.
+// The plan equals what a consumer charges afterwards.
 func TestInvoicePlan(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
@@ -213,7 +213,7 @@ func TestInvoiceList(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	code, stdout, stderr := d.command("invoice", "list", "--state", "lost", "--since", "yesterday", "--reason", "bogus", "--outcome", "bad")
-	for _, flag := range []string{`--state: "lost" is none of claiming, `, `--since: "yesterday" is neither`, "--reason: ", "--outcome: "} {
+	for _, flag := range []string{`--state: invalid value "lost": must be one of claiming, `, `--since: invalid time "yesterday"`, "--reason: ", "--outcome: "} {
 		if code != 2 || stdout != "" || !strings.Contains(stderr, flag) {
 			t.Errorf("%s: exit code %d, %s%s", flag, code, stdout, stderr)
 		}
@@ -231,8 +231,7 @@ type shownRelease struct {
 	Lines     []shownLine
 }
 
-// TestInvoiceRelease gives the events of a rejected invoice back, first of a pending draft, then
-// of one that was deleted.
+// The claims of a rejected invoice are released: first of a pending draft, then of a deleted one.
 func TestInvoiceRelease(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)

@@ -51,14 +51,6 @@ func (a *app) writeFacts(facts [][]string) error {
 	return a.writeTable([]cli.Column{{Title: "what"}, {Title: "value"}}, rows)
 }
 
-// optional returns nil for an empty string.
-func optional[S ~string](value S) *string {
-	if value == "" {
-		return nil
-	}
-	return new(string(value))
-}
-
 func orNone(value *string) string {
 	if value == nil {
 		return none

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// TestPauseAndResume is a fleet's kill switch: no call is made while it is set, and the
-// message waits in the queue.
-func TestPauseAndResume(t *testing.T) {
+// No call is made during a pause, and the message stays in the queue.
+func TestPause_StopsCalls(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")

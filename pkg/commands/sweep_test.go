@@ -69,8 +69,8 @@ func (d *deployment) put(table string, item map[string]any) {
 	}
 }
 
-// TestLostWebhook: an invoice of which nobody heard is found, enqueued, and billed.
-func TestLostWebhook(t *testing.T) {
+// An invoice without a webhook is enqueued and billed.
+func TestSweep_LostWebhook(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
@@ -124,8 +124,8 @@ func TestLostWebhook(t *testing.T) {
 	}
 }
 
-// TestSweepSkips what is finished as configured, and what a person has to handle.
-func TestSweepSkips(t *testing.T) {
+// Invoices that are finished as configured, and those that an operator must handle, are skipped.
+func TestSweep_Skips(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
@@ -153,9 +153,8 @@ func TestSweepSkips(t *testing.T) {
 	}
 }
 
-// TestSweepFindings: what is left behind is enqueued, and what nobody would ever bill is
-// told of.
-func TestSweepFindings(t *testing.T) {
+// Abandoned invoices are enqueued, and claims and events that nothing bills are reported.
+func TestSweep_Findings(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
@@ -202,8 +201,8 @@ func TestSweepFindings(t *testing.T) {
 	}
 }
 
-// TestSweepInPart: what cannot be looked at is exit code 1, and the rest is there.
-func TestSweepInPart(t *testing.T) {
+// If a part fails, the exit code is 1 and the other results are printed.
+func TestSweep_Partial(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
@@ -213,7 +212,7 @@ func TestSweepInPart(t *testing.T) {
 	if code != 1 || result.Complete || result.Pending != 0 || len(result.Findings) != 1 || result.Findings[0].Name != "old_unbilled_events" {
 		t.Errorf("paused: exit code %d, %+v", code, result)
 	}
-	if code, _, stderr := d.command("sweep"); code != 1 || !strings.Contains(stderr, "a price is wrong") || !strings.Contains(stderr, "not all was swept") {
+	if code, _, stderr := d.command("sweep"); code != 1 || !strings.Contains(stderr, "a price is wrong") || !strings.Contains(stderr, "incomplete sweep") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 	d.must("resume", "--yes")
@@ -242,9 +241,8 @@ func TestSweepInPart(t *testing.T) {
 	}
 }
 
-// TestSweepManyPages: more invoices than a page of Chargebee's list holds, of which half
-// is known.
-func TestSweepManyPages(t *testing.T) {
+// There are more invoices than one page of a list holds, and half of them are in the ledger.
+func TestSweep_ManyPages(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")

@@ -148,10 +148,10 @@ func (c *collector) one(trace, name string) span {
 	return found[0]
 }
 
-// TestOneTrace leads webhooks from a real receiver to a real consumer, and finds each in
-// one trace; and it compares with docs/telemetry.md what the two told meanwhile. It is not
-// parallel: the exporter reads the environment of the process.
-func TestOneTrace(t *testing.T) {
+// Webhooks go through a real receiver and a real consumer, and each is one trace. The test also compares
+// docs/telemetry.md with the logs and spans of both. It is not parallel: the exporter reads the environment
+// of the process.
+func TestTracing_OneTrace(t *testing.T) {
 	d := deploy(t)
 	d.must("tables", "create")
 	d.event("sub_good", "e1", "1250", "EUR")

@@ -10,9 +10,8 @@ import (
 	"github.com/billable-events/billable/pkg/telemetry/telemetrydoc"
 )
 
-// TestMetrics_AreInTheDocs compares names, labels and meanings. The command tests compare logs and
-// spans.
-func TestMetrics_AreInTheDocs(t *testing.T) {
+// It compares names, labels and meanings. The tests of package commands compare logs and spans.
+func TestMetrics_Documented(t *testing.T) {
 	t.Parallel()
 	settings := config.DefaultConsumer()
 	settings.Chargebee.Site, settings.Chargebee.APIKey = "acme-test", "key"

@@ -35,8 +35,8 @@ func value(t *testing.T, registry *prometheus.Registry, name string, labels ...s
 	return 0
 }
 
-// TestMetricsStandAtZero: an increase that alerts look for starts from something.
-func TestMetricsStandAtZero(t *testing.T) {
+// Alerts use increases: the series must exist before the first count.
+func TestMetrics_StartAtZero(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
 	m := newMetrics(registry)
@@ -52,9 +52,8 @@ func TestMetricsStandAtZero(t *testing.T) {
 	}
 }
 
-// TestDoubtsOfOthers: a doubt that another process took over is no longer shown here, where
-// nobody would hear of its end.
-func TestDoubtsOfOthers(t *testing.T) {
+// A line in doubt that another process took over is no longer counted here.
+func TestMetrics_DoubtOfOtherProcess(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		registry := prometheus.NewRegistry()

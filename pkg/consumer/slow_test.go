@@ -41,10 +41,9 @@ type poolObserver struct{ silent }
 
 func (poolObserver) Handled(queue.Message, queue.Outcome, error) {}
 
-// TestHandlingLongerThanVisibility takes 20 s for ten lines at 2 s each, with a
-// visibility of 5 s: the heartbeat keeps the message, which is received once, and
-// every line is added once.
-func TestHandlingLongerThanVisibility(t *testing.T) {
+// A session takes 20 s, ten lines of 2 s each, with a visibility timeout of 5 s: the heartbeat extends it,
+// the message is received once, and every line is added once.
+func TestConsumer_SessionLongerThanVisibility(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		queues, tables := sqs.New(sqs.Config{}), dynamodb.New(dynamodb.Config{})

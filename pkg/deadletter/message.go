@@ -9,6 +9,7 @@ import (
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/event"
+	"github.com/billable-events/billable/pkg/nullable"
 	"github.com/billable-events/billable/pkg/queue"
 )
 
@@ -38,23 +39,23 @@ type Message struct {
 func describe(received queue.Message) Message {
 	message := Message{
 		MessageID:       received.ID,
-		EventID:         text(received.Attributes[queue.AttributeEventID]),
-		InvoiceID:       text(received.Attributes[queue.AttributeInvoiceID]),
+		EventID:         nullable.String(received.Attributes[queue.AttributeEventID]),
+		InvoiceID:       nullable.String(received.Attributes[queue.AttributeInvoiceID]),
 		SubscriptionIDs: []string{},
-		Reason:          text(received.Attributes[queue.AttributeReason]),
-		Detail:          text(received.Attributes[queue.AttributeDetail]),
-		FailedAt:        instant(received.Attributes[queue.AttributeFailedAt]),
-		ReceivedAt:      instant(received.Attributes[queue.AttributeReceivedAt]),
+		Reason:          nullable.String(received.Attributes[queue.AttributeReason]),
+		Detail:          nullable.String(received.Attributes[queue.AttributeDetail]),
+		FailedAt:        parseTime(received.Attributes[queue.AttributeFailedAt]),
+		ReceivedAt:      parseTime(received.Attributes[queue.AttributeReceivedAt]),
 		ReceiveCount:    received.ReceiveCount,
 		ReplayCount:     received.ReplayCount(),
 		LedgerState:     NoLedger,
 		sentAt:          received.SentAt,
 	}
 	if webhook, err := event.ParseMessage(received.Body); err == nil {
-		message.EventID = cmp.Or(text(webhook.ID), message.EventID)
-		message.InvoiceID = cmp.Or(text(webhook.Invoice.ID), message.InvoiceID)
-		message.CustomerID = text(webhook.Invoice.CustomerID)
-		message.CurrencyCode = text(webhook.Invoice.CurrencyCode)
+		message.EventID = cmp.Or(nullable.String(webhook.ID), message.EventID)
+		message.InvoiceID = cmp.Or(nullable.String(webhook.Invoice.ID), message.InvoiceID)
+		message.CustomerID = nullable.String(webhook.Invoice.CustomerID)
+		message.CurrencyCode = nullable.String(webhook.Invoice.CurrencyCode)
 		message.SubscriptionIDs = subscriptions(webhook.Invoice)
 	}
 	return message
@@ -72,7 +73,7 @@ func (m *Message) addRecord(ctx context.Context, records Records) (record billin
 	}
 	m.LedgerState, m.holdsClaims = string(record.State), record.HoldsClaims()
 	if m.Reason == nil { // SQS moved it: show the last error of the ledger
-		m.Detail = text(record.Detail)
+		m.Detail = nullable.String(record.Detail)
 	}
 	return record, true, nil
 }
@@ -98,22 +99,11 @@ func subscriptions(invoice event.Invoice) []string {
 	return slices.AppendSeq([]string{}, slices.Values(slices.Sorted(maps.Keys(distinct))))
 }
 
-func text(value string) *string {
-	if value == "" {
-		return nil
-	}
-	return &value
-}
-
-// instant parses a time in RFC 3339, which may be from elsewhere.
-func instant(value string) *time.Time {
+// parseTime parses a time in RFC 3339, which other producers may have written.
+func parseTime(value string) *time.Time {
 	parsed, err := time.Parse(time.RFC3339, value)
 	if err != nil {
 		return nil
 	}
-	parsed = parsed.UTC()
-	if year := parsed.Year(); year < 0 || year > 9999 { // JSON cannot encode it
-		return nil
-	}
-	return &parsed
+	return nullable.Time(parsed)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/event"
+	"github.com/billable-events/billable/pkg/nullable"
 	"github.com/billable-events/billable/pkg/queue"
 )
 
@@ -49,7 +50,7 @@ func Show(ctx context.Context, browser Browser, ledger Ledger, id string) (Shown
 	if err != nil {
 		return Shown{}, err
 	}
-	shown := Shown{Message: describe(message), Body: bodyValue(message), Attributes: attributeValues(message), GroupID: text(message.GroupID)}
+	shown := Shown{Message: describe(message), Body: bodyValue(message), Attributes: attributeValues(message), GroupID: nullable.String(message.GroupID)}
 	if webhook, err := event.ParseMessage(message.Body); err == nil {
 		shown.EventType = webhook.Type
 	}

@@ -77,8 +77,8 @@ func TestList(t *testing.T) {
 	}
 }
 
-// TestListDocument holds the JSON of `invoice list` to the letter.
-func TestListDocument(t *testing.T) {
+// The JSON of invoice list is a contract.
+func TestList_JSON(t *testing.T) {
 	t.Parallel()
 	record := full()
 	record.LeaseUntil = now.Unix() + 1
@@ -114,8 +114,7 @@ func TestListDocument(t *testing.T) {
 	}
 }
 
-// TestListThatFails shows no half of a ledger.
-func TestListThatFails(t *testing.T) {
+func TestList_Error(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("table is gone")
 	if _, err := inspect.List(t.Context(), heads{all: []billing.Record{full()}, err: broken}, inspect.Filter{}, now, func() {}); !errors.Is(err, broken) {
@@ -134,7 +133,7 @@ func TestParseFilter(t *testing.T) {
 		"an outcome": func(word string) error { _, err := inspect.ParseOutcomes(word); return err },
 		"a reason":   func(word string) error { _, err := inspect.ParseReasons(word); return err },
 	} {
-		if err := parse("bogus"); err == nil || !strings.Contains(err.Error(), `"bogus" is none of `) {
+		if err := parse("bogus"); err == nil || !strings.Contains(err.Error(), `invalid value "bogus": must be one of `) {
 			t.Errorf("%s: got %v", name, err)
 		}
 		if err := parse(""); err != nil {

@@ -7,31 +7,32 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/nullable"
 )
 
-// ErrUnknown says that the ledger knows no such invoice.
-var ErrUnknown = errors.New("inspect: no such invoice")
+// ErrUnknown means that the invoice is not in the ledger.
+var ErrUnknown = errors.New("no such invoice")
 
-// Heads finds heads.
+// Records finds the records of invoices.
 type Records interface {
-	// FindHead returns the head of the invoice with the given draft or final id.
+	// FindRecord returns the record of the invoice with the given draft or final id.
 	FindRecord(ctx context.Context, id string) (record billing.Record, ok bool, err error)
 }
 
-// Claims reads what belongs to an epoch; what is not there is billing.ErrNotFound.
+// Claims reads the items of an epoch. The error of a missing item is billing.ErrNotFound.
 type Claims interface {
 	Manifest(ctx context.Context, invoiceID, epoch string) (billing.Manifest, error)
 	Page(ctx context.Context, invoiceID, epoch string, number int) (billing.Page, error)
 	Plan(ctx context.Context, invoiceID, epoch string) (billing.Plan, error)
 }
 
-// Query asks for an invoice.
+// Query selects an invoice.
 type Query struct {
-	ID     string // of the draft, or the final one
-	Events bool   // with all claimed events
+	ID     string // of the draft or of the final invoice
+	Events bool   // include all claimed events
 }
 
-// Invoice is what the ledger knows of one invoice. Absent values are null.
+// Invoice is the state of one invoice in the ledger. Absent values are null.
 type Invoice struct {
 	InvoiceID      string     `json:"invoice_id"`
 	State          string     `json:"state"`
@@ -56,13 +57,13 @@ type Invoice struct {
 	UpdatedAt      *time.Time `json:"updated_at"`
 	ExpiresAt      *time.Time `json:"expires_at"`
 	Version        int        `json:"version"`
-	Held           bool       `json:"held"`   // events are claimed for it, and neither billed nor given back
-	Claims         *Claimed   `json:"claims"` // null before anything is claimed, and once it expired
+	Held           bool       `json:"held"`   // it holds claims: events that are neither billed nor released
+	Claims         *Claimed   `json:"claims"` // null before anything is claimed, and after it expired
 	Lines          []Line     `json:"lines"`
-	Events         []Event    `json:"events"` // null unless asked for
+	Events         []Event    `json:"events"` // null unless Query.Events
 }
 
-// Claimed is what the present epoch claimed, and what its first message said.
+// Claimed describes the claims of the present epoch.
 type Claimed struct {
 	ClaimedAt     *time.Time `json:"claimed_at"`
 	Date          *time.Time `json:"date"` // only events before it are billed
@@ -80,17 +81,17 @@ type Line struct {
 	Amount         int64   `json:"amount"` // minor units
 	Quantity       *string `json:"quantity"`
 	Events         int     `json:"events"`
-	Marker         *string `json:"marker"` // the line of an item price has none
+	Marker         *string `json:"marker"` // null for the line of an item price
 	State          string  `json:"state"`
 
-	Description    *string    `json:"description"` // as sent; the line of an item price has none
+	Description    *string    `json:"description"` // as sent; null for the line of an item price
 	DateFrom       *time.Time `json:"date_from"`   // of the first event
 	DateTo         *time.Time `json:"date_to"`     // of the last event
 	ItemPriceID    *string    `json:"item_price_id"`
 	IdempotencyKey *string    `json:"idempotency_key"`
 }
 
-// Event is a claimed event, its values as they were when it was claimed.
+// Event is a claimed event, with its values at the time of the claim.
 type Event struct {
 	SubscriptionID string     `json:"subscription_id"`
 	EventID        string     `json:"event_id"`
@@ -99,23 +100,22 @@ type Event struct {
 	Amount         *string    `json:"amount"` // decimal, in minor units
 	Quantity       *string    `json:"quantity"`
 	CurrencyCode   *string    `json:"currency_code"`
-	Fault          *string    `json:"fault"` // why it cannot be read
+	Fault          *string    `json:"fault"` // why it is invalid
 	State          *string    `json:"state"` // of its line; null without a plan
 }
 
 // The states of a line.
 const (
-	Planned  = "planned"  // not sent
-	Sending  = "sending"  // sent; whether it stands on the invoice is not known
-	Added    = "added"    // stands on the invoice
-	Held     = "held"     // may have been charged: a person has to look
-	Released = "released" // never charged; its events are unbilled again
-	Zero     = "zero"     // comes to nothing and is not sent
-
-	CarriedForward = "carried_forward" // a credit: not sent, its events are for the next invoice
+	Planned        = "planned"         // not sent
+	Sending        = "sending"         // in doubt: sent, perhaps not added
+	Added          = "added"           // on the invoice
+	Held           = "held"            // perhaps charged: an operator must decide
+	Released       = "released"        // never charged; its events are unbilled again
+	Zero           = "zero"            // the amount is 0: never sent
+	CarriedForward = "carried_forward" // a credit: never sent, its events are for the next invoice
 )
 
-// Show returns what the ledger knows of an invoice, or ErrUnknown.
+// Show returns the state of an invoice in the ledger, or ErrUnknown.
 func Show(ctx context.Context, records Records, claims Claims, query Query) (Invoice, error) {
 	record, ok, err := records.FindRecord(ctx, query.ID)
 	if err != nil {
@@ -143,7 +143,7 @@ func Show(ctx context.Context, records Records, claims Claims, query Query) (Inv
 	if err != nil {
 		return invoice, err
 	}
-	if !planned { // nothing else knows how many there are
+	if !planned { // the plan would have their number
 		invoice.Claims.Events = len(events)
 	}
 	if query.Events {
@@ -152,7 +152,7 @@ func Show(ctx context.Context, records Records, claims Claims, query Query) (Inv
 	return invoice, nil
 }
 
-// claimed describes the epoch; nil when there is none, or no longer.
+// claimed describes the claims of the epoch; nil if there are none.
 func claimed(ctx context.Context, claims Claims, record billing.Record) (*Claimed, error) {
 	manifest, err := claims.Manifest(ctx, record.InvoiceID, record.Epoch)
 	switch {
@@ -162,8 +162,8 @@ func claimed(ctx context.Context, claims Claims, record billing.Record) (*Claime
 		return nil, err
 	}
 	return &Claimed{
-		ClaimedAt:     instant(manifest.ClaimedAt),
-		Date:          instant(manifest.Date),
+		ClaimedAt:     nullable.Unix(manifest.ClaimedAt),
+		Date:          nullable.Unix(manifest.Date),
 		CurrencyCode:  manifest.CurrencyCode,
 		CustomerID:    manifest.CustomerID,
 		Subscriptions: manifest.Subscriptions,
@@ -171,12 +171,11 @@ func claimed(ctx context.Context, claims Claims, record billing.Record) (*Claime
 	}, nil
 }
 
-// claimedEvents reads the claimed events, each in the state of its line. Pages that expired
-// are left out.
+// claimedEvents reads the claimed events, with the states of their lines. Expired pages are left out.
 func claimedEvents(ctx context.Context, claims Claims, record billing.Record, lines []Line) ([]Event, error) {
 	states := make(map[billing.LineKey]*string, len(lines))
 	for _, line := range lines {
-		states[billing.LineKey{SubscriptionID: line.SubscriptionID, ChargeCode: line.ChargeCode}] = text(line.State)
+		states[billing.LineKey{SubscriptionID: line.SubscriptionID, ChargeCode: line.ChargeCode}] = nullable.String(line.State)
 	}
 	events := []Event{}
 	for number := range record.Pages {
@@ -191,12 +190,12 @@ func claimedEvents(ctx context.Context, claims Claims, record billing.Record, li
 			events = append(events, Event{
 				SubscriptionID: event.SubscriptionID,
 				EventID:        event.EventID,
-				OccurredAt:     instant(event.OccurredAt),
-				ChargeCode:     text(event.ChargeCode),
-				Amount:         text(event.Amount),
-				Quantity:       text(event.Quantity),
-				CurrencyCode:   text(event.CurrencyCode),
-				Fault:          text(event.Fault),
+				OccurredAt:     nullable.Unix(event.OccurredAt),
+				ChargeCode:     nullable.String(event.ChargeCode),
+				Amount:         nullable.String(event.Amount),
+				Quantity:       nullable.String(event.Quantity),
+				CurrencyCode:   nullable.String(event.CurrencyCode),
+				Fault:          nullable.String(event.Fault),
 				State:          states[event.Line()],
 			})
 		}
@@ -208,26 +207,26 @@ func describe(record billing.Record, plan billing.Plan) Invoice {
 	return Invoice{
 		InvoiceID:      record.InvoiceID,
 		State:          string(record.State),
-		Resume:         text(record.Resume),
-		Owner:          text(record.Owner),
+		Resume:         nullable.String(record.Resume),
+		Owner:          nullable.String(record.Owner),
 		Generation:     record.Acquisitions,
 		Write:          record.Version,
-		LeaseUntil:     instant(record.LeaseUntil),
+		LeaseUntil:     nullable.Unix(record.LeaseUntil),
 		Attempts:       record.Attempts,
 		Epoch:          record.Epoch,
 		Pages:          record.Pages,
 		Cursor:         record.Cursor,
-		SendingSince:   instant(record.SendingSince),
+		SendingSince:   nullable.Unix(record.SendingSince),
 		Doubt:          record.InDoubt,
-		GoneAt:         instant(record.MissingSince),
-		Verdict:        text(record.Dispositions),
+		GoneAt:         nullable.Unix(record.MissingSince),
+		Verdict:        nullable.String(record.Dispositions),
 		Settled:        record.ProcessedPages,
-		Outcome:        text(record.Outcome),
-		Reason:         text(record.Reason),
-		Detail:         text(record.Detail),
-		FinalInvoiceID: text(record.FinalInvoiceID),
-		UpdatedAt:      instant(record.UpdatedAt),
-		ExpiresAt:      instant(record.ExpiresAt),
+		Outcome:        nullable.String(record.Outcome),
+		Reason:         nullable.String(record.Reason),
+		Detail:         nullable.String(record.Detail),
+		FinalInvoiceID: nullable.String(record.FinalInvoiceID),
+		UpdatedAt:      nullable.Unix(record.UpdatedAt),
+		ExpiresAt:      nullable.Unix(record.ExpiresAt),
 		Version:        record.SchemaVersion,
 		Held:           record.HoldsClaims(),
 		Lines:          Lines(record, plan.Lines),
@@ -242,21 +241,21 @@ func Lines(record billing.Record, lines []billing.Line) []Line {
 			SubscriptionID: line.SubscriptionID,
 			ChargeCode:     line.ChargeCode,
 			Amount:         line.Amount,
-			Quantity:       text(line.Quantity),
+			Quantity:       nullable.String(line.Quantity),
 			Events:         line.Events,
-			Marker:         text(line.Marker),
+			Marker:         nullable.String(line.Marker),
 			State:          lineState(record, i, line),
-			Description:    text(line.Description),
-			DateFrom:       instant(line.From),
-			DateTo:         instant(line.To),
-			ItemPriceID:    text(line.ItemPriceID),
-			IdempotencyKey: text(line.IdempotencyKey),
+			Description:    nullable.String(line.Description),
+			DateFrom:       nullable.Unix(line.From),
+			DateTo:         nullable.Unix(line.To),
+			ItemPriceID:    nullable.String(line.ItemPriceID),
+			IdempotencyKey: nullable.String(line.IdempotencyKey),
 		}
 	}
 	return described
 }
 
-// lineState says where a line stands, by the head alone.
+// lineState returns the state of a line according to the record.
 func lineState(record billing.Record, i int, line billing.Line) string {
 	switch {
 	case line.IsCredit():
@@ -286,21 +285,4 @@ func decidedState(disposition billing.Disposition) string {
 	default:
 		return Held
 	}
-}
-
-func text[S ~string](value S) *string {
-	if value == "" {
-		return nil
-	}
-	return new(string(value))
-}
-
-// instant is nil for a time that is not set, or that RFC 3339 cannot say: events are what
-// others wrote.
-func instant(seconds int64) *time.Time {
-	moment := time.Unix(seconds, 0).UTC()
-	if year := moment.Year(); seconds == 0 || year < 0 || year > 9999 {
-		return nil
-	}
-	return &moment
 }

@@ -59,8 +59,8 @@ func show(t *testing.T, from book) inspect.Invoice {
 	return invoice
 }
 
-// TestLineStates: the lines are worth 1, 0, 2, 3 and 0.
-func TestLineStates(t *testing.T) {
+// The amounts of the lines are 1, 0, 2, 3 and 0.
+func TestShow_LineStates(t *testing.T) {
 	t.Parallel()
 	lines := []billing.Line{{Amount: 1}, {Amount: 0}, {Amount: 2}, {Amount: 3}, {Amount: 0}}
 	for name, test := range map[string]struct {
@@ -171,8 +171,8 @@ func eventful() book {
 	return from
 }
 
-// TestDocument holds the JSON of `invoice show` to the letter: programs rely on it.
-func TestDocument(t *testing.T) {
+// The JSON of invoice show is a contract.
+func TestShow_JSON(t *testing.T) {
 	t.Parallel()
 	claiming := book{
 		head: func(string) (billing.Record, bool, error) {
@@ -211,8 +211,8 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// TestEventsWithoutAPlan are counted in the pages.
-func TestEventsWithoutAPlan(t *testing.T) {
+// Without a plan, the events are counted in the pages.
+func TestShow_WithoutPlan(t *testing.T) {
 	t.Parallel()
 	from := eventful()
 	from.plan = func(string, string) (billing.Plan, error) { return billing.Plan{}, billing.ErrNotFound }
@@ -222,8 +222,8 @@ func TestEventsWithoutAPlan(t *testing.T) {
 	}
 }
 
-// TestByFinalID reads the plan of the head that was found, whatever id led to it.
-func TestByFinalID(t *testing.T) {
+// The plan is that of the record that was found.
+func TestShow_ByFinalID(t *testing.T) {
 	t.Parallel()
 	from := book{
 		head: func(id string) (billing.Record, bool, error) { return full(), id == "inv_1", nil },
@@ -240,7 +240,7 @@ func TestByFinalID(t *testing.T) {
 	}
 }
 
-func TestErrors(t *testing.T) {
+func TestShow_Errors(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("table is gone")
 	unknown := func(string) (billing.Record, bool, error) { return billing.Record{}, false, nil }

@@ -9,79 +9,79 @@ import (
 	"github.com/billable-events/billable/pkg/finding"
 )
 
-// Queue is a queue as it was found.
+// Queue is the observed state of a queue.
 type Queue struct {
 	URL        string
-	Missing    bool  // there is none at this URL
-	Denied     bool  // it may not be described: nothing is known of it
-	Err        error // why nothing is known of it otherwise
+	Missing    bool  // there is no queue at the URL
+	Denied     bool  // its attributes must not be read
+	Err        error // why its attributes could not be read otherwise
 	Attributes finding.QueueAttributes
 }
 
-// Needs is what settlement needs of its queue.
+// Requirements are the requirements of consumers on their queue.
 type Requirements struct {
-	MinReceives int           // that a message is allowed, so that it is rejected before it is moved
-	MaxAge      time.Duration // of a message, at which it is rejected
+	MinReceives int           // of maxReceiveCount: consumers reject a message before SQS moves it
+	MaxAge      time.Duration // of a message: then it is rejected
 	MaxIdle     time.Duration // from one receive of a message to the next
-	Visibility  time.Duration // that the consumer asks for
+	Visibility  time.Duration // visibility timeout that consumers request
 }
 
 const (
-	bestRetention  = 7 * day
-	deadLetterTime = 14 * day // the most that SQS allows
-	bestBytes      = 1 << 20  // of a message: the most that SQS allows
-	day            = 24 * time.Hour
+	recommendedRetention = 7 * day
+	maxRetention         = 14 * day // of SQS
+	maxMessageBytes      = 1 << 20  // of SQS
+	day                  = 24 * time.Hour
 )
 
-// Queues judges the queue and its dead-letter queue.
+// Queues evaluates the queue and its dead-letter queue.
 func Queues(main, deadLetters Queue, needs Requirements) []Finding {
 	f, dead := &findings{subject: SubjectQueue}, &findings{subject: SubjectDeadLetters}
 	if main.URL == deadLetters.URL {
 		f.addf(finding.Error, "queue_urls_same", "set queue.dead_letter_url to another queue",
-			"queue.url and queue.dead_letter_url are one queue: what is rejected would be handled again, for ever")
+			"queue.url and queue.dead_letter_url are the same queue: rejected messages would be handled again, forever")
 		return f.list
 	}
 	known := f.basics(main, "queue.url")
-	lettersKnown := dead.basics(deadLetters, "queue.dead_letter_url")
+	deadKnown := dead.basics(deadLetters, "queue.dead_letter_url")
 	if known {
 		f.retention(main.Attributes, needs)
 		f.redrive(main.Attributes, deadLetters.Attributes, needs)
-		if size := main.Attributes.MaxMessageBytes; size < bestBytes {
+		if size := main.Attributes.MaxMessageBytes; size < maxMessageBytes {
 			f.addf(finding.Warning, "message_size_limited", "set MaximumMessageSize to 1048576",
 				"messages above %d bytes are refused: webhooks of large invoices are answered 503", size)
 		}
 	}
-	if lettersKnown {
-		dead.letters(deadLetters.Attributes, main.Attributes)
+	if deadKnown {
+		dead.deadLetters(deadLetters.Attributes, main.Attributes)
 	}
 	f.summary(main, known, needs)
-	dead.summary(deadLetters, lettersKnown, needs)
+	dead.summary(deadLetters, deadKnown, needs)
 	return append(f.list, dead.list...)
 }
 
-// basics judges what both queues have in common, and tells whether there is more to judge.
+// basics evaluates what both queues have in common. It reports whether the attributes are known.
 func (f *findings) basics(queue Queue, setting string) bool {
 	attributes := queue.Attributes
 	switch {
 	case strings.HasSuffix(queue.URL, ".fifo"), attributes.FIFO:
 		f.addf(finding.Error, "queue_is_fifo", "make a standard queue, and set "+setting+" to it",
-			"it is a FIFO queue: one message that waits holds up all of its customer's, and there are no fair queues")
+			"it is a FIFO queue: a delayed message blocks all others of its customer, and there are no fair queues")
 		return false
 	case queue.Missing:
 		f.addf(finding.Error, "queue_missing", "check "+setting+", AWS_REGION and the account of the credentials", "there is no queue at %s", queue.URL)
 		return false
-	case queue.Denied: // which is a finding of Permissions
+	case queue.Denied: // a finding of Permissions
 		return false
 	case queue.Err != nil:
 		f.addf(finding.Error, "queue_unreachable", "check region, credentials and network", "%v", queue.Err)
 		return false
 	}
 	if named, is := region(queue.URL), arnPart(attributes.ARN, 3); named != "" && is != "" && named != is {
-		f.addf(finding.Error, "queue_region_differs", "set AWS_REGION to the region that "+setting+" names",
-			"the URL names the region %s, and calls go to %s: a queue of the same name is used there", named, is)
+		f.addf(finding.Error, "queue_region_differs", "set AWS_REGION to the region of "+setting,
+			"the URL has the region %s, but calls go to %s, to a queue of the same name", named, is)
 	}
 	if !attributes.Encrypted {
-		f.addf(finding.Warning, "queue_not_encrypted", "set SqsManagedSseEnabled, or a KMS key", "messages, which hold customers' invoices, lie there in the clear")
+		f.addf(finding.Warning, "queue_not_encrypted", "set SqsManagedSseEnabled, or a KMS key", "messages, which contain invoices of customers, are not encrypted")
 	}
 	if attributes.Delay > 0 {
 		f.addf(finding.Warning, "queue_delays", "set DelaySeconds to 0", "every message waits %s before it can be received", attributes.Delay)
@@ -89,7 +89,7 @@ func (f *findings) basics(queue Queue, setting string) bool {
 	return true
 }
 
-// region is the region in the URL of a queue at AWS; others name none.
+// region returns the region in the URL of a queue at AWS; other URLs have none.
 // https://docs.aws.amazon.com/general/latest/gr/sqs-service.html
 func region(url string) string {
 	_, host, _ := strings.Cut(url, "://")
@@ -108,16 +108,16 @@ func arnPart(arn string, n int) string {
 	return ""
 }
 
-// retention: a message has to be received once more after it became too old, and before
-// the queue forgets it.
+// retention evaluates the retention of the queue. A message must be received once more after it
+// became too old, so that it is rejected before SQS deletes it.
 func (f *findings) retention(main finding.QueueAttributes, needs Requirements) {
 	const remedy = "set MessageRetentionPeriod to 604800 (7 days)"
-	switch least := needs.MaxAge + needs.MaxIdle; {
-	case main.Retention < least:
+	switch minimum := needs.MaxAge + needs.MaxIdle; {
+	case main.Retention < minimum:
 		f.addf(finding.Error, "retention_too_short", remedy,
-			"it forgets messages after %s, and they are rejected as too old only up to %s after they were sent: the rest come to nothing", span(main.Retention), span(least))
-	case main.Retention < bestRetention:
-		f.addf(finding.Warning, "retention_short", remedy, "it forgets messages after %s: one that is too old (after %s) has only until then to be rejected", span(main.Retention), span(needs.MaxAge))
+			"it deletes messages after %s, but consumers reject old ones up to %s after they were sent: some would be lost", formatDays(main.Retention), formatDays(minimum))
+	case main.Retention < recommendedRetention:
+		f.addf(finding.Warning, "retention_short", remedy, "it deletes messages after %s, and consumers reject them after %s: little time is left", formatDays(main.Retention), formatDays(needs.MaxAge))
 	}
 }
 
@@ -125,22 +125,22 @@ func (f *findings) redrive(main, deadLetters finding.QueueAttributes, needs Requ
 	switch {
 	case main.RedriveTarget == "":
 		f.addf(finding.Error, "redrive_policy_missing", "give it a RedrivePolicy to the dead-letter queue, with maxReceiveCount 1000",
-			"a message that no consumer can handle is forgotten, with its invoice unbilled")
+			"a message that no consumer can handle is deleted at the end of its retention, with its invoice unbilled")
 		return
 	case deadLetters.ARN != "" && main.RedriveTarget != deadLetters.ARN:
-		f.addf(finding.Error, "redrive_target_differs", "set deadLetterTargetArn to the queue of queue.dead_letter_url, or that to the target's",
-			"it moves messages to %s, where no command looks for them", main.RedriveTarget)
-	case deadLetters.ARN != "" && !admits(deadLetters, main.ARN):
-		f.addf(finding.Error, "redrive_not_allowed", "let the dead-letter queue's RedriveAllowPolicy name this queue",
-			"the dead-letter queue takes no messages from it (%s)", deadLetters.AllowsSources)
+		f.addf(finding.Error, "redrive_target_differs", "set deadLetterTargetArn and queue.dead_letter_url to the same queue",
+			"it moves messages to %s, which the commands do not read", main.RedriveTarget)
+	case deadLetters.ARN != "" && !accepts(deadLetters, main.ARN):
+		f.addf(finding.Error, "redrive_not_allowed", "add this queue to the RedriveAllowPolicy of the dead-letter queue",
+			"the dead-letter queue does not accept its messages (%s)", deadLetters.AllowsSources)
 	}
 	if main.MaxReceives < needs.MinReceives {
 		f.addf(finding.Error, "max_receive_count_low", "set maxReceiveCount to 1000",
-			"it moves a message after %d receives; waiting for Chargebee can take up to %d until it is too old, and what is moved has no reason", main.MaxReceives, needs.MinReceives)
+			"it moves a message after %d receives, without a reason; waiting for Chargebee can take %d receives until the message is too old", main.MaxReceives, needs.MinReceives)
 	}
 }
 
-func admits(deadLetters finding.QueueAttributes, source string) bool {
+func accepts(deadLetters finding.QueueAttributes, source string) bool {
 	switch deadLetters.AllowsSources {
 	case "denyAll":
 		return false
@@ -151,44 +151,44 @@ func admits(deadLetters finding.QueueAttributes, source string) bool {
 	}
 }
 
-// letters judges what is special about a dead-letter queue.
-func (f *findings) letters(deadLetters, main finding.QueueAttributes) {
+// deadLetters evaluates the attributes that only a dead-letter queue needs.
+func (f *findings) deadLetters(deadLetters, main finding.QueueAttributes) {
 	if deadLetters.RedriveTarget != "" {
-		f.addf(finding.Error, "dead_letters_redriven", "take its RedrivePolicy away",
-			"it moves messages on to %s: every look at a dead letter is a receive, and after %d of them it is gone", deadLetters.RedriveTarget, deadLetters.MaxReceives)
+		f.addf(finding.Error, "dead_letters_redriven", "remove its RedrivePolicy",
+			"it moves messages to %s: each command that reads a dead letter receives it, and it is moved after %d receives", deadLetters.RedriveTarget, deadLetters.MaxReceives)
 	}
 	switch remedy := "set MessageRetentionPeriod to 1209600 (14 days)"; {
 	case deadLetters.Retention < main.Retention:
 		f.addf(finding.Error, "dead_letter_retention_too_short", remedy,
-			"it forgets messages after %s, the queue after %s: the age counts from the first, and what the queue moves late is gone at once", span(deadLetters.Retention), span(main.Retention))
-	case deadLetters.Retention < deadLetterTime:
-		f.addf(finding.Warning, "dead_letter_retention_short", remedy, "it forgets dead letters after %s, and nothing else leads to their claimed events", span(deadLetters.Retention))
+			"it deletes messages after %s, the queue after %s: the age counts from the first queue, so a message that is moved late is deleted at once", formatDays(deadLetters.Retention), formatDays(main.Retention))
+	case deadLetters.Retention < maxRetention:
+		f.addf(finding.Warning, "dead_letter_retention_short", remedy, "it deletes dead letters after %s, and only they refer to their claimed events", formatDays(deadLetters.Retention))
 	}
 	if deadLetters.MaxMessageBytes < main.MaxMessageBytes {
 		f.addf(finding.Error, "dead_letter_size_limited", "set MaximumMessageSize to 1048576",
-			"messages above %d bytes are refused, and the queue takes %d: a large one cannot be rejected", deadLetters.MaxMessageBytes, main.MaxMessageBytes)
+			"it refuses messages above %d bytes, the queue accepts %d: a large one cannot be rejected", deadLetters.MaxMessageBytes, main.MaxMessageBytes)
 	}
 }
 
-// summary says how a queue is set up.
+// summary describes the configuration of a queue.
 func (f *findings) summary(queue Queue, known bool, needs Requirements) {
 	if !known {
 		return
 	}
 	found := queue.Attributes
-	key := "SQS's own key"
+	key := "a key of SQS"
 	switch {
 	case found.KMSKey != "":
-		key = found.KMSKey + " (whether it may be used only a message shows)"
+		key = found.KMSKey + " (its permissions are not tested)"
 	case !found.Encrypted:
 		key = "no key"
 	}
-	f.addf(finding.OK, "queue_set_up", "", "keeps messages %s, encrypts with %s, hides what is received %s (consumers ask for %s); holds about %d, %d in flight, %d delayed",
-		span(found.Retention), key, found.Visibility, needs.Visibility, found.Visible, found.InFlight, found.Delayed)
+	f.addf(finding.OK, "queue_set_up", "", "retention %s, encryption with %s, visibility timeout %s (consumers request %s); about %d visible messages, %d in flight, %d delayed",
+		formatDays(found.Retention), key, found.Visibility, needs.Visibility, found.Visible, found.InFlight, found.Delayed)
 }
 
-// span is a time in days where it is one.
-func span(d time.Duration) string {
+// formatDays formats whole days as days.
+func formatDays(d time.Duration) string {
 	if d%day != 0 || d == 0 {
 		return d.String()
 	}

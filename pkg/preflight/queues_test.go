@@ -42,8 +42,8 @@ func wrong(findings []preflight.Finding) string {
 	return strings.Join(names, ", ")
 }
 
-// TestQueueBounds are those that no stand-in can be set to, or that lie side by side.
-func TestQueueBounds(t *testing.T) {
+// These are the cases that no fake can be configured for, or that are close together.
+func TestQueues(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		change func(main, deadLetters *preflight.Queue)
@@ -57,12 +57,12 @@ func TestQueueBounds(t *testing.T) {
 		"one too few":           {func(main, _ *preflight.Queue) { main.Attributes.MaxReceives = 959 }, "error max_receive_count_low"},
 		"kept just long enough": {func(main, _ *preflight.Queue) { main.Attributes.Retention = 6*day + 40*time.Minute }, "warning retention_short"},
 		"kept a second less":    {func(main, _ *preflight.Queue) { main.Attributes.Retention = 6*day + 40*time.Minute - 1 }, "error retention_too_short"},
-		"kept as long as letters": {func(main, deadLetters *preflight.Queue) {
+		"kept as long as dead letters": {func(main, deadLetters *preflight.Queue) {
 			main.Attributes.Retention, deadLetters.Attributes.Retention = 14*day, 14*day
 		}, ""},
 		"another region": {func(main, _ *preflight.Queue) { main.URL = "https://sqs.us-east-1.amazonaws.com/000000000000/main" }, "error queue_region_differs"},
 		"in China":       {func(main, _ *preflight.Queue) { main.URL = "https://sqs.cn-north-1.amazonaws.com.cn/0/main" }, "error queue_region_differs"},
-		"a stand-in":     {func(main, _ *preflight.Queue) { main.URL = "http://127.0.0.1:9324/000000000000/main" }, ""},
+		"a fake":         {func(main, _ *preflight.Queue) { main.URL = "http://127.0.0.1:9324/000000000000/main" }, ""},
 		"a source of two": {func(_, deadLetters *preflight.Queue) {
 			deadLetters.Attributes.AllowsSources, deadLetters.Attributes.Sources = "byQueue", arn+"other "+arn+"main"
 		}, ""},
@@ -70,7 +70,7 @@ func TestQueueBounds(t *testing.T) {
 			deadLetters.Attributes.AllowsSources, deadLetters.Attributes.Sources = "byQueue", arn+"other"
 		}, "error redrive_not_allowed"},
 		"all are allowed": {func(_, deadLetters *preflight.Queue) { deadLetters.Attributes.AllowsSources = "allowAll" }, ""},
-		"letters missing": {func(_, deadLetters *preflight.Queue) {
+		"dead letters missing": {func(_, deadLetters *preflight.Queue) {
 			deadLetters.Missing, deadLetters.Attributes = true, finding.QueueAttributes{}
 		}, "error queue_missing"},
 	} {
@@ -85,13 +85,13 @@ func TestQueueBounds(t *testing.T) {
 	}
 }
 
-// TestQueueSummary tells of a key that only a message can prove.
-func TestQueueSummary(t *testing.T) {
+// The permissions of a KMS key are not tested.
+func TestQueues_Summary(t *testing.T) {
 	t.Parallel()
 	main, deadLetters := found()
 	main.Attributes.KMSKey, main.Attributes.Visible = "alias/mine", 7
 	findings := preflight.Queues(main, deadLetters, needs)
-	if len(findings) != 2 || !strings.Contains(findings[0].Message, "alias/mine (whether it may be used only a message shows)") || !strings.Contains(findings[0].Message, "holds about 7") {
+	if len(findings) != 2 || !strings.Contains(findings[0].Message, "alias/mine (its permissions are not tested)") || !strings.Contains(findings[0].Message, "about 7 visible") {
 		t.Errorf("got %+v", findings)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
-// RateLimitUnread returns the findings when the state of the rate limiter could not be read.
-// If that was denied, it is a finding of Permissions.
+// RateLimitUnread returns the findings if the state of the rate limiter could not be read. A denied
+// read is a finding of Permissions.
 func RateLimitUnread(err error, denied bool) []Finding {
 	if denied {
 		return nil
@@ -18,19 +18,19 @@ func RateLimitUnread(err error, denied bool) []Finding {
 	return f.list
 }
 
-// Limits are the settings of the process that asks.
+// Limits are the settings of this process.
 type Limits struct {
 	RequestsPerMinute int // chargebee.requests_per_minute
 	MaxConcurrent     int // chargebee.max_concurrent
 	Concurrency       int // worker.concurrency
 }
 
-// mostPerMinute is what the largest plan allows a site.
+// maxPlanRate is the number of calls per minute of the largest plan.
 // https://www.chargebee.com/docs/billing/2.0/kb/platform/what-are-the-chargebee-api-limits
 const maxPlanRate = 3500
 
-// RateLimit returns findings about the rate limiter that all processes share, and about the
-// simultaneous calls of this one.
+// RateLimit evaluates the rate limiter that all processes share, and the simultaneous calls of one
+// process.
 func RateLimit(state ratelimit.State, limits Limits) []Finding {
 	f := &findings{subject: "rate limit"}
 	f.addf(finding.OK, "rate_limit", "", "all processes together make at most %d calls a minute", int64(limits.RequestsPerMinute)*state.Scale/ratelimit.FullScale)
@@ -40,26 +40,26 @@ func RateLimit(state ratelimit.State, limits Limits) []Finding {
 	}
 
 	if pause := state.OperatorPause; pause.InForce() {
-		f.addf(finding.Warning, "operator_pause", "let calls go on with: consumer resume --yes",
+		f.addf(finding.Warning, "operator_pause", "resume calls with consumer resume --yes",
 			"calls are paused by an operator since %s: %s", time.Unix(pause.Since, 0).UTC().Format(time.RFC3339), pause.Reason)
 	}
 	if pause := state.Pause; pause.InForce() {
-		f.addf(finding.Warning, "rate_limit_pause", "none: calls go on by themselves", "no calls for %d s: %s", pause.Seconds, pause.Reason)
+		f.addf(finding.Warning, "rate_limit_pause", "none: calls resume automatically", "calls are paused for %d s: %s", pause.Seconds, pause.Reason)
 	}
 	if state.Scale < ratelimit.FullScale {
-		f.addf(finding.Warning, "limit_reduced", "lower chargebee.requests_per_minute to what others leave of the site's limit, or find out who else calls it",
-			"after a 429 %.1f %% of the limit are used; 2 %% are added every minute", float64(state.Scale)*100/ratelimit.FullScale)
+		f.addf(finding.Warning, "limit_reduced", "lower chargebee.requests_per_minute to the site's limit minus the calls of other integrations",
+			"%.1f %% of the limit is used after a 429; it grows by 2 %% per minute", float64(state.Scale)*100/ratelimit.FullScale)
 	}
 	if granted := state.RequestsPerMinute; granted != 0 && granted != int64(limits.RequestsPerMinute) {
-		f.addf(finding.Warning, "requests_per_minute_differs", "give all consumers and commands the same chargebee.requests_per_minute",
-			"the process that called last has chargebee.requests_per_minute %d, here it is %d", granted, limits.RequestsPerMinute)
+		f.addf(finding.Warning, "requests_per_minute_differs", "use the same chargebee.requests_per_minute for all consumers and commands",
+			"chargebee.requests_per_minute is %d in the process with the last call, and %d here", granted, limits.RequestsPerMinute)
 	}
 	if limits.RequestsPerMinute > maxPlanRate {
-		f.addf(finding.Warning, "requests_per_minute_above_plans", "set chargebee.requests_per_minute to what the site's plan allows, less what other integrations use",
-			"chargebee.requests_per_minute is %d, and no plan of Chargebee allows more than %d by itself", limits.RequestsPerMinute, maxPlanRate)
+		f.addf(finding.Warning, "requests_per_minute_above_plans", "set chargebee.requests_per_minute to the limit of the site's plan minus the calls of other integrations",
+			"chargebee.requests_per_minute is %d, but no plan of Chargebee includes more than %d", limits.RequestsPerMinute, maxPlanRate)
 	}
 	if limits.Concurrency > limits.MaxConcurrent {
-		f.addf(finding.Error, "concurrency_above_max_concurrent", "lower worker.concurrency: replicas × worker.concurrency has to stay within chargebee.max_concurrent",
+		f.addf(finding.Error, "concurrency_above_max_concurrent", "lower worker.concurrency: replicas × worker.concurrency must not exceed chargebee.max_concurrent",
 			"worker.concurrency is %d: one consumer alone can exceed chargebee.max_concurrent (%d)", limits.Concurrency, limits.MaxConcurrent)
 	}
 	return f.list

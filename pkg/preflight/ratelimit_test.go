@@ -36,7 +36,7 @@ func TestRateLimit(t *testing.T) {
 			change: func(s *ratelimit.State, _ *preflight.Limits) {
 				s.Pause = ratelimit.Pause{ID: "1", Seconds: 30, Reason: "over"}
 			},
-			level: finding.Warning, want: "no calls for 30 s: over",
+			level: finding.Warning, want: "calls are paused for 30 s: over",
 		},
 		"reduced": {
 			change: func(s *ratelimit.State, _ *preflight.Limits) { s.Scale = 620 },
@@ -44,11 +44,11 @@ func TestRateLimit(t *testing.T) {
 		},
 		"another limit": {
 			change: func(s *ratelimit.State, _ *preflight.Limits) { s.RequestsPerMinute = 150 },
-			level:  finding.Warning, want: "has chargebee.requests_per_minute 150, here it is 600",
+			level:  finding.Warning, want: "chargebee.requests_per_minute is 150 in the process with the last call, and 600 here",
 		},
 		"above all plans": {
 			change: func(s *ratelimit.State, l *preflight.Limits) { s.RequestsPerMinute, l.RequestsPerMinute = 4000, 4000 },
-			level:  finding.Warning, want: "no plan of Chargebee allows more than 3500",
+			level:  finding.Warning, want: "no plan of Chargebee includes more than 3500",
 		},
 		"too many workers": {
 			change: func(_ *ratelimit.State, l *preflight.Limits) { l.Concurrency = 51 },

@@ -10,9 +10,9 @@ import (
 	"github.com/billable-events/billable/pkg/preflight"
 )
 
-// TestClock: what is not sure is not held against a clock. The answer took 2 s and names
-// a second, the bounds are 30 s and half of that.
-func TestClock(t *testing.T) {
+// Only a certain difference is reported. The response took 2 s and names a second; the limits are 30 s
+// and half of that.
+func TestSiteFindings_Clock(t *testing.T) {
 	t.Parallel()
 	sent := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for off, want := range map[time.Duration]string{ // of the answer's time, from the sending
@@ -44,10 +44,10 @@ func TestClock(t *testing.T) {
 	}
 }
 
-func TestSiteAnswers(t *testing.T) {
+func TestSiteFindings(t *testing.T) {
 	t.Parallel()
 	for want, site := range map[string]preflight.Site{
-		"warning site_not_asked":  {Unasked: errors.New("no share")},
+		"warning site_not_asked":  {NotCalled: errors.New("no share")},
 		"error site_not_found":    {Err: &billing.Failure{Kind: billing.Unauthorized, Status: 404, Code: "site_not_found"}},
 		"error site_unauthorized": {Err: &billing.Failure{Kind: billing.Unauthorized, Status: 401}},
 		"error site_over_limit":   {Err: &billing.Failure{Kind: billing.Limited, Status: 429, RetryAfter: 20 * time.Second}},

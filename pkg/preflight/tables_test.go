@@ -9,7 +9,7 @@ import (
 	"github.com/billable-events/billable/pkg/preflight"
 )
 
-func TestTables(t *testing.T) {
+func TestTableFindings(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		change func(*preflight.Table)
@@ -21,14 +21,14 @@ func TestTables(t *testing.T) {
 		"its key is lost":     {func(table *preflight.Table) { table.Status = "INACCESSIBLE_ENCRYPTION_CREDENTIALS" }, "error table_not_active"},
 		"unreachable":         {func(table *preflight.Table) { table.Err = errors.New("no route") }, "error table_unreachable"},
 		"not to be described": {func(table *preflight.Table) { table.Denied = true }, ""},
-		"expiry unknown":      {func(table *preflight.Table) { table.ExpiresErr = errors.New("no route") }, "warning time_to_live_unknown"},
+		"expiry unknown":      {func(table *preflight.Table) { table.TTLErr = errors.New("no route") }, "warning time_to_live_unknown"},
 		"differs": {func(table *preflight.Table) {
 			table.Differences = []finding.Difference{{Name: "index_missing", Text: "index unbilled is missing"}}
 		}, "error index_missing"},
 	} {
 		table := preflight.Table{
 			Name: "events", TableSetup: finding.TableSetup{Status: "ACTIVE", IndexStatus: "ACTIVE", Protected: true},
-			NeedsIndex: true, Expires: true, ExpiresBy: "expires_at",
+			NeedsIndex: true, NeedsTTL: true, TTLAttribute: "expires_at",
 		}
 		test.change(&table)
 		if got := wrong(preflight.TableFindings(preflight.SubjectEvents, table)); got != test.want {
@@ -37,7 +37,7 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// TestPermissions: each says what it is needed for.
+// Each finding has the use of the permission.
 func TestPermissions(t *testing.T) {
 	t.Parallel()
 	findings := preflight.Permissions(preflight.SubjectQueue, []finding.Probe{
@@ -50,7 +50,7 @@ func TestPermissions(t *testing.T) {
 	if got := wrong(findings); got != "error permission_missing, warning permission_missing, warning permission_unknown" {
 		t.Fatalf("got %q", got)
 	}
-	for i, want := range []string{"to delete what is billed", "for dlq replay and sweep", "no answer", "allowed: sqs:GetQueueAttributes; not denied, and not proven: sqs:ReceiveMessage"} {
+	for i, want := range []string{"to delete billed messages", "for dlq replay and sweep", "no answer", "allowed: sqs:GetQueueAttributes; not denied, but not proven: sqs:ReceiveMessage"} {
 		if !strings.Contains(findings[i].Message, want) {
 			t.Errorf("got %q, want %q", findings[i].Message, want)
 		}
