@@ -1,5 +1,3 @@
-// Package consumer wires the consumer: queue, settlement, ledger, rate limiter and Chargebee client,
-// with their metrics, logs and spans. Consumer.Run works until its context ends, then drains.
 package consumer
 
 import (
@@ -25,15 +23,13 @@ import (
 )
 
 const (
-	// settleTimeout is how long finished work may take to be carried out after the
-	// time to drain is over.
-	settleTimeout = 10 * time.Second
+	settleTimeout = 10 * time.Second // for acknowledging and delaying messages after the drain timeout
 	adminTimeout  = 5 * time.Second
 )
 
 var errDraining = errors.New("draining")
 
-// Consumer is the consumer with all its parts, between the settings and the queue.
+// Consumer receives messages and settles their invoices.
 type Consumer struct {
 	settings config.Consumer
 	logger   zerolog.Logger
@@ -45,7 +41,7 @@ type Consumer struct {
 	pool     *worker.Pool
 }
 
-// New wires a consumer. It calls nobody.
+// New returns a consumer. It makes no call.
 func New(settings config.Consumer, deps Deps, logger zerolog.Logger) (*Consumer, error) {
 	now := deps.Clock()
 	tracing := deps.Tracing
@@ -56,12 +52,12 @@ func New(settings config.Consumer, deps Deps, logger zerolog.Logger) (*Consumer,
 	registry := telemetry.NewRegistry()
 	observer := observer{newMetrics(registry), logger, tracing}
 	limit := LimiterConfig(settings, store.RateLimit(), now)
-	limit.Observe = observer.rateLimitChanged
+	limit.Observe = observer.recordRateLimit
 	limiter := ratelimit.New(limit)
 	breaker := settlement.NewBreaker(now)
 	observer.metrics.watch(registry, limiter, settings.Chargebee.RequestsPerMinute, breaker)
 	site := ChargebeeConfig(settings, deps)
-	site.Observe = observer.called
+	site.Observe = observer.recordCall
 	chargebee, err := chargebeeapi.New(site)
 	if err != nil {
 		return nil, err
@@ -101,18 +97,18 @@ func New(settings config.Consumer, deps Deps, logger zerolog.Logger) (*Consumer,
 	}, nil
 }
 
-// Metrics returns what the consumer counts. Run serves it on the admin listener.
+// Metrics returns the metrics of the consumer. Run serves them on the admin listener.
 func (c *Consumer) Metrics() *prometheus.Registry { return c.registry }
 
-// Work takes messages and settles their invoices until ctx ends, then drains. It
-// returns worker.ErrDeadline if handlings did not end in time. Run does it by itself.
+// Work receives messages and settles their invoices until ctx ends, then drains. It returns
+// worker.ErrDeadline if sessions did not end in time. Run calls it.
 func (c *Consumer) Work(ctx context.Context) error {
 	// Sessions need permits until the last one has ended.
 	defer lifecycle.Background(context.WithoutCancel(ctx), c.limiter.Run)()
 	return c.pool.Run(ctx)
 }
 
-// Run works, and serves the admin listener, until ctx ends.
+// Run works and serves the admin listener until ctx ends.
 func (c *Consumer) Run(ctx context.Context) error {
 	failed := make(chan error, 1)
 	// The context of the workers is not ctx: they drain only when their turn to stop has come.
@@ -154,7 +150,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	return nil
 }
 
-// ready returns why the consumer cannot do its job now, or nil.
+// ready returns why the consumer cannot settle invoices now, or nil.
 func (c *Consumer) ready(draining bool) error {
 	pause := c.limiter.Status().OperatorPause
 	switch {

@@ -13,20 +13,19 @@ import (
 	"github.com/billable-events/billable/pkg/telemetry"
 )
 
-// metrics is what the consumer counts. Labels come from closed sets.
+// metrics are the metrics of the consumer. Labels have a closed set of values.
 type metrics struct {
-	messages      *prometheus.CounterVec   // outcome
-	ignored       prometheus.Counter       // messages of other event types
-	settlements   *prometheus.CounterVec   // outcome, reason
-	settling      prometheus.Histogram     // seconds per handling
-	chargebee     *prometheus.CounterVec   // operation, kind
-	chargebeeTook *prometheus.HistogramVec // operation
-	revenueAtRisk *prometheus.CounterVec   // reason
-	mismatched    prometheus.Counter
-	carried       prometheus.Counter
-	survived      *prometheus.CounterVec // operation
-
-	sending sendings
+	messages        *prometheus.CounterVec // outcome
+	ignored         prometheus.Counter
+	settlements     *prometheus.CounterVec // outcome, reason
+	duration        prometheus.Histogram
+	requests        *prometheus.CounterVec   // operation, kind
+	requestDuration *prometheus.HistogramVec // operation
+	revenueAtRisk   *prometheus.CounterVec   // reason
+	mismatched      prometheus.Counter
+	carriedForward  prometheus.Counter
+	workerFailures  *prometheus.CounterVec // operation
+	linesInDoubt    linesInDoubt
 }
 
 func newMetrics(registry *prometheus.Registry) *metrics {
@@ -40,36 +39,35 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		messages:    counters("messages_total", "Messages by outcome.", "outcome"),
 		ignored:     counter("messages_ignored_total", "Messages acknowledged because their event is of another type."),
 		settlements: counters("settlements_total", "Sessions of invoices by outcome.", "outcome", "reason"),
-		settling: prometheus.NewHistogram(prometheus.HistogramOpts{
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: telemetry.Namespace, Name: "settlement_duration_seconds", Help: "Duration of a session of an invoice.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 3, 11),
 		}),
-		chargebee: counters("chargebee_requests_total", "Calls to Chargebee by kind of response.", "operation", "kind"),
-		chargebeeTook: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		requests: counters("chargebee_requests_total", "Calls to Chargebee by kind of response.", "operation", "kind"),
+		requestDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: telemetry.Namespace, Name: "chargebee_request_duration_seconds", Help: "Duration of a call to Chargebee.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 2, 12),
 		}, []string{"operation"}),
-		revenueAtRisk: counters("revenue_at_risk_total", "Invoices that may have been closed without all charges.", "reason"),
-		mismatched:    counter("events_mismatched_total", "Events that did not match the ledger."),
-		carried:       counter("events_carried_forward_total", "Events of credits that were left unbilled for the next invoice."),
-		survived:      counters("worker_failures_total", "Worker errors that were recovered.", "operation"),
-		sending:       sendings{doubts: map[string]doubt{}},
+		revenueAtRisk:  counters("revenue_at_risk_total", "Invoices that may have been closed without all charges.", "reason"),
+		mismatched:     counter("events_mismatched_total", "Events that did not match the ledger."),
+		carriedForward: counter("events_carried_forward_total", "Events of credits that were left unbilled for the next invoice."),
+		workerFailures: counters("worker_failures_total", "Worker errors that were recovered.", "operation"),
+		linesInDoubt:   linesInDoubt{byInvoice: map[string]lineInDoubt{}},
 	}
-	m.zero()
+	m.initialize()
 	registry.MustRegister(
-		m.messages, m.ignored, m.settlements, m.settling, m.chargebee, m.chargebeeTook, m.revenueAtRisk, m.mismatched, m.carried, m.survived,
+		m.messages, m.ignored, m.settlements, m.duration, m.requests, m.requestDuration, m.revenueAtRisk, m.mismatched, m.carriedForward, m.workerFailures,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: telemetry.Namespace, Name: "sending_oldest_seconds", Help: "Age of the oldest line in doubt that this process left.",
-		}, m.sending.oldest),
+		}, m.linesInDoubt.oldest),
 	)
 	return m
 }
 
-// zero initializes the series that alerts use: the first count of a new series is not an
-// increase.
-func (m *metrics) zero() {
-	for _, verdict := range []queue.Action{queue.Ack, queue.Retry, queue.DeadLetter} {
-		m.messages.WithLabelValues(verdict.String())
+// initialize creates the series that alerts use: the first count of a new series is not an increase.
+func (m *metrics) initialize() {
+	for _, action := range []queue.Action{queue.Ack, queue.Retry, queue.DeadLetter} {
+		m.messages.WithLabelValues(action.String())
 	}
 	for _, reason := range billing.Reasons() {
 		m.settlements.WithLabelValues(rejected, string(reason))
@@ -78,7 +76,7 @@ func (m *metrics) zero() {
 		}
 	}
 	for _, operation := range []string{"receive", "heartbeat", "handle"} {
-		m.survived.WithLabelValues(operation)
+		m.workerFailures.WithLabelValues(operation)
 	}
 }
 
@@ -113,10 +111,10 @@ func (m *metrics) watch(registry *prometheus.Registry, limiter *ratelimit.Limite
 // ratio returns a scale of the rate limiter as a part of 1.
 func ratio(scale int64) float64 { return float64(scale) / ratelimit.FullScale }
 
-// rejected is the label of a handling that made a dead letter.
+// rejected is the outcome of a session that made a dead letter.
 const rejected = "rejected"
 
-// outcome is the label of how a handling ended.
+// outcome returns the label of the outcome of a session.
 func outcome(report settlement.Report) string {
 	switch {
 	case report.Repeated:
@@ -130,14 +128,14 @@ func outcome(report settlement.Report) string {
 	}
 }
 
-// atRisk are the reasons for which revenue may be lost unless a person acts.
+// atRisk has the reasons after which revenue may be lost unless an operator acts.
 var atRisk = map[billing.Reason]bool{
 	billing.InvoiceNotPending: true,
 	billing.SuccessorUnknown:  true,
 	billing.LineRemoved:       true,
 }
 
-func (m *metrics) handled(report settlement.Report) {
+func (m *metrics) recordSession(report settlement.Report) {
 	if report.InvoiceID == "" {
 		if report.Outcome.Action == queue.Ack {
 			m.ignored.Inc()
@@ -147,51 +145,50 @@ func (m *metrics) handled(report settlement.Report) {
 		return
 	}
 	m.settlements.WithLabelValues(outcome(report), string(report.Reason)).Inc()
-	m.settling.Observe(report.Duration.Seconds())
-	m.sending.note(report)
-	m.carried.Add(float64(report.CarriedForward))
+	m.duration.Observe(report.Duration.Seconds())
+	m.linesInDoubt.record(report)
+	m.carriedForward.Add(float64(report.CarriedForward))
 	if report.Outcome.Action == queue.DeadLetter && atRisk[report.Reason] {
 		m.revenueAtRisk.WithLabelValues(string(report.Reason)).Inc()
 	}
 }
 
-// sendings remembers the invoices that this process left with a line in doubt.
-type sendings struct {
-	mu     sync.Mutex
-	doubts map[string]doubt // by invoice
+// linesInDoubt has the invoices that this process left with a line in doubt.
+type linesInDoubt struct {
+	mu        sync.Mutex
+	byInvoice map[string]lineInDoubt
 }
 
-// doubt is a line whose fate is unknown.
-type doubt struct {
+type lineInDoubt struct {
 	since int64     // unix seconds
-	until time.Time // when another process must have the invoice
+	until time.Time // then another process has the invoice
 }
 
-// elsewhere is how long a message may wait for a free process once it is due. One that did
-// not come back here by then is with another process, which knows better; or all are paused,
+// maxMessageWait is how long a message may wait for a free process once it is visible. One that was
+// not received here by then is with another process, which reports it; or all calls are paused,
 // which other metrics show.
-const elsewhere = 15 * time.Minute
+const maxMessageWait = 15 * time.Minute
 
-func (s *sendings) note(report settlement.Report) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.doubts, report.InvoiceID)
+func (l *linesInDoubt) record(report settlement.Report) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.byInvoice, report.InvoiceID)
 	if report.SendingSince != 0 && report.Outcome.Action == queue.Retry {
-		s.doubts[report.InvoiceID] = doubt{report.SendingSince, time.Now().Add(report.Outcome.Delay + elsewhere)}
+		l.byInvoice[report.InvoiceID] = lineInDoubt{report.SendingSince, time.Now().Add(report.Outcome.Delay + maxMessageWait)}
 	}
 }
 
-// oldest is the age of the longest doubt, in seconds.
-func (s *sendings) oldest() float64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// oldest returns the age of the oldest line in doubt, in seconds.
+func (l *linesInDoubt) oldest() float64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	now := time.Now()
 	var oldest int64
-	for invoiceID, doubt := range s.doubts {
-		if now.After(doubt.until) {
-			delete(s.doubts, invoiceID)
+	for invoiceID, line := range l.byInvoice {
+		if now.After(line.until) {
+			delete(l.byInvoice, invoiceID)
 		} else {
-			oldest = max(oldest, now.Unix()-doubt.since)
+			oldest = max(oldest, now.Unix()-line.since)
 		}
 	}
 	return float64(oldest)

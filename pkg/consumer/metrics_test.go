@@ -43,7 +43,7 @@ func TestMetrics_StartAtZero(t *testing.T) {
 	value(t, registry, "billable_settlements_total", "rejected", "duplicate_line")
 	value(t, registry, "billable_messages_total", "done")
 	value(t, registry, "billable_worker_failures_total", "handle")
-	m.handled(settlement.Report{InvoiceID: "in_1", Reason: billing.LineRemoved, Outcome: queue.Outcome{Action: queue.DeadLetter}})
+	m.recordSession(settlement.Report{InvoiceID: "in_1", Reason: billing.LineRemoved, Outcome: queue.Outcome{Action: queue.DeadLetter}})
 	if got := value(t, registry, "billable_revenue_at_risk_total", "line_removed"); got != 1 {
 		t.Errorf("at risk: %g", got)
 	}
@@ -59,12 +59,12 @@ func TestMetrics_DoubtOfOtherProcess(t *testing.T) {
 		registry := prometheus.NewRegistry()
 		m := newMetrics(registry)
 		left := func(invoiceID string, after time.Duration) {
-			m.handled(settlement.Report{InvoiceID: invoiceID, SendingSince: time.Now().Unix(), Outcome: queue.Outcome{Delay: after}})
+			m.recordSession(settlement.Report{InvoiceID: invoiceID, SendingSince: time.Now().Unix(), Outcome: queue.Outcome{Delay: after}})
 		}
 		expect := func(seconds float64) {
 			t.Helper()
 			if got := value(t, registry, "billable_sending_oldest_seconds"); got != seconds {
-				t.Errorf("the oldest doubt is %g s old, want %g", got, seconds)
+				t.Errorf("the oldest line in doubt is %g s old, want %g", got, seconds)
 			}
 		}
 		left("in_1", 30*time.Minute)
@@ -73,7 +73,7 @@ func TestMetrics_DoubtOfOtherProcess(t *testing.T) {
 		expect(600)
 		time.Sleep(20 * time.Minute) // in_2 did not come back; in_1 is due
 		expect(1800)
-		m.handled(settlement.Report{InvoiceID: "in_1", Outcome: queue.Outcome{Action: queue.Ack}})
+		m.recordSession(settlement.Report{InvoiceID: "in_1", Outcome: queue.Outcome{Action: queue.Ack}})
 		expect(0)
 		left("in_3", time.Minute)
 		time.Sleep(17 * time.Minute)

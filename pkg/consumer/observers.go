@@ -24,8 +24,8 @@ type observer struct {
 type settlementObserver struct{ observer }
 
 func (o settlementObserver) Handled(ctx context.Context, report settlement.Report) {
-	o.metrics.handled(report)
-	handled(ctx, report)
+	o.metrics.recordSession(report)
+	recordSession(ctx, report)
 	entry := o.logger.WithLevel(level(report)).Ctx(ctx).Err(report.Err).
 		Str("messaging.message.id", report.MessageID).
 		Str("event_id", report.EventID).
@@ -88,21 +88,21 @@ func (o workerObserver) Handled(message queue.Message, outcome queue.Outcome, er
 }
 
 func (o workerObserver) Failed(operation string, err error) {
-	o.metrics.survived.WithLabelValues(operation).Inc()
+	o.metrics.workerFailures.WithLabelValues(operation).Inc()
 	o.logger.Warn().Err(err).Str("operation", operation).Msg("worker error")
 }
 
-// called records one call to Chargebee.
-func (o observer) called(ctx context.Context, observation chargebeeapi.Observation) {
-	o.metrics.chargebee.WithLabelValues(observation.Operation, observation.Kind).Inc()
-	o.metrics.chargebeeTook.WithLabelValues(observation.Operation).Observe(observation.Duration.Seconds())
+// recordCall records one call to Chargebee.
+func (o observer) recordCall(ctx context.Context, observation chargebeeapi.Observation) {
+	o.metrics.requests.WithLabelValues(observation.Operation, observation.Kind).Inc()
+	o.metrics.requestDuration.WithLabelValues(observation.Operation).Observe(observation.Duration.Seconds())
 	if o.tracing != nil {
-		tracedCall(ctx, o.tracing, observation)
+		recordCallSpan(ctx, o.tracing, observation)
 	}
 }
 
-// rateLimitChanged logs a change of the rate limiter's state, or of whether it can be read.
-func (o observer) rateLimitChanged(status ratelimit.Status) {
+// recordRateLimit logs a changed state of the rate limiter.
+func (o observer) recordRateLimit(status ratelimit.Status) {
 	entry := o.logger.Info()
 	if status.Err != nil {
 		entry = o.logger.Warn().Err(status.Err)

@@ -16,12 +16,12 @@ import (
 	"github.com/billable-events/billable/pkg/worker"
 )
 
-// The spans of a message: one of each handling, in the webhook's trace, and below it one
-// of each call to DynamoDB (awsclient.Trace) and to Chargebee. Names are those of
-// OpenTelemetry's conventions, and docs/telemetry.md lists them.
+// The spans of a message: one per session, in the trace of the webhook, with one child per call to
+// DynamoDB (awsclient.Trace) and to Chargebee. The names follow the conventions of OpenTelemetry.
+// docs/telemetry.md lists them.
 // https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
 
-// traced puts spans around a handler, or nothing if tracing is off.
+// traced adds spans to a handler, if tracing is on.
 func traced(handler worker.Handler, tracing *telemetry.Tracing, queue string) worker.Handler {
 	if tracing == nil {
 		return handler
@@ -29,19 +29,19 @@ func traced(handler worker.Handler, tracing *telemetry.Tracing, queue string) wo
 	return tracedHandler{handler, tracing, queue}
 }
 
-// tracedHandler is a worker.Handler that makes a span of each handling.
+// tracedHandler is a worker.Handler that records a span per session.
 type tracedHandler struct {
 	worker.Handler
 
 	tracer trace.Tracer
-	queue  string // its name
+	queue  string // name
 }
 
 // Handle implements worker.Handler.
 func (h tracedHandler) Handle(ctx context.Context, delivery *queue.Delivery) queue.Outcome {
 	ctx = telemetry.WithTraceParent(ctx, delivery.Attributes[queue.AttributeTraceParent])
 	ctx, span := h.tracer.Start(ctx, "process "+h.queue,
-		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(creator(ctx)...), trace.WithAttributes(
+		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(creatorLinks(ctx)...), trace.WithAttributes(
 			semconv.MessagingSystemAWSSQS,
 			semconv.MessagingDestinationName(h.queue),
 			semconv.MessagingOperationName("process"),
@@ -54,8 +54,8 @@ func (h tracedHandler) Handle(ctx context.Context, delivery *queue.Delivery) que
 	return h.Handler.Handle(ctx, delivery)
 }
 
-// creator is a link to the span that the message was created in, which is also the parent.
-func creator(ctx context.Context) []trace.Link {
+// creatorLinks links to the span in which the message was created, which is also the parent.
+func creatorLinks(ctx context.Context) []trace.Link {
 	created := trace.SpanContextFromContext(ctx)
 	if !created.IsValid() {
 		return nil
@@ -63,9 +63,9 @@ func creator(ctx context.Context) []trace.Link {
 	return []trace.Link{{SpanContext: created}}
 }
 
-// handled tells the handling's span how it ended. Why it failed stands in the line of the
-// log that has the span's ids.
-func handled(ctx context.Context, report settlement.Report) {
+// recordSession adds the result to the span of a session. The error is in the log line with the ids of
+// the span.
+func recordSession(ctx context.Context, report settlement.Report) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
 		return
@@ -88,9 +88,9 @@ func handled(ctx context.Context, report settlement.Report) {
 	}
 }
 
-// tracedCall makes a span of a call to Chargebee that is over. Chargebee is sent no trace
-// context, so nobody needs the span before.
-func tracedCall(ctx context.Context, tracer trace.Tracer, observation chargebeeapi.Observation) {
+// recordCallSpan records the span of a call to Chargebee after its end: Chargebee receives no trace
+// context, so the span is not needed before.
+func recordCallSpan(ctx context.Context, tracer trace.Tracer, observation chargebeeapi.Observation) {
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return
 	}

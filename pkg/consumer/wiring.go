@@ -19,12 +19,12 @@ import (
 	"github.com/billable-events/billable/pkg/telemetry"
 )
 
-// Deps is what a consumer is given besides its settings.
+// Deps are the dependencies of a consumer.
 type Deps struct {
 	AWS       aws.Config
 	Now       func() time.Time   // clock of ledger and rate limiter. Defaults to time.Now
 	Chargebee http.RoundTripper  // transport of calls to Chargebee. Defaults to one of its own
-	Tracing   *telemetry.Tracing // nil: no spans are made
+	Tracing   *telemetry.Tracing // nil: no spans
 }
 
 // Clock returns Now, or else time.Now.
@@ -39,11 +39,11 @@ const (
 	// connectionsPerWorker is the number of simultaneous AWS calls of one message: its own and
 	// its heartbeat's.
 	connectionsPerWorker = 2
-	// spareConnections are for the poll, the readiness check and batches of deletes.
+	// spareConnections are for receives, the readiness check and batches of deletes.
 	spareConnections = 10
 )
 
-// LoadAWS reads region, credentials and endpoints the way of the AWS SDK.
+// LoadAWS loads region, credentials and endpoints like the AWS SDK.
 func LoadAWS(ctx context.Context, settings config.Consumer, logger zerolog.Logger) (aws.Config, error) {
 	return awsclient.Load(ctx, awsclient.Options{
 		Connections: connectionsPerWorker*settings.Worker.Concurrency + spareConnections,
