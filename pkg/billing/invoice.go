@@ -2,7 +2,9 @@ package billing
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -87,6 +89,19 @@ func (l InvoiceLine) markers() iter.Seq[string] {
 			}
 		}
 	}
+}
+
+// markerSuffix is the end of a description with a marker.
+var markerSuffix = regexp.MustCompile(fmt.Sprintf(`\[[a-z2-7]{%d}\]$`, markerLength))
+
+// FindMarker returns an ad-hoc line whose description ends with a marker, whatever its plan.
+func FindMarker(invoice Invoice) (line InvoiceLine, found bool) {
+	for _, line := range invoice.Lines {
+		if line.EntityType == EntityAdHoc && markerSuffix.MatchString(line.Description) {
+			return line, true
+		}
+	}
+	return InvoiceLine{}, false
 }
 
 // equals reports whether two lines are equal apart from id and description. A line without a

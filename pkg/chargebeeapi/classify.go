@@ -50,10 +50,12 @@ func kindOf(status int, code string) (kind billing.Kind, resource bool) {
 		}
 		return billing.Unknown, false // also internal_temporary_error, db_connection_failure
 	}
-	if 400 <= status && status <= 499 {
+	if 400 <= status && status <= 499 && code != "" {
 		return billing.Permanent, false
 	}
-	return billing.Unknown, false // Chargebee documents no redirects
+	// Chargebee documents no redirects. A refusal without a code is from a proxy: the call may have
+	// been executed before.
+	return billing.Unknown, false
 }
 
 // errorFailure returns the failure of a response other than 2xx.

@@ -277,7 +277,7 @@ func TestClient_Observes(t *testing.T) {
 		{Operation: "close", Method: "POST", Host: "acme-test.chargebee.com", Kind: "ok", Status: 200, Duration: took},
 		{Operation: "retrieve", Method: "GET", Host: "acme-test.chargebee.com", Kind: "ok", Status: 200, Duration: took},
 		{Operation: "list", Method: "GET", Host: "acme-test.chargebee.com", Kind: "ok", Status: 200, Duration: took},
-		{Operation: "add_charge", Method: "POST", Host: "acme-test.chargebee.com", Kind: "permanent", Status: 400, Duration: took},
+		{Operation: "add_charge", Method: "POST", Host: "acme-test.chargebee.com", Kind: "unknown", Status: 400, Duration: took},
 	}
 	if fmt.Sprint(observed) != fmt.Sprint(want) {
 		t.Errorf("observed\n%v, want\n%v", observed, want)

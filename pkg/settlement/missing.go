@@ -84,12 +84,16 @@ func (s *session) reconcileWith(final *billing.Invoice) billing.ReconcileResult 
 	})
 }
 
+// siteClockMargin is more than any difference between the clocks of a process and of Chargebee. A list
+// that starts earlier than necessary has some more invoices of the customer.
+const siteClockMargin = time.Hour
+
 // findFinal returns the invoice that the draft became, with all its lines: of the customer's invoices
 // the one with our markers, or else with most of the lines that were on the draft before. It is nil
 // if there is none. unreadable reports that one was listed and could not be read: either the list or
 // the read is stale.
 func (s *session) findFinal(ctx context.Context) (final *billing.Invoice, unreadable bool, err error) {
-	updatedAfter := time.Unix(s.manifest.ClaimedAt, 0).Add(-s.Settings.MaxSkew - time.Second)
+	updatedAfter := time.Unix(s.manifest.ClaimedAt, 0).Add(-siteClockMargin)
 	query := billing.InvoiceQuery{CustomerID: s.manifest.CustomerID, UpdatedAfter: updatedAfter.Unix()}
 	best := 0
 	for {

@@ -61,14 +61,14 @@ func decideRecovery(op operation, failure *billing.Failure, outage bool) recover
 func decideByKind(op operation, failure *billing.Failure, outage bool) recovery {
 	switch failure.Kind {
 	case billing.Transient:
-		return recovery{effect: effectIfNotExecuted(op), action: deferDelay, delay: outageDelay}
+		return recovery{effect: effectIfNotExecuted(op, failure), action: deferDelay, delay: outageDelay}
 	case billing.Unauthorized:
-		return recovery{effect: effectIfNotExecuted(op), action: deferDelay, delay: unauthorizedDelay}
+		return recovery{effect: effectIfNotExecuted(op, failure), action: deferDelay, delay: unauthorizedDelay}
 	case billing.Limited:
 		if _, ok := failure.SiteLimit(); ok {
-			return recovery{effect: effectIfNotExecuted(op), action: reload}
+			return recovery{effect: effectIfNotExecuted(op, failure), action: reload}
 		}
-		return recovery{effect: effectIfNotExecuted(op), action: deferDelay, delay: lockDelay}
+		return recovery{effect: effectIfNotExecuted(op, failure), action: deferDelay, delay: lockDelay}
 	case billing.Missing:
 		return decideMissing(op, failure)
 	case billing.Permanent:
@@ -78,13 +78,18 @@ func decideByKind(op operation, failure *billing.Failure, outage bool) recovery 
 	}
 }
 
-// effectIfNotExecuted returns the effect of a call that was certainly not executed. A line in doubt
-// stays in doubt: the answer may be about a concurrent duplicate.
-func effectIfNotExecuted(op operation) lineEffect {
-	if op == opAdd {
+// effectIfNotExecuted returns the effect of a call that Chargebee did not execute. A line in doubt
+// stays in doubt: the answer may be about a concurrent duplicate. An answer without Chargebee's error
+// code is from a proxy, which may have passed the call on before: the line is in doubt.
+func effectIfNotExecuted(op operation, failure *billing.Failure) lineEffect {
+	switch {
+	case op != opAdd:
+		return effectUnchanged
+	case failure.Status != 0 && failure.Code == "":
+		return effectInDoubt
+	default:
 		return effectNone
 	}
-	return effectUnchanged
 }
 
 // decideMissing decides on a 404 or 409. Neither decides about the line: the draft itself shows
@@ -138,13 +143,18 @@ func decideUnknown(op operation, outage bool) recovery {
 }
 
 // recoverFrom continues after a failed call. It returns the error that ends the step.
+//
+// A refusal does not prove that the call had no effect: a proxy may have sent it twice. The line stays
+// in doubt until reads of the draft have not found it.
 func (s *session) recoverFrom(ctx context.Context, op operation, failure *billing.Failure) error {
 	decided := decideRecovery(op, failure, s.Breaker.Open())
 	sent := s.record()
-	if decided.effect != effectUnchanged || decided.newCloseKey {
-		if err := s.lease.commit(ctx, decided.apply); err != nil {
-			return err
-		}
+	beforeReads := decided
+	if op == opAdd && decided.draftReads > 0 {
+		beforeReads = recovery{effect: effectInDoubt}
+	}
+	if err := s.commitRecovery(ctx, beforeReads); err != nil {
+		return err
 	}
 	for read := range decided.draftReads { //mutant:draft-reads
 		if read > 0 {
@@ -152,7 +162,12 @@ func (s *session) recoverFrom(ctx context.Context, op operation, failure *billin
 				return err
 			}
 		}
-		if _, err := s.pendingDraft(ctx); err != nil {
+		if err := s.readAfterRefusal(ctx, op, decided); err != nil {
+			return err
+		}
+	}
+	if beforeReads != decided {
+		if err := s.commitRecovery(ctx, decided); err != nil {
 			return err
 		}
 	}
@@ -160,6 +175,48 @@ func (s *session) recoverFrom(ctx context.Context, op operation, failure *billin
 		return s.deferUntilKeyExpires(sent, failure.Error())
 	}
 	return decided.err(failure)
+}
+
+// readAfterRefusal reads the draft. It returns nil if the draft is pending and does not have the line
+// that was refused.
+func (s *session) readAfterRefusal(ctx context.Context, op operation, decided recovery) error {
+	draft, missing, err := s.readDraft(ctx)
+	if err != nil {
+		return err
+	}
+	if op != opAdd {
+		if missing {
+			return s.resolveMissing(ctx)
+		}
+		return nil // a line in doubt is read back once its key has expired
+	}
+	if missing {
+		if err := s.commitRecovery(ctx, decided); err != nil {
+			return err
+		}
+		return s.resolveMissing(ctx)
+	}
+	line := s.record().Cursor
+	switch count := billing.Recognize(draft, s.plan.Lines, s.manifest.Originals).Counts[line]; {
+	case count > 1:
+		return errDuplicate(s.plan.Lines[line], count, draft.ID)
+	case count == 1:
+		s.added = line + 1
+		if err := s.saveProgress(ctx); err != nil {
+			return err
+		}
+		return errReload
+	default:
+		return nil
+	}
+}
+
+// commitRecovery writes what the call means for the record, if it means anything.
+func (s *session) commitRecovery(ctx context.Context, decided recovery) error {
+	if decided.effect == effectUnchanged && !decided.newCloseKey {
+		return nil
+	}
+	return s.lease.commit(ctx, decided.apply)
 }
 
 // apply puts what the call means for the record into a step.
