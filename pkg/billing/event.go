@@ -1,5 +1,10 @@
 package billing
 
+import (
+	"cmp"
+	"fmt"
+)
+
 // EventKey identifies a billable event.
 type EventKey struct {
 	SubscriptionID string
@@ -24,6 +29,14 @@ type Event struct {
 	Fault string
 
 	Size int // bytes of the item as it was read; not kept in pages
+}
+
+// Values describes the values that determine the charge of the event; empty if it has none.
+func (e Event) Values() string {
+	if e.Amount == "" && e.ChargeCode == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s %s %s, quantity %s, at %d", e.ChargeCode, e.Amount, e.CurrencyCode, cmp.Or(e.Quantity, "none"), e.OccurredAt)
 }
 
 // MaxDescription is the maximum length of a line's description in UTF-16 code units. Chargebee

@@ -18,8 +18,13 @@ type Step struct {
 
 	Final bool // Record.FinalInvoiceID is new: the record can be found by it from now on
 
-	Bill    []EventKey // claimed events that become billed on Record.FinalInvoiceID
+	// Claimed events that become billed on Record.FinalInvoiceID: those whose values must be as
+	// claimed, and those whose values may have changed.
+	Bill        []Event
+	BillChanged []EventKey
+
 	Release []EventKey // claimed events that become unbilled again
+	Reclaim []Event    // events that a producer made unbilled again, and that become claimed again
 
 	// Expire sets the TTL of items of the epoch.
 	Expire Expiry
@@ -69,7 +74,7 @@ func (s Step) contents() int {
 
 // events returns the number of events that the step changes.
 func (s Step) events() int {
-	events := len(s.Bill) + len(s.Release)
+	events := len(s.Bill) + len(s.BillChanged) + len(s.Release) + len(s.Reclaim)
 	if s.Claim != nil {
 		events += len(s.Claim.Events)
 	}
@@ -108,6 +113,18 @@ type ChangedEvent struct {
 	Status         string // empty if the event does not exist
 	InvoiceID      string
 	FinalInvoiceID string
+	Current        Event // the present values
+}
+
+// IsUnbilledAs reports whether the event is unbilled and would be charged as the given one.
+func (e ChangedEvent) IsUnbilledAs(event Event) bool {
+	return e.Status == EventUnbilled && e.Current.hasChargeOf(event)
+}
+
+// hasChargeOf reports whether two versions of an event have the same charge. Descriptions may be cut.
+func (e Event) hasChargeOf(other Event) bool {
+	return e.OccurredAt == other.OccurredAt && e.ChargeCode == other.ChargeCode && e.CurrencyCode == other.CurrencyCode &&
+		e.Amount == other.Amount && e.Quantity == other.Quantity && e.Fault == other.Fault
 }
 
 // Contains reports whether the event changed.

@@ -129,6 +129,7 @@ type mismatchObserver func(text string)
 func (mismatchObserver) Handled(context.Context, settlement.Report) {}
 
 // Mismatched implements settlement.Observer.
-func (o mismatchObserver) Mismatched(invoiceID string, event billing.ChangedEvent) {
-	o(fmt.Sprintf("event %s is not claimed for %s (status %q, invoice %q): left unchanged", event.EventKey, invoiceID, event.Status, event.InvoiceID))
+func (o mismatchObserver) Mismatched(invoiceID string, claimed billing.Event, found billing.ChangedEvent) {
+	o(fmt.Sprintf("event %s is not as it was claimed for %s: status %q, invoice %q, claimed %q, now %q",
+		found.EventKey, invoiceID, found.Status, found.InvoiceID, claimed.Values(), found.Current.Values()))
 }

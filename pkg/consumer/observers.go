@@ -64,14 +64,16 @@ func level(report settlement.Report) zerolog.Level {
 	}
 }
 
-func (o settlementObserver) Mismatched(invoiceID string, event billing.ChangedEvent) {
+func (o settlementObserver) Mismatched(invoiceID string, claimed billing.Event, found billing.ChangedEvent) {
 	o.metrics.mismatched.Inc()
 	o.logger.Error().
 		Str("invoice_id", invoiceID).
-		Str("event", event.EventKey.String()).
-		Str("status", event.Status).
-		Str("event_invoice_id", event.InvoiceID).
-		Msg("event does not match the ledger; left unchanged")
+		Str("event", found.EventKey.String()).
+		Str("status", found.Status).
+		Str("event_invoice_id", found.InvoiceID).
+		Str("claimed", claimed.Values()).
+		Str("current", found.Current.Values()).
+		Msg("event does not match the ledger")
 }
 
 // workerObserver is a worker.Observer.

@@ -96,7 +96,7 @@ func BenchmarkStore(b *testing.B) {
 		}},
 		{"Commit/head", commit(billing.Step{})},
 		{"Commit/claim=50", commit(billing.Step{Claim: &page})},
-		{"Commit/bill=50", commit(billing.Step{Bill: keys})},
+		{"Commit/bill=50", commit(billing.Step{Bill: page.Events})},
 	} {
 		b.Run(call.name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -122,8 +122,14 @@ func (s *Store) actions(step billing.Step) actions {
 			all.event(event.EventKey, change.claim(event))
 		}
 	}
-	for _, key := range step.Bill {
-		all.event(key, change.bill(key))
+	for _, event := range step.Reclaim {
+		all.event(event.EventKey, change.claim(event))
+	}
+	for _, event := range step.Bill {
+		all.event(event.EventKey, change.bill(event))
+	}
+	for _, key := range step.BillChanged {
+		all.event(key, change.billChanged(key))
 	}
 	for _, key := range step.Release {
 		all.event(key, change.release(key))
@@ -182,6 +188,7 @@ func (a *actions) explain(step billing.Step, canceled *types.TransactionCanceled
 				Status:         statusOf(found),
 				InvoiceID:      found.text(attributeInvoiceID),
 				FinalInvoiceID: found.text("final_invoice_id"),
+				Current:        decodeEvent(reason.Item),
 			})
 		case event >= 0:
 			return fmt.Errorf("dynamodb: transaction on %s, event %s: %s: %w", step.Record.InvoiceID, a.events[event], code, canceled)

@@ -39,17 +39,25 @@ type eventChanges struct {
 	store      *Store
 	invoice    types.AttributeValue
 	billUpdate string
-	billed     item
+	record     billing.Record
 }
 
 func (s *Store) eventChanges(record billing.Record) eventChanges {
-	changes := eventChanges{store: s, invoice: text(record.InvoiceID), billUpdate: billUpdate}
-	changes.billed = item{":b": statusBilled, ":c": statusClaimed, ":i": changes.invoice, ":at": number(record.UpdatedAt)}
+	changes := eventChanges{store: s, invoice: text(record.InvoiceID), billUpdate: billUpdate, record: record}
 	if record.FinalInvoiceID != "" {
 		changes.billUpdate = billFinalUpdate
-		changes.billed[":f"] = text(record.FinalInvoiceID)
 	}
 	return changes
+}
+
+// billed returns the values of an update that marks an event as billed.
+func (c eventChanges) billed() item {
+	values := make(item, 10)
+	values[":b"], values[":c"], values[":i"], values[":at"] = statusBilled, statusClaimed, c.invoice, number(c.record.UpdatedAt)
+	if c.record.FinalInvoiceID != "" {
+		values[":f"] = text(c.record.FinalInvoiceID)
+	}
+	return values
 }
 
 // claim claims an unbilled event for the invoice, if its values are unchanged. An event that cannot be
@@ -60,23 +68,38 @@ func (c eventChanges) claim(event billing.Event) *types.Update {
 	}
 	values := make(item, 9)
 	values[":c"], values[":u"], values[":i"] = statusClaimed, statusUnbilled, c.invoice
+	absent := addValues(values, event)
+	values[":d"] = text(event.Description)
+	return c.update(event.EventKey, claimUpdate, asRead[absent], values) //mutant:claim-condition
+}
+
+// bill marks an event as billed that is claimed with these values.
+func (c eventChanges) bill(event billing.Event) *types.Update {
+	values := c.billed()
+	absent := addValues(values, event)
+	return c.update(event.EventKey, c.billUpdate, asClaimed[absent], values)
+}
+
+// billChanged marks a claimed event as billed, whatever its values.
+func (c eventChanges) billChanged(key billing.EventKey) *types.Update {
+	return c.update(key, c.billUpdate, claimedCondition, c.billed())
+}
+
+// addValues adds the values of a condition, without the description, and returns which are absent.
+func addValues(values item, event billing.Event) presence {
 	values[":o"] = number(event.OccurredAt)
 	var absent presence
 	for i, read := range [...]string{event.ChargeCode, event.Description, event.CurrencyCode} {
-		values[foldedTexts[i].value] = text(read)
-		absent[i] = read == ""
+		if absent[i] = read == ""; foldedTexts[i].value != ":d" {
+			values[foldedTexts[i].value] = text(read)
+		}
 	}
 	for i, read := range [...]string{event.Amount, event.Quantity} {
 		if absent[len(foldedTexts)+i] = read == ""; read != "" {
 			values[foldedNumbers[i].value] = &types.AttributeValueMemberN{Value: read}
 		}
 	}
-	return c.update(event.EventKey, claimUpdate, asRead[absent], values) //mutant:claim-condition
-}
-
-// bill marks a claimed event as billed.
-func (c eventChanges) bill(key billing.EventKey) *types.Update {
-	return c.update(key, c.billUpdate, claimedCondition, c.billed)
+	return absent
 }
 
 // release makes a claimed event unbilled again.
@@ -104,16 +127,25 @@ func (c eventChanges) update(key billing.EventKey, update, condition string, val
 // presence has true for each of foldedTexts and foldedNumbers that is absent.
 type presence [len(foldedTexts) + len(foldedNumbers)]bool
 
-// asRead is the condition of a claim, by the attributes that were absent when the event was read.
-var asRead = func() map[presence]string {
+// asRead is the condition of a claim, and asClaimed of billing, by the attributes that were absent when
+// the event was read. Pages cut descriptions, so billing does not compare them.
+var (
+	asRead    = valueConditions(unbilledCondition, true)
+	asClaimed = valueConditions(claimedCondition, false)
+)
+
+func valueConditions(status string, withDescription bool) map[presence]string {
 	conditions := map[presence]string{}
 	for bits := range 1 << len(presence{}) {
 		var absent presence
-		terms := []string{unbilledCondition, "occurred_at = :o"}
+		terms := []string{status, "occurred_at = :o"}
 		for i := range absent {
 			absent[i] = bits>>i&1 == 1
 		}
 		for i, attribute := range foldedTexts {
+			if attribute.value == ":d" && !withDescription {
+				continue
+			}
 			term := attribute.name + " = " + attribute.value
 			if absent[i] { // an empty text is the same as an absent one
 				term = "(attribute_not_exists(" + attribute.name + ") OR " + term + ")"
@@ -130,4 +162,4 @@ var asRead = func() map[presence]string {
 		conditions[absent] = strings.Join(terms, " AND ")
 	}
 	return conditions
-}()
+}

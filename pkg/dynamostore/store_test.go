@@ -389,7 +389,7 @@ func TestBillAndRelease(t *testing.T) {
 	record.Version, record.FinalInvoiceID = "w2", "final"
 	step := billing.Step{
 		PreviousVersion: "w1", Record: record,
-		Bill:    []billing.EventKey{key("bill"), key("foreign"), key("gone")},
+		Bill:    []billing.Event{events["bill"], events["foreign"], {EventKey: key("gone"), Amount: "1"}},
 		Release: []billing.EventKey{key("release"), key("free")},
 	}
 	changed, ok := errors.AsType[*billing.EventsChanged](f.commit(step))

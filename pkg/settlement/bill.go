@@ -64,20 +64,27 @@ func lineDispositions(plan billing.Plan, decided billing.Dispositions) map[billi
 	return dispositions
 }
 
-// eventChanges returns the events of a page to bill and those to release; the others stay claimed.
-// Without dispositions all are released.
-func eventChanges(page billing.Page, dispositions map[billing.LineKey]billing.Disposition) (bill, release []billing.EventKey) {
+// pageChanges is what becomes of the events of a page. Those of neither list stay claimed.
+type pageChanges struct {
+	bill        []billing.Event
+	billChanged []billing.EventKey // their values changed after they were claimed
+	release     []billing.EventKey
+}
+
+// changesOf returns what becomes of the events of a page. Without dispositions all are released.
+func changesOf(page billing.Page, dispositions map[billing.LineKey]billing.Disposition) pageChanges {
+	var changes pageChanges
 	for _, event := range page.Events {
 		disposition := dispositions[event.Line()]
 		switch {
 		case event.Fault != "": // it was never claimed
 		case disposition == billing.Charged:
-			bill = append(bill, event.EventKey)
+			changes.bill = append(changes.bill, event)
 		case disposition == billing.NotCharged, dispositions == nil:
-			release = append(release, event.EventKey)
+			changes.release = append(changes.release, event.EventKey)
 		}
 	}
-	return bill, release
+	return changes
 }
 
 // settlePages settles the events of the pages from the given one on, one step each. start, which may
@@ -89,8 +96,7 @@ func (s *session) settlePages(ctx context.Context, first int, dispositions map[b
 		if err != nil {
 			return err
 		}
-		bill, release := eventChanges(page, dispositions)
-		if err := s.settlePage(ctx, bill, release, start); err != nil {
+		if err := s.settlePage(ctx, changesOf(page, dispositions), start); err != nil {
 			return err
 		}
 		start = nil
@@ -101,14 +107,15 @@ func (s *session) settlePages(ctx context.Context, first int, dispositions map[b
 	return s.writeEnd(ctx, start)
 }
 
-// settlePage settles the events of the next page.
-func (s *session) settlePage(ctx context.Context, bill, release []billing.EventKey, start func(*billing.Step)) error {
-	for {
+// settlePage settles the events of the next page. Events that a producer changed in the meantime are
+// handled by resolveChanged.
+func (s *session) settlePage(ctx context.Context, changes pageChanges, start func(*billing.Step)) error {
+	for mayReclaim := true; ; mayReclaim = false {
 		err := s.lease.commit(ctx, func(step *billing.Step) {
 			if start != nil {
 				start(step)
 			}
-			step.Bill, step.Release = bill, release
+			step.Bill, step.BillChanged, step.Release = changes.bill, changes.billChanged, changes.release
 			step.Record.ProcessedPages++
 			step.Record.Attempts = 0
 			if step.Record.ProcessedPages < step.Record.Pages {
@@ -123,25 +130,58 @@ func (s *session) settlePage(ctx context.Context, bill, release []billing.EventK
 		if !ok {
 			return err
 		}
-		for _, found := range changed.Events {
-			s.reportMismatch(found, slices.Contains(release, found.EventKey))
+		reclaim := s.resolveChanged(&changes, changed, mayReclaim)
+		if len(reclaim) == 0 {
+			continue
 		}
-		bill, release = withoutChangedKeys(bill, changed), withoutChangedKeys(release, changed)
+		err = s.lease.commit(ctx, func(step *billing.Step) { step.Reclaim = reclaim })
+		if _, changedAgain := errors.AsType[*billing.EventsChanged](err); err != nil && !changedAgain {
+			return err
+		}
 	}
 }
 
-// reportMismatch reports an event that is not claimed for the invoice. It is left unchanged. One that
-// is already as the step would make it is not reported: an earlier session may have settled its page.
-func (s *session) reportMismatch(found billing.ChangedEvent, releasing bool) {
-	billed := found.Status == billing.EventBilled && found.InvoiceID == s.invoice.ID
-	released := releasing && found.Status != ""
-	if !billed && !released {
-		s.Observer.Mismatched(s.invoice.ID, found)
+// resolveChanged decides about events that are not as the changes require:
+//
+//   - one to be billed that is unbilled with the claimed values was written again by its producer: it
+//     is returned, to be claimed again;
+//   - one to be billed that is claimed with other values is billed as claimed, and reported;
+//   - any other is left unchanged, and reported unless it is already as the step would make it: an
+//     earlier session may have settled its page.
+func (s *session) resolveChanged(changes *pageChanges, changed *billing.EventsChanged, mayReclaim bool) (reclaim []billing.Event) {
+	for _, found := range changed.Events {
+		claimed, isBilling := changes.claimed(found.EventKey)
+		if isBilling && mayReclaim && found.IsUnbilledAs(claimed) {
+			reclaim = append(reclaim, found.Current)
+			continue
+		}
+		releasing := slices.Contains(changes.release, found.EventKey)
+		changes.remove(found.EventKey)
+		switch {
+		case isBilling && found.Status == billing.EventClaimed && found.InvoiceID == s.invoice.ID:
+			changes.billChanged = append(changes.billChanged, found.EventKey)
+		case found.Status == billing.EventBilled && found.InvoiceID == s.invoice.ID, releasing && found.Status != "":
+			continue
+		}
+		s.Observer.Mismatched(s.invoice.ID, claimed, found)
 	}
+	return reclaim
 }
 
-func withoutChangedKeys(keys []billing.EventKey, changed *billing.EventsChanged) []billing.EventKey {
-	return slices.DeleteFunc(keys, changed.Contains)
+// claimed returns the event with the values that are billed, and whether it is to be billed with them.
+func (c *pageChanges) claimed(key billing.EventKey) (event billing.Event, ok bool) {
+	at := slices.IndexFunc(c.bill, func(event billing.Event) bool { return event.EventKey == key })
+	if at < 0 {
+		return billing.Event{EventKey: key}, false
+	}
+	return c.bill[at], true
+}
+
+// remove leaves an event as it is.
+func (c *pageChanges) remove(key billing.EventKey) {
+	is := func(other billing.EventKey) bool { return other == key }
+	c.bill = slices.DeleteFunc(c.bill, func(event billing.Event) bool { return event.EventKey == key })
+	c.billChanged, c.release = slices.DeleteFunc(c.billChanged, is), slices.DeleteFunc(c.release, is)
 }
 
 // writeEnd ends the work in a step of its own. If the expiry of the epoch's items does not fit that
@@ -183,7 +223,9 @@ func (s *session) applyEnd(step *billing.Step) {
 		step.Record.Owner, step.Record.LeaseUntil = "", 0
 		s.report.CarriedForward = s.plan.CarriedForward()
 		s.applyExpiry(step)
-		step.Record.ExpiresAt = step.Expire.At
+		if outcome := step.Record.Outcome; outcome == billing.Closed || outcome == billing.Gone {
+			step.Record.ExpiresAt = step.Expire.At // otherwise the draft is pending, and must not be charged again
+		}
 	default:
 		applyRejection(step, billing.Settling)
 		if step.Record.ClaimsReleased() {

@@ -60,13 +60,16 @@ func (s *Settler) unbilled(ctx context.Context, manifest billing.Manifest) iter.
 	}
 }
 
-// claimPage claims the events as the next page, without those that changed since they were read.
+// claimPage claims the events as the next page. Events that changed since the index was read are claimed
+// with their current values.
 func (s *session) claimPage(ctx context.Context, events []billing.Event, sums *billing.Aggregator) error {
-	for len(events) > 0 {
+	for refresh := true; len(events) > 0; refresh = false {
 		page := billing.Page{Number: s.record().Pages, Events: events}
 		err := s.commitClaim(ctx, func(step *billing.Step) { applyClaim(step, &page) })
 		var changed *billing.EventsChanged
 		switch {
+		case errors.As(err, &changed) && refresh:
+			events = s.withCurrent(events, changed)
 		case errors.As(err, &changed):
 			events = withoutChanged(events, changed)
 		case err != nil:
@@ -105,6 +108,31 @@ func (s *session) recordClaim(page billing.Page) {
 	s.report.Events += len(page.Events)
 }
 
+// withCurrent returns the events with the current values of those that changed since the index was read.
+// Those that are no longer unbilled, or cannot be billed, are left out.
+func (s *session) withCurrent(events []billing.Event, changed *billing.EventsChanged) []billing.Event {
+	current := map[billing.EventKey]billing.Event{}
+	for _, found := range changed.Events {
+		event := found.Current.Validated()
+		if found.Status == billing.EventUnbilled && event.Fault == "" && event.OccurredAt < s.manifest.Date {
+			current[found.EventKey] = event
+		}
+	}
+	next := &pageBuilder{}
+	for _, event := range events {
+		if changed.Contains(event.EventKey) {
+			var unbilled bool
+			if event, unbilled = current[event.EventKey]; !unbilled {
+				continue
+			}
+		}
+		if next.fits(event) {
+			next.add(event)
+		}
+	}
+	return next.take()
+}
+
 // withoutChanged returns the events that did not change.
 func withoutChanged(events []billing.Event, changed *billing.EventsChanged) []billing.Event {
 	return slices.DeleteFunc(events, func(event billing.Event) bool { return changed.Contains(event.EventKey) })
@@ -122,7 +150,7 @@ func (s *session) claimRestAndPlan(ctx context.Context, last []billing.Event, su
 	case err == nil:
 		return nil
 	case errors.As(err, &changed):
-		last = withoutChanged(last, changed) //mutant:drop-changed
+		last = s.withCurrent(last, changed) //mutant:drop-changed
 	case !errors.Is(err, errDoesNotFit):
 		return err
 	}

@@ -63,7 +63,7 @@ type RateLimiter interface {
 type Observer interface {
 	// Handled is called at the end of each session, with the context of the session.
 	Handled(ctx context.Context, report Report)
-	// Mismatched is called for an event that is not in the state that the ledger has for it. The event
-	// is left unchanged.
-	Mismatched(invoiceID string, event billing.ChangedEvent)
+	// Mismatched is called for an event that is not as it was claimed: in another state, in which it is
+	// left, or with other values, and billed as claimed. claimed has no values if they do not matter.
+	Mismatched(invoiceID string, claimed billing.Event, found billing.ChangedEvent)
 }

@@ -156,7 +156,7 @@ func (o *observer) Handled(_ context.Context, report settlement.Report) {
 	o.reports = append(o.reports, report)
 }
 
-func (o *observer) Mismatched(_ string, event billing.ChangedEvent) {
+func (o *observer) Mismatched(_ string, _ billing.Event, event billing.ChangedEvent) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.mismatched = append(o.mismatched, event)
