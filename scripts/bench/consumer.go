@@ -66,7 +66,8 @@ func benchConsumer(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	r := consumerReport{comparisons: comparisons(), before: past.last(), baseline: past.first()}
+	r := consumerReport{comparisons: comparisons()}
+	r.before, r.baseline = past.compareWith()
 	if r.run, err = newRun[ConsumerResult](ctx); err != nil {
 		return err
 	}

@@ -402,7 +402,8 @@ func benchReceiver(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	r := receiverReport{durations: fullDurations, before: past.last(), baseline: past.first(), answers: map[string][]Answer{}}
+	r := receiverReport{durations: fullDurations, answers: map[string][]Answer{}}
+	r.before, r.baseline = past.compareWith()
 	if o.quick {
 		r.durations = quickDurations
 	}

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
 	"github.com/billable-events/billable/pkg/webhook"
 	"github.com/billable-events/billable/scripts/testbed"
 )
@@ -114,7 +116,7 @@ func newEnv(ctx context.Context, binaries string, l *limits) (e *env, err error)
 	}
 	e.receiver, err = startServer(ctx, testbed.Command{Binary: filepath.Join(binaries, "receiver"), Env: e.environ}, e.group)
 	if err == nil {
-		e.prober = startProber(ctx, e.receiver.Admin()+"/livez")
+		e.prober = startProber(e.receiver.Admin() + "/livez")
 	}
 	return e, err
 }
@@ -147,17 +149,17 @@ func (e *env) attack(s *server, plan Plan) (result ReceiverResult, answers []Ans
 	if err := e.load.call("Prepare", plan, new(int)); err != nil {
 		return result, nil, err
 	}
-	var cpu [4]time.Duration // of server and queue, before and after
+	serverBefore, queueBefore, err := e.usage(s)
+	if err != nil {
+		return result, nil, err
+	}
 	var outcome Outcome
-	for i, pid := range []int{s.PID(), e.queue.pid(), s.PID(), e.queue.pid()} {
-		if i == 2 {
-			if err := e.load.call("Run", 0, &outcome); err != nil {
-				return result, nil, err
-			}
-		}
-		if cpu[i], err = cpuTime(pid); err != nil {
-			return result, nil, fmt.Errorf("a process ended: %w", err)
-		}
+	if err := e.load.call("Run", 0, &outcome); err != nil {
+		return result, nil, err
+	}
+	serverAfter, queueAfter, err := e.usage(s)
+	if err != nil {
+		return result, nil, err
 	}
 	answers = outcome.Answers
 	result = ReceiverResult{
@@ -165,13 +167,22 @@ func (e *env) attack(s *server, plan Plan) (result ReceiverResult, answers []Ans
 		Took:         outcome.Took,
 		Latencies:    latencies(answers),
 		Lateness:     percentile(sortedDurations(answers, func(a Answer) time.Duration { return a.Late }), 99),
-		CPU:          cpu[2] - cpu[0],
-		QueueCPU:     cpu[3] - cpu[1],
+		CPU:          serverAfter - serverBefore,
+		QueueCPU:     queueAfter - queueBefore,
 		GeneratorCPU: outcome.CPU,
 	}
 	result.OK, result.Unanswered = countAnswers(answers)
 	result.fail(invalidAnswer(answers))
 	return result, answers, nil
+}
+
+// usage returns the CPU time of a server and of the queue so far.
+func (e *env) usage(s *server) (server, queue time.Duration, err error) {
+	if server, err = cpuTime(s.PID()); err != nil {
+		return 0, 0, fmt.Errorf("the server exited: %w", err)
+	}
+	queue, err = cpuTime(e.queue.pid())
+	return server, queue, err
 }
 
 // attackReceiver loads the receiver, and keeps what was sent and answered for finish.
@@ -217,9 +228,9 @@ func (e *env) finish(result *ReceiverResult, overload bool) (err error) {
 
 // prober requests /livez each second, with a timeout of a second.
 type prober struct {
-	cancel context.CancelFunc
-	done   chan struct{}
-	probes Probes
+	attacker *vegeta.Attacker
+	done     chan struct{}
+	probes   Probes
 }
 
 // Probes are the results of a prober.
@@ -229,46 +240,25 @@ type Probes struct {
 	SlowestPoll time.Duration `json:"slowest_poll_ns"`
 }
 
-func startProber(ctx context.Context, url string) *prober {
-	ctx, cancel := context.WithCancel(ctx)
-	p := &prober{cancel: cancel, done: make(chan struct{})}
-	go p.poll(ctx, url)
+func startProber(url string) *prober {
+	p := &prober{attacker: vegeta.NewAttacker(vegeta.Timeout(time.Second)), done: make(chan struct{})}
+	targeter := vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodGet, URL: url})
+	go func() {
+		defer close(p.done)
+		for result := range p.attacker.Attack(targeter, vegeta.Rate{Freq: 1, Per: time.Second}, 0, "") {
+			p.probes.Polls++
+			p.probes.SlowestPoll = max(p.probes.SlowestPoll, result.Latency)
+			if result.Code != http.StatusOK {
+				p.probes.PollsFailed++
+			}
+		}
+	}()
 	return p
 }
 
 // stop stops the prober and returns its results. It can be called again.
 func (p *prober) stop() Probes {
-	p.cancel()
+	p.attacker.Stop()
 	<-p.done
 	return p.probes
-}
-
-func (p *prober) poll(ctx context.Context, url string) {
-	defer close(p.done)
-	client := &http.Client{Transport: &http.Transport{}, Timeout: time.Second}
-	defer client.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		panic(err) // the URL is ours
-	}
-	for ticks := time.Tick(time.Second); ; {
-		started := time.Now()
-		response, err := client.Do(request)
-		if ctx.Err() != nil {
-			return
-		}
-		p.probes.Polls++
-		p.probes.SlowestPoll = max(p.probes.SlowestPoll, time.Since(started))
-		if err == nil {
-			_ = response.Body.Close()
-		}
-		if err != nil || response.StatusCode != http.StatusOK {
-			p.probes.PollsFailed++
-		}
-		select {
-		case <-ticks:
-		case <-ctx.Done():
-			return
-		}
-	}
 }

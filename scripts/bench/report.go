@@ -67,20 +67,13 @@ func readRecord[Result any](file string) (r record[Result], err error) {
 	return r, nil
 }
 
-// first returns the baseline, or a run without results.
-func (r record[Result]) first() (run benchRun[Result]) {
+// compareWith returns the runs that a new one is compared with, the latest and the first. They have no
+// results if there are none.
+func (r record[Result]) compareWith() (before, baseline benchRun[Result]) {
 	if len(r.Runs) > 0 {
-		run = r.Runs[0]
+		before, baseline = r.Runs[len(r.Runs)-1], r.Runs[0]
 	}
-	return run
-}
-
-// last returns the latest run, or a run without results.
-func (r record[Result]) last() (run benchRun[Result]) {
-	if len(r.Runs) > 0 {
-		run = r.Runs[len(r.Runs)-1]
-	}
-	return run
+	return before, baseline
 }
 
 // with returns the record with one more run.

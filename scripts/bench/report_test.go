@@ -19,8 +19,8 @@ func TestRecord(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "bench", "consumer.json")
 	kept, err := readRecord[testResult](file)
-	if err != nil || kept.last().Results != nil || kept.first().Results != nil {
-		t.Fatalf("nothing yet: %+v, %v", kept, err)
+	if before, baseline := kept.compareWith(); err != nil || before.Results != nil || baseline.Results != nil {
+		t.Fatalf("an empty record: %+v, %v", kept, err)
 	}
 	for i := range maxRuns + 5 {
 		kept = kept.with(testRun(fmt.Sprint(i), i))
@@ -29,10 +29,11 @@ func TestRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept, err = readRecord[testResult](file)
-	if err != nil || len(kept.Runs) != maxRuns || kept.first().Commit != "0" || kept.Runs[1].Commit != "6" || kept.last().Commit != "24" {
+	before, baseline := kept.compareWith()
+	if err != nil || len(kept.Runs) != maxRuns || baseline.Commit != "0" || kept.Runs[1].Commit != "6" || before.Commit != "24" {
 		t.Errorf("%d runs, %v", len(kept.Runs), err)
 	}
-	if got := kept.last().Results["main"].Speed; got != 24 {
+	if got := before.Results["main"].Speed; got != 24 {
 		t.Errorf("the speed was %d", got)
 	}
 	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
