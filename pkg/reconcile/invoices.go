@@ -163,6 +163,9 @@ func (s *sweep) checkInvoice(ctx context.Context, invoice billing.Invoice) error
 	default:
 		s.result.Skipped[decided.skip]++
 	}
+	if decided.skip == Rejected && s.isIdle(record) && (!record.HoldsClaims() || record.Pages == 0) {
+		s.rejected[invoice.ID] = date
+	}
 	if decided.tally != nil {
 		decided.tally.add(invoice.ID, invoice.SubscriptionID, date)
 	}

@@ -141,16 +141,18 @@ type sweep struct {
 	result   Result
 	closed   tally // pending at Chargebee, closed in the ledger
 	leftOpen tally // charged and left open, although consumers close invoices
+
+	rejected map[string]time.Time // dates of pending invoices that are rejected without claims
 }
 
 // Run sweeps once. It returns a result even with an error: ErrPartial, joined with the errors of the
 // parts that failed.
 func (s *Sweeper) Run(ctx context.Context, options Options) (Result, error) {
-	w := &sweep{Sweeper: s, options: options, began: s.Now()}
+	w := &sweep{Sweeper: s, options: options, began: s.Now(), rejected: map[string]time.Time{}}
 	w.result = Result{
 		DryRun: options.DryRun, Enqueued: []Enqueued{}, Skipped: map[SkipReason]int{}, Failed: []EnqueueFailure{}, Findings: []Finding{},
 	}
-	err := errors.Join(w.checkBacklog(ctx), w.checkInvoices(ctx), w.checkClaims(ctx), w.checkEvents(ctx))
+	err := errors.Join(w.checkBacklog(ctx), w.checkInvoices(ctx), w.checkDeadLetters(ctx), w.checkEvents(ctx))
 	if len(w.result.Failed) > 0 || err != nil {
 		err = errors.Join(err, ErrPartial)
 	}

@@ -65,6 +65,46 @@ func TestSweeper_OrphanedClaims(t *testing.T) {
 	}
 }
 
+// A rejected invoice that is still pending needs a dead letter, also if its claims were released.
+func TestSweeper_RejectedWithoutDeadLetter(t *testing.T) {
+	t.Parallel()
+	released := billing.Record{InvoiceID: "released", State: billing.Rejected, Resume: billing.Claiming, Reason: billing.AboveLimit, Pages: 1, UpdatedAt: ago(time.Hour)}
+	recent := released
+	recent.UpdatedAt = ago(time.Minute)
+	pending := []billing.Invoice{invoice("released", 2*time.Hour)}
+	for name, test := range map[string]struct {
+		record billing.Record
+		env    *env
+		want   string
+	}{
+		"without":                {record: released, env: &env{pending: pending}, want: "error [released]"},
+		"with its dead letter":   {record: released, env: &env{pending: pending, deadLetters: []queue.Message{deadLetterOf("released")}}},
+		"no longer pending":      {record: released, env: &env{}},
+		"rejected just now":      {record: recent, env: &env{pending: pending}},
+		"incomplete":             {record: released, env: &env{pending: pending, hidden: true}, want: "warning [released]"},
+		"the queue is not empty": {record: released, env: &env{pending: pending, backlog: reconcile.Backlog{Visible: 1}}, want: "warning [released]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := test.env
+			e.records = map[string]billing.Record{"released": test.record}
+			swept, err := e.sweep(t, options())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, found := range swept.Findings {
+				if found.Name == "rejected_without_dead_letter" {
+					got = fmt.Sprint(found.Level, " ", found.Examples)
+				}
+			}
+			if got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
 func TestSweeper_UnbilledEvents(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour

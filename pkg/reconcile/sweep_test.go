@@ -212,7 +212,7 @@ func TestSweeper_DecidesOnPendingInvoice(t *testing.T) {
 		"charging, lately":     {age: day, record: record(billing.Charging, 40*time.Minute), want: "under_way"},
 		"with a living owner":  {age: day, record: leased, want: "under_way"},
 		"of a newer program":   {age: day, record: &billing.Record{InvoiceID: "draft", State: "dreaming", SchemaVersion: 9, UpdatedAt: ago(time.Minute)}, want: "under_way"},
-		"rejected":             {age: day, record: because(billing.LineRemoved, record(billing.Rejected, day)), want: "rejected"},
+		"rejected":             {age: day, record: because(billing.LineRemoved, record(billing.Rejected, day)), want: "rejected rejected_without_dead_letter"},
 		"planned again":        {age: day, record: record(billing.Rejected, day), want: "left_behind"},
 		"done: empty":          {age: day, record: finished(billing.Empty, 0, day), want: "empty"},
 		"done: closed":         {age: day, record: finished(billing.Closed, 1, day), want: "in_findings closed_but_pending"},
