@@ -3,7 +3,7 @@ package config
 import "strings"
 
 // Auth is the credentials of webhooks. During a rotation two pairs are valid. User names
-// are secrets so that they can be files, beside their passwords.
+// are secrets so that they can be files, like their passwords.
 type Auth struct {
 	Username         Secret `key:"username"`
 	Password         Secret `key:"password"`

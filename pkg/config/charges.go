@@ -13,7 +13,7 @@ import (
 // Charges configures charge codes, by code.
 type Charges map[string]Charge
 
-// Charge is what a charge code is at Chargebee: an item price, or an ad-hoc line with
+// Charge defines a charge code at Chargebee: an item price, or an ad-hoc line with
 // fields for a tax provider. Names and limits are those of Chargebee's API.
 // https://apidocs.chargebee.com/docs/api/invoices
 type Charge struct {

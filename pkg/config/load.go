@@ -19,7 +19,7 @@ const (
 	fileSuffix = "_file"
 )
 
-// Source is where settings are loaded from.
+// Source has the inputs that settings are loaded from.
 type Source struct {
 	File    string   // path of a YAML file; empty: none
 	Environ []string // as os.Environ returns it

@@ -93,7 +93,7 @@ func (d *Delivery) Heartbeat(ctx context.Context) error {
 	return nil
 }
 
-// Action is what the worker does with a message after its handler returned.
+// Action is carried out by the worker for a message whose handler returned.
 type Action int
 
 // The actions. The zero value is Retry.

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// reloadInterval is how often credential files are read. New credentials are accepted
+	// reloadInterval is the time between reads of credential files. New credentials are accepted
 	// when two consecutive reads return them, so after 6 s at most.
 	reloadInterval = 3 * time.Second
 	// reloadStopTimeout is for a read that runs at shutdown.

@@ -14,8 +14,8 @@ var (
 	bound  = regexp.MustCompile(`^([0-9.e+-]+|\+Inf)$`)
 )
 
-// TestMetrics holds what dashboards rely on: names, labels, and that what somebody sends
-// never becomes a label.
+// TestMetrics checks what dashboards rely on: names, labels, and that no value of a client becomes
+// a label.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	histogram := map[string][]string{"le": nil}

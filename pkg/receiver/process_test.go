@@ -115,7 +115,8 @@ func newQueue(t testing.TB) (name string) {
 	return name
 }
 
-// environ is what a receiver of the given queue needs. Who gives credentials gives all.
+// environ returns the environment of a receiver of the queue. If more has credentials, it must have
+// all of them.
 func environ(queue string, more ...string) []string {
 	environ := []string{
 		"BILLABLE_QUEUE_URL=" + queueURL(queue),

@@ -73,7 +73,7 @@ func TestJitter(t *testing.T) {
 		part := rapid.Float64Range(0, 1).Draw(t, "part")
 
 		least := delay - int64(math.Ceil(part*float64(delay)))
-		if part*float64(delay) >= math.MaxInt64 { // beyond what a float can say of an int64
+		if part*float64(delay) >= math.MaxInt64 { // beyond the integers that a float can represent
 			least = 0
 		}
 		if got := int64(retry.Jitter(time.Duration(delay), part)); got > delay || got < least {

@@ -8,7 +8,7 @@ import (
 )
 
 // Do calls op until it succeeds or fails with an error that is not retryable, and returns
-// what the last call returned. Between calls it waits as long as the backoff says. It also
+// what the last call returned. Between calls it waits for the delay of the backoff. It also
 // gives up after backoff.Attempts calls, and as soon as the next delay would exceed the
 // deadline of ctx.
 //

@@ -10,7 +10,7 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox"
 )
 
-// BenchmarkRoundTrip is what the transport adds to a call, which has a deadline as
+// BenchmarkRoundTrip measures the cost that the transport adds to a call, which has a deadline as
 // the programs' calls do.
 func BenchmarkRoundTrip(b *testing.B) {
 	ctx, cancel := context.WithTimeout(b.Context(), time.Hour)

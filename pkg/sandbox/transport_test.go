@@ -178,7 +178,7 @@ func TestHalfABody(t *testing.T) {
 }
 
 // TestCallerLeaves: the caller gets its reason at once, and what the handler has
-// begun takes its effect all the same.
+// begun takes effect nevertheless.
 func TestCallerLeaves(t *testing.T) {
 	t.Parallel()
 	lost := errors.New("the lease is lost")
@@ -222,7 +222,7 @@ func TestDeadlineOfTheCaller(t *testing.T) {
 	})
 }
 
-// TestCallerHadLeft: a call of somebody who has gone already is not sent.
+// TestCallerHadLeft: a call whose context has ended is not sent.
 func TestCallerHadLeft(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -31,7 +31,7 @@ type link struct {
 	handler http.Handler
 }
 
-// callFaults is what happens to one call.
+// callFaults holds the faults of one call.
 type callFaults struct {
 	requestLatency, responseLatency time.Duration
 

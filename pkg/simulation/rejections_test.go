@@ -18,8 +18,8 @@ func (r *recorder) hasCause(pod, draft string, reason billing.Reason) bool {
 	case billing.InvoiceChanged:
 		return r.wasStale(draft) || r.mayLag(draft)
 	case billing.ChargebeeRefused:
-		// Once a line is on the invoice, its plan stays as it is. A trusted message is no cause of
-		// a stale read: the draft is read before a refused charge counts.
+		// Once a line is on the invoice, its plan stays as it is. A trusted message does not
+		// cause a stale read: the draft is read before a refused charge counts.
 		stale := r.wasEditedSince(draft, r.lastRead(pod, draft)) || r.wasStale(draft) && e.isCharged(draft)
 		// A draft that was closed may refuse a charge as it refuses a wrong one.
 		closed := e.settings.ClosedDraft == chargebee.ErrInvalidRequest && !e.isPending(draft)

@@ -19,7 +19,7 @@ const (
 	webhooks = "receiver"
 )
 
-// scenario is what a seed decides about a scenario as a whole.
+// scenario holds the draws of a seed for a whole scenario.
 type scenario struct {
 	profile string
 

@@ -17,7 +17,7 @@ import (
 // indexDelay is the time, in seconds, after which the index of unbilled events has what was written.
 const indexDelay = 10
 
-// group is what one line of an invoice charges for.
+// group identifies the events that one line of an invoice charges.
 type group struct{ draft, subscription, code string }
 
 func compareGroups(a, b group) int {

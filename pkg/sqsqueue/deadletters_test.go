@@ -226,7 +226,7 @@ func TestBrowse_EndsEarly(t *testing.T) {
 
 		visits := 0
 		complete, err := dead.Browse(t.Context(), func([]queue.Message) bool { visits++; return visits < 2 })
-		if calls := b.called(); complete || err != nil || visits != 2 || calls != 5 { // one counts, two receive, two give back
+		if calls := b.called(); complete || err != nil || visits != 2 || calls != 5 { // one counts, two receive, two release
 			t.Errorf("ended by who visits: complete %t, %v after %d visits, %d calls", complete, err, visits, calls)
 		}
 		wantAllVisible()
@@ -278,7 +278,7 @@ func TestBrowse_Fails(t *testing.T) {
 		b := newBench(t)
 		b.put(20)
 		dead := sqsqueue.NewDeadLetters(b.client, b.url)
-		// Count, receive, receive, receive nothing, give back twice.
+		// Count, receive, receive, receive nothing, release twice.
 		for failing, wantErr := range map[int]bool{1: false, 2: true, 3: true, 5: false, 6: false} {
 			b.meetAt(sandbox.Throttle, failing)
 			_, err := dead.Browse(t.Context(), func([]queue.Message) bool { return true })

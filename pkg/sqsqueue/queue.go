@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// PollWait is how long Receive waits for a message. SQS allows 20 s, but shutdown
+	// PollWait is the time for which Receive waits for a message. SQS allows 20 s, but shutdown
 	// awaits the running poll, because SQS may hide the messages of a canceled one.
 	PollWait = 5 * time.Second
 

@@ -64,7 +64,7 @@ func setenv(t *testing.T, variables map[string]string) []string {
 	return os.Environ()
 }
 
-// What is left at the end is sent, with the headers that are asked for.
+// The remaining spans are sent at the end, with the configured headers.
 func TestTracing_StopSendsRemainingSpans(t *testing.T) {
 	var names []string
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

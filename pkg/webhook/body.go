@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// readChunk is how much of the byte limit a body of unknown length acquires at a time.
+	// readChunk is the part of the byte limit that a body of unknown length acquires at a time.
 	readChunk = 32 << 10
 	// discardTimeout limits how long a response waits for an unread body. One that has
 	// arrived is discarded, so that the connection can be used again.

@@ -170,7 +170,7 @@ func TestHandler_Credentials(t *testing.T) {
 	}
 }
 
-// Who was let in stays in; who comes later is judged by what is used then.
+// A request is authenticated by the credentials at its start, a later one by those of then.
 func TestHandler_SetCredentials(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
@@ -294,7 +294,7 @@ func TestHandler_ContentTypes(t *testing.T) {
 	}
 }
 
-// What is checked first is answered first.
+// The first failed check determines the response.
 func TestHandler_OrderOfChecks(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, nil)
@@ -304,7 +304,7 @@ func TestHandler_OrderOfChecks(t *testing.T) {
 	request.Header = http.Header{}
 	for _, step := range []struct {
 		status int
-		mend   func()
+		fix    func()
 	}{
 		{404, func() { request.URL.Path = webhook.Path }},
 		{405, func() { request.Method = http.MethodPost }},
@@ -316,7 +316,7 @@ func TestHandler_OrderOfChecks(t *testing.T) {
 		if got := r.do(request); got.status != step.status {
 			t.Errorf("answered %d instead of %d", got.status, step.status)
 		}
-		step.mend()
+		step.fix()
 	}
 }
 

@@ -92,7 +92,7 @@ func FuzzHandler(f *testing.F) {
 		})
 		recorder := httptest.NewRecorder()
 		handler.ServeHTTP(recorder, request.WithContext(t.Context()))
-		judgeAnswer(t, method, recorder, body, taken)
+		checkAnswer(t, method, recorder, body, taken)
 		if handler.InFlight() != 0 {
 			t.Error("it is still in flight")
 		}
@@ -104,8 +104,8 @@ type readOnce struct{ *bytes.Reader }
 
 func (readOnce) Close() error { return nil }
 
-// judgeAnswer holds what is true of every answer.
-func judgeAnswer(t *testing.T, method string, got *httptest.ResponseRecorder, body []byte, taken *fakeQueue) {
+// checkAnswer holds what is true of every answer.
+func checkAnswer(t *testing.T, method string, got *httptest.ResponseRecorder, body []byte, taken *fakeQueue) {
 	t.Helper()
 	var fields struct {
 		Status    any
@@ -151,12 +151,12 @@ func judgeAnswer(t *testing.T, method string, got *httptest.ResponseRecorder, bo
 		t.Fatalf("answered %d: %s, with %d messages", got.Code, got.Body, len(messages))
 	}
 	if queued {
-		judgeMessage(t, messages[0], body, fields.EventID)
+		checkMessage(t, messages[0], body, fields.EventID)
 	}
 }
 
-// judgeMessage compares what was queued with what another reader of JSON sees in the body.
-func judgeMessage(t *testing.T, message queue.Message, body []byte, eventID string) {
+// checkMessage compares what was queued with what another reader of JSON sees in the body.
+func checkMessage(t *testing.T, message queue.Message, body []byte, eventID string) {
 	t.Helper()
 	var seen map[string]any
 	if err := json.Unmarshal(body, &seen); err != nil || !bytes.Equal(message.Body, body) {

@@ -215,7 +215,7 @@ func bodies(t *testing.T) []hostile {
 		{name: "DEL and C1 controls", send: with("\"x\":\"\x7f\u0080\u009f\""), status: 200, queued: true}, // SQS takes them
 		{name: "an id of 1,025 bytes", send: instead("ev_16BHbhF4s42tO2lK", strings.Repeat("x", 1025)), status: 400, text: `"id"`},
 	}
-	// What SQS refuses: raw it is refused wherever it stands; escaped it is plain ASCII,
+	// What SQS refuses: raw it is refused wherever it occurs; escaped it is plain ASCII,
 	// except where it would become an attribute.
 	for _, refused := range append(controls(), '\uFFFE', '\uFFFF') {
 		escaped := fmt.Sprintf(`\u%04x`, refused)
@@ -282,7 +282,7 @@ func (h hostile) try(t *testing.T, r *receiver) {
 	}()
 	answers := readAnswers{bufio.NewReader(connection), h.send}
 	first, err := answers.next()
-	h.judge(t, first, err)
+	h.check(t, first, err)
 	if err == nil && !h.leaves {
 		_, _ = io.WriteString(connection, sized(`{"event_type":"`+stillHere+`"}`))
 	}
@@ -302,15 +302,15 @@ func (h hostile) try(t *testing.T, r *receiver) {
 	if queued := len(r.queue.sent()) > before; queued != h.queued {
 		t.Errorf("queued: %t", queued)
 	}
-	h.judgeReports(t, r)
+	h.checkReports(t, r)
 	if got := r.post(`{"event_type":"y"}`); got.status != http.StatusOK {
 		t.Errorf("a good request is answered %d afterwards", got.status)
 	}
 	<-r.reports
 }
 
-// judge looks at the first answer.
-func (h hostile) judge(t *testing.T, got rawAnswer, err error) {
+// check checks the first answer.
+func (h hostile) check(t *testing.T, got rawAnswer, err error) {
 	t.Helper()
 	if h.status == 0 {
 		if !errors.Is(err, io.EOF) {
@@ -338,8 +338,8 @@ func (h hostile) judge(t *testing.T, got rawAnswer, err error) {
 	}
 }
 
-// judgeReports looks at what the handler saw of it.
-func (h hostile) judgeReports(t *testing.T, r *receiver) {
+// checkReports looks at what the handler saw of it.
+func (h hostile) checkReports(t *testing.T, r *receiver) {
 	t.Helper()
 	var seen []int
 	for range len(r.reports) {

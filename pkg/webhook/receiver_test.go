@@ -117,7 +117,7 @@ func (r *receiver) request(body io.Reader) *http.Request {
 	return request
 }
 
-// answer is what came back.
+// answer is a decoded response.
 type answer struct {
 	status int
 	header http.Header

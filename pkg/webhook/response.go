@@ -100,7 +100,7 @@ func (h *Handler) respond(c echo.Context, success any, err error) (status int) {
 }
 
 // hasUnambiguousLength reports whether a proxy must agree with net/http on where the request
-// ends. net/http ignores a Content-Length beside chunks, and chunks in HTTP/1.0; a proxy that
+// ends. net/http ignores a Content-Length next to chunks, and chunks in HTTP/1.0; a proxy that
 // does not would take a part of the body for the next request (request smuggling).
 // https://www.rfc-editor.org/rfc/rfc9112#section-6.1-14
 func hasUnambiguousLength(r *http.Request) bool {

@@ -35,7 +35,7 @@ func service(echo awsjson.Operation, faults sandbox.Faults) *awsjson.Service {
 	}
 }
 
-// echo gives back what it got.
+// echo returns the body of the call.
 func echo(call awsjson.Call) (any, error) { return json.RawMessage(call.Body), nil }
 
 // always returns one fault for every call.
@@ -53,7 +53,7 @@ func request(ctx context.Context, target, body string) *http.Request {
 	return made
 }
 
-// answer is what a caller sees.
+// answer is a response as a caller sees it.
 type answer struct {
 	status int
 	header http.Header
@@ -162,7 +162,7 @@ func TestBodyTooLarge(t *testing.T) {
 }
 
 // TestFaults: what the caller sees, whether the call has its effect, and which
-// faults the operation itself is told of.
+// faults that are passed to the operation.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -182,14 +182,14 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var told []sandbox.Kind
+			var passed []sandbox.Kind
 			got, err := send(service(func(call awsjson.Call) (any, error) {
-				told = append(told, call.Fault.Kind)
+				passed = append(passed, call.Fault.Kind)
 				return echo(call)
 			}, always(sandbox.Fault{Kind: test.fault})), request(t.Context(), "Test_20260101.Echo", `{"a":1}`))
 
-			if effect := len(told) == 1 && told[0] == test.fault; effect != test.effect || len(told) > 1 {
-				t.Errorf("the operation was called with %v", told)
+			if effect := len(passed) == 1 && passed[0] == test.fault; effect != test.effect || len(passed) > 1 {
+				t.Errorf("the operation was called with %v", passed)
 			}
 			if cut := test.status == 0 || test.fault == sandbox.CutBody; cut != errors.Is(err, sandbox.ErrConnectionCut) {
 				t.Errorf("got %v", err)

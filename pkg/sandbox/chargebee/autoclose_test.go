@@ -10,8 +10,7 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
 
-// Pending invoices close by themselves at their time, unless something more
-// particular says otherwise.
+// Pending invoices close by themselves at their time, unless a more specific setting prevents it.
 func TestAutoClose(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -58,7 +57,7 @@ func TestAutoClose(t *testing.T) {
 	}
 }
 
-// What stands in the way of a close stands in the way of an automatic one.
+// A condition that prevents a close also prevents an automatic one.
 func TestAutoCloseInVain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

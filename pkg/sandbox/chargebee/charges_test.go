@@ -84,7 +84,7 @@ func TestChargeSwitches(t *testing.T) {
 	}
 }
 
-// What the switches accept has the expected line.
+// A charge that the switches accept has the expected line.
 func TestAcceptedCharges(t *testing.T) {
 	t.Parallel()
 	lenient := chargebee.Config{

@@ -133,7 +133,7 @@ func (s *Service) collect(invoice Invoice) (status string, stays bool, failure e
 	}
 }
 
-// deadline is when a pending invoice closes by itself.
+// deadline is the time at which a pending invoice closes by itself.
 type deadline struct {
 	at     time.Time
 	record *record

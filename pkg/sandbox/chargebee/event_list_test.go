@@ -129,7 +129,7 @@ func TestEventFilters(t *testing.T) {
 }
 
 // Every change reaches a receiver that has subscribed to it: by the API, unless
-// the call asks for silence, by persons and by itself.
+// the call asks for silence, by operators and by itself.
 func TestSubscribedEvents(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

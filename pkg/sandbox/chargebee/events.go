@@ -130,7 +130,7 @@ type cause struct {
 	source    string
 }
 
-// What causes events.
+// The sources of events.
 const (
 	sourceAPI       = "api"
 	sourceConsole   = "admin_console"

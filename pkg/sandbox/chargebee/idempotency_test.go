@@ -150,12 +150,12 @@ func TestConcurrentDuplicates(t *testing.T) {
 		}
 		all.Wait()
 		if took := time.Since(start); took != time.Second {
-			t.Errorf("the twins took %s", took)
+			t.Errorf("the duplicates took %s", took)
 		}
 		replays := 0
 		for _, answer := range answers {
 			if answer.status != http.StatusOK || answer.raw != answers[0].raw {
-				t.Errorf("a twin got %d %s", answer.status, answer.raw)
+				t.Errorf("a duplicate got %d %s", answer.status, answer.raw)
 			}
 			if answer.replayed {
 				replays++
@@ -167,7 +167,7 @@ func TestConcurrentDuplicates(t *testing.T) {
 	})
 }
 
-// A twin of a call that fails gets the failure; who comes later tries anew.
+// A concurrent duplicate of a call that fails gets the failure; a later call is executed again.
 func TestConcurrentDuplicateOfAFailure(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -181,7 +181,7 @@ func TestConcurrentDuplicateOfAFailure(t *testing.T) {
 		}
 		both.Wait()
 		if answers[0].status != 400 || answers[1].status != 400 || answers[0].replayed == answers[1].replayed {
-			t.Errorf("twins got %+v", answers)
+			t.Errorf("duplicates got %+v", answers)
 		}
 		if _, err := s.AddLine(draft.ID, chargebee.LineItem{Amount: 1}); err != nil {
 			t.Fatal(err)
@@ -192,7 +192,7 @@ func TestConcurrentDuplicateOfAFailure(t *testing.T) {
 	})
 }
 
-// A twin that gives up leaves no goroutine behind, and the first one goes on.
+// A concurrent duplicate that is cancelled leaves no goroutine behind, and the first one continues.
 func TestConcurrentDuplicateGivesUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -204,24 +204,24 @@ func TestConcurrentDuplicateGivesUp(t *testing.T) {
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		twin, err := http.NewRequestWithContext(ctx, http.MethodPost,
+		duplicate, err := http.NewRequestWithContext(ctx, http.MethodPost,
 			"http://site.chargebee.com/api/v2/invoices/"+draft.ID+"/add_charge", strings.NewReader("amount=1&description=usage"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		twin.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(apiKey)))
-		twin.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		twin.Header.Set("chargebee-idempotency-key", "k")
-		response, err := sandbox.Transport{Handler: s.Service}.RoundTrip(twin)
+		duplicate.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(apiKey)))
+		duplicate.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		duplicate.Header.Set("chargebee-idempotency-key", "k")
+		response, err := sandbox.Transport{Handler: s.Service}.RoundTrip(duplicate)
 		if err == nil {
 			_ = response.Body.Close()
 		}
 		if !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("the twin got %v", err)
+			t.Errorf("the duplicate got %v", err)
 		}
 		synctest.Wait()
 		if calls := s.Calls(); calls[1].Status != 0 {
-			t.Errorf("the twin was answered %d", calls[1].Status)
+			t.Errorf("the duplicate was answered %d", calls[1].Status)
 		}
 		first.Wait()
 		if got := s.amounts(draft.ID); len(got) != 1 {
@@ -230,7 +230,7 @@ func TestConcurrentDuplicateGivesUp(t *testing.T) {
 	})
 }
 
-// A call that is worked on for longer than the window still has its twin wait,
+// A call that is worked on for longer than the window still lets its duplicate wait,
 // and holds up no other key's end.
 func TestSlowCall(t *testing.T) {
 	t.Parallel()
@@ -241,8 +241,8 @@ func TestSlowCall(t *testing.T) {
 		all.Go(func() { s.charge(slow.ID, "1", "slow") })
 		time.Sleep(30 * time.Minute)
 		all.Go(func() {
-			if twin := s.charge(slow.ID, "1", "slow"); !twin.replayed {
-				t.Errorf("the twin got %d %s", twin.status, twin.raw)
+			if duplicate := s.charge(slow.ID, "1", "slow"); !duplicate.replayed {
+				t.Errorf("the duplicate got %d %s", duplicate.status, duplicate.raw)
 			}
 		})
 		for i := range 2 {

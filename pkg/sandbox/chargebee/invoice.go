@@ -14,7 +14,7 @@ const (
 	StatusNotPaid    = "not_paid"
 )
 
-// What a line item is about.
+// The types of line items.
 const (
 	EntityAdhoc = "adhoc"
 

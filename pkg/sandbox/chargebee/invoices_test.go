@@ -208,7 +208,7 @@ func TestManualEdits(t *testing.T) {
 	}
 }
 
-// What a caller does to a snapshot reaches no book.
+// A caller that changes a snapshot does not change the site.
 func TestSnapshots(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, chargebee.Config{})

@@ -13,28 +13,28 @@ import (
 )
 
 // A late call that keeps its key from its arrival on is one that is worked on:
-// its twins wait for it, or are refused, and have no effect beside it however
+// its duplicates wait for it, or are refused, and have no second effect however
 // late it comes.
 func TestLateCallKeepsItsKey(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
-		twin   *chargebee.Error
+		refuse *chargebee.Error
 		late   time.Duration
 		retry  time.Duration // since the arrival
 		status int           // of the retry
 		waits  time.Duration
 	}{
-		{"its twin waits", nil, 5 * time.Minute, time.Minute, 200, 4 * time.Minute},
+		{"its duplicate waits", nil, 5 * time.Minute, time.Minute, 200, 4 * time.Minute},
 		{"beyond the window too", nil, 50 * time.Minute, 40 * time.Minute, 200, 10 * time.Minute},
-		{"its twin comes after it", nil, 5 * time.Minute, 6 * time.Minute, 200, 0},
+		{"its duplicate comes after it", nil, 5 * time.Minute, 6 * time.Minute, 200, 0},
 		{"a conflict", chargebee.ErrInvalidState, 5 * time.Minute, time.Minute, 409, 0},
 		{"a lock", chargebee.ErrLockTimeout, 5 * time.Minute, time.Minute, 429, 0},
 		{"refused no more", chargebee.ErrLockTimeout, 5 * time.Minute, 6 * time.Minute, 200, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newSite(t, chargebee.Config{
-				LateKeepsKey: true, ConcurrentRefusal: test.twin,
+				LateKeepsKey: true, ConcurrentRefusal: test.refuse,
 				Faults: script("add_charge", sandbox.Fault{Kind: sandbox.ApplyLate, Late: test.late}),
 			})
 			draft := s.renew("ada-1")
@@ -167,7 +167,7 @@ func TestLateWebhook(t *testing.T) {
 	})
 }
 
-// A duplicate of a webhook comes as much later as its fault says.
+// A duplicate of a webhook comes as much later as its fault demands.
 func TestLateDuplicateWebhook(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

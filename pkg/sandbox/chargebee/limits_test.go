@@ -39,7 +39,7 @@ func TestRateLimit(t *testing.T) {
 			t.Errorf("crossing: %d %s %v", blocked.status, blocked.raw, blocked.header)
 		}
 
-		// Everybody is blocked for a minute, and told for how long.
+		// All clients are blocked for a minute, and the response has the remaining time.
 		time.Sleep(20*time.Second + time.Millisecond)
 		if again := s.get(draft.ID, ""); again.status != 429 || again.header.Get("Retry-After") != "40" {
 			t.Errorf("while blocked: %d, Retry-After %s", again.status, again.header.Get("Retry-After"))
@@ -54,7 +54,7 @@ func TestRateLimit(t *testing.T) {
 	})
 }
 
-// Rejected calls count: whoever goes on calling is blocked again at once.
+// Rejected calls count: a client that continues to call is blocked again at once.
 func TestRejectedCallsCount(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestRejectedCallsCount(t *testing.T) {
 	})
 }
 
-// Requests without a valid key are nobody's, and wrong ones count.
+// Requests without a valid key do not count, and wrong ones do.
 func TestWhatCounts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
 
-// draftOf makes a pending invoice of so many lines: the plan's and manual ones.
+// draftOf makes a pending invoice with a number of lines: those of the subscription and manual ones.
 func (s site) draftOf(lines int) chargebee.Invoice {
 	s.t.Helper()
 	draft := s.renew("ada-1")

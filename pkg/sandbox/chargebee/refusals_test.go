@@ -92,7 +92,7 @@ func TestEveryErrorRow(t *testing.T) {
 	}
 }
 
-// What comes from somebody on the way is HTML, whatever its status.
+// A response of a proxy is HTML, whatever its status.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{200, 500, 502, 503, 504} {
@@ -147,7 +147,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// A fault can say which refusal it means.
+// A fault can choose its refusal.
 func TestChosenRefusal(t *testing.T) {
 	t.Parallel()
 	for choice := uint64(1); choice < uint64(len(rows)); choice++ {

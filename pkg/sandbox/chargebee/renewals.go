@@ -149,9 +149,8 @@ func (s *Service) newID(prefix string) string {
 	return string(id)
 }
 
-// Catalog is a version of Chargebee's product catalog. It decides what lines
-// are said to be about, and which of add_charge_item and add_addon_charge the
-// site has.
+// Catalog is a version of Chargebee's product catalog. It determines the entity types
+// of lines, and which of add_charge_item and add_addon_charge the site has.
 type Catalog int
 
 const (

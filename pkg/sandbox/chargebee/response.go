@@ -19,7 +19,7 @@ type answer struct {
 	sent        part
 }
 
-// part is how much of an answer reaches the caller. The zero value is all.
+// part is the part of a response that reaches the caller. The zero value is all.
 type part int
 
 const (

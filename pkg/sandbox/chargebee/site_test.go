@@ -49,7 +49,7 @@ func (s site) renew(subscriptionIDs ...string) chargebee.Invoice {
 	return invoice
 }
 
-// response is what came back.
+// response is a decoded response.
 type response struct {
 	status   int
 	header   http.Header
@@ -64,7 +64,7 @@ type response struct {
 	Message  string `json:"message"`
 }
 
-// request is what goes out; zero fields mean what an ordinary client sends.
+// request is a request to send; zero fields mean the values of an ordinary client.
 type request struct {
 	method string // POST
 	path   string // below /api/v2/
@@ -161,7 +161,7 @@ func wantRefusal(t *testing.T, err error, code string) {
 	}
 }
 
-// TestDate: the header Date tells the site's time, not the machine's.
+// TestDate: the header Date has the site's time, not the machine's.
 func TestDate(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2030, 2, 3, 4, 5, 6, 999, time.UTC)

@@ -8,7 +8,7 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
 
-// What a charge tells tax providers is kept as it was sent, and no answer shows it.
+// The fields of a charge for tax providers are kept as they were sent, and no response shows them.
 func TestTaxFields(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, chargebee.Config{})

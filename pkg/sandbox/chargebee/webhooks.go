@@ -14,7 +14,7 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox"
 )
 
-// retries is how long after each failure a webhook is sent again: seven times,
+// retries has the delays after which a failed webhook is sent again: seven times,
 // within three days and seven hours.
 //
 // https://support.chargebee.com/support/solutions/articles/257941
@@ -23,16 +23,16 @@ var retries = []time.Duration{
 	time.Hour, 5 * time.Hour, 24 * time.Hour, 48 * time.Hour,
 }
 
-// Endpoint is where webhooks are sent, and how.
+// Endpoint is the receiver of webhooks.
 type Endpoint struct {
 	URL                string
 	Username, Password string       // HTTP Basic; both empty: none
 	Client             *http.Client // defaults to http.DefaultClient; redirects are not followed
 
-	// Concurrency is how many webhooks are sent at once: renewals run on a pool
+	// Concurrency is the number of webhooks that are sent at once: renewals run on a pool
 	// of threads, and come in bursts. Defaults to 10.
 	Concurrency int
-	// Timeout is how long the endpoint may take for one. Defaults to 20 s, as
+	// Timeout is the maximum duration of one request. Defaults to 20 s, as
 	// live sites read.
 	Timeout time.Duration
 	// RetryScale multiplies the delays before retries. Defaults to 1.
@@ -59,8 +59,8 @@ func (e Endpoint) withDefaults() Endpoint {
 	return e
 }
 
-// Deliver sends webhooks until ctx ends, and returns when the last one under
-// way has ended too. What was not sent, or was cut short by the end, is sent by
+// Deliver sends webhooks until ctx ends, and returns when the last one in flight
+// has ended too. What was not sent, or was cut short by the end, is sent by
 // the next Deliver; at most one runs at a time. The error is not nil if the
 // endpoint cannot be used at all.
 func (s *Service) Deliver(ctx context.Context, endpoint Endpoint) error {

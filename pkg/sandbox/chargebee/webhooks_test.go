@@ -429,8 +429,8 @@ func TestOtherEvents(t *testing.T) {
 	}
 }
 
-// An endpoint for other events does not get the renewals, which are known all
-// the same.
+// An endpoint for other events does not get the renewals, which are
+// events nevertheless.
 func TestRenewalNotEnabled(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, chargebee.Config{Events: []string{chargebee.EventInvoiceGenerated}})

@@ -12,7 +12,7 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
 )
 
-// TestDenied: a condition that does not hold is told only to who may write, and a
+// TestDenied: a condition that does not hold is reported only to callers that may write, and a
 // transaction needs the permission of each of its actions.
 func TestDenied(t *testing.T) {
 	t.Parallel()

@@ -48,7 +48,7 @@ func (s *script) item() string {
 		s.random.IntN(30), s.random.IntN(3), s.random.IntN(5))
 }
 
-// bad is an item with two mistakes, of which one is told.
+// bad is an item with two mistakes, of which one is reported.
 const bad = `{"x":{"N":"one"},"y":{"N":"two"},"pk":{"S":"a"}}`
 
 // step makes one call, or lets some time go by.

@@ -18,7 +18,7 @@
 // unprocessed; a single write or a transaction collides with another transaction
 // (TransactionConflict, or TransactionInProgressException under a token). Lag makes
 // a read that is not consistent, or of an index, see what was a while ago. A hot
-// partition is no fault but a setting, Config.PartitionWrites.
+// partition is a setting and not a fault, Config.PartitionWrites.
 //
 // Emulated: creating, updating, describing, listing and deleting tables with global
 // secondary indexes, time to live, deletion protection, and all operations on items, single,

@@ -278,7 +278,7 @@ func TestDelay(t *testing.T) {
 	})
 }
 
-// A single write collides with a transaction: nobody knows of which.
+// A single write collides with a transaction; the caller cannot determine which one.
 func TestPartialWriteIsAConflict(t *testing.T) {
 	t.Parallel()
 	table := aws.String(tableName)

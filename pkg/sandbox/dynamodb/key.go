@@ -27,7 +27,7 @@ func (k keySchema) has(name string) bool {
 	return name == k.partition.name || name == k.sort.name
 }
 
-// place returns the place where an item stands; it is not ok if the item lacks a key attribute
+// place returns the place of an item; it is not ok if the item lacks a key attribute
 // or has one of another type.
 func (k keySchema) place(item attribute.Item) (at place, ok bool) {
 	partition, ok := k.partition.of(item)

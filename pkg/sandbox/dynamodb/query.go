@@ -110,10 +110,10 @@ func (s *Service) scan(input *scanInput, call awsjson.Call) (*pageOutput, error)
 	return p.read()
 }
 
-// maxPage is how many bytes of items one page looks at.
+// maxPage is the maximum size in bytes of the items that one page evaluates.
 const maxPage = 1 << 20
 
-// pageInput is what the inputs of Query and Scan have in common.
+// pageInput holds the common parameters of Query and Scan.
 type pageInput struct {
 	placeholderMembers
 	legacyMembers

@@ -27,7 +27,7 @@ type Config struct {
 	// inside the critical section and must not block. Defaults to no lag.
 	IndexLag func(index string) time.Duration
 
-	// PartitionWrites is how many write units a second one partition key takes, of
+	// PartitionWrites is the number of write units per second that one partition key accepts, of
 	// a table and of each index. AWS's limit is 1,000. Defaults to no limit.
 	PartitionWrites int
 

@@ -296,7 +296,7 @@ type listTablesOutput struct {
 	LastEvaluatedTableName string `json:",omitempty"`
 }
 
-// maxListed is how many tables one call lists.
+// maxListed is the maximum number of tables that one call lists.
 const maxListed = 100
 
 func (s *Service) listTables(input *listTablesInput, _ awsjson.Call) (*listTablesOutput, error) {
@@ -475,7 +475,7 @@ func (t *table) checkDefinitions() error {
 	return nil
 }
 
-// oldest is how long ago an item may have expired and still be deleted: a time
+// oldest is the maximum age of an expiry whose item is still deleted: a time
 // further back is taken for a mistake.
 //
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-before-you-start.html

@@ -20,13 +20,13 @@ const (
 	maxTransactBytes = 4 << 20
 	maxToken         = 36
 
-	// tokenWindow is how long a client request token is remembered.
+	// tokenWindow is the time for which a client request token is stored.
 	tokenWindow = 10 * time.Minute
 )
 
 var errOneItem = attribute.Invalidf("Transaction request cannot include multiple operations on one item")
 
-// cancellationReason is why one action has cancelled its transaction, or None.
+// cancellationReason is the reason for which one action cancelled its transaction, or None.
 type cancellationReason struct {
 	Code    string
 	Message string         `json:",omitempty"`
@@ -64,8 +64,8 @@ func reasonFor(err error, failed attribute.Item) (reason cancellationReason, ok 
 	return cancellationReason{}, false
 }
 
-// conflict cancels a transaction of so many actions because another one holds the
-// item of the action that the fault chooses; conditions were not looked at.
+// conflict cancels a transaction because another one holds the item of the action that the fault
+// chooses; conditions were not evaluated.
 func conflict(fault sandbox.Fault, actions int) error {
 	reasons := make([]cancellationReason, actions)
 	for i := range reasons {

@@ -28,7 +28,7 @@ type writeOutput struct {
 	Attributes attribute.Item `json:",omitempty"`
 }
 
-// writeKind is what a write does.
+// writeKind is the kind of a write.
 type writeKind int
 
 const (

@@ -275,7 +275,7 @@ func TestEffectThenError(t *testing.T) {
 	}
 }
 
-// Messages whose receive was answered to nobody are in flight all the same.
+// Messages of a receive whose response was lost are in flight.
 func TestLostReceive(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []sandbox.Kind{sandbox.LoseReply, sandbox.CutBody, sandbox.EffectThenError} {
@@ -294,7 +294,7 @@ func TestDelay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := withFault(t, "SendMessage", sandbox.Fault{Delay: time.Minute})
-		// Who gives up meanwhile has sent the message all the same.
+		// A caller that gives up meanwhile has sent the message.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := b.client.SendMessage(ctx, &awssqs.SendMessageInput{QueueUrl: b.url, MessageBody: aws.String("x")})

@@ -138,7 +138,7 @@ func (l *leaving) Err() error {
 	return context.Canceled
 }
 
-func TestGivenBackAsIfNeverReceived(t *testing.T) {
+func TestReturnedAsIfNeverReceived(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, sqs.Config{}, nil)

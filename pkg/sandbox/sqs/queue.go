@@ -231,7 +231,7 @@ type message struct {
 	expirySlot int           // in the schedule of expiry
 }
 
-// content is what the sender sent. It never changes.
+// content is the message as it was sent. It never changes.
 type content struct {
 	body             string
 	bodyDigest       string

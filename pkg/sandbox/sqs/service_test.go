@@ -167,7 +167,7 @@ func TestTheClockIsInjected(t *testing.T) {
 	}
 }
 
-func TestMessagesForTheBooks(t *testing.T) {
+func TestMessagesForReconciliation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, sqs.Config{}, nil)

@@ -112,7 +112,8 @@ const (
 	maxSourceQueues    = 10
 )
 
-// redrivePolicy is when a message is dead-lettered, and the dead-letter queue.
+// redrivePolicy has the number of receives after which a message is dead-lettered, and the dead-letter
+// queue.
 //
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
 type redrivePolicy struct {

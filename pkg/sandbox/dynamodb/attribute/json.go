@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// maxDepth is how deep lists and maps may be nested.
+// maxDepth is the maximum nesting of lists and maps.
 const maxDepth = 32
 
 var errNoType = Invalidf("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")

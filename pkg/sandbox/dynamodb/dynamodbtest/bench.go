@@ -17,7 +17,7 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/conformance"
 )
 
-// bench is what a check works with.
+// bench is the environment of a check.
 type bench struct {
 	*testing.T
 	client *dynamodb.Client

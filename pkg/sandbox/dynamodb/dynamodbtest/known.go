@@ -10,7 +10,7 @@ var Known = map[string]map[string]string{
 		"indexes/keys of the wrong type":                    "a key of an index that DynamoDB refuses is accepted",
 		"queries/conditions that no key can meet":           "OR is accepted in a key condition",
 		"queries/no filter on the key":                      "a filter on a key attribute is accepted",
-		"queries/start keys that are no keys":               "a start key that is no key is accepted",
+		"queries/invalid start keys":                        "an invalid start key is accepted",
 		"tables/an index that does not fit":                 "a name of two characters is accepted",
 		"transactions/an update that does not fit its item": "an update of a transaction that fails on types is accepted",
 		"transactions/reads that are refused":               "one answer holds any number of bytes",

@@ -159,7 +159,7 @@ var queries = []check{
 		input.ExclusiveStartKey = item("pk", "a", "sk", number("1.5"))
 		b.order(input, true, "2 3")
 	}},
-	{Name: "queries/start keys that are no keys", Run: func(b *bench) {
+	{Name: "queries/invalid start keys", Run: func(b *bench) {
 		table := b.events(4)
 		for _, key := range []attributes{item("pk", "a"), item("pk", "a", "sk", "x"), item("pk", "a", "sk", 1, "z", 1), item("pk", "other", "sk", 1)} {
 			input := partition(table, "")

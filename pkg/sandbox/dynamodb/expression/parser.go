@@ -224,7 +224,7 @@ func (p *parser) atLiteral() bool {
 	return t.kind == placeholder && t.text[0] == ':'
 }
 
-// tokenKind is what a token is.
+// tokenKind is the kind of a token.
 type tokenKind int
 
 const (

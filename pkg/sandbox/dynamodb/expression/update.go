@@ -35,7 +35,7 @@ type Change struct {
 	Value attribute.Value
 }
 
-// Term is what SET assigns: a Path, Literal, Arithmetic, IfNotExists or ListAppend.
+// Term is a value that SET assigns: a Path, Literal, Arithmetic, IfNotExists or ListAppend.
 type Term interface {
 	evaluate(item attribute.Item) (attribute.Value, error)
 }
@@ -46,7 +46,7 @@ type (
 		Operator    string
 		Left, Right Term
 	}
-	// IfNotExists is what a path leads to, or else the fallback.
+	// IfNotExists is the value at a path, or else the fallback.
 	IfNotExists struct {
 		Path     Path
 		Fallback Term

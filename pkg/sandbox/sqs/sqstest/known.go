@@ -5,7 +5,7 @@ package sqstest
 var Known = map[string]map[string]string{
 	"ElasticMQ": {
 		"administration/an invalid attribute changes nothing":   "a negative visibility timeout is accepted",
-		"administration/attribute ranges":                       "values beyond the limits are accepted; what is no number ends in a 500",
+		"administration/attribute ranges":                       "values beyond the limits are accepted; an invalid number leads to a 500",
 		"administration/chosen attributes":                      "an attribute that does not exist is left out instead of refused",
 		"administration/default attributes":                     "it has neither retention nor a size limit as attributes until they are set",
 		"administration/retention":                              "messages never expire",

@@ -57,7 +57,7 @@ var identity = []check{
 		b.delete(url, handle)
 		b.counts(url, "0", "0", "0")
 	}},
-	{Name: "identity/garbage is no handle", Run: func(b *bench) {
+	{Name: "identity/invalid handles", Run: func(b *bench) {
 		url := b.queue(nil)
 		b.send(url, "x")
 		handle := *b.one(url).ReceiptHandle
@@ -217,7 +217,7 @@ func (b *bench) changeBatch(url string, timeout int32, handles ...*string) (*sqs
 	return b.client.ChangeMessageVisibilityBatch(b.Context(), &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &url, Entries: changes})
 }
 
-// maxPollDelay is how late a waiting poll may be on a busy machine in real time.
+// maxPollDelay is the maximum delay of a waiting poll on a busy machine in real time.
 const maxPollDelay = 900 * time.Millisecond
 
 // polls makes a check of one poll of up to wait seconds on a queue after before ran; a

@@ -32,7 +32,7 @@ var Suite = conformance.Suite[*bench, *sqs.Client]{
 	Bench:  func(t *testing.T, client *sqs.Client) *bench { t.Helper(); return &bench{T: t, client: client} },
 }
 
-// bench is what a check works with.
+// bench is the environment of a check.
 type bench struct {
 	*testing.T
 	client *sqs.Client
