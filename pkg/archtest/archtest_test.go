@@ -105,6 +105,7 @@ var rules = map[string]rule{
 
 	// Tests and local services: never linked into a production binary.
 	"pkg/archtest":                {why: "this table"},
+	"pkg/langcheck":               {why: "refused words and broken links, in code and documents"},
 	"pkg/telemetry/telemetrydoc":  {others: []string{prom}, why: "docs/telemetry.md, for the tests that compare it with the programs"},
 	"pkg/ratelimit/ratelimittest": {own: []string{"ratelimit"}, why: "a fake store, and the contract of stores"},
 	"pkg/sandbox":                 {why: "faults and transport of the fakes"},

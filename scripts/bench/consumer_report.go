@@ -67,7 +67,7 @@ var expectedCalls = []struct{ call, reason string }{
 	{"Chargebee GET", "One for each invoice: of the webhook only the id is trusted, unless invoice.trust_webhook is set. With 100 lines or more, all are read once before closing and once on the closed invoice."},
 	{"DynamoDB GetItem", "The invoice record, once. Pages of claimed events are read again to settle them, except for the last one, which is in memory."},
 	{"DynamoDB Query", "The unbilled events of each subscription, as many at a time as DynamoDB returns."},
-	{"DynamoDB PutItem", "The invoice record before each call to Chargebee that changes something, so that the next owner knows that it may have happened. It also records the line before as added. The lease, when it would expire before the end of the next call."},
+	{"DynamoDB PutItem", "The invoice record before each call to Chargebee that changes something, so that the next owner can read that it may have happened. It also records the line before as added. The lease, when it would expire before the end of the next call."},
 	{"DynamoDB TransactWriteItems", "What must change atomically: the manifest, each page of up to 97 events with its claim, the plan, each page of events that become billed, the end."},
 	{"DynamoDB UpdateItem", "Permits for calls to Chargebee, as many at a time as calls wait: about one for each call while few wait, two or three a second for each consumer while the limit is used up."},
 	{"SQS ReceiveMessage", "Up to 10 messages at a time, as many as there are free slots."},
