@@ -13,6 +13,7 @@ var (
 	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
 	code    = regexp.MustCompile("(?s)```.*?```")
+	named   = regexp.MustCompile("`((?:Test|Benchmark|Fuzz)[A-Z][A-Za-z0-9_]*)`")
 	dropped = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
@@ -20,7 +21,7 @@ var (
 func TestLinks_LeadToHeadings(t *testing.T) {
 	t.Parallel()
 	followed := 0
-	for _, page := range pages(t) {
+	for _, page := range files(t, ".md") {
 		for _, found := range link.FindAllStringSubmatch(code.ReplaceAllString(read(t, page), ""), -1) {
 			target, anchor, _ := strings.Cut(found[1], "#")
 			if strings.Contains(target, "://") {
@@ -43,14 +44,32 @@ func TestLinks_LeadToHeadings(t *testing.T) {
 	}
 }
 
-func pages(t *testing.T) []string {
+// TestNames_Exist looks for each test that a page names.
+func TestNames_Exist(t *testing.T) {
+	t.Parallel()
+	functions := map[string]bool{}
+	for _, file := range files(t, ".go") {
+		for _, found := range regexp.MustCompile(`(?m)^func ((?:Test|Benchmark|Fuzz)\w+)\(`).FindAllStringSubmatch(read(t, file), -1) {
+			functions[found[1]] = true
+		}
+	}
+	for _, page := range files(t, ".md") {
+		for _, found := range named.FindAllStringSubmatch(code.ReplaceAllString(read(t, page), ""), -1) {
+			if name := found[1]; !functions[name] && name != "TestType_Behaviour" && name != "TestFunction" {
+				t.Errorf("%s: there is no %s", page, name)
+			}
+		}
+	}
+}
+
+func files(t *testing.T, extension string) []string {
 	t.Helper()
 	var found []string
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && entry.Name() != ".." {
 			return filepath.SkipDir
 		}
-		if err == nil && filepath.Ext(path) == ".md" {
+		if err == nil && filepath.Ext(path) == extension {
 			found = append(found, path)
 		}
 		return err
