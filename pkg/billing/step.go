@@ -141,4 +141,5 @@ const (
 	EventUnbilled = "unbilled"
 	EventClaimed  = "claimed"
 	EventBilled   = "billed"
+	EventVoid     = "void" // withdrawn by its producer
 )

@@ -33,9 +33,9 @@ import (
 // silent observes nothing but failures of the pool.
 type silent struct{ t *testing.T }
 
-func (silent) Handled(context.Context, settlement.Report) {}
-func (silent) Mismatched(string, billing.Event, billing.ChangedEvent)    {}
-func (s silent) Failed(what string, err error)            { s.t.Errorf("%s: %v", what, err) }
+func (silent) Handled(context.Context, settlement.Report)             {}
+func (silent) Mismatched(string, billing.Event, billing.ChangedEvent) {}
+func (s silent) Failed(what string, err error)                        { s.t.Errorf("%s: %v", what, err) }
 
 type poolObserver struct{ silent }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -38,7 +39,7 @@ func (s *Store) Unbilled(ctx context.Context, subscriptionID string, before int6
 		if err != nil {
 			return nil, nil, err
 		}
-		return output.Items, output.LastEvaluatedKey, nil
+		return slices.DeleteFunc(output.Items, isVoid), output.LastEvaluatedKey, nil
 	})
 }
 
@@ -59,6 +60,9 @@ var (
 
 // attribute is an attribute of an event, and the name of its value in conditions.
 type attribute struct{ name, value string }
+
+// isVoid reports whether the producer withdrew the event. The index may still show it.
+func isVoid(event item) bool { return reader(event).text("status") == billing.EventVoid }
 
 func decodeEvent(from item) billing.Event {
 	event := billing.Event{Size: sizeOf(from)}

@@ -1,6 +1,7 @@
 package dynamostore_test
 
 import (
+	"errors"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -172,5 +173,77 @@ func TestProducers(t *testing.T) {
 				t.Errorf("%v: %v", err, scanned.Items)
 			}
 		})
+	}
+}
+
+// TestCorrection_Void runs the correction of docs/events.md. The voided event is not billed, and a late
+// retry of the write that created it does not bring it back.
+func TestCorrection_Void(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(docs + "events.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	expression := func(flag string) *string {
+		found := regexp.MustCompile(flag + " '([^']*)'").FindSubmatch(page[strings.Index(string(page), "update-item"):])
+		if found == nil {
+			t.Fatalf("docs/events.md has no %s", flag)
+		}
+		return aws.String(string(found[1]))
+	}
+	f := newFixture(t)
+	create := func() error {
+		_, err := f.sdk.PutItem(t.Context(), &awsdynamodb.PutItemInput{
+			TableName: aws.String("events"), Item: event("ev", nil), ConditionExpression: aws.String("attribute_not_exists(event_id)"),
+		})
+		return err
+	}
+	void := func() error {
+		_, err := f.sdk.UpdateItem(t.Context(), &awsdynamodb.UpdateItemInput{
+			TableName:                 aws.String("events"),
+			Key:                       map[string]types.AttributeValue{"subscription_id": text("sub"), "event_id": text("ev")},
+			ConditionExpression:       expression("--condition-expression"),
+			UpdateExpression:          expression("--update-expression"),
+			ExpressionAttributeNames:  map[string]string{"#status": "status"},
+			ExpressionAttributeValues: map[string]types.AttributeValue{":void": text(billing.EventVoid)},
+		})
+		return err
+	}
+	if err := create(); err != nil {
+		t.Fatal(err)
+	}
+	read := f.unbilled()
+	if err := void(); err != nil {
+		t.Fatal(err)
+	}
+	if create() == nil {
+		t.Error("a late retry created the event again")
+	}
+	if left := f.unbilled(); len(left) != 0 {
+		t.Errorf("unbilled are %v", left)
+	}
+
+	claim := billing.Step{Record: billing.Record{InvoiceID: "draft", State: billing.Claiming, Epoch: "e", Version: "w1"}, Claim: &billing.Page{Events: read}}
+	changed, ok := errors.AsType[*billing.EventsChanged](f.commit(claim))
+	if !ok || changed.Events[0].Status != billing.EventVoid {
+		t.Errorf("an index that still shows it: %+v", changed)
+	}
+}
+
+// TestStore_VoidedEvents: an event that is void is not billed, whatever the index shows.
+func TestStore_VoidedEvents(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.put(event("void", map[string]types.AttributeValue{"status": text(billing.EventVoid)}))
+	f.put(event("ev", nil))
+	var all []string
+	for found, err := range f.store.AllUnbilled(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, found.EventID)
+	}
+	if left := f.unbilled(); len(left) != 1 || left[0].EventID != "ev" || len(all) != 1 || all[0] != "ev" {
+		t.Errorf("unbilled are %v and %v", left, all)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -30,7 +31,7 @@ func (s *Store) AllUnbilled(ctx context.Context) iter.Seq2[billing.Event, error]
 	}, decodeEvent)
 }
 
-// scan reads a table or an index to its end.
+// scan reads a table or an index to its end, without voided events.
 func scan[T any](ctx context.Context, s *Store, input dynamodb.ScanInput, decode func(item) T) iter.Seq2[T, error] {
 	return paged(decode, func(start item) ([]item, item, error) {
 		page := input
@@ -39,7 +40,7 @@ func scan[T any](ctx context.Context, s *Store, input dynamodb.ScanInput, decode
 		if err != nil {
 			return nil, nil, fmt.Errorf("dynamodb: scan %s: %w", *input.TableName, err)
 		}
-		return output.Items, output.LastEvaluatedKey, nil
+		return slices.DeleteFunc(output.Items, isVoid), output.LastEvaluatedKey, nil
 	})
 }
 
