@@ -1,6 +1,5 @@
-// Package cli holds what the command lines of both binaries share: arguments, environment and
-// output of the process, exit codes, and how errors and results are shown (cli.go, table.go,
-// progress.go).
+// Package cli has the shared parts of both command lines: exit codes and errors (cli.go), tables and
+// JSON (table.go), and progress (progress.go).
 package cli
 
 import (
@@ -18,29 +17,28 @@ import (
 
 // The exit codes.
 const (
-	Done   = 0 // also a clean drain, an empty list, a dry run
-	Failed = 1 // also a drain past its deadline, an unknown id
-	Usage  = 2 // wrong arguments or settings
+	Done   = 0 // also after a clean drain, an empty list or a dry run
+	Failed = 1 // also after a drain timeout, or for an unknown id
+	Usage  = 2 // invalid arguments or settings
 )
 
-// Process is what a program needs of its surroundings.
+// Process has the arguments, the environment and the output of a process.
 type Process struct {
-	Args    []string // without the program's name
+	Args    []string // without the name of the program
 	Environ []string // as of os.Environ
 	Stdout  io.Writer
 	Stderr  io.Writer
 }
 
-// UsageError is a mistake in arguments or settings.
+// UsageError is an error in arguments or settings.
 type UsageError struct{ Err error }
 
 func (e UsageError) Error() string { return e.Err.Error() }
 
-// Unwrap returns the mistake.
+// Unwrap returns the error.
 func (e UsageError) Unwrap() error { return e.Err }
 
-// Run runs the command until it is done or ctx ends, tells what went wrong, and
-// returns the exit code.
+// Run runs the command until it is done or ctx ends, writes its error, and returns the exit code.
 func Run(ctx context.Context, process Process, root *cobra.Command) int {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return UsageError{err} })
@@ -58,20 +56,20 @@ func Run(ctx context.Context, process Process, root *cobra.Command) int {
 	return Failed
 }
 
-// complain writes an error for a person, each fault of the settings on its line.
+// writeError writes an error, with each invalid setting on a line of its own.
 func writeError(w io.Writer, name string, err error) {
-	faults, ok := errors.AsType[*config.Error](err)
+	invalid, ok := errors.AsType[*config.Error](err)
 	if !ok {
 		_, _ = fmt.Fprintf(w, "%s: %s\n", name, err)
 		return
 	}
-	_, _ = fmt.Fprintf(w, "%s: the settings are wrong:\n", name)
-	for _, fault := range faults.Fields {
-		_, _ = fmt.Fprintln(w, "  "+fault.String())
+	_, _ = fmt.Fprintf(w, "%s: invalid settings:\n", name)
+	for _, field := range invalid.Fields {
+		_, _ = fmt.Fprintln(w, "  "+field.String())
 	}
 }
 
-// Args makes arguments that the check refuses a usage error.
+// Args returns a check whose errors are usage errors.
 func Args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
@@ -81,11 +79,10 @@ func Args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// version is set by the build (-ldflags "-X …/pkg/cli.version=v1.2.3"); without
-// it, what the Go toolchain recorded counts.
+// version is set by the build: -ldflags "-X …/pkg/cli.version=v1.2.3".
 var version string
 
-// Version returns the program's version.
+// Version returns the version set by the build, or else the one that the Go toolchain recorded.
 func Version() string {
 	if version != "" {
 		return version

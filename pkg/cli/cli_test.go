@@ -27,7 +27,7 @@ func TestRun(t *testing.T) {
 		"failed":          {"", errors.New("no luck"), cli.Failed, "", "tool: no luck\n"},
 		"wrong usage":     {"", cli.UsageError{Err: errors.New("not so")}, cli.Usage, "", "tool: not so\n"},
 		"wrapped":         {"", fmt.Errorf("more: %w", cli.UsageError{Err: errors.New("not so")}), cli.Usage, "", "tool: more: not so\n"},
-		"wrong settings":  {"", cli.UsageError{Err: faults}, cli.Usage, "", "tool: the settings are wrong:\n  a.b: is wrong\n  c: too\n"},
+		"wrong settings":  {"", cli.UsageError{Err: faults}, cli.Usage, "", "tool: invalid settings:\n  a.b: is wrong\n  c: too\n"},
 		"unknown flag":    {"--bogus", nil, cli.Usage, "", "unknown flag: --bogus"},
 		"an argument":     {"now", nil, cli.Usage, "", "tool: tool: "},
 		"of a subcommand": {"version now", nil, cli.Usage, "", "tool: tool version: "},

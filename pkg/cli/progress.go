@@ -10,75 +10,73 @@ import (
 	"golang.org/x/term"
 )
 
-// progressEvery is after how many steps a line tells where a work stands that nobody
-// watches.
-const progressEvery = 1000
+// linesEvery is the number of steps per line of progress without a terminal.
+const linesEvery = 1000
 
-// Progress shows how far a work of unknown length is: on a terminal as a bar that moves,
-// elsewhere in a line now and then. It is safe for concurrent use.
+// Progress shows the progress of work of unknown length: as a bar on a terminal, otherwise as lines.
+// It is safe for concurrent use.
 type Progress struct {
-	out  io.Writer
-	what string // was done, as "replayed"
-	bar  *progressbar.ProgressBar
+	out   io.Writer
+	label string                   // for example "replayed"
+	bar   *progressbar.ProgressBar // nil without a terminal
 
-	mu    sync.Mutex
-	done  int
-	waits string // why it does not go on
+	mu      sync.Mutex
+	done    int
+	waiting string // reason why the work waits
 }
 
-// NewProgress returns a progress on out, which is the process's standard error.
-func NewProgress(out io.Writer, what string) *Progress {
-	p := &Progress{out: out, what: what}
+// NewProgress returns a progress on out, the standard error of the process.
+func NewProgress(out io.Writer, label string) *Progress {
+	p := &Progress{out: out, label: label}
 	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		p.bar = progressbar.NewOptions(-1,
-			progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(what), progressbar.OptionShowCount(),
+			progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(label), progressbar.OptionShowCount(),
 			progressbar.OptionShowIts(), progressbar.OptionClearOnFinish())
 	}
 	return p
 }
 
-// Add takes note of steps.
+// Add adds finished steps. A wait is over.
 func (p *Progress) Add(steps int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before := p.done
 	p.done += steps
-	if p.waits != "" {
-		p.wait("")
-	}
+	p.describe("")
 	switch {
 	case p.bar != nil:
-		_ = p.bar.Add(steps) // what cannot be shown is not worth an end
-	case before/progressEvery < p.done/progressEvery:
-		_, _ = fmt.Fprintf(p.out, "%s: %d\n", p.what, p.done)
+		_ = p.bar.Add(steps) // ignore display errors
+	case before/linesEvery < p.done/linesEvery:
+		_, _ = fmt.Fprintf(p.out, "%s: %d\n", p.label, p.done)
 	}
 }
 
-// Waits says why it does not go on, until it does.
-func (p *Progress) Wait(why string) {
+// Wait shows why the work waits, until the next step.
+func (p *Progress) Wait(reason string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.waits == why {
-		return
-	}
-	p.wait(why)
-	if p.bar == nil {
-		_, _ = fmt.Fprintf(p.out, "%s: %d, and waits: %s\n", p.what, p.done, printable(why))
+	if p.describe(reason) && p.bar == nil {
+		_, _ = fmt.Fprintf(p.out, "%s: %d, waiting: %s\n", p.label, p.done, printable(reason))
 	}
 }
 
-func (p *Progress) wait(why string) {
-	p.waits = why
-	switch {
-	case p.bar == nil:
-	case why == "":
-		p.bar.Describe(p.what)
-	default:
-		p.bar.Describe(p.what + ", and waits: " + printable(why))
+// describe shows the reason of a wait in the bar. It reports whether the reason changed.
+func (p *Progress) describe(reason string) (changed bool) {
+	if p.waiting == reason {
+		return false
 	}
+	p.waiting = reason
+	if p.bar != nil {
+		text := p.label
+		if reason != "" {
+			text += ", waiting: " + printable(reason)
+		}
+		p.bar.Describe(text)
+	}
+	return true
 }
 
-// Done ends it: what was done is said elsewhere.
+// Done removes the bar.
 func (p *Progress) Done() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

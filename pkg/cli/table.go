@@ -14,7 +14,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// Format is the form of a result.
+// Format is the format of a result.
 type Format string
 
 // The formats.
@@ -29,19 +29,19 @@ var Formats = []Format{Table, JSON}
 // String returns the format's name.
 func (f *Format) String() string { return string(*f) }
 
-// Set reads a format, as the value of a flag.
+// Set parses the value of a flag.
 func (f *Format) Set(value string) error {
 	if !slices.Contains(Formats, Format(value)) {
-		return fmt.Errorf("%q is none of table, json", value)
+		return fmt.Errorf("invalid value %q: must be one of table, json", value)
 	}
 	*f = Format(value)
 	return nil
 }
 
-// Type names the value of a flag in its help.
+// Type returns the placeholder of the value in the help.
 func (f *Format) Type() string { return "table|json" }
 
-// WriteJSON writes the value as one indented document.
+// WriteJSON writes the value as an indented document.
 func WriteJSON(w io.Writer, value any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
@@ -52,11 +52,11 @@ func WriteJSON(w io.Writer, value any) error {
 // Column is one column of a table.
 type Column struct {
 	Title string
-	Right bool // align to the right: numbers
-	Width int  // cut longer texts; 0: never
+	Right bool // align right, for numbers
+	Width int  // maximum; 0: none
 }
 
-// WriteTable writes rows under titles, without lines around them.
+// WriteTable writes rows under titles, without borders.
 func WriteTable(w io.Writer, columns []Column, rows [][]string) error {
 	writer := table.NewWriter()
 	writer.SetStyle(table.Style{
@@ -92,9 +92,7 @@ func WriteTable(w io.Writer, columns []Column, rows [][]string) error {
 
 func cut(value string, width int) string { return text.Snip(value, width, "…") }
 
-// Escaped is a text of several lines in which nothing moves the cursor, colours the screen
-// or turns the direction of what follows: such characters, and bytes that are no text, are
-// shown as Go writes them.
+// Escaped escapes control characters and invalid UTF-8 in a text of several lines, in the syntax of Go.
 func Escaped(value string) string {
 	var escaped strings.Builder
 	for len(value) > 0 {
@@ -113,13 +111,12 @@ func Escaped(value string) string {
 	return escaped.String()
 }
 
-// moves tells whether a character does more than to be shown.
+// isControl reports whether a terminal would execute a character instead of showing it.
 func isControl(character rune) bool {
 	return unicode.In(character, unicode.Cc, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
 }
 
-// printable keeps what others wrote from moving the cursor, colouring the screen or
-// turning the direction of what follows.
+// printable replaces control characters by spaces.
 func printable(value string) string {
 	return strings.Map(func(r rune) rune {
 		if isControl(r) {

@@ -44,5 +44,5 @@ func (a *app) writeCheck(result checkResult) error {
 	for _, finding := range result.Findings {
 		rows = append(rows, []string{string(finding.Level), finding.Subject, finding.Name, finding.Message, finding.Remedy})
 	}
-	return a.writeTable([]cli.Column{{Title: "level"}, {Title: "subject"}, {Title: "name"}, {Title: "finding"}, {Title: "what to do"}}, rows)
+	return a.writeTable([]cli.Column{{Title: "level"}, {Title: "subject"}, {Title: "name"}, {Title: "finding"}, {Title: "remedy"}}, rows)
 }

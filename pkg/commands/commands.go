@@ -1,6 +1,6 @@
-// Package commands is the command line of the consumer: it runs the consumer, and offers the
-// operator's commands, one file each. A command parses its flags, connects (deps.go), runs one use
-// case of another package, and writes the result as a table or as JSON.
+// Package commands is the command line of the consumer: run, and the commands of operators, one file
+// each. A command parses its flags, connects (deps.go), runs one use case of another package, and writes
+// the result as a table or as JSON (output.go).
 package commands
 
 import (
@@ -32,14 +32,14 @@ func Main(ctx context.Context, process cli.Process) int {
 type app struct {
 	process    cli.Process
 	configPath string     // of the settings file
-	format     cli.Format // of a command's result
+	format     cli.Format // of the result
 	apply      bool       // false: a dry run
 }
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "consumer",
-		Short: "Bill pending Chargebee invoices, operate dead letters and ledger",
+		Short: "Bill pending Chargebee invoices",
 		Args:  cli.Args(cobra.NoArgs),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
 	}
@@ -70,16 +70,16 @@ func group(name, short string, commands ...*cobra.Command) *cobra.Command {
 		Short: short,
 		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return cli.UsageError{Err: fmt.Errorf("%s needs a command: %s --help lists them", cmd.CommandPath(), cmd.CommandPath())}
+			return cli.UsageError{Err: fmt.Errorf("%s requires a subcommand: see %s --help", cmd.CommandPath(), cmd.CommandPath())}
 		},
 	}
 	parent.AddCommand(commands...)
 	return parent
 }
 
-// withOutput adds the flag that selects the form of the result.
+// withOutput adds the flag of the output format.
 func (a *app) withOutput(cmd *cobra.Command) *cobra.Command {
-	cmd.Flags().Var(&a.format, "output", "form of the result")
+	cmd.Flags().Var(&a.format, "output", "format of the result")
 	return cmd
 }
 

@@ -444,7 +444,7 @@ func TestExitCodes(t *testing.T) {
 		{"invoice plan", 2, "", "accepts 1 arg"},
 		{"invoice release", 2, "", "accepts 1 arg"},
 		{"invoice list now", 2, "", "unknown command"},
-		{"invoice", 2, "", "needs a command"},
+		{"invoice", 2, "", "requires a subcommand"},
 		{"invoices", 2, "", "unknown command"},
 		{"dlq list --output xml", 2, "", "table, json"},
 		{"dlq list --bogus", 2, "", "unknown flag"},

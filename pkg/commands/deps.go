@@ -18,14 +18,13 @@ import (
 	"github.com/billable-events/billable/pkg/sqsqueue"
 )
 
-// Deps is what the commands work with.
+// Deps are the dependencies of the commands.
 type Deps struct {
 	consumer.Deps
 
 	Settings config.Consumer
 
-	// Mismatch is called for each event that is not as the ledger records it. Such an event is left
-	// unchanged.
+	// Mismatch is called for each event that does not match the ledger, and is left unchanged.
 	Mismatch func(text string)
 }
 
@@ -125,7 +124,7 @@ func Release(ctx context.Context, deps Deps, order settlement.Order) (released s
 // mismatchObserver is a settlement.Observer that reports mismatches only.
 type mismatchObserver func(text string)
 
-// Handled implements settlement.Observer. A command handles no message.
+// Handled implements settlement.Observer. Commands have no sessions.
 func (mismatchObserver) Handled(context.Context, settlement.Report) {}
 
 // Mismatched implements settlement.Observer.

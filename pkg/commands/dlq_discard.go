@@ -22,23 +22,23 @@ func (a *app) dlqDiscard() *cobra.Command {
 	cmd := withFilter(&order.Filter, a.withDryRun(a.withOutput(&cobra.Command{
 		Use:   "discard",
 		Short: "Archive dead letters in a file, then delete them",
-		Long:  "Delete the dead letters that a filter selects, each written to a file first. Those of invoices that hold claims are refused.",
+		Long:  "Delete the dead letters that a filter selects, after writing each to a file. Dead letters of invoices that hold claims are refused.",
 		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case order.IsEmpty():
 				return cli.UsageError{Err: fmt.Errorf("%w: --reason, --event, --invoice and others, see --help", deadletter.ErrNoFilter)}
 			case a.apply && order.Note == "":
-				return cli.UsageError{Err: errors.New("--reason-note is missing: it is kept with the archived messages")}
+				return cli.UsageError{Err: errors.New("missing --reason-note: it is archived with the messages")}
 			}
 			order.DryRun = !a.apply
 			return a.discard(cmd.Context(), order)
 		},
 	})))
 	flags := cmd.Flags()
-	flags.StringVar(&order.Note, "reason-note", "", "why, kept with the archived messages (required with --yes)")
+	flags.StringVar(&order.Note, "reason-note", "", "reason, archived with the messages (required with --yes)")
 	flags.StringVar(&order.path, "file", fmt.Sprintf("discarded-%s.jsonl", time.Now().UTC().Format("20060102T150405Z")), "archive file, one line of JSON per message")
-	flags.BoolVar(&order.release, "release", false, "release claims first, where invoice release would do so without an assertion")
+	flags.BoolVar(&order.release, "release", false, "release claims first, if invoice release does so without an assertion")
 	return cmd
 }
 
@@ -88,7 +88,7 @@ func (c claimReleaser) Release(ctx context.Context, invoiceID string) error {
 	return err
 }
 
-// archiveFile is a deadletter.Archive: a file of discarded messages, created with the first of them.
+// archiveFile is a deadletter.Archive: a file that is created with the first discarded message.
 type archiveFile struct {
 	path string
 
@@ -96,7 +96,7 @@ type archiveFile struct {
 	file *os.File
 }
 
-// Keep implements deadletter.Archive.
+// Add implements deadletter.Archive.
 func (f *archiveFile) Add(message deadletter.ArchivedMessage) error {
 	line, err := json.Marshal(message)
 	if err != nil {

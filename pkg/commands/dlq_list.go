@@ -38,12 +38,12 @@ func (a *app) dlqList() *cobra.Command {
 // withFilter adds the flags that select dead letters.
 func withFilter(filter *deadletter.Filter, cmd *cobra.Command) *cobra.Command {
 	flags := cmd.Flags()
-	flags.StringVar(&filter.Reason, "reason", "", "only those with this reason; "+deadletter.NoReason+": those that SQS moved")
-	flags.StringVar(&filter.Customer, "customer", "", "only those of this customer")
-	flags.StringVar(&filter.Subscription, "subscription", "", "only those of invoices of this subscription")
-	flags.StringVar(&filter.Invoice, "invoice", "", "only those of this pending invoice")
-	flags.StringVar(&filter.Event, "event", "", "only the one with this event or message id")
-	flags.DurationVar(&filter.OlderThan, "older-than", 0, "only those that failed longer ago, for example 90m or 48h")
+	flags.StringVar(&filter.Reason, "reason", "", "only this reason; "+deadletter.NoReason+": moved by SQS")
+	flags.StringVar(&filter.Customer, "customer", "", "only this customer")
+	flags.StringVar(&filter.Subscription, "subscription", "", "only invoices of this subscription")
+	flags.StringVar(&filter.Invoice, "invoice", "", "only this pending invoice")
+	flags.StringVar(&filter.Event, "event", "", "only this event or message id")
+	flags.DurationVar(&filter.OlderThan, "older-than", 0, "only failures longer ago, for example 90m or 48h")
 	return cmd
 }
 

@@ -128,7 +128,7 @@ func TestDiscard(t *testing.T) {
 		want string
 	}{
 		{"--yes --reason-note tests", "a filter is required"},
-		{"--event ev_001 --yes", "--reason-note is missing"},
+		{"--event ev_001 --yes", "missing --reason-note"},
 	} {
 		if code, _, stderr := d.command(append([]string{"dlq", "discard"}, strings.Fields(test.args)...)...); code != 2 || !strings.Contains(stderr, test.want) {
 			t.Errorf("%s: exit code %d, %s", test.args, code, stderr)
@@ -177,7 +177,7 @@ func TestDiscard_Release(t *testing.T) {
 	if got := discard("--yes", "--release"); !strings.Contains(got, "released      1") || len(queues.Messages(d.name+"_dead")) != 0 {
 		t.Errorf("got %s", got)
 	}
-	if got := d.must("invoice", "show", id); !strings.Contains(got, "None of its events is held") {
+	if got := d.must("invoice", "show", id); !strings.Contains(got, "It holds no claims") {
 		t.Errorf("got %s", got)
 	}
 }

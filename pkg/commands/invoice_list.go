@@ -39,11 +39,11 @@ func (a *app) invoiceList() *cobra.Command {
 		},
 	})
 	flags := cmd.Flags()
-	flags.StringVar(&selected.states, "state", "", "only those in these states, for example rejected,charging")
-	flags.StringVar(&selected.since, "since", "", "only those updated since, for example 48h or 2006-01-02T15:04:05Z")
-	flags.StringVar(&selected.outcomes, "outcome", "", "only those with these outcomes, for example empty,gone")
-	flags.StringVar(&selected.reasons, "reason", "", "only those with these reasons, for example line_removed")
-	flags.BoolVar(&selected.held, "held", false, "only those that hold claims")
+	flags.StringVar(&selected.states, "state", "", "only these states, for example rejected,charging")
+	flags.StringVar(&selected.since, "since", "", "only updates since, for example 48h or 2006-01-02T15:04:05Z")
+	flags.StringVar(&selected.outcomes, "outcome", "", "only these outcomes, for example empty,gone")
+	flags.StringVar(&selected.reasons, "reason", "", "only these reasons, for example line_removed")
+	flags.BoolVar(&selected.held, "held", false, "only invoices that hold claims")
 	return cmd
 }
 

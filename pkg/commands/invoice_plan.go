@@ -19,7 +19,7 @@ import (
 // planResult is the result of invoice plan. Absent values are null.
 type planResult struct {
 	InvoiceID     string         `json:"invoice_id"`
-	Status        *string        `json:"status"` // at Chargebee; null when it was not asked, or does not know the invoice
+	Status        *string        `json:"status"` // at Chargebee; null if it was not read or does not exist
 	State         *string        `json:"state"`  // in the ledger
 	CustomerID    string         `json:"customer_id"`
 	CurrencyCode  string         `json:"currency_code"`
@@ -31,7 +31,7 @@ type planResult struct {
 	CarriedForward int64 `json:"carried_forward"` // of the credits, minor units: for the next invoice
 
 	Events     int     `json:"events"`
-	Planned    bool    `json:"planned"` // the plan is in the ledger already
+	Planned    bool    `json:"planned"` // the plan is in the ledger
 	Prediction string  `json:"prediction"`
 	Reason     *string `json:"reason"`
 	Detail     *string `json:"detail"`
@@ -100,10 +100,10 @@ func newPlanResult(from settlement.Preview) planResult {
 var predictions = map[settlement.InvoicePrediction]string{
 	settlement.WillClose:      "would be charged as below, and closed",
 	settlement.WillLeaveOpen:  "would be charged as below, and left open by the settings",
-	settlement.WillBeEmpty:    "would be left as it is: Chargebee does not close an invoice without lines",
+	settlement.WillBeEmpty:    "would not be changed: Chargebee does not close an invoice without lines",
 	settlement.WillReject:     "would be rejected",
-	settlement.WillFindClosed: "would be finished: it was closed or deleted elsewhere, and there is nothing to charge",
-	settlement.WillResume:     "has its plan already: its message resumes it",
+	settlement.WillFindClosed: "would be finished: it was closed or deleted in Chargebee, and there is nothing to charge",
+	settlement.WillResume:     "has a plan: its message resumes it",
 	settlement.WillDoNothing:  "is finished",
 }
 

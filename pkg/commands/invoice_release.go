@@ -25,7 +25,7 @@ const assertNotCharged = "assert-not-charged"
 type releaseResult struct {
 	InvoiceID      string         `json:"invoice_id"`
 	DryRun         bool           `json:"dry_run"`
-	Held           bool           `json:"held"`     // events were held; otherwise there was nothing to do
+	Held           bool           `json:"held"`     // it held claims; otherwise nothing was released
 	Released       int            `json:"released"` // events
 	Billed         int            `json:"billed"`   // events
 	State          string         `json:"state"`
@@ -39,7 +39,7 @@ type releaseResult struct {
 type releasedLine struct {
 	inspect.Line
 
-	Becomes string `json:"becomes"` // what becomes of its events: released, billed
+	Becomes string `json:"becomes"` // state of its events: released, billed
 }
 
 func (a *app) invoiceRelease() *cobra.Command {
@@ -47,12 +47,12 @@ func (a *app) invoiceRelease() *cobra.Command {
 	cmd := a.withDryRun(a.withOutput(&cobra.Command{
 		Use:   "release ID",
 		Short: "Release the claims of a rejected invoice",
-		Long:  "Release the claims of a rejected invoice, once none of its lines is or can appear on it.",
+		Long:  "Release the claims of a rejected invoice, if none of its lines is or can appear on it.",
 		Args:  cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case cmd.Flags().Changed(assertNotCharged) && note == "":
-				return cli.UsageError{Err: errors.New("--assert-not-charged is empty: state how you know; the ledger keeps it")}
+				return cli.UsageError{Err: errors.New("empty --assert-not-charged: state your evidence, the ledger keeps it")}
 			case len(note) > maxAssertion:
 				return cli.UsageError{Err: fmt.Errorf("--assert-not-charged is longer than %d bytes", maxAssertion)}
 			}
@@ -72,7 +72,7 @@ func (a *app) invoiceRelease() *cobra.Command {
 			return a.writeResult(result, func() error { return a.writeRelease(result) })
 		},
 	}))
-	cmd.Flags().StringVar(&note, assertNotCharged, "", "how you know that lines in doubt were not charged; kept in the ledger")
+	cmd.Flags().StringVar(&note, assertNotCharged, "", "evidence that lines in doubt were not charged, kept in the ledger")
 	return cmd
 }
 
@@ -124,5 +124,5 @@ func (a *app) writeRelease(result releaseResult) error {
 	if err := a.printf("Released: %s.", counts); err != nil || result.Released == 0 {
 		return err
 	}
-	return a.printf("The next invoice bills them; while this one is pending, consumer dlq replay --invoice %s --yes charges them on it.", result.InvoiceID)
+	return a.printf("The next invoice bills them. While this one is pending, consumer dlq replay --invoice %s --yes charges them on it.", result.InvoiceID)
 }

@@ -61,11 +61,11 @@ func headline(invoice inspect.Invoice) string {
 	}
 	switch {
 	case invoice.Held:
-		return text + ". Its events are held."
+		return text + ". It holds claims."
 	case invoice.State == string(billing.Finished):
 		return text + "."
 	default:
-		return text + ". None of its events is held."
+		return text + ". It holds no claims."
 	}
 }
 

@@ -246,7 +246,7 @@ func TestInvoiceRelease(t *testing.T) {
 	}
 	refused("no such invoice: draft_unknown", 1, "draft_unknown", "--yes")
 	refused("accepts 1 arg", 2)
-	refused("--assert-not-charged is empty", 2, id, "--assert-not-charged", "")
+	refused("empty --assert-not-charged", 2, id, "--assert-not-charged", "")
 	refused("--assert-not-charged is longer than 500 bytes", 2, id, "--assert-not-charged", strings.Repeat("x", 501))
 	refused("the line with marker "+marker, 1, id)
 	refused("the line with marker "+marker, 1, id, "--yes")
@@ -269,7 +269,7 @@ func TestInvoiceRelease(t *testing.T) {
 	if got := d.must("invoice", "release", id, "--yes"); !strings.Contains(got, "there is nothing to release") {
 		t.Errorf("again: %s", got)
 	}
-	if got := d.must("invoice", "show", id); !strings.Contains(got, id+" is rejected: chargebee_refused. None of its events is held.") {
+	if got := d.must("invoice", "show", id); !strings.Contains(got, id+" is rejected: chargebee_refused. It holds no claims.") {
 		t.Errorf("got %s", got)
 	}
 

@@ -17,14 +17,14 @@ const maxPauseReason = 500
 func (a *app) pause() *cobra.Command {
 	var reason string
 	cmd := a.withDryRun(&cobra.Command{
-		Use:   "pause --reason WHY",
+		Use:   "pause --reason TEXT",
 		Short: "Stop all calls to Chargebee until resume",
-		Long:  "Stop all calls of all consumers to Chargebee, within two seconds and until consumer resume.",
+		Long:  "Stop all calls of all consumers to Chargebee within two seconds, until consumer resume.",
 		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case reason == "":
-				return cli.UsageError{Err: errors.New("--reason is missing: all processes log it and show it")}
+				return cli.UsageError{Err: errors.New("missing --reason: all processes log it")}
 			case len(reason) > maxPauseReason:
 				return cli.UsageError{Err: fmt.Errorf("--reason is longer than %d bytes", maxPauseReason)}
 			}
@@ -46,13 +46,13 @@ func (a *app) pause() *cobra.Command {
 			case err != nil:
 				return err
 			case !applied:
-				return a.printf("Calls are paused already, since %s: %s", since(inForce), inForce.Reason)
+				return a.printf("Calls are already paused since %s: %s", since(inForce), inForce.Reason)
 			default:
 				return a.printf("Paused: all processes stop calling Chargebee within two seconds, until consumer resume.")
 			}
 		},
 	})
-	cmd.Flags().StringVar(&reason, "reason", "", "why, kept with the pause (required)")
+	cmd.Flags().StringVar(&reason, "reason", "", "reason, logged by all processes (required)")
 	return cmd
 }
 
@@ -80,7 +80,7 @@ func (a *app) resume() *cobra.Command {
 			if _, err = ratelimit.Resume(cmd.Context(), store); err != nil {
 				return err
 			}
-			return a.printf("Resumed: all processes go on within two seconds.")
+			return a.printf("Resumed: all processes call Chargebee again within two seconds.")
 		},
 	})
 }

@@ -20,14 +20,14 @@ func TestPause_StopsCalls(t *testing.T) {
 			t.Errorf("consumer %s: got %q, want %q", strings.Join(args, " "), got, want)
 		}
 	}
-	if code, _, stderr := d.command("pause", "--yes"); code != 2 || !strings.Contains(stderr, "--reason is missing") {
+	if code, _, stderr := d.command("pause", "--yes"); code != 2 || !strings.Contains(stderr, "missing --reason") {
 		t.Errorf("without a reason: exit code %d, %s", code, stderr)
 	}
 	says("Calls are not paused.", "resume", "--yes")
 	says("Dry run: nothing was changed.", "pause", "--reason", "a price is wrong")
 	says("Calls are not paused.", "resume")
 	says("Paused: all processes stop", "pause", "--reason", "a price is wrong", "--yes")
-	says("Calls are paused already", "pause", "--reason", "another", "--yes")
+	says("Calls are already paused", "pause", "--reason", "another", "--yes")
 
 	r := d.start()
 	d.send(body)
@@ -48,7 +48,7 @@ func TestPause_StopsCalls(t *testing.T) {
 	}
 
 	says("Dry run: nothing was changed.", "resume")
-	says("Resumed: all processes go on", "resume", "--yes")
+	says("Resumed: all processes call Chargebee again", "resume", "--yes")
 	if entry := r.await(t, "message handled"); entry["outcome"] != "closed" {
 		t.Errorf("got %v", entry)
 	}

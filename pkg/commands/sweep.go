@@ -119,7 +119,7 @@ func (a *app) writeSweptInvoices(swept reconcile.Result) error {
 		rows = append(rows, []string{one.InvoiceID, none, none, "failed", one.Error})
 	}
 	return a.writeNextTable([]cli.Column{
-		{Title: "invoice"}, {Title: "customer"}, {Title: "date"}, {Title: "why"}, {Title: "message", Width: 80},
+		{Title: "invoice"}, {Title: "customer"}, {Title: "date"}, {Title: "reason"}, {Title: "message", Width: 80},
 	}, rows)
 }
 
@@ -136,6 +136,6 @@ func (a *app) writeSweptFindings(findings []reconcile.Finding) error {
 	}
 	return a.writeNextTable([]cli.Column{
 		{Title: "level"}, {Title: "name"}, {Title: "count", Right: true}, {Title: "oldest"}, {Title: "newest"},
-		{Title: "finding"}, {Title: "what to do"}, {Title: "such as"},
+		{Title: "finding"}, {Title: "remedy"}, {Title: "examples"},
 	}, rows)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/billable-events/billable/pkg/dynamostore"
 )
 
-var errTablesDiffer = errors.New("a table has another layout than required; it was not changed")
+var errTablesDiffer = errors.New("a table differs from the required layout and was not changed")
 
 func (a *app) tablesCreate() *cobra.Command {
 	return &cobra.Command{

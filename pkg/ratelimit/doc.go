@@ -45,20 +45,24 @@
 //
 // # Why no 60 seconds see more than N calls
 //
-// A permit expires life (0.5 s) after the START of the update that granted it, and a call
-// arrives within jitter of Permit.Spend. So all calls that arrive in a window of 60 s were
-// granted by updates that started within span = 60 s + life + jitter, from a to b:
+// Consider the calls that arrive at Chargebee in a window of 60 s:
 //
-//	       a = start - life - jitter      start                        start + 60 s = b
-//	───────┼──────────────────────────────┼────────────────────────────┼──────▶
-//	       └ the first grant: base >= a - depth                        └ the last: tat <= b
+//		       a = start - life - jitter      start                        b = start + 60 s
+//		───────┼──────────────────────────────┼────────────────────────────┼──────▶
+//		       └ the first grant: base >= a - depth                        └ the last: tat <= b
 //
-// Each grant moves tat by n·T and tat never decreases, so together these grants moved it by
-// at most b - a + depth = span + depth. That is burst + span·rate calls. The rate is chosen
-// so that this is the limit in use (see newBucket):
+//	 1. A permit expires life (0.5 s) after the start of the update that granted it, and a call
+//	    arrives within jitter of Permit.Spend.
+//	 2. So the updates that granted these calls started between a and b, within
+//	    span = b - a = 60 s + life + jitter.
+//	 3. Before the first of them, base >= a - depth. After the last of them, tat <= b.
+//	 4. Each grant of n calls moves tat by n·T, and tat never decreases. So all of them together
+//	    moved it by at most b - (a - depth) = span + depth.
+//	 5. That is at most (span + depth) / T = burst + span·rate calls.
+//	 6. newBucket chooses the rate so that this is the limit in use:
 //
-//	burst = max(3 calls, 0.5 s of the rate)
-//	rate  = (N·scale - burst) / (60 s + life + jitter)
+//		burst = max(3 calls, 0.5 s of the rate)
+//		rate  = (N·scale - burst) / (60 s + life + jitter)
 //
 // The order in which the store applies the updates, their latency and lost replies do not
 // matter. With N = 3500 and jitter = 1 s, 96.8 % of the limit can be used; with 150, 95.6 %.
@@ -75,20 +79,20 @@
 //
 // # Pauses
 //
-// A 429 for the whole site means that another integration calls too. [Limiter.Pause] stops
-// this process at once: it hands out no permits. Those that it handed out before can be
-// spent until they expire. It writes a [Pause] and lowers the scale to 60 %, unless a pause is
-// written already. No grant is applied during a pause. Each process serves it by its monotonic clock from when it
-// first reads it; the first one that is through removes it by its ID. The scale grows by 0.02
-// after each minute in which it did not change.
+// A 429 for the whole site means that another integration calls too. [Do] then calls
+// [Limiter.Pause], which stops this process at once: it hands out no permits. Those that it handed
+// out before can be spent until they expire. It writes a [Pause] and lowers the scale to 60 %, unless
+// a pause is written already. No grant is applied during a pause. Each process serves the pause by
+// its monotonic clock, from when it first reads it. The first process that has served it removes it
+// by its ID. The scale grows by 0.02 after each minute in which it did not change.
 //
 // [PauseByOperator] stops all calls until [Resume]. All processes read the item at least once
 // a second.
 //
 // # Failures
 //
-//   - Reply lost, caller gone, process crashed: the permits of one grant are not used.
-//   - Process stood still: its permits have expired, [Permit.Spend] fails, nothing is sent.
+//   - Reply lost, caller canceled, process crashed: the permits of one grant are not used.
+//   - Process paused: its permits have expired, [Permit.Spend] fails, nothing is sent.
 //   - Store unavailable: no permits, and [Limiter.Wait] keeps the workers from receiving
 //     messages. Invoices are in the same table, so nothing could be billed either.
 //   - Processes with different limits: the largest one holds, plus one call. The item keeps the

@@ -14,7 +14,7 @@ const life = 500 * time.Millisecond
 var ErrExpired = errors.New("ratelimit: the permit expired or was spent before")
 
 // Permit allows one call to Chargebee. Only a Limiter makes permits that can be spent. A
-// permit that is not needed is dropped: it expires, and nothing has to be given back.
+// permit that is not used expires: nothing has to be returned.
 type Permit struct {
 	now     func() time.Time // nil: no Limiter made it
 	started time.Time        // when the update that granted it began

@@ -92,14 +92,14 @@ func (l *Limiter) ask(ctx context.Context, waiting int) (wait time.Duration) {
 	return 0
 }
 
-// handOut gives permits to the callers that wait. The permits of callers that gave up
-// meanwhile are lost.
+// handOut gives permits to the callers that wait. The permits of callers that were canceled meanwhile
+// are not used.
 func (l *Limiter) handOut(calls int, started time.Time) {
 	now := l.cfg.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if age(started, now) > life || l.paused(now) {
-		return // they are lost
+		return // the permits are not used
 	}
 	served := min(calls, len(l.waiters))
 	l.granted += uint64(served)
