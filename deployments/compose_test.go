@@ -48,7 +48,7 @@ func (s service) environ() (variables []string) {
 	return variables
 }
 
-// flag is the value of a flag of the sandbox's Chargebee.
+// flag returns the value of a flag of the fake of Chargebee.
 func (s service) flag(name string) string {
 	for _, argument := range s.Command {
 		if value, ok := strings.CutPrefix(argument, "--"+name+"="); ok {
@@ -58,9 +58,8 @@ func (s service) flag(name string) string {
 	return ""
 }
 
-// TestCompose: the programs take their settings, and all speak of the same queues, addresses
-// and credentials.
-func TestCompose(t *testing.T) {
+// The programs accept their settings, and use the same queues, addresses and credentials.
+func TestCompose_SettingsAgree(t *testing.T) {
 	t.Parallel()
 	services := composition(t)
 	receiver, warnings, err := config.LoadReceiver(config.Source{Environ: services["receiver"].environ()})
@@ -97,8 +96,7 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// TestCompose_IsConfined checks that our containers run as pods do, and that ports are open on
-// loopback only.
+// Our containers are restricted like the pods, and publish ports on loopback only.
 func TestCompose_IsConfined(t *testing.T) {
 	t.Parallel()
 	for name, service := range composition(t) {

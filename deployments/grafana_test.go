@@ -40,8 +40,8 @@ func openDashboard(t *testing.T) dashboard {
 	return result
 }
 
-// TestDashboardShowsWhatIsExported: a panel on what does not exist stays empty.
-func TestDashboardShowsWhatIsExported(t *testing.T) {
+// A panel of a metric that does not exist stays empty.
+func TestDashboard_MetricsExist(t *testing.T) {
 	t.Parallel()
 	exports, dashboard, shown := export(t), openDashboard(t), 0
 	for _, panel := range dashboard.Panels {
@@ -63,8 +63,8 @@ func TestDashboardShowsWhatIsExported(t *testing.T) {
 	}
 }
 
-// TestDashboardCanBeImported: it names no data source of ours, and its panels have their places.
-func TestDashboardCanBeImported(t *testing.T) {
+// It refers to no data source of its own, and its panels have positions.
+func TestDashboard_CanBeImported(t *testing.T) {
 	t.Parallel()
 	dashboard := openDashboard(t)
 	if first := dashboard.Templating.List[0]; first.Name != "datasource" || first.Type != "datasource" || dashboard.UID == "" {

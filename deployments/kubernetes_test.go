@@ -200,8 +200,8 @@ func (e environment) pods() map[string]pod {
 	return found
 }
 
-// TestRenderedIsUpToDate: all other tests look at what make manifests has built.
-func TestRenderedIsUpToDate(t *testing.T) {
+// The other tests read the manifests that make manifests has built.
+func TestRendered_IsUpToDate(t *testing.T) {
 	t.Parallel()
 	sums, err := os.ReadFile(filepath.Join(rendered, "SHA256SUMS"))
 	if err != nil {

@@ -19,13 +19,13 @@ import (
 	"github.com/billable-events/billable/pkg/sqsqueue"
 )
 
-// exports are the labels of each metric that there is, by its name.
+// exports has the labels of each exported metric by name.
 type exports map[string][]string
 
-// targetLabels are those that Prometheus itself gives to what it reads.
+// targetLabels are the labels that Prometheus adds.
 var targetLabels = []string{"namespace", "pod", "container", "job", "instance", "endpoint"}
 
-// values are the closed sets of labels that the programs give.
+// values returns the values of labels.
 func values() map[string][]string {
 	result := map[string][]string{
 		"kind":      {"ok"},
@@ -41,8 +41,8 @@ func values() map[string][]string {
 	return result
 }
 
-// export returns what both programs, with the settings of production, and the others export
-// that alerts rely on.
+// export returns the metrics of both programs with the settings of production, and those of other
+// exporters that alerts use.
 func export(t *testing.T) exports {
 	t.Helper()
 	e := open(t, "production")
@@ -79,11 +79,11 @@ func (e exports) add(t *testing.T, registry *prometheus.Registry) {
 	for described := range descriptions {
 		match := description.FindStringSubmatch(described.String())
 		if match == nil {
-			t.Fatalf("what is %s?", described)
+			t.Fatalf("invalid description %s", described)
 		}
 		name, labels := match[1], strings.FieldsFunc(match[2], func(r rune) bool { return r == ',' })
 		e[name] = labels
-		// A histogram with labels shows only once it was used.
+		// A histogram with labels is not gathered before its first value.
 		if kind := kinds[name]; kind == "HISTOGRAM" || kind == "" && !strings.HasSuffix(name, "_total") {
 			delete(e, name)
 			e[name+"_sum"], e[name+"_count"], e[name+"_bucket"] = labels, labels, append(slices.Clone(labels), "le")
@@ -91,7 +91,7 @@ func (e exports) add(t *testing.T, registry *prometheus.Registry) {
 	}
 }
 
-// addCloudWatch adds what the exporter makes of the metrics that it is told to read.
+// addCloudWatch adds the metrics of the CloudWatch exporter.
 func (e exports) addCloudWatch(t *testing.T) {
 	t.Helper()
 	content, err := os.ReadFile("prometheus/cloudwatch-exporter.yaml")
@@ -125,7 +125,7 @@ func (e exports) addCloudWatch(t *testing.T) {
 	}
 }
 
-// faults returns what the expression names and nobody exports.
+// faults returns the metrics, labels and values of the expression that do not exist.
 func (e exports) faults(text string) (faults []string) {
 	expression, err := parse(text)
 	if err != nil {
@@ -135,7 +135,7 @@ func (e exports) faults(text string) (faults []string) {
 	for _, use := range expression.uses {
 		labels, ok := e[use.metric]
 		if !ok {
-			faults = append(faults, "nobody exports "+use.metric)
+			faults = append(faults, "no metric "+use.metric)
 			continue
 		}
 		known = append(known, labels...)
@@ -201,8 +201,8 @@ func alerts(t *testing.T) (rules []rule) {
 	return rules
 }
 
-// TestAlertsNameWhatIsExported: an alert on what does not exist never fires.
-func TestAlertsNameWhatIsExported(t *testing.T) {
+// An alert on a metric that does not exist never fires.
+func TestAlerts_MetricsExist(t *testing.T) {
 	t.Parallel()
 	exports := export(t)
 	for _, rule := range alerts(t) {
@@ -212,19 +212,19 @@ func TestAlertsNameWhatIsExported(t *testing.T) {
 	}
 }
 
-// TestFaults: the test above can fail.
-func TestFaults(t *testing.T) {
+// It shows that TestAlerts_MetricsExist can fail.
+func TestExports_Faults(t *testing.T) {
 	t.Parallel()
 	exports := export(t)
 	for text, want := range map[string]string{
-		`billable_webhook_shed`:                                                       "nobody exports",
+		`billable_webhook_shed`:                                                       "no metric",
 		`billable_ratelimit_permits_total{operation="close"}`:                         "has no label operation",
 		`billable_chargebee_requests_total{kind="limitted"}`:                          "kind is never limitted",
 		`billable_revenue_at_risk_total{reason=~"too_old|gone"}`:                      "reason is never gone",
 		`sum by (kind) (billable_settlements_total)`:                                  "a label kind",
-		`rate(billable_webhook_request_duration_seconds[5m])`:                         "nobody exports",
-		`rate(billable_webhook_shed_total_bucket[5m])`:                                "nobody exports",
-		`aws_sqs_approximate_age_of_oldest_message_average`:                           "nobody exports",
+		`rate(billable_webhook_request_duration_seconds[5m])`:                         "no metric",
+		`rate(billable_webhook_shed_total_bucket[5m])`:                                "no metric",
+		`aws_sqs_approximate_age_of_oldest_message_average`:                           "no metric",
 		`sum by (le, operation) (billable_chargebee_request_duration_seconds_bucket)`: "",
 	} {
 		got := strings.Join(exports.faults(text), "; ")
@@ -236,8 +236,8 @@ func TestFaults(t *testing.T) {
 
 const operations = "docs/operations.md"
 
-// TestRunbooks: each alert leads to a section of its own, and each section belongs to one.
-func TestRunbooks(t *testing.T) {
+// Each alert has a section, and each section an alert.
+func TestAlerts_Runbooks(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile(filepath.Join("..", operations))
 	if err != nil {
@@ -257,7 +257,7 @@ func TestRunbooks(t *testing.T) {
 			t.Errorf("%s leads to %s, want %s", rule.Alert, got, want)
 		}
 		if rule.Annotations["summary"] == "" || !slices.Contains([]string{"warning", "critical"}, rule.Labels["severity"]) {
-			t.Errorf("%s says not what it is, or how bad: %+v", rule.Alert, rule)
+			t.Errorf("%s has no summary, description or severity: %+v", rule.Alert, rule)
 		}
 	}
 	for section := range sections {
@@ -265,8 +265,8 @@ func TestRunbooks(t *testing.T) {
 	}
 }
 
-// TestAlertsAreSeenToFire: make alerts runs these cases.
-func TestAlertsAreSeenToFire(t *testing.T) {
+// make alerts runs these cases.
+func TestAlerts_AreTested(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile("prometheus/alerts_test.yaml")
 	if err != nil {
@@ -279,8 +279,7 @@ func TestAlertsAreSeenToFire(t *testing.T) {
 	}
 }
 
-// TestPrometheusRule: the operator is given the same rules.
-func TestPrometheusRule(t *testing.T) {
+func TestPrometheusRule_EqualsAlerts(t *testing.T) {
 	t.Parallel()
 	var got []rule
 	for _, object := range open(t, "production").all("PrometheusRule") {
@@ -289,6 +288,6 @@ func TestPrometheusRule(t *testing.T) {
 		}
 	}
 	if want := alerts(t); fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Error("the PrometheusRule has other rules than prometheus/alerts.yaml: make manifests writes it anew")
+		t.Error("the PrometheusRule differs from prometheus/alerts.yaml: run make manifests")
 	}
 }

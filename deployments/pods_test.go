@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// TestPodsAreRestricted: no pod may do what it does not need.
-func TestPodsAreRestricted(t *testing.T) {
+func TestPods_AreRestricted(t *testing.T) {
 	t.Parallel()
 	for _, overlay := range overlays {
 		e := open(t, overlay)
@@ -53,7 +52,7 @@ func restrictions(pod pod) map[string]bool {
 	return must
 }
 
-func TestReceiverResources(t *testing.T) {
+func TestPods_ReceiverResources(t *testing.T) {
 	t.Parallel()
 	for _, overlay := range overlays {
 		resources := open(t, overlay).pods()["receiver"].Spec.Containers[0].Resources
@@ -66,7 +65,7 @@ func TestReceiverResources(t *testing.T) {
 	}
 }
 
-// matches tells whether the selector chooses pods with the labels.
+// matches reports whether the selector selects pods with the labels.
 func (s selector) matches(labels map[string]string) bool {
 	for key, value := range s.MatchLabels {
 		if labels[key] != value {
@@ -92,9 +91,8 @@ func (e environment) selected(s selector) (names []string) {
 	return names
 }
 
-// TestSelectors: whatever chooses pods chooses those that are meant. A label that a transformer
-// overwrites would go unnoticed by any schema.
-func TestSelectors(t *testing.T) {
+// A schema does not detect a label that a transformer replaces.
+func TestPods_Selectors(t *testing.T) {
 	t.Parallel()
 	for _, overlay := range overlays {
 		e := open(t, overlay)
@@ -133,8 +131,8 @@ func TestSelectors(t *testing.T) {
 	}
 }
 
-// TestPorts: probes, Service, policies and PodMonitor name ports that the settings open.
-func TestPorts(t *testing.T) {
+// Probes, Service, policies and PodMonitor use ports that the settings open.
+func TestPods_Ports(t *testing.T) {
 	t.Parallel()
 	want := map[string][]port{
 		"receiver": {{"http", 8080}, {"admin", 9090}},
@@ -155,8 +153,8 @@ func TestPorts(t *testing.T) {
 	}
 }
 
-// TestIdentities: each workload has a service account of its own, and in production a role.
-func TestIdentities(t *testing.T) {
+// Each workload has a service account of its own, and in production a role.
+func TestPods_Identities(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{"receiver": "receiver", "consumer": "consumer", "sweep": "operator"}
 	for _, overlay := range overlays {

@@ -33,7 +33,7 @@ var (
 	keywords = []string{"and", "or", "unless", "bool", "offset", "inf", "nan"}
 )
 
-// parse reads an expression, and says at what it stopped if it did.
+// parse parses an expression. An error has the position.
 func parse(text string) (found expression, err error) {
 	for text != "" {
 		name := word.FindString(text)

@@ -16,7 +16,7 @@ import (
 	"github.com/billable-events/billable/pkg/receiver"
 )
 
-// secretKeys are the files of each Secret, as the commands beside the manifests make them.
+// secretKeys returns the files of each Secret according to the commands in the manifests.
 func secretKeys(t *testing.T) map[string][]string {
 	t.Helper()
 	command := regexp.MustCompile(`kubectl create secret generic (\S+)((?:\s|#|\\|--from-file=\w+=…)*)`)
@@ -40,8 +40,7 @@ func secretKeys(t *testing.T) map[string][]string {
 	return keys
 }
 
-// source puts what the workload's container finds in its volumes below a directory, and returns
-// from where it reads its settings.
+// source copies the volumes of the workload to a directory, and returns the source of its settings.
 func (e environment) source(workload string) config.Source {
 	e.t.Helper()
 	root, pod := e.t.TempDir(), e.pods()[workload]
@@ -49,7 +48,7 @@ func (e environment) source(workload string) config.Source {
 	for _, mount := range container.VolumeMounts {
 		at := slices.IndexFunc(pod.Spec.Volumes, func(v volume) bool { return v.Name == mount.Name })
 		if at < 0 {
-			e.t.Fatalf("%s mounts %s, which is no volume", workload, mount.Name)
+			e.t.Fatalf("%s mounts %s, which is not a volume", workload, mount.Name)
 		}
 		files := map[string]string{}
 		if volume := pod.Spec.Volumes[at]; volume.Secret.SecretName != "" {
@@ -101,8 +100,8 @@ func (e environment) consumer(workload string) config.Consumer {
 	return settings
 }
 
-// TestSettings loads every file and variable of the manifests as the programs do.
-func TestSettings(t *testing.T) {
+// The programs load every file and variable of the manifests.
+func TestSettings_Load(t *testing.T) {
 	t.Parallel()
 	for _, overlay := range overlays {
 		e := open(t, overlay)
@@ -119,8 +118,8 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// TestArguments: the programs know the arguments that they are given.
-func TestArguments(t *testing.T) {
+// The programs accept the arguments in the manifests.
+func TestSettings_Arguments(t *testing.T) {
 	t.Parallel()
 	for _, overlay := range overlays {
 		for name, pod := range open(t, overlay).pods() {
@@ -139,9 +138,9 @@ func TestArguments(t *testing.T) {
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
-// TestGracePeriods: nothing is killed that could still end well. The times beside the settings
-// are those that the programs give their parts for stopping.
-func TestGracePeriods(t *testing.T) {
+// No process is killed that could still end by itself. The durations next to the settings are the timeouts
+// of the stop of each component.
+func TestSettings_GracePeriods(t *testing.T) {
 	t.Parallel()
 	for _, overlay := range overlays {
 		e := open(t, overlay)
@@ -150,7 +149,7 @@ func TestGracePeriods(t *testing.T) {
 		if preStop < time.Second {
 			t.Errorf("%s: the receiver has no preStop", overlay)
 		}
-		// Header and answer of the last request, batches under way, the admin listener: 5 s each.
+		// Header and response of the last request, batches in flight, the admin listener: 5 s each.
 		needed := preStop + http.ShutdownDelay + http.RequestTimeout + 4*5*time.Second
 		if grace := seconds(pod.Spec.TerminationGracePeriodSeconds); grace <= needed {
 			t.Errorf("%s: a receiver has %s to end and needs %s", overlay, grace, needed)
@@ -163,9 +162,8 @@ func TestGracePeriods(t *testing.T) {
 	}
 }
 
-// TestVisibility: a heartbeat that fails once leaves a call to Chargebee all its time before
-// another pod is given the message.
-func TestVisibility(t *testing.T) {
+// If one heartbeat fails, a call to Chargebee can still end before another pod receives the message.
+func TestSettings_VisibilityTimeout(t *testing.T) {
 	t.Parallel()
 	for _, overlay := range overlays {
 		settings := open(t, overlay).consumer("consumer")
@@ -190,10 +188,9 @@ type scaledObject struct {
 // slowCall is how long a call to a slow Chargebee takes.
 const slowCall = 2 * time.Second
 
-// TestConsumers_FitTheLimits checks that all replicas together, with those that a rollout adds,
-// make no more simultaneous calls than chargebee.max_concurrent, and that they can use all of
-// chargebee.requests_per_minute.
-func TestConsumers_FitTheLimits(t *testing.T) {
+// All replicas together, with those that a rollout adds, stay within chargebee.max_concurrent, and can use
+// all of chargebee.requests_per_minute.
+func TestSettings_ConsumersFitLimits(t *testing.T) {
 	t.Parallel()
 	for _, overlay := range overlays {
 		e := open(t, overlay)
@@ -216,8 +213,8 @@ func TestConsumers_FitTheLimits(t *testing.T) {
 	}
 }
 
-// TestScaling: KEDA looks at the queue that the consumers take from.
-func TestScaling(t *testing.T) {
+// KEDA reads the queue from which consumers receive.
+func TestSettings_Scaling(t *testing.T) {
 	t.Parallel()
 	e := open(t, "production")
 	scaled := spec[scaledObject](t, e.one("ScaledObject", "consumer"))
@@ -227,7 +224,7 @@ func TestScaling(t *testing.T) {
 	}
 	url := e.consumer("consumer").Queue.URL
 	if trigger["queueURL"] != url || !strings.Contains(url, "sqs."+trigger["awsRegion"]+".") || trigger["scaleOnInFlight"] != "true" {
-		t.Errorf("KEDA looks at %v, the queue is %s", trigger, url)
+		t.Errorf("KEDA reads %v, the queue is %s", trigger, url)
 	}
 	if !slices.Contains(e.source("consumer").Environ, "AWS_REGION="+trigger["awsRegion"]) {
 		t.Errorf("the consumers are in another region than %s", trigger["awsRegion"])

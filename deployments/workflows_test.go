@@ -26,7 +26,7 @@ var (
 	made    = regexp.MustCompile(`\bmake (?:--[a-z-]+ )*([a-z-]+)`)
 )
 
-// TestWorkflows: they run what everybody can run, may do no more than they need, and end.
+// They run make targets, have no more permissions than they need, and end.
 func TestWorkflows(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile("../Makefile")

@@ -15,16 +15,16 @@ import (
 	"testing"
 )
 
-// permission is what a policy allows, or a call needs: an action on a resource.
+// permission is an action on a resource.
 type permission struct{ action, arn string }
 
 func (p permission) String() string { return p.action + " on " + p.arn }
 
-// policy is what a role may do.
+// policy is a set of permissions.
 type policy map[permission]bool
 
-// policies reads what the template allows a role. Every statement has to be an allowance of
-// single actions on single resources: of a pattern nobody can say whether it is used.
+// policies returns the permissions of policies in the template. Each statement must allow single actions
+// on single resources: the use of a pattern cannot be tested.
 func policies(t *testing.T, names ...string) policy {
 	t.Helper()
 	allowed := policy{}
@@ -35,7 +35,7 @@ func policies(t *testing.T, names ...string) policy {
 			arn, _ := fields["Resource"].(string)
 			actions, _ := fields["Action"].([]any)
 			if len(fields) != 3 || fields["Effect"] != "Allow" || arn == "" || strings.Contains(arn, "*") {
-				t.Errorf("%s has a statement that is not as simple as it should be: %v", name, statement)
+				t.Errorf("%s has a statement that is not simple: %v", name, statement)
 			}
 			for _, action := range actions {
 				if strings.Contains(fmt.Sprint(action), "*") {
@@ -48,15 +48,14 @@ func policies(t *testing.T, names ...string) policy {
 	return allowed
 }
 
-// gate stands before the stand-ins as IAM stands before AWS. It knows who calls by the key
-// that the call is signed with, writes down which permissions it takes, and refuses what
-// the policy of the role does not allow.
+// gate replaces IAM in front of the fakes. It knows the role by the access key of the call, records the
+// required permissions, and refuses calls that the policy of the role does not allow.
 type gate struct {
 	roles map[string]policy // nil: everything is allowed
 
 	mu         sync.Mutex
 	needed     map[string]policy
-	operations map[string]bool // that were called, by whomever has a policy
+	operations map[string]bool // called by a role with a policy
 }
 
 func newGate(roles map[string]policy) *gate {
@@ -104,7 +103,7 @@ func (g *gate) passes(who, target string, needed permission) bool {
 	return allowed == nil || allowed[needed]
 }
 
-// takes says which permissions a call takes. Batches and transactions have none of their
+// takes returns the permissions that a call requires. Batches and transactions have none of their
 // own, but those of what is in them.
 //
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html

@@ -54,7 +54,7 @@ func operations(t *testing.T) map[string]bool {
 	return named
 }
 
-// clientsOf are the names by which a file knows the SDK's clients.
+// clientsOf returns the names of SDK clients in a file.
 func clientsOf(file *ast.File) map[string]bool {
 	names := map[string]bool{}
 	for _, spec := range file.Imports {
@@ -80,9 +80,9 @@ func everyOperationIsSeen(t *testing.T, seen map[string]bool) {
 	}
 	for operation := range named {
 		if reason, ok := notCalled[operation]; !seen[operation] && !ok {
-			t.Errorf("the code has %s, and nothing here calls it: nobody knows who needs it", operation)
+			t.Errorf("the code has %s, but no test here calls it: its role is unknown", operation)
 		} else if seen[operation] && ok {
-			t.Errorf("%s is called, and it is said that it is not: %s", operation, reason)
+			t.Errorf("%s is called, but listed as unused: %s", operation, reason)
 		}
 	}
 	for operation := range notCalled {

@@ -10,7 +10,7 @@ import (
 
 const (
 	region  = "eu-central-1"
-	account = "000000000000" // of the stand-ins
+	account = "000000000000" // of the fakes
 
 	mainQueue = "billable-webhooks"
 	deadQueue = "billable-webhooks-dead"
@@ -18,7 +18,7 @@ const (
 	ledger    = "billable_invoices"
 )
 
-// made is what the references in the template stand for once everything is made.
+// made has the values of the references in the template.
 func made() cloudformation.Values {
 	values := cloudformation.Values{
 		"AWS::Region": region, "AWS::AccountId": account, "AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com",
@@ -155,7 +155,7 @@ func TestWhatHoldsDataIsKept(t *testing.T) {
 			}
 		}
 		if strings.HasSuffix(name, "Alarm") && at(resource(t, name, "AlarmTopicArn=topic").Properties, "AlarmActions.0") != "topic" {
-			t.Errorf("nobody hears of %s", name)
+			t.Errorf("%s notifies no topic", name)
 		}
 	}
 	if holders != 4 {
@@ -186,7 +186,7 @@ func TestWhoMayTakeTheRoles(t *testing.T) {
 }
 
 // TestOwnKey: a key of one's own is used through the services only. AWS's documentation
-// says for what; the stand-ins have no KMS.
+// says for what; the fakes have no KMS.
 func TestOwnKey(t *testing.T) {
 	t.Parallel()
 	const key = "arn:aws:kms:eu-central-1:1:key/k"
