@@ -292,7 +292,7 @@ func (p Plan) closed() (func() []Answer, error) {
 					answer := connections[i].exchange(eventID, request)
 					answer.Due, answer.Took = due, time.Since(began)-due
 					each[i] = append(each[i], answer)
-					if answer.Status != 0 {
+					if answer.Status != 0 || p.Length == 0 {
 						continue
 					}
 					_ = connections[i].Close()
