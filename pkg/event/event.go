@@ -29,8 +29,12 @@ type Invoice struct {
 	Status         string
 	Date           int64      // unix seconds
 	LineItems      []LineItem // nil if absent or null
-	MoreLines      bool       // LineItems is only the first page of the lines
+	MoreLines      bool       // LineItems are not all lines
 }
+
+// MaxLineItems is the maximum number of lines that are kept of an event. Chargebee's support warns
+// that invoices above 800 lines may not be processed.
+const MaxLineItems = 1000
 
 // LineItem is a line of the invoice. Absent and invalid fields are empty.
 type LineItem struct {

@@ -211,7 +211,7 @@ func (p *parser) invoice(name []byte) (used bool) {
 		p.lineItems()
 	case "line_items_next_offset":
 		p.checkDuplicate(fieldNextOffset)
-		invoice.MoreLines = p.kind() != 'n'
+		invoice.MoreLines = invoice.MoreLines || p.kind() != 'n'
 		return false
 	default:
 		return false
@@ -347,8 +347,12 @@ func (p *parser) lineItems() {
 	}
 	items := []LineItem{}
 	p.token()
-	for p.err == nil && p.kind() != ']' {
-		items = append(items, p.lineItem(len(items)))
+	for index := 0; p.err == nil && p.kind() != ']'; index++ {
+		if item := p.lineItem(index); index < MaxLineItems {
+			items = append(items, item)
+		} else {
+			p.event.Invoice.MoreLines = true
+		}
 	}
 	p.token()
 	p.event.Invoice.LineItems = items

@@ -46,7 +46,7 @@ func (s *sweep) checkEvents(ctx context.Context) error {
 	s.addTally(early, Finding{Finding: finding.Finding{
 		Name: "future_unbilled_events", Level: finding.Warning,
 		Message: "events are dated more than a day in the future: they are billed on the invoice after that date",
-		Remedy:  "check that their producer writes occurred_at in seconds; delete wrong ones while they are unbilled, and write them again",
+		Remedy:  "check that their producer writes occurred_at in seconds; void wrong ones while they are unbilled, and write the right ones under a new event_id",
 	}})
 	s.addTally(credits.notNetted(), Finding{Finding: finding.Finding{
 		Name: "credits_not_netted", Level: finding.Warning,
