@@ -2,17 +2,17 @@ package billing
 
 import "strings"
 
-// Disposition is what became of one line of a plan.
+// Disposition is the result of one line of a plan whose draft is no longer pending.
 type Disposition byte
 
-// The dispositions. The letters are their stored form.
+// The dispositions, with their stored form.
 const (
 	Charged       Disposition = 's' // on the final invoice: its events are billed
 	NotCharged    Disposition = 'r' // its events are released
 	ChargeUnknown Disposition = 'h' // may have been charged: its events stay claimed until an operator decides
 )
 
-// Dispositions holds the dispositions of the lines of a plan, one letter each. It is empty until
+// Dispositions holds the dispositions of the lines of a plan, one byte each. It is empty until
 // they are decided.
 type Dispositions string
 
@@ -21,7 +21,7 @@ func RepeatDisposition(disposition Disposition, n int) Dispositions {
 	return Dispositions(strings.Repeat(string(disposition), n))
 }
 
-// Of returns the disposition of the i-th line. One that this program does not know is ChargeUnknown.
+// Of returns the disposition of the i-th line. An unsupported one is ChargeUnknown.
 func (d Dispositions) Of(i int) Disposition {
 	if i < len(d) {
 		switch disposition := Disposition(d[i]); disposition {

@@ -2,7 +2,7 @@ package billing
 
 import "fmt"
 
-// Reason is why a message was rejected. The set is closed: a reason is a label of metrics and a filter
+// Reason is the reason of a rejection. The set is closed: a reason is a label of metrics and a filter
 // of commands.
 type Reason string
 

@@ -2,7 +2,7 @@ package billing
 
 import "fmt"
 
-// ReconcileInput is what Reconcile decides by.
+// ReconcileInput is the input of Reconcile.
 type ReconcileInput struct {
 	Lines     []Line
 	Cursor    int           // lines below it were added
@@ -18,7 +18,7 @@ type ReconcileInput struct {
 	NotCharged bool
 }
 
-// ReconcileResult is what became of the lines of a draft that is no longer pending.
+// ReconcileResult holds the dispositions of the lines of a draft that is no longer pending.
 type ReconcileResult struct {
 	Dispositions Dispositions
 

@@ -75,8 +75,8 @@ func CutBytes(text string, most int) string {
 	return truncate.Bytes(text, most-len(ellipsis)) + ellipsis
 }
 
-// EncodedSize is how many bytes a text takes in the JSON that pages and parts of plans
-// are kept as, without its quotes: up to six for one character.
+// EncodedSize returns the size in bytes of a text in the JSON that pages and parts of plans
+// are stored as, without its quotes: up to six for one character.
 // https://pkg.go.dev/encoding/json#Marshal
 func EncodedSize(text string) int {
 	const escaped = len(`\u0000`)

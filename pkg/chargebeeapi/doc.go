@@ -21,7 +21,7 @@
 //	SDK                    decodes an empty response
 //	evaluate               decodes the kept response, or classifies the error
 //
-// A call is sent at most once. Only settlement, which knows the ledger, may repeat it.
+// A call is sent at most once. Only settlement, which reads the ledger, may repeat it.
 //
 // https://apidocs.chargebee.com/docs/api
 package chargebeeapi

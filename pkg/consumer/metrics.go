@@ -164,7 +164,7 @@ type lineInDoubt struct {
 	until time.Time // then another process has the invoice
 }
 
-// maxMessageWait is how long a message may wait for a free process once it is visible. One that was
+// maxMessageWait is the maximum time that a visible message waits for a free process. One that was
 // not received here by then is with another process, which reports it; or all calls are paused,
 // which other metrics show.
 const maxMessageWait = 15 * time.Minute

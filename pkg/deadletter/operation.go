@@ -25,7 +25,7 @@ type Queue struct {
 	Now      func() time.Time
 }
 
-// Action is what was done with a message, or would be done in a dry run.
+// Action is the effect of an operation on a message, or the predicted one in a dry run.
 type Action string
 
 // The actions.
@@ -42,7 +42,7 @@ const (
 // Actions returns all actions.
 var Actions = []Action{Replayed, Discarded, Released, Skipped, Dropped, Refused, Failed}
 
-// MessageResult is what became of one message.
+// MessageResult is the result of an operation for one message.
 type MessageResult struct {
 	MessageID string  `json:"message_id"`
 	EventID   *string `json:"event_id"`
@@ -52,7 +52,7 @@ type MessageResult struct {
 	Error     *string `json:"error"` // why it failed, or its release was refused
 }
 
-// Result is what became of all selected messages.
+// Result is the result of an operation for all selected messages.
 type Result struct {
 	Complete bool            `json:"complete"` // every message was visited
 	DryRun   bool            `json:"dry_run"`
@@ -77,7 +77,7 @@ const (
 	rebrowseDelay = time.Minute
 )
 
-// operation is what replay and discard do with each selected message.
+// operation is a replay or a discard of each selected message.
 type operation interface {
 	// decide returns the action for a message.
 	decide(message Message) Action

@@ -24,7 +24,7 @@ type Shown struct {
 	Attributes map[string]Value `json:"attributes"`
 
 	EventType     string          `json:"-"` // empty if the body is not a webhook event
-	Record        *billing.Record `json:"-"` // nil if the ledger does not know the invoice
+	Record        *billing.Record `json:"-"` // nil if the invoice is not in the ledger
 	PlanLines     int             `json:"-"`
 	InvoiceToRead string          `json:"-"` // the invoice to read from Chargebee: the draft, or the final invoice; empty if there is none
 }

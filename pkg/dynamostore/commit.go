@@ -19,7 +19,7 @@ const (
 	reasonNone      = "None"
 	reasonCondition = "ConditionalCheckFailed"
 
-	// aliasTTL is how long a record can be found by its final invoice id.
+	// aliasTTL is the time for which a record can be found by its final invoice id.
 	aliasTTL = 180 * 24 * time.Hour
 )
 

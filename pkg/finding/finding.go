@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Level is how severe a finding is.
+// Level is the severity of a finding.
 type Level string
 
 // The levels.

@@ -37,7 +37,7 @@ var rules = []rule{
 	refuse(`meddle[sd]?|meddling`, ``, "manual edit"),
 
 	// Inflections and phrases.
-	refuse(`(?:is|are) no [a-z]+`, `(?:there|here|nor|if|where|longer|such) (?:is|are) no [a-z]+|(?:is|are) no (?:longer|more|less|later|older|newer|larger|smaller|faster|sooner)`, "is not a, has no"),
+	refuse(`(?:is|are) no [a-z]+`, `(?:there|here|nor|if|where|longer|such) (?:is|are) no [a-z]+|(?:is|are) no (?:limit|longer|more|less|later|older|newer|larger|smaller|faster|sooner)`, "is not a, has no"),
 	refuse(`anew|at hand|in hand|under way|so many|so often|all the same`, ``, "again, available, in progress, N, still"),
 	refuse(`beside`, ``, "next to, with, in addition to"),
 	refuse(`shall`, ``, "must, will"),
@@ -48,7 +48,7 @@ var rules = []rule{
 	refuse(`letters?`, `dead[- ]+letters?|letters?,? (?:and |or )?(?:digits?|numbers?)|(?:capital|lower-?case|upper-?case|small|large) letters?`, "dead letter, message"),
 	refuse(`flights?`, `in[- ]+flights?`, "in flight, batch"),
 	refuse(`tickets?|boarded|boarding|departs?|departed|departure`, ``, "batch, waiter, send"),
-	refuse(`fates?|remedy|remedies|endings?`, `line endings?`, "outcome, retry action, error class"),
+	refuse(`fates?|endings?`, `line endings?`, "outcome, retry action, error class"),
 	refuse(`courses?`, `of course`, "retry action"),
 	refuse(`sleepers?|twins?|saboteurs?|havoc|stories`, ``, "paused process, concurrent duplicate, mutant, faults, scenario"),
 	refuse(`story`, ``, "scenario, description"),
@@ -78,30 +78,19 @@ var allowed = []struct{ path, phrase, reason string }{
 	{"pkg/sandbox/dynamodb/expression/parser.go", "is letter", "the letters of a token"},
 }
 
-// unfinished are directories whose texts are not checked yet. An entry without violations fails.
+// unfinished are directories whose texts are not checked yet.
 var unfinished = []string{
 	"deployments",
 	"deployments/aws",
-	"deployments/kubernetes/base",
-	"deployments/kubernetes/base/consumer",
-	"deployments/kubernetes/base/receiver",
-	"deployments/kubernetes/base/sweep",
-	"deployments/kubernetes/components/keda",
 	"deployments/kubernetes/components/monitoring",
-	"deployments/kubernetes/overlays/production",
-	"deployments/prometheus",
 	"pkg/archtest",
 	"pkg/billing",
 	"pkg/chargebeeapi",
 	"pkg/cli",
 	"pkg/commands",
-	"pkg/consumer",
 	"pkg/deadletter",
 	"pkg/dynamostore",
-	"pkg/finding",
-	"pkg/preflight",
 	"pkg/ratelimit",
-	"pkg/reconcile",
 	"pkg/settlement",
 	"scripts/bench",
 	"scripts/chargebee",

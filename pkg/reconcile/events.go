@@ -12,7 +12,7 @@ import (
 	"github.com/billable-events/billable/pkg/finding"
 )
 
-// maxAhead is how far in the future an event may be dated without a finding.
+// maxAhead is the maximum time in the future that an event may be dated without a finding.
 const maxAhead = 24 * time.Hour
 
 // checkEvents reports unbilled events that are too old or too far in the future, and credits that no

@@ -23,7 +23,7 @@ const (
 
 var listBackoff = retry.Backoff{First: time.Second, Max: 15 * time.Second, Attempts: 5}
 
-// SkipReason is why a pending invoice gets no message.
+// SkipReason is a reason for which a pending invoice gets no message.
 type SkipReason string
 
 // The reasons.
@@ -40,7 +40,7 @@ const (
 // SkipReasons lists all of them.
 var SkipReasons = []SkipReason{TooRecent, InProgress, Rejected, LeftOpen, Empty, JustFinished, ReportedAsFinding}
 
-// decision is what happens to one pending invoice.
+// decision is the decision about one pending invoice.
 type decision struct {
 	enqueue EnqueueReason // empty: nothing is sent
 	skip    SkipReason    // if nothing is sent

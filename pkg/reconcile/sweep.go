@@ -112,7 +112,7 @@ type Enqueued struct {
 	MessageID  *string       `json:"message_id"`
 }
 
-// EnqueueReason is why an invoice gets a message.
+// EnqueueReason is a reason for which an invoice gets a message.
 type EnqueueReason string
 
 // The reasons.

@@ -15,11 +15,11 @@ var errFinished = errors.New("settlement: the invoice is finished")
 // newerSchemaDelay defers a message whose record was written by a newer program.
 const newerSchemaDelay = time.Minute
 
-// indexDelay is how long the index of unbilled events may take to show released events. A new epoch
+// indexDelay is the maximum time until the index of unbilled events shows released events. A new epoch
 // that began sooner could miss them, and close the invoice without them.
 const indexDelay = 10 * time.Second
 
-// acquisition is how a session acquires a record.
+// acquisition is the decision about acquiring a record.
 type acquisition struct {
 	newEpoch  bool
 	notBefore time.Time // of a new epoch

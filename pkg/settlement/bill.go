@@ -64,7 +64,7 @@ func lineDispositions(plan billing.Plan, decided billing.Dispositions) map[billi
 	return dispositions
 }
 
-// pageChanges is what becomes of the events of a page. Those of neither list stay claimed.
+// pageChanges are the changes of the events of a page. Those of neither list stay claimed.
 type pageChanges struct {
 	bill        []billing.Event
 	billChanged []billing.EventKey // their values changed after they were claimed

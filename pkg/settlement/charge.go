@@ -71,7 +71,7 @@ func (s *session) sentAny() bool {
 // sendLine adds a line for which no call was made yet:
 //
 //  1. acquire a permit;
-//  2. record that the line is being sent, so that a session that takes over knows;
+//  2. record that the line is being sent, so that the line is in doubt for a session that takes over;
 //  3. check lease and clock, so that a paused process does not send later;
 //  4. call.
 func (s *session) sendLine(ctx context.Context, line int) (billing.Invoice, error) {

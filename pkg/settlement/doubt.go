@@ -8,7 +8,7 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// doubtAction is what to do about a line that may or may not be on the invoice.
+// doubtAction is the next action for a line that may or may not be on the invoice.
 type doubtAction int
 
 const (
@@ -85,8 +85,8 @@ func (s *session) readBack(ctx context.Context, line int) error {
 			Detail: fmt.Sprintf("%s has a line that may be the line of %d %s after a manual edit: restore it or remove it, then replay", draft.ID, planned.Amount, planned.Identity()),
 		}
 	default:
-		// The line was not added: it is sent again as for the first time. That is no progress, so the
-		// attempts are not reset.
+		// The line was not added: it is sent again as for the first time. The attempts are not
+		// reset, because nothing advanced.
 		return s.lease.commit(ctx, func(step *billing.Step) {
 			step.Record.SendingSince, step.Record.InDoubt = 0, false
 		})

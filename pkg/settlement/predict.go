@@ -23,7 +23,7 @@ type Replay struct {
 // ReplayPrediction is the kind of a Replay.
 type ReplayPrediction string
 
-// What a replay would do.
+// The predictions.
 const (
 	Unreadable      ReplayPrediction = "unreadable"       // is rejected at once
 	Ignored         ReplayPrediction = "ignored"          // nothing: the event is of another type
@@ -41,10 +41,10 @@ const (
 	RejectedAgain   ReplayPrediction = "rejected_again"   // finds nothing left to decide
 )
 
-// ReplayInput is what PredictReplay depends on.
+// ReplayInput is the input of PredictReplay.
 type ReplayInput struct {
 	EventType string          // of the message; empty if it is not a webhook event
-	Record    *billing.Record // nil if the ledger does not know the invoice
+	Record    *billing.Record // nil if the invoice is not in the ledger
 	Lines     int             // of the plan
 	Pending   *bool           // whether Chargebee shows the draft as pending; nil if it was not read
 	Close     bool            // invoice.close
@@ -62,7 +62,7 @@ func PredictReplay(in ReplayInput) Replay {
 		return Replay{Ignored, "events of type " + in.EventType + " are acknowledged, and nothing is done", new(false)}
 	}
 	if in.Record == nil {
-		return in.begin(NewEpoch, "the ledger does not know the invoice: its events are claimed and charged")
+		return in.begin(NewEpoch, "the invoice is not in the ledger: its events are claimed and charged")
 	}
 	how, err := decideAcquire(*in.Record, true, in.Now, 0)
 	later, deferred := errors.AsType[*deferral](err)
@@ -195,5 +195,5 @@ func (in ReplayInput) afterCharging() string {
 	if in.Close {
 		return "; then the invoice is closed"
 	}
-	return "; then it is left open, as invoice.close says"
+	return "; then it is left open, as invoice.close is set"
 }

@@ -24,7 +24,7 @@ func TestPredictReplay(t *testing.T) {
 		pending, gone, unknown string
 		says                   string // of a pending one
 	}{
-		"no head":  {billing.Record{}, "new_epoch+", "finds_gone-", "new_epoch?", "does not know the invoice"},
+		"no head":  {billing.Record{}, "new_epoch+", "finds_gone-", "new_epoch?", "is not in the ledger"},
 		"claiming": {billing.Record{State: billing.Claiming}, "resumes_claiming+", "finds_gone-", "resumes_claiming?", "the remaining events are claimed"},
 		"charging, nothing sent": {billing.Record{State: billing.Charging}, "resumes_at_line+", "finds_gone-", "resumes_at_line?",
 			"resumes at line 1 of 4; then the invoice is closed"},
@@ -118,7 +118,7 @@ func TestPredictReplay_Close(t *testing.T) {
 	for _, closes := range []bool{true, false} {
 		if slices.ContainsFunc(heads, func(record *billing.Record) bool {
 			detail := settlement.PredictReplay(settlement.ReplayInput{EventType: "pending_invoice_created", Record: record, Lines: 1, Close: closes}).Detail
-			return strings.HasSuffix(detail, "; then the invoice is closed") != closes || strings.HasSuffix(detail, "; then it is left open, as invoice.close says") == closes
+			return strings.HasSuffix(detail, "; then the invoice is closed") != closes || strings.HasSuffix(detail, "; then it is left open, as invoice.close is set") == closes
 		}) {
 			t.Errorf("closes is %t, and not said", closes)
 		}

@@ -8,7 +8,7 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// InvoicePrediction is what a message for an invoice would do with it.
+// InvoicePrediction is the predicted effect of a message on its invoice.
 type InvoicePrediction string
 
 // The predictions.
@@ -22,7 +22,7 @@ const (
 	WillDoNothing  InvoicePrediction = "nothing"    // nothing: it is finished
 )
 
-// Preview is what a message would charge on an invoice.
+// Preview holds the lines that a message would charge on an invoice.
 type Preview struct {
 	Prediction InvoicePrediction
 	Reason     billing.Reason // of a rejection, predicted or recorded

@@ -16,7 +16,7 @@ import (
 // an invoice has about 800 at most.
 const maxLinePages = 1000
 
-// maxReads is how many times an invoice is read that changes between its pages.
+// maxReads is the maximum number of reads of an invoice that changes between its pages.
 const maxReads = 3
 
 // readInvoice returns an invoice with all its lines. If there is none, isNotFound reports the error.

@@ -18,7 +18,7 @@ const (
 	opRead                    // read invoices
 )
 
-// lineEffect is what a failed call means for the line that it was to add.
+// lineEffect is the effect of a failed call on the line that it was to add.
 type lineEffect int
 
 const (
@@ -27,7 +27,7 @@ const (
 	effectNone                        // the line is not on the invoice
 )
 
-// nextAction is how a session continues after a failed call.
+// nextAction is the next action of a session after a failed call.
 type nextAction int
 
 const (
@@ -39,7 +39,7 @@ const (
 	returnFailure                    // return the failure: the caller handles a missing invoice
 )
 
-// recovery is what follows from a failed call.
+// recovery is the decision after a failed call.
 type recovery struct {
 	effect      lineEffect
 	draftReads  int // reads of the draft, MaxEffectDelay apart; the action follows only if all show it as pending

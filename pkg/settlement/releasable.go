@@ -8,7 +8,7 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// releaseAction is how a release continues with a record.
+// releaseAction is the next action of a release.
 type releaseAction int
 
 const (
@@ -110,7 +110,7 @@ func errChargeUnknown(invoiceID string, result billing.ReconcileResult, lines []
 // maxNamed is the maximum number of lines that an error names.
 const maxNamed = 10
 
-// joinFirst joins the first texts, and says how many there are more.
+// joinFirst joins the first texts, and adds the number of further ones.
 func joinFirst(all []string) string {
 	if more := len(all) - maxNamed; more > 0 {
 		return fmt.Sprintf("%s, and %d more", strings.Join(all[:maxNamed], ", "), more)

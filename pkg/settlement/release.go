@@ -35,7 +35,7 @@ type Release struct {
 // Release releases the claims of a rejected invoice, or marks events as billed whose lines are on the
 // final invoice. It resumes a release that was interrupted. It writes nothing to Chargebee.
 //
-// An error says what to do instead. It is a *Refusal if the claims cannot be released in the state
+// An error has what to do instead. It is a *Refusal if the claims cannot be released in the state
 // that was found in the ledger or at Chargebee. The record is then unchanged, but for its version
 // and, if the draft is missing, the time since when.
 func (s *Settler) Release(ctx context.Context, order Order) (Release, error) {

@@ -43,7 +43,7 @@ type claims struct {
 	lastPage billing.Page // the last one that this session claimed
 }
 
-// progress is what a session knows besides the record.
+// progress is the state of a session besides the record.
 type progress struct {
 	firstMessage bool // the ledger had no record of the invoice
 	recheck      bool // a rejected invoice is resumed: compare its lines with the draft first

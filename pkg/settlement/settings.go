@@ -22,7 +22,7 @@ const (
 // old before SQS moves it.
 const MinReceives = manyReceives + int(MaxAge/rareDelay) + 1
 
-// retention is how long the items of a finished invoice are kept. It exceeds the time for which
+// retention is the time for which the items of a finished invoice are kept. It exceeds the time for which
 // Chargebee repeats webhooks and queues keep messages, replays included.
 const retention = 90 * 24 * time.Hour
 
