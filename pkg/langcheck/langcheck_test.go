@@ -126,7 +126,7 @@ func texts(t *testing.T) []text {
 			return err
 		}
 		file := filepath.ToSlash(strings.TrimPrefix(path, root+"/"))
-		skipped := strings.HasPrefix(entry.Name(), ".") && entry.Name() != ".." && entry.Name() != ".golangci.yml" ||
+		skipped := strings.HasPrefix(entry.Name(), ".") && !slices.Contains([]string{"..", ".github", ".golangci.yml", ".goreleaser.yaml"}, entry.Name()) ||
 			slices.Contains([]string{"testdata", "bin", "rendered", "schemas"}, entry.Name())
 		switch {
 		case entry.IsDir() && skipped:
@@ -139,11 +139,11 @@ func texts(t *testing.T) []text {
 			all = append(all, goTexts(t, path, file)...)
 		case ".md":
 			all = append(all, markdownText(t, path, file))
-		case ".yaml", ".yml":
-			all = append(all, hashComments(t, path, file)...)
+		case ".yaml", ".yml", ".json":
+			all = append(all, lines(t, path, file)...)
 		default:
 			if file == "Makefile" {
-				all = append(all, hashComments(t, path, file)...)
+				all = append(all, lines(t, path, file)...)
 			}
 		}
 		return nil
@@ -166,6 +166,9 @@ func read(t *testing.T, path string) string {
 // quoted is code and addresses: names of contracts, quotations and links are not checked.
 var quoted = regexp.MustCompile("(?s)```.*?```|`[^`]*`|https?://[^\\s)]*|\\]\\([^)]*\\)|\"[^\"\n]*\"")
 
+// quotedWord is an address, or code in a line of a file in which texts are quoted too.
+var quotedWord = regexp.MustCompile("`[^`]*`|https?://\\S*|\"[^\" ]*\"")
+
 // blank replaces matches by spaces and keeps the lines.
 func blank(pattern *regexp.Regexp, content string) string {
 	return pattern.ReplaceAllStringFunc(content, func(match string) string {
@@ -183,15 +186,12 @@ func markdownText(t *testing.T, path, file string) text {
 	return text{file: file, line: 1, content: blank(quoted, read(t, path))}
 }
 
-var hashComment = regexp.MustCompile(`(?:^|\s)##? (.*)$`)
-
-func hashComments(t *testing.T, path, file string) []text {
+// lines returns the lines of a file that has texts in comments and values.
+func lines(t *testing.T, path, file string) []text {
 	t.Helper()
 	var all []text
 	for i, line := range strings.Split(read(t, path), "\n") {
-		if found := hashComment.FindStringSubmatch(line); found != nil {
-			all = append(all, text{file: file, line: i + 1, content: blank(quoted, found[1])})
-		}
+		all = append(all, text{file: file, line: i + 1, content: blank(quotedWord, line)})
 	}
 	return all
 }

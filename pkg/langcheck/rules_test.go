@@ -63,7 +63,7 @@ var rules = []rule{
 	refuse(`late bound|drain pause`, ``, "maximum effect delay, shutdown delay"),
 	refuse(`(?:a|the|one|each|every|another|this|that|first|last|next|any) handling|handlings`, ``, "session"),
 	refuse(`(?:the|three|two|our|equal) books`, ``, "reconciliation, expected and actual"),
-	refuse(`breaths?|boxes of letters|graveyard`, ``, "pause, permit"),
+	refuse(`breaths?|(?:the|a) way of`, ``, "pause, permit"),
 }
 
 // commentRules apply to the first words of doc comments.
