@@ -92,8 +92,4 @@ var unfinished = []string{
 	"pkg/dynamostore",
 	"pkg/ratelimit",
 	"pkg/settlement",
-	"scripts/bench",
-	"scripts/chargebee",
-	"scripts/cli",
-	"scripts/conformance",
 }

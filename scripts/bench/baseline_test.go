@@ -55,8 +55,8 @@ func TestBaseline(t *testing.T) {
 			t.Errorf("%s: half a body was answered %d", test.name, got.Code)
 		}
 		got := post(string(valid))
-		var said baselineResponse
-		if err := json.Unmarshal(got.Body.Bytes(), &said); err != nil || got.Code != http.StatusOK {
+		var resp baselineResponse
+		if err := json.Unmarshal(got.Body.Bytes(), &resp); err != nil || got.Code != http.StatusOK {
 			t.Errorf("%s: %d %s", test.name, got.Code, got.Body)
 		}
 		stored := service.Messages("events")
@@ -65,8 +65,8 @@ func TestBaseline(t *testing.T) {
 			continue
 		}
 		for _, message := range stored {
-			if message.Body != string(valid) || message.Attributes["event_id"] != said.EventID || message.ID != said.MessageID || said.EventID == "" {
-				t.Errorf("%s: %+v, answered %+v", test.name, message, said)
+			if message.Body != string(valid) || message.Attributes["event_id"] != resp.EventID || message.ID != resp.MessageID || resp.EventID == "" {
+				t.Errorf("%s: %+v, answered %+v", test.name, message, resp)
 			}
 		}
 	}

@@ -161,7 +161,7 @@ func comparisons() []comparison {
 	}
 }
 
-// consumerReport is what one run has to report.
+// consumerReport is the report of one run.
 type consumerReport struct {
 	run         benchRun[ConsumerResult]
 	mainRuns    []ConsumerResult

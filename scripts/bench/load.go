@@ -57,7 +57,7 @@ type Answer struct {
 	Due    time.Duration // when the request should leave
 	Late   time.Duration // how much later it left
 	Took   time.Duration // from Due to the end of the response
-	Status int           // 0 is no response
+	Status int           // 0 means that there was none
 
 	EventID    string // in the response
 	RetryAfter bool   // the response has one, in seconds

@@ -27,7 +27,7 @@ const (
 	slowDelay = 3 * time.Second
 )
 
-// QueueMode is how the fake of SQS treats calls. A change ends the delays of calls in progress.
+// QueueMode is the behaviour of the fake of SQS. A change ends the delays of calls in progress.
 type QueueMode struct {
 	Delay  time.Duration
 	Refuse bool // with an internal error, without an effect
@@ -39,19 +39,19 @@ var (
 	queueSlow    = QueueMode{Delay: slowDelay}
 )
 
-// QueueAddress is where the queue is.
+// QueueAddress is the address of the queue.
 type QueueAddress struct {
 	Environ []string // of a receiver
 }
 
-// QueueSnapshot is what the queue was sent.
+// QueueSnapshot lists the messages that the queue was sent.
 type QueueSnapshot struct {
 	Messages map[string]MessageCount // by event id
 	Calls    int                     // that sent messages
 	Altered  int                     // messages that differ from the webhook
 }
 
-// MessageCount is how often an event is in the queue.
+// MessageCount is the number of messages of an event in the queue.
 type MessageCount struct {
 	Total int
 	Lost  int // sent by a caller that left before the response

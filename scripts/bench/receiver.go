@@ -313,7 +313,7 @@ func searchRate(precision float64, holds func(rate int) (bool, error)) (int, err
 
 func roundRate(rate float64) int { return int(math.Round(rate/rateStep)) * rateStep }
 
-// loadMode is how baselines are loaded, and how much CPU the receiver may use compared with readBody.
+// loadMode is a load of baselines, with the CPU that the receiver may use compared with readBody.
 type loadMode struct {
 	name          string
 	plan          Plan

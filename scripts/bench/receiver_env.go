@@ -82,7 +82,7 @@ type env struct {
 	answers []Answer
 }
 
-// skippedError is why a scenario cannot run on this machine.
+// skippedError is the reason for which a scenario cannot run on this machine.
 type skippedError struct{ error }
 
 // newEnv starts an env. With limits the receiver runs in a control group; if none can be made the

@@ -16,7 +16,7 @@ const receiverIntroduction = "The receiver is the real binary; the fake of SQS, 
 	"peak (VmHWM). quarter_cpu is a control group of 0.25 CPU and 256 MiB. Every scenario starts all processes again, requests /livez each " +
 	"second with a timeout of 1 s, and at the end checks that every event answered 200 is in the queue, once unless a response of the queue was lost."
 
-// receiverReport is what one run has to report.
+// receiverReport is the report of one run.
 type receiverReport struct {
 	durations durations
 	run       benchRun[ReceiverResult]

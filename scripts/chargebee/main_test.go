@@ -61,13 +61,13 @@ func TestRun(t *testing.T) {
 		}
 	})
 
-	told := &until{text: "OK: billed == expected", then: cancel}
+	ended := &until{text: "OK: billed == expected", then: cancel}
 	err = run(ctx, []string{
 		"--listen", site, "--sqs", world.SQSURL, "--dynamodb", world.DynamoDBURL, "--webhook", "http://" + webhooks + "/webhooks/chargebee",
 		"--username", "user", "--password", "password", "--invoices", "2", "--events", "5",
-	}, told, os.Stderr)
-	if err != nil || !strings.Contains(told.all, "2 of 2 invoices closed\n10 events billed, ") {
-		t.Errorf("%v\n%s", err, told.all)
+	}, ended, os.Stderr)
+	if err != nil || !strings.Contains(ended.all, "2 of 2 invoices closed\n10 events billed, ") {
+		t.Errorf("%v\n%s", err, ended.all)
 	}
 }
 

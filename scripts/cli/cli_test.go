@@ -14,9 +14,9 @@ import (
 func TestExitCode(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		err  error
-		want int
-		says string
+		err    error
+		want   int
+		output string
 	}{
 		"done":        {nil, 0, ""},
 		"help":        {flag.ErrHelp, 0, ""},
@@ -25,7 +25,7 @@ func TestExitCode(t *testing.T) {
 		"failed":      {errors.New("no luck"), 1, "name: no luck\n"},
 	} {
 		var stderr strings.Builder
-		if code := cli.ExitCode("name", test.err, &stderr); code != test.want || stderr.String() != test.says {
+		if code := cli.ExitCode("name", test.err, &stderr); code != test.want || stderr.String() != test.output {
 			t.Errorf("%s: exit code %d, %q", name, code, stderr.String())
 		}
 	}

@@ -29,7 +29,7 @@ func TestRunner_ExitCode(t *testing.T) {
 		surprises []string
 		errs      []error
 		code      int
-		says      string
+		output    string
 	}{
 		"as expected":       {nil, []error{nil}, 0, "as expected  it: right"},
 		"a surprise":        {[]string{"x fails"}, []error{nil}, 1, "x fails"},
@@ -44,7 +44,7 @@ func TestRunner_ExitCode(t *testing.T) {
 			for _, err := range test.errs {
 				p.try("it", func() (string, []string, error) { return "right", test.surprises, err })
 			}
-			if code := cli.ExitCode(title, p.result(t.Context()), io.Discard); code != test.code || !strings.Contains(out.String(), test.says) {
+			if code := cli.ExitCode(title, p.result(t.Context()), io.Discard); code != test.code || !strings.Contains(out.String(), test.output) {
 				t.Errorf("exit code %d, want %d:\n%s", code, test.code, out.String())
 			}
 		})

@@ -14,7 +14,7 @@ import (
 	"github.com/billable-events/billable/scripts/cloudformation"
 )
 
-// answers are what a service says to one action each.
+// answers has the response of a service to each action.
 type answers map[string]string
 
 func (a answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -100,7 +100,7 @@ func TestReadBack(t *testing.T) {
 	}
 }
 
-// TestMakeStack goes through what CloudFormation may say of the template.
+// TestMakeStack goes through the responses of CloudFormation to the template.
 func TestMakeStack(t *testing.T) {
 	t.Parallel()
 	body, err := os.ReadFile("../../" + template)

@@ -8,7 +8,7 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/conformance"
 )
 
-// output is what go test -json says, of the checks below.
+// output is the output of go test -json for the checks below.
 const output = `# a line of the compiler
 {"Action":"run","Test":"TestContractAt"}
 {"Action":"run","Test":"TestContractAt/a/good_one"}
