@@ -71,7 +71,7 @@ func shown(value any) string {
 		}
 		return fmt.Sprint(int64(value))
 	case time.Duration:
-		if value >= time.Minute && value != time.Minute {
+		if value%time.Minute == 0 && value != time.Minute {
 			return fmt.Sprintf("%dm", value/time.Minute)
 		}
 		return fmt.Sprintf("%ds", value/time.Second)

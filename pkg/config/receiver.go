@@ -22,6 +22,7 @@ type HTTP struct {
 	MaxInFlightBytes Bytes         `key:"max_in_flight_bytes"` // of their bodies together
 	MaxBodyBytes     Bytes         `key:"max_body_bytes"`
 	RequestTimeout   time.Duration `key:"request_timeout"` // from the first byte of the body to the response
+	IdleTimeout      time.Duration `key:"idle_timeout"`    // of a connection without a request
 	ShutdownDelay    time.Duration `key:"shutdown_delay"`  // from unready to closing the listener
 }
 
@@ -39,6 +40,7 @@ func DefaultReceiver() Receiver {
 			MaxInFlightBytes: 64 << 20,
 			MaxBodyBytes:     MaxBodyBytes,
 			RequestTimeout:   5 * time.Second,
+			IdleTimeout:      620 * time.Second, // longer than the 600 s of Google's load balancers
 			ShutdownDelay:    5 * time.Second,
 		},
 		Admin: Admin{Addr: ":9090"},
@@ -65,6 +67,7 @@ func (r Receiver) validate() fieldErrors {
 	errs.require(r.HTTP.MaxBodyBytes <= MaxBodyBytes, "http.max_body_bytes", "must be at most 1040384, so that an SQS message holds it with its attributes")
 	errs.require(r.HTTP.MaxInFlightBytes >= r.HTTP.MaxBodyBytes, "http.max_in_flight_bytes", "must be at least http.max_body_bytes, otherwise the largest body is never accepted")
 	errs.positive("http.request_timeout", r.HTTP.RequestTimeout)
+	errs.positive("http.idle_timeout", r.HTTP.IdleTimeout)
 	errs.require(r.HTTP.ShutdownDelay >= time.Second, "http.shutdown_delay", "must be at least 1s: load balancers need time to notice")
 	errs.notEmpty("queue.url", r.Queue.URL)
 	r.Auth.validate(&errs)

@@ -23,6 +23,7 @@ type metrics struct {
 	waits           prometheus.Histogram
 	enqueueFailures *prometheus.CounterVec // class
 	reloadFailures  prometheus.Counter
+	evictions       prometheus.Counter
 }
 
 func newMetrics(registry *prometheus.Registry) *metrics {
@@ -42,6 +43,7 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		sendDurations:   histogram("enqueue_duration_seconds", "Duration of a call to SQS.", prometheus.ExponentialBuckets(0.001, 2, 12)),
 		waits:           histogram("enqueue_wait_duration_seconds", "Time that an event waits before its call to SQS starts.", prometheus.ExponentialBuckets(0.001, 2, 12)),
 		enqueueFailures: counters("enqueue_failures_total", "Failed attempts to enqueue an event; retryable ones are retried.", "class"),
+		evictions:       counters("webhook_connections_evicted_total", "Idle connections closed for new ones, because the limit of connections was reached.").WithLabelValues(),
 		reloadFailures:  counters("credentials_reload_failures_total", "Failed attempts to reload credential files.").WithLabelValues(),
 	}
 	for _, class := range sqsqueue.Classes() {

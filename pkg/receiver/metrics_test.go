@@ -26,6 +26,7 @@ func TestMetrics(t *testing.T) {
 		},
 		"webhook_in_flight":                       {},
 		"webhook_shed_total":                      {},
+		"webhook_connections_evicted_total":       {},
 		"webhook_request_duration_seconds_bucket": histogram,
 		"webhook_body_bytes_bucket":               histogram,
 		"enqueue_batch_entries_bucket":            histogram,

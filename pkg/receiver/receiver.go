@@ -117,7 +117,9 @@ func (r *Receiver) Run(ctx context.Context) error {
 	server := &webhook.Server{
 		Handler:       r.handler,
 		ShutdownDelay: r.settings.HTTP.ShutdownDelay,
+		IdleTimeout:   r.settings.HTTP.IdleTimeout,
 		ErrorLog:      log.New(connectionLog{r.logger}, "", 0),
+		Evicted:       r.metrics.evictions.Inc,
 	}
 	var adminAddr net.Addr
 	err := lifecycle.Run(ctx, failed,

@@ -81,7 +81,7 @@ func newReceiver(t *testing.T, change func(*webhook.Config)) *receiver {
 		change(&config)
 	}
 	r.handler = webhook.NewHandler(config)
-	r.server = &webhook.Server{Handler: r.handler, ShutdownDelay: time.Millisecond, ErrorLog: log.New(io.Discard, "", 0)}
+	r.server = &webhook.Server{Handler: r.handler, ShutdownDelay: time.Millisecond, IdleTimeout: 2 * time.Minute, Evicted: func() {}, ErrorLog: log.New(io.Discard, "", 0)}
 	failed := make(chan error, 1)
 	addr, err := r.server.Start(t.Context(), "127.0.0.1:0", failed)
 	if err != nil {

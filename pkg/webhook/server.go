@@ -13,7 +13,6 @@ import (
 const (
 	headerTimeout  = 5 * time.Second // to read the header of a request
 	writeTimeout   = 5 * time.Second // to write a response of a few hundred bytes
-	idleTimeout    = 2 * time.Minute // longer than that of load balancers, so that they close connections
 	maxHeaderBytes = 16 << 10
 
 	connectionsPerRequest = 2 // limit of connections per limit of requests in flight
@@ -23,7 +22,9 @@ const (
 type Server struct {
 	Handler       *Handler
 	ShutdownDelay time.Duration // from Stop to closing the listener
+	IdleTimeout   time.Duration // of a connection without a request
 	ErrorLog      *log.Logger   // for errors of connections
+	Evicted       func()        // called when an idle connection is closed for a new one
 
 	server *http.Server
 }
@@ -39,10 +40,11 @@ func (s *Server) Start(ctx context.Context, addr string, failed chan<- error) (n
 }
 
 // Serve starts serving on the listener, and returns. It accepts two connections for each
-// request that may be in flight.
+// request that may be in flight. Beyond that, a new connection replaces an idle one.
 func (s *Server) Serve(listener net.Listener, failed chan<- error) {
-	limited := newLimitListener(listener, connectionsPerRequest*s.Handler.config.MaxInFlight)
+	limited := newLimitListener(listener, connectionsPerRequest*s.Handler.config.MaxInFlight, s.Evicted)
 	s.server = HTTPServer(s.Handler, s.Handler.config.RequestTimeout)
+	s.server.IdleTimeout = s.IdleTimeout
 	s.server.ConnState = limited.onConnState
 	s.server.ErrorLog = s.ErrorLog
 	go func() {
@@ -60,7 +62,6 @@ func HTTPServer(handler http.Handler, requestTimeout time.Duration) *http.Server
 		ReadHeaderTimeout:            headerTimeout,
 		ReadTimeout:                  headerTimeout + requestTimeout,
 		WriteTimeout:                 headerTimeout + requestTimeout + writeTimeout,
-		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               maxHeaderBytes,
 		DisableGeneralOptionsHandler: true, // answers "OPTIONS *" with 200
 	}

@@ -139,7 +139,7 @@ func slowServer(t *testing.T) (client net.Conn) {
 		Credentials: []webhook.Credentials{{Username: "previous", Password: "before"}},
 		MaxInFlight: 1, MaxInFlightBytes: maxBody, MaxBodyBytes: maxBody, RequestTimeout: 5 * time.Second,
 	})
-	server := &webhook.Server{Handler: handler, ShutdownDelay: time.Millisecond, ErrorLog: log.New(io.Discard, "", 0)}
+	server := &webhook.Server{Handler: handler, ShutdownDelay: time.Millisecond, IdleTimeout: 2 * time.Minute, Evicted: func() {}, ErrorLog: log.New(io.Discard, "", 0)}
 	listener := pipes{clients: make(chan net.Conn), closed: make(chan struct{})}
 	failed := make(chan error, 1)
 	server.Serve(listener, failed)
