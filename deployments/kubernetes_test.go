@@ -115,7 +115,7 @@ type selector struct {
 	} `yaml:"matchExpressions"`
 }
 
-// environment is what one overlay makes.
+// environment is the result of one overlay.
 type environment struct {
 	t       *testing.T
 	objects []object

@@ -154,8 +154,8 @@ func (e exports) faults(text string) (faults []string) {
 	return faults
 }
 
-// unknownValues returns the values that the label never has. What is no list of words is not
-// judged.
+// unknownValues returns the values that the label never has. It ignores patterns other than lists of
+// words.
 func unknownValues(label, value string) (faults []string) {
 	closed, ok := values()[label]
 	if !ok || !regexp.MustCompile(`^[a-z_|]+$`).MatchString(value) {

@@ -15,8 +15,8 @@ type use struct {
 	matchers map[string]string // the values that are asked for, by label
 }
 
-// expression is what an expression of PromQL names. It is found by reading words, not by
-// parsing: promtool knows whether the expression is one.
+// expression has the metrics and labels of a PromQL expression. They are found as words, without
+// parsing: promtool checks the syntax.
 type expression struct {
 	uses   []use
 	groups []string // labels after by, without, on, ignoring and the like

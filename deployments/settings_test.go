@@ -174,7 +174,7 @@ func TestSettings_VisibilityTimeout(t *testing.T) {
 	}
 }
 
-// scaledObject is how KEDA scales the consumers.
+// scaledObject is the configuration of KEDA.
 type scaledObject struct {
 	ScaleTargetRef  struct{ Name string } `yaml:"scaleTargetRef"`
 	MinReplicaCount int                   `yaml:"minReplicaCount"`
@@ -185,7 +185,7 @@ type scaledObject struct {
 	}
 }
 
-// slowCall is how long a call to a slow Chargebee takes.
+// slowCall is the duration of a call while Chargebee is slow.
 const slowCall = 2 * time.Second
 
 // All replicas together, with those that a rollout adds, stay within chargebee.max_concurrent, and can use

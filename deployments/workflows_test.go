@@ -10,7 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// workflow is what is run for a change, at night, or for a release.
+// workflow is a workflow for changes, nights or releases.
 type workflow struct {
 	Permissions map[string]string
 	Concurrency struct{ Group string }

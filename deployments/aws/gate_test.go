@@ -48,7 +48,7 @@ func policies(t *testing.T, names ...string) policy {
 	return allowed
 }
 
-// gate replaces IAM in front of the fakes. It knows the role by the access key of the call, records the
+// gate replaces IAM in front of the fakes. It reads the role from the access key of the call, records the
 // required permissions, and refuses calls that the policy of the role does not allow.
 type gate struct {
 	roles map[string]policy // nil: everything is allowed
@@ -151,7 +151,7 @@ func takes(target string, body []byte) []permission {
 	}
 }
 
-// of is what the named roles needed, together.
+// of returns the permissions that the named roles needed together.
 func (g *gate) of(roles ...string) policy {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -173,7 +173,7 @@ func compare(t *testing.T, role string, allowed, needed policy) {
 	}
 }
 
-// without is what is in all and not in some.
+// without returns the permissions that are in all and not in some.
 func without(all, some policy) []permission {
 	var rest []permission
 	for p := range all {
@@ -185,8 +185,8 @@ func without(all, some policy) []permission {
 	return rest
 }
 
-// TestTakes holds the permissions that calls take against AWS's documentation.
-func TestTakes(t *testing.T) {
+// The documentation of AWS lists the permissions of each call.
+func TestTakes_MatchesDocumentation(t *testing.T) {
 	t.Parallel()
 	const queue, table = "arn:aws:sqs:eu-central-1:000000000000:q", "arn:aws:dynamodb:eu-central-1:000000000000:table/"
 	for _, test := range []struct {

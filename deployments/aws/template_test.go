@@ -77,8 +77,8 @@ func at(value any, path string) any {
 	return value
 }
 
-// TestWhatIsPromised holds the template against what the rest of the project relies on.
-func TestWhatIsPromised(t *testing.T) {
+// The template has the properties that the program and its documents require.
+func TestTemplate_Properties(t *testing.T) {
 	t.Parallel()
 	const key, topic = "KeyArn=arn:aws:kms:eu-central-1:1:key/k", "AlarmTopicArn=arn:aws:sns:eu-central-1:1:topic"
 	for _, test := range []struct {
@@ -120,9 +120,9 @@ func TestWhatIsPromised(t *testing.T) {
 	}
 }
 
-// A message that SQS moves may have spent the main queue's whole retention there, and the
-// dead-letter queue counts from when it was sent: the alarm leaves two days at least.
-func TestOldestDeadLetterAlarm(t *testing.T) {
+// A message that SQS moves may be as old as the retention of the main queue, and the age in the
+// dead-letter queue counts from its sent time: the alarm leaves at least two days.
+func TestTemplate_OldestDeadLetterAlarm(t *testing.T) {
 	t.Parallel()
 	seconds := func(name, path string) int {
 		value, ok := at(resource(t, name).Properties, path).(int)
@@ -142,8 +142,8 @@ func TestOldestDeadLetterAlarm(t *testing.T) {
 	}
 }
 
-// TestWhatHoldsDataIsKept: neither a deleted stack nor a renamed queue takes data along.
-func TestWhatHoldsDataIsKept(t *testing.T) {
+// Neither a deleted stack nor a renamed queue deletes data.
+func TestTemplate_RetainsData(t *testing.T) {
 	t.Parallel()
 	holders := 0
 	for _, name := range read(t).Names() {
@@ -163,8 +163,8 @@ func TestWhatHoldsDataIsKept(t *testing.T) {
 	}
 }
 
-// TestWhoMayTakeTheRoles: one service account each, with either way of EKS.
-func TestWhoMayTakeTheRoles(t *testing.T) {
+// Each role has one service account, with both mechanisms of EKS.
+func TestTemplate_RoleTrust(t *testing.T) {
 	t.Parallel()
 	for role, account := range map[string]string{"ReceiverRole": "receiver", "ConsumerRole": "consumer", "OperatorRole": "operator"} {
 		trust := at(resource(t, role).Properties, "AssumeRolePolicyDocument.Statement.0")
@@ -185,9 +185,9 @@ func TestWhoMayTakeTheRoles(t *testing.T) {
 	}
 }
 
-// TestOwnKey: a key of one's own is used through the services only. AWS's documentation
-// says for what; the fakes have no KMS.
-func TestOwnKey(t *testing.T) {
+// A customer managed key is used through the services only, according to the documentation of AWS: the
+// fakes have no KMS.
+func TestTemplate_CustomerManagedKey(t *testing.T) {
 	t.Parallel()
 	const key = "arn:aws:kms:eu-central-1:1:key/k"
 	for name, services := range map[string]string{

@@ -18,13 +18,11 @@ const module = "github.com/billable-events/billable"
 // root is the module's directory, seen from this test.
 const root = "../.."
 
-// rule is what one package may import besides the standard library: packages of
-// this module by their path below pkg/, other modules by their path or a prefix of
-// it.
+// rule lists the permitted imports of one package in addition to the standard library.
 type rule struct {
-	own    []string
-	others []string
-	why    string // what the package is responsible for
+	own    []string // packages of this module, by their path below pkg/
+	others []string // other modules, by their path or a prefix of it
+	why    string   // responsibility of the package
 }
 
 var (
@@ -44,9 +42,9 @@ var (
 	ociImages = "github.com/google/go-containerregistry"
 )
 
-// rules is the layer table. Every package of the module stands in it.
+// rules is the layer table. It lists every package of the module.
 var rules = map[string]rule{
-	// Layer 0: words and rules. No I/O, no other package of ours.
+	// Layer 0: terms and rules, without I/O.
 	"pkg/event":     {others: []string{jsonText}, why: "the webhook event: fields, validation, wire forms"},
 	"pkg/billing":   {own: []string{"truncate"}, others: []string{decimal}, why: "the rules of billing, pure"},
 	"pkg/queue":     {why: "words for messages"},
@@ -59,7 +57,7 @@ var rules = map[string]rule{
 	"pkg/nullable":  {why: "absent values in JSON results"},
 	"pkg/telemetry": {own: []string{"truncate"}, others: []string{prom, zerolog, otel}, why: "logger, metrics, traces, admin listener"},
 
-	// Layer 1: use cases. They know no edge: what they need they declare.
+	// Layer 1: use cases. They import no adapter, but declare the interfaces that they need.
 	"pkg/webhook":    {own: []string{"event", "queue", "telemetry"}, others: []string{echo}, why: "the HTTP side"},
 	"pkg/worker":     {own: []string{"queue", "retry"}, others: []string{xsync}, why: "the pool"},
 	"pkg/settlement": {own: []string{"event", "queue", "billing", "ratelimit", "retry"}, why: "one message: claim, plan, charge, close, settle"},
@@ -68,13 +66,13 @@ var rules = map[string]rule{
 	"pkg/reconcile":  {own: []string{"queue", "event", "billing", "finding", "ratelimit", "retry"}, others: []string{decimal, xsync}, why: "compares Chargebee, ledger, queues and events"},
 	"pkg/preflight":  {own: []string{"billing", "finding", "ratelimit"}, why: "evaluates the state of an installation"},
 
-	// Layer 2: edges. They know no use case, and one technology each.
+	// Layer 2: adapters. They import no use case, and one technology each.
 	"pkg/awsclient":    {others: []string{awsSDK, awsSmithy, otel}, why: "how AWS is reached, and spans of the calls: the SDK has a place for them"},
 	"pkg/sqsqueue":     {own: words, others: []string{awsSDK, awsSmithy, jsonText, xsync}, why: "SQS"},
 	"pkg/dynamostore":  {own: words, others: []string{awsSDK, awsSmithy}, why: "DynamoDB"},
 	"pkg/chargebeeapi": {own: words, others: []string{chargebee}, why: "Chargebee"},
 
-	// Layer 3: roots. They wire, and are the only ones who know both sides.
+	// Layer 3: composition roots. Only they import use cases and adapters.
 	"pkg/cli": {
 		own:    []string{"config"},
 		others: []string{cobra, "github.com/jedib0t/go-pretty/v6", "github.com/schollz/progressbar/v3", "golang.org/x/term"},
@@ -148,7 +146,7 @@ var rules = map[string]rule{
 	"scripts/cli": {why: "how the programs below scripts begin and end"},
 }
 
-// neverLinked is what a production binary must not contain.
+// neverLinked has the packages that a production binary must not contain, with the reasons.
 var neverLinked = map[string]map[string]string{
 	"cmd/receiver": {
 		module + "/pkg/sandbox":      "fakes are for tests",
@@ -173,8 +171,7 @@ type source struct {
 	comment bool
 }
 
-// sources reads every Go file of the module. Reading them here also makes the test
-// cache notice every change.
+// sources reads every Go file of the module. So the test cache detects every change.
 func sources(t *testing.T) map[string]source {
 	t.Helper()
 	found := map[string]source{}
@@ -215,7 +212,7 @@ func sources(t *testing.T) map[string]source {
 	return found
 }
 
-// describes tells whether the file carries the package's comment.
+// describes reports whether the file has the package comment.
 func describes(file *ast.File) bool {
 	text := file.Doc.Text()
 	return strings.HasPrefix(text, "Package "+file.Name.Name+" ") || file.Name.Name == "main" && strings.HasPrefix(text, "Command ")
@@ -227,7 +224,7 @@ func TestLayers(t *testing.T) {
 	for name, pkg := range found {
 		rule, ok := rules[name]
 		if !ok {
-			t.Errorf("package %s stands in no layer: add it to the table in %s", name, "pkg/archtest")
+			t.Errorf("package %s is missing in the table of %s", name, "pkg/archtest")
 			continue
 		}
 		for _, imported := range pkg.imports {

@@ -1,3 +1,2 @@
-// Package archtest holds the architecture: which package may import which. It is
-// executed by its test, which reads the source of the whole module.
+// Package archtest has the table of permitted imports. Its test reads the source of the whole module.
 package archtest

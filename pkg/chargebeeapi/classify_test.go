@@ -114,10 +114,10 @@ func TestClient_ClassifiesStatusWithoutCode(t *testing.T) {
 	}
 	for status := 200; status <= 599; status++ {
 		want := billing.Unknown
-		switch {
-		case status == 401, status == 403:
+		switch status {
+		case 401, 403:
 			want = billing.Unauthorized
-		case status == 429:
+		case 429:
 			want = billing.Limited
 		}
 		for name, body := range bodies {

@@ -31,8 +31,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const apiKey = "test_key"
 
-// instant is the time where it stands still: over a real network, no slow machine
-// shall make a permit too old.
+// instant is the time of the stopped clock: a slow machine must not make permits expire.
 var instant = time.Date(2026, time.November, 1, 12, 0, 0, 0, time.UTC)
 
 func stopped() time.Time { return instant }
@@ -86,7 +85,7 @@ func charge(invoiceID string) billing.Charge {
 // planned is the line of charge().
 var planned = []billing.Line{{Marker: "abcdefghijkl", Amount: 12345}}
 
-// countOf is how often the line of charge() is on an invoice.
+// countOf returns the number of lines of charge() on an invoice.
 func countOf(invoice billing.Invoice) int { return billing.Recognize(invoice, planned, nil).Counts[0] }
 
 // invoiceJSON is a small response.

@@ -82,7 +82,7 @@ func (s *site) read(page billing.LinePage) (billing.Invoice, error) {
 	return s.client.Invoice(s.t.Context(), s.permit(), page)
 }
 
-// count is how often the marker of charge() stands on the invoice.
+// count returns the number of lines with the marker of charge() on the invoice.
 func (s *site) count(invoiceID string) int {
 	s.t.Helper()
 	invoice, err := s.read(billing.LinePage{InvoiceID: invoiceID})

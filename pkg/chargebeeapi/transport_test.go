@@ -25,7 +25,7 @@ import (
 	"github.com/billable-events/billable/pkg/ratelimit/ratelimittest"
 )
 
-// With a permit that is expired or spent, nothing is sent, and the error is no billing.Failure.
+// With a permit that is expired or spent, nothing is sent, and the error is not a billing.Failure.
 func TestClient_SpentPermit(t *testing.T) {
 	t.Parallel()
 	requests := 0

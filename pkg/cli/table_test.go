@@ -16,7 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	text.OverrideRuneWidthEastAsianWidth(false) // else "…" is as wide as the locale says
+	text.OverrideRuneWidthEastAsianWidth(false) // the width of "…" depends on the locale
 	os.Exit(m.Run())
 }
 

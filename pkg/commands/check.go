@@ -42,7 +42,7 @@ func (a *app) check() *cobra.Command {
 func (a *app) writeCheck(result checkResult) error {
 	var rows [][]string
 	for _, finding := range result.Findings {
-		rows = append(rows, []string{string(finding.Level), finding.Subject, finding.Name, finding.Message, finding.Remedy})
+		rows = append(rows, []string{string(finding.Level), finding.Subject, finding.Name, finding.Message, finding.Solution})
 	}
-	return a.writeTable([]cli.Column{{Title: "level"}, {Title: "subject"}, {Title: "name"}, {Title: "finding"}, {Title: "remedy"}}, rows)
+	return a.writeTable([]cli.Column{{Title: "level"}, {Title: "subject"}, {Title: "name"}, {Title: "finding"}, {Title: "solution"}}, rows)
 }

@@ -19,9 +19,12 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/sqs"
 )
 
-// checked is what check prints.
+// checked is the output of check.
 type checked struct {
-	Findings []struct{ Name, Subject, Level, Finding, Remedy string }
+	Findings []struct {
+		Name, Subject, Level, Finding string
+		Solution                      string `json:"remedy"`
+	}
 }
 
 // check returns the exit code, and "level subject name" of all findings that are not ok.
@@ -35,8 +38,8 @@ func (d *deployment) check() (code int, found checked, wrong []string) {
 		if finding.Level != "ok" {
 			wrong = append(wrong, finding.Level+" "+finding.Subject+" "+finding.Name)
 		}
-		if (finding.Level == "ok") != (finding.Remedy == "") || finding.Finding == "" {
-			d.t.Errorf("what is to be done? %+v", finding)
+		if (finding.Level == "ok") != (finding.Solution == "") || finding.Finding == "" {
+			d.t.Errorf("no solution: %+v", finding)
 		}
 	}
 	slices.Sort(wrong)
@@ -126,7 +129,7 @@ func TestCheck_Misconfigurations(t *testing.T) {
 		}
 	}
 	main := func(pairs ...string) change { return func(d *deployment) { d.set(d.queueURL, pairs...) } }
-	letters := func(pairs ...string) change { return func(d *deployment) { d.set(d.deadURL(), pairs...) } }
+	deadLetters := func(pairs ...string) change { return func(d *deployment) { d.set(d.deadURL(), pairs...) } }
 	deny := func(action, suffix string) change {
 		return func(d *deployment) { denied.deny(action, d.name+suffix) }
 	}
@@ -147,14 +150,14 @@ func TestCheck_Misconfigurations(t *testing.T) {
 		"few receives":                 {change: func(d *deployment) { d.set(d.queueURL, "RedrivePolicy", redrive(d.name+"_dead", 500)) }, want: "error queue max_receive_count_low"},
 		"kept for too short":           {change: main("MessageRetentionPeriod", "345600"), want: "error queue retention_too_short"},
 		"kept for six days and a half": {change: main("MessageRetentionPeriod", "561600"), want: "warning queue retention_short"},
-		"letters kept for 10 days":     {change: letters("MessageRetentionPeriod", "864000"), want: "warning dead-letter queue dead_letter_retention_short"},
-		"letters forgotten earlier":    {change: letters("MessageRetentionPeriod", "86400"), want: "error dead-letter queue dead_letter_retention_too_short"},
+		"letters kept for 10 days":     {change: deadLetters("MessageRetentionPeriod", "864000"), want: "warning dead-letter queue dead_letter_retention_short"},
+		"letters forgotten earlier":    {change: deadLetters("MessageRetentionPeriod", "86400"), want: "error dead-letter queue dead_letter_retention_too_short"},
 		"not encrypted":                {change: main("SqsManagedSseEnabled", "false"), want: "warning queue queue_not_encrypted"},
 		"delayed":                      {change: main("DelaySeconds", "60"), want: "warning queue queue_delays"},
 		"small messages":               {change: main("MaximumMessageSize", "262144"), want: "warning queue message_size_limited"},
-		"small dead letters":           {change: letters("MaximumMessageSize", "262144"), want: "error dead-letter queue dead_letter_size_limited"},
-		"dead letters not let in":      {change: letters("RedriveAllowPolicy", `{"redrivePermission":"denyAll"}`), want: "error queue redrive_not_allowed"},
-		"dead letters of one source":   {change: letters("RedriveAllowPolicy", `{"redrivePermission":"byQueue","sourceQueueArns":["arn:aws:sqs:eu-central-1:000000000000:other"]}`), want: "error queue redrive_not_allowed"},
+		"small dead letters":           {change: deadLetters("MaximumMessageSize", "262144"), want: "error dead-letter queue dead_letter_size_limited"},
+		"dead letters not let in":      {change: deadLetters("RedriveAllowPolicy", `{"redrivePermission":"denyAll"}`), want: "error queue redrive_not_allowed"},
+		"dead letters of one source":   {change: deadLetters("RedriveAllowPolicy", `{"redrivePermission":"byQueue","sourceQueueArns":["arn:aws:sqs:eu-central-1:000000000000:other"]}`), want: "error queue redrive_not_allowed"},
 		"to another queue": {
 			change: func(d *deployment) {
 				d.createQueue(d.name+"_third", nil)

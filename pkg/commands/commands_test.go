@@ -29,13 +29,13 @@ import (
 )
 
 // The AWS SDK reads its endpoints from the process's environment, so all tests share
-// the stand-ins, and use queues and tables of their own.
+// the fakes, and use queues and tables of their own.
 var (
 	queues *sqs.Service
 	tables *dynamodb.Service
 )
 
-// denied are the actions on queues and tables that nobody may take.
+// denied has the actions on queues and tables that are denied.
 var denied denials
 
 type denials struct{ sync.Map }
@@ -99,12 +99,12 @@ func deploy(t *testing.T) *deployment {
 		t.Fatal(err)
 	}
 	d.sqs, d.dynamodb = awssqs.NewFromConfig(config), awsdynamodb.NewFromConfig(config)
-	letterURL := d.createQueue(d.name+"_dead", map[string]string{"MessageRetentionPeriod": "1209600"})
+	deadLetterURL := d.createQueue(d.name+"_dead", map[string]string{"MessageRetentionPeriod": "1209600"})
 	d.queueURL = d.createQueue(d.name, map[string]string{"MessageRetentionPeriod": "604800", "RedrivePolicy": redrive(d.name+"_dead", 1000)})
 	d.environ = []string{
 		"BILLABLE_ADMIN_ADDR=127.0.0.1:0",
 		"BILLABLE_QUEUE_URL=" + d.queueURL,
-		"BILLABLE_QUEUE_DEAD_LETTER_URL=" + letterURL,
+		"BILLABLE_QUEUE_DEAD_LETTER_URL=" + deadLetterURL,
 		"BILLABLE_EVENTS_TABLE=" + d.name + "_events",
 		"BILLABLE_LEDGER_TABLE=" + d.name + "_ledger",
 		"BILLABLE_CHARGEBEE_BASE_URL=" + site.URL,

@@ -12,11 +12,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
-// usualBody is how many bytes a webhook has that Chargebee sends.
+// usualBody is the usual size of a webhook of Chargebee.
 const usualBody = 5700
 
-// buryMany puts so many webhooks of their usual size into the dead-letter queue.
-func (d *deployment) buryMany(count int) {
+// sendDeadLetters sends webhooks of their usual size to the dead-letter queue.
+func (d *deployment) sendDeadLetters(count int) {
 	d.t.Helper()
 	var entries []types.SendMessageBatchRequestEntry
 	for i := range count {
@@ -45,7 +45,7 @@ func TestDLQ_ThousandsOfMessages(t *testing.T) {
 	d := deploy(t)
 	d.environ = append(d.environ, "BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=1000000") // pace is tested elsewhere
 	d.must("tables", "create")
-	d.buryMany(count)
+	d.sendDeadLetters(count)
 	d.hold("draft_00007", 100, 20)
 
 	var listing struct {

@@ -16,7 +16,7 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/sqs"
 )
 
-// watched is a standard error that calls whoever waits for a text.
+// watched is a standard error that calls a function at the first occurrence of a text.
 type watched struct {
 	mu    sync.Mutex
 	text  bytes.Buffer
@@ -40,7 +40,7 @@ func TestReplay_WhilePaused(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
-	d.bury("ev", 30)
+	d.sendInvalidDeadLetters("ev", 30)
 	d.must("pause", "--reason", "month end", "--yes")
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
@@ -108,7 +108,7 @@ func TestReplay_AfterRedriveBySQS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.buryBody("no JSON")
+	d.sendDeadLetter("no JSON")
 	before := queues.Messages(d.name + "_dead")[0]
 	if _, err := d.sqs.StartMessageMoveTask(t.Context(), &awssqs.StartMessageMoveTaskInput{SourceArn: &arn, DestinationArn: &destination}); err != nil {
 		t.Fatal(err)

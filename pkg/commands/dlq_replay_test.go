@@ -20,9 +20,9 @@ import (
 
 func (d *deployment) deadURL() string { return d.queueURL + "_dead" }
 
-// bury puts webhooks of unknown invoices into the dead-letter queue, and returns the ids of
+// sendInvalidDeadLetters sends webhooks of unknown invoices to the dead-letter queue, and returns the ids of
 // their events.
-func (d *deployment) bury(prefix string, count int) (ids []string) {
+func (d *deployment) sendInvalidDeadLetters(prefix string, count int) (ids []string) {
 	d.t.Helper()
 	var entries []types.SendMessageBatchRequestEntry
 	for i := range count {
@@ -47,7 +47,7 @@ func TestReplay(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
-	d.bury("ev", 25)
+	d.sendInvalidDeadLetters("ev", 25)
 	if got := d.must("dlq", "replay"); !strings.Contains(got, "replayed     25") || !strings.Contains(got, "Dry run") {
 		t.Errorf("a dry run: %s", got)
 	}
@@ -91,7 +91,7 @@ func TestReplay_Killed(t *testing.T) {
 	}
 	var all []string
 	for round := range 10 {
-		all = append(all, d.bury(fmt.Sprintf("ev%d", round), 200)...)
+		all = append(all, d.sendInvalidDeadLetters(fmt.Sprintf("ev%d", round), 200)...)
 		replay := exec.CommandContext(t.Context(), program, "dlq", "replay", "--yes")
 		replay.Env = append(append(os.Environ(), d.environ...), asConsumer+"=yes")
 		if err := replay.Start(); err != nil {
@@ -121,7 +121,7 @@ func TestDiscard(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
-	d.bury("ev", 3)
+	d.sendInvalidDeadLetters("ev", 3)
 	file := filepath.Join(t.TempDir(), "discarded.jsonl")
 	for _, test := range []struct {
 		args string

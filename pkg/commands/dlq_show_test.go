@@ -14,8 +14,8 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/sqs"
 )
 
-// buryBody puts one body into the dead-letter queue.
-func (d *deployment) buryBody(body string) {
+// sendDeadLetter puts one body into the dead-letter queue.
+func (d *deployment) sendDeadLetter(body string) {
 	d.t.Helper()
 	_, err := d.sqs.SendMessage(d.t.Context(), &awssqs.SendMessageInput{
 		QueueUrl: aws.String(d.deadURL()), MessageBody: &body,
@@ -49,8 +49,8 @@ func (d *deployment) hold(invoiceID string, amounts ...int64) {
 	}
 }
 
-// shownLetter is what `dlq show` says of a letter.
-type shownLetter struct {
+// shownDeadLetter is the output of dlq show.
+type shownDeadLetter struct {
 	MessageID    string `json:"message_id"`
 	LedgerState  string `json:"ledger_state"`
 	ChargeAtRisk *int64 `json:"charge_at_risk"`
@@ -70,7 +70,7 @@ type shownLetter struct {
 	}
 }
 
-func (d *deployment) shows(id string) (message shownLetter, stderr string) {
+func (d *deployment) shows(id string) (message shownDeadLetter, stderr string) {
 	d.t.Helper()
 	code, stdout, stderr := d.command("dlq", "show", id, "--output", "json")
 	if code != 0 {
@@ -92,7 +92,7 @@ func TestShow(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.hold(draft, 100, 20, 3)
-	d.buryBody(body)
+	d.sendDeadLetter(body)
 
 	message, stderr := d.shows(webhook.ID)
 	if stderr != "" || message.LedgerState != "rejected" || message.ChargeAtRisk == nil || *message.ChargeAtRisk != 123 || message.Attributes["theirs"].Value != "7" {
@@ -131,7 +131,7 @@ func TestShow_WithoutChargebee(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
-	d.bury("ev", 1)
+	d.sendInvalidDeadLetters("ev", 1)
 	if message, _ := d.shows("ev_000"); message.Chargebee == nil || message.Chargebee.Found || message.Replay.Prediction != "finds_gone" {
 		t.Errorf("an invoice that is not there: %+v", message)
 	}
@@ -160,7 +160,7 @@ func TestShow_InvalidEvent(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	d.must("tables", "create")
-	d.buryBody("no JSON,\tbut \u202eturned\u009b2J")
+	d.sendDeadLetter("no JSON,\tbut \u202eturned\u009b2J")
 	id := queues.Messages(d.name + "_dead")[0].ID
 	if message, _ := d.shows(id); message.Body != "no JSON,\tbut \u202eturned\u009b2J" || message.Replay.Prediction != "unreadable" || message.Ledger != nil || message.ChargeAtRisk != nil {
 		t.Errorf("got %+v", message)

@@ -52,8 +52,8 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 }
 
-// helpOf is what the command says of itself that the words begin with; those after it may be
-// its arguments.
+// helpOf returns the help of the command at the beginning of the words. The other words may be its
+// arguments.
 func helpOf(t *testing.T, words []string) string {
 	t.Helper()
 	for ; len(words) > 0; words = words[:len(words)-1] {

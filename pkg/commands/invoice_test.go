@@ -51,8 +51,8 @@ func (d *deployment) reject(id, subscription string, ago time.Duration) {
 	}
 }
 
-// rejectWithLine makes an invoice that was rejected an hour ago, on whose draft its line
-// stands. It returns the invoice's id, its webhook, and the line's id.
+// rejectWithLine makes an invoice that was rejected an hour ago, with its line on the
+// draft. It returns the invoice's id, its webhook, and the line's id.
 func (d *deployment) rejectWithLine(subscription string) (id, body, line string) {
 	d.t.Helper()
 	d.event(subscription, "e1", "12", "EUR")

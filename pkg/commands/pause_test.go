@@ -14,7 +14,7 @@ func TestPause_StopsCalls(t *testing.T) {
 	d.must("tables", "create")
 	d.event("sub_paused", "e1", "12", "EUR")
 	_, body := d.renew("sub_paused")
-	says := func(want string, args ...string) {
+	expect := func(want string, args ...string) {
 		t.Helper()
 		if got := d.must(args...); !strings.Contains(got, want) {
 			t.Errorf("consumer %s: got %q, want %q", strings.Join(args, " "), got, want)
@@ -23,11 +23,11 @@ func TestPause_StopsCalls(t *testing.T) {
 	if code, _, stderr := d.command("pause", "--yes"); code != 2 || !strings.Contains(stderr, "missing --reason") {
 		t.Errorf("without a reason: exit code %d, %s", code, stderr)
 	}
-	says("Calls are not paused.", "resume", "--yes")
-	says("Dry run: nothing was changed.", "pause", "--reason", "a price is wrong")
-	says("Calls are not paused.", "resume")
-	says("Paused: all processes stop", "pause", "--reason", "a price is wrong", "--yes")
-	says("Calls are already paused", "pause", "--reason", "another", "--yes")
+	expect("Calls are not paused.", "resume", "--yes")
+	expect("Dry run: nothing was changed.", "pause", "--reason", "a price is wrong")
+	expect("Calls are not paused.", "resume")
+	expect("Paused: all processes stop", "pause", "--reason", "a price is wrong", "--yes")
+	expect("Calls are already paused", "pause", "--reason", "another", "--yes")
 
 	r := d.start()
 	d.send(body)
@@ -39,7 +39,7 @@ func TestPause_StopsCalls(t *testing.T) {
 		_, text := r.get(t, "/metrics")
 		return strings.Contains(text, "billable_ratelimit_paused 1")
 	}, "the metrics show it")
-	says("calls are paused by an operator", "check")
+	expect("calls are paused by an operator", "check")
 	if got := len(queues.Messages(d.name)); got != 1 {
 		t.Errorf("%d messages are in the queue", got)
 	}
@@ -47,8 +47,8 @@ func TestPause_StopsCalls(t *testing.T) {
 		t.Error("it called Chargebee")
 	}
 
-	says("Dry run: nothing was changed.", "resume")
-	says("Resumed: all processes call Chargebee again", "resume", "--yes")
+	expect("Dry run: nothing was changed.", "resume")
+	expect("Resumed: all processes call Chargebee again", "resume", "--yes")
 	if entry := r.await(t, "message handled"); entry["outcome"] != "closed" {
 		t.Errorf("got %v", entry)
 	}

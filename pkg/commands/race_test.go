@@ -2,5 +2,5 @@
 
 package commands_test
 
-// raced tells that the race detector is at work, with which all takes ten times as long.
+// raced reports whether the race detector is on, which takes ten times as long.
 const raced = true

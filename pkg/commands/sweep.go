@@ -131,11 +131,11 @@ func (a *app) writeSweptFindings(findings []reconcile.Finding) error {
 	for _, found := range findings {
 		rows = append(rows, []string{
 			string(found.Level), found.Name, strconv.Itoa(found.Count), timeOrNone(found.Oldest), timeOrNone(found.Newest),
-			found.Message, found.Remedy, strings.Join(found.Examples, " "),
+			found.Message, found.Solution, strings.Join(found.Examples, " "),
 		})
 	}
 	return a.writeNextTable([]cli.Column{
 		{Title: "level"}, {Title: "name"}, {Title: "count", Right: true}, {Title: "oldest"}, {Title: "newest"},
-		{Title: "finding"}, {Title: "remedy"}, {Title: "examples"},
+		{Title: "finding"}, {Title: "solution"}, {Title: "examples"},
 	}, rows)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
 
-// swept is what sweep prints.
+// swept is the output of sweep.
 type swept struct {
 	Complete bool
 	DryRun   bool `json:"dry_run"`
@@ -91,7 +91,7 @@ func TestSweep_LostWebhook(t *testing.T) {
 	if table := d.must("sweep", "--older-than", "0s"); !strings.Contains(table, id) || !strings.Contains(table, "Dry run: nothing was changed") {
 		t.Errorf("got %s", table)
 	}
-	for range 2 { // twice before anybody has begun
+	for range 2 { // twice, before a consumer has started
 		code, result = d.sweep("--older-than", "0s", "--yes")
 		if code != 0 || len(result.Enqueued) != 1 {
 			t.Fatalf("exit code %d, %+v", code, result)
@@ -163,7 +163,7 @@ func TestSweep_Findings(t *testing.T) {
 	hoursAgo := time.Now().Add(-3 * time.Hour).Unix()
 	d.put("_ledger", map[string]any{"invoice_id": left, "state": "charging", "pages": 1, "version": 1, "updated_at": hoursAgo})
 	d.put("_ledger", map[string]any{"invoice_id": closed, "state": "done", "outcome": "closed", "pages": 1, "version": 1, "updated_at": hoursAgo})
-	d.bury("ev", 1) // draft_ev_000
+	d.sendInvalidDeadLetters("ev", 1) // draft_ev_000
 	for _, id := range []string{"draft_held", "draft_lost", "draft_ev_000"} {
 		d.put("_ledger", map[string]any{"invoice_id": id, "state": "rejected", "resume": "charging", "pages": 1, "version": 1, "updated_at": hoursAgo})
 	}

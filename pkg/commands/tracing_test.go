@@ -23,14 +23,14 @@ import (
 	"github.com/billable-events/billable/pkg/telemetry/telemetrydoc"
 )
 
-// told counts the requests that told a foreign service of a trace.
-var told atomic.Int64
+// tracedRequests counts the requests to external services that have trace headers.
+var tracedRequests atomic.Int64
 
-// foreign is a service that is no part of a trace.
+// foreign wraps a service that must not receive trace headers.
 func foreign(service http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Traceparent") != "" {
-			told.Add(1)
+			tracedRequests.Add(1)
 		}
 		w.Header().Set("X-Amzn-RequestId", "request_1") // as AWS does
 		service.ServeHTTP(w, r)
@@ -165,7 +165,7 @@ func TestTracing_OneTrace(t *testing.T) {
 	t.Cleanup(site.Close)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL+"/")
 	d.environ = append(d.environ, "OTEL_EXPORTER_OTLP_ENDPOINT="+server.URL+"/", "BILLABLE_CHARGEBEE_BASE_URL="+site.URL)
-	told.Store(0)
+	tracedRequests.Store(0)
 
 	url, receiverLog, stopReceiver := d.receive()
 	const traceID, parentID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -227,8 +227,8 @@ func TestTracing_OneTrace(t *testing.T) {
 		t.Errorf("the handling says %v", processed.GetAttributes())
 	}
 
-	if told.Load() != 0 {
-		t.Errorf("%d requests told a foreign service of a trace", told.Load())
+	if tracedRequests.Load() != 0 {
+		t.Errorf("%d requests tracedRequests a foreign service of a trace", tracedRequests.Load())
 	}
 	for _, secret := range []string{"site_key", "customer_of_sub_good", "line_items"} {
 		if strings.Contains(string(spans.sent), secret) {

@@ -1,5 +1,5 @@
-// Package finding holds what checks report about an installation or about its invoices: a stable
-// name, a level, what was found and what to do about it.
+// Package finding has the types of checks: the observed configuration of queues and tables, and
+// findings with a stable name, a level, a message and a solution.
 package finding
 
 import (
@@ -25,8 +25,8 @@ func Compare(a, b Level) int {
 
 // Finding is the part that all findings have in common.
 type Finding struct {
-	Name    string `json:"name"` // stable: programs may rely on it
-	Level   Level  `json:"level"`
-	Message string `json:"finding"`          // what was found
-	Remedy  string `json:"remedy,omitempty"` // what to do about it
+	Name     string `json:"name"` // stable: programs may rely on it
+	Level    Level  `json:"level"`
+	Message  string `json:"finding"`
+	Solution string `json:"remedy,omitempty"`
 }

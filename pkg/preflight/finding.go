@@ -1,6 +1,6 @@
 // Package preflight evaluates the state of an installation: queues, tables, permissions, Chargebee
 // and the rate limit. It performs no I/O: callers collect the state, and each function returns
-// findings with remedies.
+// findings with solutions.
 package preflight
 
 import (
@@ -23,9 +23,9 @@ type findings struct {
 	list    []Finding
 }
 
-func (f *findings) addf(level finding.Level, name, remedy, format string, args ...any) {
+func (f *findings) addf(level finding.Level, name, solution, format string, args ...any) {
 	f.list = append(f.list, Finding{
-		Finding: finding.Finding{Name: name, Level: level, Message: fmt.Sprintf(format, args...), Remedy: remedy},
+		Finding: finding.Finding{Name: name, Level: level, Message: fmt.Sprintf(format, args...), Solution: solution},
 		Subject: f.subject,
 	})
 }

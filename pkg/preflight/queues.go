@@ -111,13 +111,13 @@ func arnPart(arn string, n int) string {
 // retention evaluates the retention of the queue. A message must be received once more after it
 // became too old, so that it is rejected before SQS deletes it.
 func (f *findings) retention(main finding.QueueAttributes, needs Requirements) {
-	const remedy = "set MessageRetentionPeriod to 604800 (7 days)"
+	const solution = "set MessageRetentionPeriod to 604800 (7 days)"
 	switch minimum := needs.MaxAge + needs.MaxIdle; {
 	case main.Retention < minimum:
-		f.addf(finding.Error, "retention_too_short", remedy,
+		f.addf(finding.Error, "retention_too_short", solution,
 			"it deletes messages after %s, but consumers reject old ones up to %s after they were sent: some would be lost", formatDays(main.Retention), formatDays(minimum))
 	case main.Retention < recommendedRetention:
-		f.addf(finding.Warning, "retention_short", remedy, "it deletes messages after %s, and consumers reject them after %s: little time is left", formatDays(main.Retention), formatDays(needs.MaxAge))
+		f.addf(finding.Warning, "retention_short", solution, "it deletes messages after %s, and consumers reject them after %s: little time is left", formatDays(main.Retention), formatDays(needs.MaxAge))
 	}
 }
 
@@ -157,12 +157,12 @@ func (f *findings) deadLetters(deadLetters, main finding.QueueAttributes) {
 		f.addf(finding.Error, "dead_letters_redriven", "remove its RedrivePolicy",
 			"it moves messages to %s: each command that reads a dead letter receives it, and it is moved after %d receives", deadLetters.RedriveTarget, deadLetters.MaxReceives)
 	}
-	switch remedy := "set MessageRetentionPeriod to 1209600 (14 days)"; {
+	switch solution := "set MessageRetentionPeriod to 1209600 (14 days)"; {
 	case deadLetters.Retention < main.Retention:
-		f.addf(finding.Error, "dead_letter_retention_too_short", remedy,
+		f.addf(finding.Error, "dead_letter_retention_too_short", solution,
 			"it deletes messages after %s, the queue after %s: the age counts from the first queue, so a message that is moved late is deleted at once", formatDays(deadLetters.Retention), formatDays(main.Retention))
 	case deadLetters.Retention < maxRetention:
-		f.addf(finding.Warning, "dead_letter_retention_short", remedy, "it deletes dead letters after %s, and only they refer to their claimed events", formatDays(deadLetters.Retention))
+		f.addf(finding.Warning, "dead_letter_retention_short", solution, "it deletes dead letters after %s, and only they refer to their claimed events", formatDays(deadLetters.Retention))
 	}
 	if deadLetters.MaxMessageBytes < main.MaxMessageBytes {
 		f.addf(finding.Error, "dead_letter_size_limited", "set MaximumMessageSize to 1048576",

@@ -69,8 +69,8 @@ func TestRateLimit(t *testing.T) {
 			if last.Level != test.level || !strings.Contains(last.Message, test.want) {
 				t.Errorf("got %+v", findings)
 			}
-			if (last.Level != finding.OK) != (last.Remedy != "") {
-				t.Errorf("finding %q, remedy %q", last.Message, last.Remedy)
+			if (last.Level != finding.OK) != (last.Solution != "") {
+				t.Errorf("finding %q, solution %q", last.Message, last.Solution)
 			}
 			if preflight.Failed(findings) != (test.level == finding.Error) {
 				t.Errorf("failed is %t", preflight.Failed(findings))

@@ -74,12 +74,12 @@ func (f *findings) clock(site Site) {
 	if behind > ahead {
 		direction = "behind"
 	}
-	const remedy = "set the clock of this machine by NTP, or raise clock.max_skew for all consumers"
+	const solution = "set the clock of this machine by NTP, or raise clock.max_skew for all consumers"
 	switch {
 	case minimum > site.MaxSkew:
-		f.addf(finding.Error, "clock_differs", remedy, "the clock of this machine is %s or more %s Chargebee's, clock.max_skew is %s: leases and windows are not safe", rounded(minimum), direction, site.MaxSkew)
+		f.addf(finding.Error, "clock_differs", solution, "the clock of this machine is %s or more %s Chargebee's, clock.max_skew is %s: leases and windows are not safe", rounded(minimum), direction, site.MaxSkew)
 	case 2*minimum > site.MaxSkew:
-		f.addf(finding.Warning, "clock_drifts", remedy, "the clock of this machine is %s or more %s Chargebee's, clock.max_skew is %s", rounded(minimum), direction, site.MaxSkew)
+		f.addf(finding.Warning, "clock_drifts", solution, "the clock of this machine is %s or more %s Chargebee's, clock.max_skew is %s", rounded(minimum), direction, site.MaxSkew)
 	default:
 		f.addf(finding.OK, "clock", "", "the clock of this machine and Chargebee's agree within %s", rounded(max(ahead, behind, 0)+site.Received.Sub(site.Sent)+time.Second))
 	}

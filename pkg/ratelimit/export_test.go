@@ -2,7 +2,7 @@ package ratelimit
 
 import "time"
 
-// What the tests have to see of permits.
+// Internals for the tests.
 const Life = life
 
 func (p *Permit) Started() time.Time { return p.started }

@@ -32,7 +32,7 @@ type Config struct {
 	Observe func(Status)
 }
 
-// Status is what one process last read and did.
+// Status is the status of one process.
 type Status struct {
 	Control
 	Err     error // why the store could not be reached; nil: it could

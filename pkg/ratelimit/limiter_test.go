@@ -146,7 +146,7 @@ func TestLimiter_SlowStore(t *testing.T) {
 	})
 }
 
-// TestLimiter_Stalled checks that a process that stood still while it was granted permits
+// TestLimiter_Stalled checks that a process that was paused while it was granted permits
 // hands out none that are too old.
 func TestLimiter_Stalled(t *testing.T) {
 	t.Parallel()

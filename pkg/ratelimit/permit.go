@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// life is how long after the start of the update that granted it a permit can be spent.
+// life is the lifetime of a permit, from the start of the update that granted it.
 const life = 500 * time.Millisecond
 
 // ErrExpired reports a permit that is too old or was spent before. Nothing was sent.

@@ -16,7 +16,7 @@ type Store interface {
 	SetControl(ctx context.Context, read, control Control) (found State, applied bool, err error)
 }
 
-// State is what all processes share.
+// State is the state that all processes share.
 type State struct {
 	// TAT is the theoretical arrival time of the last granted call: where that call would be
 	// if calls arrived evenly at the rate. Microseconds on the fleet clock; 0: no grant yet.

@@ -47,13 +47,13 @@ func (s *sweep) checkDeadLetters(ctx context.Context) error {
 	}
 	s.addWithoutDeadLetter(held, complete, finding.Finding{
 		Name: orphanedClaims, Level: finding.Error,
-		Message: "events are claimed for invoices without a dead letter: nothing will bill them",
-		Remedy:  "inspect each with consumer invoice show ID, and let Chargebee resend its webhook: any message resumes it",
+		Message:  "events are claimed for invoices without a dead letter: nothing will bill them",
+		Solution: "inspect each with consumer invoice show ID, and let Chargebee resend its webhook: any message resumes it",
 	})
 	s.addWithoutDeadLetter(s.rejected, complete, finding.Finding{
 		Name: "rejected_without_dead_letter", Level: finding.Error,
-		Message: "invoices were rejected, are pending at Chargebee, and have no dead letter: nothing will close them, and their own lines are not invoiced",
-		Remedy:  "inspect each with consumer invoice show ID; then let Chargebee resend its webhook, or close it in Chargebee",
+		Message:  "invoices were rejected, are pending at Chargebee, and have no dead letter: nothing will close them, and their own lines are not invoiced",
+		Solution: "inspect each with consumer invoice show ID; then let Chargebee resend its webhook, or close it in Chargebee",
 	})
 	return nil
 }
@@ -65,11 +65,11 @@ func (s *sweep) addWithoutDeadLetter(found map[string]time.Time, complete bool, 
 	case !complete:
 		common.Level = finding.Warning
 		common.Message += " (not all dead letters could be read)"
-		common.Remedy = "sweep again when no other command reads the dead-letter queue"
+		common.Solution = "sweep again when no other command reads the dead-letter queue"
 	case s.result.Queue == nil || !s.result.Queue.Empty():
 		common.Level = finding.Warning
 		common.Message += " (their messages may be in the queue)"
-		common.Remedy = "sweep again when the queue is empty"
+		common.Solution = "sweep again when the queue is empty"
 	}
 	var invoices tally
 	for id, at := range found {

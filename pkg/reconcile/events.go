@@ -40,18 +40,18 @@ func (s *sweep) checkEvents(ctx context.Context) error {
 	}
 	s.addTally(late, Finding{Finding: finding.Finding{
 		Name: "old_unbilled_events", Level: finding.Warning,
-		Message: fmt.Sprintf("events older than %s are not billed: there was no invoice for them", s.options.EventsOlderThan),
-		Remedy:  "check that the subscriptions still renew and have metered billing; bill events of a cancelled one manually",
+		Message:  fmt.Sprintf("events older than %s are not billed: there was no invoice for them", s.options.EventsOlderThan),
+		Solution: "check that the subscriptions still renew and have metered billing; bill events of a cancelled one manually",
 	}})
 	s.addTally(early, Finding{Finding: finding.Finding{
 		Name: "future_unbilled_events", Level: finding.Warning,
-		Message: "events are dated more than a day in the future: they are billed on the invoice after that date",
-		Remedy:  "check that their producer writes occurred_at in seconds; void wrong ones while they are unbilled, and write the right ones under a new event_id",
+		Message:  "events are dated more than a day in the future: they are billed on the invoice after that date",
+		Solution: "check that their producer writes occurred_at in seconds; void wrong ones while they are unbilled, and write the right ones under a new event_id",
 	}})
 	s.addTally(credits.notNetted(), Finding{Finding: finding.Finding{
 		Name: "credits_not_netted", Level: finding.Warning,
-		Message: fmt.Sprintf("credits older than %s exceed the charges of their subscription and charge code: they are carried forward from invoice to invoice", s.options.EventsOlderThan),
-		Remedy:  "issue a credit note in Chargebee, and void the events that it covers",
+		Message:  fmt.Sprintf("credits older than %s exceed the charges of their subscription and charge code: they are carried forward from invoice to invoice", s.options.EventsOlderThan),
+		Solution: "issue a credit note in Chargebee, and void the events that it covers",
 	}})
 	return nil
 }
