@@ -69,7 +69,7 @@ func TestRecognize_ItemPrice(t *testing.T) {
 	}
 }
 
-// TestRecognize_Originals tells our lines from equal ones that were there before, also where
+// TestRecognize_Originals distinguishes our lines from equal ones that were there before, also if
 // the close gave the lines new ids.
 func TestRecognize_Originals(t *testing.T) {
 	t.Parallel()
@@ -164,8 +164,8 @@ func TestLine_Identity(t *testing.T) {
 	}
 }
 
-// TestJudge_ItemPrice decides on lines of item prices of a known successor.
-func TestJudge_ItemPrice(t *testing.T) {
+// TestReconcile_ItemPrice decides on lines of item prices of a known final invoice.
+func TestReconcile_ItemPrice(t *testing.T) {
 	t.Parallel()
 	plan, found := itemLines()
 	edited := found

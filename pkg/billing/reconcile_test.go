@@ -6,9 +6,9 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// TestJudge reads as: three lines of which the first is added, the second as said,
-// the third never sent.
-func TestJudge(t *testing.T) {
+// TestReconcile has three lines: the first was added, the second is that of the case, the third was
+// never sent.
+func TestReconcile(t *testing.T) {
 	t.Parallel()
 	lines := []billing.Line{
 		{SubscriptionID: "s1", Amount: 10, Marker: "aaaaaaaaaaaa"},

@@ -6,14 +6,14 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// TestWhatAHeadHolds says for which invoices events are claimed, and which begin anew.
-func TestWhatAHeadHolds(t *testing.T) {
+// TestRecord_HoldsClaims has the invoices for which events are claimed, and those that begin a new epoch.
+func TestRecord_HoldsClaims(t *testing.T) {
 	t.Parallel()
 	const rejected, settling = billing.Rejected, billing.Settling
 	for name, test := range map[string]struct {
-		head      billing.Record
-		holds     bool
-		givenBack bool
+		head     billing.Record
+		holds    bool
+		released bool
 	}{
 		"claiming":                               {billing.Record{State: billing.Claiming}, true, false},
 		"charging":                               {billing.Record{State: billing.Charging, Pages: 1}, true, false},
@@ -34,7 +34,7 @@ func TestWhatAHeadHolds(t *testing.T) {
 		if got := test.head.HoldsClaims(); got != test.holds {
 			t.Errorf("%s: it holds claims: %t", name, got)
 		}
-		if got := test.head.ClaimsReleased(); got != test.givenBack {
+		if got := test.head.ClaimsReleased(); got != test.released {
 			t.Errorf("%s: all is given back: %t", name, got)
 		}
 	}

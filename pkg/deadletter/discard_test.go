@@ -16,7 +16,7 @@ import (
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-// archive keeps letters, but those that it cannot.
+// archive keeps dead letters, except one.
 type archive struct {
 	cannot string // the id of a message
 
@@ -51,9 +51,9 @@ func TestDiscard(t *testing.T) {
 	)
 	var messages []queue.Message
 	for _, invoice := range []string{"unknown", "done", "released", "held", "closing", "releasing", "working", "decided", "judged", "halfway"} {
-		messages = append(messages, letterOf(invoice, "draft_"+invoice))
+		messages = append(messages, deadLetterOf(invoice, "draft_"+invoice))
 	}
-	messages = append(messages, letterOf("other", "draft_other", "reason", "above_limit"))
+	messages = append(messages, deadLetterOf("other", "draft_other", "reason", "above_limit"))
 	all := deadletter.Filter{Reason: "too_old"}
 	for name, test := range map[string]struct {
 		disposal deadletter.DiscardOrder
@@ -111,7 +111,7 @@ func TestDiscard(t *testing.T) {
 // TestDiscardTakesAllCopies, also those that were replayed more often.
 func TestDiscardTakesAllCopies(t *testing.T) {
 	t.Parallel()
-	q := &queues{dead: []queue.Message{letterOf("a", "draft_1"), letterOf("b", "draft_1", "replay_count", "1"), letterOf("c", "draft_1", "replay_count", "2")}}
+	q := &queues{dead: []queue.Message{deadLetterOf("a", "draft_1"), deadLetterOf("b", "draft_1", "replay_count", "1"), deadLetterOf("c", "draft_1", "replay_count", "2")}}
 	discarder := &deadletter.Discarder{Queue: deadletter.Queue{Messages: q, Records: knowing(), Remover: q, Now: time.Now}, Archive: &archive{}}
 	result, err := discarder.Run(t.Context(), deadletter.DiscardOrder{Filter: deadletter.Filter{Reason: "too_old"}, Note: "tests"}, deadletter.Progress{})
 	if err != nil || result.Counts[deadletter.Discarded] != 3 || len(q.deleted) != 3 {
@@ -119,8 +119,7 @@ func TestDiscardTakesAllCopies(t *testing.T) {
 	}
 }
 
-// releaser gives claims back, as far as the invoice lets it. It is a ledger with what is
-// left.
+// releaser releases claims, as far as the invoice allows it. It is a ledger with the rest.
 type releaser struct {
 	mu       sync.Mutex
 	held     map[string]error // what releasing an invoice comes to
@@ -161,8 +160,8 @@ func TestDiscardReleasesFirst(t *testing.T) {
 	t.Parallel()
 	refused := fmt.Errorf("%w: line 3 may have been added", deadletter.ErrReleaseRefused)
 	messages := []queue.Message{
-		letterOf("free", "draft_free"), letterOf("held", "draft_held"), letterOf("copy", "draft_held"),
-		letterOf("doubt", "draft_doubt"), letterOf("busy", "draft_busy"), letterOf("full", "draft_full"),
+		deadLetterOf("free", "draft_free"), deadLetterOf("held", "draft_held"), deadLetterOf("copy", "draft_held"),
+		deadLetterOf("doubt", "draft_doubt"), deadLetterOf("busy", "draft_busy"), deadLetterOf("full", "draft_full"),
 	}
 	for name, test := range map[string]struct {
 		dryRun   bool
@@ -211,7 +210,7 @@ func TestDiscardReleasesFirst(t *testing.T) {
 	}
 }
 
-// together shows all letters at once.
+// together shows all dead letters at once.
 type together struct{ *queues }
 
 func (q together) Browse(_ context.Context, visit func([]queue.Message) bool) (bool, error) {

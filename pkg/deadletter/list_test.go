@@ -44,7 +44,7 @@ func (h heads) Record(_ context.Context, invoiceID string) (billing.Record, bool
 	return h(invoiceID)
 }
 
-// Plan knows of none.
+// Plan returns none.
 func (heads) Plan(context.Context, string, string) (billing.Plan, error) {
 	return billing.Plan{}, billing.ErrNotFound
 }
@@ -85,8 +85,8 @@ func first(t *testing.T, message queue.Message, ledger heads) deadletter.Message
 	return listing.Messages[0]
 }
 
-// TestDocument holds the JSON of `dlq list` to the letter: programs rely on it.
-func TestDocument(t *testing.T) {
+// TestList_Document compares the JSON of `dlq list` exactly: programs rely on it.
+func TestList_Document(t *testing.T) {
 	t.Parallel()
 	full := queue.Message{
 		ID:   "m1",
@@ -134,9 +134,9 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// TestLetter reads messages of all origins. A letter is shown as
+// TestMessage reads messages of all origins. A dead letter is shown as
 // event invoice customer subscriptions reason detail ledger.
-func TestLetter(t *testing.T) {
+func TestMessage(t *testing.T) {
 	t.Parallel()
 	envelope := func(detail []byte) []byte {
 		return fmt.Appendf(nil, `{"version":"0","id":"e","detail-type":"x","source":"aws.partner/chargebee.com","detail":%s}`, detail)
@@ -219,7 +219,7 @@ func TestTimes(t *testing.T) {
 		"yesterday":                      "-",
 		"1767225600":                     "-",
 		"2026-02-30T00:00:00Z":           "-",
-		"9999-12-31T23:59:59-01:00":      "-", // a year that JSON cannot say
+		"9999-12-31T23:59:59-01:00":      "-", // a year that JSON cannot represent
 		"0000-01-01T00:00:00+01:00":      "-",
 		"2026-01-01T00:00:00Z\x1b[2J":    "-",
 		"2026-01-01T00:00:00+00:00":      "2026-01-01T00:00:00Z",

@@ -14,8 +14,8 @@ import (
 	"github.com/billable-events/billable/pkg/ratelimit/ratelimittest"
 )
 
-// endless is a queue of many letters that are made as they are received, and what the heap
-// holds when all were seen.
+// endless is a queue of many dead letters that are made as they are received, with the size of the
+// heap after all were visited.
 type endless struct {
 	count int
 	heap  int64
@@ -45,9 +45,9 @@ func heap() int64 {
 	return int64(stats.HeapAlloc)
 }
 
-// TestBodiesDoNotPileUp: of a letter that was seen is kept what is shown of it, and no body.
-func TestBodiesDoNotPileUp(t *testing.T) {
-	const most = 2048 // bytes for a letter
+// TestList_KeepsNoBodies: of a visited dead letter only the shown values are kept, and no body.
+func TestList_KeepsNoBodies(t *testing.T) {
+	const most = 2048 // bytes for a dead letter
 	e := &endless{count: 2000}
 	box := deadletter.Queue{Messages: e, Records: knowing(), Remover: e, Now: time.Now}
 	for name, run := range map[string]func() error{

@@ -22,22 +22,22 @@ type shelf struct {
 	mu      sync.Mutex
 	began   time.Time
 	dead    []queue.Message
-	sent    []time.Duration // when letters were put back into their queue
+	sent    []time.Duration // when dead letters were sent to their queue
 	tries   map[string]int
-	refuses string        // the id of a letter that cannot be sent
+	refuses string        // the id of a dead letter that cannot be sent
 	slow    time.Duration // of sending
 
-	unseen   func(browse int) bool // whether somebody else holds messages; may be nil
+	unseen   func(browse int) bool // whether another reader has messages; may be nil
 	browses  []time.Duration       // when they began
-	longest  time.Duration         // that letters were in a visit
+	longest  time.Duration         // that dead letters were in a visit
 	browsing bool
-	visiting bool // letters are in somebody's hands
+	visiting bool // dead letters are in a visit
 }
 
 func newShelf(count int) *shelf {
 	s := &shelf{began: time.Now(), tries: map[string]int{}}
 	for i := range count {
-		s.dead = append(s.dead, letterOf(fmt.Sprint("m", i), fmt.Sprint("draft_", i)))
+		s.dead = append(s.dead, deadLetterOf(fmt.Sprint("m", i), fmt.Sprint("draft_", i)))
 	}
 	return s
 }
@@ -131,13 +131,13 @@ func (s *shelf) replayer(limiter *stops, perMinute int) *deadletter.Replayer {
 	}
 }
 
-// TestPace: one minute's letters go at once, the others as the calls for them come.
+// TestPace: the dead letters of one minute are sent at once, the others as calls become available.
 func TestPace(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		letters, perMinute int
-		scale              int64
-		pace               float64 // letters a minute
+		messages, perMinute int
+		scale               int64
+		pace                float64 // messages a minute
 	}{
 		"the full limit":  {1000, 150, 1000, 75},
 		"after a refusal": {1000, 150, 600, 45},
@@ -149,9 +149,9 @@ func TestPace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := newShelf(test.letters)
+				s := newShelf(test.messages)
 				result, err := s.replayer(&stops{scale: test.scale}, test.perMinute).Run(t.Context(), deadletter.ReplayOrder{}, deadletter.Progress{})
-				if err != nil || !result.Complete || result.Counts[deadletter.Replayed] != test.letters || len(s.dead) != 0 {
+				if err != nil || !result.Complete || result.Counts[deadletter.Replayed] != test.messages || len(s.dead) != 0 {
 					t.Fatalf("%v, %t, %v, %d are left", err, result.Complete, result.Counts, len(s.dead))
 				}
 				burst := max(test.pace, 1)
@@ -160,7 +160,7 @@ func TestPace(t *testing.T) {
 						t.Fatalf("%d letters within %s, of at most %.1f", i+1, at, most)
 					}
 				}
-				least := time.Duration((float64(test.letters) - burst) / test.pace * float64(time.Minute))
+				least := time.Duration((float64(test.messages) - burst) / test.pace * float64(time.Minute))
 				if took := s.sent[len(s.sent)-1]; took > least+least/10+2*time.Minute {
 					t.Errorf("it took %s, and could have taken %s", took, least)
 				}
@@ -178,7 +178,7 @@ func TestNothingGoesBackWhileCallsAreStopped(t *testing.T) {
 	for name, test := range map[string]struct {
 		from, to time.Duration
 		pause    bool
-		says     string
+		want     string
 	}{
 		"from the beginning": {0, 20 * time.Minute, false, "calls to Chargebee are paused by an operator (month end): resume"},
 		"in the middle":      {2 * time.Minute, 13 * time.Minute, false, "calls to Chargebee are paused by an operator (month end): resume"},
@@ -188,15 +188,15 @@ func TestNothingGoesBackWhileCallsAreStopped(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := newShelf(300)
-				s.dead = append(s.dead, letterOf("billed", "draft_done"))
+				s.dead = append(s.dead, deadLetterOf("billed", "draft_done"))
 				var dropped time.Duration
-				var says []string
+				var reasons []string
 				progress := deadletter.Progress{
 					Waiting: func(why string) {
 						if s.browsing {
 							t.Error("it waits with letters in hand")
 						}
-						says = append(says, why)
+						reasons = append(reasons, why)
 					},
 					Done: func(step deadletter.MessageResult) {
 						if step.Action == deadletter.Dropped {
@@ -217,8 +217,8 @@ func TestNothingGoesBackWhileCallsAreStopped(t *testing.T) {
 				if test.from == 0 && dropped > time.Second {
 					t.Errorf("what is billed was dropped after %s", dropped)
 				}
-				if len(says) == 0 || !strings.HasPrefix(says[0], test.says) {
-					t.Errorf("it says %q", slices.Compact(says))
+				if len(reasons) == 0 || !strings.HasPrefix(reasons[0], test.want) {
+					t.Errorf("waited because of %q, want %q", slices.Compact(reasons), test.want)
 				}
 				if len(s.browses) > 3 {
 					t.Errorf("it browsed at %v", s.browses)
@@ -254,13 +254,13 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// TestALetterThatFails is tried once, however often the queue is browsed.
-func TestALetterThatFails(t *testing.T) {
+// TestReplay_FailedOnce: a dead letter that fails is tried once, however often the queue is browsed.
+func TestReplay_FailedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1000)
 		s.refuses = "m5"
-		s.dead = append(s.dead, letterOf("billed", "draft_done"))
+		s.dead = append(s.dead, deadLetterOf("billed", "draft_done"))
 		result, err := s.replayer(&stops{scale: ratelimit.FullScale}, 150).Run(t.Context(), deadletter.ReplayOrder{}, deadletter.Progress{})
 		if !errors.Is(err, deadletter.ErrPartial) || !result.Complete || result.Counts[deadletter.Failed] != 1 || result.Counts[deadletter.Skipped] != 1 || result.Counts[deadletter.Replayed] != 999 {
 			t.Errorf("%v, %t, %v", err, result.Complete, result.Counts)

@@ -17,8 +17,8 @@ import (
 	"github.com/billable-events/billable/pkg/ratelimit/ratelimittest"
 )
 
-// queues are a dead-letter queue and the queue that its letters come from. A letter that
-// is redriven to a queue that fails it comes back at once.
+// queues are a dead-letter queue and its source. A message that is redriven to a source that fails it
+// is a dead letter again at once.
 type queues struct {
 	mu      sync.Mutex
 	dead    []queue.Message
@@ -74,7 +74,7 @@ func (q *queues) Delete(_ context.Context, message queue.Message) error {
 	return nil
 }
 
-func letterOf(id, invoiceID string, pairs ...string) queue.Message {
+func deadLetterOf(id, invoiceID string, pairs ...string) queue.Message {
 	return queue.Message{ID: id, Body: body(invoiceID, ""), Attributes: attributes(append([]string{"reason", "too_old"}, pairs...)...)}
 }
 
@@ -90,42 +90,42 @@ func TestReplay(t *testing.T) {
 		err     error
 	}{
 		"all": {
-			queues: &queues{dead: []queue.Message{letterOf("a", "draft_1"), letterOf("b", "draft_2")}},
+			queues: &queues{dead: []queue.Message{deadLetterOf("a", "draft_1"), deadLetterOf("b", "draft_2")}},
 			sent:   "[a b]", deleted: "[a b]", counts: map[deadletter.Action]int{deadletter.Replayed: 2},
 		},
 		"a dry run": {
-			queues: &queues{dead: []queue.Message{letterOf("a", "draft_1"), letterOf("b", "draft_done")}},
+			queues: &queues{dead: []queue.Message{deadLetterOf("a", "draft_1"), deadLetterOf("b", "draft_done")}},
 			order:  deadletter.ReplayOrder{DryRun: true},
 			sent:   "[]", deleted: "[]", counts: map[deadletter.Action]int{deadletter.Replayed: 1, deadletter.Skipped: 1},
 		},
 		"a filter": {
-			queues: &queues{dead: []queue.Message{letterOf("a", "draft_1"), letterOf("b", "draft_2")}},
+			queues: &queues{dead: []queue.Message{deadLetterOf("a", "draft_1"), deadLetterOf("b", "draft_2")}},
 			order:  deadletter.ReplayOrder{Filter: deadletter.Filter{Invoice: "draft_2"}},
 			sent:   "[b]", deleted: "[b]", counts: map[deadletter.Action]int{deadletter.Replayed: 1},
 		},
 		"what is billed is skipped": {
-			queues: &queues{dead: []queue.Message{letterOf("a", "draft_done"), letterOf("b", "draft_2")}},
+			queues: &queues{dead: []queue.Message{deadLetterOf("a", "draft_done"), deadLetterOf("b", "draft_2")}},
 			sent:   "[b]", deleted: "[b]", counts: map[deadletter.Action]int{deadletter.Replayed: 1, deadletter.Skipped: 1},
 		},
 		"or dropped": {
-			queues: &queues{dead: []queue.Message{letterOf("a", "draft_done")}},
+			queues: &queues{dead: []queue.Message{deadLetterOf("a", "draft_done")}},
 			order:  deadletter.ReplayOrder{DropDone: true},
 			sent:   "[]", deleted: "[a]", counts: map[deadletter.Action]int{deadletter.Dropped: 1},
 		},
 		"what the queue does not take stays": {
-			queues: &queues{dead: []queue.Message{letterOf("a", "draft_1"), letterOf("b", "draft_2")}, refuses: map[string]error{"a": broken}},
+			queues: &queues{dead: []queue.Message{deadLetterOf("a", "draft_1"), deadLetterOf("b", "draft_2")}, refuses: map[string]error{"a": broken}},
 			sent:   "[b]", deleted: "[b]", counts: map[deadletter.Action]int{deadletter.Replayed: 1, deadletter.Failed: 1}, err: deadletter.ErrPartial,
 		},
 		"what cannot be deleted is in both": {
-			queues: &queues{dead: []queue.Message{letterOf("a", "draft_1")}, undying: map[string]error{"a": broken}},
+			queues: &queues{dead: []queue.Message{deadLetterOf("a", "draft_1")}, undying: map[string]error{"a": broken}},
 			sent:   "[a]", deleted: "[]", counts: map[deadletter.Action]int{deadletter.Failed: 1}, err: deadletter.ErrPartial,
 		},
 		"what comes back is left alone": {
-			queues: &queues{dead: []queue.Message{letterOf("a", "draft_1"), letterOf("b", "draft_2", "replay_count", "3")}, fails: true},
+			queues: &queues{dead: []queue.Message{deadLetterOf("a", "draft_1"), deadLetterOf("b", "draft_2", "replay_count", "3")}, fails: true},
 			sent:   "[a b]", deleted: "[a b]", counts: map[deadletter.Action]int{deadletter.Replayed: 2},
 		},
 		"copies of a message": {
-			queues: &queues{dead: []queue.Message{letterOf("a", "draft_1"), letterOf("b", "draft_1")}},
+			queues: &queues{dead: []queue.Message{deadLetterOf("a", "draft_1"), deadLetterOf("b", "draft_1")}},
 			sent:   "[a b]", deleted: "[a b]", counts: map[deadletter.Action]int{deadletter.Replayed: 2},
 		},
 	} {
@@ -138,8 +138,8 @@ func TestReplay(t *testing.T) {
 				},
 				Source: test.queues, RateLimit: &ratelimittest.Store{}, RequestsPerMinute: 3500,
 			}
-			var told sync.Map
-			result, err := replayer.Run(t.Context(), test.order, deadletter.Progress{Done: func(step deadletter.MessageResult) { told.Store(step.MessageID, step.Action) }})
+			var reported sync.Map
+			result, err := replayer.Run(t.Context(), test.order, deadletter.Progress{Done: func(step deadletter.MessageResult) { reported.Store(step.MessageID, step.Action) }})
 			if !errors.Is(err, test.err) {
 				t.Errorf("got %v, want %v", err, test.err)
 			}
@@ -159,7 +159,7 @@ func TestReplay(t *testing.T) {
 				t.Errorf("got %+v", result)
 			}
 			for _, step := range result.Messages {
-				if action, ok := told.Load(step.MessageID); !ok || action != step.Action || (step.Error != nil) != (step.Action == deadletter.Failed) {
+				if action, ok := reported.Load(step.MessageID); !ok || action != step.Action || (step.Error != nil) != (step.Action == deadletter.Failed) {
 					t.Errorf("%+v, told as %v", step, action)
 				}
 			}
@@ -167,13 +167,13 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestReplayWithoutALedger ends it: nobody knows what is billed.
-func TestReplayWithoutALedger(t *testing.T) {
+// TestReplay_WithoutLedger ends it: the billed invoices are unknown.
+func TestReplay_WithoutLedger(t *testing.T) {
 	t.Parallel()
 	noLedger := errors.New("no ledger")
 	q := &queues{}
 	for i := range 200 {
-		q.dead = append(q.dead, letterOf(fmt.Sprint(i), "draft_1"))
+		q.dead = append(q.dead, deadLetterOf(fmt.Sprint(i), "draft_1"))
 	}
 	replayer := &deadletter.Replayer{
 		Queue: deadletter.Queue{

@@ -46,7 +46,7 @@ func planOf(amounts ...int64) billing.Plan {
 	return plan
 }
 
-// TestChargeAtRisk is what is claimed and not billed. The plan has lines of 1, 20, 300
+// TestChargeAtRisk sums what is claimed and not billed. The plan has lines of 1, 20, 300
 // and 0.
 func TestChargeAtRisk(t *testing.T) {
 	t.Parallel()
@@ -153,9 +153,8 @@ func TestAPlanThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// TestTheOldestOfAGroup counts from when it was put into the queue where nobody said when
-// it failed.
-func TestTheOldestOfAGroup(t *testing.T) {
+// TestList_OldestOfGroup counts from the time of sending if the time of the failure is absent.
+func TestList_OldestOfGroup(t *testing.T) {
 	t.Parallel()
 	sent := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	listing, err := deadletter.List(t.Context(), holding(

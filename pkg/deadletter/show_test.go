@@ -32,7 +32,7 @@ func TestShow(t *testing.T) {
 	}
 	var others []queue.Message
 	for i := range 30 {
-		others = append(others, letterOf(fmt.Sprint("other", i), "draft_9"))
+		others = append(others, deadLetterOf(fmt.Sprint("other", i), "draft_9"))
 	}
 	messages := append(append(others[:3:3], full), others[3:]...)
 	for _, id := range []string{"m4", "ev_draft_1"} {
@@ -65,12 +65,12 @@ func TestShow(t *testing.T) {
 	}
 }
 
-// TestShowWhatIsNotThere tells a letter that is not there from one that was not seen.
-func TestShowWhatIsNotThere(t *testing.T) {
+// TestShow_NotFound distinguishes a dead letter that does not exist from one that was not visited.
+func TestShow_NotFound(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	for want, from := range map[error]browser{
-		deadletter.ErrUnknown: holding(letterOf("a", "draft_1")),
+		deadletter.ErrUnknown: holding(deadLetterOf("a", "draft_1")),
 		deadletter.ErrUnseen:  func(visit func([]queue.Message) bool) (bool, error) { return false, nil },
 		broken:                func(visit func([]queue.Message) bool) (bool, error) { return false, broken },
 	} {
@@ -107,7 +107,7 @@ func TestShowBodies(t *testing.T) {
 func TestShowLooksAtTheFinalInvoice(t *testing.T) {
 	t.Parallel()
 	ledger := knowing(billing.Record{InvoiceID: "draft_1", State: billing.Finished, Outcome: billing.Closed, FinalInvoiceID: "inv_1"})
-	shown, err := deadletter.Show(t.Context(), holding(letterOf("a", "draft_1")), ledger, "a")
+	shown, err := deadletter.Show(t.Context(), holding(deadLetterOf("a", "draft_1")), ledger, "a")
 	if err != nil || shown.InvoiceToRead != "inv_1" || *shown.ChargeAtRisk != 0 {
 		t.Errorf("%+v, %v", shown, err)
 	}

@@ -55,7 +55,7 @@ func (r *remembered) RoundTrip(request *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// BenchmarkStore is what the calls for an invoice of 50 events cost apart from network
+// BenchmarkStore measures the calls for an invoice of 50 events without network
 // and service: encoding, signing, decoding.
 func BenchmarkStore(b *testing.B) {
 	var keys []billing.EventKey

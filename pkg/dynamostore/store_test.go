@@ -29,7 +29,7 @@ type fixture struct {
 	t     *testing.T
 	sdk   *awsdynamodb.Client
 	store *dynamostore.Store
-	fate  func(operation string) sandbox.Fault
+	fault func(operation string) sandbox.Fault
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -41,10 +41,10 @@ func newFixtureOf(t *testing.T, config dynamodb.Config) *fixture {
 	t.Helper()
 	f := &fixture{t: t}
 	config.Faults = sandbox.FaultFunc(func(operation string) sandbox.Fault {
-		if f.fate == nil {
+		if f.fault == nil {
 			return sandbox.Fault{}
 		}
-		return f.fate(operation)
+		return f.fault(operation)
 	})
 	service := dynamodb.New(config)
 	f.sdk = awsdynamodb.NewFromConfig(aws.Config{
@@ -233,9 +233,9 @@ func TestEpochIsKept(t *testing.T) {
 	}
 }
 
-// TestStoredLines holds the form of lines in the ledger to the letter: plans that are
-// under way while another version takes over must be read as they were written.
-func TestStoredLines(t *testing.T) {
+// TestStore_LinesAsStored compares the stored form of lines exactly: plans that are in progress while
+// another version takes over must be read as they were written.
+func TestStore_LinesAsStored(t *testing.T) {
 	t.Parallel()
 	plan := billing.Plan{Lines: []billing.Line{
 		{
@@ -444,11 +444,11 @@ func TestBusy(t *testing.T) {
 				if whole {
 					step.Manifest = &billing.Manifest{InvoiceID: "draft", Epoch: "e"}
 				}
-				f.fate = func(string) sandbox.Fault { return sandbox.Fault{Kind: kind} }
+				f.fault = func(string) sandbox.Fault { return sandbox.Fault{Kind: kind} }
 				if err := f.commit(step); !errors.Is(err, billing.ErrBusy) {
 					t.Fatalf("got %v", err)
 				}
-				f.fate = nil
+				f.fault = nil
 				f.must(step)
 				f.must(step)
 			})
@@ -476,7 +476,7 @@ func TestCommit_EffectThenServerError(t *testing.T) {
 							first.Manifest = &billing.Manifest{InvoiceID: "draft", Epoch: "e"}
 						}
 						calls := 0
-						f.fate = func(string) sandbox.Fault {
+						f.fault = func(string) sandbox.Fault {
 							if calls++; calls <= failures {
 								return sandbox.Fault{Kind: sandbox.EffectThenError, Choice: choice}
 							}
@@ -554,7 +554,7 @@ func TestReadsAreRepeated(t *testing.T) {
 			f.put(event("a", nil))
 			f.must(billing.Step{Record: billing.Record{InvoiceID: "draft", State: billing.Claiming, Version: "w1"}})
 			calls, failing := 0, 3
-			f.fate = func(string) sandbox.Fault {
+			f.fault = func(string) sandbox.Fault {
 				if calls++; calls <= failing {
 					return sandbox.Fault{Kind: kind}
 				}
@@ -619,7 +619,7 @@ func TestHeads(t *testing.T) {
 		t.Fatal(applied, err)
 	}
 	scans := 0
-	f.fate = func(operation string) sandbox.Fault {
+	f.fault = func(operation string) sandbox.Fault {
 		if operation == "Scan" {
 			scans++
 		}
