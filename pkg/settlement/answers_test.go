@@ -19,7 +19,7 @@ import (
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
-// answersTable says what becomes of every answer, for people to read.
+// answersTable documents the outcome of every answer.
 //
 //go:embed testdata/answers.md
 var answersTable string
@@ -89,7 +89,7 @@ func answerRows(t *testing.T) []answerRow {
 
 var columns = []string{"first line", "later line", "in doubt", "closing", "looking"}
 
-// situation is what was going on when an answer came.
+// situation is the state in which an answer arrives.
 type situation struct {
 	name   string
 	column string
@@ -148,7 +148,7 @@ func play(t *testing.T, row answerRow, now situation, word string) {
 	if heard.first == nil || meaning(heard.first) != row.means {
 		t.Errorf("it means %+v", heard.first)
 	}
-	check, ok := fates[word]
+	check, ok := checks[word]
 	if !ok {
 		check, ok = within(word)
 	}
@@ -185,19 +185,19 @@ func play(t *testing.T, row answerRow, now situation, word string) {
 	}
 }
 
-// aftermath is how the handling of a message ended.
+// aftermath is the result of the processing of a message.
 type aftermath struct {
 	outcome  queue.Outcome
 	head     billing.Record
 	statuses string
 	sent     time.Time   // the first call of the invoice
-	answered []time.Time // when the gateway answered, since it was told to
+	answered []time.Time // when the gateway gave canned answers
 }
 
 const allClaimed = "claimed claimed claimed"
 
-// fates are the words of the tables; each returns what is not so.
-var fates = map[string]func(aftermath) string{
+// checks are the cells of the tables; each returns the difference.
+var checks = map[string]func(aftermath) string{
 	"done": func(a aftermath) string { return a.want(queue.Ack, "", "billed billed billed") },
 	"at once": func(a aftermath) string {
 		for i := 1; i < len(a.answered); i++ {
@@ -232,7 +232,7 @@ var fates = map[string]func(aftermath) string{
 	"close refused": func(a aftermath) string { return a.want(queue.DeadLetter, billing.CloseRefused, allClaimed) },
 }
 
-// within is the fate "in … s".
+// within is the check of the cell "in … s".
 func within(word string) (check func(aftermath) string, ok bool) {
 	most, err := time.ParseDuration(strings.ReplaceAll(strings.TrimPrefix(word, "in "), " ", ""))
 	return func(a aftermath) string { return a.comesBack(most/4, most) }, err == nil

@@ -117,7 +117,7 @@ func moves(w *world, id string) error {
 func TestStaleMessage(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		edit     person
+		edit     manualEdit
 		statuses string // of an event of sub, and of one of second
 	}{
 		"consolidated":         {consolidates, "billed billed"},
@@ -152,8 +152,8 @@ func TestStaleMessage(t *testing.T) {
 }
 
 // editAfterClaim handles the message until its events are claimed, lets the process crash,
-// and a person edit the draft.
-func (w *world) editAfterClaim(edit person, id string) {
+// and edits the draft manually.
+func (w *world) editAfterClaim(edit manualEdit, id string) {
 	w.t.Helper()
 	w.handleAndCrash(&crash{at: 6}, bare(id)) // head, take, invoice, query, claim and plan; then the first line's head
 	if record := w.head(id); record.State != billing.Charging || record.IsSending() {
@@ -201,7 +201,7 @@ func TestInvoiceChangedWhileItIsCharged(t *testing.T) {
 				if got := strings.Count(w.calls(), "add_charge"); got != 2 {
 					t.Errorf("called %s", w.calls())
 				}
-				w.wantRejected(settler, body, billing.InvoiceChanged) // a replay says why
+				w.wantRejected(settler, body, billing.InvoiceChanged) // a replay has the reason
 				w.let(removed, id)
 				if lenient {
 					w.let(removed, id)

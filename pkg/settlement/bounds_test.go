@@ -7,7 +7,7 @@ import (
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
-// TestBounds are what operators' tools judge queues and heads by.
+// TestBounds checks the bounds by which commands evaluate queues and records.
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	// 50 receives as they come, then one every 570 s until 6 days are over.

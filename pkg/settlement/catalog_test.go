@@ -61,7 +61,7 @@ func TestCatalogUndisturbed(t *testing.T) {
 		id, body := w.renew("sub")
 		w.wantDoneAtOnce(w.settler(nil), body)
 		w.wantCalls("retrieve add_charge_item add_charge close")
-		w.wantEqualBooks()
+		w.wantReconciled()
 
 		record := w.head(id)
 		if record.Outcome != billing.Closed || record.SchemaVersion != billing.SchemaVersion {
@@ -90,7 +90,7 @@ func TestCatalogOnAConsolidatedInvoice(t *testing.T) {
 		_, body := w.renew("one", "two")
 		w.wantDoneAtOnce(w.settler(nil), body)
 		w.wantCalls("retrieve add_charge_item add_charge_item add_charge_item add_charge_item close")
-		w.wantEqualBooks()
+		w.wantReconciled()
 	})
 }
 
@@ -124,11 +124,11 @@ func TestManyCatalogLines(t *testing.T) {
 		if got.String() != want {
 			t.Errorf("called %s", got.String())
 		}
-		w.wantEqualBooks()
+		w.wantReconciled()
 	})
 }
 
-// TestItemPricesThatCannotBeCharged are said to a person, and nothing stays claimed.
+// TestItemPricesThatCannotBeCharged are rejected for an operator, and nothing stays claimed.
 // Once the catalog is right, a replay charges.
 func TestItemPricesThatCannotBeCharged(t *testing.T) {
 	t.Parallel()

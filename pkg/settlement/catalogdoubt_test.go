@@ -44,15 +44,15 @@ func TestCatalogDoubt(t *testing.T) {
 	}
 }
 
-// TestLookalikeOfACatalogLine: while a line was in doubt, a person left one that may be
-// ours. It is not charged again. Once it is mended, a replay ends well.
-func TestLookalikeOfACatalogLine(t *testing.T) {
+// TestSession_EditedCatalogLineInDoubt: while a line was in doubt, a manual edit left one that may be
+// ours. It is not charged again. Once it is corrected, a replay succeeds.
+func TestSession_EditedCatalogLineInDoubt(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		fault  sandbox.Kind // of the call that adds the second line of an item price
-		person person
+		edit   manualEdit
 		reason billing.Reason
-		mend   person
+		fix    manualEdit
 	}{
 		"another amount": {
 			sandbox.LoseReply, editsItem(func(line *chargebee.LineItem) { line.Amount-- }),
@@ -78,20 +78,20 @@ func TestLookalikeOfACatalogLine(t *testing.T) {
 				id, body := w.three()
 				settler := w.settler(nil)
 				w.wantRetry(settler, body)
-				w.let(test.person, id)
+				w.let(test.edit, id)
 				time.Sleep(time.Hour)
-				for range 2 { // a replay without mending is rejected again
+				for range 2 { // a replay without a correction is rejected again
 					w.wantRejected(settler, body, test.reason)
 				}
 				w.wantStatuses("claimed claimed claimed")
-				w.let(test.mend, id)
+				w.let(test.fix, id)
 				w.wantClosed(settler, body)
 			})
 		})
 	}
 }
 
-// addsByHand is a person who charges storage, too.
+// addsByHand charges storage manually, too.
 func addsByHand(w *world, id string) error {
 	_, err := w.chargebee.AddLine(id, chargebee.LineItem{
 		SubscriptionID: "sub", EntityType: chargebee.EntityChargeItemPrice, EntityID: "storage-EUR", Description: "Storage, by hand", Amount: 99,
@@ -99,7 +99,7 @@ func addsByHand(w *world, id string) error {
 	return err
 }
 
-// TestTextOfACatalogLine that a person changed while it was in doubt: it was none of
+// TestTextOfACatalogLine that was changed manually while it was in doubt: it was none of
 // ours, and the line is found.
 func TestTextOfACatalogLine(t *testing.T) {
 	t.Parallel()

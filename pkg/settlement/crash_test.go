@@ -14,20 +14,20 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
 )
 
-// atEachCall tells a story once for every call that is made in it, each time in a bubble
-// of its own, and returns how many calls there are. A story returns whether its call was
+// atEachCall runs a scenario once for every call that is made in it, each time in a bubble
+// of its own, and returns the number of calls. A scenario reports whether its call was
 // made.
-func atEachCall(t *testing.T, what string, story func(t *testing.T, call int) (reached bool)) (calls int) {
+func atEachCall(t *testing.T, what string, scenario func(t *testing.T, call int) (reached bool)) (calls int) {
 	t.Helper()
 	for call := 1; ; call++ {
 		reached := false
-		synctest.Test(t, func(t *testing.T) { // a story that fails ends the whole test
+		synctest.Test(t, func(t *testing.T) { // a scenario that fails ends the whole test
 			defer func() {
 				if t.Failed() {
 					t.Logf("%s at call %d", what, call)
 				}
 			}()
-			reached = story(t, call)
+			reached = scenario(t, call)
 		})
 		if !reached {
 			return call - 1
@@ -36,7 +36,7 @@ func atEachCall(t *testing.T, what string, story func(t *testing.T, call int) (r
 }
 
 // TestCrash ends the process at every call it makes, before and after the call's
-// effect; the next one goes on. The books are equal every time.
+// effect; the next one continues. Billed and expected are equal every time.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	for _, after := range []bool{false, true} {
@@ -75,7 +75,7 @@ func TestCrashWhileReleasing(t *testing.T) {
 					t.Errorf("a claim is held: %+v", event)
 				}
 			}
-			w.mend(bad)
+			w.correct(bad)
 			w.wantClosed(settler, body)
 			return reached
 		})
@@ -83,7 +83,7 @@ func TestCrashWhileReleasing(t *testing.T) {
 }
 
 // TestLostReplyOfEachWrite: whatever answer of DynamoDB is lost, or comes after the
-// write was thought to be lost, the handling goes on and costs no further call.
+// write was thought to be lost, the session continues and costs no further call.
 func TestLostReplyOfEachWrite(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []sandbox.Fault{{Kind: sandbox.LoseReply}, {Kind: sandbox.CutBody}, {Kind: sandbox.ApplyLate, Late: 700 * time.Millisecond}} {
@@ -105,7 +105,7 @@ func TestLostReplyOfEachWrite(t *testing.T) {
 			on = false
 			w.wantCalls("retrieve add_charge add_charge add_charge close")
 			time.Sleep(time.Second)
-			w.wantEqualBooks()
+			w.wantReconciled()
 			return reached
 		})
 		if writes < 7 {

@@ -10,9 +10,9 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// TestDecideCourse says in one table what follows from every kind of failure, for each
-// thing that a call is made for.
-func TestDecideCourse(t *testing.T) {
+// TestDecideRecovery is the table of what follows from every kind of failure, for each
+// operation.
+func TestDecideRecovery(t *testing.T) {
 	t.Parallel()
 	var (
 		unknown      = billing.Failure{Kind: billing.Unknown}
@@ -94,9 +94,9 @@ func TestDecideCourse(t *testing.T) {
 	}
 }
 
-// TestDecideRemedy looks at both sides of each bound: by the defaults a line is sent
+// TestDecideDoubt looks at both sides of each bound: by the defaults a line is sent
 // again for 30 min − 2 · 5 min − 30 s, and looked for from 30 min on.
-func TestDecideRemedy(t *testing.T) {
+func TestDecideDoubt(t *testing.T) {
 	t.Parallel()
 	settings := Settings{IdempotencyWindow: 30 * time.Minute, MaxEffectDelay: 5 * time.Minute, MaxSkew: 30 * time.Second}
 	const until = 19*time.Minute + 30*time.Second
@@ -118,8 +118,8 @@ func TestDecideRemedy(t *testing.T) {
 	}
 }
 
-// TestDecideTaking says how each head that can be found is taken.
-func TestDecideTaking(t *testing.T) {
+// TestDecideAcquire is the table of how each record is acquired.
+func TestDecideAcquire(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_000_000, 0)
 	const skew = 30 * time.Second
@@ -199,7 +199,7 @@ func TestDecideTaking(t *testing.T) {
 	}
 }
 
-// TestDecideRelease says how the events of each invoice are given back, or that they are not.
+// TestDecideRelease is the table of how the events of each invoice are released, or that they are not.
 func TestDecideRelease(t *testing.T) {
 	t.Parallel()
 	settings := Settings{MaxEffectDelay: 5 * time.Minute, MaxSkew: 30 * time.Second}

@@ -13,7 +13,7 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
 
-// lostAnswers are the ways in which nobody knows whether a call had its effect.
+// lostAnswers are the faults that leave the effect of a call unknown.
 var lostAnswers = map[string]sandbox.Fault{
 	"effect at once": {Kind: sandbox.LoseReply},
 	"half an answer": {Kind: sandbox.CutBody},
@@ -45,7 +45,7 @@ func TestDoubt(t *testing.T) {
 					time.Sleep(away)
 					w.wantClosed(w.settler(nil), body)
 					time.Sleep(10 * time.Minute)
-					w.wantEqualBooks() // nothing comes late
+					w.wantReconciled() // nothing comes late
 				})
 			})
 		}
@@ -107,14 +107,14 @@ func TestDoubtByAge(t *testing.T) {
 					}
 					w.wantClosed(w.settler(nil), body)
 					time.Sleep(settings.MaxEffectDelay)
-					w.wantEqualBooks() // nothing comes late
+					w.wantReconciled() // nothing comes late
 				})
 			})
 		}
 	}
 }
 
-// TestAmbiguousLine is one in doubt whose marker a person edited away: it is not
+// TestAmbiguousLine is one in doubt whose marker was removed manually: it is not
 // charged again.
 func TestAmbiguousLine(t *testing.T) {
 	t.Parallel()
@@ -161,7 +161,7 @@ func TestLostClose(t *testing.T) {
 					if record := w.head(id); record.Outcome != billing.Closed || record.FinalInvoiceID == "" {
 						t.Errorf("got %+v", record)
 					}
-					w.wantEqualBooks()
+					w.wantReconciled()
 				})
 			})
 		}

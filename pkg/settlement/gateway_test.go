@@ -68,20 +68,20 @@ func (w *world) meanwhile(operation string, n int, do func() error) {
 	}))
 }
 
-// gateway stands between all settlers of a world and Chargebee, and answers some calls
+// gateway is between all settlers of a world and Chargebee, and answers some calls
 // itself.
 type gateway struct {
 	canned []*canned
-	given  []time.Time // when it answered, since it was last told to
+	given  []time.Time // when it gave canned answers
 }
 
 // canned is an answer that needs no Chargebee.
 type canned struct {
 	to    string    // the end of the paths of the calls that get it
 	words string    // the answer, as reply takes it
-	after int       // so many of these calls pass before
+	after int       // number of these calls that pass before
 	times int       // how often it is given; 0: every time
-	until time.Time // zero: until the gateway is told to stop
+	until time.Time // zero: until the gateway is stopped
 }
 
 // answer lets calls be answered so from now on.
@@ -108,7 +108,7 @@ func (g *gateway) wrap(transport http.RoundTripper) http.RoundTripper {
 // hiddenList shows no invoice in the customer's list.
 var hiddenList = canned{to: "/invoices", words: "200 with an empty list"}
 
-// takes tells whether the request gets the answer.
+// takes reports whether the request gets the answer.
 func (c *canned) takes(request *http.Request) bool {
 	switch {
 	case !strings.HasSuffix(request.URL.Path, c.to), !c.until.IsZero() && !time.Now().Before(c.until):

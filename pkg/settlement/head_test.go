@@ -46,7 +46,7 @@ func TestBiggestHead(t *testing.T) {
 		if err := w.store.Commit(t.Context(), billing.Step{Record: biggest}); err != nil {
 			t.Fatal(err)
 		}
-		// There is no manifest: the error says so with the invoice's id, twice.
+		// There is no manifest: the error has the invoice's id, twice.
 		body, err := json.Marshal(map[string]any{
 			"id": "ev_1", "event_type": "pending_invoice_created", "api_version": "v2",
 			"content": map[string]any{"invoice": map[string]any{

@@ -19,14 +19,14 @@ import (
 	"github.com/billable-events/billable/pkg/worker"
 )
 
-// writesPerSecond is how many small items of one partition key DynamoDB lets transactions
+// writesPerSecond is the number of small items of one partition key that transactions can
 // write: it takes 1,000 units, and such a write costs two.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
 const writesPerSecond = 500
 
 // TestTwentyThousandEvents of one subscription are more than its partition takes at once.
-// They are settled by one handling, as fast as DynamoDB lets it and under a lease that
-// never runs out, and whoever asks the ledger meanwhile sees it come forward.
+// They are settled by one session, as fast as DynamoDB allows and under a lease that
+// never expires, and reads of the ledger meanwhile show the progress.
 func TestTwentyThousandEvents(t *testing.T) {
 	unraced(t)
 	t.Parallel()
@@ -90,7 +90,7 @@ func TestTwentyThousandEvents(t *testing.T) {
 			t.Errorf("got %+v", record)
 		}
 		w.wantCalls("retrieve add_charge close")
-		w.wantEqualBooks()
+		w.wantReconciled()
 	})
 }
 
@@ -114,7 +114,7 @@ func (w *world) writeMany(subscription, code, amount string, count int) {
 	time.Sleep(time.Second)
 }
 
-// mailbox is a queue with one message, for a pool that shall handle it once.
+// mailbox is a queue with one message, for a pool that must handle it once.
 type mailbox struct {
 	t      *testing.T
 	body   []byte
@@ -145,8 +145,8 @@ func (m *mailbox) ChangeVisibility(_ context.Context, _ queue.Message, invisible
 
 func (m *mailbox) Delete(context.Context, queue.Message) error { return nil }
 
-func (m *mailbox) Send(_ context.Context, letter queue.FailedMessage) error {
-	return errors.New(letter.Reason)
+func (m *mailbox) Send(_ context.Context, failed queue.FailedMessage) error {
+	return errors.New(failed.Reason)
 }
 
 func (m *mailbox) Handled(_ queue.Message, outcome queue.Outcome, err error) {

@@ -14,7 +14,7 @@ import (
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
-// TestMemoryDoesNotGrowWithEvents: what a handling holds is one page of them. It runs by
+// TestMemoryDoesNotGrowWithEvents: a session holds one page of them. It runs by
 // itself, since it looks at the heap of the whole process.
 func TestMemoryDoesNotGrowWithEvents(t *testing.T) {
 	few, many := settleMadeUp(t, 2_000), settleMadeUp(t, 100_000)
@@ -26,7 +26,7 @@ func TestMemoryDoesNotGrowWithEvents(t *testing.T) {
 	}
 }
 
-// settleMadeUp settles an invoice of so many events, and returns the bytes that were
+// settleMadeUp settles an invoice with a number of events, and returns the bytes that were
 // alive when the last one was claimed and when the last one was billed.
 func settleMadeUp(t *testing.T, events int) map[string]int {
 	t.Helper()

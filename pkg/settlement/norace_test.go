@@ -2,5 +2,5 @@
 
 package settlement_test
 
-// raced tells that the race detector is at work, with which all takes ten times as long.
+// raced reports whether the race detector is on, which makes tests ten times as slow.
 const raced = false

@@ -45,14 +45,14 @@ func (w *world) wantDoneAtOnce(settler *settlement.Settler, body []byte) {
 	}
 }
 
-// wantClosed handles the message until its invoice is closed, and compares the books.
+// wantClosed handles the message until its invoice is closed, and compares billed with expected.
 func (w *world) wantClosed(settler *settlement.Settler, body []byte) {
 	w.t.Helper()
 	w.wantDone(settler, body)
 	if last := w.last(); last.Result != billing.Closed {
 		w.t.Errorf("got %+v", last)
 	}
-	w.wantEqualBooks()
+	w.wantReconciled()
 }
 
 // wantRetry handles the message once, and it comes back.
@@ -75,15 +75,15 @@ func (w *world) wantRejected(settler *settlement.Settler, body []byte, reason bi
 	return outcome
 }
 
-// judgement is what becomes of a message, and of the lines and events of its invoice.
-type judgement struct {
+// messageResult is the result for a message, and for the lines and events of its invoice.
+type messageResult struct {
 	reason   billing.Reason       // of the rejection; empty: it is done
 	verdict  billing.Dispositions // on the lines; empty: no draft was gone
 	statuses string               // of all events
 }
 
-// wantJudged handles the message until it is rejected or done, as the judgement says.
-func (w *world) wantJudged(settler *settlement.Settler, body []byte, want judgement) {
+// wantResult handles the message until it is rejected or done, as wanted.
+func (w *world) wantResult(settler *settlement.Settler, body []byte, want messageResult) {
 	w.t.Helper()
 	if want.reason == "" {
 		w.wantDone(settler, body)

@@ -36,7 +36,7 @@ const (
 	ResumesClosing  ReplayPrediction = "resumes_closing"  // closes
 	ResumesBilling  ReplayPrediction = "resumes_billing"  // marks the events as billed
 	ResumesRelease  ReplayPrediction = "resumes_release"  // releases the remaining claims and is rejected
-	Judges          ReplayPrediction = "judges"           // reconciles the lines with the final invoice
+	Reconciles      ReplayPrediction = "judges"           // reconciles the lines with the final invoice
 	FindsGone       ReplayPrediction = "finds_gone"       // finds no draft: nothing was or can be charged
 	RejectedAgain   ReplayPrediction = "rejected_again"   // finds nothing left to decide
 )
@@ -148,7 +148,7 @@ func (in ReplayInput) charge() Replay {
 }
 
 // reconciled is the prediction for a draft that is no longer pending after something was sent.
-var reconciled = Replay{Judges, "the draft is no longer pending: its lines are looked for on the final invoice; " +
+var reconciled = Replay{Reconciles, "the draft is no longer pending: its lines are looked for on the final invoice; " +
 	"events of lines on it are billed, events of lines that were never charged are released, and the rest stays claimed", nil}
 
 // predictSettling predicts what becomes of an invoice whose lines are decided, or that was closed.
@@ -167,7 +167,7 @@ func predictSettling(record billing.Record) Replay {
 		}
 		return replay
 	case verdict.Has(billing.ChargeUnknown):
-		return Replay{Judges, "the lines in doubt are looked for again on the final invoice; nothing is charged", nil}
+		return Replay{Reconciles, "the lines in doubt are looked for again on the final invoice; nothing is charged", nil}
 	default:
 		return Replay{RejectedAgain, "every line is decided: some are billed, and the next invoice bills the events of the others", new(false)}
 	}

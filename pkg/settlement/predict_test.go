@@ -10,7 +10,7 @@ import (
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
-// TestPredictReplay is the table of what a replay would do, by how the ledger knows the invoice
+// TestPredictReplay is the table of what a replay would do, by how the ledger has the invoice
 // and how Chargebee shows the draft: pending, gone, or not looked at. A cell is what it
 // would do, with + if it can still be billed, - if it cannot, and ? if that is open.
 func TestPredictReplay(t *testing.T) {
@@ -22,7 +22,7 @@ func TestPredictReplay(t *testing.T) {
 	for name, test := range map[string]struct {
 		head                   billing.Record
 		pending, gone, unknown string
-		says                   string // of a pending one
+		want                   string // of a pending one
 	}{
 		"no head":  {billing.Record{}, "new_epoch+", "finds_gone-", "new_epoch?", "is not in the ledger"},
 		"claiming": {billing.Record{State: billing.Claiming}, "resumes_claiming+", "finds_gone-", "resumes_claiming?", "the remaining events are claimed"},
@@ -77,11 +77,11 @@ func TestPredictReplay(t *testing.T) {
 				if got := cell(replay); got != want {
 					t.Errorf("draft %q: got %s, want %s", draft, got, want)
 				}
-				if draft == "pending" && !strings.Contains(replay.Detail, test.says) {
-					t.Errorf("it says %q, not %q", replay.Detail, test.says)
+				if draft == "pending" && !strings.Contains(replay.Detail, test.want) {
+					t.Errorf("detail = %q, not %q", replay.Detail, test.want)
 				}
 				if strings.HasPrefix(want, "finds_gone") && !strings.Contains(replay.Detail, "next invoice") {
-					t.Errorf("it says %q", replay.Detail)
+					t.Errorf("detail = %q", replay.Detail)
 				}
 			}
 		})
@@ -100,7 +100,7 @@ func cell(replay settlement.Replay) string {
 	}
 }
 
-// TestPredictReplay_OtherMessages: what is no event of ours is never billed, whatever the ledger says.
+// TestPredictReplay_OtherMessages: another message is never billed, whatever is in the ledger.
 func TestPredictReplay_OtherMessages(t *testing.T) {
 	t.Parallel()
 	record := &billing.Record{State: billing.Charging}

@@ -15,7 +15,7 @@ import (
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
-// shown is what a preview and a plan must have in common: all but what is drawn anew for
+// shown returns the values that a preview and a plan must have in common: all but what is random in
 // each plan.
 func shown(lines []billing.Line) string {
 	var text strings.Builder
@@ -26,7 +26,7 @@ func shown(lines []billing.Line) string {
 	return text.String()
 }
 
-// preview is a preview that writes nothing and calls Chargebee so often.
+// preview is a preview that writes nothing and makes a number of reads.
 func (w *world) preview(id string, reads int) settlement.Preview {
 	w.t.Helper()
 	tables, calls := w.tablesAs(), len(w.chargebee.Calls())
@@ -192,7 +192,7 @@ func TestPreviewIsWhatHappens(t *testing.T) {
 	}
 }
 
-// TestPreviewOfAnInvoiceThatIsOver says so.
+// TestPreviewOfAnInvoiceThatIsOver has its outcome.
 func TestPreviewOfAnInvoiceThatIsOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -207,7 +207,7 @@ func TestPreviewOfAnInvoiceThatIsOver(t *testing.T) {
 			t.Errorf("unknown: %v", err)
 		}
 
-		// One that somebody else closed first, with and without anything to charge.
+		// One that was closed manually first, with and without anything to charge.
 		final := w.head(id).FinalInvoiceID
 		if preview := w.preview(final, 1); preview.Prediction != settlement.WillReject || preview.Reason != billing.InvoiceNotPending || preview.Status == billing.StatusPending {
 			t.Errorf("somebody else's: %+v", preview)
@@ -260,7 +260,7 @@ func TestPreviewOfADraftThatIsGone(t *testing.T) {
 	})
 }
 
-// TestPreviewOfARejectedInvoice: what was given back is planned anew, what is held is not.
+// TestPreviewOfARejectedInvoice: what was released is planned again, what is claimed is not.
 func TestPreviewOfARejectedInvoice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

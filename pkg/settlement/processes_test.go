@@ -21,7 +21,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (r roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return r(request) }
 
-// errCrashed is what a crashed process gets from every call: nothing.
+// errCrashed is the result of every call of a crashed process.
 var errCrashed = errors.New("the process is gone")
 
 // crash ends a process at one of its calls: before the call is sent, or after it
@@ -100,8 +100,8 @@ func (r *requests) wrap(service string, transport http.RoundTripper) http.RoundT
 	})
 }
 
-// watched is a ledger that is watched: what shall happen right before a step is written,
-// and right after. Both may be nil.
+// watched is a ledger with a function that runs right before a step is written,
+// and one right after. Both may be nil.
 type watched struct {
 	settlement.Ledger
 

@@ -102,7 +102,7 @@ func (w *world) put(item map[string]types.AttributeValue) error {
 	return err
 }
 
-// TestSession_PendingDraftKeepsItsRecord: as long as a draft may be pending, its record tells that it was
+// TestSession_PendingDraftKeepsItsRecord: as long as a draft may be pending, its record shows that it was
 // charged.
 func TestSession_PendingDraftKeepsItsRecord(t *testing.T) {
 	t.Parallel()

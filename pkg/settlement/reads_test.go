@@ -34,7 +34,7 @@ var sites = map[string]chargebee.Config{
 	"deleted invoices are shown":     {ShowsDeleted: true},
 }
 
-// renewLong renews a subscription whose invoice has so many lines of its own.
+// renewLong renews a subscription whose invoice has a number of lines of its own.
 func (w *world) renewLong(lines int) (invoiceID string, body []byte) {
 	w.t.Helper()
 	subscription := chargebee.Subscription{ID: "sub", CustomerID: "customer", CurrencyCode: "EUR", Plan: chargebee.Plan{ItemPriceID: "team", UnitAmount: 4900}}
@@ -205,9 +205,9 @@ func TestClosedDraft(t *testing.T) {
 	}
 }
 
-// TestPersonClosesADraft whose old id answers in any way, in the middle of charging: what is
+// TestManualEdit_ClosesDraft whose old id answers in any way, in the middle of charging: what is
 // on the final invoice is billed, and the rest released.
-func TestPersonClosesADraft(t *testing.T) {
+func TestManualEdit_ClosesDraft(t *testing.T) {
 	t.Parallel()
 	for name, refusal := range closedDrafts {
 		t.Run(name, func(t *testing.T) {
@@ -216,14 +216,14 @@ func TestPersonClosesADraft(t *testing.T) {
 				w := newWorldOf(t, chargebee.Config{ClosedDraft: refusal, NewLineIDs: true}, dynamodb.Config{})
 				id, body := w.three()
 				w.meanwhile("add_charge", 3, func() error { return closed(w, id) })
-				w.wantJudged(w.settler(nil), body, judgement{billing.InvoiceNotPending, "ssr", "billed billed unbilled"})
+				w.wantResult(w.settler(nil), body, messageResult{billing.InvoiceNotPending, "ssr", "billed billed unbilled"})
 				w.wantEachBilledOnce()
 			})
 		})
 	}
 }
 
-// TestRefusedReadOfAPendingDraft says nothing about the draft: a list by its id has it.
+// TestRefusedReadOfAPendingDraft decides nothing about the draft: a list by its id has it.
 func TestRefusedReadOfAPendingDraft(t *testing.T) {
 	t.Parallel()
 	for _, words := range []string{"400 invalid_request invalid_request", "409 invalid_request invalid_state_for_request"} {
@@ -252,7 +252,7 @@ func TestDeletedDraft(t *testing.T) {
 				w := newWorldOf(t, chargebee.Config{ShowsDeleted: shown}, dynamodb.Config{})
 				id, body := w.three()
 				w.meanwhile("add_charge", 3, func() error { return deleted(w, id) })
-				w.wantJudged(w.settler(nil), body, judgement{billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"})
+				w.wantResult(w.settler(nil), body, messageResult{billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"})
 			})
 		})
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
-// quiet is how long nothing must have been written until a release looks at Chargebee.
+// quiet is the time without a write before a release reads from Chargebee.
 const quiet = 5*time.Minute + 30*time.Second + 2*time.Second
 
 const neverCharged = "I have seen the customer's invoices"
@@ -41,7 +41,7 @@ func (w *world) rejectedBy(refusal canned) (id string, body []byte) {
 	return id, body
 }
 
-// removed is a person who removes all lines of ours from a draft.
+// removed removes all lines of ours from a draft.
 func removed(w *world, id string) error {
 	for _, line := range slices.Concat(w.adHoc(id), w.items(id)) {
 		if err := w.chargebee.RemoveLine(id, line.ID); err != nil {
@@ -59,7 +59,7 @@ func (w *world) assertAndRelease(id string) (settlement.Release, error) {
 	return w.settler(nil).Release(w.t.Context(), settlement.Order{InvoiceID: id, NotCharged: neverCharged})
 }
 
-// wantRefused is what a release must say that does nothing.
+// wantRefused checks the error of a release that does nothing.
 func (w *world) wantRefused(err error, want string) {
 	w.t.Helper()
 	if err == nil || !strings.Contains(err.Error(), want) {
@@ -67,11 +67,11 @@ func (w *world) wantRefused(err error, want string) {
 	}
 }
 
-// wantReleased is what a release that succeeds must say and leave behind.
-func (w *world) wantReleased(release settlement.Release, err error, fates billing.Dispositions) {
+// wantReleased checks the result of a release that succeeds.
+func (w *world) wantReleased(release settlement.Release, err error, dispositions billing.Dispositions) {
 	w.t.Helper()
-	if err != nil || release.Dispositions != fates || !release.Claimed {
-		w.t.Fatalf("got %+v, %v; want the dispositions %s", release, err, fates)
+	if err != nil || release.Dispositions != dispositions || !release.Claimed {
+		w.t.Fatalf("got %+v, %v; want the dispositions %s", release, err, dispositions)
 	}
 	record := w.head(release.Record.InvoiceID)
 	if record != release.Record || record.Owner != "" || !strings.HasPrefix(record.Detail, "released at 20") || time.Now().Unix()-record.UpdatedAt > 60 {
@@ -79,13 +79,13 @@ func (w *world) wantReleased(release settlement.Release, err error, fates billin
 	}
 }
 
-// tablesAs are both tables as they stand.
+// tablesAs returns the contents of both tables.
 func (w *world) tablesAs() string {
 	return fmt.Sprint(w.tables.Items("ledger"), w.tables.Items("events"))
 }
 
-// TestReleaseOfAPendingDraft, as it goes: too soon; while a line stands there; and when it
-// was removed. Then a replay charges everything anew.
+// TestReleaseOfAPendingDraft, as it goes: too soon; while a line is there; and when it
+// was removed. Then a replay charges everything again.
 func TestReleaseOfAPendingDraft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -142,9 +142,9 @@ func TestReleaseOfAPendingDraft(t *testing.T) {
 	})
 }
 
-// TestReleaseWithALookalike needs a person who says that it is not ours; what she says is
+// TestRelease_EditedLine needs an operator's assertion that it is not ours, which is
 // kept.
-func TestReleaseWithALookalike(t *testing.T) {
+func TestRelease_EditedLine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
@@ -164,20 +164,20 @@ func TestReleaseWithALookalike(t *testing.T) {
 	})
 }
 
-// TestReleaseOfACatalogLine that stands on the draft is refused whatever a person says: its
-// mark is all that was sent of it. One that was changed needs her word.
+// TestReleaseOfACatalogLine that is on the draft is refused in spite of an assertion: its
+// fingerprint is all that was sent of it. One that was changed needs an assertion.
 func TestReleaseOfACatalogLine(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		person person
-		plain  string // the error without an assertion; empty: none
-		vouch  string // with one
+		edit  manualEdit
+		plain string // the error without an assertion; empty: none
+		vouch string // with one
 	}{
 		"it stands":   {func(*world, string) error { return nil }, "of item price calls-EUR for sub", "of item price calls-EUR for sub"},
 		"changed":     {editsItem(func(line *chargebee.LineItem) { line.Amount++ }), "--assert-not-charged", ""},
 		"removed":     {removed, "", ""},
 		"one by hand": {inTurn(removed, addsByHand), "", ""}, // of storage, which was not sent
-		"a twin": {
+		"a second": {
 			func(w *world, id string) error {
 				line := w.items(id)[0]
 				if err := removed(w, id); err != nil {
@@ -196,7 +196,7 @@ func TestReleaseOfACatalogLine(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w := newCatalogWorld(t, nil)
 					id, _ := w.rejectedBy(canned{to: "/add_charge", words: refusesSecond.words, times: 1})
-					w.let(test.person, id)
+					w.let(test.edit, id)
 					time.Sleep(quiet)
 					release, want := w.release, test.plain
 					if asserted {
@@ -312,7 +312,7 @@ func TestReleaseGoesOn(t *testing.T) {
 	})
 }
 
-// TestReleaseIsRefused for invoices that are not rejected, or that somebody works on.
+// TestReleaseIsRefused for invoices that are not rejected, or that a session settles.
 func TestReleaseIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -352,13 +352,13 @@ func TestReleaseIsRefused(t *testing.T) {
 				if w.tablesAs() != before {
 					t.Error("it wrote something")
 				}
-				time.Sleep(10 * time.Minute) // whoever works ends
+				time.Sleep(10 * time.Minute) // the session ends
 			})
 		})
 	}
 }
 
-// wantRetryOf lets a handling fail in the middle of charging.
+// wantRetryOf lets a session fail in the middle of charging.
 func (w *world) wantRetryOf(body []byte) {
 	w.t.Helper()
 	w.gateway.answer(canned{to: "/add_charge", words: notReady, after: 1})

@@ -11,32 +11,32 @@ import (
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
-// TestReleaseOfADraftThatIsGone: what stands on its successor is billed, what was never sent
-// is given back, and what may have been charged only on a person's word.
+// TestReleaseOfADraftThatIsGone: what is on the final invoice is billed, what was never sent
+// is released, and what may have been charged only with an operator's assertion.
 func TestReleaseOfADraftThatIsGone(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		person  person
-		plain   string // the error without an assertion, once everything shows; empty: none
-		fates   string
-		reason  billing.Reason
-		waits   bool   // the first try only notes that the draft is gone
-		vouched string // the error with an assertion
-		after   string // statuses
+		edit         manualEdit
+		plain        string // the error without an assertion, once everything shows; empty: none
+		dispositions string
+		reason       billing.Reason
+		waits        bool   // the first try only notes that the draft is gone
+		vouched      string // the error with an assertion
+		after        string // statuses
 	}{
 		"closed": {
-			person: closed, fates: "srr", reason: billing.InvoiceNotPending, after: "billed unbilled unbilled",
+			edit: closed, dispositions: "srr", reason: billing.InvoiceNotPending, after: "billed unbilled unbilled",
 		},
 		"closed without the line": {
-			person: inTurn(removed, closed), waits: true, plain: "--assert-not-charged", fates: "rrr", reason: billing.InvoiceNotPending,
+			edit: inTurn(removed, closed), waits: true, plain: "--assert-not-charged", dispositions: "rrr", reason: billing.InvoiceNotPending,
 			after: "unbilled unbilled unbilled",
 		},
 		"deleted": {
-			person: deleted, waits: true, plain: "--assert-not-charged", fates: "rrr", reason: billing.InvoiceNotPending,
+			edit: deleted, waits: true, plain: "--assert-not-charged", dispositions: "rrr", reason: billing.InvoiceNotPending,
 			after: "unbilled unbilled unbilled",
 		},
 		"closed with the line twice": {
-			person: inTurn(func(w *world, id string) error {
+			edit: inTurn(func(w *world, id string) error {
 				_, err := w.chargebee.AddLine(id, w.adHoc(id)[0])
 				return err
 			}, closed),
@@ -48,7 +48,7 @@ func TestReleaseOfADraftThatIsGone(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, nil)
 				id, _ := w.rejectedWithALine()
-				w.let(test.person, id)
+				w.let(test.edit, id)
 				time.Sleep(quiet)
 				if test.waits {
 					_, err := w.settler(nil).Release(t.Context(), settlement.Order{InvoiceID: id, NotCharged: neverCharged, DryRun: true})
@@ -75,12 +75,12 @@ func TestReleaseOfADraftThatIsGone(t *testing.T) {
 					w.wantStatuses(test.after)
 					return
 				}
-				w.wantReleased(release, err, billing.Dispositions(test.fates))
+				w.wantReleased(release, err, billing.Dispositions(test.dispositions))
 				w.wantStatuses(test.after)
 				if record := w.head(id); record.State != billing.Rejected || record.Reason != test.reason || record.HoldsClaims() {
 					t.Errorf("got %+v", record)
 				}
-				// The next invoice bills what was given back.
+				// The next invoice bills what was released.
 				time.Sleep(time.Minute)
 				_, next := w.renew("sub")
 				w.wantDone(w.settler(nil), next)
@@ -90,7 +90,7 @@ func TestReleaseOfADraftThatIsGone(t *testing.T) {
 	}
 }
 
-// TestReleaseOfHeldLines that were judged before.
+// TestReleaseOfHeldLines that were reconciled before.
 func TestReleaseOfHeldLines(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestReleaseOfHeldLines(t *testing.T) {
 		id, body := w.three()
 		w.wantRetry(w.settler(nil), body)
 		w.let(deleted, id)
-		w.wantJudged(w.settler(nil), body, judgement{billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"})
+		w.wantResult(w.settler(nil), body, messageResult{billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"})
 		time.Sleep(2 * quiet)
 		_, err := w.release(id)
 		w.wantRefused(err, "calls of sub for 10, seats of sub for 20")
@@ -118,15 +118,15 @@ func TestReleaseOfHeldLines(t *testing.T) {
 	})
 }
 
-// TestReleaseOfLinesThatStandAfterAll: they are billed, and nothing is left to do.
-func TestReleaseOfLinesThatStandAfterAll(t *testing.T) {
+// TestRelease_LinesThatAppearLater: they are billed, and nothing is left to do.
+func TestRelease_LinesThatAppearLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		id, body := w.three()
 		w.gateway.answer(hiddenList)
 		w.meanwhile("close", 1, func() error { return closed(w, id) })
-		w.wantJudged(w.settler(nil), body, judgement{billing.SuccessorUnknown, "hhh", "claimed claimed claimed"})
+		w.wantResult(w.settler(nil), body, messageResult{billing.SuccessorUnknown, "hhh", "claimed claimed claimed"})
 		w.gateway.stop()
 		time.Sleep(2 * quiet)
 		release, err := w.release(id)
@@ -134,7 +134,7 @@ func TestReleaseOfLinesThatStandAfterAll(t *testing.T) {
 		if record := w.head(id); record.State != billing.Finished || record.Outcome != billing.Closed {
 			t.Errorf("got %+v", record)
 		}
-		w.wantEqualBooks()
+		w.wantReconciled()
 	})
 }
 
@@ -155,6 +155,6 @@ func TestReleaseAfterARefusedClose(t *testing.T) {
 		release, err := w.release(id)
 		w.wantReleased(release, err, "ss")
 		w.wantStatuses("billed billed")
-		w.wantEqualBooks()
+		w.wantReconciled()
 	})
 }

@@ -56,21 +56,21 @@ func TestReplayWhileReleasing(t *testing.T) {
 	}
 }
 
-// TestSleeperWakesAfterARelease in the middle of charging: it sends nothing.
-func TestSleeperWakesAfterARelease(t *testing.T) {
+// TestRelease_PausedProcessContinues in the middle of charging: it sends nothing.
+func TestRelease_PausedProcessContinues(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		id, body := w.three()
-		sleeper := w.settler(nil)
+		paused := w.settler(nil)
 		permits := 0
-		sleeper.RateLimiter = slowPermits{sleeper.RateLimiter, func() {
+		paused.RateLimiter = slowPermits{paused.RateLimiter, func() {
 			if permits++; permits == 3 {
 				time.Sleep(4 * time.Minute) // a permit is awaited for five
 			}
 		}}
 		woken := make(chan queue.Outcome)
-		go func() { woken <- w.handle(sleeper, body) }()
+		go func() { woken <- w.handle(paused, body) }()
 		time.Sleep(settings.Lease + 10*time.Second)
 		w.settings.MaxEffectDelay, w.settings.MaxSkew = 40*time.Second, time.Second // as fast as it may be
 		old := &queue.Delivery{Message: queue.Message{Body: body, SentAt: time.Now().Add(-6 * 24 * time.Hour)}}
@@ -85,7 +85,7 @@ func TestSleeperWakesAfterARelease(t *testing.T) {
 			t.Errorf("got %+v", outcome)
 		}
 		if lines := w.adHoc(id); len(lines) != 0 {
-			t.Errorf("the sleeper charged %+v", lines)
+			t.Errorf("the paused charged %+v", lines)
 		}
 		w.wantClosed(w.settler(nil), body)
 	})
@@ -121,11 +121,11 @@ func crashWhileReleasing(t *testing.T, crash *crash, gone, replayed bool) (reach
 		w.write("sub", "calls", "0.25")
 	}
 	id, body := w.rejectedWithALine()
-	person := removed
+	edit := removed
 	if gone {
-		person = deleted
+		edit = deleted
 	}
-	w.let(person, id)
+	w.let(edit, id)
 	time.Sleep(quiet)
 	if gone {
 		_, err := w.assertAndRelease(id) // takes note that it is gone
@@ -140,7 +140,7 @@ func crashWhileReleasing(t *testing.T, crash *crash, gone, replayed bool) (reach
 		t.Fatal(err)
 	}
 	time.Sleep(2 * settings.Lease)
-	if replayed { // a handling may send something, so that the wait begins anew
+	if replayed { // a session may send something, so that the wait starts again
 		w.deliver(w.settler(nil), body)
 		time.Sleep(2 * quiet)
 	}
@@ -165,7 +165,7 @@ func crashWhileReleasing(t *testing.T, crash *crash, gone, replayed bool) (reach
 }
 
 // TestReleaseKeepsItsWord: a replay that comes between the pages of a release goes on with
-// it, and the dead letter says what was wrong.
+// it, and the dead letter has the cause.
 func TestReleaseKeepsItsWord(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

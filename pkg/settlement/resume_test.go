@@ -13,7 +13,7 @@ import (
 )
 
 // TestReplayRightAfterTheRejection reads a draft that does not show yet what was added
-// a moment before: nobody has removed the line.
+// a moment before: the line was not removed.
 func TestReplayRightAfterTheRejection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -25,7 +25,7 @@ func TestUndisturbed(t *testing.T) {
 		settler := w.settler(nil)
 		w.wantDoneAtOnce(settler, body)
 		w.wantCalls("retrieve add_charge add_charge add_charge close")
-		w.wantEqualBooks()
+		w.wantReconciled()
 		record := w.head(id)
 		if record.State != billing.Finished || record.Outcome != billing.Closed || record.FinalInvoiceID == "" || record.FinalInvoiceID == id || record.ExpiresAt < time.Now().Add(90*24*time.Hour).Unix() {
 			t.Errorf("got %+v", record)
@@ -83,7 +83,7 @@ func TestNothingToCharge(t *testing.T) {
 					}
 				}
 				if test.result == billing.Closed {
-					w.wantEqualBooks()
+					w.wantReconciled()
 				}
 			})
 		})
@@ -120,7 +120,7 @@ func TestConsolidatedInvoice(t *testing.T) {
 		_, body := w.renew("sub_a", "sub_b")
 		w.wantDoneAtOnce(w.settler(nil), body)
 		w.wantCalls("retrieve add_charge add_charge close")
-		w.wantEqualBooks()
+		w.wantReconciled()
 	})
 }
 
@@ -150,12 +150,12 @@ func TestWhichEvents(t *testing.T) {
 				t.Errorf("got %+v", events[id])
 			}
 		}
-		w.wantEqualBooks()
+		w.wantReconciled()
 	})
 }
 
-// TestBadEventsReject before anything is charged, and give the claims back; the
-// message can be replayed once the event is mended.
+// TestBadEventsReject before anything is charged, and release the claims; the
+// message can be replayed once the event is corrected.
 func TestBadEventsReject(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -198,8 +198,8 @@ func TestBadEventsReject(t *testing.T) {
 				if record := w.head(id); record.State != billing.Rejected || record.Owner != "" {
 					t.Errorf("got %+v", record)
 				}
-				// A producer mends the event; the message is replayed.
-				w.mend(bad)
+				// A producer corrects the event; the message is replayed.
+				w.correct(bad)
 				w.wantClosed(settler, body)
 			})
 		})
@@ -244,7 +244,7 @@ func TestTooOld(t *testing.T) {
 		if record := w.head(id); record.State != billing.Finished {
 			t.Errorf("got %+v", record)
 		}
-		w.wantEqualBooks()
+		w.wantReconciled()
 	})
 }
 
@@ -273,7 +273,7 @@ func TestMessageThatLacksSomething(t *testing.T) {
 				}
 				w.wantDoneAtOnce(w.settler(nil), []byte(spoilt))
 				w.wantCalls("retrieve add_charge close")
-				w.wantEqualBooks()
+				w.wantReconciled()
 			})
 		})
 	}

@@ -41,8 +41,8 @@ func TestManyPages(t *testing.T) {
 	}
 }
 
-// wantSettled handles the message once: it closes an invoice with one line, from so
-// many pages.
+// wantSettled handles the message once: it closes an invoice with one line, from a
+// number of pages.
 func (w *world) wantSettled(id string, body []byte, pages int) {
 	w.t.Helper()
 	w.wantDoneAtOnce(w.settler(nil), body)
@@ -55,7 +55,7 @@ func (w *world) wantSettled(id string, body []byte, pages int) {
 			w.t.Errorf("%v has no time to live", item["invoice_id"])
 		}
 	}
-	w.wantEqualBooks()
+	w.wantReconciled()
 }
 
 // TestManyLines charges the most lines that an invoice may have, on a site that shows
@@ -79,7 +79,7 @@ func TestManyLines(t *testing.T) {
 				if calls := strings.Count(w.calls(), "add_charge"); calls != lines {
 					t.Errorf("%d lines were sent", calls)
 				}
-				w.wantEqualBooks()
+				w.wantReconciled()
 			})
 		})
 	}
@@ -103,7 +103,7 @@ func TestManySubscriptions(t *testing.T) {
 		if got := len(w.chargebee.Calls()); got != 61+1+2+2 { // answers show 100 of 120 lines: all are read, on two pages, before closing and after
 			t.Errorf("%d calls", got)
 		}
-		w.wantEqualBooks()
+		w.wantReconciled()
 	})
 }
 
@@ -118,7 +118,7 @@ func TestBigEvents(t *testing.T) {
 		}
 		_, body := w.renew("sub")
 		w.wantDoneAtOnce(w.settler(nil), body)
-		w.wantEqualBooks()
+		w.wantReconciled()
 	})
 }
 
@@ -140,7 +140,7 @@ func TestTextsThatGrow(t *testing.T) {
 				}
 				_, body := w.renew("sub")
 				w.wantDoneAtOnce(w.settler(nil), body)
-				w.wantEqualBooks()
+				w.wantReconciled()
 			})
 		})
 	}

@@ -29,15 +29,15 @@ func TestConflictStorm(t *testing.T) {
 				_, body := w.three()
 				until = time.Now().Add(5 * time.Second)
 				w.wantDoneAtOnce(w.settler(nil), body)
-				w.wantEqualBooks()
+				w.wantReconciled()
 			})
 		})
 	}
 }
 
 // TestBusyLedgerTookNothing: when it stays busy for longer than a write is repeated,
-// nobody knows whether the head says what it should. Nothing is sent then, whatever the
-// head was to say.
+// the state of the record is unknown. Nothing is sent then, whatever the
+// write was.
 func TestBusyLedgerTookNothing(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

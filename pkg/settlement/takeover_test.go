@@ -14,17 +14,17 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox"
 )
 
-// TestSleeper is stopped at every call it makes, before the call is sent, sleeps
+// TestPausedProcess is stopped at every call it makes, before the call is sent, sleeps
 // past its lease, and past the memory of idempotency keys, while another one
 // finishes; then it goes on. Nothing changes.
-func TestSleeper(t *testing.T) {
+func TestPausedProcess(t *testing.T) {
 	t.Parallel()
 	for _, sleep := range []time.Duration{2 * time.Minute, 2 * time.Hour} {
 		atEachCall(t, "asleep for "+sleep.String(), func(t *testing.T, call int) (reached bool) {
 			w := newWorld(t, nil)
 			id, body := w.three()
 			calls := 0
-			sleeper := w.settler(func(_ string, transport http.RoundTripper) http.RoundTripper {
+			paused := w.settler(func(_ string, transport http.RoundTripper) http.RoundTripper {
 				return roundTripper(func(request *http.Request) (*http.Response, error) {
 					if calls++; calls == call {
 						reached = true
@@ -36,41 +36,41 @@ func TestSleeper(t *testing.T) {
 				})
 			})
 			ended := make(chan queue.Outcome)
-			go func() { ended <- w.handle(sleeper, body) }()
+			go func() { ended <- w.handle(paused, body) }()
 			time.Sleep(settings.Lease + time.Second)
 			w.wantDone(w.settler(nil), body)
 			before := w.head(id)
-			w.wantEqualBooks()
+			w.wantReconciled()
 			<-ended
 			time.Sleep(time.Hour)
 			if after := w.head(id); after != before {
 				t.Errorf("the ledger changed from %+v to %+v", before, after)
 			}
-			w.wantEqualBooks()
+			w.wantReconciled()
 			return reached
 		})
 	}
 }
 
-// TestSleeperAlone decides to send a line again, and sleeps while it waits for a permit
-// until it is too late for that. Nobody took its lease: it is the clock that says no.
-func TestSleeperAlone(t *testing.T) {
+// TestPausedProcess_Alone decides to send a line again, and sleeps while it waits for a permit
+// until it is too late for that. Its lease is free: the clock prevents the call.
+func TestPausedProcess_Alone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, once("add_charge", 2, sandbox.Fault{Kind: sandbox.LoseReply}))
 		_, body := w.three()
 		w.handle(w.settler(nil), body)
 		time.Sleep(17 * time.Minute) // of 19.5
-		sleeper := w.settler(nil)
+		paused := w.settler(nil)
 		slept := false
-		sleeper.RateLimiter = slowPermits{sleeper.RateLimiter, func() {
+		paused.RateLimiter = slowPermits{paused.RateLimiter, func() {
 			if !slept {
 				slept = true
 				time.Sleep(4 * time.Minute)
 			}
 		}}
 		before := w.calls()
-		if outcome := w.handle(sleeper, body); outcome.Action != queue.Retry || outcome.Delay < 8*time.Minute {
+		if outcome := w.handle(paused, body); outcome.Action != queue.Retry || outcome.Delay < 8*time.Minute {
 			t.Errorf("got %+v", outcome)
 		}
 		if got := w.calls(); got != before {
@@ -80,9 +80,9 @@ func TestSleeperAlone(t *testing.T) {
 	})
 }
 
-// TestSleeperSendsNothing: one that slept past its lease while it waited for a permit
+// TestPausedProcess_SendsNothing: one that slept past its lease while it waited for a permit
 // makes no call that changes an invoice, not even one that would do no harm.
-func TestSleeperSendsNothing(t *testing.T) {
+func TestPausedProcess_SendsNothing(t *testing.T) {
 	t.Parallel()
 	for _, operation := range []string{"add_charge", "close"} {
 		for n := 1; n <= 2; n++ {
@@ -92,9 +92,9 @@ func TestSleeperSendsNothing(t *testing.T) {
 				if outcome := w.handle(w.settler(nil), body); operation == "add_charge" && outcome.Action != queue.Retry {
 					t.Fatalf("got %+v", outcome)
 				}
-				sleeper := w.settler(nil)
+				paused := w.settler(nil)
 				slept := false
-				sleeper.RateLimiter = slowPermits{sleeper.RateLimiter, func() {
+				paused.RateLimiter = slowPermits{paused.RateLimiter, func() {
 					if slept {
 						return
 					}
@@ -102,21 +102,21 @@ func TestSleeperSendsNothing(t *testing.T) {
 					time.Sleep(settings.Lease + time.Second)
 					w.wantDone(w.settler(nil), body)
 				}}
-				w.handle(sleeper, body)
+				w.handle(paused, body)
 				calls := w.chargebee.Calls()
 				if last := calls[len(calls)-1].Operation; last != "close" {
-					t.Errorf("%s %d: the sleeper called %s", operation, n, last)
+					t.Errorf("%s %d: the paused called %s", operation, n, last)
 				}
-				w.wantEqualBooks()
+				w.wantReconciled()
 			})
 		}
 	}
 }
 
-// TestSleeperBeforeTheFirstCall wrote that a line is being sent, and slept until it was
-// too late for it. Nobody took its lease: it sends the line, but says first that it does
+// TestPausedProcess_BeforeFirstCall wrote that a line is being sent, and slept until it was
+// too late for it. Its lease is free: it sends the line, but records first that it does
 // so only now.
-func TestSleeperBeforeTheFirstCall(t *testing.T) {
+func TestPausedProcess_BeforeFirstCall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
@@ -128,15 +128,15 @@ func TestSleeperBeforeTheFirstCall(t *testing.T) {
 			}
 			return nil
 		})
-		sleeper := w.settler(nil)
+		paused := w.settler(nil)
 		slept := false
-		sleeper.Ledger = watched{Ledger: sleeper.Ledger, after: func(step billing.Step) {
+		paused.Ledger = watched{Ledger: paused.Ledger, after: func(step billing.Step) {
 			if step.Record.Cursor == 1 && step.Record.IsSending() && !slept {
 				slept = true
 				time.Sleep(20 * time.Minute) // of 19.5
 			}
 		}}
-		w.wantClosed(sleeper, body)
+		w.wantClosed(paused, body)
 		if !slept {
 			t.Error("it did not sleep")
 		}
@@ -163,11 +163,11 @@ func TestLiveOwnerIsLeftAlone(t *testing.T) {
 		if outcome := <-ended; outcome.Action != queue.Ack {
 			t.Errorf("got %+v", outcome)
 		}
-		w.wantEqualBooks()
+		w.wantReconciled()
 	})
 }
 
-// TestDrainedHandling is given back at once, and counts for no attempt.
+// TestDrainedHandling releases its message at once, and is not an attempt.
 func TestDrainedHandling(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -53,7 +53,7 @@ func TestEventsThatCannotBeBilled(t *testing.T) {
 				_, other := w.renew("other")
 				w.wantDoneAtOnce(settler, other)
 
-				w.mend(bad)
+				w.correct(bad)
 				w.wantDone(settler, body)
 				if record := w.head(id); record.Outcome != billing.Closed {
 					t.Errorf("got %+v", record)

@@ -31,7 +31,7 @@ func (w *world) receive(settler *settlement.Settler, body []byte, keep time.Dura
 }
 
 // TestWaitingUsesUpNoMessage: however long Chargebee cannot take calls, the message
-// of a lone invoice is not received so often that its queue moves it away without a
+// of a lone invoice is received less often than the limit at which its queue moves it without a
 // reason. At last it is too old.
 func TestWaitingUsesUpNoMessage(t *testing.T) {
 	unraced(t)
@@ -102,13 +102,13 @@ func TestInvoiceThatCannotBeRead(t *testing.T) {
 				if record := w.head(id); record.Outcome != billing.Closed {
 					t.Errorf("got %+v", record)
 				}
-				w.wantEqualBooks()
+				w.wantReconciled()
 			})
 		})
 	}
 }
 
-// TestAttemptsAreExhausted by failures without a known end, and counted anew after.
+// TestAttemptsAreExhausted by failures without a known end, and counted from 0 after.
 func TestAttemptsAreExhausted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestAttemptsAreExhausted(t *testing.T) {
 }
 
 // TestReleasingThatFails keeps its reason: the dead letter of a release that was
-// itself given up says what is wrong.
+// itself given up has the cause.
 func TestReleasingThatFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -158,13 +158,13 @@ func TestReleasingThatFails(t *testing.T) {
 			t.Errorf("released and rejected: %+v", outcome)
 		}
 		w.wantStatuses(billing.EventUnbilled)
-		w.mend(bad)
+		w.correct(bad)
 		w.wantClosed(broken, body)
 	})
 }
 
 // TestPermitIsAwaitedForFiveMinutes: then the message comes back, what was added is
-// written down, nothing counts as sent, and the handling was no attempt.
+// written down, nothing counts as sent, and the session was not an attempt.
 func TestPermitIsAwaitedForFiveMinutes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -186,7 +186,7 @@ func TestPermitIsAwaitedForFiveMinutes(t *testing.T) {
 	})
 }
 
-// TestExpiredPermits are no attempt, whatever call they were for: nothing was sent, and the
+// TestExpiredPermits are not an attempt, whatever call they were for: nothing was sent, and the
 // message comes back soon.
 func TestExpiredPermits(t *testing.T) {
 	t.Parallel()

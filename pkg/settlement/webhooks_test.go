@@ -104,7 +104,7 @@ func TestWebhooksInAnyOrder(t *testing.T) {
 }
 
 // TestWebhookAfterAutoClose: the draft had closed by itself before any webhook for it
-// could be handled. Its events are not on it: they stay unbilled, a person is told, and
+// could be handled. Its events are not on it: they stay unbilled, the message is rejected, and
 // the next invoice bills them.
 func TestWebhookAfterAutoClose(t *testing.T) {
 	t.Parallel()
@@ -113,8 +113,8 @@ func TestWebhookAfterAutoClose(t *testing.T) {
 		_, body := w.three()
 		time.Sleep(25 * time.Hour)
 		settler := w.settler(nil)
-		for range 2 { // a replay says the same
-			w.wantJudged(settler, body, judgement{billing.InvoiceNotPending, "", "unbilled unbilled unbilled"})
+		for range 2 { // a replay has the same result
+			w.wantResult(settler, body, messageResult{billing.InvoiceNotPending, "", "unbilled unbilled unbilled"})
 			w.wantEachBilledOnce()
 		}
 		_, next := w.renew("sub")
@@ -135,7 +135,7 @@ func TestAutoCloseInTheMiddle(t *testing.T) {
 		_, body := w.three()
 		time.Sleep(24*time.Hour - time.Second)
 		settler := w.settler(nil)
-		w.wantJudged(settler, body, judgement{billing.InvoiceNotPending, "srr", "billed unbilled unbilled"})
+		w.wantResult(settler, body, messageResult{billing.InvoiceNotPending, "srr", "billed unbilled unbilled"})
 		w.wantEachBilledOnce()
 		_, next := w.renew("sub")
 		w.wantDone(settler, next)

@@ -37,7 +37,7 @@ var settings = settlement.Settings{
 }
 
 // world is a site, its tables, and everything that a settler needs of them, in
-// virtual time: the real SDKs call the stand-ins in process.
+// virtual time: the real SDKs call the fakes in process.
 type world struct {
 	t        *testing.T
 	settings settlement.Settings
@@ -88,14 +88,14 @@ func newDynamoDB(transport http.RoundTripper) *awsdynamodb.Client {
 	}, func(options *awsdynamodb.Options) { options.BaseEndpoint = aws.String("http://sandbox.local") })
 }
 
-// settler returns a settler of a pod of its own; wrap, which may be nil, stands
+// settler returns a settler of a pod of its own; wrap, which may be nil, is
 // between it and the services.
 func (w *world) settler(wrap func(service string, transport http.RoundTripper) http.RoundTripper) *settlement.Settler {
 	w.t.Helper()
 	return w.process(newPod(0), wrap)
 }
 
-// pod is what the handlings of one process share: a clock, its share of the calls to
+// pod is shared by the sessions of one process: a clock, its share of the calls to
 // Chargebee, and whether that answers.
 type pod struct {
 	now     func() time.Time
@@ -143,7 +143,7 @@ func (w *world) process(on *pod, wrap func(service string, transport http.RoundT
 	}
 }
 
-// observer remembers what it was told.
+// observer records its calls.
 type observer struct {
 	mu         sync.Mutex
 	reports    []settlement.Report

@@ -12,21 +12,21 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
 
-// editsItem is a person who changes the last line of an item price.
-func editsItem(edit func(*chargebee.LineItem)) person {
+// editsItem changes the last line of an item price.
+func editsItem(edit func(*chargebee.LineItem)) manualEdit {
 	return func(w *world, id string) error {
 		lines := w.items(id)
 		return w.chargebee.EditLine(id, lines[len(lines)-1].ID, edit)
 	}
 }
 
-// removesItem is a person who removes a line of an item price.
-func removesItem(i int) person {
+// removesItem removes a line of an item price.
+func removesItem(i int) manualEdit {
 	return func(w *world, id string) error { return w.chargebee.RemoveLine(id, w.items(id)[i].ID) }
 }
 
-// repeatsItem is a person who adds a line of an item price again, and changes the second.
-func repeatsItem(i int, edit func(*chargebee.LineItem)) person {
+// repeatsItem adds a line of an item price again, and changes the second.
+func repeatsItem(i int, edit func(*chargebee.LineItem)) manualEdit {
 	return func(w *world, id string) error {
 		line := w.items(id)[i]
 		edit(&line)
@@ -35,11 +35,11 @@ func repeatsItem(i int, edit func(*chargebee.LineItem)) person {
 	}
 }
 
-// TestPersonSpoilsACatalogLine that was added, before the last call to charge: the
+// TestManualEdit_SpoilsCatalogLine that was added, before the last call to charge: the
 // invoice is not closed, and its events are held.
-func TestPersonSpoilsACatalogLine(t *testing.T) {
+func TestManualEdit_SpoilsCatalogLine(t *testing.T) {
 	t.Parallel()
-	for name, person := range map[string]person{
+	for name, edit := range map[string]manualEdit{
 		"another amount": editsItem(func(line *chargebee.LineItem) { line.Amount-- }),
 		"removed":        removesItem(0),
 	} {
@@ -48,7 +48,7 @@ func TestPersonSpoilsACatalogLine(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newCatalogWorld(t, nil)
 				id, body := w.three()
-				w.meanwhile("add_charge_item", 2, func() error { return person(w, id) })
+				w.meanwhile("add_charge_item", 2, func() error { return edit(w, id) })
 				w.wantRejected(w.settler(nil), body, billing.LineRemoved)
 				if strings.Contains(w.calls(), "close") {
 					t.Errorf("called %s", w.calls())
@@ -59,9 +59,9 @@ func TestPersonSpoilsACatalogLine(t *testing.T) {
 	}
 }
 
-// TestPersonAddsACatalogLine of an item price that we charge, too: hers stands beside
-// ours.
-func TestPersonAddsACatalogLine(t *testing.T) {
+// TestManualEdit_AddsCatalogLine of an item price that we charge, too: both are on the
+// invoice.
+func TestManualEdit_AddsCatalogLine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newCatalogWorld(t, nil)
@@ -80,39 +80,39 @@ func TestPersonAddsACatalogLine(t *testing.T) {
 	})
 }
 
-// TestPersonEndsACatalogDraft in the middle of charging. The plan's line, which stood
-// there before, leads to the successor; there the fingerprints decide.
-func TestPersonEndsACatalogDraft(t *testing.T) {
+// TestManualEdit_EndsCatalogDraft in the middle of charging. The plan's line, which was on it
+// before, leads to the final invoice; there the fingerprints decide.
+func TestManualEdit_EndsCatalogDraft(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		operation string // before whose
 		call      int    // n-th call
-		person    person
-		want      judgement
+		edit      manualEdit
+		want      messageResult
 	}{
 		"closed before the first line": {
 			"add_charge_item", 1, closed,
-			judgement{billing.InvoiceNotPending, "rrr", "unbilled unbilled unbilled"},
+			messageResult{billing.InvoiceNotPending, "rrr", "unbilled unbilled unbilled"},
 		},
 		"closed before the second": {
 			"add_charge", 1, closed,
-			judgement{billing.InvoiceNotPending, "srr", "billed unbilled unbilled"},
+			messageResult{billing.InvoiceNotPending, "srr", "billed unbilled unbilled"},
 		},
 		"closed before the third": {
 			"add_charge_item", 2, closed,
-			judgement{billing.InvoiceNotPending, "ssr", "billed billed unbilled"},
+			messageResult{billing.InvoiceNotPending, "ssr", "billed billed unbilled"},
 		},
 		"closed before the close": {
 			"close", 1, closed,
-			judgement{"", "sss", "billed billed billed"},
+			messageResult{"", "sss", "billed billed billed"},
 		},
 		"deleted before the second": {
 			"add_charge", 1, deleted,
-			judgement{billing.SuccessorUnknown, "hrr", "claimed unbilled unbilled"},
+			messageResult{billing.SuccessorUnknown, "hrr", "claimed unbilled unbilled"},
 		},
 		"changed and closed": {
 			"close", 1, inTurn(editsItem(func(line *chargebee.LineItem) { line.Amount++ }), closed),
-			judgement{billing.LineRemoved, "ssh", "billed billed claimed"},
+			messageResult{billing.LineRemoved, "ssh", "billed billed claimed"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -120,19 +120,19 @@ func TestPersonEndsACatalogDraft(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newCatalogWorld(t, nil)
 				id, body := w.three()
-				w.meanwhile(test.operation, test.call, func() error { return test.person(w, id) })
-				w.wantJudged(w.settler(nil), body, test.want)
+				w.meanwhile(test.operation, test.call, func() error { return test.edit(w, id) })
+				w.wantResult(w.settler(nil), body, test.want)
 			})
 		})
 	}
 }
 
-// TestTwinOfADeletedDraft is an invoice that bears the very fingerprint of the draft's
+// TestSession_EqualInvoiceAfterDeletedDraft is an invoice that bears the very fingerprint of the draft's
 // line: two events of one amount in one second, written before and after the draft was
-// claimed. If a fingerprint led to the successor, the twin would be taken for it, the
-// first event would become billed on it, and nobody would ever pay for it: the twin
-// charges the second. So it is held, and a person is told.
-func TestTwinOfADeletedDraft(t *testing.T) {
+// claimed. If a fingerprint led to the final invoice, the second invoice would be taken for it. The
+// first event would become billed on it and never be charged: the second invoice
+// charges the second event. So it stays claimed, and the message is rejected.
+func TestSession_EqualInvoiceAfterDeletedDraft(t *testing.T) {
 	t.Parallel()
 	for name, lost := range map[string]struct {
 		operation string
@@ -151,15 +151,15 @@ func TestTwinOfADeletedDraft(t *testing.T) {
 				w.wantRetry(w.settler(nil), body)
 
 				w.write("sub", "calls", "10", second)
-				twin, twinBody := w.renew("sub")
+				second, secondBody := w.renew("sub")
 				w.let(deleted, draft)
-				w.wantDone(w.settler(nil), twinBody)
-				one, other := w.items(draft)[0], w.items(w.head(twin).FinalInvoiceID)[0]
+				w.wantDone(w.settler(nil), secondBody)
+				one, other := w.items(draft)[0], w.items(w.head(second).FinalInvoiceID)[0]
 				if one.ID = other.ID; one != other {
 					t.Fatalf("no twins: %+v and %+v", one, other)
 				}
 
-				w.wantJudged(w.settler(nil), body, judgement{billing.SuccessorUnknown, "h", "claimed billed"})
+				w.wantResult(w.settler(nil), body, messageResult{billing.SuccessorUnknown, "h", "claimed billed"})
 				if record := w.head(draft); record.FinalInvoiceID != "" {
 					t.Errorf("got %+v", record)
 				}
@@ -176,13 +176,13 @@ func TestNothingLeadsToTheSuccessor(t *testing.T) {
 		codes [2]string
 		fault sandbox.Kind // of the call that closes
 		away  time.Duration
-		want  judgement
+		want  messageResult
 	}{
-		"the answer names it":        {[2]string{"calls", "storage"}, sandbox.None, 0, judgement{"", "", "billed billed"}},
-		"the answer is lost":         {[2]string{"calls", "storage"}, sandbox.LoseReply, 0, judgement{"", "", "billed billed"}},
-		"lost, the key is forgotten": {[2]string{"calls", "storage"}, sandbox.LoseReply, time.Hour, judgement{billing.SuccessorUnknown, "hh", "claimed claimed"}},
-		"a marker leads to it":       {[2]string{"calls", "seats"}, sandbox.LoseReply, time.Hour, judgement{"", "ss", "billed billed"}},
-		"lost before it was closed":  {[2]string{"calls", "storage"}, sandbox.Refuse, 0, judgement{"", "", "billed billed"}},
+		"the answer names it":        {[2]string{"calls", "storage"}, sandbox.None, 0, messageResult{"", "", "billed billed"}},
+		"the answer is lost":         {[2]string{"calls", "storage"}, sandbox.LoseReply, 0, messageResult{"", "", "billed billed"}},
+		"lost, the key is forgotten": {[2]string{"calls", "storage"}, sandbox.LoseReply, time.Hour, messageResult{billing.SuccessorUnknown, "hh", "claimed claimed"}},
+		"a marker leads to it":       {[2]string{"calls", "seats"}, sandbox.LoseReply, time.Hour, messageResult{"", "ss", "billed billed"}},
+		"lost before it was closed":  {[2]string{"calls", "storage"}, sandbox.Refuse, 0, messageResult{"", "", "billed billed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -196,7 +196,7 @@ func TestNothingLeadsToTheSuccessor(t *testing.T) {
 					w.wantRetry(w.settler(nil), body)
 					time.Sleep(test.away)
 				}
-				w.wantJudged(w.settler(nil), body, test.want)
+				w.wantResult(w.settler(nil), body, test.want)
 			})
 		})
 	}

@@ -30,9 +30,9 @@ func TestDraftThatIsPendingAgain(t *testing.T) {
 	})
 }
 
-// TestVerdictWaitsForWhatMustShow: the list of invoices lags behind the draft, and
+// TestReconcile_WaitsUntilVisible: the list of invoices lags behind the draft, and
 // does not show its successor yet.
-func TestVerdictWaitsForWhatMustShow(t *testing.T) {
+func TestReconcile_WaitsUntilVisible(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
@@ -43,12 +43,12 @@ func TestVerdictWaitsForWhatMustShow(t *testing.T) {
 			w.gateway.answer(hidden)
 			return closed(w, id)
 		})
-		w.wantJudged(w.settler(nil), body, judgement{billing.InvoiceNotPending, "ssr", "billed billed unbilled"})
+		w.wantResult(w.settler(nil), body, messageResult{billing.InvoiceNotPending, "ssr", "billed billed unbilled"})
 		w.wantEachBilledOnce()
 	})
 }
 
-// TestDoubtOnADeletedDraft holds the line's events: nobody can say what became of it.
+// TestDoubtOnADeletedDraft keeps the line's events claimed: its disposition is unknown.
 func TestDoubtOnADeletedDraft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -56,35 +56,35 @@ func TestDoubtOnADeletedDraft(t *testing.T) {
 		id, body := w.three()
 		w.wantRetry(w.settler(nil), body)
 		w.let(deleted, id)
-		w.wantJudged(w.settler(nil), body, judgement{billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"})
+		w.wantResult(w.settler(nil), body, messageResult{billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"})
 	})
 }
 
-// TestHeldLinesAreJudgedAnew by a later message, once more is known than when they were
-// held: they all stand on the successor, or none was ever charged.
-func TestHeldLinesAreJudgedAnew(t *testing.T) {
+// TestReconcile_UnknownLinesAgain by a later message, once more is known than when they were
+// held: they all are on the final invoice, or none was ever charged.
+func TestReconcile_UnknownLinesAgain(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		operation string // the call in whose place a person closes the draft
+		operation string // the call in whose place the draft is closed manually
 		call      int
 		fault     sandbox.Fault // of the call, so that a line is in doubt; none: it is refused
-		held      judgement     // while no list shows the successor
-		anew      judgement     // once one does
+		held      messageResult // while no list shows the successor
+		again     messageResult // once one does
 	}{
 		"all stand": {
 			operation: "close", call: 1,
-			held: judgement{billing.SuccessorUnknown, "hhh", "claimed claimed claimed"},
-			anew: judgement{"", "sss", "billed billed billed"},
+			held:  messageResult{billing.SuccessorUnknown, "hhh", "claimed claimed claimed"},
+			again: messageResult{"", "sss", "billed billed billed"},
 		},
 		"none was charged": {
 			operation: "add_charge", call: 1, fault: sandbox.Fault{Kind: sandbox.Refuse},
-			held: judgement{billing.SuccessorUnknown, "hrr", "claimed unbilled unbilled"},
-			anew: judgement{billing.InvoiceNotPending, "rrr", "unbilled unbilled unbilled"},
+			held:  messageResult{billing.SuccessorUnknown, "hrr", "claimed unbilled unbilled"},
+			again: messageResult{billing.InvoiceNotPending, "rrr", "unbilled unbilled unbilled"},
 		},
 		"the one in doubt was charged": {
 			operation: "add_charge", call: 2, fault: sandbox.Fault{Kind: sandbox.LoseReply},
-			held: judgement{billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"},
-			anew: judgement{billing.InvoiceNotPending, "ssr", "billed billed unbilled"},
+			held:  messageResult{billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"},
+			again: messageResult{billing.InvoiceNotPending, "ssr", "billed billed unbilled"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -105,17 +105,17 @@ func TestHeldLinesAreJudgedAnew(t *testing.T) {
 					w.let(closed, id)
 				}
 				time.Sleep(outcome.Delay)
-				w.wantJudged(settler, body, test.held)
+				w.wantResult(settler, body, test.held)
 
 				w.gateway.stop()
 				charged := strings.Count(w.calls(), "add_charge")
-				w.wantJudged(settler, body, test.anew)
+				w.wantResult(settler, body, test.again)
 				if strings.Count(w.calls(), "add_charge") != charged {
 					t.Error("it was charged again")
 				}
 				w.wantEachBilledOnce()
 
-				// What was given back is billed with the next invoice.
+				// What was released is billed with the next invoice.
 				_, next := w.renew("sub")
 				w.wantDone(settler, next)
 				w.wantStatuses("billed billed billed")
@@ -126,18 +126,18 @@ func TestHeldLinesAreJudgedAnew(t *testing.T) {
 }
 
 // TestSuccessorThatCannotBeRead although it is listed, because the read does not show it
-// yet or because it was deleted: it is no verdict, and no attempt.
+// yet or because it was deleted: it decides nothing, and is not an attempt.
 func TestSuccessorThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	stands := judgement{billing.InvoiceNotPending, billing.Dispositions(strings.Repeat("s", 100) + "r"), strings.Repeat("billed ", 100) + "unbilled"}
-	unknown := judgement{billing.SuccessorUnknown, billing.Dispositions(strings.Repeat("h", 100) + "r"), strings.Repeat("claimed ", 100) + "unbilled"}
+	charged := messageResult{billing.InvoiceNotPending, billing.Dispositions(strings.Repeat("s", 100) + "r"), strings.Repeat("billed ", 100) + "unbilled"}
+	unknown := messageResult{billing.SuccessorUnknown, billing.Dispositions(strings.Repeat("h", 100) + "r"), strings.Repeat("claimed ", 100) + "unbilled"}
 	for name, test := range map[string]struct {
 		shows bool // it can be read later
-		late  bool // the first look comes when everything must show
-		want  judgement
+		late  bool // the first read starts when everything must be visible
+		want  messageResult
 	}{
-		"it shows later":                {shows: true, want: stands},
-		"it shows later than it should": {shows: true, late: true, want: stands},
+		"it shows later":                {shows: true, want: charged},
+		"it shows later than it should": {shows: true, late: true, want: charged},
 		"it was deleted":                {want: unknown},
 		"it was deleted late":           {late: true, want: unknown},
 	} {
@@ -145,7 +145,7 @@ func TestSuccessorThatCannotBeRead(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, nil)
-				for i := range 101 { // so many that a list does not show all
+				for i := range 101 { // more than a list shows
 					w.write("sub", fmt.Sprintf("code_%03d", i), "12")
 				}
 				id, body := w.renew("sub")
@@ -176,7 +176,7 @@ func TestSuccessorThatCannotBeRead(t *testing.T) {
 					w.let(deleted, final)
 				}
 				time.Sleep(outcome.Delay)
-				w.wantJudged(settler, body, test.want)
+				w.wantResult(settler, body, test.want)
 				w.wantEachBilledOnce()
 			})
 		})
@@ -184,7 +184,7 @@ func TestSuccessorThatCannotBeRead(t *testing.T) {
 }
 
 // TestSettlingThatFails for so long that it is given up: a replay carries the verdict on. It
-// begins no new epoch, which would leave what is still claimed to nobody.
+// begins no new epoch, which would orphan what is still claimed.
 func TestSettlingThatFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 )
 
-// person does something to an invoice in Chargebee's own pages.
-type person func(w *world, invoiceID string) error
+// manualEdit changes an invoice as an operator does in Chargebee's UI.
+type manualEdit func(w *world, invoiceID string) error
 
 func closed(w *world, id string) error {
 	_, err := w.chargebee.CloseInvoice(id)
@@ -19,11 +19,11 @@ func closed(w *world, id string) error {
 
 func deleted(w *world, id string) error { return w.chargebee.DeleteInvoice(id) }
 
-// inTurn is a person who does one thing after the other.
-func inTurn(persons ...person) person {
+// inTurn makes one edit after the other.
+func inTurn(edits ...manualEdit) manualEdit {
 	return func(w *world, id string) error {
-		for _, person := range persons {
-			if err := person(w, id); err != nil {
+		for _, edit := range edits {
+			if err := edit(w, id); err != nil {
 				return err
 			}
 		}
@@ -31,46 +31,46 @@ func inTurn(persons ...person) person {
 	}
 }
 
-// let lets a person do something to an invoice while nothing else happens.
-func (w *world) let(person person, invoiceID string) {
+// let makes an edit while nothing else happens.
+func (w *world) let(edit manualEdit, invoiceID string) {
 	w.t.Helper()
-	if err := person(w, invoiceID); err != nil {
+	if err := edit(w, invoiceID); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-// TestPersonEndsTheDraft in the middle of charging, in every way.
-func TestPersonEndsTheDraft(t *testing.T) {
+// TestManualEdit_EndsDraft in the middle of charging, in every way.
+func TestManualEdit_EndsDraft(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		operation string // before whose
 		call      int    // n-th call
-		person    person
-		want      judgement
+		edit      manualEdit
+		want      messageResult
 	}{
 		"closed before the first line": {
 			"add_charge", 1, closed,
-			judgement{billing.InvoiceNotPending, "rrr", "unbilled unbilled unbilled"},
+			messageResult{billing.InvoiceNotPending, "rrr", "unbilled unbilled unbilled"},
 		},
 		"closed before the second": {
 			"add_charge", 2, closed,
-			judgement{billing.InvoiceNotPending, "srr", "billed unbilled unbilled"},
+			messageResult{billing.InvoiceNotPending, "srr", "billed unbilled unbilled"},
 		},
 		"closed before the close": {
 			"close", 1, closed,
-			judgement{"", "sss", "billed billed billed"},
+			messageResult{"", "sss", "billed billed billed"},
 		},
 		"deleted before the first": {
 			"add_charge", 1, deleted,
-			judgement{billing.InvoiceNotPending, "rrr", "unbilled unbilled unbilled"},
+			messageResult{billing.InvoiceNotPending, "rrr", "unbilled unbilled unbilled"},
 		},
 		"deleted before the third": {
 			"add_charge", 3, deleted,
-			judgement{billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"},
+			messageResult{billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"},
 		},
 		"deleted before the close": {
 			"close", 1, deleted,
-			judgement{billing.SuccessorUnknown, "hhh", "claimed claimed claimed"},
+			messageResult{billing.SuccessorUnknown, "hhh", "claimed claimed claimed"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,18 +78,18 @@ func TestPersonEndsTheDraft(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, nil)
 				id, body := w.three()
-				w.meanwhile(test.operation, test.call, func() error { return test.person(w, id) })
-				w.wantJudged(w.settler(nil), body, test.want)
-				// A replay charges nothing and says the same.
+				w.meanwhile(test.operation, test.call, func() error { return test.edit(w, id) })
+				w.wantResult(w.settler(nil), body, test.want)
+				// A replay charges nothing and has the same result.
 				before, again := strings.Count(w.calls(), "add_charge"), test.want
 				if again.verdict == "rrr" { // everything was released: a new epoch finds no draft
 					again.verdict = ""
 				}
-				w.wantJudged(w.settler(nil), body, again)
+				w.wantResult(w.settler(nil), body, again)
 				if test.want.verdict != "rrr" && strings.Count(w.calls(), "add_charge") != before {
 					t.Error("the replay charged something")
 				}
-				// The next invoice bills what was given back, and nothing else.
+				// The next invoice bills what was released, and nothing else.
 				_, next := w.renew("sub")
 				w.wantDone(w.settler(nil), next)
 				if got := w.statuses(); strings.Contains(got, "unbilled") {
@@ -101,9 +101,9 @@ func TestPersonEndsTheDraft(t *testing.T) {
 	}
 }
 
-// TestPersonAndConsolidatedInvoice: what a person does to one subscription's line of a
+// TestManualEdit_ConsolidatedInvoice: an edit of one subscription's line of a
 // consolidated invoice does not touch what is billed for the other.
-func TestPersonAndConsolidatedInvoice(t *testing.T) {
+func TestManualEdit_ConsolidatedInvoice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
@@ -111,7 +111,7 @@ func TestPersonAndConsolidatedInvoice(t *testing.T) {
 		w.write("sub_b", "calls", "20")
 		id, body := w.renew("sub_a", "sub_b")
 		w.meanwhile("add_charge", 2, func() error { return closed(w, id) })
-		w.wantJudged(w.settler(nil), body, judgement{billing.InvoiceNotPending, "sr", "billed unbilled"})
+		w.wantResult(w.settler(nil), body, messageResult{billing.InvoiceNotPending, "sr", "billed unbilled"})
 		w.wantEachBilledOnce()
 		_, next := w.renew("sub_b")
 		w.wantDone(w.settler(nil), next)
@@ -122,14 +122,14 @@ func TestPersonAndConsolidatedInvoice(t *testing.T) {
 	})
 }
 
-// TestPersonEditsLines that were added, and mends them before the replay.
-func TestPersonEditsLines(t *testing.T) {
+// TestManualEdit_Lines that were added, and corrects them before the replay.
+func TestManualEdit_Lines(t *testing.T) {
 	t.Parallel()
 	var kept chargebee.LineItem
 	for name, test := range map[string]struct {
-		edit   person
+		edit   manualEdit
 		reason billing.Reason
-		mend   person
+		fix    manualEdit
 	}{
 		"removed": {
 			edit: func(w *world, id string) error {
@@ -137,7 +137,7 @@ func TestPersonEditsLines(t *testing.T) {
 				return w.chargebee.RemoveLine(id, kept.ID)
 			},
 			reason: billing.LineRemoved,
-			mend: func(w *world, id string) error {
+			fix: func(w *world, id string) error {
 				_, err := w.chargebee.AddLine(id, chargebee.LineItem{SubscriptionID: "sub", EntityType: chargebee.EntityAdhoc, Amount: kept.Amount, Description: kept.Description})
 				return err
 			},
@@ -149,7 +149,7 @@ func TestPersonEditsLines(t *testing.T) {
 				return err
 			},
 			reason: billing.DuplicateLine,
-			mend:   func(w *world, id string) error { return w.chargebee.RemoveLine(id, w.adHoc(id)[2].ID) },
+			fix:    func(w *world, id string) error { return w.chargebee.RemoveLine(id, w.adHoc(id)[2].ID) },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -158,14 +158,14 @@ func TestPersonEditsLines(t *testing.T) {
 				id, body := w.three()
 				w.meanwhile("add_charge", 3, func() error { return test.edit(w, id) })
 				settler := w.settler(nil)
-				for range 2 { // a replay without mending is rejected again
+				for range 2 { // a replay without a correction is rejected again
 					w.wantRejected(settler, body, test.reason)
 					w.wantStatuses("claimed claimed claimed")
 					if strings.Contains(w.calls(), "close") {
 						t.Fatal("it was closed")
 					}
 				}
-				w.let(test.mend, id)
+				w.let(test.fix, id)
 				w.wantClosed(settler, body)
 			})
 		})

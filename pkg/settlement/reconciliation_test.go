@@ -55,10 +55,10 @@ func (w *world) event(subscription, code, amount string, more ...string) map[str
 	return item
 }
 
-// mend makes an event one that can be billed.
-func (w *world) mend(eventID string) { w.rewrite(eventID, "mended", "3") }
+// correct makes an event billable.
+func (w *world) correct(eventID string) { w.rewrite(eventID, "corrected", "3") }
 
-// rewrite writes an event anew, as a producer must not.
+// rewrite writes an event again, which a producer must not do.
 func (w *world) rewrite(eventID, code, amount string) {
 	w.t.Helper()
 	written := w.written
@@ -83,7 +83,7 @@ func value(item map[string]types.AttributeValue, name string) string {
 	}
 }
 
-// events are all events as they stand in the table, by id.
+// events returns all events in the table, by id.
 func (w *world) events() map[string]reconciliation.Event {
 	w.t.Helper()
 	all := map[string]reconciliation.Event{}
@@ -156,8 +156,8 @@ func (w *world) itemPrices() map[string]string {
 	return prices
 }
 
-// wantEqualBooks compares owed, billed and ledger.
-func (w *world) wantEqualBooks() {
+// wantReconciled compares owed, billed and ledger.
+func (w *world) wantReconciled() {
 	w.t.Helper()
 	result := reconciliation.Compare(slices.Collect(maps.Values(w.events())), w.invoices(), w.itemPrices())
 	for _, difference := range result.Differences {
@@ -168,7 +168,7 @@ func (w *world) wantEqualBooks() {
 	}
 }
 
-// wantEachBilledOnce compares the books invoice by invoice: each carries the lines of the
+// wantEachBilledOnce compares events and lines, invoice by invoice: each carries the lines of the
 // events that are billed on it, and no other charge. Events that are not billed are on
 // none.
 func (w *world) wantEachBilledOnce() {
@@ -194,7 +194,7 @@ func (w *world) wantEachBilledOnce() {
 	}
 }
 
-// wantAllBilled compares the books of all invoices; no event is left.
+// wantAllBilled compares all invoices with their events; no event is left.
 func (w *world) wantAllBilled() {
 	w.t.Helper()
 	for _, event := range w.events() {
