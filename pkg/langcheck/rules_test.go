@@ -77,8 +77,3 @@ var allowed = []struct{ path, phrase, reason string }{
 	{"pkg/sandbox/sqs/send.go", "80 letters long", "the text is that of SQS"},
 	{"pkg/sandbox/dynamodb/expression/parser.go", "is letter", "the letters of a token"},
 }
-
-// unfinished are directories whose texts are not checked yet.
-var unfinished = []string{
-	"pkg/settlement",
-}
