@@ -7,8 +7,8 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// TestCatalog draws a plan of every kind of line.
-func TestCatalog(t *testing.T) {
+// The plan has a line of every kind.
+func TestNewPlan_Catalog(t *testing.T) {
 	t.Parallel()
 	catalog := billing.Catalog{
 		"SMS.eu":  {ItemPriceID: "sms-EUR"},

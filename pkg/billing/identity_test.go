@@ -8,9 +8,8 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// TestIdentityNeverChanges pins markers and keys: a release that computed others
-// would charge every line in doubt again.
-func TestIdentityNeverChanges(t *testing.T) {
+// A release with other markers or keys would charge every line in doubt again.
+func TestLineID_IsStable(t *testing.T) {
 	t.Parallel()
 	id := billing.LineID{InvoiceID: "draft_inv_16BHbhF4s41mR2kG", Epoch: "abcdefgh23456789", Line: 7}
 	for name, pinned := range map[string][2]string{
@@ -24,7 +23,7 @@ func TestIdentityNeverChanges(t *testing.T) {
 	}
 }
 
-func TestIdentitiesDiffer(t *testing.T) {
+func TestLineID_IsUnique(t *testing.T) {
 	t.Parallel()
 	form := regexp.MustCompile(`^[a-z2-7]{12}$`)
 	seen := map[string]string{}
@@ -56,7 +55,7 @@ func TestCloseKey_ChangesWithEveryRefusal(t *testing.T) {
 	}
 }
 
-func TestTokens(t *testing.T) {
+func TestNewToken(t *testing.T) {
 	t.Parallel()
 	form := regexp.MustCompile(`^[a-z2-7]{16}$`)
 	if a, b := billing.NewToken(), billing.NewToken(); a == b || !form.MatchString(a) {

@@ -37,7 +37,7 @@ func TestNewManifest(t *testing.T) {
 	}
 }
 
-// TestManifest_Describes the draft that it was made from, and no other.
+// It describes only the draft from which it was created.
 func TestManifest_Describes(t *testing.T) {
 	t.Parallel()
 	manifest := billing.NewManifest(draft(), 0)

@@ -43,8 +43,8 @@ func foldAll(events []billing.Event, maxAmount int64) ([]billing.Line, error) {
 	return fold.Plan(maxAmount, nil)
 }
 
-// TestRounding rounds a line once, half to even, whatever its events are.
-func TestRounding(t *testing.T) {
+// A line is rounded once, half to even.
+func TestPlan_Rounding(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		amounts string
@@ -76,7 +76,7 @@ func TestRounding(t *testing.T) {
 	}
 }
 
-func TestLinesAreSortedAndSummedUp(t *testing.T) {
+func TestPlan_SortsAndSums(t *testing.T) {
 	t.Parallel()
 	second := event("z", "calls", "1")
 	second.SubscriptionID = "s0"
@@ -100,7 +100,7 @@ func TestLinesAreSortedAndSummedUp(t *testing.T) {
 	}
 }
 
-func TestDescription(t *testing.T) {
+func TestPlan_Description(t *testing.T) {
 	t.Parallel()
 	with := func(id, text, quantity string, at int64) billing.Event {
 		e := event(id, "calls", "1")
@@ -137,7 +137,7 @@ func TestDescription(t *testing.T) {
 	}
 }
 
-func TestRejections(t *testing.T) {
+func TestPlan_Rejections(t *testing.T) {
 	t.Parallel()
 	spoilt := func(spoil func(*billing.Event)) []billing.Event {
 		e := event("bad", "calls", "1")
@@ -193,7 +193,7 @@ func TestRejections(t *testing.T) {
 	}
 }
 
-func TestManyFaultsAreCounted(t *testing.T) {
+func TestPlan_CountsFaults(t *testing.T) {
 	t.Parallel()
 	var events []billing.Event
 	for i := range 300 {
@@ -205,8 +205,8 @@ func TestManyFaultsAreCounted(t *testing.T) {
 	}
 }
 
-// TestFoldIsExact compares with a sum that takes the events in another order.
-func TestFoldIsExact(t *testing.T) {
+// The sum equals that of the events in another order.
+func TestPlan_SumIsExact(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		amounts := rapid.SliceOfN(rapid.StringMatching(`-?[0-9]{1,12}(\.[0-9]{1,9})?`), 1, 50).Draw(t, "amounts")
@@ -225,7 +225,7 @@ func TestFoldIsExact(t *testing.T) {
 	})
 }
 
-func TestPartsFitItemsOfTheLedger(t *testing.T) {
+func TestPlan_FitsLedgerItems(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		count := rapid.IntRange(0, billing.MaxLines).Draw(t, "lines")
@@ -251,8 +251,7 @@ func TestPartsFitItemsOfTheLedger(t *testing.T) {
 	})
 }
 
-// TestCut by characters and by bytes: what fits stays as it is, and no character is cut
-// in the middle.
+// Texts are cut by characters and by bytes, and not within a character.
 func TestCut(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -281,7 +280,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// TestEncodedSize is never less than what the text takes, and never much more.
+// It is at least the actual size, and not much more.
 func TestEncodedSize(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -297,7 +296,7 @@ func TestEncodedSize(t *testing.T) {
 	})
 }
 
-// TestPlan_Originals counts the lines and the amount that the invoice has already.
+// Lines and amount that the invoice already has are counted.
 func TestPlan_Originals(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -331,7 +330,7 @@ func TestPlan_Originals(t *testing.T) {
 	}
 }
 
-// TestPlan_Dates are never equal, and otherwise those of the first and the last event.
+// The dates are those of the first and the last event, and never equal.
 func TestPlan_Dates(t *testing.T) {
 	t.Parallel()
 	later := event("b", "calls", "1")

@@ -11,8 +11,8 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// TestReasonsAreAll: a reason that the list lacks would have no series until it first occurs.
-func TestReasonsAreAll(t *testing.T) {
+// A missing reason would have no metric before its first occurrence.
+func TestReasons_Complete(t *testing.T) {
 	t.Parallel()
 	file, err := parser.ParseFile(token.NewFileSet(), "reason.go", nil, 0)
 	if err != nil {

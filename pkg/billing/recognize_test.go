@@ -23,7 +23,7 @@ func itemLines() (plan []billing.Line, found billing.InvoiceLine) {
 		}
 }
 
-// TestRecognize_ItemPrice recognises the line of an item price, or doubts what may be it.
+// The line of an item price is recognized, or a similar one is reported.
 func TestRecognize_ItemPrice(t *testing.T) {
 	t.Parallel()
 	const day = 24 * 60 * 60
@@ -69,8 +69,7 @@ func TestRecognize_ItemPrice(t *testing.T) {
 	}
 }
 
-// TestRecognize_Originals distinguishes our lines from equal ones that were there before, also if
-// the close gave the lines new ids.
+// Our lines are distinguished from equal ones that were there before, also if the close changed the ids.
 func TestRecognize_Originals(t *testing.T) {
 	t.Parallel()
 	plan, ours := itemLines()
@@ -115,7 +114,7 @@ func withoutSubscription(line billing.InvoiceLine) billing.InvoiceLine {
 	return line
 }
 
-// TestRecognize_Markers compares with a plain search, on descriptions full of brackets.
+// The result equals that of a simple search, on descriptions with many brackets.
 func TestRecognize_Markers(t *testing.T) {
 	t.Parallel()
 	markers := []string{"aaaaaaaaaaaa", "bbbbbbbbbbbb", "c2c3c4c5c6c7"}

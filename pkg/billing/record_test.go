@@ -40,8 +40,8 @@ func TestRecord_HoldsClaims(t *testing.T) {
 	}
 }
 
-// TestText is a description without its marker.
-func TestText(t *testing.T) {
+// The text is the description without its marker.
+func TestLine_Text(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		line billing.Line

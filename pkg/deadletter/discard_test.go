@@ -36,7 +36,7 @@ func (a *archive) Add(message deadletter.ArchivedMessage) error {
 	return nil
 }
 
-func TestDiscard(t *testing.T) {
+func TestDiscarder_Run(t *testing.T) {
 	t.Parallel()
 	ledger := knowing(
 		billing.Record{InvoiceID: "draft_done", State: billing.Finished},
@@ -108,8 +108,8 @@ func TestDiscard(t *testing.T) {
 	}
 }
 
-// TestDiscardTakesAllCopies, also those that were replayed more often.
-func TestDiscardTakesAllCopies(t *testing.T) {
+// Copies with other replay counts are discarded too.
+func TestDiscarder_AllCopies(t *testing.T) {
 	t.Parallel()
 	q := &queues{dead: []queue.Message{deadLetterOf("a", "draft_1"), deadLetterOf("b", "draft_1", "replay_count", "1"), deadLetterOf("c", "draft_1", "replay_count", "2")}}
 	discarder := &deadletter.Discarder{Queue: deadletter.Queue{Messages: q, Records: knowing(), Remover: q, Now: time.Now}, Archive: &archive{}}
@@ -155,8 +155,8 @@ func (r *releaser) Release(_ context.Context, invoiceID string) error {
 	return nil
 }
 
-// TestDiscardReleasesFirst what it may, once for each invoice.
-func TestDiscardReleasesFirst(t *testing.T) {
+// Claims are released if permitted, once per invoice.
+func TestDiscarder_ReleasesFirst(t *testing.T) {
 	t.Parallel()
 	refused := fmt.Errorf("%w: line 3 may have been added", deadletter.ErrReleaseRefused)
 	messages := []queue.Message{

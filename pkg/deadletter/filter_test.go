@@ -9,7 +9,7 @@ import (
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-func TestFilter(t *testing.T) {
+func TestFilter_Matches(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC)
 	messages := holding(

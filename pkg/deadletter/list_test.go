@@ -191,7 +191,7 @@ func orDash(value *string) string {
 	return *value
 }
 
-func TestReplayCount(t *testing.T) {
+func TestList_ReplayCount(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]int{
 		"":                     0,
@@ -210,7 +210,7 @@ func TestReplayCount(t *testing.T) {
 	}
 }
 
-func TestTimes(t *testing.T) {
+func TestList_Times(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]string{
 		"2026-01-01T00:00:00Z":           "2026-01-01T00:00:00Z",
@@ -238,9 +238,8 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// TestOrderAndGroups: oldest first, then by id, those without a time last; the most
-// frequent reason first, then the one that failed first.
-func TestOrderAndGroups(t *testing.T) {
+// Messages are ordered by age, then by id, those without a time last. Groups are ordered by count, then by age.
+func TestList_OrderAndGroups(t *testing.T) {
 	t.Parallel()
 	message := func(id, reason, failedAt string) queue.Message {
 		return queue.Message{ID: id, Attributes: attributes("reason", reason, "failed_at", failedAt)}
@@ -284,7 +283,7 @@ func TestOrderAndGroups(t *testing.T) {
 	}
 }
 
-func TestIncomplete(t *testing.T) {
+func TestList_Incomplete(t *testing.T) {
 	t.Parallel()
 	listing, err := deadletter.List(t.Context(), browser(func(visit func([]queue.Message) bool) (bool, error) {
 		visit([]queue.Message{{ID: "m1"}})
@@ -295,8 +294,8 @@ func TestIncomplete(t *testing.T) {
 	}
 }
 
-// TestErrors of queue and ledger end it.
-func TestErrors(t *testing.T) {
+// Errors of queue and ledger are returned.
+func TestList_Errors(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	var messages []queue.Message
@@ -316,8 +315,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestLedgerIsNotAsked about messages that name no invoice.
-func TestLedgerIsNotAsked(t *testing.T) {
+// The ledger is not read for messages without an invoice.
+func TestList_WithoutInvoice(t *testing.T) {
 	t.Parallel()
 	first(t, queue.Message{Body: []byte(`{"event_type":"x"}`)}, func(invoiceID string) (billing.Record, bool, error) {
 		t.Errorf("the ledger was asked about %q", invoiceID)
@@ -325,8 +324,7 @@ func TestLedgerIsNotAsked(t *testing.T) {
 	})
 }
 
-// FuzzList: whatever lies in the queue, the listing is a document with no null where
-// there is a list.
+// Whatever the queue contains, the JSON has no null in place of a list.
 func FuzzList(f *testing.F) {
 	f.Add(body("draft_1", ""), "too_old", "9999-12-31T23:59:59-23:59", "1")
 	f.Add([]byte(`{"detail":{}}`), "\xff", "0000-01-01T00:00:00+23:59", "-9223372036854775809")

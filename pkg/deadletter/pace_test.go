@@ -131,8 +131,8 @@ func (s *shelf) replayer(limiter *stops, perMinute int) *deadletter.Replayer {
 	}
 }
 
-// TestPace: the dead letters of one minute are sent at once, the others as calls become available.
-func TestPace(t *testing.T) {
+// The dead letters of one minute are sent at once, the others at the rate of the limit.
+func TestReplayer_Rate(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		messages, perMinute int
@@ -172,8 +172,8 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestNothingGoesBackWhileCallsAreStopped, and what takes no calls is done meanwhile.
-func TestNothingGoesBackWhileCallsAreStopped(t *testing.T) {
+// Nothing is replayed. Messages that need no calls are handled.
+func TestReplayer_WhilePaused(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		from, to time.Duration
@@ -228,8 +228,8 @@ func TestNothingGoesBackWhileCallsAreStopped(t *testing.T) {
 	}
 }
 
-// TestInterrupt ends it at once, and what was sent is deleted.
-func TestInterrupt(t *testing.T) {
+// It ends at once. Messages that were sent are deleted.
+func TestReplayer_Interrupt(t *testing.T) {
 	t.Parallel()
 	for what, after := range map[string]time.Duration{
 		"while letters are sent": 1200 * time.Millisecond, "while they wait for their turn": 80 * time.Second, "while calls are stopped": 10 * time.Minute,
@@ -271,8 +271,8 @@ func TestReplay_FailedOnce(t *testing.T) {
 	})
 }
 
-// TestWhatOthersHold is looked for again as long as it gets on.
-func TestWhatOthersHold(t *testing.T) {
+// Messages in flight are read again as long as there is progress.
+func TestReplayer_MessagesInFlight(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		unseen   func(browse int) bool

@@ -78,7 +78,7 @@ func deadLetterOf(id, invoiceID string, pairs ...string) queue.Message {
 	return queue.Message{ID: id, Body: body(invoiceID, ""), Attributes: attributes(append([]string{"reason", "too_old"}, pairs...)...)}
 }
 
-func TestReplay(t *testing.T) {
+func TestReplayer_Run(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	for name, test := range map[string]struct {

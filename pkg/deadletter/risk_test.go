@@ -46,9 +46,8 @@ func planOf(amounts ...int64) billing.Plan {
 	return plan
 }
 
-// TestChargeAtRisk sums what is claimed and not billed. The plan has lines of 1, 20, 300
-// and 0.
-func TestChargeAtRisk(t *testing.T) {
+// It is the sum of lines that are claimed and not billed. The lines of the plan are 1, 20, 300 and 0.
+func TestList_ChargeAtRisk(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		head billing.Record
@@ -107,8 +106,8 @@ func risk(charge *int64, currency *string) string {
 	return fmt.Sprint(*charge, " ", orDash(currency))
 }
 
-// TestGroupsAtRisk sums up by currency, each invoice once: a message may have copies.
-func TestGroupsAtRisk(t *testing.T) {
+// Sums are per currency, with each invoice once: a message may have copies.
+func TestList_GroupsAtRisk(t *testing.T) {
 	t.Parallel()
 	message := func(invoice, currency, reason string) queue.Message {
 		dollars := strings.ReplaceAll(string(body(invoice, "")), "EUR", currency)
@@ -143,7 +142,7 @@ func TestGroupsAtRisk(t *testing.T) {
 	}
 }
 
-func TestAPlanThatCannotBeRead(t *testing.T) {
+func TestList_UnreadablePlan(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	ledger := books{heads: knowing(billing.Record{InvoiceID: "draft_1", State: billing.Charging}), err: broken}

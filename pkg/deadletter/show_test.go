@@ -80,8 +80,8 @@ func TestShow_NotFound(t *testing.T) {
 	}
 }
 
-// TestShowBodies of all kinds: JSON as it came, everything else as a text.
-func TestShowBodies(t *testing.T) {
+// JSON is shown as JSON, everything else as a string.
+func TestShow_Body(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{
 		`{"b":1e400,"a":[ ]}`:     `{"b":1e400,"a":[]}`,
@@ -103,8 +103,8 @@ func TestShowBodies(t *testing.T) {
 	}
 }
 
-// TestShowLooksAtTheFinalInvoice once the draft has become one.
-func TestShowLooksAtTheFinalInvoice(t *testing.T) {
+// The final invoice is read if there is one.
+func TestShow_FinalInvoice(t *testing.T) {
 	t.Parallel()
 	ledger := knowing(billing.Record{InvoiceID: "draft_1", State: billing.Finished, Outcome: billing.Closed, FinalInvoiceID: "inv_1"})
 	shown, err := deadletter.Show(t.Context(), holding(deadLetterOf("a", "draft_1")), ledger, "a")

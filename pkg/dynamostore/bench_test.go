@@ -55,8 +55,8 @@ func (r *remembered) RoundTrip(request *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// BenchmarkStore measures the calls for an invoice of 50 events without network
-// and service: encoding, signing, decoding.
+// BenchmarkStore measures the calls of an invoice of 50 events without network and service: encoding,
+// signing, decoding.
 func BenchmarkStore(b *testing.B) {
 	var keys []billing.EventKey
 	page := billing.Page{Number: 1}

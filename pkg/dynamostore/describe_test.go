@@ -14,9 +14,8 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
 )
 
-// TestDescribe: what Create makes is described as it should be, and other tables as they
-// are. Nothing is made.
-func TestDescribe(t *testing.T) {
+// Tables of Create have no differences, others do. Nothing is created.
+func TestTables_Describe(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	setup, err := f.tables().DescribeEvents(t.Context())
@@ -55,8 +54,8 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// TestProbes: each permission is tried by a call of its own, and nothing comes of it.
-func TestProbes(t *testing.T) {
+// Each permission is tested by a call of its own, without an effect.
+func TestStore_Probes(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ action, table, denied string }{
 		{denied: ""},

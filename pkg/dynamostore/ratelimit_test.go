@@ -22,7 +22,7 @@ func TestRateLimitStore_Contract(t *testing.T) {
 	ratelimittest.RunContract(t, func(t *testing.T) ratelimit.Store { return newFixture(t).store.RateLimit() })
 }
 
-// TestRateLimitStore_Deleted checks that a deleted item is as one that never existed.
+// A deleted item equals one that never existed.
 func TestRateLimitStore_Deleted(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -124,7 +124,7 @@ func full() billing.Record {
 	}
 }
 
-func TestHeadKeepsEveryField(t *testing.T) {
+func TestStore_KeepsEveryField(t *testing.T) {
 	t.Parallel()
 	record := full()
 	for i, value := 0, reflect.ValueOf(record); i < value.NumField(); i++ {
@@ -143,9 +143,8 @@ func TestHeadKeepsEveryField(t *testing.T) {
 	}
 }
 
-// TestFence lets only the writer of the last write write the next.
-// TestHead_OtherItems: an item of the ledger's table that is not a head is not found as one.
-func TestHead_OtherItems(t *testing.T) {
+// An item of the ledger that is not a record is not found as one.
+func TestStore_IgnoresOtherItems(t *testing.T) {
 	t.Parallel()
 	store := newFixture(t).store
 	if _, err := store.RateLimit().Read(t.Context()); err != nil {
@@ -160,7 +159,8 @@ func TestHead_OtherItems(t *testing.T) {
 	}
 }
 
-func TestFence(t *testing.T) {
+// Only the process of the last write can write next.
+func TestStore_FencesWrites(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	record := func(write string) billing.Record { return billing.Record{InvoiceID: "draft", Version: write} }
@@ -191,7 +191,7 @@ func TestFence(t *testing.T) {
 	}
 }
 
-func TestEpochIsKept(t *testing.T) {
+func TestStore_KeepsEpoch(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	manifest := billing.Manifest{
@@ -278,8 +278,8 @@ func TestStore_LinesAsStored(t *testing.T) {
 	}
 }
 
-// TestClaimNeedsEventsAsRead changes an event between the read and the claim.
-func TestClaimNeedsEventsAsRead(t *testing.T) {
+// The event changes between the read and the claim.
+func TestClaim_ChangedEvent(t *testing.T) {
 	t.Parallel()
 	base := map[string]types.AttributeValue{"description": text("text"), "quantity": number("2")}
 	for name, test := range map[string]struct {
@@ -331,9 +331,8 @@ func TestClaimNeedsEventsAsRead(t *testing.T) {
 	}
 }
 
-// TestFaultyEvents are not claimed, only checked to be unbilled: a claim adds attributes, for
-// which an event may be too large.
-func TestFaultyEvents(t *testing.T) {
+// They are not claimed, only checked to be unbilled: a claim adds attributes, for which an event may be too large.
+func TestClaim_InvalidEvents(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	faults := map[string]map[string]types.AttributeValue{
@@ -370,8 +369,8 @@ func TestFaultyEvents(t *testing.T) {
 	}
 }
 
-// TestBillAndRelease only what this invoice has claimed.
-func TestBillAndRelease(t *testing.T) {
+// Only claims of this invoice are changed.
+func TestStore_BillAndRelease(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	for _, id := range []string{"bill", "release", "foreign", "free"} {
@@ -426,9 +425,8 @@ func TestBillAndRelease(t *testing.T) {
 	}
 }
 
-// TestBusy covers what passes: a step that met it can be repeated, whether or not it
-// was applied.
-func TestBusy(t *testing.T) {
+// A step that failed with a temporary error can be repeated, whether or not it was applied.
+func TestCommit_Busy(t *testing.T) {
 	t.Parallel()
 	for name, kind := range map[string]sandbox.Kind{
 		"throttle": sandbox.Throttle, "refusal": sandbox.Refuse, "lost reply": sandbox.LoseReply, "half an answer": sandbox.CutBody, "conflict": sandbox.Partial,
@@ -545,8 +543,8 @@ func TestCommit_ErrorClasses(t *testing.T) {
 	}
 }
 
-// TestReadsAreRepeated where an answer was cut or refused, and not for ever.
-func TestReadsAreRepeated(t *testing.T) {
+// Incomplete and refused reads are retried, a limited number of times.
+func TestStore_RetriesReads(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []sandbox.Kind{sandbox.CutBody, sandbox.LoseReply, sandbox.Refuse, sandbox.Throttle} {
 		synctest.Test(t, func(t *testing.T) {
@@ -575,7 +573,7 @@ func TestReadsAreRepeated(t *testing.T) {
 	}
 }
 
-func TestTables(t *testing.T) {
+func TestTables_Create(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	states, err := f.tables().Create(t.Context())
@@ -605,8 +603,8 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// TestHeads finds the heads among all that the ledger keeps, page after page.
-func TestHeads(t *testing.T) {
+// The records are found among all items of the ledger, page by page.
+func TestStore_Records(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	want := map[string]bool{}
@@ -637,7 +635,7 @@ func TestHeads(t *testing.T) {
 	}
 }
 
-func TestAllUnbilled(t *testing.T) {
+func TestStore_AllUnbilled(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.put(event("a", nil))
