@@ -62,6 +62,33 @@ func TestNames_Exist(t *testing.T) {
 	}
 }
 
+// TestArchitecture_NamesFunctions looks for each function of the path of one invoice in its file.
+func TestArchitecture_NamesFunctions(t *testing.T) {
+	t.Parallel()
+	_, section, _ := strings.Cut(read(t, root+"/docs/architecture.md"), "## One invoice, followed through the code")
+	section, _, _ = strings.Cut(section, "\n## ")
+	inCode := regexp.MustCompile("`([^`]+)`")
+	rows := regexp.MustCompile(`(?m)^\| [^|]+ \| ([^|]+) \| ([^|]+) \|$`).FindAllStringSubmatch(section, -1)
+	for _, row := range rows[1:] {
+		sources, directory := "", ""
+		for _, found := range inCode.FindAllStringSubmatch(row[2], -1) {
+			if strings.Contains(found[1], "/") {
+				directory = filepath.Dir(found[1])
+			}
+			sources += read(t, filepath.Join(root, directory, filepath.Base(found[1])))
+		}
+		for _, found := range inCode.FindAllStringSubmatch(row[1], -1) {
+			name := found[1][strings.LastIndex(found[1], ".")+1:]
+			if !regexp.MustCompile(`(?m)^(func (\([^)]*\) )?` + name + `\(|type ` + name + `\b)`).MatchString(sources) {
+				t.Errorf("%s is not in %s", found[1], row[2])
+			}
+		}
+	}
+	if len(rows) < 10 {
+		t.Errorf("only %d rows were found", len(rows))
+	}
+}
+
 func files(t *testing.T, extension string) []string {
 	t.Helper()
 	var found []string
