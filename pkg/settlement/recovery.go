@@ -85,7 +85,7 @@ func effectIfNotExecuted(op operation, failure *billing.Failure) lineEffect {
 	switch {
 	case op != opAdd:
 		return effectUnchanged
-	case failure.Status != 0 && failure.Code == "":
+	case failure.Status != 0 && failure.Code == "": //mutant:proxy-refusal
 		return effectInDoubt
 	default:
 		return effectNone
@@ -200,7 +200,7 @@ func (s *session) readAfterRefusal(ctx context.Context, op operation, decided re
 	switch count := billing.Recognize(draft, s.plan.Lines, s.manifest.Originals).Counts[line]; {
 	case count > 1:
 		return errDuplicate(s.plan.Lines[line], count, draft.ID)
-	case count == 1:
+	case count == 1: //mutant:refused-added
 		s.added = line + 1
 		if err := s.saveProgress(ctx); err != nil {
 			return err

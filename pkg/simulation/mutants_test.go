@@ -37,6 +37,12 @@ var mutants = []mutant{
 		unless("refused-in-doubt", "true"),
 		or("refused-charge", "{refused-in-doubt}"),
 	}},
+	{name: "takes a proxy's refusal as Chargebee's", seed: 26, rule: "a proxy may refuse what it passed on", edits: []edit{
+		unless("proxy-refusal", "true"),
+	}},
+	{name: "does not look for a line that was refused", seed: 48, rule: "a refusal does not prove that a call had no effect", edits: []edit{
+		unless("refused-added", "true"),
+	}},
 	{name: "keys and markers without the epoch", seed: 806, rule: "a line of another claim is another line", edits: []edit{
 		value("line-identity", `""`).arg(0, 0, 0, 2),
 	}},
@@ -87,7 +93,7 @@ var mutants = []mutant{
 	{name: "claims again right after a release", seed: 540, rule: "the index may not show yet what was released", edits: []edit{
 		unless("released-shows", "true"),
 	}},
-	{name: "closes without a check of the closed invoice", seed: 4, rule: "a manual edit may have changed it at the last moment", edits: []edit{
+	{name: "closes without a check of the closed invoice", seed: 89, rule: "a manual edit may have changed it at the last moment", edits: []edit{
 		or("closed-complete", "true"),
 	}},
 	{name: "deletes a message before its dead letter exists", seed: 411, rule: "one of the two must exist at any time", edits: []edit{

@@ -158,6 +158,9 @@ func (l link) RoundTrip(request *http.Request) (*http.Response, error) {
 		l.from.pause(faults.pauseAfter)
 	}
 	l.from.awaitResume(call)
+	if l.service == site && a.err == nil && request.Method == http.MethodPost {
+		l.refuseAsProxy(call, a.response)
+	}
 	if faults.crashAfterAnswer {
 		l.logf(call, "%s", a)
 		l.from.crash()
@@ -172,6 +175,36 @@ func (l link) RoundTrip(request *http.Request) (*http.Response, error) {
 		l.logf(call, "%s", a)
 	}
 	return a.response, a.err
+}
+
+// proxyRefusals are answers of a proxy in front of Chargebee. Those with a code are Chargebee's own, to a
+// call that the proxy sent twice.
+var proxyRefusals = []struct {
+	status int
+	body   string
+}{
+	{http.StatusBadRequest, "<html>Bad Request</html>"},
+	{http.StatusForbidden, "<html>Forbidden</html>"},
+	{http.StatusRequestEntityTooLarge, "<html>Too Large</html>"},
+	{http.StatusNotFound, `{"message":"gone","type":"invalid_request","api_error_code":"resource_not_found"}`},
+	{http.StatusConflict, `{"message":"busy","type":"invalid_request","api_error_code":"invalid_state_for_request"}`},
+}
+
+// refuseAsProxy replaces the answer to some executed writes by a refusal.
+func (l link) refuseAsProxy(call string, response *http.Response) {
+	env := l.from.env
+	rate := env.scenario.faults.proxyRefusal
+	if rate == 0 || !l.from.unreliable || env.faultsOff.Load() || response.StatusCode != http.StatusOK {
+		return
+	}
+	random := env.rng.rand("proxy", l.from.name, call, strconv.Itoa(l.from.count("proxy"+call)))
+	if !chance(random, rate) {
+		return
+	}
+	refusal := proxyRefusals[random.IntN(len(proxyRefusals))]
+	_ = response.Body.Close()
+	response.StatusCode, response.ContentLength = refusal.status, int64(len(refusal.body))
+	response.Body = io.NopCloser(strings.NewReader(refusal.body))
 }
 
 // recordAnswer records an answer of Chargebee before the process gets it.

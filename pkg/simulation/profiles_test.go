@@ -51,6 +51,7 @@ var profiles = []profile{
 		s.consumers = 2 + random.IntN(2)
 	}},
 	{"lost replies", func(random *rand.Rand, s *scenario, times *timing) {
+		s.faults.proxyRefusal = 0.3
 		s.faults.site.LoseReply = 0.2 + 0.3*random.Float64()
 		s.faults.site.LagRate, s.faults.site.MaxLag = 0.7, times.maxEffectDelay
 		s.faults.tables.LoseReply = 0.15 * random.Float64()

@@ -77,6 +77,7 @@ type faultPlan struct {
 	refused, lostRequest, lostResponse float64 // on the network
 	crash, pause                       float64 // of the pod that calls
 	deadLetterFailure                  float64 // no connection to the dead-letter queue
+	proxyRefusal                       float64 // a write to Chargebee is executed, and refused by a proxy
 
 	tables, queues, site, webhooks sandbox.Rates // in the services
 
