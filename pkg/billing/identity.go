@@ -11,13 +11,13 @@ import (
 
 var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// markerLength is the number of characters of a marker: 60 bits, so that two lines of one invoice do
-// not have the same.
+// markerLength is the number of characters of a marker. With 60 bits, two lines of one invoice do not
+// collide in practice.
 const markerLength = 12
 
 // LineID identifies one line of one plan. Its hashes are the marker, by which the line is recognised
-// on an invoice, and the idempotency key, by which Chargebee recognises a repeated call. They are the
-// same in every session. The epoch distinguishes the line from those of earlier, released claims.
+// on an invoice, and the idempotency key, by which Chargebee recognises a repeated call. Every session
+// computes the same. The epoch distinguishes the line from those of earlier, released claims.
 type LineID struct {
 	InvoiceID string
 	Epoch     string
@@ -42,8 +42,8 @@ func (id LineID) hash(purpose string) [sha256.Size]byte {
 }
 
 // CloseKey returns the idempotency key of the call that closes the invoice. It changes with each
-// refusal: Chargebee may store a refusal under its key, and repeat it after its cause is gone. A
-// draft closes once, whatever the keys.
+// refusal: Chargebee may store a refusal under its key, and replay it although its cause is gone. A new
+// key is safe, because a draft closes only once.
 func CloseKey(invoiceID, epoch string, refusals int) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{"close", invoiceID, epoch, strconv.Itoa(refusals)}, "\x00")))
 	return hex.EncodeToString(sum[:])

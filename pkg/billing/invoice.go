@@ -12,7 +12,7 @@ import (
 // StatusPending is the status of an invoice that can still be charged.
 const StatusPending = "pending"
 
-// DefaultLineLimit is the default of line_items_limit: an answer with as many lines may lack others.
+// DefaultLineLimit is the default of line_items_limit: a response with this many lines may lack others.
 // https://apidocs.chargebee.com/docs/api/invoices/retrieve-an-invoice
 const DefaultLineLimit = 100
 
@@ -69,7 +69,7 @@ func (i Invoice) subscriptions() []string {
 	return slices.Compact(all)
 }
 
-// markers yields each distinct marker in the description.
+// markers yields each distinct text of markerLength characters in brackets in the description.
 func (l InvoiceLine) markers() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		rest := l.Description
@@ -94,9 +94,9 @@ func (l InvoiceLine) markers() iter.Seq[string] {
 // markerSuffix is the end of a description with a marker.
 var markerSuffix = regexp.MustCompile(fmt.Sprintf(`\[[a-z2-7]{%d}\]$`, markerLength))
 
-// FindMarker returns an ad-hoc line whose description ends with a marker, whatever its plan.
-func FindMarker(invoice Invoice) (line InvoiceLine, found bool) {
-	for _, line := range invoice.Lines {
+// FindMarkedLine returns an ad-hoc line whose description ends with a marker of any plan.
+func (i Invoice) FindMarkedLine() (marked InvoiceLine, found bool) {
+	for _, line := range i.Lines {
 		if line.EntityType == EntityAdHoc && markerSuffix.MatchString(line.Description) {
 			return line, true
 		}

@@ -2,8 +2,8 @@ package billing
 
 import "strings"
 
-// MaxLines is the maximum number of lines of an invoice, including those before the plan. Chargebee's
-// support warns that invoices above 800 lines may not be processed.
+// MaxLines is the maximum number of lines of an invoice, including those that it has before the plan.
+// Chargebee's support warns that invoices above 800 lines may not be processed.
 const MaxLines = 800
 
 // MaxAmount is the maximum amount of a line and of an invoice in minor units, 2^53-1.
@@ -18,12 +18,12 @@ type Line struct {
 	Amount         int64  // minor units
 	Quantity       string // plain decimal; empty if no event has one
 	Events         int    // number of events
-	From, To       int64  // first and last occurred_at, unix seconds; never equal
+	From, To       int64  // first and last occurred_at, unix seconds; To is at least From + 1
 	Description    string // of an ad-hoc line, as sent: text, quantity, marker
 	Marker         string // of an ad-hoc line
 	IdempotencyKey string
 
-	// The product of the charge code when the plan was made.
+	// What the catalog had for the charge code when the plan was made.
 	ItemPriceID string // empty: an ad-hoc line
 	PerUnit     bool   // the pricing model of the item price needs a quantity
 	Tax         Tax    // of an ad-hoc line
@@ -40,12 +40,12 @@ func (l Line) IsCredit() bool { return l.Amount < 0 }
 // Text returns the description without the marker. It is empty for a line of an item price.
 func (l Line) Text() string { return strings.TrimSuffix(l.Description, " ["+l.Marker+"]") }
 
-// Plan holds everything that is charged on one invoice.
+// Plan holds the lines of one invoice: charges, lines that net to 0, and credits.
 type Plan struct {
 	Lines []Line
 }
 
-// CarriedForward returns the number of events of credits. They stay unbilled.
+// CarriedForward returns the number of events on credit lines. They stay unbilled.
 func (p Plan) CarriedForward() int {
 	events := 0
 	for _, line := range p.Lines {
@@ -57,8 +57,8 @@ func (p Plan) CarriedForward() int {
 }
 
 const (
-	maxParts   = 10  // of a plan: one step writes all
-	lineMargin = 512 // bytes of names, structure and numbers that a line takes in a part
+	maxParts   = 10  // all parts of a plan are written in one transaction
+	lineMargin = 512 // encoded size of a line's names, structure and numbers, in bytes
 )
 
 // Parts divides the lines so that each part fits one item of the ledger. There is at least one part.

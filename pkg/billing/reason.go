@@ -2,8 +2,7 @@ package billing
 
 import "fmt"
 
-// Reason is the reason of a rejection. The set is closed: a reason is a label of metrics and a filter
-// of commands.
+// Reason is the reason of a rejection. The set is closed: reasons are metric labels and command filters.
 type Reason string
 
 // The reasons.
@@ -13,16 +12,16 @@ const (
 	CurrencyMismatch  Reason = "currency_mismatch"   // an event in another currency than the invoice's
 	LineLimits        Reason = "line_limits"         // more lines or a larger amount than Chargebee takes
 	AboveLimit        Reason = "above_limit"         // more than invoice.max_amount
-	InvoiceChanged    Reason = "invoice_changed"     // the draft became one of other subscriptions while it was charged
+	InvoiceChanged    Reason = "invoice_changed"     // the draft's subscriptions changed while it was being charged
 	InvoiceNotPending Reason = "invoice_not_pending" // closed or deleted before it was charged completely
-	SuccessorUnknown  Reason = "successor_unknown"   // the draft is no longer pending, and no invoice has its lines
+	SuccessorUnknown  Reason = "successor_unknown"   // the draft is no longer pending, and its final invoice cannot be found
 	AmbiguousLine     Reason = "ambiguous_line"      // a line without marker that may be a line of the plan
-	DuplicateLine     Reason = "duplicate_line"      // a line of the plan is more than once on the invoice
+	DuplicateLine     Reason = "duplicate_line"      // a line of the plan appears more than once on the invoice
 	LineRemoved       Reason = "line_removed"        // a line that was added is no longer on the invoice
 	ChargebeeRefused  Reason = "chargebee_refused"   // Chargebee refuses a charge
 	CloseRefused      Reason = "close_refused"       // Chargebee refuses to close the invoice
 	AttemptsExhausted Reason = "attempts_exhausted"  // too many sessions without progress
-	TooOld            Reason = "too_old"             // not finished before the queue deletes the message
+	TooOld            Reason = "too_old"             // the message is close to the age at which the queue deletes it
 )
 
 // Reasons returns all reasons.

@@ -168,7 +168,7 @@ func TestShow_InvalidEvent(t *testing.T) {
 	if table := d.must("dlq", "show", id); !strings.Contains(table, "no JSON,\tbut \\u202eturned\\u009b2J\n") {
 		t.Errorf("got %q", table)
 	}
-	if code, stdout, stderr := d.command("dlq", "show", "ev_000"); code != 1 || stdout != "" || !strings.Contains(stderr, "no such dead letter: ev_000") {
+	if code, stdout, stderr := d.command("dlq", "show", "ev_000"); code != 1 || stdout != "" || !strings.Contains(stderr, "dead letter not found: ev_000") {
 		t.Errorf("an unknown id: exit code %d, %s%s", code, stdout, stderr)
 	}
 	if code, _, _ := d.command("dlq", "show"); code != 2 {

@@ -63,7 +63,7 @@ func (a *app) invoicePlan() *cobra.Command {
 
 func newPlanResult(from settlement.Preview) planResult {
 	record, lines := from.Record, make([]billing.Line, len(from.Lines))
-	if !from.Planned {
+	if !from.Planned { // no line was sent
 		record = billing.Record{State: billing.Claiming}
 	}
 	result := planResult{
@@ -114,10 +114,10 @@ func (a *app) writePlan(result planResult) error {
 	err := a.writeFacts([][]string{
 		{"reason", orNone(result.Reason)},
 		{"detail", orNone(result.Detail)},
-		{"at Chargebee", orNone(result.Status)},
-		{"in the ledger", orNone(result.State)},
+		{"Chargebee status", orNone(result.Status)},
+		{"ledger state", orNone(result.State)},
 		{"customer", result.CustomerID},
-		{"of", strings.Join(result.Subscriptions, ", ")},
+		{"subscriptions", strings.Join(result.Subscriptions, ", ")},
 		{"events", fmt.Sprintf("%d, before %s", result.Events, result.Date.Format(time.RFC3339))},
 		{"total", strconv.FormatInt(result.Total, 10) + " " + result.CurrencyCode + ", in minor units"},
 		{"carried forward", strconv.FormatInt(result.CarriedForward, 10) + " " + result.CurrencyCode + ", in minor units"},

@@ -14,9 +14,9 @@ import (
 
 // Browser receives the messages of the dead-letter queue, and makes them visible again.
 type Browser interface {
-	// Browse calls visit with some messages at a time, until it returns false. After visit has
-	// returned, its messages may become visible to others. complete reports whether all messages were
-	// visited.
+	// Browse calls visit with the messages in batches, until visit returns false. After visit has
+	// returned, the messages of its batch may become visible to others. complete reports whether all
+	// messages were visited.
 	Browse(ctx context.Context, visit func([]queue.Message) bool) (complete bool, err error)
 }
 
@@ -37,26 +37,26 @@ const NoLedger = "none"
 // Listing is the content of the dead-letter queue.
 type Listing struct {
 	Complete bool      `json:"complete"` // every message was visited
-	Messages []Message `json:"messages"` // oldest first
+	Messages []Message `json:"messages"` // by the time of failure; those without it last
 	Groups   []Group   `json:"groups"`   // by reason, most frequent first
 }
 
-// Group sums the messages of one reason.
+// Group summarizes the messages of one reason.
 type Group struct {
 	Reason *string    `json:"reason"`
 	Count  int        `json:"count"`
-	Oldest *time.Time `json:"oldest"`  // when the first of them failed, or else was sent
-	AtRisk []Amount   `json:"at_risk"` // by currency; each invoice counts once
+	Oldest *time.Time `json:"oldest"`  // earliest time of failure, or of sending if that is unknown
+	AtRisk []Amount   `json:"at_risk"` // by currency; the first message of each invoice counts
 }
 
 // Amount is an amount of money.
 type Amount struct {
-	CurrencyCode *string `json:"currency_code"` // null if no message has it
+	CurrencyCode *string `json:"currency_code"` // null if the counted message has none
 	Amount       int64   `json:"amount"`        // minor units
 }
 
-// List returns the messages that the filter selects at now, with the records of their invoices. The
-// records are read after the messages are visible again.
+// List returns the messages that match the filter, with the records of their invoices. now is the time
+// for the age of a message. The records are read after the messages are visible again.
 func List(ctx context.Context, browser Browser, ledger Ledger, filter Filter, now time.Time) (Listing, error) {
 	listing := Listing{Messages: []Message{}, Groups: []Group{}}
 	complete, err := browser.Browse(ctx, func(received []queue.Message) bool {
@@ -81,7 +81,7 @@ func List(ctx context.Context, browser Browser, ledger Ledger, filter Filter, no
 	return listing, nil
 }
 
-// maxConcurrentReads bounds the plans in memory.
+// maxConcurrentReads limits concurrent reads of the ledger, and with them the plans in memory.
 const maxConcurrentReads = 16
 
 // addRecords adds records and charges to the messages, until the first error.
@@ -97,10 +97,10 @@ func addRecords(ctx context.Context, ledger Ledger, messages []Message) error {
 	return cmp.Or(reads.Wait(), context.Cause(ctx))
 }
 
-// group sums messages by reason.
+// group summarizes messages by reason.
 func group(messages []Message) []Group {
 	groups := []Group{}
-	counted := map[string]bool{} // invoices, by reason
+	counted := map[string]bool{} // pairs of invoice and reason
 	for _, message := range messages {
 		i := slices.IndexFunc(groups, func(group Group) bool { return equal(group.Reason, message.Reason) })
 		if i < 0 {

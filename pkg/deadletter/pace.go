@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	callsPerMessage = 2               // at least: one line, and close
-	burst           = time.Minute     // messages for this time may be sent at once
+	callsPerMessage = 2               // the minimum: add one line, and close
+	burst           = time.Minute     // a burst has the messages of at most this time
 	refreshInterval = 5 * time.Second // of the rate limiter's state
 	maxTurnDelay    = 4 * time.Minute // far below the 10 minutes for which a browsed message is hidden
 )
@@ -22,8 +22,8 @@ type RateLimit interface {
 	Read(ctx context.Context) (ratelimit.State, error)
 }
 
-// pacer limits a replay to the rate at which the consumers may call Chargebee for its messages. The
-// replay itself makes no calls, and needs no permits.
+// pacer limits a replay to the rate at which consumers can process its messages within Chargebee's
+// limit. The replay itself makes no calls, and takes no permits.
 type pacer struct {
 	rateLimit RateLimit
 	perMinute int // chargebee.requests_per_minute
@@ -59,7 +59,8 @@ func (p *pacer) refresh(ctx context.Context) error {
 	return nil
 }
 
-// waitTurn waits for the turn of a message. errNotNow means that it does not come soon.
+// waitTurn waits for the turn of a message. errNotNow means that calls are paused, or that the wait would
+// be too long.
 func (p *pacer) waitTurn(ctx context.Context) error {
 	wait, err := p.reserve(ctx)
 	if err != nil || wait <= 0 {
@@ -95,7 +96,7 @@ func (p *pacer) reserve(ctx context.Context) (wait time.Duration, err error) {
 	return wait, nil
 }
 
-// waitReady waits until a message may be sent. It calls waiting with the reason of the delay.
+// waitReady waits until a message may be sent. It calls waiting with the reason every refreshInterval.
 func (p *pacer) waitReady(ctx context.Context, waiting func(reason string)) error {
 	for {
 		wait, reason, err := p.delay(ctx)

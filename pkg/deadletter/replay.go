@@ -24,18 +24,18 @@ type Replayer struct {
 	RequestsPerMinute int // chargebee.requests_per_minute
 }
 
-// ReplayOrder selects the messages to replay.
+// ReplayOrder is an operator's order to replay messages.
 type ReplayOrder struct {
 	Filter
 	DropDone bool // delete messages of finished invoices instead of skipping them
 	DryRun   bool // change nothing
 }
 
-// Run replays the selected messages, no faster than the consumers may call Chargebee for them, and not
-// while calls are paused. Messages of finished invoices are skipped or dropped.
+// Run replays the selected messages at the rate of the pacer, and not while calls are paused. Messages of
+// finished invoices are skipped or dropped.
 //
 // A message is sent before it is deleted: a crash may leave it in both queues, which is harmless. Run
-// may be repeated at any time. A message that fails again while Run is running is left alone.
+// may be repeated at any time. A message that fails again while Run is running is not replayed again.
 //
 // Errors: those of Messages, Records and RateLimit, and ErrPartial.
 func (r *Replayer) Run(ctx context.Context, order ReplayOrder, progress Progress) (Result, error) {
@@ -49,7 +49,7 @@ func (r *Replayer) Run(ctx context.Context, order ReplayOrder, progress Progress
 	return runner.run(ctx)
 }
 
-// replay is the operation of a Replayer.
+// replay implements operation for a Replayer.
 type replay struct {
 	*Replayer
 
@@ -98,13 +98,12 @@ func (r replay) apply(ctx context.Context, action Action, message queue.Message)
 	}
 }
 
-// replayCounts holds how many times messages had been replayed when they were first visited, by the
-// hash of their bodies.
+// replayCounts has the lowest replay count that was visited, by the hash of the body.
 type replayCounts map[[sha256.Size]byte]int
 
-// failedAgain reports whether the message was replayed by this run and has failed again: then one with
-// the same body and a lower replay count was visited before. One with the same count is a copy that
-// SQS delivered twice.
+// failedAgain records the replay count of a message. It reports whether the message was replayed and has
+// failed again since one with the same body and a lower count was visited. One with the same count is a
+// copy that SQS delivered twice.
 func (c replayCounts) failedAgain(message queue.Message) bool {
 	digest, count := sha256.Sum256(message.Body), message.ReplayCount()
 	before, seen := c[digest]

@@ -7,7 +7,7 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// addRecordAndCharge adds the data of the invoice's record, and the charge at risk.
+// addRecordAndCharge sets the fields from the invoice's record, and the charge at risk.
 func (m *Message) addRecordAndCharge(ctx context.Context, ledger Ledger) error {
 	record, ok, err := m.addRecord(ctx, ledger)
 	if err != nil || !ok {
@@ -20,11 +20,11 @@ func (m *Message) addRecordAndCharge(ctx context.Context, ledger Ledger) error {
 	return err
 }
 
-// activePlan returns the plan by which the invoice is or was charged. planned is false if there is
-// none. A plan of which nothing is left to charge is not read.
+// activePlan returns the plan by which the invoice is charged. planned is false if there is none. If
+// nothing is left to charge, it returns an empty plan without reading it.
 func activePlan(ctx context.Context, ledger Ledger, record billing.Record) (plan billing.Plan, planned bool, err error) {
 	switch activeState(record) {
-	case billing.Claiming, billing.Releasing: // not made yet, or abandoned
+	case billing.Claiming, billing.Releasing: // there is no plan yet, or it was discarded
 		return plan, false, nil
 	case billing.Finished:
 		return plan, true, nil
@@ -40,9 +40,9 @@ func activePlan(ctx context.Context, ledger Ledger, record billing.Record) (plan
 	return plan, err == nil, err
 }
 
-// chargeAtRisk returns the total of the lines whose events are claimed and not billed, in minor units:
-// only the dead letter refers to them. It includes lines on a draft that is not closed. It excludes
-// released events, which the next invoice bills.
+// chargeAtRisk returns the total, in minor units, of the lines whose events are claimed and not billed:
+// nothing bills them unless the message is replayed. It includes lines on a draft that is not closed. It
+// excludes released events, which the next invoice bills.
 func chargeAtRisk(record billing.Record, plan billing.Plan) int64 {
 	var charge int64
 	for i, line := range plan.Lines {

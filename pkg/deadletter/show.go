@@ -25,7 +25,7 @@ type Shown struct {
 
 	EventType     string          `json:"-"` // empty if the body is not a webhook event
 	Record        *billing.Record `json:"-"` // nil if the invoice is not in the ledger
-	PlanLines     int             `json:"-"`
+	PlanLines     int             `json:"-"` // of a plan with something left to charge
 	InvoiceToRead string          `json:"-"` // the invoice to read from Chargebee: the draft, or the final invoice; empty if there is none
 }
 
@@ -37,14 +37,14 @@ type Value struct {
 
 var (
 	// ErrUnknown means that there is no such dead letter.
-	ErrUnknown = errors.New("no such dead letter")
+	ErrUnknown = errors.New("dead letter not found")
 	// ErrUnseen means that there may be one: not all messages were visited.
-	ErrUnseen = errors.New("no such dead letter in an incomplete scan: some messages are in flight with another reader, or there are too many")
+	ErrUnseen = errors.New("dead letter not found, but the scan was incomplete: some messages are in flight with another reader, or there are too many")
 )
 
-// Show returns the dead letter with a message or event id, with the record of its invoice. It browses
-// the queue only until the message is found. Errors: ErrUnknown, ErrUnseen, and those of browser and
-// ledger.
+// Show returns the dead letter with the given message or event id, and the record of its invoice. It
+// browses the queue only until the message is found. Errors: ErrUnknown, ErrUnseen, and those of browser
+// and ledger.
 func Show(ctx context.Context, browser Browser, ledger Ledger, id string) (Shown, error) {
 	message, err := find(ctx, browser, id)
 	if err != nil {
@@ -54,7 +54,8 @@ func Show(ctx context.Context, browser Browser, ledger Ledger, id string) (Shown
 	if webhook, err := event.ParseMessage(message.Body); err == nil {
 		shown.EventType = webhook.Type
 	}
-	return shown, shown.addLedger(ctx, ledger)
+	err = shown.addLedger(ctx, ledger)
+	return shown, err
 }
 
 // find returns the message with a message or event id.
@@ -82,7 +83,7 @@ func find(ctx context.Context, browser Browser, id string) (queue.Message, error
 	}
 }
 
-// addLedger adds the data of record and plan.
+// addLedger sets the fields from record and plan, and the invoice to read from Chargebee.
 func (s *Shown) addLedger(ctx context.Context, ledger Ledger) error {
 	if s.InvoiceID != nil {
 		s.InvoiceToRead = *s.InvoiceID

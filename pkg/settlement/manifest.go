@@ -41,7 +41,7 @@ func (s *session) makeManifest(ctx context.Context) error {
 			Detail: fmt.Sprintf("%s has %d lines, at most %d are possible", invoice.ID, len(invoice.Lines), billing.MaxLines),
 		}
 	}
-	if line, found := billing.FindMarker(invoice); found {
+	if line, found := invoice.FindMarkedLine(); found {
 		return &billing.Rejection{
 			Reason: billing.AmbiguousLine,
 			Detail: fmt.Sprintf("%s has the line %q with the marker of another plan: a restored ledger, or a copied line; remove the line, or close the invoice in Chargebee if its charges are right", invoice.ID, line.Description),

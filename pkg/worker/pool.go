@@ -17,14 +17,14 @@ import (
 
 const (
 	maxReceive     = 10               // messages per receive
-	receiveTimeout = 30 * time.Second // a receive that takes longer hangs
-	outcomeTimeout = 5 * time.Second  // to carry out one outcome
+	receiveTimeout = 30 * time.Second // of one receive
+	outcomeTimeout = 5 * time.Second  // to apply one outcome
 
-	// coalesceDelay lets further slots become free before a receive, which costs the same
-	// for one message as for ten.
+	// coalesceDelay is the wait for further slots before a receive: SQS bills a receive of one
+	// message as one of ten.
 	coalesceDelay = 50 * time.Millisecond
 
-	// maxRetryDelay is below the 12 hours that SQS allows from the first receive on.
+	// maxRetryDelay is below the 12 hours that SQS allows from a receive on, heartbeats included.
 	maxRetryDelay = 11 * time.Hour
 )
 
@@ -41,19 +41,19 @@ var (
 	failureBackoff = retry.Backoff{First: 5 * time.Second, Max: 15 * time.Minute}
 )
 
-// Pool handles up to Concurrency messages at once. All fields are required.
+// Pool handles up to Concurrency messages at once. All fields but Gates are required.
 type Pool struct {
 	Queue       Queue
 	DeadLetters DeadLetters
 	Handler     Handler
-	Gates       []Gate // all must open before a receive
+	Gates       []Gate // each may block or limit a receive; may be nil
 	Observer    Observer
 
 	Concurrency       int
 	VisibilityTimeout time.Duration // of a message without heartbeats
 	HeartbeatInterval time.Duration
-	DrainTimeout      time.Duration // for running handlers, after Run's context ended
-	SettleTimeout     time.Duration // for their outcomes, after DrainTimeout
+	DrainTimeout      time.Duration // for running handlers, after the last receive
+	SettleTimeout     time.Duration // for canceled handlers to return and apply their outcomes
 
 	receiving atomic.Int64 // start of the running receive in unix nanoseconds, 0 if none
 }
@@ -130,8 +130,8 @@ func (p *Pool) poll(ctx context.Context, slots *semaphore.Weighted, start func(q
 	}
 }
 
-// acquireSlots waits for a free slot and the gates, and acquires further free slots. It
-// returns 0 when ctx has ended.
+// acquireSlots waits for a free slot and the gates, and acquires further free slots. It returns 0 if ctx
+// has ended, or a gate has failed.
 func (p *Pool) acquireSlots(ctx context.Context, slots *semaphore.Weighted) int {
 	if slots.Acquire(ctx, 1) != nil {
 		return 0
@@ -151,8 +151,8 @@ func (p *Pool) acquireSlots(ctx context.Context, slots *semaphore.Weighted) int 
 	return acquired
 }
 
-// coalesce acquires up to limit slots, of which the caller has one: all that are free, and
-// below half of the limit those that become free within coalesceDelay.
+// coalesce acquires up to limit slots; the caller already has one. It takes all free slots. As long as it
+// has fewer than half of the limit, it also waits for others, up to coalesceDelay.
 func coalesce(ctx context.Context, slots *semaphore.Weighted, limit int) (acquired int) {
 	ctx, cancel := context.WithTimeout(ctx, coalesceDelay)
 	defer cancel()
