@@ -23,7 +23,7 @@ type Line struct {
 	Marker         string // of an ad-hoc line
 	IdempotencyKey string
 
-	// What the catalog had for the charge code when the plan was made.
+	// The catalog entry of the charge code when the plan was made.
 	ItemPriceID string // empty: an ad-hoc line
 	PerUnit     bool   // the pricing model of the item price needs a quantity
 	Tax         Tax    // of an ad-hoc line
