@@ -146,7 +146,7 @@ func TestClient_ChargesAndCloses(t *testing.T) {
 			s.t.Errorf("closed again: %s: %v", again.ID, err)
 		}
 
-		// The draft is gone; its successor is among the customer's invoices.
+		// The draft no longer exists; its final invoice is among the customer's invoices.
 		late := charge(draft)
 		late.IdempotencyKey = "key-2"
 		_, charging := s.add(late)

@@ -63,6 +63,9 @@ var rules = []rule{
 	refuse(`late bound|drain pause`, ``, "maximum effect delay, shutdown delay"),
 	refuse(`(?:a|the|one|each|every|another|this|that|first|last|next|any) handling|handlings`, ``, "session"),
 	refuse(`(?:the|three|two|our|equal) books`, ``, "reconciliation, expected and actual"),
+	refuse(`successors?`, ``, "final invoice"),
+	refuse(`(?:draft|invoice)s?(?: that)? (?:is|are) gone|dead drafts?`, ``, "missing, no longer pending"),
+	refuse(`in vain|hangs on`, ``, "a plain term"),
 	refuse(`breaths?|(?:the|a) way of`, ``, "pause, permit"),
 }
 
@@ -74,6 +77,7 @@ var commentRules = []rule{
 
 // allowed are true uses: the phrase is not checked in the file, or below the directory.
 var allowed = []struct{ path, phrase, reason string }{
+	{"pkg/billing/reason.go", "successor unknown", "the reason successor_unknown is stored and documented"},
 	{"pkg/sandbox/sqs/send.go", "80 letters long", "the text is that of SQS"},
 	{"pkg/sandbox/dynamodb/expression/parser.go", "is letter", "the letters of a token"},
 }

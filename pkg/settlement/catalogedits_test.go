@@ -168,9 +168,9 @@ func TestSession_EqualInvoiceAfterDeletedDraft(t *testing.T) {
 	}
 }
 
-// TestNothingLeadsToTheSuccessor of a draft that had no line before and got lines of item
+// TestReconcile_FinalInvoiceNotFound of a draft that had no line before and got lines of item
 // prices alone, but the answer to the close: it is repeated under its key while that is known.
-func TestNothingLeadsToTheSuccessor(t *testing.T) {
+func TestReconcile_FinalInvoiceNotFound(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		codes [2]string

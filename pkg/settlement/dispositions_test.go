@@ -31,7 +31,7 @@ func TestDraftThatIsPendingAgain(t *testing.T) {
 }
 
 // TestReconcile_WaitsUntilVisible: the list of invoices lags behind the draft, and
-// does not show its successor yet.
+// does not show its final invoice yet.
 func TestReconcile_WaitsUntilVisible(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -68,7 +68,7 @@ func TestReconcile_UnknownLinesAgain(t *testing.T) {
 		operation string // the call in whose place the draft is closed manually
 		call      int
 		fault     sandbox.Fault // of the call, so that a line is in doubt; none: it is refused
-		held      messageResult // while no list shows the successor
+		held      messageResult // while no list shows the final invoice
 		again     messageResult // once one does
 	}{
 		"all stand": {
@@ -125,9 +125,9 @@ func TestReconcile_UnknownLinesAgain(t *testing.T) {
 	}
 }
 
-// TestSuccessorThatCannotBeRead although it is listed, because the read does not show it
+// TestReconcile_FinalInvoiceUnreadable although it is listed, because the read does not show it
 // yet or because it was deleted: it decides nothing, and is not an attempt.
-func TestSuccessorThatCannotBeRead(t *testing.T) {
+func TestReconcile_FinalInvoiceUnreadable(t *testing.T) {
 	t.Parallel()
 	charged := messageResult{billing.InvoiceNotPending, billing.Dispositions(strings.Repeat("s", 100) + "r"), strings.Repeat("billed ", 100) + "unbilled"}
 	unknown := messageResult{billing.SuccessorUnknown, billing.Dispositions(strings.Repeat("h", 100) + "r"), strings.Repeat("claimed ", 100) + "unbilled"}

@@ -241,8 +241,8 @@ func TestPreviewCountsEventsOnce(t *testing.T) {
 	})
 }
 
-// TestPreviewOfADraftThatIsGone while its events are being claimed.
-func TestPreviewOfADraftThatIsGone(t *testing.T) {
+// TestPreview_MissingDraft while its events are being claimed.
+func TestPreview_MissingDraft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)

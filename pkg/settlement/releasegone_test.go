@@ -11,16 +11,16 @@ import (
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
-// TestReleaseOfADraftThatIsGone: what is on the final invoice is billed, what was never sent
+// TestRelease_MissingDraft: what is on the final invoice is billed, what was never sent
 // is released, and what may have been charged only with an operator's assertion.
-func TestReleaseOfADraftThatIsGone(t *testing.T) {
+func TestRelease_MissingDraft(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		edit         manualEdit
 		plain        string // the error without an assertion, once everything shows; empty: none
 		dispositions string
 		reason       billing.Reason
-		waits        bool   // the first try only notes that the draft is gone
+		waits        bool   // the first try only records that the draft is missing
 		vouched      string // the error with an assertion
 		after        string // statuses
 	}{

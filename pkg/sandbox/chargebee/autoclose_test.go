@@ -58,7 +58,7 @@ func TestAutoClose(t *testing.T) {
 }
 
 // A condition that prevents a close also prevents an automatic one.
-func TestAutoCloseInVain(t *testing.T) {
+func TestAutoCloseFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, chargebee.Config{

@@ -104,7 +104,7 @@ func TestKeyOfAnotherPath(t *testing.T) {
 	}
 }
 
-// A close is replayed under its key although the draft is gone; without the key
+// A close is replayed under its key although the draft no longer exists; without the key
 // it is not.
 func TestReplayedClose(t *testing.T) {
 	t.Parallel()
