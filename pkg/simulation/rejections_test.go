@@ -26,9 +26,10 @@ func (r *recorder) hasCause(pod, draft string, reason billing.Reason) bool {
 		return s.refuses() || stale || closed
 	case billing.CloseRefused:
 		// While a close that takes effect late occupies its key, the repeated one is refused, and
-		// the draft may be shown for twice as long as the consumer reads it.
+		// the draft may be shown for twice as long as the consumer reads it. A draft whose
+		// lines were removed cannot be closed.
 		concurrent := e.settings.ConcurrentRefusal != nil && e.settings.LateKeepsKey && s.siteHas(s.faults.site.ApplyLate, sandbox.ApplyLate)
-		return s.refuses() || s.paymentFailures > 0 || concurrent
+		return s.refuses() || s.paymentFailures > 0 || concurrent || !e.hasLines(draft)
 	case billing.SuccessorUnknown, billing.InvoiceNotPending, billing.LineRemoved, billing.DuplicateLine, billing.AmbiguousLine:
 		// The line of an item price is not recognised under another subscription.
 		edited := reason == billing.AmbiguousLine && r.wasEdited(draft)
@@ -49,6 +50,11 @@ func (s *scenario) siteHas(rate float64, kind sandbox.Kind) bool {
 func (e *env) isCharged(draft string) bool {
 	invoice, _ := e.site.Invoice(draft)
 	return slices.ContainsFunc(invoice.LineItems, isCharge)
+}
+
+func (e *env) hasLines(draft string) bool {
+	invoice, _ := e.site.Invoice(draft)
+	return len(invoice.LineItems) > 0
 }
 
 func (e *env) isPending(draft string) bool {
