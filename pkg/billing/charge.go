@@ -32,15 +32,16 @@ type LinePage struct {
 	Offset    string // Invoice.NextOffset of the page before; empty for the first one
 }
 
-// InvoiceQuery selects one page of a list of invoices: all pending ones, one by its id, or those of a
-// customer.
+// InvoiceQuery selects one page of a list of invoices: all pending ones, one by its id, those of a
+// subscription without the consolidated ones, or those of a customer.
 type InvoiceQuery struct {
-	Pending      bool
-	InvoiceID    string
-	CustomerID   string
-	UpdatedAfter int64  // of a customer's, unix seconds
-	Offset       string // InvoicePage.Next of the page before; empty for the first one
-	Limit        int    // invoices in the answer; 0 is MaxListed
+	Pending        bool
+	InvoiceID      string
+	SubscriptionID string
+	CustomerID     string
+	UpdatedAfter   int64  // of a customer's, unix seconds
+	Offset         string // InvoicePage.Next of the page before; empty for the first one
+	Limit          int    // invoices in the answer; 0 is MaxListed
 }
 
 // List calls list, again with a smaller limit while the response is too large. The query keeps the

@@ -35,8 +35,9 @@ func (c *Client) Invoice(ctx context.Context, permit *ratelimit.Permit, page bil
 	})
 }
 
-// ListInvoices returns a page of a list of invoices. The invoices of a customer are ordered by
-// their last change: one that changes between two pages is listed again, and none is left out.
+// ListInvoices returns a page of a list of invoices. The invoices of a customer or a subscription are
+// ordered by their last change: one that changes between two pages is listed again, and none is left
+// out.
 // Pending invoices are ordered by their date, which does not change while they are charged.
 // https://apidocs.chargebee.com/docs/api/invoices/list-invoices
 func (c *Client) ListInvoices(ctx context.Context, permit *ratelimit.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error) {
@@ -49,6 +50,9 @@ func (c *Client) ListInvoices(ctx context.Context, permit *ratelimit.Permit, que
 		params.SortBy = &filter.SortFilter{Asc: "date"}
 	case query.InvoiceID != "":
 		params.Id = &filter.StringFilter{Is: query.InvoiceID}
+	case query.SubscriptionID != "":
+		params.SubscriptionId = &filter.StringFilter{Is: query.SubscriptionID}
+		params.SortBy = &filter.SortFilter{Asc: "updated_at"}
 	default:
 		required = []argument{{"customer id", query.CustomerID}}
 		params.CustomerId = &filter.StringFilter{Is: query.CustomerID}

@@ -123,6 +123,10 @@ func TestClient_WireForm(t *testing.T) {
 			_, err := client.ListInvoices(t.Context(), permit(), billing.InvoiceQuery{CustomerID: "ada & co", Offset: `["1","2"]`})
 			return err
 		},
+		"list, subscription": func() error {
+			_, err := client.ListInvoices(t.Context(), permit(), billing.InvoiceQuery{SubscriptionID: "ada-1"})
+			return err
+		},
 		"list, pending": func() error {
 			_, err := client.ListInvoices(t.Context(), permit(), billing.InvoiceQuery{Pending: true, Offset: `["1","2"]`})
 			return err
@@ -178,8 +182,9 @@ func TestClient_WireForm(t *testing.T) {
 			"&updated_at%5Bafter%5D=1700000000"},
 		"list, next page": {target: "GET " + root + "/invoices?customer_id%5Bis%5D=ada+%26+co&limit=100" +
 			"&offset=%5B%221%22%2C%222%22%5D&sort_by%5Basc%5D=updated_at"},
-		"list, pending": {target: "GET " + root + "/invoices?limit=100&offset=%5B%221%22%2C%222%22%5D&sort_by%5Basc%5D=date&status%5Bis%5D=pending"},
-		"list, one":     {target: "GET " + root + "/invoices?id%5Bis%5D=draft_inv_1&limit=25"},
+		"list, pending":      {target: "GET " + root + "/invoices?limit=100&offset=%5B%221%22%2C%222%22%5D&sort_by%5Basc%5D=date&status%5Bis%5D=pending"},
+		"list, subscription": {target: "GET " + root + "/invoices?limit=100&sort_by%5Basc%5D=updated_at&subscription_id%5Bis%5D=ada-1"},
+		"list, one":          {target: "GET " + root + "/invoices?id%5Bis%5D=draft_inv_1&limit=25"},
 		"add_charge_item, quantity": {
 			target: "POST " + root + "/invoices/draft_inv_1/add_charge_item",
 			body: "item_price%5Bdate_from%5D=1700000000&item_price%5Bdate_to%5D=1702592000" +

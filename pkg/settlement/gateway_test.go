@@ -78,6 +78,7 @@ type gateway struct {
 // canned is an answer that needs no Chargebee.
 type canned struct {
 	to    string    // the end of the paths of the calls that get it
+	query string    // part of their query
 	words string    // the answer, as reply takes it
 	after int       // number of these calls that pass before
 	times int       // how often it is given; 0: every time
@@ -111,7 +112,7 @@ var hiddenList = canned{to: "/invoices", words: "200 with an empty list"}
 // takes reports whether the request gets the answer.
 func (c *canned) takes(request *http.Request) bool {
 	switch {
-	case !strings.HasSuffix(request.URL.Path, c.to), !c.until.IsZero() && !time.Now().Before(c.until):
+	case !strings.HasSuffix(request.URL.Path, c.to), !strings.Contains(request.URL.RawQuery, c.query), !c.until.IsZero() && !time.Now().Before(c.until):
 		return false
 	case c.after > 0:
 		c.after--

@@ -52,19 +52,19 @@ func (s *session) reconcile(ctx context.Context, started time.Time) error {
 // follows from the absence of a line counts only if the reads started, at started, when everything
 // must have been visible; otherwise the message is deferred until then.
 func (s *session) reconcileWhenVisible(ctx context.Context, started time.Time) (result billing.ReconcileResult, finalInvoiceID string, err error) {
-	final, unreadable, err := s.findFinal(ctx)
+	search, err := s.findFinal(ctx)
 	if err != nil {
 		return result, "", err
 	}
-	result = s.reconcileWith(final)
-	if unreadable && !result.Certain {
+	result = s.reconcileWith(search.best)
+	if search.unreadable && !result.Certain {
 		return result, "", deferFor(s.Settings.MaxEffectDelay, "an invoice that may be the final one is listed, and cannot be read")
 	}
 	if confirmedAt := s.Settings.missingConfirmedAt(s.record()); !result.Certain && started.Before(confirmedAt) { //mutant:gone-shows
 		return result, "", s.deferUntil(confirmedAt, "the draft is no longer pending, and what became of its lines may not be visible yet")
 	}
-	if final != nil {
-		finalInvoiceID = final.ID
+	if search.best != nil {
+		finalInvoiceID = search.best.ID
 	}
 	return result, finalInvoiceID, nil
 }
@@ -88,40 +88,57 @@ func (s *session) reconcileWith(final *billing.Invoice) billing.ReconcileResult 
 // that starts earlier than necessary has some more invoices of the customer.
 const siteClockMargin = time.Hour
 
-// findFinal returns the invoice that the draft became, with all its lines: of the customer's invoices
-// the one with our markers, or else with most of the lines that were on the draft before. It is nil
-// if there is none. unreadable reports that one was listed and could not be read: either the list or
-// the read is stale.
-func (s *session) findFinal(ctx context.Context) (final *billing.Invoice, unreadable bool, err error) {
+// finalSearch is a search for the final invoice of a draft.
+type finalSearch struct {
+	best       *billing.Invoice // the most similar invoice so far, with all its lines; nil: none is similar
+	similarity int              // of best
+	unreadable bool             // an invoice was listed and could not be read: either the list or the read is stale
+}
+
+// findFinal looks for the invoice that the draft became: of the customer's invoices the one with our
+// markers, or else with most of the lines that were on the draft before.
+//
+// An assertion that lines were not charged counts only if the list of the subscription has no final
+// invoice either. It is independent of the clock of a process, and of the customer of the draft. It
+// has no consolidated invoices: https://apidocs.chargebee.com/docs/api/invoices/list-invoices
+func (s *session) findFinal(ctx context.Context) (finalSearch, error) {
+	var search finalSearch
 	updatedAfter := time.Unix(s.manifest.ClaimedAt, 0).Add(-siteClockMargin)
-	query := billing.InvoiceQuery{CustomerID: s.manifest.CustomerID, UpdatedAfter: updatedAfter.Unix()}
-	best := 0
+	err := s.searchFinal(ctx, &search, billing.InvoiceQuery{CustomerID: s.manifest.CustomerID, UpdatedAfter: updatedAfter.Unix()})
+	if err == nil && search.best == nil && s.assertedNotCharged && s.manifest.SubscriptionID != "" {
+		err = s.searchFinal(ctx, &search, billing.InvoiceQuery{SubscriptionID: s.manifest.SubscriptionID})
+	}
+	return search, err
+}
+
+// searchFinal compares the invoices of a list with the draft.
+func (s *session) searchFinal(ctx context.Context, search *finalSearch, query billing.InvoiceQuery) error {
 	for {
 		if err := s.lease.ensure(ctx, s.Settings.CallTimeout); err != nil {
-			return nil, false, err
+			return err
 		}
 		page, err := s.listInvoices(ctx, &query)
 		if err != nil {
-			return nil, false, err
+			return err
 		}
 		for _, listed := range page.Invoices {
 			if listed.Status == billing.StatusPending {
 				continue
 			}
-			invoice, err := s.withAllLines(ctx, listed, best)
+			invoice, err := s.withAllLines(ctx, listed, search.similarity)
 			switch {
 			case isNotFound(err):
-				unreadable = true
+				search.unreadable = true
 			case err != nil:
-				return nil, false, err
+				return err
 			default:
-				if similarity := s.similarity(invoice); similarity > best {
-					best, final = similarity, &invoice
+				if similarity := s.similarity(invoice); similarity > search.similarity {
+					search.best, search.similarity = &invoice, similarity
 				}
 			}
 		}
 		if page.Next == "" {
-			return final, unreadable, nil
+			return nil
 		}
 		query.Offset = page.Next
 	}

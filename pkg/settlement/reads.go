@@ -110,7 +110,7 @@ func (s *Settler) listInvoices(ctx context.Context, query *billing.InvoiceQuery)
 	page, err := query.List(func(query billing.InvoiceQuery) (page billing.InvoicePage, err error) {
 		err = s.call(ctx, func(ctx context.Context, permit *ratelimit.Permit) (err error) {
 			page, err = s.Invoices.ListInvoices(ctx, permit, query)
-			s.Breaker.Record(cmp.Or(query.InvoiceID, query.CustomerID), err)
+			s.Breaker.Record(cmp.Or(query.InvoiceID, query.SubscriptionID, query.CustomerID), err)
 			return err
 		})
 		return page, err

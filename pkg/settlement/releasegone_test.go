@@ -138,6 +138,23 @@ func TestRelease_LinesThatAppearLater(t *testing.T) {
 	})
 }
 
+// TestRelease_AssertionListsSubscription: an assertion does not release what is on a final invoice that
+// the list of the customer does not show. The list of the subscription shows it.
+func TestRelease_AssertionListsSubscription(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		id, body := w.three()
+		w.gateway.answer(canned{to: "/invoices", query: "customer_id", words: "200 with an empty list"})
+		w.meanwhile("close", 1, func() error { return closed(w, id) })
+		w.wantResult(w.settler(nil), body, messageResult{billing.SuccessorUnknown, "hhh", "claimed claimed claimed"})
+		time.Sleep(2 * quiet)
+		release, err := w.assertAndRelease(id)
+		w.wantReleased(release, err, "sss")
+		w.wantReconciled()
+	})
+}
+
 // TestReleaseAfterARefusedClose bills also the lines of 0: they count as charged from then
 // on.
 func TestReleaseAfterARefusedClose(t *testing.T) {
