@@ -24,6 +24,7 @@ type metrics struct {
 	revenueAtRisk   *prometheus.CounterVec   // reason
 	mismatched      prometheus.Counter
 	carriedForward  prometheus.Counter
+	unknownInvoices prometheus.Counter
 	workerFailures  *prometheus.CounterVec // operation
 	linesInDoubt    linesInDoubt
 }
@@ -48,15 +49,16 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 			Namespace: telemetry.Namespace, Name: "chargebee_request_duration_seconds", Help: "Duration of a call to Chargebee.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 2, 12),
 		}, []string{"operation"}),
-		revenueAtRisk:  counters("revenue_at_risk_total", "Invoices that may have been closed without all charges.", "reason"),
-		mismatched:     counter("events_mismatched_total", "Events that did not match the ledger."),
-		carriedForward: counter("events_carried_forward_total", "Events of credits that were left unbilled for the next invoice."),
-		workerFailures: counters("worker_failures_total", "Worker errors that were recovered.", "operation"),
-		linesInDoubt:   linesInDoubt{byInvoice: map[string]lineInDoubt{}},
+		revenueAtRisk:   counters("revenue_at_risk_total", "Invoices that may have been closed without all charges.", "reason"),
+		mismatched:      counter("events_mismatched_total", "Events that did not match the ledger."),
+		carriedForward:  counter("events_carried_forward_total", "Events of credits that were left unbilled for the next invoice."),
+		unknownInvoices: counter("unknown_invoices_total", "Messages of invoices that Chargebee does not have, each counted once."),
+		workerFailures:  counters("worker_failures_total", "Worker errors that were recovered.", "operation"),
+		linesInDoubt:    linesInDoubt{byInvoice: map[string]lineInDoubt{}},
 	}
 	m.initialize()
 	registry.MustRegister(
-		m.messages, m.ignored, m.settlements, m.duration, m.requests, m.requestDuration, m.revenueAtRisk, m.mismatched, m.carriedForward, m.workerFailures,
+		m.messages, m.ignored, m.settlements, m.duration, m.requests, m.requestDuration, m.revenueAtRisk, m.mismatched, m.carriedForward, m.unknownInvoices, m.workerFailures,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: telemetry.Namespace, Name: "sending_oldest_seconds", Help: "Age of the oldest line in doubt that this process left.",
 		}, m.linesInDoubt.oldest),
@@ -148,6 +150,9 @@ func (m *metrics) recordSession(report settlement.Report) {
 	m.duration.Observe(report.Duration.Seconds())
 	m.linesInDoubt.record(report)
 	m.carriedForward.Add(float64(report.CarriedForward))
+	if report.UnknownInvoice {
+		m.unknownInvoices.Inc()
+	}
 	if report.Outcome.Action == queue.DeadLetter && atRisk[report.Reason] {
 		m.revenueAtRisk.WithLabelValues(string(report.Reason)).Inc()
 	}

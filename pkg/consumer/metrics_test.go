@@ -52,6 +52,18 @@ func TestMetrics_StartAtZero(t *testing.T) {
 	}
 }
 
+// Only the session that found an invoice to be unknown counts it.
+func TestMetrics_UnknownInvoices(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	m := newMetrics(registry)
+	m.recordSession(settlement.Report{InvoiceID: "in_1", UnknownInvoice: true})
+	m.recordSession(settlement.Report{InvoiceID: "in_1", Reason: billing.InvoiceNotPending, Outcome: queue.Outcome{Action: queue.DeadLetter}})
+	if got := value(t, registry, "billable_unknown_invoices_total"); got != 1 {
+		t.Errorf("unknown: %g", got)
+	}
+}
+
 // A line in doubt that another process took over is no longer counted here.
 func TestMetrics_DoubtOfOtherProcess(t *testing.T) {
 	t.Parallel()

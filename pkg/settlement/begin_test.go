@@ -218,13 +218,16 @@ func TestInvoiceChangedWhileItIsCharged(t *testing.T) {
 	}
 }
 
-// TestUnknownInvoice costs two reads, and its message ends as a dead letter.
+// TestUnknownInvoice costs two reads, is reported once, and its message ends as a dead letter.
 func TestUnknownInvoice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		w.wantRejected(w.settler(nil), bare("draft_forged"), billing.InvoiceNotPending)
 		w.wantCalls("retrieve retrieve")
+		if reports := w.notes.reports; len(reports) != 2 || !reports[0].UnknownInvoice || reports[1].UnknownInvoice {
+			t.Errorf("reported as %+v", reports)
+		}
 		if took := time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)); took < settings.MaxEffectDelay || took > 10*time.Minute {
 			t.Errorf("after %s", took)
 		}

@@ -63,6 +63,7 @@ func (s *session) rejectNotPending(ctx context.Context, draft billing.Invoice, r
 		if err != nil {
 			return err
 		}
+		s.report.UnknownInvoice = true
 	}
 	if confirmedAt := s.Settings.missingConfirmedAt(s.record()); !exists && readAt.Before(confirmedAt) {
 		return s.deferUntil(confirmedAt, "Chargebee has no invoice "+s.invoice.ID)

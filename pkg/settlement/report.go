@@ -21,7 +21,8 @@ type Report struct {
 	SendingSince int64 // unix seconds; not 0 while a line is in doubt
 	Attempts     int
 
-	Repeated bool // the invoice was finished before
+	Repeated       bool // the invoice was finished before
+	UnknownInvoice bool // the first read of the invoice showed that Chargebee has none
 
 	Events         int // claimed by this session
 	Lines          int
