@@ -333,12 +333,16 @@ func TestHandler_QueueFails(t *testing.T) {
 
 	r.queue.send = func(ctx context.Context, _ queue.Message) (string, error) {
 		<-ctx.Done()
+		<-time.After(50 * time.Millisecond) // in which a read deadline would end the request's context
 		return "", context.Cause(ctx)
 	}
 	started := time.Now()
 	r.post(pendingInvoice(t)).wantProblem(t, http.StatusServiceUnavailable)
 	if took := time.Since(started); took < 300*time.Millisecond || took > 3*time.Second {
 		t.Errorf("a slow queue was given up after %s", took)
+	}
+	if report := <-r.reports; report.Status != http.StatusServiceUnavailable || !errors.Is(report.Err, context.DeadlineExceeded) {
+		t.Errorf("a slow queue: the report is %+v", report)
 	}
 
 	r.queue.send = func(context.Context, queue.Message) (string, error) { panic("a defect") }
