@@ -21,7 +21,7 @@ type HTTP struct {
 	MaxInFlight      int           `key:"max_in_flight"`       // requests
 	MaxInFlightBytes Bytes         `key:"max_in_flight_bytes"` // of their bodies together
 	MaxBodyBytes     Bytes         `key:"max_body_bytes"`
-	RequestTimeout   time.Duration `key:"request_timeout"` // from the first byte of the body to the response
+	RequestTimeout   time.Duration `key:"request_timeout"` // to read the body and enqueue the event
 	IdleTimeout      time.Duration `key:"idle_timeout"`    // of a connection without a request
 	ShutdownDelay    time.Duration `key:"shutdown_delay"`  // from unready to closing the listener
 }

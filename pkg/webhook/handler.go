@@ -23,22 +23,23 @@ import (
 // Path is the path of webhooks.
 const Path = "/webhooks/chargebee"
 
-// Config configures a Handler. All fields except Middleware and Credentials are required.
+// Config configures a Handler. All fields except Middleware, Credentials and
+// AllowUnauthenticated are required.
 type Config struct {
 	Queue      Enqueuer
 	Observer   Observer
-	Now        func() time.Time                // clock of received_at
+	Now        func() time.Time                // source of the received_at timestamp
 	Middleware func(http.Handler) http.Handler // wraps all requests; may be nil
 
-	// Credentials are accepted until SetCredentials. An empty list rejects every request
-	// unless AllowUnauthenticated is set.
+	// Credentials are the initial credentials; SetCredentials replaces them. An empty list
+	// rejects every request unless AllowUnauthenticated is set.
 	Credentials          []Credentials
 	AllowUnauthenticated bool
 
 	MaxInFlight      int           // requests
 	MaxInFlightBytes int64         // sum of their bodies
 	MaxBodyBytes     int64         // of one body
-	RequestTimeout   time.Duration // from the header of a request to the response
+	RequestTimeout   time.Duration // to read the body and enqueue the event
 }
 
 // Handler serves webhooks. It is safe for concurrent use.
@@ -51,10 +52,10 @@ type Handler struct {
 	draining atomic.Bool
 	closed   atomic.Bool
 	echo     *echo.Echo
-	root     http.Handler // echo in the middleware
+	root     http.Handler // echo wrapped by Middleware
 }
 
-// NewHandler returns a handler of Path.
+// NewHandler returns a Handler that serves Path.
 func NewHandler(config Config) *Handler {
 	h := &Handler{
 		config:   config,
@@ -66,7 +67,7 @@ func NewHandler(config Config) *Handler {
 	h.SetCredentials(config.Credentials)
 	h.echo.POST(Path, h.handle(h.receive))
 	// By default echo answers OPTIONS with 204.
-	h.echo.OPTIONS(Path, h.handle(methodNotAllowed))
+	h.echo.OPTIONS(Path, func(echo.Context) error { return echo.ErrMethodNotAllowed })
 	h.echo.HTTPErrorHandler = func(err error, c echo.Context) { // not found, method not allowed
 		_ = h.handle(func(echo.Context, *RequestResult) (any, error) { return nil, err })(c)
 	}
@@ -97,25 +98,24 @@ func (h *Handler) Draining() bool { return h.draining.Load() }
 // Close makes the handler respond 503 to further requests.
 func (h *Handler) Close() { h.closed.Store(true) }
 
-func methodNotAllowed(echo.Context, *RequestResult) (any, error) {
-	return nil, echo.ErrMethodNotAllowed
-}
-
 // handle returns an echo handler that writes the response that serve returns, and reports the
 // result that serve fills in. Every request passes through it.
 func (h *Handler) handle(serve func(echo.Context, *RequestResult) (any, error)) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		started := time.Now()
+		// net/http discards an unread body before it sends a response, for example 401. readBody
+		// replaces this deadline.
 		setReadDeadline(c, started.Add(discardTimeout))
 		result := &RequestResult{}
 		success, err := recoverPanic(c, result, serve)
 		result.Status = h.respond(c, success, err)
-		// A read deadline ends the request's context as well.
+		// net/http also cancels the context when the read deadline expires: that is not a
+		// disconnect.
 		if c.Request().Context().Err() != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			result.Status = StatusClientGone
 		}
-		if failed, ok := errors.AsType[*httpError](err); ok {
-			result.Overload = failed.overload
+		if httpErr, ok := errors.AsType[*httpError](err); ok {
+			result.Overload = httpErr.overload
 		}
 		result.Err = err
 		result.Duration = time.Since(started)
@@ -124,7 +124,7 @@ func (h *Handler) handle(serve func(echo.Context, *RequestResult) (any, error)) 
 	}
 }
 
-// recoverPanic converts a panic of serve to an error.
+// recoverPanic calls serve, and returns a panic as an error.
 func recoverPanic(c echo.Context, result *RequestResult, serve func(echo.Context, *RequestResult) (any, error)) (success any, err error) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
@@ -174,38 +174,38 @@ func (h *Handler) receive(c echo.Context, result *RequestResult) (any, error) {
 		return nil, err
 	}
 
-	received, err := event.Parse(buffer.Bytes())
+	evt, err := event.Parse(buffer.Bytes())
 	if err != nil {
 		return nil, errInvalidEvent(err)
 	}
-	result.EventType, result.EventID, result.InvoiceID = received.Type, received.ID, received.Invoice.ID
-	if received.Type != event.PendingInvoiceCreated {
-		return ignored{Status: "ignored", EventType: received.Type}, nil
+	result.EventType, result.EventID, result.InvoiceID = evt.Type, evt.ID, evt.Invoice.ID
+	if evt.Type != event.PendingInvoiceCreated {
+		return ignored{Status: "ignored", EventType: evt.Type}, nil
 	}
 
 	ctx, cancel := context.WithDeadline(request.Context(), deadline)
 	defer cancel()
-	result.MessageID, err = h.config.Queue.Send(ctx, h.message(received, buffer.Bytes(), request.Header)) //mutant:enqueue
+	result.MessageID, err = h.config.Queue.Send(ctx, h.message(evt, buffer.Bytes(), request.Header)) //mutant:enqueue
 	if err != nil {
 		return nil, errEnqueue(err)
 	}
-	return queued{Status: "queued", EventID: received.ID, MessageID: result.MessageID}, nil
+	return queued{Status: "queued", EventID: evt.ID, MessageID: result.MessageID}, nil
 }
 
 // message returns the message of an event: the unchanged body, and attributes for readers that
-// do not parse it. The messages of a customer form a group, so that they do not delay those of
-// others (SQS fair queues); without a customer, those of an invoice.
-func (h *Handler) message(received event.Event, body []byte, header http.Header) queue.Message {
+// do not parse it. The GroupID is the customer id, or the invoice id if there is none: with SQS
+// fair queues, one busy customer does not delay the others.
+func (h *Handler) message(evt event.Event, body []byte, header http.Header) queue.Message {
 	attributes := map[string]string{
-		queue.AttributeEventID:    received.ID,
-		queue.AttributeEventType:  received.Type,
-		queue.AttributeInvoiceID:  received.Invoice.ID,
+		queue.AttributeEventID:    evt.ID,
+		queue.AttributeEventType:  evt.Type,
+		queue.AttributeInvoiceID:  evt.Invoice.ID,
 		queue.AttributeReceivedAt: h.config.Now().UTC().Format(time.RFC3339),
 	}
 	if parent := traceParent(header); parent != "" {
 		attributes[queue.AttributeTraceParent] = parent
 	}
-	group := cmp.Or(received.Invoice.CustomerID, received.Invoice.ID)
+	group := cmp.Or(evt.Invoice.CustomerID, evt.Invoice.ID)
 	return queue.Message{Body: body, Attributes: attributes, GroupID: group}
 }
 

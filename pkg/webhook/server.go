@@ -54,8 +54,8 @@ func (s *Server) Serve(listener net.Listener, failed chan<- error) {
 	}()
 }
 
-// HTTPServer returns a server with the receiver's timeouts. requestTimeout is the time from the
-// first byte of a body to the response.
+// HTTPServer returns a server with the receiver's timeouts. requestTimeout is the time to read
+// the body and enqueue the event.
 func HTTPServer(handler http.Handler, requestTimeout time.Duration) *http.Server {
 	return &http.Server{
 		Handler:                      handler,
