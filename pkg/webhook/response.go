@@ -9,16 +9,16 @@ import (
 	"github.com/billable-events/billable/pkg/event"
 )
 
-// retryAfter is the delay that a 503 asks for, in seconds. Overload is brief.
+// retryAfter is the Retry-After of responses with status 503, in seconds.
 const retryAfter = "1"
 
-// httpError is an error response. Its cause is logged and not sent to the client.
+// httpError is an error response. Only its status, detail and problems are sent to the client.
 type httpError struct {
 	status   int
 	detail   string
-	fields   []event.Problem
+	problems []event.Problem
 	overload bool  // too many requests or bytes are in flight
-	cause    error // may be nil
+	cause    error // for the log; may be nil
 }
 
 func (e *httpError) Error() string {
@@ -40,13 +40,13 @@ var (
 func errInvalidEvent(err error) error {
 	response := &httpError{status: http.StatusBadRequest, detail: "invalid event", cause: err}
 	if invalid, ok := errors.AsType[*event.InvalidError](err); ok {
-		response.fields = invalid.Problems
+		response.problems = invalid.Problems
 	}
 	return response
 }
 
-// errEnqueue is a server error even if SQS refused the message: what SQS does not accept was
-// refused before as invalid.
+// errEnqueue has status 503 even if SQS rejected the message: whatever SQS does not accept was
+// already answered with 400 or 413.
 func errEnqueue(err error) error {
 	return &httpError{status: http.StatusServiceUnavailable, detail: "the event could not be enqueued", cause: err}
 }
@@ -73,11 +73,11 @@ func (h *Handler) respond(c echo.Context, success any, err error) (status int) {
 		return http.StatusOK
 	}
 
-	failed := toHTTPError(err)
-	if failed.overload { // frees the connection for another client
+	httpErr := toHTTPError(err)
+	if httpErr.overload { // frees the connection for another client
 		header.Set("Connection", "close")
 	}
-	switch failed.status {
+	switch httpErr.status {
 	case http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", `Basic realm="billable", charset="UTF-8"`)
 	case http.StatusMethodNotAllowed:
@@ -86,22 +86,23 @@ func (h *Handler) respond(c echo.Context, success any, err error) (status int) {
 		header.Set("Retry-After", retryAfter)
 	}
 	header.Set(echo.HeaderContentType, "application/problem+json")
-	c.Response().WriteHeader(failed.status)
+	c.Response().WriteHeader(httpErr.status)
 	if c.Request().Method != http.MethodHead {
 		_ = c.Echo().JSONSerializer.Serialize(c, problemDetails{
 			Type:   "about:blank",
-			Title:  http.StatusText(failed.status),
-			Status: failed.status,
-			Detail: failed.detail,
-			Errors: failed.fields,
+			Title:  http.StatusText(httpErr.status),
+			Status: httpErr.status,
+			Detail: httpErr.detail,
+			Errors: httpErr.problems,
 		}, "")
 	}
-	return failed.status
+	return httpErr.status
 }
 
-// hasUnambiguousLength reports whether a proxy must agree with net/http on where the request
-// ends. net/http ignores a Content-Length next to chunks, and chunks in HTTP/1.0; a proxy that
-// does not would take a part of the body for the next request (request smuggling).
+// hasUnambiguousLength returns false if a proxy may disagree with net/http about where the request
+// ends, and take a part of the body for the next request (request smuggling): net/http ignores a
+// Content-Length next to chunks, and chunks in HTTP/1.0. It also returns false for some requests
+// that are unambiguous, such as those with chunks and no Content-Length.
 // https://www.rfc-editor.org/rfc/rfc9112#section-6.1-14
 func hasUnambiguousLength(r *http.Request) bool {
 	return r.ProtoAtLeast(1, 1) && len(r.TransferEncoding) == 0
@@ -109,15 +110,15 @@ func hasUnambiguousLength(r *http.Request) bool {
 
 // toHTTPError converts errors of echo and unexpected errors.
 func toHTTPError(err error) *httpError {
-	if failed, ok := errors.AsType[*httpError](err); ok {
-		return failed
+	if httpErr, ok := errors.AsType[*httpError](err); ok {
+		return httpErr
 	}
-	if failed, ok := errors.AsType[*echo.HTTPError](err); ok {
-		switch failed.Code {
+	if echoErr, ok := errors.AsType[*echo.HTTPError](err); ok {
+		switch echoErr.Code {
 		case http.StatusNotFound:
-			return &httpError{status: failed.Code, detail: "not found: send webhooks to " + Path}
+			return &httpError{status: echoErr.Code, detail: "not found: send webhooks to " + Path}
 		case http.StatusMethodNotAllowed:
-			return &httpError{status: failed.Code, detail: "method not allowed: use POST"}
+			return &httpError{status: echoErr.Code, detail: "method not allowed: use POST"}
 		}
 	}
 	return &httpError{status: http.StatusInternalServerError, detail: "internal error"}
