@@ -13,31 +13,33 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Parse parses the body of a webhook. An *InvalidError lists the invalid fields: of an event
-// of type PendingInvoiceCreated, the id, the invoice id, and every field of Event with a value
-// of the wrong type; of any other event, only event_type. The body is read once, and fields
-// that are not used are skipped.
+// Parse parses the body of a webhook and skips the fields that are not used. It returns an
+// *InvalidError for malformed JSON and for invalid fields. In an event of type
+// PendingInvoiceCreated, all used fields are validated, also for duplicates; only an invalid
+// occurred_at, and an invalid value in a line item, counts as absent. In any other event, only
+// event_type is validated.
 func Parse(body []byte) (Event, error) {
 	p := newParser(body)
-	if err := p.parse(body); err != nil {
+	if err := p.parse(); err != nil {
 		return Event{}, err
 	}
-	return p.result(body)
+	return p.result()
 }
 
 // ParseMessage parses the body of a message: the body of a webhook, or an EventBridge envelope
 // whose detail is the event.
 func ParseMessage(body []byte) (Event, error) {
 	p := newParser(body)
-	if err := p.parse(body); err != nil {
+	if err := p.parse(); err != nil {
 		return Event{}, err
 	}
 	if p.sawType || p.detail == nil {
-		return p.result(body)
+		return p.result()
 	}
 	event, err := Parse(p.detail)
 	if invalid, ok := errors.AsType[*InvalidError](err); ok {
 		for i, problem := range invalid.Problems {
+			// A problem of the whole detail has an empty field.
 			invalid.Problems[i].Field = strings.TrimSuffix("detail."+problem.Field, ".")
 		}
 	}
@@ -46,23 +48,25 @@ func ParseMessage(body []byte) (Event, error) {
 
 // parser reads the JSON object of a body in one pass.
 type parser struct {
+	body []byte
 	json *jsontext.Decoder
 	err  error // the first syntax error: after it, nothing is read
 
 	event         Event
-	detail        []byte // a field detail that is an object
+	detail        []byte // raw value of the top-level detail object, if any
 	sawType       bool
 	sawOccurredAt bool
 
 	seen         []string // fields; with about a dozen, a slice is faster than a map
 	problems     []Problem
-	typeProblems []Problem // those of event_type, which count for every event
+	typeProblems []Problem // those of event_type, reported for every type of event
 }
 
-// newParser allows unpaired surrogates in escapes, which are valid JSON: they matter only in
-// fields that are used. The option allows invalid UTF-8 too, which parse refuses first.
+// newParser sets AllowInvalidUTF8 only to accept unpaired surrogates in escape sequences, which are
+// valid JSON and an error only in fields that are used. parse rejects invalid UTF-8 itself.
 func newParser(body []byte) *parser {
 	return &parser{
+		body: body,
 		json: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)),
 		seen: make([]string, 0, 12),
 	}
@@ -74,9 +78,9 @@ var (
 )
 
 // parse reads the whole body.
-func (p *parser) parse(body []byte) error {
-	if !utf8.Valid(body) { // SQS refuses it
-		return &InvalidError{[]Problem{{Problem: fmt.Sprintf("malformed JSON at byte %d: invalid UTF-8", invalidByte(body))}}}
+func (p *parser) parse() error {
+	if !utf8.Valid(p.body) { // SQS rejects it
+		return &InvalidError{[]Problem{{Problem: fmt.Sprintf("malformed JSON at byte %d: invalid UTF-8", invalidByte(p.body))}}}
 	}
 	if p.kind() == '{' {
 		p.object(p.root)
@@ -89,8 +93,11 @@ func (p *parser) parse(body []byte) error {
 				return nil
 			}
 		}
-	} else if p.value(); p.err == nil {
-		p.err = errNotObject
+	} else {
+		p.value()
+		if p.err == nil {
+			p.err = errNotObject
+		}
 	}
 	return &InvalidError{[]Problem{{Problem: malformed(p.err)}}}
 }
@@ -107,7 +114,7 @@ func invalidByte(body []byte) int {
 	}
 }
 
-// malformed describes a syntax error without a quote of the body.
+// malformed describes a syntax error without quoting the body.
 func malformed(err error) string {
 	var syntactic *jsontext.SyntacticError
 	switch {
@@ -120,8 +127,8 @@ func malformed(err error) string {
 	}
 }
 
-// result returns the event, or the problems that count for its type.
-func (p *parser) result(body []byte) (Event, error) {
+// result returns the event, or an error with the problems that are reported for its type.
+func (p *parser) result() (Event, error) {
 	if !p.sawType {
 		p.report(fieldType, "is missing")
 	}
@@ -131,7 +138,7 @@ func (p *parser) result(body []byte) (Event, error) {
 	if p.event.Type != PendingInvoiceCreated {
 		return Event{ID: p.event.ID, Type: p.event.Type}, nil
 	}
-	p.validate(body)
+	p.validate()
 	if len(p.problems) > 0 {
 		return Event{}, &InvalidError{p.problems}
 	}
@@ -155,8 +162,9 @@ const (
 	fieldNextOffset     = "content.invoice.line_items_next_offset"
 )
 
-// root, content and invoice read the value of a field, or return false if it is not used.
-func (p *parser) root(name []byte) (used bool) {
+// root, content and invoice read the value of a field and return true, or return false if the value
+// has yet to be skipped.
+func (p *parser) root(name []byte) (consumed bool) {
 	switch string(name) {
 	case "id":
 		p.required(fieldID, &p.event.ID)
@@ -184,7 +192,7 @@ func (p *parser) root(name []byte) (used bool) {
 	return true
 }
 
-func (p *parser) content(name []byte) (used bool) {
+func (p *parser) content(name []byte) (consumed bool) {
 	if string(name) != "invoice" {
 		return false
 	}
@@ -192,7 +200,7 @@ func (p *parser) content(name []byte) (used bool) {
 	return true
 }
 
-func (p *parser) invoice(name []byte) (used bool) {
+func (p *parser) invoice(name []byte) (consumed bool) {
 	invoice := &p.event.Invoice
 	switch string(name) {
 	case "id":
@@ -240,16 +248,16 @@ func (p *parser) value() (value jsontext.Value) {
 	return value
 }
 
-// object reads an object and calls read for each field. The name is valid until the next read:
-// most names are not used, and a string of each would be an allocation.
-func (p *parser) object(read func(name []byte) (used bool)) {
+// object reads an object and calls read for each field. The name is valid until the next read: this
+// avoids allocating a string per name.
+func (p *parser) object(read func(name []byte) (consumed bool)) {
 	p.token()
 	for p.err == nil && p.kind() != '}' {
 		quoted := p.value()
 		if p.err != nil {
 			return
 		}
-		name, _ := unquote(quoted) // no used name has a surrogate
+		name, _ := unquote(quoted) // on error, it contains U+FFFD and matches no used field
 		if !read(name) {
 			p.value()
 		}
@@ -257,7 +265,7 @@ func (p *parser) object(read func(name []byte) (used bool)) {
 	p.token()
 }
 
-func (p *parser) objectField(field string, read func(name []byte) (used bool)) {
+func (p *parser) objectField(field string, read func(name []byte) (consumed bool)) {
 	p.checkDuplicate(field)
 	if p.kind() == '{' {
 		p.object(read)
@@ -267,8 +275,7 @@ func (p *parser) objectField(field string, read func(name []byte) (used bool)) {
 	p.value()
 }
 
-// unquote returns the value of a JSON string. It is not ok if the string has an unpaired
-// surrogate.
+// unquote returns the value of a JSON string. ok is false if it has an unpaired surrogate.
 func unquote(quoted []byte) (value []byte, ok bool) {
 	if bytes.IndexByte(quoted, '\\') < 0 {
 		return quoted[1 : len(quoted)-1], true
@@ -278,22 +285,22 @@ func unquote(quoted []byte) (value []byte, ok bool) {
 }
 
 // required reads a string that must not be empty.
-func (p *parser) required(field string, into *string) {
+func (p *parser) required(field string, dst *string) {
 	p.checkDuplicate(field)
-	if value := p.value(); p.text(field, value, into) && *into == "" {
+	if value := p.value(); p.text(field, value, dst) && *dst == "" {
 		p.report(field, "is empty")
 	}
 }
 
 // optional reads a string or null.
-func (p *parser) optional(field string, into *string) {
+func (p *parser) optional(field string, dst *string) {
 	p.checkDuplicate(field)
 	if value := p.value(); value.Kind() != 'n' {
-		p.text(field, value, into)
+		p.text(field, value, dst)
 	}
 }
 
-func (p *parser) text(field string, value jsontext.Value, into *string) (ok bool) {
+func (p *parser) text(field string, value jsontext.Value, dst *string) (ok bool) {
 	if p.err != nil {
 		return false
 	}
@@ -306,12 +313,12 @@ func (p *parser) text(field string, value jsontext.Value, into *string) (ok bool
 		p.report(field, "contains an unpaired surrogate")
 		return false
 	}
-	*into = string(text)
+	*dst = string(text)
 	return true
 }
 
 // integer reads an integer or null.
-func (p *parser) integer(field string, into *int64) {
+func (p *parser) integer(field string, dst *int64) {
 	p.checkDuplicate(field)
 	value := p.value()
 	if p.err != nil || value.Kind() == 'n' {
@@ -321,7 +328,7 @@ func (p *parser) integer(field string, into *int64) {
 	if err != nil {
 		p.report(field, "is not an integer")
 	}
-	*into = number
+	*dst = number
 }
 
 // occurredAt reads the time of the event, which is optional: an invalid or duplicate one counts
@@ -334,8 +341,8 @@ func (p *parser) occurredAt() {
 	p.event.OccurredAt, p.sawOccurredAt = number, true
 }
 
-// lineItems reads the lines. The consumer reads from Chargebee what a line lacks, so only a
-// duplicate field of a line is invalid.
+// lineItems reads the lines. The consumer reads missing fields of a line from Chargebee, so lines
+// are not validated except for duplicate fields.
 func (p *parser) lineItems() {
 	p.checkDuplicate(fieldLineItems)
 	if kind := p.kind(); kind != '[' {
@@ -364,14 +371,14 @@ func (p *parser) lineItem(index int) (item LineItem) {
 		return item
 	}
 	var sawID, sawSubscriptionID bool
-	p.object(func(name []byte) (used bool) {
-		var into *string
+	p.object(func(name []byte) (consumed bool) {
+		var dst *string
 		var saw *bool
 		switch string(name) {
 		case "id":
-			into, saw = &item.ID, &sawID
+			dst, saw = &item.ID, &sawID
 		case "subscription_id":
-			into, saw = &item.SubscriptionID, &sawSubscriptionID
+			dst, saw = &item.SubscriptionID, &sawSubscriptionID
 		default:
 			return false
 		}
@@ -381,7 +388,7 @@ func (p *parser) lineItem(index int) (item LineItem) {
 		*saw = true
 		if value := p.value(); value.Kind() == '"' {
 			if text, ok := unquote(value); ok {
-				*into = string(text)
+				*dst = string(text)
 			}
 		}
 		return true
@@ -391,7 +398,8 @@ func (p *parser) lineItem(index int) (item LineItem) {
 
 const (
 	notObject = "is not an object"
-	// duplicate fields are invalid because JSON parsers disagree about which one counts.
+	// duplicate is reported for all used fields except occurred_at and detail: JSON parsers
+	// disagree about which value counts.
 	duplicate = "appears more than once"
 )
 

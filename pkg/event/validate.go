@@ -34,7 +34,7 @@ func (e *InvalidError) Error() string {
 }
 
 // validate reports missing fields, and values that the queue or the ledger cannot store.
-func (p *parser) validate(body []byte) {
+func (p *parser) validate() {
 	for _, field := range []string{fieldID, fieldType, fieldInvoiceID} {
 		if !slices.Contains(p.seen, field) && !p.hasInvalidParent(field) {
 			p.report(field, "is missing")
@@ -46,7 +46,7 @@ func (p *parser) validate(body []byte) {
 	p.validateIdentifier(fieldID, p.event.ID)
 	p.validateIdentifier(fieldInvoiceID, p.event.Invoice.ID)
 	// JSON allows these two unescaped, in contrast to other control characters.
-	if bytes.Contains(body, []byte("\uFFFE")) || bytes.Contains(body, []byte("\uFFFF")) {
+	if bytes.Contains(p.body, []byte("\uFFFE")) || bytes.Contains(p.body, []byte("\uFFFF")) {
 		p.report("", "the body contains U+FFFE or U+FFFF, which SQS does not accept: use escape sequences")
 	}
 }
