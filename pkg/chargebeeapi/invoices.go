@@ -72,7 +72,7 @@ func (c *Client) ListInvoices(ctx context.Context, permit *ratelimit.Permit, que
 }
 
 // Time lists one invoice and returns the time of the response by the clock of the site, in whole
-// seconds. It is zero if the response has no date.
+// seconds. It is zero if the response has no valid date.
 func (c *Client) Time(ctx context.Context, permit *ratelimit.Permit) (time.Time, error) {
 	return call(ctx, permit, operation[time.Time]{
 		client: c, name: "list", decode: decodeTime,

@@ -15,8 +15,8 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// maxBody is the maximum size of a response: about 20 times an invoice with as many lines as
-// Chargebee supports.
+// maxBody is the maximum size of a response: about 20 times the largest invoice that Chargebee
+// supports.
 const maxBody = 8 << 20
 
 var errTooLarge = fmt.Errorf("the response is larger than %d bytes", maxBody)
@@ -36,22 +36,22 @@ func (r response) replayed() bool {
 	return replayed
 }
 
-// readResponse reads a response. With an error, it returns what was received before.
-func readResponse(from *http.Response) (response, error) {
-	defer func() { _ = from.Body.Close() }()
+// readResponse reads a response. On error, it returns the partial response.
+func readResponse(resp *http.Response) (response, error) {
+	defer func() { _ = resp.Body.Close() }()
 	var body bytes.Buffer
-	if 0 < from.ContentLength && from.ContentLength <= maxBody {
-		body.Grow(int(from.ContentLength) + bytes.MinRead)
+	if 0 < resp.ContentLength && resp.ContentLength <= maxBody {
+		body.Grow(int(resp.ContentLength) + bytes.MinRead)
 	}
-	length, err := body.ReadFrom(io.LimitReader(from.Body, maxBody+1))
+	length, err := body.ReadFrom(io.LimitReader(resp.Body, maxBody+1))
 	if err == nil && length > maxBody {
 		err = errTooLarge
 	}
-	return response{status: from.StatusCode, header: from.Header, body: body.Bytes()}, err
+	return response{status: resp.StatusCode, header: resp.Header, body: body.Bytes()}, err
 }
 
-// The members of responses that are used. A member that is null equals one that is absent:
-// Chargebee documents both for optional fields.
+// Only the fields that are used. null and a missing field are equivalent: Chargebee documents both
+// for optional fields.
 // https://apidocs.chargebee.com/docs/api/invoices/invoice-object
 type (
 	invoiceResponse struct {
@@ -89,8 +89,8 @@ type (
 )
 
 var (
-	errNoInvoice = errors.New("the response has no invoice")
-	errNoList    = errors.New("the response has no list")
+	errNoInvoiceID = errors.New("the response has no invoice id")
+	errNoList      = errors.New("the response has no list")
 )
 
 func decodeInvoice(resp response) (billing.Invoice, error) {
@@ -98,10 +98,10 @@ func decodeInvoice(resp response) (billing.Invoice, error) {
 	if err := json.Unmarshal(resp.body, &decoded); err != nil {
 		return billing.Invoice{}, err
 	}
-	return decoded.Invoice.invoice()
+	return decoded.Invoice.toBilling()
 }
 
-// decodePage requires a list, even an empty one: without it nothing is known about invoices.
+// decodePage returns an error if the list is missing; an empty list is not an error.
 func decodePage(resp response) (billing.InvoicePage, error) {
 	var decoded listResponse
 	if err := json.Unmarshal(resp.body, &decoded); err != nil {
@@ -113,15 +113,15 @@ func decodePage(resp response) (billing.InvoicePage, error) {
 	page := billing.InvoicePage{Invoices: make([]billing.Invoice, len(*decoded.List)), Next: decoded.NextOffset}
 	for i, entry := range *decoded.List {
 		var err error
-		if page.Invoices[i], err = entry.Invoice.invoice(); err != nil {
+		if page.Invoices[i], err = entry.Invoice.toBilling(); err != nil {
 			return billing.InvoicePage{}, err
 		}
 	}
 	return page, nil
 }
 
-// decodeTime returns the Date header in whole seconds, or zero without one. It requires a list:
-// any other success is not from Chargebee.
+// decodeTime returns the Date header in whole seconds, or zero if it is missing or malformed. It
+// requires a list, because a proxy may send a successful response without one.
 func decodeTime(resp response) (time.Time, error) {
 	if _, err := decodePage(resp); err != nil {
 		return time.Time{}, err
@@ -130,9 +130,10 @@ func decodeTime(resp response) (time.Time, error) {
 	return at, nil
 }
 
-func (i invoice) invoice() (billing.Invoice, error) {
+// toBilling returns an error if the invoice is missing or has no id.
+func (i invoice) toBilling() (billing.Invoice, error) {
 	if i.ID == "" {
-		return billing.Invoice{}, errNoInvoice
+		return billing.Invoice{}, errNoInvoiceID
 	}
 	lines := make([]billing.InvoiceLine, len(i.LineItems))
 	for n, line := range i.LineItems {
