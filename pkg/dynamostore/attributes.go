@@ -9,7 +9,7 @@ import (
 // Attributes that several kinds of items share.
 const (
 	attributeInvoiceID = "invoice_id"
-	attributeWrite     = "write"
+	attributeWrite     = "write" // Record.Version
 	attributeExpiresAt = "expires_at"
 )
 

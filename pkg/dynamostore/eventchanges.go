@@ -90,13 +90,13 @@ func addValues(values item, event billing.Event) presence {
 	values[":o"] = number(event.OccurredAt)
 	var absent presence
 	for i, read := range [...]string{event.ChargeCode, event.Description, event.CurrencyCode} {
-		if absent[i] = read == ""; foldedTexts[i].value != ":d" {
-			values[foldedTexts[i].value] = text(read)
+		if absent[i] = read == ""; chargeStringAttrs[i].placeholder != ":d" {
+			values[chargeStringAttrs[i].placeholder] = text(read)
 		}
 	}
 	for i, read := range [...]string{event.Amount, event.Quantity} {
-		if absent[len(foldedTexts)+i] = read == ""; read != "" {
-			values[foldedNumbers[i].value] = &types.AttributeValueMemberN{Value: read}
+		if absent[len(chargeStringAttrs)+i] = read == ""; read != "" {
+			values[chargeNumberAttrs[i].placeholder] = &types.AttributeValueMemberN{Value: read}
 		}
 	}
 	return absent
@@ -124,8 +124,8 @@ func (c eventChanges) update(key billing.EventKey, update, condition string, val
 	}
 }
 
-// presence has true for each of foldedTexts and foldedNumbers that is absent.
-type presence [len(foldedTexts) + len(foldedNumbers)]bool
+// presence has true for each of chargeStringAttrs and chargeNumberAttrs that is absent.
+type presence [len(chargeStringAttrs) + len(chargeNumberAttrs)]bool
 
 // asRead is the condition of a claim, and asClaimed of billing, by the attributes that were absent when
 // the event was read. Pages cut descriptions, so billing does not compare them.
@@ -142,20 +142,20 @@ func valueConditions(status string, withDescription bool) map[presence]string {
 		for i := range absent {
 			absent[i] = bits>>i&1 == 1
 		}
-		for i, attribute := range foldedTexts {
-			if attribute.value == ":d" && !withDescription {
+		for i, attr := range chargeStringAttrs {
+			if attr.placeholder == ":d" && !withDescription {
 				continue
 			}
-			term := attribute.name + " = " + attribute.value
+			term := attr.name + " = " + attr.placeholder
 			if absent[i] { // an empty text is the same as an absent one
-				term = "(attribute_not_exists(" + attribute.name + ") OR " + term + ")"
+				term = "(attribute_not_exists(" + attr.name + ") OR " + term + ")"
 			}
 			terms = append(terms, term)
 		}
-		for i, attribute := range foldedNumbers {
-			term := attribute.name + " = " + attribute.value
-			if absent[len(foldedTexts)+i] {
-				term = "attribute_not_exists(" + attribute.name + ")"
+		for i, attr := range chargeNumberAttrs {
+			term := attr.name + " = " + attr.placeholder
+			if absent[len(chargeStringAttrs)+i] {
+				term = "attribute_not_exists(" + attr.name + ")"
 			}
 			terms = append(terms, term)
 		}

@@ -14,16 +14,16 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// unbilledIndex is the sparse index of unbilled events: partition key unbilled,
-// sort key occurred_at.
+// unbilledIndex is the sparse index of unbilled events. Its partition key unbilled holds the
+// subscription id, and is present only while the event is unbilled. Its sort key is occurred_at.
 const unbilledIndex = "unbilled"
 
-// queryLimit is the maximum number of events of one query. An answer of 1 MB with small events would
-// take ten times as much memory once decoded, for each concurrent session.
+// queryLimit is the maximum number of events per page of a query. A full page of 1 MB of small events
+// takes about 10 MB once decoded, for each message that is settled concurrently.
 const queryLimit = 5 * billing.MaxPageEvents
 
-// Unbilled returns the unbilled events of a subscription that occurred before the given unix second,
-// as the index shows them.
+// Unbilled returns the unbilled events of a subscription that occurred before the given unix second.
+// The index is eventually consistent: the result may be stale.
 func (s *Store) Unbilled(ctx context.Context, subscriptionID string, before int64) iter.Seq2[billing.Event, error] {
 	query := dynamodb.QueryInput{
 		TableName:                 &s.EventsTable,
@@ -44,65 +44,69 @@ func (s *Store) Unbilled(ctx context.Context, subscriptionID string, before int6
 }
 
 func (s *Store) query(ctx context.Context, query *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
-	output, err := read(ctx, func(ctx context.Context) (*dynamodb.QueryOutput, error) { return s.Client.Query(ctx, query) })
+	output, err := readWithRetry(ctx, func(ctx context.Context) (*dynamodb.QueryOutput, error) { return s.Client.Query(ctx, query) })
 	if err != nil {
 		return nil, fmt.Errorf("dynamodb: query %s: %w", aws.ToString(query.IndexName), err)
 	}
 	return output, nil
 }
 
-// foldedTexts and foldedNumbers are the attributes, besides occurred_at, that determine a charge. A
-// claim requires them to be unchanged.
+// chargeStringAttrs and chargeNumberAttrs are the attributes, in addition to occurred_at, that determine
+// a charge. A claim requires them to be unchanged. decodeEvent and addValues list the fields of an event
+// in the same order.
 var (
-	foldedTexts   = [...]attribute{{"charge_code", ":cc"}, {"description", ":d"}, {"currency_code", ":cu"}}
-	foldedNumbers = [...]attribute{{"amount", ":a"}, {"quantity", ":q"}}
+	chargeStringAttrs = [...]attribute{{"charge_code", ":cc"}, {"description", ":d"}, {"currency_code", ":cu"}}
+	chargeNumberAttrs = [...]attribute{{"amount", ":a"}, {"quantity", ":q"}}
 )
 
-// attribute is an attribute of an event, and the name of its value in conditions.
-type attribute struct{ name, value string }
+// attribute is an attribute of an event, and the placeholder of its value in conditions.
+type attribute struct{ name, placeholder string }
 
 // isVoid reports whether the producer withdrew the event. The index may still show it.
 func isVoid(event item) bool { return reader(event).text("status") == billing.EventVoid }
 
-func decodeEvent(from item) billing.Event {
-	event := billing.Event{Size: sizeOf(from)}
-	event.SubscriptionID = reader(from).text("subscription_id")
-	event.EventID = reader(from).text("event_id")
-	event.OccurredAt = reader(from).number("occurred_at")
-	if occurred, ok := from["occurred_at"].(*types.AttributeValueMemberN); ok && strings.ContainsAny(occurred.Value, ".eE") {
+// decodeEvent decodes an unbilled event. If several attributes are faulty, Fault names the last. An
+// event of another status has a Fault too, because its attribute unbilled is absent.
+func decodeEvent(src item) billing.Event {
+	event := billing.Event{Size: sizeOf(src)}
+	event.SubscriptionID = reader(src).text("subscription_id")
+	event.EventID = reader(src).text("event_id")
+	event.OccurredAt = reader(src).number("occurred_at")
+	if occurred, ok := src["occurred_at"].(*types.AttributeValueMemberN); ok && strings.ContainsAny(occurred.Value, ".eE") {
 		event.Fault = "occurred_at is not an integer: " + occurred.Value
 	}
-	if unbilled := reader(from).text("unbilled"); unbilled != event.SubscriptionID {
-		event.Fault = "unbilled is not the subscription_id: " + unbilled
+	if unbilled := reader(src).text("unbilled"); unbilled != event.SubscriptionID {
+		event.Fault = fmt.Sprintf("unbilled is %q, want subscription_id %q", unbilled, event.SubscriptionID)
 	}
 	texts := []*string{&event.ChargeCode, &event.Description, &event.CurrencyCode}
-	for i, attribute := range foldedTexts {
-		switch value := from[attribute.name].(type) {
+	for i, attr := range chargeStringAttrs {
+		switch value := src[attr.name].(type) {
 		case nil:
 		case *types.AttributeValueMemberS:
 			*texts[i] = value.Value
 		default:
-			event.Fault = attribute.name + " is not a string"
+			event.Fault = attr.name + " is not a string"
 		}
 	}
 	numbers := []*string{&event.Amount, &event.Quantity}
-	for i, attribute := range foldedNumbers {
-		switch value := from[attribute.name].(type) {
+	for i, attr := range chargeNumberAttrs {
+		switch value := src[attr.name].(type) {
 		case nil:
 		case *types.AttributeValueMemberN:
 			*numbers[i] = value.Value
 		default:
-			event.Fault = attribute.name + " is not a number"
+			event.Fault = attr.name + " is not a number"
 		}
 	}
 	return event
 }
 
-// sizeOf returns the approximate size of an item in bytes, as transactions count it.
+// sizeOf returns the approximate size of an item in bytes, as DynamoDB counts it towards the limit of a
+// transaction. A number counts one byte per character, about twice its stored size.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
-func sizeOf(from item) int {
+func sizeOf(src item) int {
 	size := 0
-	for name, value := range from {
+	for name, value := range src {
 		size += len(name) + sizeOfValue(value)
 	}
 	return size
@@ -144,7 +148,8 @@ func eventKey(key billing.EventKey) item {
 	return item{"subscription_id": text(key.SubscriptionID), "event_id": text(key.EventID)}
 }
 
-// statusOf returns the status of an event; empty if there is no event.
+// statusOf returns the status of an event; empty if there is no event. An event without a status is
+// unbilled.
 func statusOf(found reader) string {
 	if len(found) == 0 {
 		return ""
