@@ -59,10 +59,11 @@ func (t *Tables) TimeToLive(ctx context.Context) (attribute string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("describe the time to live of %s: %w", t.LedgerTable, err)
 	}
-	return expiresBy(output.TimeToLiveDescription), nil
+	return ttlAttribute(output.TimeToLiveDescription), nil
 }
 
-func expiresBy(found *types.TimeToLiveDescription) string {
+// ttlAttribute returns the TTL attribute; empty if TTL is off.
+func ttlAttribute(found *types.TimeToLiveDescription) string {
 	if found == nil {
 		return ""
 	}

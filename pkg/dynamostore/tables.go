@@ -36,10 +36,10 @@ type Tables struct {
 type TableState struct {
 	Table       string
 	Created     bool
-	Differences []finding.Difference // from the required layout; they are not changed
+	Differences []finding.Difference // from the required layout; Create reports and never fixes them
 }
 
-// The names of differences.
+// Values of Difference.Name.
 const (
 	TableKeyDiffers        = "table_key_differs"
 	AttributeTypeDiffers   = "attribute_type_differs"
@@ -48,9 +48,9 @@ const (
 	IndexProjectionDiffers = "index_projection_differs"
 )
 
-// Create creates missing tables with their index and TTL, on demand and protected against deletion, and
-// waits until they are active. Existing tables are compared and left unchanged, but for a TTL that was
-// never set.
+// Create creates missing tables, with on-demand billing and deletion protection, and waits until these
+// are active. The events table has an index, and the ledger a TTL. Existing tables are compared and left
+// unchanged, except that TTL is enabled on a ledger that has no differences.
 func (t *Tables) Create(ctx context.Context) ([]TableState, error) {
 	events, err := t.ensure(ctx, eventsTable(t.EventsTable))
 	if err != nil {
@@ -134,7 +134,7 @@ func (t *Tables) ensure(ctx context.Context, wanted *dynamodb.CreateTableInput) 
 
 // differences compares keys, their types, and the index.
 func differences(wanted *dynamodb.CreateTableInput, found *types.TableDescription) []finding.Difference {
-	var differences []finding.Difference
+	var diffs []finding.Difference
 	kinds := map[string]types.ScalarAttributeType{}
 	for _, definition := range found.AttributeDefinitions {
 		kinds[aws.ToString(definition.AttributeName)] = definition.AttributeType
@@ -142,16 +142,16 @@ func differences(wanted *dynamodb.CreateTableInput, found *types.TableDescriptio
 	for _, definition := range wanted.AttributeDefinitions {
 		name := *definition.AttributeName
 		if kind, ok := kinds[name]; ok && kind != definition.AttributeType {
-			differences = append(differences, finding.Difference{Name: AttributeTypeDiffers, Text: fmt.Sprintf("attribute %s has type %s, needed is %s", name, kind, definition.AttributeType)})
+			diffs = append(diffs, finding.Difference{Name: AttributeTypeDiffers, Text: fmt.Sprintf("attribute %s has type %s, want %s", name, kind, definition.AttributeType)})
 		}
 	}
 	if want, have := describeKeys(wanted.KeySchema), describeKeys(found.KeySchema); want != have {
-		differences = append(differences, finding.Difference{Name: TableKeyDiffers, Text: fmt.Sprintf("the key is %s, needed is %s", have, want)})
+		diffs = append(diffs, finding.Difference{Name: TableKeyDiffers, Text: fmt.Sprintf("the key is %s, want %s", have, want)})
 	}
 	for _, index := range wanted.GlobalSecondaryIndexes {
-		differences = append(differences, indexDifferences(index, found.GlobalSecondaryIndexes)...)
+		diffs = append(diffs, indexDifferences(index, found.GlobalSecondaryIndexes)...)
 	}
-	return differences
+	return diffs
 }
 
 func indexDifferences(wanted types.GlobalSecondaryIndex, found []types.GlobalSecondaryIndexDescription) []finding.Difference {
@@ -160,14 +160,14 @@ func indexDifferences(wanted types.GlobalSecondaryIndex, found []types.GlobalSec
 		if aws.ToString(index.IndexName) != name {
 			continue
 		}
-		var differences []finding.Difference
+		var diffs []finding.Difference
 		if want, have := describeKeys(wanted.KeySchema), describeKeys(index.KeySchema); want != have {
-			differences = append(differences, finding.Difference{Name: IndexKeyDiffers, Text: fmt.Sprintf("the key of index %s is %s, needed is %s", name, have, want)})
+			diffs = append(diffs, finding.Difference{Name: IndexKeyDiffers, Text: fmt.Sprintf("the key of index %s is %s, want %s", name, have, want)})
 		}
 		if index.Projection == nil || index.Projection.ProjectionType != wanted.Projection.ProjectionType {
-			differences = append(differences, finding.Difference{Name: IndexProjectionDiffers, Text: fmt.Sprintf("index %s does not project %s", name, wanted.Projection.ProjectionType)})
+			diffs = append(diffs, finding.Difference{Name: IndexProjectionDiffers, Text: fmt.Sprintf("index %s does not project %s", name, wanted.Projection.ProjectionType)})
 		}
-		return differences
+		return diffs
 	}
 	return []finding.Difference{{Name: IndexMissing, Text: fmt.Sprintf("index %s is missing", name)}}
 }
@@ -185,7 +185,7 @@ func (t *Tables) ensureTimeToLive(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("describe the time to live of %s: %w", t.LedgerTable, err)
 	}
-	if expiresBy(found.TimeToLiveDescription) != "" {
+	if ttlAttribute(found.TimeToLiveDescription) != "" {
 		return nil
 	}
 	_, err = t.Client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
