@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// The reasons of a canceled transaction.
+	// Cancellation reason codes.
 	// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html
 	reasonNone      = "None"
 	reasonCondition = "ConditionalCheckFailed"
@@ -29,12 +29,12 @@ var busyReasons = map[string]bool{
 	"ThrottlingError":               true,
 }
 
-// Commit applies the whole step or nothing. Errors: billing.ErrFenced, billing.ErrBusy,
+// Commit applies the whole step or nothing. Errors include billing.ErrFenced, billing.ErrBusy and
 // *billing.EventsChanged.
 func (s *Store) Commit(ctx context.Context, step billing.Step) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if step.Actions() == 1 {
+	if step.Actions() == 1 { // only the record
 		return s.commitRecord(ctx, step)
 	}
 	return s.commitAll(ctx, step)
@@ -55,15 +55,15 @@ func (s *Store) commitRecord(ctx context.Context, step billing.Step) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &failed):
-		return fenced(step, failed.Item)
+		return errFencedUnlessApplied(step, failed.Item)
 	default:
 		return fmt.Errorf("dynamodb: write the record of %s: %w", step.Record.InvoiceID, classify(err))
 	}
 }
 
-// fenced returns billing.ErrFenced, or nil if the record has the version of this step: then the step
-// was applied before, and its answer was lost.
-func fenced(step billing.Step, found item) error {
+// errFencedUnlessApplied returns billing.ErrFenced, or nil if the record has the version of this step:
+// then the step was applied before, and the response was lost.
+func errFencedUnlessApplied(step billing.Step, found item) error {
 	if reader(found).text(attributeWrite) == step.Record.Version {
 		return nil
 	}
@@ -71,28 +71,29 @@ func fenced(step billing.Step, found item) error {
 }
 
 func (s *Store) commitAll(ctx context.Context, step billing.Step) error {
-	actions := s.actions(step)
-	_, err := s.Client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: actions.items})
+	tx := s.buildTransaction(step)
+	_, err := s.Client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: tx.items})
 	var canceled *types.TransactionCanceledException
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &canceled):
-		return actions.explain(step, canceled)
+		return tx.explain(step, canceled)
 	default:
-		return fmt.Errorf("dynamodb: write %d items of %s: %w", len(actions.items), step.Record.InvoiceID, classify(err))
+		return fmt.Errorf("dynamodb: write %d items of %s: %w", len(tx.items), step.Record.InvoiceID, classify(err))
 	}
 }
 
-// actions is a step as a transaction: the record first, then the items of the epoch, then the events.
-type actions struct {
+// transaction is a step as a transaction: the record first, then the other items of the ledger, then the
+// events.
+type transaction struct {
 	items  []types.TransactWriteItem
-	events []billing.EventKey // of the last items
+	events []billing.EventKey // the keys of the last len(events) items, in order
 }
 
-func (s *Store) actions(step billing.Step) actions {
+func (s *Store) buildTransaction(step billing.Step) transaction {
 	record := step.Record
-	all := actions{items: make([]types.TransactWriteItem, 0, step.Actions())}
+	all := transaction{items: make([]types.TransactWriteItem, 0, step.Actions())}
 	all.put(s.putRecord(step))
 	if step.Manifest != nil {
 		all.put(s.putNew(encodeManifest(*step.Manifest)))
@@ -112,7 +113,7 @@ func (s *Store) actions(step billing.Step) actions {
 			attributeExpiresAt: number(record.UpdatedAt + int64(aliasTTL.Seconds())),
 		}})
 	}
-	for _, key := range expiring(step) {
+	for _, key := range expiringKeys(step) {
 		all.update(s.expire(key, step.Expire.At))
 	}
 
@@ -128,7 +129,7 @@ func (s *Store) actions(step billing.Step) actions {
 	for _, event := range step.Bill {
 		all.event(event.EventKey, change.bill(event))
 	}
-	for _, key := range step.BillChanged {
+	for _, key := range step.BillChanged { // their values may have changed since the claim
 		all.event(key, change.billChanged(key))
 	}
 	for _, key := range step.Release {
@@ -137,7 +138,8 @@ func (s *Store) actions(step billing.Step) actions {
 	return all
 }
 
-func expiring(step billing.Step) []string {
+// expiringKeys returns the keys of the items whose TTL the step sets.
+func expiringKeys(step billing.Step) []string {
 	var keys []string
 	id, epoch := step.Record.InvoiceID, step.Record.Epoch
 	for _, page := range step.Expire.Pages {
@@ -152,31 +154,33 @@ func expiring(step billing.Step) []string {
 	return keys
 }
 
-func (a *actions) put(put *types.Put) { a.items = append(a.items, types.TransactWriteItem{Put: put}) }
-
-func (a *actions) update(update *types.Update) {
-	a.items = append(a.items, types.TransactWriteItem{Update: update})
+func (t *transaction) put(put *types.Put) {
+	t.items = append(t.items, types.TransactWriteItem{Put: put})
 }
 
-func (a *actions) event(key billing.EventKey, update *types.Update) {
-	a.events = append(a.events, key)
-	a.update(update)
+func (t *transaction) update(update *types.Update) {
+	t.items = append(t.items, types.TransactWriteItem{Update: update})
 }
 
-// explain returns the error of a canceled transaction. If the record has another version, that is the
-// reason, whatever the others are.
-func (a *actions) explain(step billing.Step, canceled *types.TransactionCanceledException) error {
+func (t *transaction) event(key billing.EventKey, update *types.Update) {
+	t.events = append(t.events, key)
+	t.update(update)
+}
+
+// explain returns the error of a canceled transaction. A failed condition of the record takes precedence
+// over all other reasons. The result is nil if the step was applied before.
+func (t *transaction) explain(step billing.Step, canceled *types.TransactionCanceledException) error {
 	reasons := canceled.CancellationReasons
-	if len(reasons) != len(a.items) {
+	if len(reasons) != len(t.items) {
 		return fmt.Errorf("dynamodb: transaction on %s: %w", step.Record.InvoiceID, canceled)
 	}
 	if aws.ToString(reasons[0].Code) == reasonCondition {
-		return fenced(step, reasons[0].Item)
+		return errFencedUnlessApplied(step, reasons[0].Item)
 	}
 	changed := &billing.EventsChanged{}
 	for i, reason := range reasons {
 		code := aws.ToString(reason.Code)
-		event := i - (len(a.items) - len(a.events))
+		event := i - (len(t.items) - len(t.events)) // the events are the last items; below 0: another item
 		switch {
 		case busyReasons[code]:
 			return fmt.Errorf("dynamodb: transaction on %s: %w: %w", step.Record.InvoiceID, billing.ErrBusy, canceled)
@@ -184,14 +188,14 @@ func (a *actions) explain(step billing.Step, canceled *types.TransactionCanceled
 		case code == reasonCondition && event >= 0:
 			found := reader(reason.Item)
 			changed.Events = append(changed.Events, billing.ChangedEvent{
-				EventKey:       a.events[event],
+				EventKey:       t.events[event],
 				Status:         statusOf(found),
 				InvoiceID:      found.text(attributeInvoiceID),
 				FinalInvoiceID: found.text("final_invoice_id"),
 				Current:        decodeEvent(reason.Item),
 			})
 		case event >= 0:
-			return fmt.Errorf("dynamodb: transaction on %s, event %s: %s: %w", step.Record.InvoiceID, a.events[event], code, canceled)
+			return fmt.Errorf("dynamodb: transaction on %s, event %s: %s: %w", step.Record.InvoiceID, t.events[event], code, canceled)
 		default:
 			return fmt.Errorf("dynamodb: transaction on %s, item %d: %s: %w", step.Record.InvoiceID, i, code, canceled)
 		}
@@ -202,7 +206,8 @@ func (a *actions) explain(step billing.Step, canceled *types.TransactionCanceled
 	return changed
 }
 
-// putRecord writes the record if it has the version that the step requires.
+// putRecord returns the action that writes the record if it has the step's PreviousVersion, or, if that
+// is empty, if there is no record.
 func (s *Store) putRecord(step billing.Step) *types.Put {
 	put := &types.Put{
 		TableName:                           &s.LedgerTable,
@@ -218,16 +223,17 @@ func (s *Store) putRecord(step billing.Step) *types.Put {
 	return put
 }
 
-// putNew writes an item that must not exist.
-func (s *Store) putNew(item item) *types.Put {
+// putNew returns the action that writes a ledger item that must not exist.
+func (s *Store) putNew(newItem item) *types.Put {
 	return &types.Put{
 		TableName:           &s.LedgerTable,
-		Item:                item,
+		Item:                newItem,
 		ConditionExpression: aws.String("attribute_not_exists(invoice_id)"),
 	}
 }
 
-// expire sets the TTL of an item.
+// expire returns the action that sets the TTL of a ledger item. If the item does not exist, the whole step
+// is canceled.
 func (s *Store) expire(key string, at int64) *types.Update {
 	return &types.Update{
 		TableName:                 &s.LedgerTable,
