@@ -55,7 +55,7 @@ type invoiceFilter struct {
 
 // parse returns the filter. The error lists every invalid flag.
 func (f invoiceFilter) parse(now time.Time) (inspect.Filter, error) {
-	filter := inspect.Filter{Held: f.held}
+	filter := inspect.Filter{HoldsClaims: f.held}
 	var states, outcomes, reasons, since error
 	filter.States, states = inspect.ParseStates(f.states)
 	filter.Outcomes, outcomes = inspect.ParseOutcomes(f.outcomes)
@@ -81,7 +81,7 @@ func (a *app) writeInvoices(listing inspect.Listing) error {
 	var rows [][]string
 	for _, invoice := range listing.Invoices {
 		held := none
-		if invoice.Held {
+		if invoice.HoldsClaims {
 			held = "held"
 		}
 		rows = append(rows, []string{

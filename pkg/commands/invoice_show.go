@@ -60,7 +60,7 @@ func headline(invoice inspect.Invoice) string {
 		text += ": " + *invoice.Reason
 	}
 	switch {
-	case invoice.Held:
+	case invoice.HoldsClaims:
 		return text + ". It holds claims."
 	case invoice.State == string(billing.Finished):
 		return text + "."
@@ -77,7 +77,7 @@ func stateFacts(invoice inspect.Invoice) [][]string {
 		{"resumes as", orNone(invoice.Resume)},
 		{"lines added", fmt.Sprintf("%d of %d", min(invoice.Cursor, len(invoice.Lines)), len(invoice.Lines))},
 		{"sending since", timeOrNone(invoice.SendingSince)},
-		{"gone at", timeOrNone(invoice.GoneAt)},
+		{"gone at", timeOrNone(invoice.MissingSince)},
 		{"verdict", orNone(invoice.Verdict)},
 		{"attempts", strconv.Itoa(invoice.Attempts)},
 		{"owner", orNone(invoice.Owner)},

@@ -15,29 +15,30 @@ import (
 
 // Ledger reads the whole ledger.
 type Ledger interface {
-	// Records returns the records of all invoices, in no order.
+	// Records returns the records of all invoices, in no particular order.
 	Records(ctx context.Context) iter.Seq2[billing.Record, error]
 }
 
 // Filter selects invoices. An empty field selects all.
 type Filter struct {
-	States   []billing.State
-	Outcomes []billing.Result
-	Reasons  []billing.Reason
-	Held     bool      // only invoices that hold claims
-	Since    time.Time // updated then or later
+	States      []billing.State
+	Outcomes    []billing.Result
+	Reasons     []billing.Reason
+	HoldsClaims bool      // only invoices that hold claims
+	Since       time.Time // updated then or later
 }
 
 func (f Filter) selects(record billing.Record) bool {
-	return contains(f.States, record.State) &&
-		contains(f.Outcomes, record.Outcome) &&
-		contains(f.Reasons, record.Reason) &&
-		(!f.Held || record.HoldsClaims()) &&
+	return matches(f.States, record.State) &&
+		matches(f.Outcomes, record.Outcome) &&
+		matches(f.Reasons, record.Reason) &&
+		(!f.HoldsClaims || record.HoldsClaims()) &&
 		(f.Since.IsZero() || record.UpdatedAt >= f.Since.Unix())
 }
 
-func contains[T comparable](wanted []T, found T) bool {
-	return len(wanted) == 0 || slices.Contains(wanted, found)
+// matches reports whether the value is one of those wanted. An empty list matches all.
+func matches[T comparable](wanted []T, value T) bool {
+	return len(wanted) == 0 || slices.Contains(wanted, value)
 }
 
 // ParseStates parses a list of states, separated by commas.
@@ -65,11 +66,19 @@ func parse[T ~string](list string, allowed []T) ([]T, error) {
 			continue
 		}
 		if !slices.Contains(allowed, value) {
-			return nil, fmt.Errorf("invalid value %q: must be one of %s", value, strings.ReplaceAll(strings.Trim(fmt.Sprint(allowed), "[]"), " ", ", "))
+			return nil, fmt.Errorf("invalid value %q: must be one of %s", value, join(allowed))
 		}
 		values = append(values, value)
 	}
 	return values, nil
+}
+
+func join[T ~string](values []T) string {
+	texts := make([]string, len(values))
+	for i, value := range values {
+		texts[i] = string(value)
+	}
+	return strings.Join(texts, ", ")
 }
 
 // ParseSince parses a time in RFC 3339, or a duration before now, for example 48h.
@@ -86,43 +95,45 @@ func ParseSince(value string, now time.Time) (time.Time, error) {
 
 // Listing has the invoices that a filter selects.
 type Listing struct {
-	Invoices []Summary `json:"invoices"` // by last update
+	Invoices []Summary `json:"invoices"` // sorted by last update, oldest first
 }
 
 // Summary is an invoice in a list. Absent values are null.
 type Summary struct {
 	InvoiceID      string     `json:"invoice_id"`
 	State          string     `json:"state"`
-	Resume         *string    `json:"resume"`
+	Resume         *string    `json:"resume"` // the state in which a later message resumes a rejected invoice
 	Outcome        *string    `json:"outcome"`
 	Reason         *string    `json:"reason"`
-	Held           bool       `json:"held"` // it holds claims
-	Owned          bool       `json:"owned"`
+	HoldsClaims    bool       `json:"held"`
+	Owned          bool       `json:"owned"` // a lease is in force
 	Attempts       int        `json:"attempts"`
-	SendingSince   *time.Time `json:"sending_since"`
-	GoneAt         *time.Time `json:"gone_at"`
+	SendingSince   *time.Time `json:"sending_since"` // when the line at the cursor was first sent; null once it is resolved
+	MissingSince   *time.Time `json:"gone_at"`       // since when the draft is missing or not pending
 	FinalInvoiceID *string    `json:"final_invoice_id"`
 	UpdatedAt      *time.Time `json:"updated_at"`
-
-	updated int64 // unix seconds
 }
 
 // List reads the whole ledger and returns the invoices that the filter selects. It calls progress for
 // each record.
 func List(ctx context.Context, ledger Ledger, filter Filter, now time.Time, progress func()) (Listing, error) {
 	listing := Listing{Invoices: []Summary{}}
+	var selected []billing.Record
 	for record, err := range ledger.Records(ctx) {
 		if err != nil {
 			return listing, err
 		}
 		progress()
 		if filter.selects(record) {
-			listing.Invoices = append(listing.Invoices, summarize(record, now))
+			selected = append(selected, record)
 		}
 	}
-	slices.SortFunc(listing.Invoices, func(a, b Summary) int {
-		return cmp.Or(cmp.Compare(a.updated, b.updated), cmp.Compare(a.InvoiceID, b.InvoiceID))
+	slices.SortFunc(selected, func(a, b billing.Record) int {
+		return cmp.Or(cmp.Compare(a.UpdatedAt, b.UpdatedAt), cmp.Compare(a.InvoiceID, b.InvoiceID))
 	})
+	for _, record := range selected {
+		listing.Invoices = append(listing.Invoices, summarize(record, now))
+	}
 	return listing, nil
 }
 
@@ -133,13 +144,12 @@ func summarize(record billing.Record, now time.Time) Summary {
 		Resume:         nullable.String(record.Resume),
 		Outcome:        nullable.String(record.Outcome),
 		Reason:         nullable.String(record.Reason),
-		Held:           record.HoldsClaims(),
+		HoldsClaims:    record.HoldsClaims(),
 		Owned:          record.Owner != "" && now.Unix() < record.LeaseUntil,
 		Attempts:       record.Attempts,
 		SendingSince:   nullable.Unix(record.SendingSince),
-		GoneAt:         nullable.Unix(record.MissingSince),
+		MissingSince:   nullable.Unix(record.MissingSince),
 		FinalInvoiceID: nullable.String(record.FinalInvoiceID),
 		UpdatedAt:      nullable.Unix(record.UpdatedAt),
-		updated:        record.UpdatedAt,
 	}
 }

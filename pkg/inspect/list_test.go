@@ -55,8 +55,8 @@ func TestList(t *testing.T) {
 		"by outcome":            {inspect.Filter{Outcomes: []billing.Result{billing.Closed, billing.Gone}}, "closed"},
 		"by reason":             {inspect.Filter{Reasons: []billing.Reason{billing.InvalidEvent}}, "invalid"},
 		"lately":                {inspect.Filter{Since: now.Add(-3 * time.Hour)}, "judged removed empty charging"},
-		"holding events":        {inspect.Filter{Held: true}, "judged removed charging"},
-		"by several conditions": {inspect.Filter{States: []billing.State{billing.Rejected}, Held: true, Since: now.Add(-4 * time.Hour)}, "judged removed"},
+		"holding events":        {inspect.Filter{HoldsClaims: true}, "judged removed charging"},
+		"by several conditions": {inspect.Filter{States: []billing.State{billing.Rejected}, HoldsClaims: true, Since: now.Add(-4 * time.Hour)}, "judged removed"},
 		"none":                  {inspect.Filter{States: []billing.State{billing.Closing}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

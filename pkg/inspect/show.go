@@ -47,7 +47,7 @@ type Invoice struct {
 	Cursor         int        `json:"cursor"`
 	SendingSince   *time.Time `json:"sending_since"`
 	Doubt          bool       `json:"doubt"`
-	GoneAt         *time.Time `json:"gone_at"`
+	MissingSince   *time.Time `json:"gone_at"`
 	Verdict        *string    `json:"verdict"`
 	Settled        int        `json:"settled"`
 	Outcome        *string    `json:"outcome"`
@@ -57,7 +57,7 @@ type Invoice struct {
 	UpdatedAt      *time.Time `json:"updated_at"`
 	ExpiresAt      *time.Time `json:"expires_at"`
 	Version        int        `json:"version"`
-	Held           bool       `json:"held"`   // it holds claims: events that are neither billed nor released
+	HoldsClaims    bool       `json:"held"`   // events may be claimed that are neither billed nor released
 	Claims         *Claimed   `json:"claims"` // null before anything is claimed, and after it expired
 	Lines          []Line     `json:"lines"`
 	Events         []Event    `json:"events"` // null unless Query.Events
@@ -218,7 +218,7 @@ func describe(record billing.Record, plan billing.Plan) Invoice {
 		Cursor:         record.Cursor,
 		SendingSince:   nullable.Unix(record.SendingSince),
 		Doubt:          record.InDoubt,
-		GoneAt:         nullable.Unix(record.MissingSince),
+		MissingSince:   nullable.Unix(record.MissingSince),
 		Verdict:        nullable.String(record.Dispositions),
 		Settled:        record.ProcessedPages,
 		Outcome:        nullable.String(record.Outcome),
@@ -228,7 +228,7 @@ func describe(record billing.Record, plan billing.Plan) Invoice {
 		UpdatedAt:      nullable.Unix(record.UpdatedAt),
 		ExpiresAt:      nullable.Unix(record.ExpiresAt),
 		Version:        record.SchemaVersion,
-		Held:           record.HoldsClaims(),
+		HoldsClaims:    record.HoldsClaims(),
 		Lines:          Lines(record, plan.Lines),
 	}
 }
