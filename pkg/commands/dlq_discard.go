@@ -19,7 +19,7 @@ import (
 
 func (a *app) dlqDiscard() *cobra.Command {
 	var order discardOrder
-	cmd := withFilter(&order.Filter, a.withDryRun(a.withOutput(&cobra.Command{
+	cmd := withFilter(&order.Filter, a.withYesFlag(a.withOutput(&cobra.Command{
 		Use:   "discard",
 		Short: "Archive dead letters in a file, then delete them",
 		Long:  "Delete the dead letters that a filter selects, after writing each to a file. Dead letters of invoices that hold claims are refused.",

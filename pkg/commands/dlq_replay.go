@@ -15,7 +15,7 @@ import (
 
 func (a *app) dlqReplay() *cobra.Command {
 	var order deadletter.ReplayOrder
-	cmd := withFilter(&order.Filter, a.withDryRun(a.withOutput(&cobra.Command{
+	cmd := withFilter(&order.Filter, a.withYesFlag(a.withOutput(&cobra.Command{
 		Use:   "replay",
 		Short: "Send dead letters back to the queue",
 		Args:  cli.Args(cobra.NoArgs),

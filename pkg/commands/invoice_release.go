@@ -44,7 +44,7 @@ type releasedLine struct {
 
 func (a *app) invoiceRelease() *cobra.Command {
 	var note string
-	cmd := a.withDryRun(a.withOutput(&cobra.Command{
+	cmd := a.withYesFlag(a.withOutput(&cobra.Command{
 		Use:   "release ID",
 		Short: "Release the claims of a rejected invoice",
 		Long:  "Release the claims of a rejected invoice, if none of its lines is or can appear on it.",

@@ -16,7 +16,7 @@ const maxPauseReason = 500
 
 func (a *app) pause() *cobra.Command {
 	var reason string
-	cmd := a.withDryRun(&cobra.Command{
+	cmd := a.withYesFlag(&cobra.Command{
 		Use:   "pause --reason TEXT",
 		Short: "Stop all calls to Chargebee until resume",
 		Long:  "Stop all calls of all consumers to Chargebee within two seconds, until consumer resume.",
@@ -57,7 +57,7 @@ func (a *app) pause() *cobra.Command {
 }
 
 func (a *app) resume() *cobra.Command {
-	return a.withDryRun(&cobra.Command{
+	return a.withYesFlag(&cobra.Command{
 		Use:   "resume",
 		Short: "End an operator pause",
 		Args:  cli.Args(cobra.NoArgs),

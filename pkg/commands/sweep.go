@@ -20,7 +20,7 @@ import (
 
 func (a *app) sweep() *cobra.Command {
 	var options reconcile.Options
-	cmd := a.withDryRun(a.withOutput(&cobra.Command{
+	cmd := a.withYesFlag(a.withOutput(&cobra.Command{
 		Use:   "sweep",
 		Short: "Enqueue pending invoices without message, report stuck claims",
 		Long:  "Enqueue pending invoices whose webhook never arrived, and report claims and events that are not being billed.",
