@@ -18,56 +18,56 @@ import (
 )
 
 func (a *app) dlqDiscard() *cobra.Command {
-	var order discardOrder
-	cmd := withFilter(&order.Filter, a.withYesFlag(a.withOutput(&cobra.Command{
+	var options discardOptions
+	cmd := withFilter(&options.Filter, a.withYesFlag(a.withOutput(&cobra.Command{
 		Use:   "discard",
 		Short: "Archive dead letters in a file, then delete them",
 		Long:  "Delete the dead letters that a filter selects, after writing each to a file. Dead letters of invoices that hold claims are refused.",
 		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
-			case order.IsEmpty():
+			case options.IsEmpty():
 				return cli.UsageError{Err: fmt.Errorf("%w: --reason, --event, --invoice and others, see --help", deadletter.ErrNoFilter)}
-			case a.apply && order.Note == "":
+			case a.apply && options.Note == "":
 				return cli.UsageError{Err: errors.New("missing --reason-note: it is archived with the messages")}
 			}
-			order.DryRun = !a.apply
-			return a.discard(cmd.Context(), order)
+			options.DryRun = !a.apply
+			return a.discard(cmd.Context(), options)
 		},
 	})))
 	flags := cmd.Flags()
-	flags.StringVar(&order.Note, "reason-note", "", "reason, archived with the messages (required with --yes)")
-	flags.StringVar(&order.path, "file", fmt.Sprintf("discarded-%s.jsonl", time.Now().UTC().Format("20060102T150405Z")), "archive file, one line of JSON per message")
-	flags.BoolVar(&order.release, "release", false, "release claims first, if invoice release does so without an assertion")
+	flags.StringVar(&options.Note, "reason-note", "", "reason, archived with the messages (required with --yes)")
+	flags.StringVar(&options.path, "file", fmt.Sprintf("discarded-%s.jsonl", time.Now().UTC().Format("20060102T150405Z")), "archive file, one line of JSON per message")
+	flags.BoolVar(&options.release, "release", false, "release claims first, if invoice release does so without an assertion")
 	return cmd
 }
 
-// discardOrder holds the flags of discard.
-type discardOrder struct {
-	deadletter.DiscardOrder
+// discardOptions holds the flags of discard.
+type discardOptions struct {
+	deadletter.DiscardOptions
 
 	path    string // of the archive file
 	release bool   // release claims first
 }
 
-func (a *app) discard(ctx context.Context, order discardOrder) error {
+func (a *app) discard(ctx context.Context, options discardOptions) error {
 	required := []string{config.DeadLetterURL}
-	if order.release {
+	if options.release {
 		required = append(required, config.ChargebeeSite, config.ChargebeeKey)
 	}
 	deps, err := a.connect(ctx, required...)
 	if err != nil {
 		return err
 	}
-	archive := &archiveFile{path: order.path}
-	discarder := &deadletter.Discarder{Queue: deps.deadLetterBox(), Archive: archive}
+	archive := &archiveFile{path: options.path}
+	discarder := &deadletter.Discarder{Queue: deps.deadLetterQueue(), Archive: archive}
 	run := func() error {
 		return a.runOnDeadLetters("discarded", func(progress deadletter.Progress) (deadletter.Result, error) {
-			result, err := discarder.Run(ctx, order.DiscardOrder, progress)
+			result, err := discarder.Run(ctx, options.DiscardOptions, progress)
 			return result, errors.Join(err, archive.close())
 		})
 	}
-	if !order.release {
+	if !options.release {
 		return run()
 	}
 	return deps.withSite(ctx, func(site site) error {

@@ -14,8 +14,8 @@ import (
 )
 
 func (a *app) dlqReplay() *cobra.Command {
-	var order deadletter.ReplayOrder
-	cmd := withFilter(&order.Filter, a.withYesFlag(a.withOutput(&cobra.Command{
+	var options deadletter.ReplayOptions
+	cmd := withFilter(&options.Filter, a.withYesFlag(a.withOutput(&cobra.Command{
 		Use:   "replay",
 		Short: "Send dead letters back to the queue",
 		Args:  cli.Args(cobra.NoArgs),
@@ -25,23 +25,23 @@ func (a *app) dlqReplay() *cobra.Command {
 				return err
 			}
 			replayer := &deadletter.Replayer{
-				Queue:             deps.deadLetterBox(),
+				Queue:             deps.deadLetterQueue(),
 				Source:            sqsqueue.NewSender(deps.sqs(), deps.Settings.Queue.URL, nil),
 				RateLimit:         deps.store().RateLimit(),
 				RequestsPerMinute: deps.Settings.Chargebee.RequestsPerMinute,
 			}
-			order.DryRun = !a.apply
+			options.DryRun = !a.apply
 			return a.runOnDeadLetters("replayed", func(progress deadletter.Progress) (deadletter.Result, error) {
-				return replayer.Run(cmd.Context(), order, progress)
+				return replayer.Run(cmd.Context(), options, progress)
 			})
 		},
 	})))
-	cmd.Flags().BoolVar(&order.DropDone, "drop-done", false, "delete dead letters of finished invoices instead of skipping them")
+	cmd.Flags().BoolVar(&options.DropDone, "drop-done", false, "delete dead letters of finished invoices instead of skipping them")
 	return cmd
 }
 
-// deadLetterBox returns the dead-letter queue with what replay and discard need.
-func (d Deps) deadLetterBox() deadletter.Queue {
+// deadLetterQueue returns the dead-letter queue with what replay and discard need.
+func (d Deps) deadLetterQueue() deadletter.Queue {
 	return deadletter.Queue{
 		Messages: d.deadLetters(),
 		Records:  d.store(),

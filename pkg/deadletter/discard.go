@@ -49,8 +49,8 @@ type Discarder struct {
 	releasing sync.Mutex // two messages may be about one invoice
 }
 
-// DiscardOrder selects the messages to discard.
-type DiscardOrder struct {
+// DiscardOptions are the options of Discarder.Run.
+type DiscardOptions struct {
 	Filter
 	Note   string // why, kept in the archive
 	DryRun bool   // change nothing
@@ -64,11 +64,11 @@ var ErrNoFilter = errors.New("a filter is required to discard dead letters")
 // it they would never be billed.
 //
 // Errors: those of Messages and Records, ErrNoFilter and ErrPartial.
-func (d *Discarder) Run(ctx context.Context, order DiscardOrder, progress Progress) (Result, error) {
-	if order.IsEmpty() {
+func (d *Discarder) Run(ctx context.Context, options DiscardOptions, progress Progress) (Result, error) {
+	if options.IsEmpty() {
 		return Result{}, ErrNoFilter
 	}
-	runner := &runner{Queue: d.Queue, operation: discard{d, order.Note}, filter: order.Filter, dryRun: order.DryRun, progress: progress}
+	runner := &runner{Queue: d.Queue, operation: discard{d, options.Note}, filter: options.Filter, dryRun: options.DryRun, progress: progress}
 	return runner.run(ctx)
 }
 

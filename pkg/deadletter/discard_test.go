@@ -56,24 +56,24 @@ func TestDiscarder_Run(t *testing.T) {
 	messages = append(messages, deadLetterOf("other", "draft_other", "reason", "above_limit"))
 	all := deadletter.Filter{Reason: "too_old"}
 	for name, test := range map[string]struct {
-		disposal deadletter.DiscardOrder
-		cannot   string
-		deleted  string
-		counts   map[deadletter.Action]int
-		err      error
+		options deadletter.DiscardOptions
+		cannot  string
+		deleted string
+		counts  map[deadletter.Action]int
+		err     error
 	}{
 		"what holds no claims": {
-			disposal: deadletter.DiscardOrder{Filter: all, Note: "tests"},
-			deleted:  "[decided done released unknown]",
-			counts:   map[deadletter.Action]int{deadletter.Discarded: 4, deadletter.Refused: 6},
+			options: deadletter.DiscardOptions{Filter: all, Note: "tests"},
+			deleted: "[decided done released unknown]",
+			counts:  map[deadletter.Action]int{deadletter.Discarded: 4, deadletter.Refused: 6},
 		},
 		"a dry run": {
-			disposal: deadletter.DiscardOrder{Filter: all, DryRun: true},
-			deleted:  "[]",
-			counts:   map[deadletter.Action]int{deadletter.Discarded: 4, deadletter.Refused: 6},
+			options: deadletter.DiscardOptions{Filter: all, DryRun: true},
+			deleted: "[]",
+			counts:  map[deadletter.Action]int{deadletter.Discarded: 4, deadletter.Refused: 6},
 		},
 		"what cannot be kept stays": {
-			disposal: deadletter.DiscardOrder{Filter: all, Note: "tests"}, cannot: "done",
+			options: deadletter.DiscardOptions{Filter: all, Note: "tests"}, cannot: "done",
 			deleted: "[decided released unknown]",
 			counts:  map[deadletter.Action]int{deadletter.Discarded: 3, deadletter.Refused: 6, deadletter.Failed: 1},
 			err:     deadletter.ErrPartial,
@@ -85,7 +85,7 @@ func TestDiscarder_Run(t *testing.T) {
 			q := &queues{dead: slices.Clone(messages)}
 			kept := &archive{cannot: test.cannot}
 			discarder := &deadletter.Discarder{Queue: deadletter.Queue{Messages: q, Records: ledger, Remover: q, Now: time.Now}, Archive: kept}
-			result, err := discarder.Run(t.Context(), test.disposal, deadletter.Progress{})
+			result, err := discarder.Run(t.Context(), test.options, deadletter.Progress{})
 			if !errors.Is(err, test.err) {
 				t.Errorf("got %v, want %v", err, test.err)
 			}
@@ -113,7 +113,7 @@ func TestDiscarder_AllCopies(t *testing.T) {
 	t.Parallel()
 	q := &queues{dead: []queue.Message{deadLetterOf("a", "draft_1"), deadLetterOf("b", "draft_1", "replay_count", "1"), deadLetterOf("c", "draft_1", "replay_count", "2")}}
 	discarder := &deadletter.Discarder{Queue: deadletter.Queue{Messages: q, Records: knowing(), Remover: q, Now: time.Now}, Archive: &archive{}}
-	result, err := discarder.Run(t.Context(), deadletter.DiscardOrder{Filter: deadletter.Filter{Reason: "too_old"}, Note: "tests"}, deadletter.Progress{})
+	result, err := discarder.Run(t.Context(), deadletter.DiscardOptions{Filter: deadletter.Filter{Reason: "too_old"}, Note: "tests"}, deadletter.Progress{})
 	if err != nil || result.Counts[deadletter.Discarded] != 3 || len(q.deleted) != 3 {
 		t.Errorf("%v, %+v, deleted %v", err, result, q.deleted)
 	}
@@ -182,8 +182,8 @@ func TestDiscarder_ReleasesFirst(t *testing.T) {
 			}}
 			q := &queues{dead: messages}
 			discarder := &deadletter.Discarder{Queue: deadletter.Queue{Messages: together{q}, Records: ledger, Remover: q, Now: time.Now}, Archive: kept, Releaser: ledger}
-			disposal := deadletter.DiscardOrder{Filter: deadletter.Filter{Reason: "too_old"}, Note: "tests", DryRun: test.dryRun}
-			result, err := discarder.Run(t.Context(), disposal, deadletter.Progress{})
+			options := deadletter.DiscardOptions{Filter: deadletter.Filter{Reason: "too_old"}, Note: "tests", DryRun: test.dryRun}
+			result, err := discarder.Run(t.Context(), options, deadletter.Progress{})
 			if result.Counts[deadletter.Released] == 0 {
 				t.Errorf("it releases none: %v", result.Counts)
 			}

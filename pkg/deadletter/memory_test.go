@@ -57,14 +57,14 @@ func TestList_KeepsNoBodies(t *testing.T) {
 		},
 		"replay": func() error {
 			replayer := &deadletter.Replayer{Queue: box, Source: e, RateLimit: &ratelimittest.Store{}, RequestsPerMinute: 1e9}
-			_, err := replayer.Run(t.Context(), deadletter.ReplayOrder{}, deadletter.Progress{})
+			_, err := replayer.Run(t.Context(), deadletter.ReplayOptions{}, deadletter.Progress{})
 			return err
 		},
 		"discard, refused": func() error {
 			box := box
 			box.Records = heads(func(string) (billing.Record, bool, error) { return billing.Record{State: billing.Charging}, true, nil })
 			discarder := &deadletter.Discarder{Queue: box, Archive: &archive{}}
-			_, err := discarder.Run(t.Context(), deadletter.DiscardOrder{Filter: deadletter.Filter{Reason: "too_old"}}, deadletter.Progress{})
+			_, err := discarder.Run(t.Context(), deadletter.DiscardOptions{Filter: deadletter.Filter{Reason: "too_old"}}, deadletter.Progress{})
 			return err
 		},
 	} {

@@ -150,7 +150,7 @@ func TestReplayer_Rate(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := newShelf(test.messages)
-				result, err := s.replayer(&stops{scale: test.scale}, test.perMinute).Run(t.Context(), deadletter.ReplayOrder{}, deadletter.Progress{})
+				result, err := s.replayer(&stops{scale: test.scale}, test.perMinute).Run(t.Context(), deadletter.ReplayOptions{}, deadletter.Progress{})
 				if err != nil || !result.Complete || result.Counts[deadletter.Replayed] != test.messages || len(s.dead) != 0 {
 					t.Fatalf("%v, %t, %v, %d are left", err, result.Complete, result.Counts, len(s.dead))
 				}
@@ -205,7 +205,7 @@ func TestReplayer_WhilePaused(t *testing.T) {
 					},
 				}
 				limiter := &stops{scale: ratelimit.FullScale, holds: [][2]time.Duration{{test.from, test.to}}, pause: test.pause}
-				result, err := s.replayer(limiter, 150).Run(t.Context(), deadletter.ReplayOrder{DropDone: true}, progress)
+				result, err := s.replayer(limiter, 150).Run(t.Context(), deadletter.ReplayOptions{DropDone: true}, progress)
 				if err != nil || !result.Complete || result.Counts[deadletter.Replayed] != 300 || result.Counts[deadletter.Dropped] != 1 || len(result.Messages) != 301 {
 					t.Fatalf("%v, %t, %v", err, result.Complete, result.Counts)
 				}
@@ -240,7 +240,7 @@ func TestReplayer_Interrupt(t *testing.T) {
 			ctx, interrupt := context.WithTimeout(t.Context(), after)
 			defer interrupt()
 			limiter := &stops{scale: ratelimit.FullScale, holds: [][2]time.Duration{{2 * time.Minute, time.Hour}}}
-			result, err := s.replayer(limiter, 150).Run(ctx, deadletter.ReplayOrder{}, deadletter.Progress{})
+			result, err := s.replayer(limiter, 150).Run(ctx, deadletter.ReplayOptions{}, deadletter.Progress{})
 			if !errors.Is(err, deadletter.ErrPartial) || !errors.Is(err, context.DeadlineExceeded) || result.Complete {
 				t.Errorf("%s: %v, complete %t", what, err, result.Complete)
 			}
@@ -261,7 +261,7 @@ func TestReplay_FailedOnce(t *testing.T) {
 		s := newShelf(1000)
 		s.refuses = "m5"
 		s.dead = append(s.dead, deadLetterOf("billed", "draft_done"))
-		result, err := s.replayer(&stops{scale: ratelimit.FullScale}, 150).Run(t.Context(), deadletter.ReplayOrder{}, deadletter.Progress{})
+		result, err := s.replayer(&stops{scale: ratelimit.FullScale}, 150).Run(t.Context(), deadletter.ReplayOptions{}, deadletter.Progress{})
 		if !errors.Is(err, deadletter.ErrPartial) || !result.Complete || result.Counts[deadletter.Failed] != 1 || result.Counts[deadletter.Skipped] != 1 || result.Counts[deadletter.Replayed] != 999 {
 			t.Errorf("%v, %t, %v", err, result.Complete, result.Counts)
 		}
@@ -276,14 +276,14 @@ func TestReplayer_MessagesInFlight(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		unseen   func(browse int) bool
-		order    deadletter.ReplayOrder
+		options  deadletter.ReplayOptions
 		browses  int
 		complete bool
 	}{
-		"seen by the second browse": {func(browse int) bool { return browse == 1 }, deadletter.ReplayOrder{}, 2, true},
-		"never seen":                {func(int) bool { return true }, deadletter.ReplayOrder{}, 2, false},
-		"nothing was seen":          {func(int) bool { return true }, deadletter.ReplayOrder{Filter: deadletter.Filter{Event: "none"}}, 1, false},
-		"a dry run looks once":      {func(int) bool { return true }, deadletter.ReplayOrder{DryRun: true}, 1, false},
+		"seen by the second browse": {func(browse int) bool { return browse == 1 }, deadletter.ReplayOptions{}, 2, true},
+		"never seen":                {func(int) bool { return true }, deadletter.ReplayOptions{}, 2, false},
+		"nothing was seen":          {func(int) bool { return true }, deadletter.ReplayOptions{Filter: deadletter.Filter{Event: "none"}}, 1, false},
+		"a dry run looks once":      {func(int) bool { return true }, deadletter.ReplayOptions{DryRun: true}, 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -291,10 +291,10 @@ func TestReplayer_MessagesInFlight(t *testing.T) {
 				s := newShelf(20)
 				s.unseen = test.unseen
 				limiter := &stops{scale: ratelimit.FullScale}
-				if test.order.DryRun {
+				if test.options.DryRun {
 					limiter.err = errors.New("a dry run takes no pace")
 				}
-				result, err := s.replayer(limiter, 150).Run(t.Context(), test.order, deadletter.Progress{})
+				result, err := s.replayer(limiter, 150).Run(t.Context(), test.options, deadletter.Progress{})
 				if (err == nil) != test.complete || result.Complete != test.complete || len(s.browses) != test.browses {
 					t.Errorf("%v, complete %t, browsed at %v", err, result.Complete, s.browses)
 				}
@@ -310,7 +310,7 @@ func TestReplayer_RateLimitUnreadable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(20)
 		broken := errors.New("broken")
-		result, err := s.replayer(&stops{err: broken}, 150).Run(t.Context(), deadletter.ReplayOrder{}, deadletter.Progress{})
+		result, err := s.replayer(&stops{err: broken}, 150).Run(t.Context(), deadletter.ReplayOptions{}, deadletter.Progress{})
 		if !errors.Is(err, broken) || result.Complete || len(s.sent) != 0 {
 			t.Errorf("%v, %+v", err, result)
 		}

@@ -24,8 +24,8 @@ type Replayer struct {
 	RequestsPerMinute int // chargebee.requests_per_minute
 }
 
-// ReplayOrder is an operator's order to replay messages.
-type ReplayOrder struct {
+// ReplayOptions are the options of Replayer.Run.
+type ReplayOptions struct {
 	Filter
 	DropDone bool // delete messages of finished invoices instead of skipping them
 	DryRun   bool // change nothing
@@ -38,14 +38,14 @@ type ReplayOrder struct {
 // may be repeated at any time. A message that fails again while Run is running is not replayed again.
 //
 // Errors: those of Messages, Records and RateLimit, and ErrPartial.
-func (r *Replayer) Run(ctx context.Context, order ReplayOrder, progress Progress) (Result, error) {
+func (r *Replayer) Run(ctx context.Context, options ReplayOptions, progress Progress) (Result, error) {
 	replay := replay{
 		Replayer: r,
-		order:    order,
+		options:  options,
 		pacer:    &pacer{rateLimit: r.RateLimit, perMinute: r.RequestsPerMinute, now: r.Now},
 		counts:   replayCounts{},
 	}
-	runner := &runner{Queue: r.Queue, operation: replay, filter: order.Filter, dryRun: order.DryRun, progress: progress}
+	runner := &runner{Queue: r.Queue, operation: replay, filter: options.Filter, dryRun: options.DryRun, progress: progress}
 	return runner.run(ctx)
 }
 
@@ -53,16 +53,16 @@ func (r *Replayer) Run(ctx context.Context, order ReplayOrder, progress Progress
 type replay struct {
 	*Replayer
 
-	order  ReplayOrder
-	pacer  *pacer
-	counts replayCounts
+	options ReplayOptions
+	pacer   *pacer
+	counts  replayCounts
 }
 
 func (r replay) decide(message Message) Action {
 	switch {
 	case message.LedgerState != string(billing.Finished):
 		return Replayed
-	case r.order.DropDone:
+	case r.options.DropDone:
 		return Dropped
 	default:
 		return Skipped

@@ -83,7 +83,7 @@ func TestReplayer_Run(t *testing.T) {
 	broken := errors.New("broken")
 	for name, test := range map[string]struct {
 		queues  *queues
-		order   deadletter.ReplayOrder
+		options deadletter.ReplayOptions
 		sent    string
 		deleted string
 		counts  map[deadletter.Action]int
@@ -94,23 +94,23 @@ func TestReplayer_Run(t *testing.T) {
 			sent:   "[a b]", deleted: "[a b]", counts: map[deadletter.Action]int{deadletter.Replayed: 2},
 		},
 		"a dry run": {
-			queues: &queues{dead: []queue.Message{deadLetterOf("a", "draft_1"), deadLetterOf("b", "draft_done")}},
-			order:  deadletter.ReplayOrder{DryRun: true},
-			sent:   "[]", deleted: "[]", counts: map[deadletter.Action]int{deadletter.Replayed: 1, deadletter.Skipped: 1},
+			queues:  &queues{dead: []queue.Message{deadLetterOf("a", "draft_1"), deadLetterOf("b", "draft_done")}},
+			options: deadletter.ReplayOptions{DryRun: true},
+			sent:    "[]", deleted: "[]", counts: map[deadletter.Action]int{deadletter.Replayed: 1, deadletter.Skipped: 1},
 		},
 		"a filter": {
-			queues: &queues{dead: []queue.Message{deadLetterOf("a", "draft_1"), deadLetterOf("b", "draft_2")}},
-			order:  deadletter.ReplayOrder{Filter: deadletter.Filter{Invoice: "draft_2"}},
-			sent:   "[b]", deleted: "[b]", counts: map[deadletter.Action]int{deadletter.Replayed: 1},
+			queues:  &queues{dead: []queue.Message{deadLetterOf("a", "draft_1"), deadLetterOf("b", "draft_2")}},
+			options: deadletter.ReplayOptions{Filter: deadletter.Filter{Invoice: "draft_2"}},
+			sent:    "[b]", deleted: "[b]", counts: map[deadletter.Action]int{deadletter.Replayed: 1},
 		},
 		"what is billed is skipped": {
 			queues: &queues{dead: []queue.Message{deadLetterOf("a", "draft_done"), deadLetterOf("b", "draft_2")}},
 			sent:   "[b]", deleted: "[b]", counts: map[deadletter.Action]int{deadletter.Replayed: 1, deadletter.Skipped: 1},
 		},
 		"or dropped": {
-			queues: &queues{dead: []queue.Message{deadLetterOf("a", "draft_done")}},
-			order:  deadletter.ReplayOrder{DropDone: true},
-			sent:   "[]", deleted: "[a]", counts: map[deadletter.Action]int{deadletter.Dropped: 1},
+			queues:  &queues{dead: []queue.Message{deadLetterOf("a", "draft_done")}},
+			options: deadletter.ReplayOptions{DropDone: true},
+			sent:    "[]", deleted: "[a]", counts: map[deadletter.Action]int{deadletter.Dropped: 1},
 		},
 		"what the queue does not take stays": {
 			queues: &queues{dead: []queue.Message{deadLetterOf("a", "draft_1"), deadLetterOf("b", "draft_2")}, refuses: map[string]error{"a": broken}},
@@ -139,7 +139,7 @@ func TestReplayer_Run(t *testing.T) {
 				Source: test.queues, RateLimit: &ratelimittest.Store{}, RequestsPerMinute: 3500,
 			}
 			var reported sync.Map
-			result, err := replayer.Run(t.Context(), test.order, deadletter.Progress{Done: func(step deadletter.MessageResult) { reported.Store(step.MessageID, step.Action) }})
+			result, err := replayer.Run(t.Context(), test.options, deadletter.Progress{Done: func(step deadletter.MessageResult) { reported.Store(step.MessageID, step.Action) }})
 			if !errors.Is(err, test.err) {
 				t.Errorf("got %v, want %v", err, test.err)
 			}
@@ -155,7 +155,7 @@ func TestReplayer_Run(t *testing.T) {
 			if got := fmt.Sprint(test.queues.deleted); got != test.deleted {
 				t.Errorf("deleted %s, want %s", got, test.deleted)
 			}
-			if !maps.Equal(result.Counts, test.counts) || result.DryRun != test.order.DryRun || !result.Complete {
+			if !maps.Equal(result.Counts, test.counts) || result.DryRun != test.options.DryRun || !result.Complete {
 				t.Errorf("got %+v", result)
 			}
 			for _, step := range result.Messages {
@@ -182,7 +182,7 @@ func TestReplay_WithoutLedger(t *testing.T) {
 		},
 		Source: q, RateLimit: &ratelimittest.Store{}, RequestsPerMinute: 3500,
 	}
-	result, err := replayer.Run(t.Context(), deadletter.ReplayOrder{}, deadletter.Progress{})
+	result, err := replayer.Run(t.Context(), deadletter.ReplayOptions{}, deadletter.Progress{})
 	if !errors.Is(err, noLedger) || len(q.source) > 0 || result.Complete {
 		t.Errorf("%d are sent, %+v, %v", len(q.source), result, err)
 	}
