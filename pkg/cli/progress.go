@@ -17,7 +17,7 @@ const linesEvery = 1000
 // It is safe for concurrent use.
 type Progress struct {
 	out   io.Writer
-	label string                   // for example "replayed"
+	label string                   // for example "processed"
 	bar   *progressbar.ProgressBar // nil without a terminal
 
 	mu      sync.Mutex

@@ -62,7 +62,7 @@ func (a *app) discard(ctx context.Context, options discardOptions) error {
 	archive := &archiveFile{path: options.path}
 	discarder := &deadletter.Discarder{Queue: deps.deadLetterQueue(), Archive: archive}
 	run := func() error {
-		return a.runOnDeadLetters("discarded", func(progress deadletter.Progress) (deadletter.Result, error) {
+		return a.runOnDeadLetters(func(progress deadletter.Progress) (deadletter.Result, error) {
 			result, err := discarder.Run(ctx, options.DiscardOptions, progress)
 			return result, errors.Join(err, archive.close())
 		})

@@ -35,49 +35,53 @@ func (a *app) dlqList() *cobra.Command {
 	}))
 }
 
-// withFilter adds the flags that select dead letters.
-func withFilter(filter *deadletter.Filter, cmd *cobra.Command) *cobra.Command {
-	flags := cmd.Flags()
-	flags.StringVar(&filter.Reason, "reason", "", "only this reason; "+deadletter.NoReason+": moved by SQS")
-	flags.StringVar(&filter.Customer, "customer", "", "only this customer")
-	flags.StringVar(&filter.Subscription, "subscription", "", "only invoices of this subscription")
-	flags.StringVar(&filter.Invoice, "invoice", "", "only this pending invoice")
-	flags.StringVar(&filter.Event, "event", "", "only this event or message id")
-	flags.DurationVar(&filter.OlderThan, "older-than", 0, "only failures longer ago, for example 90m or 48h")
-	return cmd
-}
-
 func (a *app) writeDeadLetters(listing deadletter.Listing, now time.Time) error {
-	if len(listing.Messages) == 0 && listing.Complete {
+	if len(listing.Messages) == 0 {
+		if !listing.Complete {
+			return a.printf("No matching dead letters. " + incompleteListing)
+		}
 		return a.printf("There are no dead letters.")
 	}
-	var groups [][]string
-	for _, group := range listing.Groups {
+	if err := a.writeDeadLetterGroups(listing.Groups, now); err != nil {
+		return err
+	}
+	if err := a.writeDeadLetterMessages(listing.Messages); err != nil {
+		return err
+	}
+	if !listing.Complete {
+		return a.printf("\n" + incompleteListing)
+	}
+	return nil
+}
+
+const incompleteListing = "Incomplete: some messages are in flight with another reader, or there are more than can be listed."
+
+func (a *app) writeDeadLetterGroups(groups []deadletter.Group, now time.Time) error {
+	var rows [][]string
+	for _, group := range groups {
 		var risks []string
 		for _, risk := range group.AtRisk {
 			risks = append(risks, money(risk.Amount, risk.CurrencyCode))
 		}
-		groups = append(groups, []string{orNone(group.Reason), strconv.Itoa(group.Count), timeOrNone(group.Oldest), age(group.Oldest, now), cmp.Or(strings.Join(risks, ", "), none)})
+		rows = append(rows, []string{orNone(group.Reason), strconv.Itoa(group.Count), timeOrNone(group.Oldest), age(group.Oldest, now), cmp.Or(strings.Join(risks, ", "), none)})
 	}
 	columns := []cli.Column{{Title: "reason"}, {Title: "count", Right: true}, {Title: "oldest"}, {Title: "age", Right: true}, {Title: "at risk (minor units)"}}
-	if err := a.writeTable(columns, groups); err != nil {
-		return err
-	}
+	return a.writeTable(columns, rows)
+}
+
+func (a *app) writeDeadLetterMessages(messages []deadletter.Message) error {
 	var rows [][]string
-	for _, message := range listing.Messages {
+	for _, message := range messages {
 		rows = append(rows, []string{
 			timeOrNone(message.FailedAt), orNone(message.Reason), orNone(message.InvoiceID), orNone(message.CustomerID),
 			message.LedgerState, chargeAtRisk(message), strconv.Itoa(message.ReplayCount), orNone(message.EventID), orNone(message.Detail),
 		})
 	}
-	columns = []cli.Column{
+	columns := []cli.Column{
 		{Title: "failed at"}, {Title: "reason"}, {Title: "invoice"}, {Title: "customer"}, {Title: "ledger"},
-		{Title: "at risk", Right: true}, {Title: "replays", Right: true}, {Title: "event"}, {Title: "detail", Width: 80},
+		{Title: "at risk (minor units)", Right: true}, {Title: "replays", Right: true}, {Title: "event"}, {Title: "detail", Width: 80},
 	}
-	if err := a.writeNextTable(columns, rows); err != nil || listing.Complete {
-		return err
-	}
-	return a.printf("\nIncomplete: some messages are in flight with another reader, or there are too many.")
+	return a.writeNextTable(columns, rows)
 }
 
 // chargeAtRisk formats the charge at risk of a dead letter.
@@ -93,7 +97,7 @@ func money(amount int64, currencyCode *string) string {
 	return fmt.Sprintf("%d %s", amount, orNone(currencyCode))
 }
 
-// age formats the time since a moment in its two largest units.
+// age formats the time since the given one, as 3d4h, 2h5m or 7m.
 func age(since *time.Time, now time.Time) string {
 	if since == nil {
 		return none

@@ -92,3 +92,19 @@ func TestDLQ_ThousandsOfMessages(t *testing.T) {
 		t.Errorf("%d messages of %d letters are in the queue, %d are dead letters", got, len(seen), len(queues.Messages(d.name+"_dead")))
 	}
 }
+
+// An incomplete listing without messages has no empty tables.
+func TestList_OnlyInFlight(t *testing.T) {
+	t.Parallel()
+	d := deploy(t)
+	d.must("tables", "create")
+	d.sendInvalidDeadLetters("ev", 1)
+	_, err := d.sqs.ReceiveMessage(t.Context(), &awssqs.ReceiveMessageInput{QueueUrl: aws.String(d.deadURL()), VisibilityTimeout: 600})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "No matching dead letters. Incomplete: some messages are in flight with another reader, or there are more than can be listed.\n"
+	if got := d.must("dlq", "list"); got != want {
+		t.Errorf("got %q", got)
+	}
+}

@@ -45,7 +45,7 @@ func TestReplay_WhilePaused(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	var stdout bytes.Buffer
-	stderr := &watched{wants: "replayed: 0, waiting: calls to Chargebee are paused by an operator (month end)", met: interrupt}
+	stderr := &watched{wants: "processed: 0, waiting: calls to Chargebee are paused by an operator (month end)", met: interrupt}
 	code := commands.Main(ctx, cli.Process{Args: []string{"dlq", "replay", "--yes"}, Environ: d.environ, Stdout: &stdout, Stderr: stderr})
 	if code != 1 || !strings.Contains(stdout.String(), "No matching dead letters") || !strings.Contains(stderr.text.String(), "run again") {
 		t.Errorf("exit code %d, %s\n%s", code, &stdout, &stderr.text)
