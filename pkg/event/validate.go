@@ -5,14 +5,16 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // apiVersion is the supported version of Chargebee's API.
 const apiVersion = "v2"
 
-// maxIdentifier limits ids that become message attributes, in bytes: attributes count towards
-// the size of a message. Chargebee's ids have at most 50 characters.
-const maxIdentifier = 1024
+// maxIDLength is the maximum length of an id, in characters. Those of Chargebee have 50 at most, some 100:
+// https://apidocs.chargebee.com/docs/api/invoices/invoice-object
+const maxIDLength = 100
 
 // InvalidError lists the invalid fields of an event.
 type InvalidError struct {
@@ -43,21 +45,24 @@ func (p *parser) validate() {
 	if strings.HasPrefix(p.event.Invoice.ID, "#") { // keys of the ledger's own items
 		p.report(fieldInvoiceID, "begins with #, as no id of Chargebee does")
 	}
-	p.validateIdentifier(fieldID, p.event.ID)
-	p.validateIdentifier(fieldInvoiceID, p.event.Invoice.ID)
+	p.validateID(fieldID, p.event.ID)
+	p.validateID(fieldInvoiceID, p.event.Invoice.ID)
+	p.validateID(fieldCustomerID, p.event.Invoice.CustomerID)
+	p.validateID(fieldSubscriptionID, p.event.Invoice.SubscriptionID)
 	// JSON allows these two unescaped, in contrast to other control characters.
 	if bytes.Contains(p.body, []byte("\uFFFE")) || bytes.Contains(p.body, []byte("\uFFFF")) {
 		p.report("", "the body contains U+FFFE or U+FFFF, which SQS does not accept: use escape sequences")
 	}
 }
 
-// validateIdentifier reports an id that cannot be a message attribute.
-func (p *parser) validateIdentifier(field, value string) {
-	if len(value) > maxIdentifier {
-		p.report(field, fmt.Sprintf("is longer than %d bytes", maxIdentifier))
+// validateID reports an id that no id of Chargebee can be. Some ids become message attributes, and all are
+// shown to operators.
+func (p *parser) validateID(field, id string) {
+	if utf8.RuneCountInString(id) > maxIDLength {
+		p.report(field, fmt.Sprintf("is longer than %d characters", maxIDLength))
 	}
-	if strings.ContainsFunc(value, isInvalidInSQS) {
-		p.report(field, "contains a character that SQS does not accept")
+	if strings.ContainsFunc(id, isInvalidInID) {
+		p.report(field, "contains a control character, or one that SQS does not accept")
 	}
 }
 
@@ -68,12 +73,8 @@ func (p *parser) hasInvalidParent(field string) bool {
 	})
 }
 
+// isInvalidInID reports whether a character controls a terminal, or SQS does not accept it:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-func isInvalidInSQS(r rune) bool {
-	switch r {
-	case '\t', '\n', '\r':
-		return false
-	default:
-		return r < 0x20 || r > 0xD7FF && r < 0xE000 || r == 0xFFFE || r == 0xFFFF
-	}
+func isInvalidInID(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Bidi_Control, unicode.Zl, unicode.Zp) || r == 0xFFFE || r == 0xFFFF
 }

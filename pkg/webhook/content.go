@@ -6,10 +6,13 @@ import (
 	"strings"
 )
 
-// checkContentType accepts JSON in UTF-8 without Content-Encoding.
+// checkContentType accepts JSON in UTF-8 that is not encoded. A Content-Encoding of identity means the
+// same as none, and utf8 is a common name of UTF-8.
 func checkContentType(header http.Header) error {
-	if _, encoded := header["Content-Encoding"]; encoded {
-		return errUnsupported("Content-Encoding is not supported", nil)
+	for _, encoding := range header.Values("Content-Encoding") {
+		if !strings.EqualFold(encoding, "identity") {
+			return errUnsupported("Content-Encoding is not supported", nil)
+		}
 	}
 	given := header.Values("Content-Type")
 	if len(given) != 1 {
@@ -19,7 +22,7 @@ func checkContentType(header http.Header) error {
 	if err != nil || mediaType != "application/json" {
 		return errUnsupported("Content-Type must be application/json", err)
 	}
-	if charset, ok := parameters["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+	if charset, ok := parameters["charset"]; ok && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "utf8") {
 		return errUnsupported("charset must be UTF-8", nil)
 	}
 	return nil

@@ -278,7 +278,10 @@ func TestHandler_ContentTypes(t *testing.T) {
 		{http.Header{"Content-Type": {""}}, 415},
 		{http.Header{}, 415},
 		{http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"gzip"}}, 415},
-		{http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"identity"}}, 415},
+		{http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"identity"}}, 200},
+		{http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"identity", "gzip"}}, 415},
+		{http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"identity, gzip"}}, 415},
+		{http.Header{"Content-Type": {"application/json; charset=utf8"}}, 200},
 		{http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {""}}, 415},
 	} {
 		request := r.request(strings.NewReader(`{"event_type":"x"}`))
