@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/billable-events/billable/scripts/cloudformation"
 )
 
@@ -163,20 +165,48 @@ func TestTemplate_RetainsData(t *testing.T) {
 	}
 }
 
+// Both queues deny calls without TLS, to all principals.
+func TestTemplate_QueuePolicies(t *testing.T) {
+	t.Parallel()
+	for policy, queue := range map[string]string{"QueuePolicy": "Queue", "DeadLettersPolicy": "DeadLetters"} {
+		found := resource(t, policy)
+		want := map[string]any{
+			"Queues": []any{made()[queue]},
+			"PolicyDocument": map[string]any{
+				"Version": "2012-10-17",
+				"Statement": []any{map[string]any{
+					"Sid": "DenyInsecureTransport", "Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": made()[queue+".Arn"],
+					"Condition": map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}},
+				}},
+			},
+		}
+		if difference := cmp.Diff(want, found.Properties); found.Type != "AWS::SQS::QueuePolicy" || difference != "" {
+			t.Errorf("%s is an %s (-want +got):\n%s", policy, found.Type, difference)
+		}
+	}
+}
+
 // Each role has one service account, with both mechanisms of EKS.
 func TestTemplate_RoleTrust(t *testing.T) {
 	t.Parallel()
-	for role, account := range map[string]string{"ReceiverRole": "receiver", "ConsumerRole": "consumer", "OperatorRole": "operator"} {
+	const cluster = "arn:aws:eks:eu-central-1:000000000000:cluster/main"
+	for role, serviceAccount := range map[string]string{"ReceiverRole": "receiver", "ConsumerRole": "consumer", "OperatorRole": "operator"} {
 		trust := at(resource(t, role).Properties, "AssumeRolePolicyDocument.Statement.0")
 		if at(trust, "Principal.Service") != "pods.eks.amazonaws.com" ||
+			at(trust, "Condition.StringEquals.aws:SourceAccount") != account ||
+			at(trust, "Condition.ArnLike.aws:SourceArn") != "arn:aws:eks:*:"+account+":cluster/*" ||
 			at(trust, "Condition.StringEquals.aws:RequestTag/kubernetes-namespace") != "billable" ||
-			at(trust, "Condition.StringEquals.aws:RequestTag/kubernetes-service-account") != account {
+			at(trust, "Condition.StringEquals.aws:RequestTag/kubernetes-service-account") != serviceAccount {
 			t.Errorf("%s with Pod Identity: %v", role, trust)
+		}
+		trust = at(resource(t, role, "ClusterArn="+cluster).Properties, "AssumeRolePolicyDocument.Statement.0")
+		if got := at(trust, "Condition.ArnLike.aws:SourceArn"); got != cluster {
+			t.Errorf("%s of one cluster: aws:SourceArn is %v", role, got)
 		}
 		found := resource(t, role, "OidcProviderArn=arn:provider", "OidcIssuer=oidc.eks/id/1").Properties["AssumeRolePolicyDocument"]
 		text, _ := found.(string)
 		for _, want := range []string{
-			`"Federated": "arn:provider"`, `"oidc.eks/id/1:aud": "sts.amazonaws.com"`, `"oidc.eks/id/1:sub": "system:serviceaccount:billable:` + account + `"`,
+			`"Federated": "arn:provider"`, `"oidc.eks/id/1:aud": "sts.amazonaws.com"`, `"oidc.eks/id/1:sub": "system:serviceaccount:billable:` + serviceAccount + `"`,
 		} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s with IRSA lacks %s: %s", role, want, text)

@@ -16,6 +16,7 @@ import (
 // readers read a resource by its physical id, with the property names of the template.
 var readers = map[string]func(ctx context.Context, aws cloud, id string) (map[string]any, error){
 	"AWS::SQS::Queue":         readQueue,
+	"AWS::SQS::QueuePolicy":   readQueuePolicy,
 	"AWS::DynamoDB::Table":    readTable,
 	"AWS::IAM::Role":          readRole,
 	"AWS::IAM::ManagedPolicy": readPolicy,
@@ -40,6 +41,19 @@ func readQueue(ctx context.Context, aws cloud, id string) (map[string]any, error
 		found.Attributes[name] = policy
 	}
 	return found.Attributes, nil
+}
+
+// readQueuePolicy reads the policy of a queue by the id of the queue.
+func readQueuePolicy(ctx context.Context, aws cloud, id string) (map[string]any, error) {
+	var found struct{ Attributes struct{ Policy string } }
+	if err := aws.json(ctx, "sqs", "AmazonSQS.GetQueueAttributes", map[string]any{"QueueUrl": id, "AttributeNames": []string{"Policy"}}, &found); err != nil {
+		return nil, err
+	}
+	var policy map[string]any
+	if err := json.Unmarshal([]byte(found.Attributes.Policy), &policy); err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	return map[string]any{"Queues": []any{id}, "PolicyDocument": policy}, nil
 }
 
 func readTable(ctx context.Context, aws cloud, id string) (map[string]any, error) {

@@ -138,7 +138,11 @@ func (s *stack) readBack(ctx context.Context) (right int, surprises []string, er
 		if !ok {
 			return right, nil, fmt.Errorf("%s: there is no reader of %s", name, resource.Type)
 		}
-		found, err := read(ctx, s.aws, s.physical[name])
+		id := s.physical[name]
+		if queue, ok := resource.Properties["Queues"].([]any); ok && len(queue) == 1 {
+			id = fmt.Sprint(queue[0]) // a policy has no id in SQS
+		}
+		found, err := read(ctx, s.aws, id)
 		if err != nil {
 			return right, nil, fmt.Errorf("%s: %w", name, err)
 		}

@@ -44,7 +44,7 @@ const policyText = `%7B%22Statement%22%3A%5B%7B%22Action%22%3A%22a%22%7D%5D%7D`
 func TestReaders(t *testing.T) {
 	t.Parallel()
 	aws := serving(t, answers{
-		"GetQueueAttributes":        `{"Attributes":{"MessageRetentionPeriod":"604800","RedrivePolicy":"{\"maxReceiveCount\":1000}"}}`,
+		"GetQueueAttributes":        `{"Attributes":{"MessageRetentionPeriod":"604800","RedrivePolicy":"{\"maxReceiveCount\":1000}","Policy":"{\"Statement\":[]}"}}`,
 		"DescribeTable":             `{"Table":{"BillingModeSummary":{"BillingMode":"PAY_PER_REQUEST"},"GlobalSecondaryIndexes":[{"IndexName":"i","IndexStatus":"ACTIVE"}]}}`,
 		"DescribeTimeToLive":        `{"TimeToLiveDescription":{"TimeToLiveStatus":"ENABLED","AttributeName":"at"}}`,
 		"DescribeContinuousBackups": `{"ContinuousBackupsDescription":{"PointInTimeRecoveryDescription":{"PointInTimeRecoveryStatus":"ENABLED"}}}`,
@@ -61,6 +61,8 @@ func TestReaders(t *testing.T) {
 		{"AWS::SQS::Queue", "QueueName", "q"},
 		{"AWS::SQS::Queue", "MessageRetentionPeriod", 604800},
 		{"AWS::SQS::Queue", "RedrivePolicy", map[string]any{"maxReceiveCount": 1000}},
+		{"AWS::SQS::QueuePolicy", "Queues", []any{"http://h/1/q"}},
+		{"AWS::SQS::QueuePolicy", "PolicyDocument", map[string]any{"Statement": []any{}}},
 		{"AWS::DynamoDB::Table", "BillingMode", "PAY_PER_REQUEST"},
 		{"AWS::DynamoDB::Table", "TimeToLiveSpecification", map[string]any{"AttributeName": "at", "Enabled": true}},
 		{"AWS::DynamoDB::Table", "PointInTimeRecoverySpecification", map[string]any{"PointInTimeRecoveryEnabled": true}},
