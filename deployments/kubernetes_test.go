@@ -22,7 +22,7 @@ const (
 	rendered   = kubernetes + "/rendered"
 )
 
-var overlays = []string{"dev", "production"}
+var overlays = []string{"dev", "production", "production-tracing"}
 
 // object is one object of a manifest.
 type object struct {
@@ -60,12 +60,10 @@ type securityContext struct {
 }
 
 type container struct {
-	Image   string
-	Args    []string
-	Env     []map[string]any
-	EnvFrom []struct {
-		ConfigMapRef struct{ Name string } `yaml:"configMapRef"`
-	} `yaml:"envFrom"`
+	Image     string
+	Args      []string
+	Env       []map[string]any
+	EnvFrom   []envSource `yaml:"envFrom"`
 	Ports     []port
 	Resources struct{ Requests, Limits map[string]string }
 	Lifecycle struct {
@@ -83,6 +81,10 @@ type container struct {
 		MountPath string `yaml:"mountPath"`
 		SubPath   string `yaml:"subPath"`
 	} `yaml:"volumeMounts"`
+}
+
+type envSource struct {
+	ConfigMapRef struct{ Name string } `yaml:"configMapRef"`
 }
 
 type port struct {

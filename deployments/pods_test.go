@@ -44,7 +44,7 @@ func restrictions(pod pod) map[string]bool {
 			return variable["name"] == "GOMEMLIMIT" && variable["value"] != nil
 		}
 		must["secrets are files: no variables but Go's own and those of a ConfigMap"] = len(c.Env) <= 1 && !slices.ContainsFunc(c.Env, func(variable map[string]any) bool { return !ofGo(variable) }) &&
-			len(c.EnvFrom) == 1 && c.EnvFrom[0].ConfigMapRef.Name != ""
+			len(c.EnvFrom) > 0 && !slices.ContainsFunc(c.EnvFrom, func(source envSource) bool { return source.ConfigMapRef.Name == "" })
 		for _, mount := range c.VolumeMounts {
 			must["no subPath, which is never updated"] = mount.SubPath == ""
 		}

@@ -150,12 +150,12 @@ func TestSettings_GracePeriods(t *testing.T) {
 			t.Errorf("%s: the receiver has no preStop", overlay)
 		}
 		// Header and response of the last request, batches in flight, the admin listener: 5 s each.
-		needed := preStop + http.ShutdownDelay + http.RequestTimeout + 4*5*time.Second
+		needed := preStop + http.ShutdownDelay + http.RequestTimeout + 4*5*time.Second + e.tracingDelay("receiver")
 		if grace := seconds(pod.Spec.TerminationGracePeriodSeconds); grace <= needed {
 			t.Errorf("%s: a receiver has %s to end and needs %s", overlay, grace, needed)
 		}
 		// A poll 5 s, carrying out what is finished 20 s, the admin listener 5 s.
-		needed = e.consumer("consumer").Worker.DrainTimeout + 30*time.Second
+		needed = e.consumer("consumer").Worker.DrainTimeout + 30*time.Second + e.tracingDelay("consumer")
 		if grace := seconds(e.pods()["consumer"].Spec.TerminationGracePeriodSeconds); grace <= needed {
 			t.Errorf("%s: a consumer has %s to end and needs %s", overlay, grace, needed)
 		}
