@@ -4,7 +4,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -12,12 +15,23 @@ import (
 
 // workflow is a workflow for changes, nights or releases.
 type workflow struct {
+	On          map[string]any
 	Permissions map[string]string
 	Concurrency struct{ Group string }
-	Jobs        map[string]struct {
-		TimeoutMinutes int `yaml:"timeout-minutes"`
-		Steps          []struct{ Uses, Run string }
-	}
+	Jobs        map[string]job
+}
+
+type job struct {
+	TimeoutMinutes int `yaml:"timeout-minutes"`
+	Needs          []string
+	Environment    string
+	Permissions    map[string]string
+	Steps          []step
+}
+
+type step struct {
+	Uses, Run string
+	With      map[string]string
 }
 
 var (
@@ -25,6 +39,18 @@ var (
 	targets = regexp.MustCompile(`(?m)^([a-z-]+):.*## `)
 	made    = regexp.MustCompile(`\bmake (?:--[a-z-]+ )*([a-z-]+)`)
 )
+
+func readWorkflow(t *testing.T, file string) (w workflow) {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(content, &w); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return w
+}
 
 // They run make targets, have no more permissions than they need, and end.
 func TestWorkflows(t *testing.T) {
@@ -43,14 +69,7 @@ func TestWorkflows(t *testing.T) {
 	}
 	used := map[string]bool{}
 	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var w workflow
-		if err := yaml.Unmarshal(content, &w); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
+		w := readWorkflow(t, file)
 		if !maps.Equal(w.Permissions, map[string]string{"contents": "read"}) || w.Concurrency.Group == "" {
 			t.Errorf("%s may do %v, in the group %q", file, w.Permissions, w.Concurrency.Group)
 		}
@@ -74,6 +93,51 @@ func TestWorkflows(t *testing.T) {
 	for _, target := range []string{"lint", "lint-workflows", "test", "simulate", "fuzz", "vulnerabilities", "images", "conformance", "release", "push-images"} {
 		if !used[target] {
 			t.Errorf("nothing runs make %s", target)
+		}
+	}
+}
+
+// A release is published in a protected environment, after all checks, and with attested provenance.
+func TestWorkflows_Release(t *testing.T) {
+	t.Parallel()
+	w := readWorkflow(t, "../.github/workflows/release.yml")
+	if want := map[string]any{"push": map[string]any{"tags": []any{"v*.*.*"}}}; !reflect.DeepEqual(w.On, want) {
+		t.Errorf("it runs on %v, want %v", w.On, want)
+	}
+	jobs := w.Jobs
+	for name, command := range map[string]string{
+		"branch": "git merge-base --is-ancestor HEAD origin/main", "test": "make test", "fuzz": "make fuzz", "vulnerabilities": "make vulnerabilities",
+	} {
+		if !slices.ContainsFunc(jobs[name].Steps, func(s step) bool { return s.Run == command }) {
+			t.Errorf("the job %s does not run %s", name, command)
+		}
+	}
+	subjects := map[string][]string{
+		"archives": {"dist/checksums.txt"},
+		"images":   {"ghcr.io/billable-events/billable/receiver", "ghcr.io/billable-events/billable/consumer"},
+	}
+	for name, job := range jobs {
+		publishes := false
+		for _, access := range job.Permissions {
+			publishes = publishes || access == "write"
+		}
+		if publishes != (subjects[name] != nil) {
+			t.Errorf("%s has the permissions %v", name, job.Permissions)
+		}
+		if !publishes {
+			continue
+		}
+		if job.Environment != "release" || !slices.Equal(job.Needs, []string{"branch", "test", "fuzz", "vulnerabilities"}) {
+			t.Errorf("%s publishes in the environment %q after %v", name, job.Environment, job.Needs)
+		}
+		var attested []string
+		for _, step := range job.Steps {
+			if strings.HasPrefix(step.Uses, "actions/attest@") {
+				attested = append(attested, step.With["subject-checksums"]+step.With["subject-name"])
+			}
+		}
+		if !slices.Equal(attested, subjects[name]) || job.Permissions["id-token"] != "write" || job.Permissions["attestations"] != "write" {
+			t.Errorf("%s attests %v with the permissions %v, want %v", name, attested, job.Permissions, subjects[name])
 		}
 	}
 }
