@@ -114,12 +114,13 @@ func (r *recorder) hasEdit(condition func(subscriptionEdit) bool) bool {
 	return slices.ContainsFunc(r.edits, condition)
 }
 
-// isUntraceable reports whether nothing leads to the invoice that a draft became: the ids of lines
-// change, all lines are of item prices, and no repeated close was answered with the invoice. The
-// last is a defect of the consumer unless its key was forgotten, or the site refused the repeated
-// close: after a refusal, another key is used.
+// isUntraceable reports whether nothing leads to the invoice that a draft became: all its lines are of
+// item prices or have new ids, and no repeated close was answered with the invoice. The last is a
+// defect of the consumer unless its key was forgotten, or the site refused the repeated close: after
+// a refusal, another key is used.
 func (r *recorder) isUntraceable(draft string) bool {
-	if !r.env.settings.NewLineIDs || r.env.hasMarker(draft) {
+	hasOriginal := !r.env.settings.NewLineIDs && r.env.finalHas(draft, func(line chargebee.LineItem) bool { return !isAdded(line) })
+	if hasOriginal || r.env.finalHas(draft, isMarked) {
 		return false
 	}
 	var first time.Time
@@ -137,13 +138,16 @@ func (r *recorder) isUntraceable(draft string) bool {
 	return !first.IsZero() && time.Since(first) >= r.env.settings.IdempotencyWindow
 }
 
-// hasMarker reports whether the invoice that a draft became has an ad-hoc line of the product.
-func (e *env) hasMarker(draft string) bool {
+// finalHas reports whether the invoice that a draft became has a line that meets the condition.
+func (e *env) finalHas(draft string, condition func(chargebee.LineItem) bool) bool {
 	return slices.ContainsFunc(e.site.Invoices(), func(invoice chargebee.Invoice) bool {
-		return invoice.DraftID == draft && slices.ContainsFunc(invoice.LineItems, func(line chargebee.LineItem) bool {
-			return isCharge(line) && line.EntityType == chargebee.EntityAdhoc
-		})
+		return invoice.DraftID == draft && slices.ContainsFunc(invoice.LineItems, condition)
 	})
+}
+
+// isMarked reports whether a line is an ad-hoc line of the product.
+func isMarked(line chargebee.LineItem) bool {
+	return isCharge(line) && line.EntityType == chargebee.EntityAdhoc
 }
 
 // wasReportedMissing reports whether the site answered more than once that a pending invoice does
