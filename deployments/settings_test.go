@@ -146,6 +146,9 @@ func TestSettings_GracePeriods(t *testing.T) {
 		e := open(t, overlay)
 		pod, http := e.pods()["receiver"], e.receiver().HTTP
 		preStop := seconds(pod.Spec.Containers[0].Lifecycle.PreStop.Sleep.Seconds)
+		if overlay != "dev" && http.ShutdownDelay < 30*time.Second {
+			t.Errorf("%s: a load balancer with pods as targets has %s to deregister a receiver", overlay, http.ShutdownDelay)
+		}
 		if preStop < time.Second {
 			t.Errorf("%s: the receiver has no preStop", overlay)
 		}
