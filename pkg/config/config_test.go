@@ -43,7 +43,7 @@ func TestExamples_ShowDefaults(t *testing.T) {
 // key would pass the comparison with the defaults.
 func TestExamples_ShowEveryKey(t *testing.T) {
 	t.Parallel()
-	for file, keys := range map[string]int{"receiver.yaml": 17, "consumer.yaml": 27} {
+	for file, keys := range map[string]int{"receiver.yaml": 18, "consumer.yaml": 27} {
 		content, err := os.ReadFile(filepath.Join(configs, file))
 		if err != nil {
 			t.Fatal(err)
@@ -181,6 +181,7 @@ func TestLoadReceiver_Invalid(t *testing.T) {
 		"disabled":            {[]string{"BILLABLE_QUEUE_URL=u", "BILLABLE_AUTH_DISABLED=true"}, nil},
 		"several at once":     {append([]string{"BILLABLE_HTTP_MAX_IN_FLIGHT=0", "BILLABLE_LOG_LEVEL=loud", "BILLABLE_HTTP_REQUEST_TIMEOUT=soon"}, required...), []string{"http.request_timeout", "http.max_in_flight", "log.level"}},
 		"body beyond SQS":     {append([]string{"BILLABLE_HTTP_MAX_BODY_BYTES=1040385"}, required...), []string{"http.max_body_bytes"}},
+		"a proxy's address":   {append([]string{"BILLABLE_HTTP_TRUSTED_PROXIES=10.0.0.0/8,10.0.0.1"}, required...), []string{"http.trusted_proxies"}},
 		"bytes below a body":  {append([]string{"BILLABLE_HTTP_MAX_IN_FLIGHT_BYTES=1KiB"}, required...), []string{"http.max_in_flight_bytes"}},
 		"no pause":            {append([]string{"BILLABLE_HTTP_SHUTDOWN_DELAY=10ms"}, required...), []string{"http.shutdown_delay"}},
 		"half a rotation":     {append([]string{"BILLABLE_AUTH_PREVIOUS_USERNAME=old"}, required...), []string{"auth.previous_password"}},

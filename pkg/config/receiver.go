@@ -24,6 +24,7 @@ type HTTP struct {
 	RequestTimeout   time.Duration `key:"request_timeout"` // to read the body and enqueue the event
 	IdleTimeout      time.Duration `key:"idle_timeout"`    // of a connection without a request
 	ShutdownDelay    time.Duration `key:"shutdown_delay"`  // from unready to closing the listener
+	TrustedProxies   Networks      `key:"trusted_proxies"` // whose X-Forwarded-For is used
 }
 
 // ReceiverQueue is the queue that webhooks are sent to.

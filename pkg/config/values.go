@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 )
@@ -49,4 +50,33 @@ func (b *Bytes) UnmarshalText(from []byte) error {
 	}
 	*b = Bytes(count * factor)
 	return nil
+}
+
+// Networks is a list of networks in CIDR notation: 10.0.0.0/8, fd00::/8.
+type Networks []*net.IPNet
+
+// UnmarshalText parses networks that are separated by commas. An empty text is an empty list.
+func (n *Networks) UnmarshalText(from []byte) error {
+	*n = nil
+	for text := range strings.SplitSeq(string(from), ",") {
+		text = strings.TrimSpace(text)
+		if text == "" {
+			continue
+		}
+		_, network, err := net.ParseCIDR(text)
+		if err != nil {
+			return fmt.Errorf("invalid network %q: use CIDR notation, for example 10.0.0.0/8", text)
+		}
+		*n = append(*n, network)
+	}
+	return nil
+}
+
+// String returns the networks, separated by commas.
+func (n Networks) String() string {
+	texts := make([]string, len(n))
+	for i, network := range n {
+		texts[i] = network.String()
+	}
+	return strings.Join(texts, ", ")
 }

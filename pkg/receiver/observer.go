@@ -52,7 +52,11 @@ func (o observer) RequestDone(ctx context.Context, result webhook.RequestResult)
 	o.metrics.recordRequest(result)
 	recordSpan(ctx, result)
 	logger, level := o.levelFor(result.Status)
-	logger.WithLevel(level).Ctx(ctx).Err(result.Err).
+	line := logger.WithLevel(level).Ctx(ctx).Err(result.Err)
+	if result.Status >= http.StatusMultipleChoices {
+		line.Str("client.address", result.ClientAddress)
+	}
+	line.
 		Int("status", result.Status).
 		Str("event_type", truncated(result.EventType)).
 		Str("event_id", truncated(result.EventID)).

@@ -63,3 +63,49 @@ func TestObserver_SamplesFloods(t *testing.T) {
 		})
 	}
 }
+
+// The log line of a refused request has the address of the client. X-Forwarded-For is used only if
+// a trusted proxy sent the request, and only as far as trusted proxies wrote it.
+func TestObserver_ClientAddress(t *testing.T) {
+	t.Parallel()
+	const trusted = "10.0.0.0/8, fd00::/8"
+	for name, test := range map[string]struct {
+		trusted   string
+		peer      string
+		forwarded []string
+		accepted  bool
+		want      any // nil: no field
+	}{
+		"no proxy":                      {trusted: "", peer: "203.0.113.7:4000", want: "203.0.113.7"},
+		"no proxy is trusted":           {trusted: "", peer: "10.0.0.1:4000", forwarded: []string{"203.0.113.7"}, want: "10.0.0.1"},
+		"a trusted proxy":               {trusted: trusted, peer: "10.0.0.1:4000", forwarded: []string{"203.0.113.7"}, want: "203.0.113.7"},
+		"a trusted proxy by IPv6":       {trusted: trusted, peer: "[fd00::1]:4000", forwarded: []string{"2001:db8::7"}, want: "2001:db8::7"},
+		"two trusted proxies":           {trusted: trusted, peer: "10.0.0.1:4000", forwarded: []string{"203.0.113.7, 10.0.0.2"}, want: "203.0.113.7"},
+		"two headers":                   {trusted: trusted, peer: "10.0.0.1:4000", forwarded: []string{"198.51.100.1", "203.0.113.7"}, want: "203.0.113.7"},
+		"the client wrote one, too":     {trusted: trusted, peer: "10.0.0.1:4000", forwarded: []string{"198.51.100.1, 203.0.113.7"}, want: "203.0.113.7"},
+		"another proxy":                 {trusted: trusted, peer: "192.168.0.1:4000", forwarded: []string{"203.0.113.7"}, want: "192.168.0.1"},
+		"a private client":              {trusted: trusted, peer: "10.0.0.1:4000", forwarded: []string{"198.51.100.1, 192.168.0.9"}, want: "192.168.0.9"},
+		"no address":                    {trusted: trusted, peer: "10.0.0.1:4000", forwarded: []string{"\x1b[2J"}, want: "10.0.0.1"},
+		"a request that is not refused": {trusted: trusted, peer: "10.0.0.1:4000", forwarded: []string{"203.0.113.7"}, accepted: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			settings := config.DefaultReceiver()
+			settings.Auth.Disabled = test.accepted
+			if err := settings.HTTP.TrustedProxies.UnmarshalText([]byte(test.trusted)); err != nil {
+				t.Fatal(err)
+			}
+			request := webhookRequest(t, "", `{"event_type":"x"}`)
+			request.RemoteAddr, request.Header["X-Forwarded-For"] = test.peer, test.forwarded
+			wired(settings, sqs.New(sqs.Config{}), zerolog.New(&log)).Handler().ServeHTTP(httptest.NewRecorder(), request)
+			var fields map[string]any
+			if err := json.Unmarshal(log.Bytes(), &fields); err != nil {
+				t.Fatal(err)
+			}
+			if got := fields["client.address"]; got != test.want {
+				t.Errorf("got %v, want %v: %s", got, test.want, &log)
+			}
+		})
+	}
+}

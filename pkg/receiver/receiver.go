@@ -74,6 +74,7 @@ func New(settings config.Receiver, deps Deps, logger zerolog.Logger) *Receiver {
 		Middleware:           tracing.requests(),
 		Credentials:          credentialsOf(settings.Auth),
 		AllowUnauthenticated: settings.Auth.Disabled,
+		TrustedProxies:       settings.HTTP.TrustedProxies,
 		MaxInFlight:          settings.HTTP.MaxInFlight,
 		MaxInFlightBytes:     int64(settings.HTTP.MaxInFlightBytes),
 		MaxBodyBytes:         int64(settings.HTTP.MaxBodyBytes),

@@ -39,7 +39,7 @@ func TestHandler_EnqueuesPendingInvoice(t *testing.T) {
 	report.Duration = 0
 	if report != (webhook.RequestResult{
 		Status: 200, EventType: "pending_invoice_created", EventID: "ev_16BHbhF4s42tO2lK", InvoiceID: "draft_inv_16BHbhF4s41mR2kG",
-		MessageID: "message-1", Bytes: int64(len(body)),
+		MessageID: "message-1", ClientAddress: "127.0.0.1", Bytes: int64(len(body)),
 	}) || report.EventLabel() != "pending_invoice_created" {
 		t.Errorf("the report is %+v", report)
 	}

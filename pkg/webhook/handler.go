@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -36,6 +37,8 @@ type Config struct {
 	Credentials          []Credentials
 	AllowUnauthenticated bool
 
+	TrustedProxies []*net.IPNet // proxies whose X-Forwarded-For is used
+
 	MaxInFlight      int           // requests
 	MaxInFlightBytes int64         // sum of their bodies
 	MaxBodyBytes     int64         // of one body
@@ -65,6 +68,7 @@ func NewHandler(config Config) *Handler {
 		echo:     echo.New(),
 	}
 	h.SetCredentials(config.Credentials)
+	h.echo.IPExtractor = clientAddress(config.TrustedProxies)
 	h.echo.POST(Path, h.handle(h.receive))
 	// By default echo answers OPTIONS with 204.
 	h.echo.OPTIONS(Path, func(echo.Context) error { return echo.ErrMethodNotAllowed })
@@ -76,6 +80,20 @@ func NewHandler(config Config) *Handler {
 		h.root = config.Middleware(h.echo)
 	}
 	return h
+}
+
+// clientAddress returns how the IP address of a client is found: it is that of the connection, or, if
+// that is a trusted proxy's, the last address in X-Forwarded-For that no trusted proxy has. Forwarded
+// (RFC 7239) is not used: a proxy that sets only X-Forwarded-For passes on what a client wrote there.
+func clientAddress(trusted []*net.IPNet) echo.IPExtractor {
+	if len(trusted) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, network := range trusted {
+		options = append(options, echo.TrustIPRange(network))
+	}
+	return echo.ExtractIPFromXFFHeader(options...)
 }
 
 // ServeHTTP implements http.Handler.
@@ -106,7 +124,7 @@ func (h *Handler) handle(serve func(echo.Context, *RequestResult) (any, error)) 
 		// net/http discards an unread body before it sends a response, for example 401. readBody
 		// replaces this deadline.
 		setReadDeadline(c, started.Add(discardTimeout))
-		result := &RequestResult{}
+		result := &RequestResult{ClientAddress: c.RealIP()}
 		success, err := recoverPanic(c, result, serve)
 		result.Status = h.respond(c, success, err)
 		// net/http also cancels the context when the read deadline expires: that is not a

@@ -29,10 +29,13 @@ type RequestResult struct {
 	EventID   string
 	InvoiceID string
 	MessageID string // empty if the event was not enqueued
-	Bytes     int64  // of the body that were read
-	Duration  time.Duration
-	Overload  bool  // rejected because too many requests or bytes were in flight
-	Err       error // for the log
+
+	ClientAddress string // IP address; of a client behind trusted proxies by their X-Forwarded-For
+
+	Bytes    int64 // of the body that were read
+	Duration time.Duration
+	Overload bool  // rejected because too many requests or bytes were in flight
+	Err      error // for the log
 }
 
 // StatusClientGone is the status in a RequestResult if the client left before the response.
