@@ -168,9 +168,10 @@ func (v *verifier) checkUnbilled(ctx context.Context) {
 }
 
 // checkBilledInTime checks that an event that was due on a closed invoice is not on an invoice that
-// was started later. Edits, credits and rejections make that possible.
+// was started later. Edits, credits, rejections and releases make that possible: the invoice of a
+// released event is started again.
 func (v *verifier) checkBilledInTime(ctx context.Context) {
-	if v.scenario.credits || v.scenario.badEvents || len(v.recorder.edits) > 0 || v.scenario.manualEdits > 0 || v.scenario.autoClose > 0 || v.recorder.rejected > 0 {
+	if v.scenario.credits || v.scenario.badEvents || v.scenario.releases || len(v.recorder.edits) > 0 || v.scenario.manualEdits > 0 || v.scenario.autoClose > 0 || v.recorder.rejected > 0 {
 		return
 	}
 	closed := map[string]time.Time{} // arrival of the first close, by draft
