@@ -1,5 +1,7 @@
 package billing
 
+import "time"
+
 // State is the state of the settlement of an invoice.
 type State string
 
@@ -64,16 +66,21 @@ type Record struct {
 	SchemaVersion int
 }
 
+// IsLeased reports whether a session has the lease of the invoice at now.
+func (r Record) IsLeased(now time.Time) bool {
+	return r.Owner != "" && now.Unix() < r.LeaseUntil
+}
+
 // HoldsClaims reports whether events may be claimed for the invoice. None are if it is finished, if
 // they were released, or if all of them are billed or released.
-func (h Record) HoldsClaims() bool {
+func (r Record) HoldsClaims() bool {
 	switch {
-	case h.State == Finished:
+	case r.State == Finished:
 		return false
-	case h.State == Rejected && h.Resume == Claiming:
+	case r.State == Rejected && r.Resume == Claiming:
 		return false
-	case h.State == Rejected && h.Dispositions != "":
-		return h.Dispositions.Has(ChargeUnknown) || h.ProcessedPages < h.Pages
+	case r.State == Rejected && r.Dispositions != "":
+		return r.Dispositions.Has(ChargeUnknown) || r.ProcessedPages < r.Pages
 	default:
 		return true
 	}
@@ -81,13 +88,13 @@ func (h Record) HoldsClaims() bool {
 
 // ClaimsReleased reports whether all events that were claimed for the invoice are unbilled again. The
 // next message begins a new epoch.
-func (h Record) ClaimsReleased() bool {
-	return h.State == Rejected && !h.HoldsClaims() && !h.Dispositions.Has(Charged)
+func (r Record) ClaimsReleased() bool {
+	return r.State == Rejected && !r.HoldsClaims() && !r.Dispositions.Has(Charged)
 }
 
 // Replanned reports whether the claims were released because the invoice changed before it was
 // charged. Its message begins a new epoch.
-func (h Record) Replanned() bool { return h.State == Rejected && h.Reason == "" }
+func (r Record) Replanned() bool { return r.State == Rejected && r.Reason == "" }
 
 // IsSending reports whether a call that adds the line at the cursor may be in flight.
-func (h Record) IsSending() bool { return h.SendingSince != 0 }
+func (r Record) IsSending() bool { return r.SendingSince != 0 }

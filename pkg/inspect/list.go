@@ -145,7 +145,7 @@ func summarize(record billing.Record, now time.Time) Summary {
 		Outcome:        nullable.String(record.Outcome),
 		Reason:         nullable.String(record.Reason),
 		HoldsClaims:    record.HoldsClaims(),
-		Owned:          record.Owner != "" && now.Unix() < record.LeaseUntil,
+		Owned:          record.IsLeased(now),
 		Attempts:       record.Attempts,
 		SendingSince:   nullable.Unix(record.SendingSince),
 		MissingSince:   nullable.Unix(record.MissingSince),

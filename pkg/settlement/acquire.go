@@ -37,7 +37,7 @@ func decideAcquire(record billing.Record, ok bool, now time.Time, skew time.Dura
 		return acquisition{}, deferFor(newerSchemaDelay, fmt.Sprintf("the record's schema version %d is newer than this program", record.SchemaVersion))
 	case record.State == billing.Finished:
 		return acquisition{}, errFinished
-	case record.Owner != "" && now.Unix() < record.LeaseUntil:
+	case record.IsLeased(now):
 		return acquisition{}, deferFor(time.Unix(record.LeaseUntil, 0).Sub(now)+time.Second, "another session has the lease of the invoice")
 	case record.ClaimsReleased(): //mutant:released-before
 		if record.Pages == 0 {
@@ -108,6 +108,9 @@ func setOwner(record *billing.Record) {
 	record.Owner = billing.NewToken()
 	record.Acquisitions++
 }
+
+// endLease ends the lease with the next write of the record.
+func endLease(record *billing.Record) { record.Owner, record.LeaseUntil = "", 0 }
 
 // loadManifest reads the manifest of the record's epoch, if it has one. It runs under the lease, so
 // that a failure counts as an attempt.

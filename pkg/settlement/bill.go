@@ -220,7 +220,7 @@ func (s *session) applyEnd(step *billing.Step) {
 		s.applyExpiry(step)
 	case step.Record.Reason == "":
 		step.Record.State = billing.Finished
-		step.Record.Owner, step.Record.LeaseUntil = "", 0
+		endLease(&step.Record)
 		s.report.CarriedForward = s.plan.CarriedForward()
 		s.applyExpiry(step)
 		if outcome := step.Record.Outcome; outcome == billing.Closed || outcome == billing.Gone {

@@ -51,8 +51,8 @@ type ReplayInput struct {
 	Now       time.Time
 }
 
-// PredictReplay returns what a replay of a message would do. It acquires the head by the same
-// decision as a session (decideTaking), and follows the states of doc.go from there.
+// PredictReplay returns what a replay of a message would do. It acquires the record by the
+// same decision as a session (decideAcquire), and follows the states of doc.go from there.
 func PredictReplay(in ReplayInput) Replay {
 	switch in.EventType {
 	case event.PendingInvoiceCreated:

@@ -60,7 +60,7 @@ func isRejecting(record billing.Record) bool {
 // applyRejection ends the work on the invoice. A later message resumes it in the given state.
 func applyRejection(step *billing.Step, resume billing.State) {
 	step.Record.State, step.Record.Resume = billing.Rejected, resume //mutant:rejected
-	step.Record.Owner, step.Record.LeaseUntil = "", 0
+	endLease(&step.Record)
 }
 
 // resume continues with a rejected invoice whose claims were not released. The record stays rejected

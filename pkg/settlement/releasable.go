@@ -34,7 +34,7 @@ func decideRelease(record billing.Record, now time.Time, settings Settings) (rel
 		return nothingClaimed, refusef("the schema version %d of %s is newer than this program: use the program that wrote it", record.SchemaVersion, id)
 	case record.State == billing.Finished:
 		return nothingClaimed, refusef("%s is finished (%s): its events are not claimed, and billed events stay billed", id, record.Outcome)
-	case record.Owner != "" && now.Unix() < record.LeaseUntil:
+	case record.IsLeased(now):
 		return nothingClaimed, refusef("%s is being processed: try again after %s", id, formatTime(time.Unix(record.LeaseUntil+1, 0)))
 	case record.State == billing.Releasing, record.State == billing.Settling:
 		return applyDecision, nil

@@ -232,5 +232,5 @@ func (r *releaser) settle(ctx context.Context) error {
 // releaseRecord ends the lease, so that the next session need not wait for its expiry.
 func (r *releaser) releaseRecord(ctx context.Context) {
 	// On an error the lease expires.
-	_ = r.lease.commit(ctx, func(step *billing.Step) { step.Record.Owner, step.Record.LeaseUntil = "", 0 })
+	_ = r.lease.commit(ctx, func(step *billing.Step) { endLease(&step.Record) })
 }

@@ -169,7 +169,7 @@ func (s *session) releaseLease(ctx context.Context, later deferral) {
 	}
 	// On an error the lease expires.
 	_ = s.lease.commit(ctx, func(step *billing.Step) {
-		step.Record.Owner, step.Record.LeaseUntil = "", 0
+		endLease(&step.Record)
 		s.applyProgress(step)
 		switch {
 		case !later.countsAttempt:

@@ -107,7 +107,7 @@ func (s *Service) requestedPlace(invoice Invoice, fields fields) (int, error) {
 	}
 }
 
-// answerPage returns the lines in the answer to a call that changed the
+// responsePage returns the lines in the answer to a call that changed the
 // invoice. Paging is documented for retrieve only; a site that pages at all is
 // assumed to cut these answers at the default page.
 func (s *Service) responsePage() linePage {
