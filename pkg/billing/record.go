@@ -51,6 +51,7 @@ type Record struct {
 	SendingSince int64  // when the line at the cursor was first sent; 0 once it is resolved
 	InDoubt      bool   // the line at the cursor may be on the invoice
 	MissingSince int64  // since when the draft is missing or not pending
+	Refused      bool   // the call for the line at the cursor was refused, and the draft was missing then
 
 	CloseRefusals int // how many times close was refused; part of its idempotency key
 

@@ -48,6 +48,7 @@ func encodeRecord(record billing.Record) item {
 	w.number("sending_since", record.SendingSince)
 	w.flag("doubt", record.InDoubt)
 	w.number("gone_at", record.MissingSince)
+	w.flag("refused", record.Refused)
 	w.number("close_refusals", int64(record.CloseRefusals))
 	w.text("verdict", string(record.Dispositions))
 	w.number("settled", int64(record.ProcessedPages))
@@ -78,6 +79,7 @@ func decodeRecord(from item) billing.Record {
 		SendingSince:   r.number("sending_since"),
 		InDoubt:        r.flag("doubt"),
 		MissingSince:   r.number("gone_at"),
+		Refused:        r.flag("refused"),
 		CloseRefusals:  int(r.number("close_refusals")),
 		Dispositions:   billing.Dispositions(r.text("verdict")),
 		ProcessedPages: int(r.number("settled")),

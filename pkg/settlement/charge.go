@@ -84,7 +84,7 @@ func (s *session) sendLine(ctx context.Context, line int) (billing.Invoice, erro
 		s.applyProgress(step)
 		step.Record.Cursor = line
 		step.Record.SendingSince = sent.Unix() //mutant:sending-since
-		step.Record.InDoubt = false
+		step.Record.InDoubt, step.Record.Refused = false, false
 	})
 	if err != nil {
 		return billing.Invoice{}, err

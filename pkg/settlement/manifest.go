@@ -81,7 +81,7 @@ func (s *session) clearMissing(ctx context.Context) error {
 	if s.record().MissingSince == 0 {
 		return nil
 	}
-	return s.lease.commit(ctx, func(step *billing.Step) { step.Record.MissingSince = 0 })
+	return s.lease.commit(ctx, func(step *billing.Step) { step.Record.MissingSince, step.Record.Refused = 0, false })
 }
 
 // trustedInvoice returns the invoice as the webhook shows it, if the settings trust webhooks and

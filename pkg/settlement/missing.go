@@ -75,7 +75,7 @@ func (s *session) reconcileWith(final *billing.Invoice) billing.ReconcileResult 
 	return billing.Reconcile(billing.ReconcileInput{
 		Lines:      s.plan.Lines,
 		Cursor:     max(record.Cursor, s.added),
-		InDoubt:    record.IsSending() && s.added <= record.Cursor,
+		InDoubt:    record.IsSending() && !record.Refused && s.added <= record.Cursor,
 		Closing:    record.State == billing.Closing || record.Resume == billing.Closing,
 		Previous:   record.Dispositions,
 		Originals:  s.manifest.Originals,

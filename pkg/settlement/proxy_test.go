@@ -8,6 +8,7 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/dynamostore"
 	"github.com/billable-events/billable/pkg/sandbox"
+	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
 )
 
@@ -33,6 +34,33 @@ func TestSession_RefusalAfterTheEffect(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestSession_RefusalAndStaleReads: a draft that is missing after a refusal may only not be visible yet. The
+// line that was refused after it took effect is not charged again.
+func TestSession_RefusalAndStaleReads(t *testing.T) {
+	t.Parallel()
+	for name, edit := range map[string]manualEdit{
+		"unchanged": inTurn(),
+		"changed": func(w *world, id string) error {
+			return w.chargebee.EditInvoice(id, func(invoice *chargebee.Invoice) { invoice.Date++ })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				w.write("sub", "calls", "10")
+				id, body := w.renew("sub")
+				w.gateway.answer(canned{to: "/add_charge", words: "409 invalid_request invalid_state_for_request, after the effect", times: 1})
+				w.gateway.answer(canned{to: id, words: "404 invalid_request resource_not_found", after: 1, times: 2})
+				w.wantRetry(w.settler(nil), body)
+				w.let(edit, id)
+				time.Sleep(time.Hour)
+				w.wantClosed(w.settler(nil), body)
+			})
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package settlement
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -162,7 +163,7 @@ func (s *session) recoverFrom(ctx context.Context, op operation, failure *billin
 				return err
 			}
 		}
-		if err := s.readAfterRefusal(ctx, op, decided); err != nil {
+		if err := s.readAfterRefusal(ctx, op); err != nil {
 			return err
 		}
 	}
@@ -178,23 +179,26 @@ func (s *session) recoverFrom(ctx context.Context, op operation, failure *billin
 }
 
 // readAfterRefusal reads the draft. It returns nil if the draft is pending and does not have the line
-// that was refused.
-func (s *session) readAfterRefusal(ctx context.Context, op operation, decided recovery) error {
+// that was refused. If the draft is missing, the read may be stale: the line was not added only if the
+// draft stays missing.
+func (s *session) readAfterRefusal(ctx context.Context, op operation) error {
 	draft, missing, err := s.readDraft(ctx)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if op != opAdd {
-		if missing {
-			return s.resolveMissing(ctx)
-		}
-		return nil // a line in doubt is read back once its key has expired
-	}
-	if missing {
-		if err := s.commitRecovery(ctx, decided); err != nil {
+	case missing && op == opAdd:
+		err := s.lease.commit(ctx, func(step *billing.Step) {
+			step.Record.Refused = true //mutant:refused-missing
+			step.Record.MissingSince = cmp.Or(step.Record.MissingSince, s.Now().Unix())
+		})
+		if err != nil {
 			return err
 		}
 		return s.resolveMissing(ctx)
+	case missing:
+		return s.resolveMissing(ctx)
+	case op != opAdd:
+		return nil // a line in doubt is read back once its key has expired
 	}
 	line := s.record().Cursor
 	switch count := billing.Recognize(draft, s.plan.Lines, s.manifest.Originals).Counts[line]; {

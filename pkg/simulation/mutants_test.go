@@ -142,6 +142,9 @@ var mutants = []mutant{
 		unless("deleted-draft", "true"),
 		or("is-pending", "true").arg(1),
 	}},
+	{name: "takes a line that was refused for not sent while its draft is missing", seed: 444, rule: "the read may be stale", edits: []edit{
+		replace("refused-missing", "step.Record.SendingSince, step.Record.InDoubt = 0, false"),
+	}},
 	{name: "trusts an incomplete message", seed: 330, rule: "what the message lacks is not planned", edits: []edit{
 		unless("webhook-incomplete", "true").arg(1),
 	}},
