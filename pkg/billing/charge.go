@@ -39,7 +39,8 @@ type InvoiceQuery struct {
 	InvoiceID      string
 	SubscriptionID string
 	CustomerID     string
-	UpdatedAfter   int64  // of a customer's, unix seconds
+	UpdatedAfter   int64  // of a customer's, or of any; unix seconds
+	IncludeDeleted bool   // otherwise the list has no deleted invoices
 	Offset         string // InvoicePage.Next of the page before; empty for the first one
 	Limit          int    // invoices in the answer; 0 is MaxListed
 }

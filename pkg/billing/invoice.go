@@ -9,8 +9,11 @@ import (
 	"strings"
 )
 
-// StatusPending is the status of an invoice that can still be charged.
-const StatusPending = "pending"
+// The statuses of an invoice that decide something.
+const (
+	StatusPending = "pending" // can still be charged
+	StatusVoided  = "voided"  // issued, and without effect since
+)
 
 // DefaultLineLimit is the default of line_items_limit: a response with this many lines may lack others.
 // https://apidocs.chargebee.com/docs/api/invoices/retrieve-an-invoice
@@ -52,6 +55,9 @@ func (i Invoice) MayLackLines() bool { return i.NextOffset != "" || len(i.Lines)
 
 // Pending reports whether the invoice can be charged and closed.
 func (i Invoice) Pending() bool { return i.Status == StatusPending && !i.Deleted } //mutant:is-pending
+
+// IsWithdrawn reports whether the invoice no longer charges anything.
+func (i Invoice) IsWithdrawn() bool { return i.Status == StatusVoided || i.Deleted }
 
 // subscriptions returns the subscriptions whose events the invoice bills, sorted: its own, or else
 // those of its lines.

@@ -25,6 +25,7 @@ const (
 	LeftOpen Result = "left_open" // charged, and left open as configured
 	Empty    Result = "empty"     // without any line: Chargebee does not close it
 	Gone     Result = "gone"      // closed or deleted elsewhere, with nothing to charge
+	Released Result = "released"  // charged, and its events released after the invoice was voided or deleted
 )
 
 // SchemaVersion is the version of the ledger's schema that this program writes and reads. A program
@@ -84,6 +85,18 @@ func (r Record) HoldsClaims() bool {
 		return r.Dispositions.Has(ChargeUnknown) || r.ProcessedPages < r.Pages
 	default:
 		return true
+	}
+}
+
+// HasBilled reports whether the invoice is settled and events are billed on it.
+func (r Record) HasBilled() bool {
+	switch {
+	case r.Pages == 0 || r.HoldsClaims():
+		return false
+	case r.State == Finished:
+		return r.Outcome == Closed || r.Outcome == LeftOpen
+	default:
+		return r.Dispositions.Has(Charged)
 	}
 }
 

@@ -23,8 +23,9 @@ type Step struct {
 	Bill        []Event
 	BillChanged []EventKey
 
-	Release []EventKey // claimed events that become unbilled again
-	Reclaim []Event    // events that a producer made unbilled again, and that become claimed again
+	// Events that become unbilled again. They are claimed, or billed if Record.Outcome is Released.
+	Release []EventKey
+	Reclaim []Event // events that a producer made unbilled again, and that become claimed again
 
 	// Expire sets the TTL of items of the epoch.
 	Expire Expiry

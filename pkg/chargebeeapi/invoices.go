@@ -43,6 +43,9 @@ func (c *Client) Invoice(ctx context.Context, permit *ratelimit.Permit, page bil
 func (c *Client) ListInvoices(ctx context.Context, permit *ratelimit.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error) {
 	limit := int32(min(cmp.Or(query.Limit, billing.MaxListed), billing.MaxListed))
 	params := &invoicemodel.ListRequestParams{Limit: &limit, Offset: query.Offset}
+	if query.IncludeDeleted {
+		params.IncludeDeleted = &query.IncludeDeleted
+	}
 	var required []argument
 	switch {
 	case query.Pending:
@@ -54,8 +57,10 @@ func (c *Client) ListInvoices(ctx context.Context, permit *ratelimit.Permit, que
 		params.SubscriptionId = &filter.StringFilter{Is: query.SubscriptionID}
 		params.SortBy = &filter.SortFilter{Asc: "updated_at"}
 	default:
-		required = []argument{{"customer id", query.CustomerID}}
-		params.CustomerId = &filter.StringFilter{Is: query.CustomerID}
+		if query.CustomerID != "" || query.UpdatedAfter == 0 {
+			required = []argument{{"customer id", query.CustomerID}}
+			params.CustomerId = &filter.StringFilter{Is: query.CustomerID}
+		}
 		params.UpdatedAt = &filter.TimestampFilter{After: query.UpdatedAfter}
 		params.SortBy = &filter.SortFilter{Asc: "updated_at"}
 	}

@@ -135,6 +135,10 @@ func TestClient_WireForm(t *testing.T) {
 			_, err := client.ListInvoices(t.Context(), permit(), billing.InvoiceQuery{InvoiceID: "draft_inv_1", Limit: 25})
 			return err
 		},
+		"list, changed": func() error {
+			_, err := client.ListInvoices(t.Context(), permit(), billing.InvoiceQuery{UpdatedAfter: 1_700_000_000, IncludeDeleted: true})
+			return err
+		},
 		"add_charge_item, quantity": func() error {
 			wanted := itemCharge("draft_inv_1")
 			wanted.Quantity = 1
@@ -185,6 +189,7 @@ func TestClient_WireForm(t *testing.T) {
 		"list, pending":      {target: "GET " + root + "/invoices?limit=100&offset=%5B%221%22%2C%222%22%5D&sort_by%5Basc%5D=date&status%5Bis%5D=pending"},
 		"list, subscription": {target: "GET " + root + "/invoices?limit=100&sort_by%5Basc%5D=updated_at&subscription_id%5Bis%5D=ada-1"},
 		"list, one":          {target: "GET " + root + "/invoices?id%5Bis%5D=draft_inv_1&limit=25"},
+		"list, changed":      {target: "GET " + root + "/invoices?include_deleted=true&limit=100&sort_by%5Basc%5D=updated_at&updated_at%5Bafter%5D=1700000000"},
 		"add_charge_item, quantity": {
 			target: "POST " + root + "/invoices/draft_inv_1/add_charge_item",
 			body: "item_price%5Bdate_from%5D=1700000000&item_price%5Bdate_to%5D=1702592000" +

@@ -19,7 +19,10 @@ import (
 // the previous detail.
 const maxAssertion = 500
 
-const assertNotCharged = "assert-not-charged"
+const (
+	assertNotCharged = "assert-not-charged"
+	reasonNote       = "reason-note"
+)
 
 // releaseResult is the result of invoice release. Absent values are null.
 type releaseResult struct {
@@ -43,18 +46,23 @@ type releasedLine struct {
 }
 
 func (a *app) invoiceRelease() *cobra.Command {
-	var note string
+	var note, reason string
 	cmd := a.withYesFlag(a.withOutput(&cobra.Command{
 		Use:   "release ID",
-		Short: "Release the claims of a rejected invoice",
-		Long:  "Release the claims of a rejected invoice, if none of its lines is or can appear on it.",
-		Args:  cli.Args(cobra.ExactArgs(1)),
+		Short: "Release the events of a rejected or voided invoice",
+		Long: "Release the claims of a rejected invoice, if none of its lines is or can appear on it. Or release the " +
+			"billed events of an invoice that was voided or deleted in Chargebee, so that the next invoice bills them.",
+		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case cmd.Flags().Changed(assertNotCharged) && note == "":
 				return cli.UsageError{Err: errors.New("empty --assert-not-charged: state your evidence, the ledger keeps it")}
+			case cmd.Flags().Changed(reasonNote) && reason == "":
+				return cli.UsageError{Err: errors.New("empty --reason-note: state why the events are billed again, the ledger keeps it")}
 			case len(note) > maxAssertion:
 				return cli.UsageError{Err: fmt.Errorf("--assert-not-charged is longer than %d bytes", maxAssertion)}
+			case len(reason) > maxAssertion:
+				return cli.UsageError{Err: fmt.Errorf("--reason-note is longer than %d bytes", maxAssertion)}
 			}
 			deps, err := a.connect(cmd.Context(), config.ChargebeeSite, config.ChargebeeKey)
 			if err != nil {
@@ -62,7 +70,7 @@ func (a *app) invoiceRelease() *cobra.Command {
 			}
 			var result releaseResult
 			err = deps.withSettler(cmd.Context(), args[0], func(settler *settlement.Settler, invoiceID string) error {
-				released, err := settler.Release(cmd.Context(), settlement.Order{InvoiceID: invoiceID, NotCharged: note, DryRun: !a.apply})
+				released, err := settler.Release(cmd.Context(), settlement.Order{InvoiceID: invoiceID, NotCharged: note, Reason: reason, DryRun: !a.apply})
 				result = newReleaseResult(released, !a.apply)
 				return err
 			})
@@ -73,6 +81,7 @@ func (a *app) invoiceRelease() *cobra.Command {
 		},
 	}))
 	cmd.Flags().StringVar(&note, assertNotCharged, "", "evidence that lines in doubt were not charged, kept in the ledger")
+	cmd.Flags().StringVar(&reason, reasonNote, "", "why the events of a voided or deleted invoice are released, kept in the ledger")
 	return cmd
 }
 
@@ -123,6 +132,9 @@ func (a *app) writeRelease(result releaseResult) error {
 	}
 	if err := a.printf("Released: %s.", counts); err != nil || result.Released == 0 {
 		return err
+	}
+	if result.State == string(billing.Finished) {
+		return a.printf("The next invoice bills them.")
 	}
 	return a.printf("The next invoice bills them. While this one is pending, consumer dlq replay --invoice %s --yes charges them on it.", result.InvoiceID)
 }

@@ -26,8 +26,8 @@ func (a *app) sweep() *cobra.Command {
 		Long:  "Enqueue pending invoices whose webhook never arrived, and report claims and events that are not being billed.",
 		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if options.OlderThan < 0 || options.EventsOlderThan < 0 {
-				return cli.UsageError{Err: errors.New("--older-than and --events-older-than must not be negative, for example 90m or 840h")}
+			if options.OlderThan < 0 || options.EventsOlderThan < 0 || options.ChangedWithin < 0 {
+				return cli.UsageError{Err: errors.New("--older-than, --events-older-than and --voided-within must not be negative, for example 90m or 840h")}
 			}
 			deps, err := a.connect(cmd.Context(), config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
 			if err != nil {
@@ -55,6 +55,7 @@ func (a *app) sweep() *cobra.Command {
 	}))
 	cmd.Flags().DurationVar(&options.OlderThan, "older-than", time.Hour, "skip younger pending invoices: their webhook may still arrive")
 	cmd.Flags().DurationVar(&options.EventsOlderThan, "events-older-than", 35*24*time.Hour, "report older unbilled events")
+	cmd.Flags().DurationVar(&options.ChangedWithin, "voided-within", 8*24*time.Hour, "report billed invoices that were voided or deleted within this time")
 	return cmd
 }
 

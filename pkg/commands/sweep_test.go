@@ -41,6 +41,7 @@ type swept struct {
 			SubscriptionID string `json:"subscription_id"`
 			Count          int
 		}
+		Amounts map[string]int64
 	}
 }
 
@@ -121,6 +122,47 @@ func TestSweep_LostWebhook(t *testing.T) {
 	}
 	if table := d.must("sweep"); !strings.Contains(table, "pending at Chargebee") {
 		t.Errorf("got %s", table)
+	}
+}
+
+// An invoice that is voided after it was closed is reported, until its events are released for the next one.
+func TestSweep_VoidedInvoice(t *testing.T) {
+	t.Parallel()
+	d := deploy(t)
+	d.must("tables", "create")
+	r := d.start()
+	d.event("sub_voided", "e1", "12", "EUR")
+	_, body := d.renew("sub_voided")
+	d.send(body)
+	r.await(t, "message handled")
+	final := d.chargebee.Invoices()[0].ID
+	if _, result := d.sweep(); len(result.Findings) != 0 {
+		t.Errorf("before: %+v", result)
+	}
+	if err := d.chargebee.VoidInvoice(final); err != nil {
+		t.Fatal(err)
+	}
+
+	_, result := d.sweep()
+	if len(result.Findings) != 1 || result.Findings[0].Name != "voided_after_billing" || result.Findings[0].Examples[0] != final || result.Findings[0].Amounts["EUR"] != 12 {
+		t.Errorf("got %+v", result)
+	}
+	if code, _, stderr := d.command("invoice", "release", final, "--yes"); code != 1 || !strings.Contains(stderr, "state why with --reason-note") {
+		t.Errorf("without a reason: exit code %d, %s", code, stderr)
+	}
+	if got := d.must("invoice", "release", final, "--reason-note", "wrong plan", "--yes"); !strings.Contains(got, "Released: 1 events unbilled again, 0 billed.\nThe next invoice bills them.\n") {
+		t.Errorf("got %s", got)
+	}
+	if got := d.must("invoice", "show", final); !strings.Contains(got, "wrong plan") {
+		t.Errorf("got %s", got)
+	}
+	if _, result := d.sweep(); len(result.Findings) != 0 {
+		t.Errorf("afterwards: %+v", result)
+	}
+	_, next := d.renew("sub_voided")
+	d.send(next)
+	if entry := r.await(t, "message handled"); entry["outcome"] != "closed" || entry["events"] != 1.0 {
+		t.Errorf("got %v", entry)
 	}
 }
 
@@ -264,7 +306,7 @@ func TestSweep_ManyPages(t *testing.T) {
 	if got := len(queues.Messages(d.name)); got != invoices/2 {
 		t.Errorf("%d messages", got)
 	}
-	if got := len(d.chargebee.Calls()); got != 3 {
+	if got := len(d.chargebee.Calls()); got != 6 { // three pages of pending invoices, and three of changed ones
 		t.Errorf("%d calls", got)
 	}
 }

@@ -12,12 +12,12 @@ import (
 // once: encoding them is most of the cost of a large claim.
 const (
 	unbilledCondition = "(attribute_not_exists(#s) OR #s = :u)"
-	claimedCondition  = "#s = :c AND invoice_id = :i"
+	claimedCondition  = "#s = :c AND invoice_id = :i" // :c is the status claimed unless noted
 
 	claimUpdate     = "SET #s = :c, invoice_id = :i REMOVE unbilled"
 	billUpdate      = "SET #s = :b, billed_at = :at"
 	billFinalUpdate = billUpdate + ", final_invoice_id = :f"
-	releaseUpdate   = "SET #s = :u, unbilled = :s REMOVE invoice_id"
+	releaseUpdate   = "SET #s = :u, unbilled = :s REMOVE invoice_id, final_invoice_id, billed_at"
 
 	// checkUpdate changes nothing: an event that cannot be billed may be too large for another
 	// attribute.
@@ -102,11 +102,16 @@ func addValues(values item, event billing.Event) presence {
 	return absent
 }
 
-// release makes a claimed event unbilled again.
+// release makes an event of the invoice unbilled again: a claimed one, or one that was billed if the
+// invoice was voided.
 func (c eventChanges) release(key billing.EventKey) *types.Update {
+	status := statusClaimed
+	if c.record.Outcome == billing.Released {
+		status = statusBilled
+	}
 	return c.update(key, releaseUpdate, claimedCondition, item{
 		":u": statusUnbilled,
-		":c": statusClaimed,
+		":c": status,
 		":i": c.invoice,
 		":s": text(key.SubscriptionID),
 	})

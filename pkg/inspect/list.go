@@ -50,7 +50,7 @@ func ParseStates(list string) ([]billing.State, error) {
 
 // ParseOutcomes parses a list of outcomes, separated by commas.
 func ParseOutcomes(list string) ([]billing.Result, error) {
-	return parse(list, []billing.Result{billing.Closed, billing.LeftOpen, billing.Empty, billing.Gone})
+	return parse(list, []billing.Result{billing.Closed, billing.LeftOpen, billing.Empty, billing.Gone, billing.Released})
 }
 
 // ParseReasons parses a list of reasons, separated by commas.

@@ -8,6 +8,8 @@
 //	any                            unfinished, idle beyond MaxIdle    enqueued: left_behind
 //	any                            finished, or still in progress     skipped, with a reason
 //
+// It also reports invoices that were voided or deleted after their events were billed.
+//
 // A sweep never charges anything. To enqueue an invoice twice is harmless, because the ledger decides
 // which session bills it. A part that fails does not prevent the others.
 package reconcile

@@ -92,7 +92,7 @@ func (s *sweep) checkInvoices(ctx context.Context) error {
 		checks, failed := errgroup.WithContext(ctx)
 		checks.SetLimit(maxConcurrentChecks)
 		var listErr error
-		for invoice, err := range pending(ctx, site) {
+		for invoice, err := range invoices(ctx, site, billing.InvoiceQuery{Pending: true}) {
 			if listErr = err; err != nil || failed.Err() != nil {
 				break
 			}
@@ -187,10 +187,10 @@ func (s *sweep) enqueue(ctx context.Context, invoice billing.Invoice) (*string, 
 	return &id, nil
 }
 
-// pending returns the pending invoices. One that is created or closed meanwhile may be among them.
-func pending(ctx context.Context, site Site) iter.Seq2[billing.Invoice, error] {
+// invoices returns the invoices of a list. One that changes meanwhile may be among them.
+func invoices(ctx context.Context, site Site, query billing.InvoiceQuery) iter.Seq2[billing.Invoice, error] {
 	return func(yield func(billing.Invoice, error) bool) {
-		for query := (billing.InvoiceQuery{Pending: true}); ; {
+		for {
 			page, err := list(ctx, site, &query)
 			if err != nil {
 				yield(billing.Invoice{}, err)

@@ -16,7 +16,7 @@ import (
 	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
-// Site lists the pending invoices at Chargebee, within the rate limit.
+// Site lists invoices at Chargebee, within the rate limit.
 type Site interface {
 	// ListInvoices returns a page of a list of invoices. Errors are *billing.Failure, or
 	// ratelimit.ErrExpired if nothing was sent because the permit had expired.
@@ -28,8 +28,12 @@ type Site interface {
 type Ledger interface {
 	// Record returns the record of the invoice; ok is false if there is none.
 	Record(ctx context.Context, invoiceID string) (record billing.Record, ok bool, err error)
+	// FindRecord returns the record of the invoice with the given draft or final id.
+	FindRecord(ctx context.Context, id string) (record billing.Record, ok bool, err error)
 	// Records returns the records of all invoices, in no order.
 	Records(ctx context.Context) iter.Seq2[billing.Record, error]
+	// Plan returns the plan of an epoch; billing.ErrNotFound if it expired.
+	Plan(ctx context.Context, invoiceID, epoch string) (billing.Plan, error)
 }
 
 // Events finds billable events.
@@ -84,6 +88,7 @@ type Options struct {
 
 	OlderThan       time.Duration // younger invoices are skipped: their webhook may still arrive
 	EventsOlderThan time.Duration // younger events are not reported: their invoice is still to come
+	ChangedWithin   time.Duration // invoices without a change in this time are not checked for having been voided
 	MaxIdle         time.Duration // an unfinished record that is unchanged for longer has lost its message
 	ListDelay       time.Duration // after it, a list of invoices at Chargebee shows a change
 
@@ -152,7 +157,7 @@ func (s *Sweeper) Run(ctx context.Context, options Options) (Result, error) {
 	w.result = Result{
 		DryRun: options.DryRun, Enqueued: []Enqueued{}, Skipped: map[SkipReason]int{}, Failed: []EnqueueFailure{}, Findings: []Finding{},
 	}
-	err := errors.Join(w.checkBacklog(ctx), w.checkInvoices(ctx), w.checkDeadLetters(ctx), w.checkEvents(ctx))
+	err := errors.Join(w.checkBacklog(ctx), w.checkInvoices(ctx), w.checkWithdrawn(ctx), w.checkDeadLetters(ctx), w.checkEvents(ctx))
 	if len(w.result.Failed) > 0 || err != nil {
 		err = errors.Join(err, ErrPartial)
 	}

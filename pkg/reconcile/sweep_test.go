@@ -26,6 +26,8 @@ import (
 type env struct {
 	pending     []billing.Invoice
 	records     map[string]billing.Record
+	changed     []billing.Invoice // listed as changed lately, deleted ones included
+	plans       map[string]billing.Plan
 	unbilled    []billing.Event
 	deadLetters []queue.Message
 	backlog     reconcile.Backlog
@@ -47,9 +49,12 @@ var errBroken = errors.New("broken")
 const perPage = 3
 
 func (e *env) ListInvoices(_ context.Context, permit *ratelimit.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error) {
-	offset := query.Offset
+	offset, listed := query.Offset, e.pending
 	if !query.Pending {
-		return billing.InvoicePage{}, fmt.Errorf("not a list of pending invoices: %+v", query)
+		listed = e.changed
+		if want := (billing.InvoiceQuery{UpdatedAfter: ago(options().ChangedWithin), IncludeDeleted: true, Limit: query.Limit, Offset: offset}); query != want {
+			return billing.InvoicePage{}, fmt.Errorf("got the query %+v, want %+v", query, want)
+		}
 	}
 	if cmp.Or(query.Limit, billing.MaxListed) > e.maxLimit && e.maxLimit > 0 {
 		return billing.InvoicePage{}, &billing.Failure{Kind: billing.Unknown, TooLarge: true}
@@ -68,8 +73,8 @@ func (e *env) ListInvoices(_ context.Context, permit *ratelimit.Permit, query bi
 	if _, err := fmt.Sscan(offset, &start); offset != "" && err != nil {
 		return billing.InvoicePage{}, err
 	}
-	page := billing.InvoicePage{Invoices: e.pending[start:min(start+perPage, len(e.pending))]}
-	if start+perPage < len(e.pending) {
+	page := billing.InvoicePage{Invoices: listed[start:min(start+perPage, len(listed))]}
+	if start+perPage < len(listed) {
 		page.Next = fmt.Sprint(start + perPage)
 	}
 	return page, nil
@@ -84,6 +89,24 @@ func (e *env) Pause(_ *ratelimit.Permit, wait time.Duration) { e.paused = append
 func (e *env) Record(_ context.Context, id string) (billing.Record, bool, error) {
 	record, ok := e.records[id]
 	return record, ok, e.fails["record"]
+}
+
+// FindRecord finds final ids in the records.
+func (e *env) FindRecord(ctx context.Context, id string) (billing.Record, bool, error) {
+	for _, record := range e.records {
+		if record.FinalInvoiceID == id {
+			return record, true, e.fails["record"]
+		}
+	}
+	return e.Record(ctx, id)
+}
+
+func (e *env) Plan(_ context.Context, invoiceID, _ string) (billing.Plan, error) {
+	plan, ok := e.plans[invoiceID]
+	if !ok {
+		return plan, billing.ErrNotFound
+	}
+	return plan, e.fails["plan"]
 }
 
 func (e *env) Records(context.Context) iter.Seq2[billing.Record, error] {
@@ -144,7 +167,8 @@ func (e *env) Backlog(context.Context) (reconcile.Backlog, error) {
 func options() reconcile.Options {
 	return reconcile.Options{
 		OlderThan: time.Hour, EventsOlderThan: 35 * 24 * time.Hour, MaxIdle: 40 * time.Minute, ListDelay: 6 * time.Minute,
-		Close: true, CloseWithoutEvents: true,
+		ChangedWithin: 8 * 24 * time.Hour,
+		Close:         true, CloseWithoutEvents: true,
 	}
 }
 

@@ -17,6 +17,7 @@ type Finding struct {
 	Newest        *time.Time          `json:"newest"`
 	Examples      []string            `json:"examples"`      // the first ten ids
 	Subscriptions []SubscriptionCount `json:"subscriptions"` // the ten with the most
+	Amounts       map[string]int64    `json:"amounts"`       // charges in minor units, by currency; null if unknown
 }
 
 // SubscriptionCount is the part of a count that belongs to a subscription.

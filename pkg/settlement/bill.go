@@ -18,8 +18,10 @@ func (s *session) startSettling(ctx context.Context, result billing.ReconcileRes
 		step.Record.Outcome = result.Outcome
 		step.Record.Reason = result.Reason
 		step.Record.Detail = result.Detail
-		step.Final = finalInvoiceID != "" && finalInvoiceID != step.Record.FinalInvoiceID
-		step.Record.FinalInvoiceID = finalInvoiceID
+		if finalInvoiceID != "" { // otherwise an earlier result may have it
+			step.Final = finalInvoiceID != step.Record.FinalInvoiceID
+			step.Record.FinalInvoiceID = finalInvoiceID
+		}
 		step.Record.ProcessedPages = 0
 		step.Record.Attempts = 0
 	}
@@ -215,6 +217,11 @@ func (s *session) writeEnd(ctx context.Context, start func(*billing.Step)) error
 // applyEnd puts the end of settling or releasing into a step.
 func (s *session) applyEnd(step *billing.Step) {
 	switch {
+	case step.Record.State == billing.Releasing && step.Record.Outcome == billing.Released:
+		step.Record.State, step.Record.Reason = billing.Finished, ""
+		endLease(&step.Record)
+		s.applyExpiry(step)
+		step.Record.ExpiresAt = step.Expire.At
 	case step.Record.State == billing.Releasing:
 		applyRejection(step, billing.Claiming)
 		s.applyExpiry(step)

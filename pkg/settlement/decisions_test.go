@@ -217,7 +217,13 @@ func TestDecideRelease(t *testing.T) {
 		err  string
 	}{
 		{"of a newer program", billing.Record{State: billing.Rejected, SchemaVersion: billing.SchemaVersion + 1}, nothingClaimed, "newer than this program"},
-		{"done", billing.Record{State: billing.Finished, Outcome: billing.Closed}, nothingClaimed, "is finished (closed)"},
+		{"closed without events", billing.Record{State: billing.Finished, Outcome: billing.Closed, UpdatedAt: ago}, nothingClaimed, "no events are billed on it"},
+		{"gone", billing.Record{State: billing.Finished, Outcome: billing.Gone, Pages: 1, UpdatedAt: ago}, nothingClaimed, "no events are billed on it"},
+		{"closed", billing.Record{State: billing.Finished, Outcome: billing.Closed, Pages: 1, UpdatedAt: ago}, readFinal, ""},
+		{"left open", billing.Record{State: billing.Finished, Outcome: billing.LeftOpen, Pages: 1, UpdatedAt: ago}, readFinal, ""},
+		{"closed, its pages may expire", billing.Record{State: billing.Finished, Outcome: billing.Closed, Pages: 1, UpdatedAt: now.Add(-retention + minRetention - time.Second).Unix()}, nothingClaimed, "write them again"},
+		{"released before", billing.Record{State: billing.Finished, Outcome: billing.Released, Pages: 1, UpdatedAt: ago}, nothingClaimed, ""},
+		{"closed, being released", billing.Record{State: billing.Finished, Outcome: billing.Closed, Pages: 1, UpdatedAt: ago, Owner: "other", LeaseUntil: now.Unix() + 1}, nothingClaimed, "is being processed"},
 		{"claiming", billing.Record{State: billing.Claiming}, nothingClaimed, "is claiming and not rejected"},
 		{"charging", billing.Record{State: billing.Charging}, nothingClaimed, "is charging and not rejected"},
 		{"closing, its owner is gone", billing.Record{State: billing.Closing, Owner: "other", LeaseUntil: now.Unix()}, nothingClaimed, "is closing and not rejected"},
@@ -227,7 +233,7 @@ func TestDecideRelease(t *testing.T) {
 		{"rejected, held", rejected(time.Hour, billing.Record{Resume: billing.Charging, Owner: "other", LeaseUntil: now.Unix() + 1}), nothingClaimed, "is being processed"},
 		{"given back", rejected(0, billing.Record{Resume: billing.Claiming, Pages: 1}), nothingClaimed, ""},
 		{"given back by a verdict", rejected(0, billing.Record{Resume: billing.Settling, Dispositions: "rr", Pages: 1, ProcessedPages: 1}), nothingClaimed, ""},
-		{"billed and given back", rejected(0, billing.Record{Resume: billing.Settling, Dispositions: "sr", Pages: 1, ProcessedPages: 1}), nothingClaimed, ""},
+		{"billed and given back", rejected(0, billing.Record{Resume: billing.Settling, Dispositions: "sr", Pages: 1, ProcessedPages: 1}), readFinal, ""},
 		{"a verdict half carried out", rejected(shows, billing.Record{Resume: billing.Settling, Dispositions: "sr", Pages: 2, ProcessedPages: 1}), readChargebee, ""},
 		{"a line held", rejected(shows, billing.Record{Resume: billing.Settling, Dispositions: "sh", Pages: 1, ProcessedPages: 1}), readChargebee, ""},
 		{"rejected while releasing", rejected(0, billing.Record{Resume: billing.Releasing, Pages: 1}), applyDecision, ""},
@@ -237,7 +243,7 @@ func TestDecideRelease(t *testing.T) {
 		{"in doubt", rejected(doubtful, billing.Record{Resume: billing.Charging, Pages: 1, SendingSince: ago, InDoubt: true}), readChargebee, ""},
 		{"lately in doubt", rejected(doubtful-time.Second, billing.Record{Resume: billing.Charging, Pages: 1, SendingSince: ago, InDoubt: true}), nothingClaimed, "try again"},
 	} {
-		got, err := decideRelease(row.head, now, settings)
+		got, err := decideRelease(row.head, Order{Reason: "voided by mistake"}, now, settings)
 		if got != row.want || (err != nil) != (row.err != "") || err != nil && !strings.Contains(err.Error(), row.err) {
 			t.Errorf("%s: %d, %v; want %d, %q", row.name, got, err, row.want, row.err)
 		}

@@ -52,7 +52,7 @@ func (s *session) reconcile(ctx context.Context, started time.Time) error {
 // follows from the absence of a line counts only if the reads started, at started, when everything
 // must have been visible; otherwise the message is deferred until then.
 func (s *session) reconcileWhenVisible(ctx context.Context, started time.Time) (result billing.ReconcileResult, finalInvoiceID string, err error) {
-	search, err := s.findFinal(ctx)
+	search, err := s.findFinal(ctx, finalSearch{})
 	if err != nil {
 		return result, "", err
 	}
@@ -93,6 +93,8 @@ type finalSearch struct {
 	best       *billing.Invoice // the most similar invoice so far, with all its lines; nil: none is similar
 	similarity int              // of best
 	unreadable bool             // an invoice was listed and could not be read: either the list or the read is stale
+
+	skipWithdrawn bool // invoices that were voided do not count
 }
 
 // findFinal looks for the invoice that the draft became: of the customer's invoices the one with our
@@ -101,8 +103,7 @@ type finalSearch struct {
 // An assertion that lines were not charged counts only if the list of the subscription has no final
 // invoice either. It is independent of the clock of a process, and of the customer of the draft. It
 // has no consolidated invoices: https://apidocs.chargebee.com/docs/api/invoices/list-invoices
-func (s *session) findFinal(ctx context.Context) (finalSearch, error) {
-	var search finalSearch
+func (s *session) findFinal(ctx context.Context, search finalSearch) (finalSearch, error) {
 	updatedAfter := time.Unix(s.manifest.ClaimedAt, 0).Add(-siteClockMargin)
 	err := s.searchFinal(ctx, &search, billing.InvoiceQuery{CustomerID: s.manifest.CustomerID, UpdatedAfter: updatedAfter.Unix()})
 	if err == nil && search.best == nil && s.assertedNotCharged && s.manifest.SubscriptionID != "" {
@@ -122,7 +123,7 @@ func (s *session) searchFinal(ctx context.Context, search *finalSearch, query bi
 			return err
 		}
 		for _, listed := range page.Invoices {
-			if listed.Status == billing.StatusPending {
+			if listed.Status == billing.StatusPending || search.skipWithdrawn && listed.IsWithdrawn() {
 				continue
 			}
 			invoice, err := s.withAllLines(ctx, listed, search.similarity)

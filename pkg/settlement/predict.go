@@ -86,6 +86,8 @@ func predictFinished(record billing.Record) Replay {
 		return Replay{AlreadyBilled, "its events are billed on " + record.FinalInvoiceID + ": the message is acknowledged", new(false)}
 	case billing.LeftOpen:
 		return Replay{AlreadyBilled, "its events are billed and the invoice was left open: the message is acknowledged", new(false)}
+	case billing.Released:
+		return Replay{NothingToBill, "its events were released after it was voided or deleted: the message is acknowledged", new(false)}
 	default:
 		return Replay{NothingToBill, "the invoice is finished, with nothing to charge: the message is acknowledged", new(false)}
 	}

@@ -135,11 +135,11 @@ func (w *world) lines(id, entityType string) []chargebee.LineItem {
 	return slices.DeleteFunc(invoice.LineItems, func(line chargebee.LineItem) bool { return line.EntityType != entityType })
 }
 
-// invoices are all invoices at Chargebee.
+// invoices are all invoices at Chargebee that charge something.
 func (w *world) invoices() []reconciliation.Invoice {
 	var all []reconciliation.Invoice
 	for _, invoice := range w.chargebee.Invoices() {
-		if invoice.Deleted {
+		if invoice.Deleted || invoice.Status == chargebee.StatusVoided {
 			continue
 		}
 		all = append(all, reconciliation.NewInvoice(invoice))

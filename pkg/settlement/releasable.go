@@ -15,6 +15,7 @@ const (
 	nothingClaimed releaseAction = iota // there is nothing to release
 	applyDecision                       // the record has what becomes of the events
 	readChargebee                       // Chargebee decides
+	readFinal                           // the events are billed: Chargebee decides whether they still are
 )
 
 // Refusal is the reason why claims cannot be released safely, or not yet, with what to do instead.
@@ -27,19 +28,21 @@ func refusef(format string, arguments ...any) error {
 }
 
 // decideRelease returns how the claims of an invoice can be released at now. The error is a *Refusal.
-func decideRelease(record billing.Record, now time.Time, settings Settings) (releaseAction, error) {
+func decideRelease(record billing.Record, order Order, now time.Time, settings Settings) (releaseAction, error) {
 	id := record.InvoiceID
 	switch {
 	case record.SchemaVersion > billing.SchemaVersion:
 		return nothingClaimed, refusef("the schema version %d of %s is newer than this program: use the program that wrote it", record.SchemaVersion, id)
-	case record.State == billing.Finished:
-		return nothingClaimed, refusef("%s is finished (%s): its events are not claimed, and billed events stay billed", id, record.Outcome)
 	case record.IsLeased(now):
 		return nothingClaimed, refusef("%s is being processed: try again after %s", id, formatTime(time.Unix(record.LeaseUntil+1, 0)))
+	case record.State == billing.Finished:
+		return decideReleaseBilled(record, order, now)
 	case record.State == billing.Releasing, record.State == billing.Settling:
 		return applyDecision, nil
 	case record.State != billing.Rejected:
 		return nothingClaimed, refusef("%s is %s and not rejected: its message resumes it; if there is none left, send its dead letter back with dlq replay --invoice %s --yes", id, record.State, id)
+	case !record.HoldsClaims() && record.HasBilled() && order.Reason != "":
+		return decideReleaseBilled(record, order, now)
 	case !record.HoldsClaims():
 		return nothingClaimed, nil
 	case isDecided(record):

@@ -21,6 +21,9 @@ type Order struct {
 	// Empty: there is no assertion.
 	NotCharged string
 
+	// Reason explains why the events of a finished invoice are released. The ledger keeps it.
+	Reason string
+
 	DryRun bool // nothing is written
 }
 
@@ -33,7 +36,8 @@ type Release struct {
 }
 
 // Release releases the claims of a rejected invoice, or marks events as billed whose lines are on the
-// final invoice. It resumes a release that was interrupted. It writes nothing to Chargebee.
+// final invoice. It also releases the events of a finished invoice that was voided or deleted since. It
+// resumes a release that was interrupted. It writes nothing to Chargebee.
 //
 // An error has what to do instead. It is a *Refusal if the claims cannot be released in the state
 // that was found in the ledger or at Chargebee. The record is then unchanged, but for its version
@@ -46,7 +50,7 @@ func (s *Settler) Release(ctx context.Context, order Order) (Release, error) {
 	if !ok {
 		return Release{}, fmt.Errorf("%w: %s", ErrUnknown, order.InvoiceID)
 	}
-	action, err := decideRelease(found, s.Now(), s.Settings)
+	action, err := decideRelease(found, order, s.Now(), s.Settings)
 	if err != nil || action == nothingClaimed {
 		return Release{Record: found}, err
 	}
@@ -62,7 +66,7 @@ func (s *Settler) Release(ctx context.Context, order Order) (Release, error) {
 	}
 	r.invoice.ID, r.added = found.InvoiceID, found.Cursor
 	r.assertedNotCharged = order.NotCharged != "" //mutant:asserted
-	r.lease.record, r.lease.keepUpdatedAt = found, action == readChargebee
+	r.lease.record, r.lease.keepUpdatedAt = found, action == readChargebee || action == readFinal
 
 	release, err := r.run(ctx, action)
 	if errors.Is(err, billing.ErrFenced) {
@@ -107,6 +111,8 @@ func (r *releaser) run(ctx context.Context, action releaseAction) (Release, erro
 	switch {
 	case action == readChargebee:
 		err = r.decide(ctx, started)
+	case action == readFinal:
+		err = r.releaseBilled(ctx, started)
 	case r.record().State == billing.Rejected:
 		err = r.resumeState(ctx, 0)
 	}
@@ -151,12 +157,18 @@ func (r *releaser) decide(ctx context.Context, started time.Time) error {
 	case !missing:
 		return r.releaseFromDraft(ctx, draft)
 	}
-	if r.record().MissingSince == 0 {
-		if err := r.lease.commit(ctx, func(step *billing.Step) { step.Record.MissingSince = r.Now().Unix() }); err != nil {
-			return err
-		}
+	if err := r.recordMissing(ctx); err != nil {
+		return err
 	}
 	return r.reconcileRelease(ctx, started)
+}
+
+// recordMissing records since when the draft is missing.
+func (r *releaser) recordMissing(ctx context.Context) error {
+	if r.record().MissingSince != 0 {
+		return nil
+	}
+	return r.lease.commit(ctx, func(step *billing.Step) { step.Record.MissingSince = r.Now().Unix() })
 }
 
 // releaseFromDraft releases all claims if no line of the plan is on the pending draft.
@@ -182,11 +194,8 @@ func (r *releaser) reconcileRelease(ctx context.Context, started time.Time) erro
 		result, finalInvoiceID, err = r.reconcileWhenVisible(ctx, started)
 		return err
 	})
-	if later, ok := errors.AsType[*deferral](err); ok && r.order.DryRun && r.found.MissingSince == 0 && r.found.Dispositions == "" {
-		return fmt.Errorf("%w; the delay starts only with --yes, which records that the draft is no longer pending", later)
-	}
 	if err != nil {
-		return err
+		return r.explainDelay(err)
 	}
 	if result.Dispositions.Has(billing.ChargeUnknown) {
 		return errChargeUnknown(r.manifest.InvoiceID, result, r.plan.Lines)
@@ -196,9 +205,20 @@ func (r *releaser) reconcileRelease(ctx context.Context, started time.Time) erro
 	return r.startSettling(ctx, result, finalInvoiceID)
 }
 
-// detail returns the detail of a released record: when, with which assertion, and the detail before.
+// explainDelay adds to a deferral of a dry run that nothing recorded when it started.
+func (r *releaser) explainDelay(err error) error {
+	if later, ok := errors.AsType[*deferral](err); ok && r.order.DryRun && r.found.MissingSince == 0 && r.found.Dispositions == "" {
+		return fmt.Errorf("%w; the delay starts only with --yes, which records that the draft is no longer pending", later)
+	}
+	return err
+}
+
+// detail returns the detail of a released record: when, why, with which assertion, and the detail before.
 func (r *releaser) detail(before string) string {
 	detail := "released at " + formatTime(r.Now())
+	if r.order.Reason != "" {
+		detail += ": " + r.order.Reason
+	}
 	if r.order.NotCharged != "" {
 		detail += ", asserted as not charged: " + r.order.NotCharged
 	}

@@ -320,7 +320,7 @@ func TestReleaseIsRefused(t *testing.T) {
 		want  string
 	}{
 		"unknown":   {func(*world, string, []byte) {}, "no such invoice"},
-		"done":      {func(w *world, _ string, body []byte) { w.wantClosed(w.settler(nil), body) }, "is finished (closed)"},
+		"done":      {func(w *world, _ string, body []byte) { w.wantClosed(w.settler(nil), body) }, "state why with --reason-note"},
 		"under way": {func(w *world, _ string, body []byte) { w.wantRetryOf(body) }, "is charging and not rejected"},
 		"taken by a replay": {
 			func(w *world, id string, body []byte) {

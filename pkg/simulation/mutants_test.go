@@ -145,6 +145,9 @@ var mutants = []mutant{
 	{name: "takes a line that was refused for not sent while its draft is missing", seed: 444, rule: "the read may be stale", edits: []edit{
 		replace("refused-missing", "step.Record.SendingSince, step.Record.InDoubt = 0, false"),
 	}},
+	{name: "releases the events of an invoice that is not voided", seed: 166, rule: "it charges them", edits: []edit{
+		unless("release-billed-withdrawn", "true"),
+	}},
 	{name: "trusts an incomplete message", seed: 330, rule: "what the message lacks is not planned", edits: []edit{
 		unless("webhook-incomplete", "true").arg(1),
 	}},

@@ -118,11 +118,7 @@ func (e *env) releaseAll(ctx context.Context, as *process) (remaining int) {
 		if coin(random) && !e.mayBeCharged(ctx, store, record) {
 			order.NotCharged = "looked at all invoices"
 		}
-		_, err = commands.Release(ctx, commands.Deps{
-			Deps:     e.deps(as),
-			Settings: e.scenario.consumer,
-			Mismatch: func(text string) { e.violations.addf("%s: an alarm: %s", as.name, text) },
-		}, order)
+		_, err = commands.Release(ctx, e.commandDeps(as), order)
 		e.timeline.logf(as.name, "releases %s, %s, sending %t, gone %t: %v", created.draft, record.Reason, record.IsSending(), record.MissingSince != 0, err)
 		if err != nil {
 			remaining++
@@ -131,12 +127,21 @@ func (e *env) releaseAll(ctx context.Context, as *process) (remaining int) {
 	return remaining
 }
 
-// releaseRemaining releases until no events are held, or for as long as a release can be refused
+// commandDeps returns what a command is given.
+func (e *env) commandDeps(as *process) commands.Deps {
+	return commands.Deps{
+		Deps:     e.deps(as),
+		Settings: e.scenario.consumer,
+		Mismatch: func(text string) { e.violations.addf("%s: an alarm: %s", as.name, text) },
+	}
+}
+
+// releaseRemaining releases until nothing is left to release, or for as long as a release can be refused
 // as too early.
-func (e *env) releaseRemaining(ctx context.Context, as *process) {
+func (e *env) releaseRemaining(ctx context.Context, as *process, release func(context.Context, *process) (remaining int)) {
 	delay := e.scenario.consumer.Chargebee.MaxEffectDelay
 	for deadline := time.Now().Add(10 * delay); time.Now().Before(deadline); time.Sleep(delay / 2) {
-		if e.releaseAll(ctx, as) == 0 {
+		if release(ctx, as) == 0 {
 			return
 		}
 	}
@@ -169,6 +174,6 @@ func (e *env) mayBeCharged(ctx context.Context, store *dynamostore.Store, record
 		})
 	}
 	return slices.ContainsFunc(e.site.Invoices(), func(invoice chargebee.Invoice) bool {
-		return !invoice.Deleted && slices.ContainsFunc(invoice.LineItems, resembles)
+		return !isWithdrawn(invoice) && slices.ContainsFunc(invoice.LineItems, resembles)
 	})
 }

@@ -37,6 +37,9 @@ func (e *env) startActors(ctx context.Context) {
 	for i := range e.scenario.operators {
 		e.startActor("operator", func(as *process) { e.operate(ctx, as, fmt.Sprint("operator", i)) })
 	}
+	if e.scenario.voids {
+		e.startActor("accountant", func(as *process) { e.voidInvoices(ctx, as) })
+	}
 	if e.scenario.releases {
 		e.startActor("releaser", func(as *process) {
 			random := e.rng.rand("releaser")

@@ -34,7 +34,7 @@ func (r *recorder) hasCause(pod, draft string, reason billing.Reason) bool {
 		// The line of an item price is not recognised under another subscription.
 		edited := reason == billing.AmbiguousLine && r.wasEdited(draft)
 		untraceable := reason == billing.SuccessorUnknown && r.isUntraceable(draft)
-		return s.manualEdits > 0 || s.autoClose > 0 || s.releases || r.wasReportedMissing(draft) || edited || untraceable
+		return s.manualEdits > 0 || s.autoClose > 0 || s.releases || s.voids || r.wasReportedMissing(draft) || edited || untraceable
 	default:
 		return true
 	}
@@ -64,6 +64,11 @@ func (e *env) isPending(draft string) bool {
 
 func isPending(invoice chargebee.Invoice) bool {
 	return invoice.Status == chargebee.StatusPending && !invoice.Deleted
+}
+
+// isWithdrawn reports whether an invoice charges nothing anymore.
+func isWithdrawn(invoice chargebee.Invoice) bool {
+	return invoice.Status == chargebee.StatusVoided || invoice.Deleted
 }
 
 // isInDoubt reports whether the ledger has a charge of the draft that may have been sent.

@@ -42,10 +42,13 @@ func (e *env) run(ctx context.Context) {
 			break
 		}
 		if e.scenario.releases {
-			e.releaseRemaining(ctx, operator)
+			e.releaseRemaining(ctx, operator, e.releaseAll)
 		}
 		e.replay(ctx, operator)
 		e.settle()
+	}
+	if e.scenario.voids {
+		e.releaseRemaining(ctx, operator, e.releaseVoided)
 	}
 	stop()
 	e.pods.Wait()

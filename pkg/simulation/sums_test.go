@@ -57,7 +57,7 @@ func (v *verifier) checkSums() {
 	}
 	for draft, invoice := range v.invoices {
 		for _, line := range invoice.LineItems {
-			if !isCharge(line) || invoice.Deleted {
+			if !isCharge(line) || isWithdrawn(invoice) {
 				continue
 			}
 			state := stateOf(group{draft, line.SubscriptionID, codeOf(line)})
@@ -171,7 +171,7 @@ func (v *verifier) checkUnbilled(ctx context.Context) {
 // was started later. Edits, credits, rejections and releases make that possible: the invoice of a
 // released event is started again.
 func (v *verifier) checkBilledInTime(ctx context.Context) {
-	if v.scenario.credits || v.scenario.badEvents || v.scenario.releases || len(v.recorder.edits) > 0 || v.scenario.manualEdits > 0 || v.scenario.autoClose > 0 || v.recorder.rejected > 0 {
+	if v.scenario.credits || v.scenario.badEvents || v.scenario.releases || v.scenario.voids || len(v.recorder.edits) > 0 || v.scenario.manualEdits > 0 || v.scenario.autoClose > 0 || v.recorder.rejected > 0 {
 		return
 	}
 	closed := map[string]time.Time{} // arrival of the first close, by draft

@@ -11,6 +11,7 @@ const (
 	EventPendingInvoiceCreated = "pending_invoice_created"
 	EventPendingInvoiceUpdated = "pending_invoice_updated"
 	EventInvoiceGenerated      = "invoice_generated"
+	EventInvoiceUpdated        = "invoice_updated"
 	EventInvoiceDeleted        = "invoice_deleted"
 )
 

@@ -12,6 +12,7 @@ const (
 	StatusPaid       = "paid"
 	StatusPosted     = "posted"
 	StatusNotPaid    = "not_paid"
+	StatusVoided     = "voided"
 )
 
 // The types of line items.

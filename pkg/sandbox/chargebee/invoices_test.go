@@ -221,3 +221,30 @@ func TestSnapshots(t *testing.T) {
 		t.Errorf("amount %d", kept.LineItems[0].Amount)
 	}
 }
+
+// An issued invoice that is not paid can be voided, and then regenerated without its ad-hoc charges.
+func TestVoidAndRegenerate(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, chargebee.Config{})
+	draft := s.renew("ada-1")
+	wantRefusal(t, s.VoidInvoice(draft.ID), "invalid_state_for_request")
+	if _, err := s.AddLine(draft.ID, chargebee.LineItem{Description: "once", Amount: 10}); err != nil {
+		t.Fatal(err)
+	}
+	closed, err := s.CloseInvoice(draft.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = s.RegenerateInvoice(closed.ID)
+	wantRefusal(t, err, "invalid_state_for_request")
+	if err := s.VoidInvoice(closed.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.get(closed.ID, ""); got.Invoice.Status != chargebee.StatusVoided {
+		t.Errorf("got %s", got.raw)
+	}
+	again, event, err := s.RegenerateInvoice(closed.ID)
+	if err != nil || again.Status != chargebee.StatusPending || len(again.LineItems) != len(draft.LineItems) || event.InvoiceID != again.ID {
+		t.Errorf("got %+v, %+v, %v", again, event, err)
+	}
+}

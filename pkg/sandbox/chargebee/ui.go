@@ -3,6 +3,8 @@ package chargebee
 import (
 	"cmp"
 	"fmt"
+	"slices"
+	"time"
 )
 
 // Manual edits in Chargebee's user interface. They pass no rate limit, idempotency key or
@@ -92,4 +94,34 @@ func (s *Service) CloseInvoice(invoiceID string) (Invoice, error) {
 func (s *Service) DeleteInvoice(invoiceID string) error {
 	_, err := s.remove(invoiceID, cause{EventInvoiceDeleted, sourceConsole})
 	return err
+}
+
+// VoidInvoice voids an issued invoice that is not paid.
+//
+// https://apidocs.chargebee.com/docs/api/invoices/void-an-invoice
+func (s *Service) VoidInvoice(invoiceID string) error {
+	_, err := s.change(invoiceID, cause{EventInvoiceUpdated, sourceConsole}, func(invoice *Invoice) error {
+		if !slices.Contains([]string{StatusPaymentDue, StatusPosted, StatusNotPaid}, invoice.Status) {
+			return wrongState("The invoice " + invoiceID + " cannot be voided: its status is " + invoice.Status)
+		}
+		invoice.Status = StatusVoided
+		return nil
+	})
+	return err
+}
+
+// RegenerateInvoice makes a new invoice for the subscription of one that was voided or deleted. It has
+// no ad-hoc or other one-time charges. It is pending: Chargebee does not document when it is not.
+//
+// https://apidocs.chargebee.com/docs/api/subscriptions/regenerate-an-invoice
+func (s *Service) RegenerateInvoice(invoiceID string) (Invoice, Event, error) {
+	all := s.Invoices()
+	at := slices.IndexFunc(all, func(invoice Invoice) bool { return invoice.ID == invoiceID })
+	switch {
+	case at < 0:
+		return Invoice{}, Event{}, notFound(invoiceID, "")
+	case !all[at].Deleted && all[at].Status != StatusVoided:
+		return Invoice{}, Event{}, wrongState("The invoice " + invoiceID + " is neither voided nor deleted")
+	}
+	return s.Renew(Renewal{SubscriptionIDs: []string{all[at].SubscriptionID}, Date: time.Unix(all[at].Date, 0)})
 }

@@ -1,0 +1,67 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/finding"
+)
+
+// withdrawals are invoices that were voided or deleted after their events were billed.
+type withdrawals struct {
+	tally
+	amounts map[string]int64 // by currency
+}
+
+// checkWithdrawn reports invoices that Chargebee shows as voided or deleted, and whose events are billed.
+func (s *sweep) checkWithdrawn(ctx context.Context) error {
+	found := withdrawals{amounts: map[string]int64{}}
+	err := s.CallSite(ctx, func(site Site) error {
+		changed := billing.InvoiceQuery{UpdatedAfter: s.began.Add(-s.options.ChangedWithin).Unix(), IncludeDeleted: true}
+		for invoice, err := range invoices(ctx, site, changed) {
+			if err == nil && invoice.IsWithdrawn() {
+				err = s.checkWithdrawnInvoice(ctx, invoice, &found)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	s.addTally(found.tally, Finding{Amounts: found.amounts, Finding: finding.Finding{
+		Name: "voided_after_billing", Level: finding.Error,
+		Message:  "invoices were voided or deleted after their events were billed: no customer is charged for these events",
+		Solution: "to bill them on the next invoice: consumer invoice release ID --reason-note WHY --yes",
+	}})
+	if err != nil {
+		return fmt.Errorf("check voided invoices: %w", err)
+	}
+	return nil
+}
+
+// checkWithdrawnInvoice counts an invoice that was voided or deleted, if its events are still billed.
+func (s *sweep) checkWithdrawnInvoice(ctx context.Context, invoice billing.Invoice, found *withdrawals) error {
+	record, ok, err := s.Ledger.FindRecord(ctx, invoice.ID)
+	if err != nil {
+		return fmt.Errorf("read the record of %s: %w", invoice.ID, err)
+	}
+	// The id of a draft that was closed is no longer its own.
+	isCurrent := record.FinalInvoiceID == "" || record.FinalInvoiceID == invoice.ID
+	if !ok || !record.HasBilled() || !isCurrent {
+		return nil
+	}
+	plan, err := s.Ledger.Plan(ctx, record.InvoiceID, record.Epoch)
+	if err != nil && !errors.Is(err, billing.ErrNotFound) {
+		return fmt.Errorf("read the plan of %s: %w", record.InvoiceID, err)
+	}
+	for i, line := range plan.Lines {
+		if line.IsCharge() && (record.Dispositions == "" || record.Dispositions.Of(i) == billing.Charged) {
+			found.amounts[invoice.CurrencyCode] += line.Amount
+		}
+	}
+	found.add(invoice.ID, invoice.SubscriptionID, time.Unix(invoice.Date, 0).UTC())
+	return nil
+}

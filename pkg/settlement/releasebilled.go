@@ -1,0 +1,109 @@
+package settlement
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+)
+
+// minRetention is the time for which the items of a finished invoice must still be kept when the release of
+// its events starts: DynamoDB may delete them at any time after they expire.
+const minRetention = 24 * time.Hour
+
+// decideReleaseBilled decides about an invoice that is settled. Its billed events can be released if
+// Chargebee shows that nothing charges them anymore. The error is a *Refusal.
+func decideReleaseBilled(record billing.Record, order Order, now time.Time) (releaseAction, error) {
+	id := record.InvoiceID
+	expiry := time.Unix(record.UpdatedAt, 0).Add(retention)
+	switch {
+	case record.Outcome == billing.Released:
+		return nothingClaimed, nil
+	case !record.HasBilled():
+		return nothingClaimed, refusef("%s is finished (%s): no events are billed on it", id, record.Outcome)
+	case now.After(expiry.Add(-minRetention)):
+		return nothingClaimed, refusef("%s is settled, and the ledger keeps its events only until %s: write them again under new event ids", id, formatTime(expiry))
+	case order.Reason == "" && order.NotCharged == "":
+		return nothingClaimed, refusef("%s is finished (%s), and its events are billed: if its invoice was voided or deleted in Chargebee, state why with --reason-note", id, record.Outcome)
+	default:
+		return readFinal, nil
+	}
+}
+
+// releaseBilled starts to release the events of a finished invoice, if Chargebee shows the invoice that
+// charged them as voided or deleted, and no other invoice with their lines.
+//
+// A left open draft that was closed manually has another id since, and may be shown as deleted. So its
+// deletion counts only once a final invoice must be visible.
+func (r *releaser) releaseBilled(ctx context.Context, started time.Time) error {
+	record := r.record()
+	id := cmp.Or(record.FinalInvoiceID, record.InvoiceID)
+	withdrawn := false
+	var search finalSearch
+	err := untilAnswered(func() (err error) {
+		if withdrawn, err = r.isWithdrawn(ctx, id); err == nil {
+			search, err = r.findFinal(ctx, finalSearch{skipWithdrawn: true})
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case search.best != nil:
+		return refusef("the lines of %s are on %s, which is %s: its events stay billed", record.InvoiceID, search.best.ID, search.best.Status)
+	case search.unreadable:
+		return refusef("an invoice that may have the lines of %s is listed, and cannot be read: try again later", record.InvoiceID)
+	case !r.assertedNotCharged && (!withdrawn || record.FinalInvoiceID == "" && !hasMarkers(r.plan)):
+		return refusef("Chargebee does not show %s as voided or deleted: if its lines are on no other invoice, state with --assert-not-charged how you know", id)
+	}
+	if record.FinalInvoiceID == "" {
+		if err := r.awaitFinal(ctx, started); err != nil {
+			return err
+		}
+	}
+	r.lease.keepUpdatedAt = false
+	return r.lease.commit(ctx, func(step *billing.Step) {
+		step.Record.State, step.Record.Outcome = billing.Releasing, billing.Released
+		step.Record.Dispositions = billing.RepeatDisposition(billing.NotCharged, len(r.plan.Lines))
+		step.Record.ProcessedPages, step.Record.MissingSince, step.Record.ExpiresAt = 0, 0, 0
+		step.Record.Detail = r.detail(r.found.Detail)
+	})
+}
+
+// isWithdrawn reports whether Chargebee shows an invoice as voided or deleted. It refuses the release if
+// the invoice is listed and is neither. Only lists have deleted invoices.
+// https://apidocs.chargebee.com/docs/api/invoices/delete-an-invoice
+func (r *releaser) isWithdrawn(ctx context.Context, id string) (bool, error) {
+	page, err := r.listInvoices(ctx, &billing.InvoiceQuery{InvoiceID: id, IncludeDeleted: true})
+	if err != nil {
+		return false, err
+	}
+	at := slices.IndexFunc(page.Invoices, func(listed billing.Invoice) bool { return listed.ID == id })
+	if at < 0 {
+		return false, nil
+	}
+	if listed := page.Invoices[at]; !listed.IsWithdrawn() { //mutant:release-billed-withdrawn
+		return false, refusef("%s is %s at Chargebee, and charges its events: void or delete it first, and run this again", id, listed.Status)
+	}
+	return true, nil
+}
+
+// hasMarkers reports whether the final invoice of a draft is found by its lines.
+func hasMarkers(plan billing.Plan) bool {
+	return slices.ContainsFunc(plan.Lines, func(line billing.Line) bool { return line.IsCharge() && line.Marker != "" })
+}
+
+// awaitFinal returns an error until the final invoice of a draft that was closed, and not deleted, must have
+// been visible to reads that began at started.
+func (r *releaser) awaitFinal(ctx context.Context, started time.Time) error {
+	if err := r.recordMissing(ctx); err != nil {
+		return err
+	}
+	confirmedAt := r.Settings.missingConfirmedAt(r.record())
+	if !started.Before(confirmedAt) {
+		return nil
+	}
+	return r.explainDelay(r.deferUntil(confirmedAt, "the draft is no longer pending, and its final invoice may not be visible yet"))
+}

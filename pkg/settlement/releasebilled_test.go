@@ -1,0 +1,236 @@
+package settlement_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/sandbox/chargebee"
+	"github.com/billable-events/billable/pkg/settlement"
+)
+
+// issued applies an edit to the invoice that a draft became.
+func issued(edit func(site *chargebee.Service, invoiceID string) error) manualEdit {
+	return func(w *world, draft string) error {
+		for _, invoice := range w.chargebee.Invoices() {
+			if invoice.DraftID == draft {
+				return edit(w.chargebee, invoice.ID)
+			}
+		}
+		return fmt.Errorf("%s is not closed", draft)
+	}
+}
+
+var (
+	voided        = issued((*chargebee.Service).VoidInvoice)
+	deletedIssued = issued((*chargebee.Service).DeleteInvoice)
+)
+
+const voidedByMistake = "voided by mistake"
+
+// releaseBilled releases the events of a finished invoice, with a reason, and with an assertion or not.
+func (w *world) releaseBilled(id, assertion string) (settlement.Release, error) {
+	return w.settler(nil).Release(w.t.Context(), settlement.Order{InvoiceID: id, Reason: voidedByMistake, NotCharged: assertion})
+}
+
+// TestRelease_Billed: the events of a finished invoice are released once nothing charges them anymore,
+// and once only. The next invoice bills them.
+func TestRelease_Billed(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		leftOpen bool
+		catalog  bool
+		codes    string // of the events; by default all three
+		edit     manualEdit
+		plain    string // the error without an assertion; empty: none
+		asserted string // with one
+		waits    bool   // a draft that is missing may have been closed just before
+	}{
+		"issued":                         {edit: inTurn(), plain: "void or delete it first", asserted: "void or delete it first"},
+		"voided":                         {edit: voided},
+		"deleted":                        {edit: deletedIssued},
+		"voided, with item prices":       {edit: voided, catalog: true},
+		"left open":                      {leftOpen: true, edit: inTurn(), plain: "is pending at Chargebee", asserted: "is pending at Chargebee"},
+		"left open, deleted":             {leftOpen: true, edit: deleted, waits: true},
+		"left open, closed":              {leftOpen: true, edit: closed, plain: "are on 1, which is payment_due", asserted: "are on 1, which is payment_due"},
+		"left open, closed and voided":   {leftOpen: true, edit: inTurn(closed, voided), plain: "--assert-not-charged", waits: true},
+		"left open, closed and deleted":  {leftOpen: true, edit: inTurn(closed, deletedIssued), plain: "--assert-not-charged", waits: true},
+		"left open, one item price":      {leftOpen: true, catalog: true, codes: "calls", edit: deleted, plain: "--assert-not-charged", waits: true},
+		"voided, its lines on a new one": {edit: inTurn(voided, copied), plain: "are on 2, which is payment_due", asserted: "are on 2, which is payment_due"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				if test.catalog {
+					w = newCatalogWorld(t, nil)
+				}
+				w.settings.Close = !test.leftOpen
+				codes := strings.Fields(cmp.Or(test.codes, "calls seats storage"))
+				for i, code := range codes {
+					w.write("sub", code, strconv.Itoa(10*(i+1)))
+				}
+				all := func(status string) string { return strings.Join(slices.Repeat([]string{status}, len(codes)), " ") }
+				id, body := w.renew("sub")
+				w.wantDone(w.settler(nil), body)
+				time.Sleep(time.Hour)
+				w.let(test.edit, id)
+
+				release := func(assertion, refusal string) bool {
+					t.Helper()
+					if test.waits && refusal == "" {
+						_, err := w.releaseBilled(id, assertion)
+						w.wantRefused(err, "its final invoice may not be visible yet: retry in 5m3")
+						time.Sleep(quiet)
+					}
+					got, err := w.releaseBilled(id, assertion)
+					if refusal != "" {
+						w.wantRefused(err, refusal)
+						w.wantStatuses(all(billing.EventBilled))
+						return false
+					}
+					w.wantReleased(got, err, billing.RepeatDisposition(billing.NotCharged, len(codes)))
+					return true
+				}
+				if !release("", test.plain) && !release(neverCharged, test.asserted) {
+					return
+				}
+				w.wantStatuses(all(billing.EventUnbilled))
+				record := w.head(id)
+				if record.State != billing.Finished || record.Outcome != billing.Released || record.ExpiresAt == 0 || !strings.Contains(record.Detail, voidedByMistake) {
+					t.Errorf("got %+v", record)
+				}
+				again, err := w.releaseBilled(id, "")
+				if err != nil || again.Claimed {
+					t.Errorf("released twice: %+v, %v", again, err)
+				}
+				w.wantDone(w.settler(nil), body) // a webhook that is repeated charges nothing
+				time.Sleep(time.Minute)
+				w.settings.Close = true
+				_, next := w.renew("sub")
+				w.wantClosed(w.settler(nil), next)
+				w.wantAllBilled()
+				if release, err := w.releaseBilled(id, ""); err != nil || release.Claimed {
+					t.Errorf("released once more: %+v, %v", release, err)
+				}
+				w.wantAllBilled()
+			})
+		})
+	}
+}
+
+// copied makes an issued invoice with the lines of the voided one.
+func copied(w *world, id string) error {
+	lines := w.finalOf(id).LineItems
+	draft, _ := w.renew("sub")
+	for _, line := range lines {
+		line.ID = ""
+		if _, err := w.chargebee.AddLine(draft, line); err != nil {
+			return err
+		}
+	}
+	return closed(w, draft)
+}
+
+func (w *world) finalOf(draft string) chargebee.Invoice {
+	w.t.Helper()
+	for _, invoice := range w.chargebee.Invoices() {
+		if invoice.DraftID == draft {
+			return invoice
+		}
+	}
+	w.t.Fatalf("%s is not closed", draft)
+	return chargebee.Invoice{}
+}
+
+// TestRelease_BilledDryRun writes nothing, and returns what would be done.
+func TestRelease_BilledDryRun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		id, body := w.three()
+		w.wantDone(w.settler(nil), body)
+		w.let(voided, id)
+		before := w.tablesAs()
+		release, err := w.settler(nil).Release(t.Context(), settlement.Order{InvoiceID: id, Reason: voidedByMistake, DryRun: true})
+		if err != nil || release.Dispositions != "rrr" || w.tablesAs() != before {
+			t.Errorf("got %+v, %v; it wrote: %t", release, err, w.tablesAs() != before)
+		}
+	})
+}
+
+// TestRelease_RegeneratedInvoice bills the events that were released from the voided one.
+func TestRelease_RegeneratedInvoice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		id, body := w.three()
+		w.wantDone(w.settler(nil), body)
+		w.let(voided, id)
+		release, err := w.releaseBilled(id, "")
+		w.wantReleased(release, err, "rrr")
+		time.Sleep(time.Minute)
+		_, webhook, err := w.chargebee.RegenerateInvoice(w.finalOf(id).ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantClosed(w.settler(nil), w.chargebee.Payload(webhook.ID))
+		w.wantAllBilled()
+	})
+}
+
+// TestRelease_BilledCrash ends the release of billed events at every call, before and after its effect, and
+// runs it again, or a repeated webhook comes first. Events that the next invoice billed stay billed.
+func TestRelease_BilledCrash(t *testing.T) {
+	unraced(t)
+	t.Parallel()
+	for _, after := range []bool{false, true} {
+		for _, repeated := range []bool{false, true} {
+			t.Run(fmt.Sprintf("after the effect: %t, a webhook comes first: %t", after, repeated), func(t *testing.T) {
+				t.Parallel()
+				calls := atEachCall(t, "crashed", func(t *testing.T, call int) (reached bool) {
+					w := newWorld(t, nil)
+					for range 150 { // two pages
+						w.write("sub", "calls", "0.25")
+					}
+					id, body := w.renew("sub")
+					w.wantDone(w.settler(nil), body)
+					w.let(voided, id)
+					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+					defer cancel()
+					crash := &crash{at: call, after: after}
+					_, err := w.settler(crash.wrap).Release(ctx, settlement.Order{InvoiceID: id, Reason: voidedByMistake})
+					reached = crash.calls >= crash.at
+					if err != nil && !reached {
+						t.Fatal(err)
+					}
+					time.Sleep(2 * settings.Lease)
+					if repeated {
+						w.wantDone(w.settler(nil), body)
+					}
+					if _, err := w.releaseBilled(id, ""); err != nil {
+						t.Fatal(err)
+					}
+					if got := w.allStatuses(); len(got) != 1 || got[0] != billing.EventUnbilled {
+						t.Errorf("events are %s", got)
+					}
+					time.Sleep(time.Minute)
+					_, next := w.renew("sub")
+					w.wantDone(w.settler(nil), next)
+					w.wantAllBilled()
+					return reached
+				})
+				if calls < 6 {
+					t.Errorf("only %d calls were made", calls)
+				}
+			})
+		}
+	}
+}
