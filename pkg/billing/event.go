@@ -3,6 +3,7 @@ package billing
 import (
 	"cmp"
 	"fmt"
+	"slices"
 )
 
 // EventKey identifies a billable event.
@@ -44,8 +45,8 @@ func (e Event) Values() string {
 // https://apidocs.chargebee.com/docs/api/invoices/add-one-time-charge-to-a-pending-invoice
 const MaxDescription = 250
 
-// MaxPageEvents is the maximum number of events of one page: with the record, the manifest and the
-// page they fit one transaction of 100 actions.
+// MaxPageEvents is the maximum number of events of one page, and of their subscriptions: with the record,
+// the manifest and the page they fit one transaction of 100 actions.
 const MaxPageEvents = 97
 
 // MaxPageSize is the maximum size in bytes of one page, and of one part of a plan: an item takes
@@ -60,4 +61,32 @@ const (
 type Page struct {
 	Number int
 	Events []Event
+}
+
+// Subscriptions returns the subscriptions of the events.
+func (p Page) Subscriptions() []string {
+	var all []string
+	for _, event := range p.Events {
+		if !slices.Contains(all, event.SubscriptionID) {
+			all = append(all, event.SubscriptionID)
+		}
+	}
+	return all
+}
+
+// EarlierInvoice is an invoice that claimed events of a subscription.
+type EarlierInvoice struct {
+	ID   string // of the draft
+	Date int64  // unix seconds; it has only events that occurred before
+}
+
+// WrittenAgain is an unbilled event that an earlier invoice has: its producer wrote it again.
+type WrittenAgain struct {
+	Event // as it is now
+
+	Claimed        Event // as the earlier invoice has it
+	Settled        bool  // it is billed; otherwise the earlier invoice is not finished
+	InvoiceID      string
+	FinalInvoiceID string // may be empty
+	BilledAt       int64  // unix seconds
 }

@@ -14,6 +14,7 @@ type Step struct {
 
 	Manifest *Manifest // a new epoch
 	Claim    *Page     // a new page; its events must be unbilled and unchanged
+	Date     int64     // of the invoice, unix seconds; the subscriptions of Claim have it from now on
 	Plan     *Plan     // the plan of the epoch; written once
 
 	Final bool // Record.FinalInvoiceID is new: the record can be found by it from now on
@@ -25,7 +26,8 @@ type Step struct {
 
 	// Events that become unbilled again. They are claimed, or billed if Record.Outcome is Released.
 	Release []EventKey
-	Reclaim []Event // events that a producer made unbilled again, and that become claimed again
+	Restore []WrittenAgain // unbilled events that become billed again on their earlier invoice
+	Reclaim []Event        // events that a producer made unbilled again, and that become claimed again
 
 	// Expire sets the TTL of items of the epoch.
 	Expire Expiry
@@ -73,11 +75,11 @@ func (s Step) contents() int {
 	return contents
 }
 
-// events returns the number of events that the step changes.
+// events returns the number of events, and of subscriptions of claimed events, that the step changes.
 func (s Step) events() int {
-	events := len(s.Bill) + len(s.BillChanged) + len(s.Release) + len(s.Reclaim)
+	events := len(s.Bill) + len(s.BillChanged) + len(s.Release) + len(s.Restore) + len(s.Reclaim)
 	if s.Claim != nil {
-		events += len(s.Claim.Events)
+		events += len(s.Claim.Events) + len(s.Claim.Subscriptions())
 	}
 	return events
 }

@@ -19,7 +19,8 @@ const (
 	reasonNone      = "None"
 	reasonCondition = "ConditionalCheckFailed"
 
-	// aliasTTL is the time for which a record can be found by its final invoice id.
+	// aliasTTL is the time for which a record can be found by its final invoice id or a subscription. The
+	// pages of a finished invoice are kept for a shorter time.
 	aliasTTL = 180 * 24 * time.Hour
 )
 
@@ -113,6 +114,11 @@ func (s *Store) buildTransaction(step billing.Step) transaction {
 			attributeExpiresAt: number(record.UpdatedAt + int64(aliasTTL.Seconds())),
 		}})
 	}
+	if step.Claim != nil {
+		for _, subscription := range step.Claim.Subscriptions() {
+			all.update(s.addToSubscription(step, subscription))
+		}
+	}
 	for _, key := range expiringKeys(step) {
 		all.update(s.expire(key, step.Expire.At))
 	}
@@ -125,6 +131,9 @@ func (s *Store) buildTransaction(step billing.Step) transaction {
 	}
 	for _, event := range step.Reclaim {
 		all.event(event.EventKey, change.claim(event))
+	}
+	for _, event := range step.Restore {
+		all.event(event.EventKey, change.restore(event))
 	}
 	for _, event := range step.Bill {
 		all.event(event.EventKey, change.bill(event))

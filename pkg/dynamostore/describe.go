@@ -27,7 +27,7 @@ func (t *Tables) DescribeLedger(ctx context.Context) (finding.TableSetup, error)
 }
 
 func (t *Tables) describe(ctx context.Context, wanted *dynamodb.CreateTableInput) (finding.TableSetup, error) {
-	output, err := readWithRetry(ctx, func(ctx context.Context) (*dynamodb.DescribeTableOutput, error) {
+	output, err := withRetry(ctx, func(ctx context.Context) (*dynamodb.DescribeTableOutput, error) {
 		return t.Client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: wanted.TableName})
 	})
 	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
@@ -53,7 +53,7 @@ func (t *Tables) describe(ctx context.Context, wanted *dynamodb.CreateTableInput
 // TimeToLive returns the TTL attribute of the ledger table; empty if TTL is off. Errors are those of
 // DescribeEvents.
 func (t *Tables) TimeToLive(ctx context.Context) (attribute string, err error) {
-	output, err := readWithRetry(ctx, func(ctx context.Context) (*dynamodb.DescribeTimeToLiveOutput, error) {
+	output, err := withRetry(ctx, func(ctx context.Context) (*dynamodb.DescribeTimeToLiveOutput, error) {
 		return t.Client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &t.LedgerTable})
 	})
 	if err != nil {

@@ -7,6 +7,7 @@
 //	<draft id>#<epoch>#p<n> the n-th page of claimed events
 //	<draft id>#<epoch>#l<n> the n-th part of the plan
 //	#final#<final id>       the draft id of a final invoice
+//	#subscription#<id>      the invoices that claimed events of a subscription
 //	#ratelimit              the state of the rate limiter
 //
 // Errors of DynamoDB are classified here: as billing.ErrFenced, billing.ErrBusy or

@@ -14,10 +14,13 @@ const (
 	unbilledCondition = "(attribute_not_exists(#s) OR #s = :u)"
 	claimedCondition  = "#s = :c AND invoice_id = :i" // :c is the status claimed unless noted
 
-	claimUpdate     = "SET #s = :c, invoice_id = :i REMOVE unbilled"
-	billUpdate      = "SET #s = :b, billed_at = :at"
-	billFinalUpdate = billUpdate + ", final_invoice_id = :f"
-	releaseUpdate   = "SET #s = :u, unbilled = :s REMOVE invoice_id, final_invoice_id, billed_at"
+	claimUpdate        = "SET #s = :c, invoice_id = :i REMOVE unbilled"
+	billUpdate         = "SET #s = :b, billed_at = :at"
+	billFinalUpdate    = billUpdate + ", final_invoice_id = :f"
+	restoreUpdate      = billUpdate + ", invoice_id = :i"
+	restoreFinalUpdate = billFinalUpdate + ", invoice_id = :i"
+
+	releaseUpdate = "SET #s = :u, unbilled = :s REMOVE invoice_id, final_invoice_id, billed_at"
 
 	// checkUpdate changes nothing: an event that cannot be billed may be too large for another
 	// attribute.
@@ -83,6 +86,17 @@ func (c eventChanges) bill(event billing.Event) *types.Update {
 // billChanged marks a claimed event as billed, whatever its values.
 func (c eventChanges) billChanged(key billing.EventKey) *types.Update {
 	return c.update(key, c.billUpdate, claimedCondition, c.billed())
+}
+
+// restore marks an unbilled event with these values as billed on its earlier invoice.
+func (c eventChanges) restore(event billing.WrittenAgain) *types.Update {
+	values := item{":b": statusBilled, ":u": statusUnbilled, ":i": text(event.InvoiceID), ":at": number(event.BilledAt), ":d": text(event.Description)}
+	update := restoreUpdate
+	if event.FinalInvoiceID != "" {
+		update, values[":f"] = restoreFinalUpdate, text(event.FinalInvoiceID)
+	}
+	absent := addValues(values, event.Event)
+	return c.update(event.EventKey, update+" REMOVE unbilled", asRead[absent], values)
 }
 
 // addValues adds the values of a condition, without the description, and returns which are absent.

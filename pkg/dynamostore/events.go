@@ -44,7 +44,7 @@ func (s *Store) Unbilled(ctx context.Context, subscriptionID string, before int6
 }
 
 func (s *Store) query(ctx context.Context, query *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
-	output, err := readWithRetry(ctx, func(ctx context.Context) (*dynamodb.QueryOutput, error) { return s.Client.Query(ctx, query) })
+	output, err := withRetry(ctx, func(ctx context.Context) (*dynamodb.QueryOutput, error) { return s.Client.Query(ctx, query) })
 	if err != nil {
 		return nil, fmt.Errorf("dynamodb: query %s: %w", aws.ToString(query.IndexName), err)
 	}

@@ -36,7 +36,7 @@ func scan[T any](ctx context.Context, s *Store, input dynamodb.ScanInput, decode
 	return paged(decode, func(start item) ([]item, item, error) {
 		page := input
 		page.ExclusiveStartKey = start
-		output, err := readWithRetry(ctx, func(ctx context.Context) (*dynamodb.ScanOutput, error) { return s.Client.Scan(ctx, &page) })
+		output, err := withRetry(ctx, func(ctx context.Context) (*dynamodb.ScanOutput, error) { return s.Client.Scan(ctx, &page) })
 		if err != nil {
 			return nil, nil, fmt.Errorf("dynamodb: scan %s: %w", *input.TableName, err)
 		}

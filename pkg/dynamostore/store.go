@@ -43,7 +43,7 @@ type item = map[string]types.AttributeValue
 
 // get returns one item of the ledger by a strongly consistent read; nil if there is none.
 func (s *Store) get(ctx context.Context, key string) (item, error) {
-	output, err := readWithRetry(ctx, func(ctx context.Context) (*dynamodb.GetItemOutput, error) {
+	output, err := withRetry(ctx, func(ctx context.Context) (*dynamodb.GetItemOutput, error) {
 		return s.Client.GetItem(ctx, &dynamodb.GetItemInput{
 			TableName:      &s.LedgerTable,
 			Key:            ledgerKey(key),
@@ -56,8 +56,9 @@ func (s *Store) get(ctx context.Context, key string) (item, error) {
 	return output.Item, nil
 }
 
-// readWithRetry repeats a read after a temporary failure. The SDK retries too, but not an answer that was cut.
-func readWithRetry[Output any](ctx context.Context, call func(context.Context) (Output, error)) (Output, error) {
+// withRetry repeats a call that has no second effect after a temporary failure. The SDK retries too, but not an
+// answer that was cut.
+func withRetry[Output any](ctx context.Context, call func(context.Context) (Output, error)) (Output, error) {
 	retryable := func(err error) bool { return errors.Is(classify(err), billing.ErrBusy) }
 	return retry.Do(ctx, readBackoff, retryable, func(ctx context.Context) (Output, error) {
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)

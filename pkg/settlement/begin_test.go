@@ -155,7 +155,7 @@ func TestStaleMessage(t *testing.T) {
 // and edits the draft manually.
 func (w *world) editAfterClaim(edit manualEdit, id string) {
 	w.t.Helper()
-	w.handleAndCrash(&crash{at: 6}, bare(id)) // head, take, invoice, query, claim and plan; then the first line's head
+	w.handleAndCrash(&crash{at: 7}, bare(id)) // record, acquire, invoice, query, invoices of the subscription, claim and plan; then the record of the first line
 	if record := w.head(id); record.State != billing.Charging || record.IsSending() {
 		w.t.Fatalf("got %+v", record)
 	}

@@ -30,7 +30,11 @@ func (s *session) claim(ctx context.Context) error {
 	}
 
 	next := &pageBuilder{}
-	for event, err := range s.unbilled(ctx, s.manifest) {
+	var again []billing.WrittenAgain
+	for event, err := range s.unbilled(ctx, s.manifest, func(found billing.WrittenAgain) { again = append(again, found) }) {
+		if err == nil && len(again) == billing.MaxPageEvents {
+			err, again = s.restore(ctx, again), nil
+		}
 		if err != nil {
 			return err
 		}
@@ -41,18 +45,55 @@ func (s *session) claim(ctx context.Context) error {
 		}
 		next.add(event)
 	}
+	if err := s.restore(ctx, again); err != nil {
+		return err
+	}
 	return s.claimRestAndPlan(ctx, next.take(), sums)
 }
 
-// unbilled returns the events to claim for an invoice, as the index shows them.
-func (s *Settler) unbilled(ctx context.Context, manifest billing.Manifest) iter.Seq2[billing.Event, error] {
+// restore marks events as billed again on the invoice that billed them, and reports them. Those that the
+// index shows as unbilled, and that are billed, stay as they are.
+func (s *session) restore(ctx context.Context, again []billing.WrittenAgain) error {
+	for len(again) > 0 {
+		err := s.lease.commit(ctx, func(step *billing.Step) { step.Restore = again })
+		if changed, ok := errors.AsType[*billing.EventsChanged](err); ok {
+			again = slices.DeleteFunc(again, func(event billing.WrittenAgain) bool { return changed.Contains(event.EventKey) })
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, event := range again {
+			s.Observer.Mismatched(event.InvoiceID, event.Claimed, billing.ChangedEvent{EventKey: event.EventKey, Status: billing.EventUnbilled, Current: event.Event})
+		}
+		return nil
+	}
+	return nil
+}
+
+// unbilled returns the events to claim for an invoice, as the index shows them. Those that another
+// invoice has are left out; again is called for those that are billed on it.
+func (s *Settler) unbilled(ctx context.Context, manifest billing.Manifest, again func(billing.WrittenAgain)) iter.Seq2[billing.Event, error] {
 	return func(yield func(billing.Event, error) bool) {
 		for _, subscription := range manifest.Subscriptions {
+			var earlier *earlierInvoices
 			for event, err := range s.Events.Unbilled(ctx, subscription, manifest.Date) {
 				if err != nil {
 					err = fmt.Errorf("query unbilled events of %s: %w", subscription, err)
 				}
-				if !yield(event.Validated(), err) || err != nil {
+				if err == nil && earlier == nil {
+					earlier, err = s.earlierInvoices(ctx, subscription, manifest.InvoiceID)
+				}
+				var found billing.WrittenAgain
+				var elsewhere bool
+				if err == nil {
+					found, elsewhere, err = earlier.find(ctx, event)
+				}
+				switch {
+				case elsewhere && found.Settled:
+					again(found)
+				case elsewhere: // the other invoice decides about it
+				case !yield(event.Validated(), err) || err != nil:
 					return
 				}
 			}
@@ -91,6 +132,7 @@ func (s *session) commitClaim(ctx context.Context, change func(*billing.Step)) e
 			step.Manifest, step.Record.Epoch = &manifest, manifest.Epoch
 			step.Record.MissingSince = 0
 		}
+		step.Date = s.manifest.Date
 		change(step)
 	})
 }
@@ -242,10 +284,16 @@ type pageBuilder struct {
 	keys   map[billing.EventKey]bool
 	page   int // bytes of the page
 	stored int // bytes of the events
+
+	subscriptions []string // of the events
 }
 
 func (b *pageBuilder) fits(event billing.Event) bool {
-	return len(b.events) < billing.MaxPageEvents &&
+	items := len(b.events) + len(b.subscriptions)
+	if !slices.Contains(b.subscriptions, event.SubscriptionID) {
+		items++
+	}
+	return items < billing.MaxPageEvents &&
 		b.page+pageSize(event) <= billing.MaxPageSize &&
 		b.stored+event.Size <= billing.MaxEventsSize
 }
@@ -261,6 +309,9 @@ func (b *pageBuilder) add(event billing.Event) {
 	}
 	b.keys[event.EventKey] = true
 	b.events = append(b.events, event)
+	if !slices.Contains(b.subscriptions, event.SubscriptionID) {
+		b.subscriptions = append(b.subscriptions, event.SubscriptionID)
+	}
 	b.page += pageSize(event)
 	b.stored += event.Size
 }

@@ -62,6 +62,10 @@ type madeUp struct {
 	alive map[string]int
 }
 
+func (m *madeUp) InvoicesOf(context.Context, string) ([]billing.EarlierInvoice, error) {
+	return nil, nil
+}
+
 func (m *madeUp) Invoice(context.Context, *ratelimit.Permit, billing.LinePage) (billing.Invoice, error) {
 	return billing.Invoice{
 		ID: "draft", CustomerID: "customer", SubscriptionID: "sub", CurrencyCode: "EUR",
@@ -135,7 +139,8 @@ func (m *madeUp) Plan(context.Context, string, string) (billing.Plan, error) { r
 // Page shows the page as it was claimed: pages are filled in the order of the events.
 func (m *madeUp) Page(_ context.Context, _, _ string, number int) (billing.Page, error) {
 	page := billing.Page{Number: number}
-	for i := number * billing.MaxPageEvents; i < min((number+1)*billing.MaxPageEvents, m.events); i++ {
+	const size = billing.MaxPageEvents - 1 // and the subscription
+	for i := number * size; i < min((number+1)*size, m.events); i++ {
 		page.Events = append(page.Events, m.event(i))
 	}
 	return page, nil

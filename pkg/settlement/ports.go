@@ -14,6 +14,9 @@ type Ledger interface {
 	// Record returns the record of the invoice. ok is false if there is none.
 	Record(ctx context.Context, invoiceID string) (record billing.Record, ok bool, err error)
 
+	// InvoicesOf returns the invoices that claimed events of a subscription, in no order.
+	InvoicesOf(ctx context.Context, subscriptionID string) ([]billing.EarlierInvoice, error)
+
 	// Commit applies the whole step or nothing. A step that was applied before is recognised by its
 	// version, and succeeds. Errors: billing.ErrFenced, billing.ErrBusy, *billing.EventsChanged.
 	Commit(ctx context.Context, step billing.Step) error
@@ -65,5 +68,6 @@ type Observer interface {
 	Handled(ctx context.Context, report Report)
 	// Mismatched is called for an event that is not as it was claimed: in another state, in which it is
 	// left, or with other values, and billed as claimed. claimed has no values if they do not matter.
+	// It is also called for one that was billed and is unbilled again, and becomes billed as before.
 	Mismatched(invoiceID string, claimed billing.Event, found billing.ChangedEvent)
 }

@@ -133,7 +133,7 @@ func TestPreviewIsWhatHappens(t *testing.T) {
 					w.write("sub", "calls", "1")
 				}
 				id, body := w.renew("sub")
-				w.handleAndCrash(&crash{at: 6}, body)
+				w.handleAndCrash(&crash{at: 7}, body)
 				time.Sleep(2 * settings.Lease)
 				if record := w.head(id); record.State != billing.Claiming || record.Pages == 0 {
 					w.t.Fatalf("got %+v", record)
@@ -231,7 +231,7 @@ func TestPreviewCountsEventsOnce(t *testing.T) {
 		id, body := w.renew("sub")
 		time.Sleep(time.Second)
 		lag = time.Hour
-		w.handleAndCrash(&crash{at: 6}, body)
+		w.handleAndCrash(&crash{at: 7}, body)
 		if record := w.head(id); record.Pages != 1 {
 			t.Fatalf("got %+v", record)
 		}
@@ -250,7 +250,7 @@ func TestPreview_MissingDraft(t *testing.T) {
 			w.write("sub", "calls", "1")
 		}
 		id, body := w.renew("sub")
-		w.handleAndCrash(&crash{at: 6}, body)
+		w.handleAndCrash(&crash{at: 7}, body)
 		time.Sleep(2 * settings.Lease)
 		w.let(deleted, id)
 		preview := w.preview(id, 1)

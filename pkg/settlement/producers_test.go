@@ -74,6 +74,110 @@ func TestSession_ProducerWritesAgain(t *testing.T) {
 	}
 }
 
+// TestSession_WrittenAgainAfterBilling: an event that its producer writes again once it was billed is billed on
+// its first invoice again, and reported. It is not charged on the next one.
+func TestSession_WrittenAgainAfterBilling(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change    func(item map[string]types.AttributeValue)
+		invoices  int // between the first one and the put
+		voided    bool
+		later     time.Duration // of the put, after the invoice
+		reported  int
+		nextLines int
+	}{
+		"the same":                {reported: 1},
+		"after another invoice":   {invoices: 1, reported: 1},
+		"another amount":          {change: func(item map[string]types.AttributeValue) { item["amount"] = number("11") }, reported: 1},
+		"another charge code":     {change: func(item map[string]types.AttributeValue) { item["charge_code"] = text("seats") }, reported: 1},
+		"another event id":        {change: func(item map[string]types.AttributeValue) { item["event_id"] = text("other") }, nextLines: 1},
+		"on an invoice now void":  {voided: true, nextLines: 1},
+		"after the ledger forgot": {later: 100 * 24 * time.Hour, nextLines: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				item := w.event("sub", "calls", "10")
+				if err := w.put(item); err != nil {
+					t.Fatal(err)
+				}
+				first, body := w.renew("sub")
+				w.wantClosed(w.settler(nil), body)
+				for range test.invoices {
+					time.Sleep(24 * time.Hour)
+					w.write("sub", "calls", "7")
+					_, body = w.renew("sub")
+					w.wantDone(w.settler(nil), body)
+				}
+				if test.voided {
+					w.let(voided, first)
+					release, err := w.releaseBilled(first, "")
+					w.wantReleased(release, err, "r")
+				}
+				time.Sleep(time.Minute + test.later)
+				w.tables.Sweep()
+				if test.change != nil {
+					test.change(item)
+				}
+				if err := w.put(item); err != nil {
+					t.Fatal(err)
+				}
+
+				next, body := w.renew("sub")
+				w.wantDone(w.settler(nil), body)
+				if got := len(w.adHocOfFinal(next)); got != test.nextLines {
+					t.Errorf("the next invoice has %d ad-hoc lines, want %d", got, test.nextLines)
+				}
+				if got := len(w.notes.mismatched); got != test.reported {
+					t.Errorf("%d events were reported, want %d: %+v", got, test.reported, w.notes.mismatched)
+				}
+				event := w.events()[value(item, "event_id")]
+				want := first
+				if test.nextLines == 1 {
+					want = next
+				}
+				if event.Status != billing.EventBilled || event.InvoiceID != want || event.FinalID != w.finalOf(want).ID {
+					t.Errorf("got %+v, want it billed on %s", event, want)
+				}
+			})
+		})
+	}
+}
+
+// adHocOfFinal are the ad-hoc lines of the invoice that a draft became.
+func (w *world) adHocOfFinal(draft string) []chargebee.LineItem { return w.adHoc(w.finalOf(draft).ID) }
+
+// TestSession_WrittenAgainWhileClaimed: an event that another invoice holds is not claimed, and not reported.
+func TestSession_WrittenAgainWhileClaimed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		item := w.event("sub", "calls", "10")
+		if err := w.put(item); err != nil {
+			t.Fatal(err)
+		}
+		id, body := w.renew("sub")
+		w.gateway.answer(canned{to: "/close", words: "400 invalid_request param_wrong_value"})
+		w.wantRejected(w.settler(nil), body, billing.CloseRefused)
+		w.gateway.stop()
+		if err := w.put(item); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		next, nextBody := w.renew("sub")
+		w.wantDone(w.settler(nil), nextBody)
+		if got := len(w.adHocOfFinal(next)); got != 0 {
+			t.Errorf("the next invoice has %d ad-hoc lines", got)
+		}
+		w.wantDone(w.settler(nil), body)
+		if event := w.events()[value(item, "event_id")]; event.Status != billing.EventBilled || event.InvoiceID != id {
+			t.Errorf("got %+v", event)
+		}
+		w.wantEachBilledOnce()
+	})
+}
+
 // TestSession_StaleIndex: an event that was corrected before the index shows it is claimed with its current
 // values, on this invoice.
 func TestSession_StaleIndex(t *testing.T) {

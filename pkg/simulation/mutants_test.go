@@ -148,6 +148,9 @@ var mutants = []mutant{
 	{name: "releases the events of an invoice that is not voided", seed: 166, rule: "it charges them", edits: []edit{
 		unless("release-billed-withdrawn", "true"),
 	}},
+	{name: "bills an event again that its producer wrote again", seed: 48, rule: "an earlier invoice charged it", edits: []edit{
+		or("late-event", "true"),
+	}},
 	{name: "trusts an incomplete message", seed: 330, rule: "what the message lacks is not planned", edits: []edit{
 		unless("webhook-incomplete", "true").arg(1),
 	}},

@@ -129,6 +129,9 @@ func (e *env) produce(ctx context.Context, as *process, subscription string, num
 	if corrupted || e.scenario.badEvents && coin(random) {
 		e.rewrite(ctx, client, random, subscription, id)
 	}
+	if e.scenario.rewrites && e.rng.rand("breaks the rule", id).IntN(3) == 0 {
+		e.writeAgain(ctx, as, client, item, id)
+	}
 }
 
 // corrupt makes an event that cannot be billed.

@@ -59,6 +59,7 @@ type scenario struct {
 	operators         int  // number of operators that replay dead letters
 	eagerReplays      bool // operators replay every dead letter at once
 	releases          bool // an operator releases the events of rejected invoices
+	rewrites          bool // producers write events again
 	voids             bool // issued invoices are voided or deleted, and their events released
 
 	resends           bool          // webhooks are sent again by hand
@@ -186,6 +187,7 @@ func newScenario(seed uint64) (scenario, error) {
 		s.addReleases(random, &times)
 	}
 	s.voids = s.profile != undisturbed && s.profile != undisturbed+withCatalog && rng(seed).rand("voids").IntN(4) == 0
+	s.rewrites = s.profile != undisturbed && s.profile != undisturbed+withCatalog && !s.badEvents && rng(seed).rand("rewrites").IntN(4) == 0
 	s.maxPause = times.idempotencyWindow + times.maxEffectDelay
 	trust := s.strict || rng(seed).rand("trust webhook").IntN(3) == 0
 	return s, s.load(times, 1+random.IntN(5), trust)

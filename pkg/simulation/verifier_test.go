@@ -39,6 +39,9 @@ func (e *env) verify(when string) {
 	}
 	v.readEvents()
 	v.readDeadLetters()
+	if e.scenario.rewrites {
+		v.useClaims(ctx)
+	}
 	for _, invoice := range e.site.Invoices() {
 		v.invoices[cmp.Or(invoice.DraftID, invoice.ID)] = invoice
 	}
