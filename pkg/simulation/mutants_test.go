@@ -30,7 +30,7 @@ var mutants = []mutant{
 		unless("doubt-send-again", "true"),
 		unless("doubt-wait", "true"),
 	}},
-	{name: "releases a line in doubt", seed: 4, rule: "it may be on the invoice", edits: []edit{
+	{name: "releases a line in doubt", seed: 33, rule: "it may be on the invoice", edits: []edit{
 		unless("sent-any", "true").arg(0),
 	}},
 	{name: "takes a 4xx after an unknown as final", seed: 9, rule: "it may be about the concurrent duplicate, or an old one replayed", edits: []edit{
@@ -40,23 +40,23 @@ var mutants = []mutant{
 	{name: "takes a proxy's refusal as Chargebee's", seed: 26, rule: "a proxy may refuse what it passed on", edits: []edit{
 		unless("proxy-refusal", "true"),
 	}},
-	{name: "does not look for a line that was refused", seed: 48, rule: "a refusal does not prove that a call had no effect", edits: []edit{
+	{name: "does not look for a line that was refused", seed: 400, rule: "a refusal does not prove that a call had no effect", edits: []edit{
 		unless("refused-added", "true"),
 	}},
-	{name: "keys and markers without the epoch", seed: 806, rule: "a line of another claim is another line", edits: []edit{
+	{name: "keys and markers without the epoch", seed: 230, rule: "a line of another claim is another line", edits: []edit{
 		value("line-identity", `""`).arg(0, 0, 0, 2),
 	}},
-	{name: "plans from the index", seed: 6, rule: "what is charged is what was claimed", edits: []edit{
+	{name: "plans from the index", seed: 35, rule: "what is charged is what was claimed", edits: []edit{
 		hoist("fold-claimed"),
 		replace("drop-changed", ""),
 	}},
-	{name: "claims whatever the values", seed: 12, rule: "what is charged is what the event has", edits: []edit{
+	{name: "claims whatever the values", seed: 78, rule: "what is charged is what the event has", edits: []edit{
 		rewrite("claim-condition", `(.*?\)) AND (.*)`, "$1 AND ($1 OR ($2))").arg(2),
 	}},
 	{name: "acknowledges before it settles", seed: 1, rule: "a message comes back until its work is done", edits: []edit{
 		before("handler-call", "_ = $recv.Queue.Delete($arg0, $arg1.Message)"),
 	}},
-	{name: "claims without a condition", seed: 6, rule: "an event goes on one invoice", edits: []edit{
+	{name: "claims without a condition", seed: 35, rule: "an event goes on one invoice", edits: []edit{
 		rewrite("claim-condition", `(.*?\)) AND (.*)`, "($1 OR NOT $1) AND $2").arg(2),
 	}},
 	{name: "no heartbeat", seed: 15, rule: "a message that is being processed is hidden from other consumers", edits: []edit{
@@ -90,10 +90,10 @@ var mutants = []mutant{
 	{name: "decides at once what became of a draft", seed: 37, rule: "what took effect may not show yet", edits: []edit{
 		unless("gone-shows", "true"),
 	}},
-	{name: "claims again right after a release", seed: 540, rule: "the index may not show yet what was released", edits: []edit{
+	{name: "claims again right after a release", seed: 541, rule: "the index may not show yet what was released", edits: []edit{
 		unless("released-shows", "true"),
 	}},
-	{name: "closes without a check of the closed invoice", seed: 89, rule: "a manual edit may have changed it at the last moment", edits: []edit{
+	{name: "closes without a check of the closed invoice", seed: 139, rule: "a manual edit may have changed it at the last moment", edits: []edit{
 		or("closed-complete", "true"),
 	}},
 	{name: "deletes a message before its dead letter exists", seed: 411, rule: "one of the two must exist at any time", edits: []edit{
@@ -109,7 +109,7 @@ var mutants = []mutant{
 	{name: "no check for lines of item prices that were edited", seed: 1085, rule: "one may be ours", edits: []edit{
 		unless("resembles-item-price", "true"),
 	}},
-	{name: "closes before the last line is certain", seed: 199, rule: "a closed draft takes no line", edits: []edit{
+	{name: "closes before the last line is certain", seed: 53, rule: "a closed draft takes no line", edits: []edit{
 		unless("resend-failed", "$init.Kind == billing.Limited"),
 		unless("resend-not-sent", "true"),
 	}},
@@ -123,10 +123,10 @@ var mutants = []mutant{
 	{name: "releases events before all shows", seed: 71, rule: "a line may be there that cannot be seen yet", edits: []edit{
 		unless("release-shows", "true"),
 	}},
-	{name: "releases what is on the draft", seed: 50, rule: "it is charged when the draft is closed", edits: []edit{
+	{name: "releases what is on the draft", seed: 71, rule: "it is charged when the draft is closed", edits: []edit{
 		unless("release-charged", "true"),
 	}},
-	{name: "releases what no operator asserts", seed: 7, rule: "it may have been charged", edits: []edit{
+	{name: "releases what no operator asserts", seed: 117, rule: "it may have been charged", edits: []edit{
 		or("asserted", "true"),
 	}},
 	{name: "takes an incomplete read for complete", seed: 2, rule: "no decision follows from a part of the lines", edits: []edit{
@@ -166,7 +166,7 @@ var mutants = []mutant{
 	{name: "does not repeat a close whose answer was lost", seed: 13, rule: "nothing else may lead to the closed invoice", edits: []edit{
 		value("draft-reads", "$0 + 1"),
 	}},
-	{name: "takes a closed invoice that does not show for gone", seed: 31, rule: "the repeated close is answered with it", edits: []edit{
+	{name: "takes a closed invoice that does not show for gone", seed: 255, rule: "the repeated close is answered with it", edits: []edit{
 		unless("closed-missing", "true"),
 		unless("closed-unread", "{closed-missing}"),
 	}},
