@@ -225,7 +225,7 @@ func (s ConsumerScenario) prepare(ctx context.Context, env *testbed.Env) error {
 		return err
 	}
 	for _, event := range events {
-		if err := env.Enqueue(ctx, event); err != nil {
+		if err := env.Enqueue(ctx, string(env.Chargebee.Payload(event))); err != nil {
 			return err
 		}
 	}

@@ -230,11 +230,10 @@ func (e *Env) CreateTables(ctx context.Context, consumer string) error {
 	return nil
 }
 
-// Enqueue sends the webhook of a Chargebee event to the queue, as the receiver does.
-func (e *Env) Enqueue(ctx context.Context, eventID string) error {
-	body := string(e.Chargebee.Payload(eventID))
+// Enqueue sends the body of a webhook to the queue, as the receiver does.
+func (e *Env) Enqueue(ctx context.Context, body string) error {
 	if _, err := e.sqsClient.SendMessage(ctx, &awssqs.SendMessageInput{QueueUrl: &e.QueueURL, MessageBody: &body}); err != nil {
-		return fmt.Errorf("enqueue the webhook of event %s: %w", eventID, err)
+		return fmt.Errorf("enqueue a webhook: %w", err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package testbed
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,9 +23,10 @@ type Command struct {
 	Args   []string
 	Admin  string // address of its admin listener, see FreeAddress
 	Env    []string
+	Output io.Writer // defaults to this program's standard error
 }
 
-// Process is a program that was started. Its output is this program's standard error.
+// Process is a program that was started.
 type Process struct {
 	name    string
 	admin   string
@@ -46,7 +48,11 @@ func FreeAddress() (string, error) {
 func Start(command Command) (*Process, error) {
 	cmd := exec.Command(command.Binary, command.Args...) //nolint:gosec,noctx // the binary is the caller's own; it is stopped by signals
 	cmd.Env = append(slices.Clone(command.Env), "BILLABLE_ADMIN_ADDR="+command.Admin)
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	output := command.Output
+	if output == nil {
+		output = os.Stderr
+	}
+	cmd.Stdout, cmd.Stderr = output, output
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", command.Binary, err)
 	}

@@ -48,37 +48,90 @@ func (e *Env) Fill(ctx context.Context, workload Workload) (announcements []stri
 	var items []types.WriteRequest
 	for i := range workload.Invoices {
 		number := fmt.Sprintf("%05d", i+1)
-		add := func(event int, occurred time.Time) {
-			items = append(items, newEvent(random, number, event, workload.Codes, occurred))
-		}
-		e.Chargebee.AddSubscription(chargebee.Subscription{
-			ID:           "sub_" + number,
-			CustomerID:   "cust_" + number,
-			CurrencyCode: Currency,
-			Plan:         chargebee.Plan{ItemPriceID: "team-EUR-monthly", Description: "Team plan", UnitAmount: 4900},
-		})
-		for event := range workload.Events {
-			add(event, now.Add(-time.Duration(random.Int64N(int64(30*day)))-time.Second))
-		}
+		items = append(items, newEvents(random, number, workload.Events, workload.Codes, now)...)
 		if workload.EarlyEvery > 0 && i%workload.EarlyEvery == 0 {
-			add(workload.Events, now.Add(day))
+			items = append(items, newEvent(random, number, workload.Events, workload.Codes, now.Add(25*time.Hour)))
 		}
-		_, announcement, err := e.Chargebee.Renew(chargebee.Renewal{SubscriptionIDs: []string{"sub_" + number}, Date: now})
+		announcement, err := e.renew(number, chargebee.Renewal{Date: now})
 		if err != nil {
-			return nil, fmt.Errorf("renew sub_%s: %w", number, err)
+			return nil, err
 		}
-		announcements = append(announcements, announcement.ID)
+		announcements = append(announcements, announcement)
 	}
+	return announcements, e.writeEvents(ctx, items)
+}
+
+// Invoice is a pending invoice with ids that are easy to type: invoice draft_inv_<Name> and Chargebee
+// event ev_<Name>, of subscription sub_<Name> and customer cust_<Name>.
+type Invoice struct {
+	Name    string
+	Events  int    // billable events, of three charge codes
+	Invalid string // attribute of one more event, evt_invalid: charge_code is missing, or currency_code is another; or empty
+}
+
+// AddInvoice renews a subscription and writes its events. Their amounts are always the same.
+func (e *Env) AddInvoice(ctx context.Context, invoice Invoice) error {
+	now, random := time.Now(), rand.New(rand.NewPCG(1, 0)) //nolint:gosec // reproducible amounts
+	_, err := e.renew(invoice.Name, chargebee.Renewal{Date: now, InvoiceID: "draft_inv_" + invoice.Name, EventID: "ev_" + invoice.Name})
+	if err != nil {
+		return err
+	}
+	items := newEvents(random, invoice.Name, invoice.Events, 3, now)
+	if invoice.Invalid != "" {
+		invalid := newEvent(random, invoice.Name, invoice.Events, 1, now.Add(-time.Hour))
+		attributes := invalid.PutRequest.Item
+		attributes["event_id"] = &types.AttributeValueMemberS{Value: "evt_invalid"}
+		switch invoice.Invalid {
+		case "charge_code":
+			delete(attributes, "charge_code")
+		case "currency_code":
+			attributes["currency_code"] = &types.AttributeValueMemberS{Value: "USD"}
+		default:
+			return fmt.Errorf("an event can be invalid by charge_code or currency_code, not by %q", invoice.Invalid)
+		}
+		items = append(items, invalid)
+	}
+	return e.writeEvents(ctx, items)
+}
+
+// renew renews the subscription sub_<name>, and returns the id of the Chargebee event that announces
+// its invoice.
+func (e *Env) renew(name string, renewal chargebee.Renewal) (announcement string, err error) {
+	subscription := chargebee.Subscription{
+		ID:           "sub_" + name,
+		CustomerID:   "cust_" + name,
+		CurrencyCode: Currency,
+		Plan:         chargebee.Plan{ItemPriceID: "team-EUR-monthly", Description: "Team plan", UnitAmount: 4900},
+	}
+	e.Chargebee.AddSubscription(subscription)
+	renewal.SubscriptionIDs = []string{subscription.ID}
+	_, event, err := e.Chargebee.Renew(renewal)
+	if err != nil {
+		return "", fmt.Errorf("renew %s: %w", subscription.ID, err)
+	}
+	return event.ID, nil
+}
+
+func (e *Env) writeEvents(ctx context.Context, items []types.WriteRequest) error {
 	for batch := range slices.Chunk(items, maxWriteBatch) {
 		for requests := map[string][]types.WriteRequest{e.eventsTable(): batch}; len(requests) > 0; {
 			written, err := e.dynamodbClient.BatchWriteItem(ctx, &awsdynamodb.BatchWriteItemInput{RequestItems: requests})
 			if err != nil {
-				return nil, fmt.Errorf("write events: %w", err)
+				return fmt.Errorf("write events: %w", err)
 			}
 			requests = written.UnprocessedItems
 		}
 	}
-	return announcements, nil
+	return nil
+}
+
+// newEvents returns billable events of a subscription in the 30 days before now.
+func newEvents(random *rand.Rand, subscription string, count, codes int, now time.Time) []types.WriteRequest {
+	events := make([]types.WriteRequest, count)
+	for i := range events {
+		events[i] = newEvent(random, subscription, i, codes, now.Add(-time.Duration(random.Int64N(int64(30*day)))-time.Second))
+	}
+	return events
 }
 
 // newEvent returns a billable event of a subscription, as a producer writes it.

@@ -81,7 +81,7 @@ func (s *Service) replace(draft *record, cause cause) (Invoice, error) {
 	s.erase(draft)
 	s.closedDrafts[draft.invoice.ID] = true
 	s.add(invoice)
-	s.emit(cause, invoice)
+	s.emit(cause, invoice, "")
 	return invoice, failure
 }
 

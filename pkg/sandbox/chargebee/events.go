@@ -1,6 +1,7 @@
 package chargebee
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
@@ -139,15 +140,15 @@ const (
 )
 
 // emit records an event and schedules its webhook, if its type is enabled.
-// Others are not recorded, except the renewals. The caller holds s.mu.
-func (s *Service) emit(cause cause, invoice Invoice) Event {
+// Others are not recorded, except the renewals. Its id defaults to a random one. The caller holds s.mu.
+func (s *Service) emit(cause cause, invoice Invoice, id string) Event {
 	enabled := slices.Contains(s.config.Events, cause.eventType)
 	if !enabled && cause.eventType != EventPendingInvoiceCreated {
 		return Event{}
 	}
 	emitted := &event{
 		Event: Event{
-			ID:         s.newID("ev_"),
+			ID:         cmp.Or(id, s.newID("ev_")),
 			Type:       cause.eventType,
 			InvoiceID:  invoice.ID,
 			OccurredAt: s.config.Now(),

@@ -107,7 +107,7 @@ func (s *Service) change(id string, cause cause, edit func(*Invoice) error) (Inv
 	changed.touch(s.config.Now())
 	s.remember(found, found.invoice)
 	found.invoice = &changed
-	s.emit(cause, changed)
+	s.emit(cause, changed, "")
 	return changed, nil
 }
 

@@ -61,6 +61,27 @@ func TestConsolidatedInvoice(t *testing.T) {
 	}
 }
 
+// TestRenew_IDs gives ids to an invoice and its event. An invoice that exists, or was closed, is not
+// replaced.
+func TestRenew_IDs(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, chargebee.Config{})
+	renewal := chargebee.Renewal{SubscriptionIDs: []string{"ada-1"}, InvoiceID: "draft_inv_demo", EventID: "ev_demo"}
+	invoice, event, err := s.Renew(renewal)
+	if err != nil || invoice.ID != renewal.InvoiceID || event.ID != renewal.EventID || event.InvoiceID != renewal.InvoiceID {
+		t.Errorf("%v: invoice %s, event %+v", err, invoice.ID, event)
+	}
+	if _, _, err := s.Renew(renewal); err == nil {
+		t.Error("a pending invoice was replaced")
+	}
+	if _, err := s.CloseInvoice(renewal.InvoiceID); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := s.Renew(renewal); err == nil {
+		t.Error("a closed invoice was replaced")
+	}
+}
+
 func TestClose(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -38,6 +38,8 @@ type Addon struct {
 type Renewal struct {
 	SubscriptionIDs []string  // several make a consolidated invoice
 	Date            time.Time // of the invoice; defaults to now
+	InvoiceID       string    // defaults to a random id
+	EventID         string    // of the event that announces the invoice; defaults to a random id
 }
 
 // AddSubscription adds a subscription, or replaces the one with that id.
@@ -71,8 +73,11 @@ func (s *Service) Renew(renewal Renewal) (Invoice, Event, error) {
 		renewal.Date = now
 	}
 
+	if _, exists := s.invoices[renewal.InvoiceID]; exists || s.closedDrafts[renewal.InvoiceID] {
+		return Invoice{}, Event{}, fmt.Errorf("chargebee: invoice %q exists", renewal.InvoiceID)
+	}
 	invoice := Invoice{
-		ID:        s.newID("draft_inv_"),
+		ID:        cmp.Or(renewal.InvoiceID, s.newID("draft_inv_")),
 		Recurring: true,
 		Status:    StatusPending,
 		PriceType: "tax_exclusive",
@@ -101,7 +106,7 @@ func (s *Service) Renew(renewal Renewal) (Invoice, Event, error) {
 	}
 	invoice.touch(now)
 	s.scheduleClose(s.add(invoice))
-	return invoice.clone(), s.emit(cause{EventPendingInvoiceCreated, sourceScheduled}, invoice), nil
+	return invoice.clone(), s.emit(cause{EventPendingInvoiceCreated, sourceScheduled}, invoice, renewal.EventID), nil
 }
 
 // recurringLines returns what a subscription costs for a month. The caller holds
