@@ -27,8 +27,11 @@ build: ## Build both binaries into bin/.
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/receiver ./cmd/consumer
 
 .PHONY: run
-run: build ## Run the whole system against fakes: make run ARGS="--consumers 4 --faults heavy --kill".
-	go run ./scripts/sandbox $(ARGS)
+run: ## Run the whole system against fakes: make run ARGS="--consumers 4 --faults heavy --kill".
+	@echo "Building the programs. The first time takes a minute or two."
+	@CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/receiver ./cmd/consumer ./scripts/sandbox
+	@# A process group of its own, so that Ctrl-C does not interrupt make.
+	@set -m; bin/sandbox $(ARGS); exit $$?
 
 SIZES := Many|Big|Long|Texts|Twenty|HeldClaims|UsesUpNoMessage
 

@@ -14,50 +14,86 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/billable-events/billable/scripts/testbed"
 )
 
-const stopTimeout = 45 * time.Second
+const (
+	stopTimeout  = 45 * time.Second
+	restartDelay = 200 * time.Millisecond
+)
 
-// process is a receiver or a consumer, which is started again after it was killed.
+// process is a receiver or a consumer, which is started again whenever it ends.
 type process struct {
-	name    string
+	name    string // for example consumer 2
+	log     string // file
 	command testbed.Command
 
 	mu      sync.Mutex
 	running *testbed.Process
 	cpu     time.Duration // of all that ended
-	killed  int
 }
 
-// start starts all processes and waits until they are ready.
+// start starts all processes and waits until they are ready. They are stopped when ctx ends, or by
+// s.stop.
 func (s *system) start(ctx context.Context) error {
-	for i := range s.options.receivers + s.options.consumers {
-		p := &process{name: "consumer", command: testbed.Command{Env: s.consumerEnviron()}}
-		if i < s.options.receivers {
-			address, err := testbed.FreeAddress()
-			if err != nil {
-				return err
-			}
-			s.receivers = append(s.receivers, "http://"+address)
-			p.name, p.command.Env = "receiver", append(s.receiverEnviron(), "BILLABLE_HTTP_ADDR="+address)
-		}
-		var err error
-		if p.command.Admin, err = testbed.FreeAddress(); err != nil {
+	ctx, cancel := context.WithCancel(ctx)
+	var supervisors errgroup.Group
+	s.stop = sync.OnceValue(func() error {
+		cancel()
+		return supervisors.Wait()
+	})
+	for i := range s.options.receivers {
+		address, err := testbed.FreeAddress()
+		if err != nil {
 			return err
 		}
-		p.command.Binary = filepath.Join(s.options.binaries, p.name)
-		p.command.Env = append(p.command.Env, callerSettings()...)
+		s.receivers = append(s.receivers, "http://"+address)
+		if err := s.add("receiver", i+1, append(s.receiverEnviron(), "BILLABLE_HTTP_ADDR="+address)); err != nil {
+			return err
+		}
+	}
+	for i := range s.options.consumers {
+		if err := s.add("consumer", i+1, s.consumerEnviron()); err != nil {
+			return err
+		}
+	}
+	var starting []*testbed.Process
+	for _, p := range s.processes {
 		if err := p.start(); err != nil {
 			return err
 		}
-		s.processes = append(s.processes, p)
+		starting = append(starting, p.running)
+		supervisors.Go(func() error { return s.supervise(ctx, p) })
 	}
-	for _, p := range s.processes {
-		if err := p.running.Ready(ctx); err != nil {
-			return err
+	for i, process := range starting {
+		if err := process.Ready(ctx); err != nil {
+			return fmt.Errorf("%w; its log is %s", err, s.processes[i].log)
 		}
 	}
+	return nil
+}
+
+// add adds a process, which writes its log to a file.
+func (s *system) add(program string, number int, environ []string) error {
+	p := &process{name: fmt.Sprintf("%s %d", program, number), log: filepath.Join(s.options.directory, fmt.Sprintf("%s-%d.log", program, number))}
+	admin, err := testbed.FreeAddress()
+	if err != nil {
+		return err
+	}
+	log, err := os.Create(p.log)
+	if err != nil {
+		return err
+	}
+	s.logs = append(s.logs, log)
+	p.command = testbed.Command{
+		Binary: filepath.Join(s.options.binaries, program),
+		Admin:  admin,
+		Env:    append(append(environ, "BILLABLE_LOG_LEVEL=info"), callerSettings()...),
+		Output: log,
+	}
+	s.processes = append(s.processes, p)
 	return nil
 }
 
@@ -83,73 +119,91 @@ func (p *process) signal(signal syscall.Signal) {
 	p.running.Signal(signal)
 }
 
-// wait waits until the process ended, and adds up its CPU time. It reports whether it ended in
-// time.
-func (p *process) wait(timeout <-chan time.Time) bool {
-	select {
-	case <-p.running.Exited():
-	case <-timeout:
-		return false
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.cpu += p.running.ExitState().UserTime() + p.running.ExitState().SystemTime()
-	return true
-}
-
-// chaos kills and pauses processes at random moments until ctx ends.
-func (s *system) chaos(ctx context.Context) error {
-	random := rand.New(rand.NewPCG(s.options.workload.Seed, 0x6b696c6c)) //nolint:gosec // the same seed gives the same choices
-	var pauses sync.WaitGroup
-	defer pauses.Wait()
+// supervise starts a process again whenever it ends, until ctx ends. Then it stops the process. The
+// error is not nil if the process exited by itself, or did not stop in time and with exit code 0.
+func (s *system) supervise(ctx context.Context, p *process) (err error) {
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-time.After(500*time.Millisecond + time.Duration(random.Int64N(int64(2*time.Second)))):
+			return errors.Join(err, p.stop())
+		case <-p.running.Exited():
 		}
-		p := s.processes[random.IntN(len(s.processes))]
-		if p.name == "consumer" && random.IntN(3) == 0 {
-			// Longer than the lease, so that another consumer takes over.
-			pause := lease + time.Duration(random.Int64N(int64(lease)))
-			s.paused++
-			p.signal(syscall.SIGSTOP)
-			pauses.Go(func() {
-				select {
-				case <-ctx.Done():
-				case <-time.After(pause):
-				}
-				p.signal(syscall.SIGCONT)
-			})
-			continue
+		code := p.recordExit()
+		select {
+		case <-ctx.Done(): // Ctrl-C in a terminal interrupts all processes
+			return err
+		case <-time.After(restartDelay):
 		}
-		p.signal(syscall.SIGKILL)
-		p.wait(nil)
-		p.killed++
+		if code < 0 {
+			s.killed.Add(1)
+			s.printf("%s was killed and is started again", p.name)
+		} else {
+			err = fmt.Errorf("%s exited by itself with code %d; its log is %s", p.name, code, p.log)
+			s.printf("%v; it is started again", err)
+		}
 		if err := p.start(); err != nil {
 			return err
 		}
 	}
 }
 
-// stopAll stops all processes as an orchestrator does. It returns an error if one of them did not
-// stop in time or with exit code 0.
-func (s *system) stopAll() error {
-	var errs []error
-	for _, p := range s.processes {
-		p.signal(syscall.SIGTERM)
+// recordExit adds up the CPU time of a process that ended. It returns the exit code, or -1 if a signal
+// ended it.
+func (p *process) recordExit() (code int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	state := p.running.ExitState()
+	p.cpu += state.UserTime() + state.SystemTime()
+	return state.ExitCode()
+}
+
+// stop stops the process as an orchestrator does.
+func (p *process) stop() error {
+	p.signal(syscall.SIGTERM)
+	select {
+	case <-p.running.Exited():
+	case <-time.After(stopTimeout):
+		p.signal(syscall.SIGKILL)
+		<-p.running.Exited()
+		p.recordExit()
+		return fmt.Errorf("%s did not stop within %s; its log is %s", p.name, stopTimeout, p.log)
 	}
-	timeout := time.After(stopTimeout)
-	for _, p := range s.processes {
-		if !p.wait(timeout) {
-			p.signal(syscall.SIGKILL)
-			p.wait(nil)
-			errs = append(errs, fmt.Errorf("%s did not stop within %s", p.name, stopTimeout))
-		} else if code := p.running.ExitState().ExitCode(); code != 0 {
-			errs = append(errs, fmt.Errorf("%s exited with code %d", p.name, code))
+	// Below 0: it was started just now, and does not handle signals yet.
+	if code := p.recordExit(); code > 0 {
+		return fmt.Errorf("%s exited with code %d; its log is %s", p.name, code, p.log)
+	}
+	return nil
+}
+
+// chaos kills and pauses processes at random moments until ctx ends.
+func (s *system) chaos(ctx context.Context) {
+	random := rand.New(rand.NewPCG(s.options.workload.Seed, 0x6b696c6c)) //nolint:gosec // the same seed gives the same choices
+	var pauses sync.WaitGroup
+	defer pauses.Wait()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(500*time.Millisecond + time.Duration(random.Int64N(int64(2*time.Second)))):
 		}
+		p := s.processes[random.IntN(len(s.processes))]
+		if !strings.HasPrefix(p.name, "consumer") || random.IntN(3) > 0 {
+			p.signal(syscall.SIGKILL)
+			continue
+		}
+		// Longer than the lease, so that another consumer takes over.
+		pause := lease + time.Duration(random.Int64N(int64(lease)))
+		s.paused++
+		s.printf("%s is paused for %.1f s", p.name, pause.Seconds())
+		p.signal(syscall.SIGSTOP)
+		pauses.Go(func() {
+			select {
+			case <-ctx.Done():
+			case <-time.After(pause):
+			}
+			p.signal(syscall.SIGCONT)
+		})
 	}
-	return errors.Join(errs...)
 }
 
 // RoundTrip sends each webhook to the next receiver, as a load balancer does.

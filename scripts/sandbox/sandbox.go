@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -62,16 +65,23 @@ type system struct {
 	options   options
 	faulty    atomic.Bool // faults are injected; not while tables are filled or results are read
 	processes []*process
+	logs      []*os.File
 	receivers []string // their URLs
 	next      atomic.Uint64
+	killed    atomic.Int64
 	paused    int
-	stop      func() error
+	control   net.Listener // of the command invoice; nil without --keep
+	demos     atomic.Int64 // invoices that got a name
+	stop      func() error // a second call returns the result of the first
+
+	mu      sync.Mutex // of screen
+	screen  io.Writer
+	started time.Time
 }
 
 // newSandbox starts the fakes on loopback, unless other services replace them.
-func newSandbox(o options) (*system, error) {
-	s := &system{options: o}
-	s.stop = sync.OnceValue(s.stopAll)
+func newSandbox(o options, screen io.Writer) (*system, error) {
+	s := &system{options: o, screen: screen, started: time.Now(), stop: func() error { return nil }}
 	seed, rates := o.workload.Seed, faultRates[o.faults]
 	faults := func(seed uint64, rates sandbox.Rates) sandbox.Faults {
 		seeded := sandbox.Seeded(seed, rates)
@@ -110,19 +120,42 @@ func newSandbox(o options) (*system, error) {
 	return s, err
 }
 
+// Close stops the fakes and closes the log files.
+func (s *system) Close() {
+	s.Env.Close()
+	for _, log := range s.logs {
+		_ = log.Close()
+	}
+}
+
+// printf prints a line on the screen, with the time since the sandbox was started.
+func (s *system) printf(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, _ = fmt.Fprintf(s.screen, "%5.1f s  %s\n", time.Since(s.started).Seconds(), fmt.Sprintf(format, args...))
+}
+
 // shortTimes reports whether calls in doubt are expected: with the default times each of them
 // takes minutes.
 func (o options) shortTimes() bool { return o.faults != "none" || o.kill }
 
-// prepare creates queues, tables, events and pending invoices.
+// prepare creates queues, tables, events and pending invoices. The address of the command invoice is
+// known from then on; its requests wait until the work is done.
 func (s *system) prepare(ctx context.Context) error {
+	if err := os.MkdirAll(s.options.directory, 0o750); err != nil {
+		return err
+	}
 	if err := s.CreateQueues(ctx); err != nil {
 		return err
 	}
 	if err := s.CreateTables(ctx, filepath.Join(s.options.binaries, "consumer")); err != nil {
 		return err
 	}
-	_, err := s.Fill(ctx, s.options.workload)
+	if _, err := s.Fill(ctx, s.options.workload); err != nil || !s.options.keep {
+		return err
+	}
+	var err error
+	s.control, err = (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	return err
 }
 
@@ -132,7 +165,6 @@ func (s *system) receiverEnviron() []string {
 		"BILLABLE_AUTH_USERNAME="+username,
 		"BILLABLE_AUTH_PASSWORD="+password,
 		"BILLABLE_HTTP_SHUTDOWN_DELAY=1s",
-		"BILLABLE_LOG_LEVEL=warn",
 	)
 }
 
@@ -140,13 +172,13 @@ func (s *system) consumerEnviron() []string {
 	environ := append(s.ConsumerEnviron(),
 		fmt.Sprintf("BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=%d", s.options.rate),
 		"BILLABLE_CHARGEBEE_MAX_CONCURRENT=50",
+		"BILLABLE_CLOCK_MAX_SKEW="+maxSkew.String(), // one machine has one clock
 	)
 	if s.options.shortTimes() {
 		environ = append(environ,
 			"BILLABLE_CHARGEBEE_CALL_TIMEOUT="+callTimeout.String(),
 			"BILLABLE_CHARGEBEE_MAX_EFFECT_DELAY="+maxEffectDelay.String(),
 			"BILLABLE_CHARGEBEE_IDEMPOTENCY_WINDOW="+idempotencyWindow.String(),
-			"BILLABLE_CLOCK_MAX_SKEW="+maxSkew.String(),
 			"BILLABLE_LEDGER_LEASE="+lease.String(),
 			"BILLABLE_WORKER_VISIBILITY_TIMEOUT="+visibilityTimeout.String(),
 			"BILLABLE_WORKER_MAX_ATTEMPTS=50",

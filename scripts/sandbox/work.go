@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -32,20 +30,21 @@ var (
 )
 
 // work delivers the webhooks and waits until all messages are settled.
-func (s *system) work(ctx context.Context, stderr io.Writer) error {
+func (s *system) work(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.options.timeout)
 	defer cancel()
+	s.describe()
 	s.faulty.Store(true)
 	defer s.faulty.Store(false)
 
 	var background sync.WaitGroup
 	defer background.Wait()
-	failed := make(chan error, 2)
+	failed := make(chan error, 1)
 	delivering, stopDelivering := context.WithCancel(ctx)
 	defer stopDelivering()
 	background.Go(func() {
 		failed <- s.Chargebee.Deliver(delivering, chargebee.Endpoint{
-			URL:         s.receivers[0] + "/webhooks/chargebee",
+			URL:         s.webhookURL(),
 			Username:    username,
 			Password:    password,
 			Client:      &http.Client{Transport: s},
@@ -56,14 +55,10 @@ func (s *system) work(ctx context.Context, stderr io.Writer) error {
 	chaos, stopChaos := context.WithCancel(ctx)
 	defer stopChaos()
 	if s.options.kill {
-		background.Go(func() {
-			if err := s.chaos(chaos); err != nil {
-				failed <- err
-			}
-		})
+		background.Go(func() { s.chaos(chaos) })
 	}
 
-	started, printed, last := time.Now(), time.Time{}, -1
+	printed, last := time.Time{}, -1
 	total := s.options.workload.Invoices
 	var uncounted error // why the messages could not be counted
 	for {
@@ -86,7 +81,7 @@ func (s *system) work(ctx context.Context, stderr io.Writer) error {
 		finished := pending == 0 && queued == 0
 		if done != last && (done >= total || time.Since(printed) >= progressInterval) {
 			printed, last = time.Now(), done
-			_, _ = fmt.Fprintf(stderr, "%5.1f s  %d of %d invoices closed\n", time.Since(started).Seconds(), done, total)
+			s.printf("%d of %d invoices closed", done, total)
 		}
 		if done >= total*9/10 {
 			stopChaos() // so that the work can finish
@@ -94,6 +89,19 @@ func (s *system) work(ctx context.Context, stderr io.Writer) error {
 		if finished {
 			return nil
 		}
+	}
+}
+
+// describe prints what is about to happen.
+func (s *system) describe() {
+	o, w := s.options, s.screen
+	_, _ = fmt.Fprintf(w, "%d invoices of %d events, receivers: %d, consumers: %d, logs in %s\n", o.workload.Invoices, o.workload.Events, o.receivers, o.consumers, o.directory)
+	if o.faults != "none" {
+		_, _ = fmt.Fprintf(w, "Faults are %s: SQS, DynamoDB and Chargebee refuse, delay and lose calls, so the logs are full of errors.\n"+
+			"Invoices whose calls got no answer are closed last: first it is found out whether the call had an effect.\n", o.faults)
+	}
+	if o.kill {
+		_, _ = fmt.Fprintln(w, "Processes are killed and paused at random moments until 9 of 10 invoices are closed.")
 	}
 }
 
@@ -159,21 +167,18 @@ func (s *system) report(ctx context.Context, out io.Writer, took time.Duration) 
 
 // reportProcesses reports the CPU time of the processes that ended.
 func (s *system) reportProcesses(row func(name, format string, args ...any)) {
-	killed, number := 0, map[string]int{}
 	for _, p := range s.processes {
 		p.mu.Lock()
-		number[p.name]++
 		if p.cpu > 0 {
-			row(fmt.Sprintf("CPU of %s %d", p.name, number[p.name]), "%.2f s", p.cpu.Seconds())
+			row("CPU of "+p.name, "%.2f s", p.cpu.Seconds())
 		}
-		killed += p.killed
 		p.mu.Unlock()
 	}
 	var usage syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) == nil {
 		row("CPU of the sandbox", "%.2f s", time.Duration(usage.Utime.Nano()+usage.Stime.Nano()).Seconds())
 	}
-	if killed > 0 || s.paused > 0 {
+	if killed := s.killed.Load(); killed > 0 || s.paused > 0 {
 		row("chaos", "%d processes killed, %d paused", killed, s.paused)
 	}
 }
@@ -181,45 +186,4 @@ func (s *system) reportProcesses(row func(name, format string, args ...any)) {
 // money formats minor units of the currency.
 func money(minor int64) string {
 	return fmt.Sprintf("%s %d.%02d", testbed.Currency, minor/100, minor%100)
-}
-
-// keep prints how to reach everything, writes the settings as a file for the shell, and waits until
-// it is interrupted.
-func (s *system) keep(ctx context.Context, out io.Writer) error {
-	file := filepath.Join(".sandbox", "env")
-	var b strings.Builder
-	for _, variable := range append(s.consumerEnviron(), "BILLABLE_ADMIN_ADDR=127.0.0.1:0") {
-		name, value, _ := strings.Cut(variable, "=")
-		fmt.Fprintf(&b, "export %s='%s'\n", name, value)
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
-		return err
-	}
-	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
-		return err
-	}
-	command := filepath.Join(s.options.binaries, "consumer")
-	_, err := fmt.Fprintf(out, `
-Everything is left running until you press Ctrl-C.
-
-  receiver    %s/webhooks/chargebee  (user %s, password %s)
-  SQS         %s
-  DynamoDB    %s
-  Chargebee   %s  (API key %s)
-  queue       %s
-  dead        %s
-
-  source %s    # settings of the commands
-  %s dlq list
-  %s invoice show %s
-  curl -u %s:%s -H 'Content-Type: application/json' -d '{"event_type":"customer_created"}' %s/webhooks/chargebee
-  curl -H "Authorization: Basic $(printf %s | base64)" '%s/api/v2/invoices?limit=1'
-`, s.receivers[0], username, password, s.SQSURL, s.DynamoDBURL, s.ChargebeeURL, testbed.APIKey, s.QueueURL, s.DeadLetterURL,
-		file, command, command, s.Chargebee.Invoices()[0].ID,
-		username, password, s.receivers[0], testbed.APIKey, s.ChargebeeURL)
-	if err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return nil
 }
