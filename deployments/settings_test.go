@@ -2,6 +2,7 @@ package deployments_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -138,10 +139,24 @@ func TestSettings_Arguments(t *testing.T) {
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
-// No process is killed that could still end by itself. The durations next to the settings are the timeouts
-// of the stop of each component.
+// The timeouts of what a process stops, besides its settings.
+const (
+	receiverStop = 4 * 5 * time.Second // header and response of the last request, batches in flight, the admin listener
+	consumerStop = 30 * time.Second    // a poll 5 s, carrying out what is finished 20 s, the admin listener 5 s
+)
+
+// No process is killed that could still end by itself, and the documentation has the same durations.
 func TestSettings_GracePeriods(t *testing.T) {
 	t.Parallel()
+	page, err := os.ReadFile("../docs/deployment.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for setting, stop := range map[string]time.Duration{"http.request_timeout": receiverStop, "worker.drain_timeout": consumerStop} {
+		if want := fmt.Sprintf("`%s` + %.0f s; 3 s more with tracing", setting, stop.Seconds()); !strings.Contains(string(page), want) {
+			t.Errorf("docs/deployment.md does not have: %s", want)
+		}
+	}
 	for _, overlay := range overlays {
 		e := open(t, overlay)
 		pod, http := e.pods()["receiver"], e.receiver().HTTP
@@ -152,13 +167,11 @@ func TestSettings_GracePeriods(t *testing.T) {
 		if preStop < time.Second {
 			t.Errorf("%s: the receiver has no preStop", overlay)
 		}
-		// Header and response of the last request, batches in flight, the admin listener: 5 s each.
-		needed := preStop + http.ShutdownDelay + http.RequestTimeout + 4*5*time.Second + e.tracingDelay("receiver")
+		needed := preStop + http.ShutdownDelay + http.RequestTimeout + receiverStop + e.tracingDelay("receiver")
 		if grace := seconds(pod.Spec.TerminationGracePeriodSeconds); grace <= needed {
 			t.Errorf("%s: a receiver has %s to end and needs %s", overlay, grace, needed)
 		}
-		// A poll 5 s, carrying out what is finished 20 s, the admin listener 5 s.
-		needed = e.consumer("consumer").Worker.DrainTimeout + 30*time.Second + e.tracingDelay("consumer")
+		needed = e.consumer("consumer").Worker.DrainTimeout + consumerStop + e.tracingDelay("consumer")
 		if grace := seconds(e.pods()["consumer"].Spec.TerminationGracePeriodSeconds); grace <= needed {
 			t.Errorf("%s: a consumer has %s to end and needs %s", overlay, grace, needed)
 		}
