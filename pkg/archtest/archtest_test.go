@@ -67,7 +67,7 @@ var rules = map[string]rule{
 	"pkg/preflight":  {own: []string{"billing", "finding", "ratelimit"}, why: "evaluates the state of an installation"},
 
 	// Layer 2: adapters. They import no use case, and one technology each.
-	"pkg/awsclient":    {others: []string{awsSDK, awsSmithy, otel}, why: "how AWS is reached, and spans of the calls: the SDK has a place for them"},
+	"pkg/awsclient":    {own: []string{"retry"}, others: []string{awsSDK, awsSmithy, otel, xsync}, why: "how AWS is reached, and spans of the calls: the SDK has a place for them"},
 	"pkg/sqsqueue":     {own: words, others: []string{awsSDK, awsSmithy, jsonText, xsync}, why: "SQS"},
 	"pkg/dynamostore":  {own: words, others: []string{awsSDK, awsSmithy}, why: "DynamoDB"},
 	"pkg/chargebeeapi": {own: words, others: []string{chargebee}, why: "Chargebee"},

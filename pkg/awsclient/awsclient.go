@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/smithy-go/logging"
 )
 
@@ -24,11 +26,17 @@ type Options struct {
 	Connections int
 	// Log receives the SDK's log of connections.
 	Log func(format string, values ...any)
+	// RenewalFailed is called when credentials could not be renewed, while they are still valid.
+	RenewalFailed func(error)
 }
 
 // writeBuffer holds a transaction on a page of events or a batch of webhooks, with headers, so
 // that it is sent in one write and without a copy buffer.
 const writeBuffer = 64 << 10
+
+// responseTimeout is for calls without a deadline: those of the SDK that retrieve credentials. It is
+// longer than a long poll of SQS.
+const responseTimeout = 30 * time.Second
 
 // Load returns the configuration of the SDK's clients. Errors: ErrNoRegion, and those of the
 // shared configuration.
@@ -37,9 +45,13 @@ func Load(ctx context.Context, options Options) (aws.Config, error) {
 		transport.MaxIdleConns = 2 * options.Connections
 		transport.MaxIdleConnsPerHost = options.Connections
 		transport.WriteBufferSize = writeBuffer
+		transport.ResponseHeaderTimeout = responseTimeout
 	})
 	loaded, err := awsconfig.LoadDefaultConfig(ctx,
 		awsconfig.WithHTTPClient(client),
+		awsconfig.WithEndpointCredentialOptions(func(container *endpointcreds.Options) { container.HTTPClient = client }),
+		// Renew has its own rule. The SDK's of 5 min for containers would take shorter ones for expired.
+		awsconfig.WithCredentialsCacheOptions(func(cache *aws.CredentialsCacheOptions) { cache.ExpiryWindow = 0 }),
 		awsconfig.WithLogger(logging.LoggerFunc(func(_ logging.Classification, format string, values ...any) {
 			options.Log(format, values...)
 		})),
@@ -51,7 +63,7 @@ func Load(ctx context.Context, options Options) (aws.Config, error) {
 		return loaded, ErrNoRegion
 	}
 	loaded.HTTPClient = bufferedBody{loaded.HTTPClient} // Load may have replaced client, for AWS_CA_BUNDLE
-	return loaded, nil
+	return Renew(loaded, options.RenewalFailed), nil
 }
 
 // bufferedBody copies the body of every request into a bytes.Reader, for two reasons. net/http

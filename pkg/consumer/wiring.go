@@ -48,6 +48,9 @@ func LoadAWS(ctx context.Context, settings config.Consumer, logger zerolog.Logge
 	return awsclient.Load(ctx, awsclient.Options{
 		Connections: connectionsPerWorker*settings.Worker.Concurrency + spareConnections,
 		Log:         func(format string, values ...any) { logger.Debug().Str("component", "aws-sdk").Msgf(format, values...) },
+		RenewalFailed: func(err error) {
+			logger.Warn().Err(err).Msg("renewal of AWS credentials failed; keeping current credentials")
+		},
 	})
 }
 

@@ -39,6 +39,9 @@ func awsConfig(ctx context.Context, logger zerolog.Logger) (aws.Config, error) {
 	return awsclient.Load(ctx, awsclient.Options{
 		Connections: sqsqueue.MaxConcurrentBatches + spareConnections,
 		Log:         func(format string, values ...any) { logger.Debug().Str("component", "aws-sdk").Msgf(format, values...) },
+		RenewalFailed: func(err error) {
+			logger.Warn().Err(err).Msg("renewal of AWS credentials failed; keeping current credentials")
+		},
 	})
 }
 

@@ -65,7 +65,7 @@ func failureOf(err error) *failure {
 		return &failure{ClassTimeout, err}
 	case isThrottled(err) || status == http.StatusTooManyRequests:
 		return &failure{ClassThrottled, err}
-	case status < 400 || status >= 500:
+	case status < 400 || status >= 500, expiredCodes[codeOf(err)]:
 		return &failure{ClassUnavailable, err}
 	case status != http.StatusBadRequest && status != http.StatusRequestEntityTooLarge, isQueueError(err):
 		return &failure{ClassDenied, err}
@@ -111,16 +111,24 @@ func isQueueError(err error) bool {
 		as[*types.KmsInvalidState](err), as[*types.KmsNotFound](err), as[*types.KmsOptInRequired](err):
 		return true
 	}
-	api, ok := errors.AsType[smithy.APIError](err)
-	return ok && accessCodes[api.ErrorCode()]
+	return accessCodes[codeOf(err)]
 }
+
+// codeOf returns the error code of the response, "" if there was none.
+func codeOf(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// expiredCodes are the error codes of credentials that have expired: others follow.
+var expiredCodes = map[string]bool{"ExpiredToken": true, "ExpiredTokenException": true}
 
 // accessCodes are error codes without a type in the SDK.
 var accessCodes = map[string]bool{
 	"AccessDenied":                true,
 	"AccessDeniedException":       true,
-	"ExpiredToken":                true,
-	"ExpiredTokenException":       true,
 	"IncompleteSignature":         true,
 	"InvalidClientTokenId":        true,
 	"InvalidSignatureException":   true,

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/sandbox"
@@ -211,6 +212,23 @@ func TestSender_PermanentErrors(t *testing.T) {
 		errs := sendAll(t, sender, 5*time.Second, "x")
 		if !errors.Is(errs[0], sqsqueue.ErrUnavailable) || b.called() != 1 || observed.failed[sqsqueue.ClassDenied] != 1 {
 			t.Errorf("no such queue: %v, %d calls, failed: %v", errs[0], b.called(), observed.failed)
+		}
+	})
+}
+
+// Other credentials follow those that have expired.
+func TestSender_ExpiredTokenIsRetried(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		sender := sqsqueue.NewSender(fakeClient{send: func(batch []types.SendMessageBatchRequestEntry) (*awssqs.SendMessageBatchOutput, error) {
+			if calls++; calls == 1 {
+				return nil, clientError(403, &smithy.GenericAPIError{Code: "ExpiredToken"})
+			}
+			return &awssqs.SendMessageBatchOutput{Successful: []types.SendMessageBatchResultEntry{{Id: batch[0].Id, MessageId: aws.String("id")}}}, nil
+		}}, "url", nil)
+		if errs := sendAll(t, sender, 5*time.Second, "x"); errs[0] != nil {
+			t.Error(errs[0])
 		}
 	})
 }

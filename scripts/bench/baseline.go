@@ -54,7 +54,7 @@ func serveBaseline(ctx context.Context, args []string) error {
 	if args[0] == withMemory {
 		receiverMemory.Apply(os.Environ())
 	}
-	config, err := awsclient.Load(ctx, awsclient.Options{Connections: 1024, Log: func(string, ...any) {}})
+	config, err := awsclient.Load(ctx, awsclient.Options{Connections: 1024, Log: func(string, ...any) {}, RenewalFailed: func(error) {}})
 	if err != nil {
 		return err
 	}
