@@ -110,6 +110,9 @@ func TestSettings_Load(t *testing.T) {
 		if r.Auth.Disabled || !r.Auth.FromFiles() || r.Auth.Password == "" || r.Auth.PreviousPassword == "" {
 			t.Errorf("%s: the receiver's credentials are not files: %+v", overlay, r.Auth)
 		}
+		if !c.FromFiles() {
+			t.Errorf("%s: the API key is not a file", overlay)
+		}
 		if r.Queue.URL != c.Queue.URL || c.Queue.URL == c.Queue.DeadLetterURL {
 			t.Errorf("%s: the receiver fills %s, the consumer takes from %s and rejects to %s", overlay, r.Queue.URL, c.Queue.URL, c.Queue.DeadLetterURL)
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"github.com/chargebee/chargebee-go/v3"
+
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/ratelimit"
 )
@@ -14,7 +16,7 @@ type operation[T any] struct {
 	client   *Client
 	name     string // in metrics and errors
 	required []argument
-	send     func(context.Context) error
+	send     func(context.Context, chargebee.Environment) error
 	decode   func(response) (T, error) // of a 2xx response
 }
 
@@ -42,9 +44,10 @@ func call[T any](ctx context.Context, permit *ratelimit.Permit, op operation[T])
 	ctx, cancel := context.WithTimeout(ctx, client.config.CallTimeout)
 	defer cancel()
 
+	environment := *client.environment.Load()
 	exchange := &exchange{client: client, permit: permit}
 	started := client.config.Now()
-	err := recoverPanic(context.WithValue(ctx, exchangeKey{}, exchange), op.send)
+	err := recoverPanic(func() error { return op.send(context.WithValue(ctx, exchangeKey{}, exchange), environment) })
 	if exchange.unsent != nil {
 		return none, fmt.Errorf("chargebee %s: nothing was sent: %w", op.name, exchange.unsent)
 	}
@@ -64,21 +67,21 @@ func call[T any](ctx context.Context, permit *ratelimit.Permit, op operation[T])
 	client.config.Observe(ctx, observation)
 	if failure != nil {
 		failure.Operation = op.name
-		failure.Message = client.redact(failure.Message)
-		failure.Code = client.redact(failure.Code)
+		failure.Message = redact(failure.Message, environment.Key)
+		failure.Code = redact(failure.Code, environment.Key)
 		return none, failure
 	}
 	return result, nil
 }
 
 // recoverPanic calls send, and returns a panic of the SDK as an error.
-func recoverPanic(ctx context.Context, send func(context.Context) error) (err error) {
+func recoverPanic(send func() error) (err error) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
 			err = fmt.Errorf("panic: %v\n%s", recovered, debug.Stack())
 		}
 	}()
-	return send(ctx)
+	return send()
 }
 
 // evaluate returns the result of a call. The error of the SDK is ignored if a response was

@@ -28,10 +28,10 @@ func (c *Client) AddCharge(ctx context.Context, permit *ratelimit.Permit, charge
 		name:     name,
 		required: []argument{{"invoice id", charge.InvoiceID}, {"idempotency key", charge.IdempotencyKey}},
 		decode:   decodeInvoice,
-		send: func(ctx context.Context) error {
+		send: func(ctx context.Context, environment chargebee.Environment) error {
 			_, err := request(charge).
 				SetIdempotency(false).SetIdempotencyKey(charge.IdempotencyKey).
-				Contexts(ctx).RequestWithEnv(c.environment)
+				Contexts(ctx).RequestWithEnv(environment)
 			return err
 		},
 	})
@@ -83,10 +83,10 @@ func (c *Client) Close(ctx context.Context, permit *ratelimit.Permit, order bill
 		name:     "close",
 		required: []argument{{"invoice id", order.InvoiceID}, {"idempotency key", order.IdempotencyKey}},
 		decode:   decodeInvoice,
-		send: func(ctx context.Context) error {
+		send: func(ctx context.Context, environment chargebee.Environment) error {
 			_, err := invoiceaction.Close(order.InvoiceID, nil).
 				SetIdempotency(false).SetIdempotencyKey(order.IdempotencyKey).
-				Contexts(ctx).RequestWithEnv(c.environment)
+				Contexts(ctx).RequestWithEnv(environment)
 			return err
 		},
 	})

@@ -153,8 +153,8 @@ const maxText = 256
 
 // redact prepares a text for logs and message attributes: one line of limited length, without the
 // API key.
-func (c *Client) redact(text string) string {
-	text = strings.ReplaceAll(text, c.config.APIKey, "***")
+func redact(text, apiKey string) string {
+	text = strings.ReplaceAll(text, apiKey, "***")
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '

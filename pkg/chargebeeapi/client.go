@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/chargebee/chargebee-go/v3"
@@ -44,8 +45,8 @@ const (
 // Client calls one Chargebee site. It is safe for concurrent use, and a process can have several.
 type Client struct {
 	config      Config
-	base        *url.URL // without a slash at the end
-	environment chargebee.Environment
+	base        *url.URL                              // without a slash at the end
+	environment atomic.Pointer[chargebee.Environment] // of the next call
 }
 
 // New returns a client of a site. It makes no call.
@@ -73,13 +74,16 @@ func New(config Config) (*Client, error) {
 		config.Observe = func(context.Context, Observation) {}
 	}
 	install()
-	return &Client{
-		config: config,
-		base:   base,
-		// The transport replaces this placeholder. A request that bypassed it would reach nothing:
-		// there are no names under .invalid (RFC 2606).
-		environment: chargebee.Environment{Key: config.APIKey, SiteName: "chargebee", ChargebeeDomain: "invalid"},
-	}, nil
+	client := &Client{config: config, base: base}
+	client.SetAPIKey(config.APIKey)
+	return client, nil
+}
+
+// SetAPIKey replaces the API key for calls that follow.
+func (c *Client) SetAPIKey(key string) {
+	// The transport replaces the host. A request that bypassed it would reach nothing: there are no
+	// names under .invalid (RFC 2606).
+	c.environment.Store(&chargebee.Environment{Key: key, SiteName: "chargebee", ChargebeeDomain: "invalid"})
 }
 
 func parseBaseURL(text string) (*url.URL, error) {

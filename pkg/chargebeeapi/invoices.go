@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/chargebee/chargebee-go/v3"
 	invoiceaction "github.com/chargebee/chargebee-go/v3/actions/invoice"
 	"github.com/chargebee/chargebee-go/v3/filter"
 	invoicemodel "github.com/chargebee/chargebee-go/v3/models/invoice"
@@ -23,13 +24,13 @@ func (c *Client) Invoice(ctx context.Context, permit *ratelimit.Permit, page bil
 		name:     "retrieve",
 		required: []argument{{"invoice id", page.InvoiceID}},
 		decode:   decodeInvoice,
-		send: func(ctx context.Context) error {
+		send: func(ctx context.Context, environment chargebee.Environment) error {
 			// The SDK does not have the offset. AddParams panics on a request without parameters.
 			request := invoiceaction.Retrieve(page.InvoiceID, &invoicemodel.RetrieveRequestParams{})
 			if page.Offset != "" {
 				request = request.AddParams("line_items_offset", page.Offset)
 			}
-			_, err := request.Contexts(ctx).RequestWithEnv(c.environment)
+			_, err := request.Contexts(ctx).RequestWithEnv(environment)
 			return err
 		},
 	})
@@ -69,8 +70,8 @@ func (c *Client) ListInvoices(ctx context.Context, permit *ratelimit.Permit, que
 		name:     "list",
 		required: required,
 		decode:   decodePage,
-		send: func(ctx context.Context) error {
-			_, err := invoiceaction.List(params).Contexts(ctx).ListRequestWithEnv(c.environment)
+		send: func(ctx context.Context, environment chargebee.Environment) error {
+			_, err := invoiceaction.List(params).Contexts(ctx).ListRequestWithEnv(environment)
 			return err
 		},
 	})
@@ -81,9 +82,9 @@ func (c *Client) ListInvoices(ctx context.Context, permit *ratelimit.Permit, que
 func (c *Client) Time(ctx context.Context, permit *ratelimit.Permit) (time.Time, error) {
 	return call(ctx, permit, operation[time.Time]{
 		client: c, name: "list", decode: decodeTime,
-		send: func(ctx context.Context) error {
+		send: func(ctx context.Context, environment chargebee.Environment) error {
 			limit := int32(1)
-			_, err := invoiceaction.List(&invoicemodel.ListRequestParams{Limit: &limit}).Contexts(ctx).ListRequestWithEnv(c.environment)
+			_, err := invoiceaction.List(&invoicemodel.ListRequestParams{Limit: &limit}).Contexts(ctx).ListRequestWithEnv(environment)
 			return err
 		},
 	})

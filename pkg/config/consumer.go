@@ -21,6 +21,8 @@ type Consumer struct {
 	Invoice   Invoice       `key:"invoice"`
 	Charges   Charges       // under chargesKey, in the file only
 	Log       Log           `key:"log"`
+
+	files secretFiles
 }
 
 // ConsumerQueue is the queue of webhooks and its dead-letter queue.
@@ -120,7 +122,18 @@ func LoadConsumer(source Source, required ...string) (Consumer, []string, error)
 	if err != nil {
 		return settings, nil, err
 	}
+	settings.files = loaded.files
 	return settings, loaded.warnings, joinErrors(loaded.errs, settings.validate(required))
+}
+
+// FromFiles reports whether the API key is given as a file, so that Reload can return another.
+func (c Consumer) FromFiles() bool { return len(c.files) > 0 }
+
+// Reload returns the settings with the present content of the API key's file. The error is an *Error
+// if the file is unreadable or empty.
+func (c Consumer) Reload() (Consumer, error) {
+	loading := c.files.reload(&c, "")
+	return c, joinErrors(loading, nil)
 }
 
 // siteName matches one label of a host name.

@@ -39,6 +39,9 @@ type Consumer struct {
 	limiter  *ratelimit.Limiter
 	health   *sqsqueue.Health
 	pool     *worker.Pool
+
+	chargebee    *chargebeeapi.Client
+	reloadFailed func(err error, first bool)
 }
 
 // New returns a consumer. It makes no call.
@@ -71,6 +74,10 @@ func New(settings config.Consumer, deps Deps, logger zerolog.Logger) (*Consumer,
 		breaker:  breaker,
 		limiter:  limiter,
 		health:   sqsqueue.NewHealth(client, settings.Queue.URL),
+
+		chargebee:    chargebee,
+		reloadFailed: telemetry.ReloadFailures(registry, logger),
+
 		pool: &worker.Pool{
 			Queue:       sqsqueue.NewQueue(client, settings.Queue.URL, settings.Worker.VisibilityTimeout),
 			DeadLetters: sqsqueue.NewDeadLetters(client, settings.Queue.DeadLetterURL),
@@ -108,6 +115,15 @@ func (c *Consumer) Work(ctx context.Context) error {
 	return c.pool.Run(ctx)
 }
 
+// WatchAPIKey uses the API key in its file when that changes, until ctx ends. Without such a file it
+// returns immediately. Run calls it.
+func (c *Consumer) WatchAPIKey(ctx context.Context) {
+	config.Watch(ctx, c.settings, func(changed config.Consumer) {
+		c.chargebee.SetAPIKey(changed.Chargebee.APIKey.Reveal())
+		c.logger.Info().Msg("API key changed")
+	}, c.reloadFailed)
+}
+
 // Run works and serves the admin listener until ctx ends.
 func (c *Consumer) Run(ctx context.Context) error {
 	failed := make(chan error, 1)
@@ -136,6 +152,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 			Stop:        admin.Stop,
 			StopTimeout: adminTimeout,
 		},
+		lifecycle.BackgroundComponent("credentials", c.WatchAPIKey),
 		lifecycle.Component{
 			Name:        "workers",
 			Start:       func(context.Context) error { go func() { ended <- c.Work(working) }(); return nil },

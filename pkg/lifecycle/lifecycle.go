@@ -102,3 +102,24 @@ func Background(ctx context.Context, work func(context.Context)) (stop func()) {
 		<-done
 	}
 }
+
+// backgroundStopTimeout is for an operation that is in progress when the work is stopped, for example
+// the read of a file.
+const backgroundStopTimeout = time.Second
+
+// BackgroundComponent returns a component that runs work in a goroutine until it is stopped.
+func BackgroundComponent(name string, work func(context.Context)) Component {
+	var stop func()
+	return Component{
+		Name: name,
+		Start: func(ctx context.Context) error {
+			stop = Background(context.WithoutCancel(ctx), work)
+			return nil
+		},
+		Stop: func(context.Context) error {
+			stop()
+			return nil
+		},
+		StopTimeout: backgroundStopTimeout,
+	}
+}

@@ -22,7 +22,6 @@ type metrics struct {
 	sendDurations   prometheus.Histogram
 	waits           prometheus.Histogram
 	enqueueFailures *prometheus.CounterVec // class
-	reloadFailures  prometheus.Counter
 	evictions       prometheus.Counter
 }
 
@@ -44,7 +43,6 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		waits:           histogram("enqueue_wait_duration_seconds", "Time that an event waits before its call to SQS starts.", prometheus.ExponentialBuckets(0.001, 2, 12)),
 		enqueueFailures: counters("enqueue_failures_total", "Failed attempts to enqueue an event; retryable ones are retried.", "class"),
 		evictions:       counters("webhook_connections_evicted_total", "Idle connections closed for new ones, because the limit of connections was reached.").WithLabelValues(),
-		reloadFailures:  counters("credentials_reload_failures_total", "Failed attempts to reload credential files.").WithLabelValues(),
 	}
 	for _, class := range sqsqueue.Classes() {
 		m.enqueueFailures.WithLabelValues(class)

@@ -61,6 +61,8 @@ type Receiver struct {
 	sender   *sqsqueue.Sender
 	health   *sqsqueue.Health
 	handler  *webhook.Handler
+
+	reloadFailed func(err error, first bool)
 }
 
 // New wires a receiver. It makes no calls.
@@ -93,6 +95,8 @@ func New(settings config.Receiver, deps Deps, logger zerolog.Logger) *Receiver {
 		sender:   sender,
 		health:   sqsqueue.NewHealth(client, settings.Queue.URL),
 		handler:  handler,
+
+		reloadFailed: telemetry.ReloadFailures(registry, logger),
 	}
 }
 
@@ -138,7 +142,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 			StopTimeout: adminTimeout,
 		},
 		lifecycle.Component{Name: "queue", Stop: r.Close, StopTimeout: flushTimeout},
-		r.credentialWatcher(),
+		lifecycle.BackgroundComponent("credentials", r.WatchCredentials),
 		lifecycle.Component{
 			Name: "webhook listener",
 			Start: func(ctx context.Context) error {
