@@ -50,6 +50,7 @@ type Record struct {
 	Pages        int    // pages of claimed events
 	Cursor       int    // lines below it are added; lines above it were never sent
 	SendingSince int64  // when the line at the cursor was first sent; 0 once it is resolved
+	SentWith     string // id of the API key with which it was first sent
 	InDoubt      bool   // the line at the cursor may be on the invoice
 	MissingSince int64  // since when the draft is missing or not pending
 	Refused      bool   // the call for the line at the cursor was refused, and the draft was missing then

@@ -2,6 +2,8 @@ package chargebeeapi
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -84,6 +86,12 @@ func (c *Client) SetAPIKey(key string) {
 	// The transport replaces the host. A request that bypassed it would reach nothing: there are no
 	// names under .invalid (RFC 2606).
 	c.environment.Store(&chargebee.Environment{Key: key, SiteName: "chargebee", ChargebeeDomain: "invalid"})
+}
+
+// APIKeyID returns the first bytes of a hash of the API key, which identify the key and do not reveal it.
+func (c *Client) APIKeyID() string {
+	sum := sha256.Sum256([]byte(c.environment.Load().Key))
+	return hex.EncodeToString(sum[:4])
 }
 
 func parseBaseURL(text string) (*url.URL, error) {

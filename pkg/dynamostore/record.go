@@ -46,6 +46,7 @@ func encodeRecord(record billing.Record) item {
 	w.number("pages", int64(record.Pages))
 	w.number("cursor", int64(record.Cursor))
 	w.number("sending_since", record.SendingSince)
+	w.text("sent_with", record.SentWith)
 	w.flag("doubt", record.InDoubt)
 	w.number("gone_at", record.MissingSince)
 	w.flag("refused", record.Refused)
@@ -77,6 +78,7 @@ func decodeRecord(from item) billing.Record {
 		Pages:          int(r.number("pages")),
 		Cursor:         int(r.number("cursor")),
 		SendingSince:   r.number("sending_since"),
+		SentWith:       r.text("sent_with"),
 		InDoubt:        r.flag("doubt"),
 		MissingSince:   r.number("gone_at"),
 		Refused:        r.flag("refused"),

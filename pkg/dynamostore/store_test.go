@@ -118,7 +118,7 @@ func (f *fixture) must(step billing.Step) {
 func full() billing.Record {
 	return billing.Record{
 		InvoiceID: "draft", State: billing.Charging, Resume: billing.Closing, Owner: "o", Acquisitions: 3, Version: "w1",
-		LeaseUntil: 100, Attempts: 2, Epoch: "e", Pages: 4, Cursor: 5, SendingSince: 101, InDoubt: true, MissingSince: 102, Refused: true, CloseRefusals: 6,
+		LeaseUntil: 100, Attempts: 2, Epoch: "e", Pages: 4, Cursor: 5, SendingSince: 101, SentWith: "key", InDoubt: true, MissingSince: 102, Refused: true, CloseRefusals: 6,
 		Dispositions: "srh", ProcessedPages: 1, Outcome: billing.Closed, Reason: billing.LineRemoved, Detail: "d", FinalInvoiceID: "final",
 		UpdatedAt: 103, ExpiresAt: 104, SchemaVersion: 1,
 	}

@@ -84,6 +84,7 @@ func (s *session) sendLine(ctx context.Context, line int) (billing.Invoice, erro
 		s.applyProgress(step)
 		step.Record.Cursor = line
 		step.Record.SendingSince = sent.Unix() //mutant:sending-since
+		step.Record.SentWith = s.Charger.APIKeyID()
 		step.Record.InDoubt, step.Record.Refused = false, false
 	})
 	if err != nil {
@@ -108,13 +109,17 @@ func (s *session) undoSend(ctx context.Context) error {
 }
 
 // addCharge returns the call that adds a line, for the first time or again. The call starts only if
-// the lease lasts longer than it, and while Chargebee is certain to remember the idempotency key.
+// the lease lasts longer than it, while Chargebee is certain to remember the idempotency key, and with the
+// API key that the record has.
 func (s *session) addCharge(line int, sent stopwatch, into *billing.Invoice) func(context.Context, *ratelimit.Permit) error {
 	return func(ctx context.Context, permit *ratelimit.Permit) (err error) {
 		if err := s.lease.ensure(ctx, s.Settings.CallTimeout); err != nil {
 			return err
 		}
 		if sent.elapsed(s.Now()) > s.Settings.resendLimit() { //mutant:send-deadline
+			return errReload
+		}
+		if !s.hasSameAPIKey() {
 			return errReload
 		}
 		*into, err = s.Charger.AddCharge(ctx, permit, s.chargeOf(line))

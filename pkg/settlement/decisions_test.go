@@ -101,19 +101,23 @@ func TestDecideDoubt(t *testing.T) {
 	settings := Settings{IdempotencyWindow: 30 * time.Minute, MaxEffectDelay: 5 * time.Minute, MaxSkew: 30 * time.Second}
 	const until = 19*time.Minute + 30*time.Second
 	for _, row := range []struct {
-		elapsed time.Duration
-		want    doubtAction
+		elapsed     time.Duration
+		want        doubtAction
+		otherAPIKey doubtAction
 	}{
-		{-time.Minute, resendLine}, // another's clock was ahead
-		{0, resendLine},
-		{until, resendLine},
-		{until + 1, waitForExpiry},
-		{30*time.Minute - 1, waitForExpiry},
-		{30 * time.Minute, readBackLine},
-		{240 * time.Hour, readBackLine},
+		{-time.Minute, resendLine, waitForExpiry}, // another's clock was ahead
+		{0, resendLine, waitForExpiry},
+		{until, resendLine, waitForExpiry},
+		{until + 1, waitForExpiry, waitForExpiry},
+		{30*time.Minute - 1, waitForExpiry, waitForExpiry},
+		{30 * time.Minute, readBackLine, readBackLine},
+		{240 * time.Hour, readBackLine, readBackLine},
 	} {
-		if got := decideDoubt(row.elapsed, settings); got != row.want {
+		if got := decideDoubt(row.elapsed, true, settings); got != row.want {
 			t.Errorf("%s after the first send: %d, want %d", row.elapsed, got, row.want)
+		}
+		if got := decideDoubt(row.elapsed, false, settings); got != row.otherAPIKey {
+			t.Errorf("%s after the first send, with another API key: %d, want %d", row.elapsed, got, row.otherAPIKey)
 		}
 	}
 }

@@ -12,15 +12,17 @@ import (
 type doubtAction int
 
 const (
-	resendLine    doubtAction = iota // Chargebee still remembers the key: a repeated call has no second effect
-	waitForExpiry                    // neither is safe before Chargebee has forgotten the key
+	resendLine    doubtAction = iota // Chargebee still remembers the idempotency key: a repeated call has no second effect
+	waitForExpiry                    // neither is safe before Chargebee has forgotten the idempotency key
 	readBackLine                     // everything that was sent has had its effect, and is visible
 )
 
-// decideDoubt decides about a line in doubt by the time since it was first sent.
-func decideDoubt(elapsed time.Duration, settings Settings) doubtAction {
+// decideDoubt decides about a line in doubt by the time since it was first sent, and by whether that was
+// with the API key that is used now. Chargebee does not document whether an idempotency key is valid for
+// the site or for one API key: a call with another one may have a second effect.
+func decideDoubt(elapsed time.Duration, sameAPIKey bool, settings Settings) doubtAction {
 	switch {
-	case elapsed <= settings.resendLimit(): //mutant:doubt-send-again
+	case sameAPIKey && elapsed <= settings.resendLimit(): //mutant:doubt-send-again
 		return resendLine
 	case elapsed < settings.IdempotencyWindow: //mutant:doubt-wait
 		return waitForExpiry
@@ -33,7 +35,7 @@ func decideDoubt(elapsed time.Duration, settings Settings) doubtAction {
 func (s *session) resolveDoubt(ctx context.Context) error {
 	record := s.record()
 	sent := resumedAt(record.SendingSince, s.Now())
-	switch decideDoubt(sent.elapsed(s.Now()), s.Settings) {
+	switch decideDoubt(sent.elapsed(s.Now()), s.hasSameAPIKey(), s.Settings) {
 	case resendLine:
 		return s.resend(ctx, record.Cursor, sent)
 	case waitForExpiry:
@@ -42,6 +44,10 @@ func (s *session) resolveDoubt(ctx context.Context) error {
 		return s.readBack(ctx, record.Cursor)
 	}
 }
+
+// hasSameAPIKey reports whether the next call has the API key with which the line at the cursor was first
+// sent.
+func (s *session) hasSameAPIKey() bool { return s.record().SentWith == s.Charger.APIKeyID() }
 
 // resend sends the line again, with the same key and the same bytes. Only success ends the doubt: a
 // refusal may be about a concurrent duplicate, or an old answer that is replayed.

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/chargebeeapi"
 	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
+	"github.com/billable-events/billable/pkg/sandbox/dynamodb"
 )
 
 // lostAnswers are the faults that leave the effect of a call unknown.
@@ -112,6 +114,56 @@ func TestDoubtByAge(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestDoubt_OtherAPIKey: a line in doubt is not sent again with another API key, for which Chargebee may not
+// recognise the idempotency key. It is read back.
+func TestDoubt_OtherAPIKey(t *testing.T) {
+	t.Parallel()
+	for name, fault := range lostAnswers {
+		for _, perAPIKey := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, keys per API key %t", name, perAPIKey), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorldOf(t, chargebee.Config{KeysPerAPIKey: perAPIKey, Faults: once("add_charge", 2, fault)}, dynamodb.Config{})
+					_, body := w.three()
+					sent := time.Now()
+					w.wantRetry(w.settler(nil), body)
+					time.Sleep(time.Minute)
+					rotated := w.settler(nil)
+					rotated.Charger.(*chargebeeapi.Client).SetAPIKey("next")
+					before := w.calls()
+					if outcome := w.handle(rotated, body); outcome.Action != queue.Retry || w.calls() != before {
+						t.Errorf("got %+v after the calls %s", outcome, w.calls()[len(before):])
+					}
+					time.Sleep(time.Until(sent.Add(settings.IdempotencyWindow + time.Minute)))
+					w.wantClosed(rotated, body)
+					w.wantReconciled()
+				})
+			})
+		}
+	}
+}
+
+// TestSession_APIKeyChangesBeforeCall: the record has the API key of the call.
+func TestSession_APIKeyChangesBeforeCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldOf(t, chargebee.Config{KeysPerAPIKey: true, Faults: once("add_charge", 2, sandbox.Fault{Kind: sandbox.LoseReply})}, dynamodb.Config{})
+		id, body := w.three()
+		settler := w.settler(nil)
+		client := settler.Charger.(*chargebeeapi.Client)
+		settler.Ledger = watched{Ledger: settler.Ledger, after: func(step billing.Step) {
+			if step.Record.Cursor == 1 && step.Record.IsSending() {
+				client.SetAPIKey("next")
+			}
+		}}
+		w.wantRetry(settler, body)
+		if got, want := w.head(id).SentWith, client.APIKeyID(); got != want {
+			t.Errorf("the record has the API key %s, want %s", got, want)
+		}
+		w.wantClosed(settler, body)
+	})
 }
 
 // TestAmbiguousLine is one in doubt whose marker was removed manually: it is not

@@ -157,6 +157,8 @@ func (m *madeUp) Close(context.Context, *ratelimit.Permit, billing.Close) (billi
 	return m.invoice("final", "payment_due"), nil
 }
 
+func (m *madeUp) APIKeyID() string { return "key" }
+
 func (m *madeUp) invoice(id, status string) billing.Invoice {
 	return billing.Invoice{ID: id, Status: status, Lines: m.lines}
 }

@@ -45,6 +45,8 @@ type Charger interface {
 	AddCharge(ctx context.Context, permit *ratelimit.Permit, charge billing.Charge) (billing.Invoice, error)
 	// Close closes the pending invoice, and returns the final one.
 	Close(ctx context.Context, permit *ratelimit.Permit, closing billing.Close) (billing.Invoice, error)
+	// APIKeyID identifies the API key of the next call. It does not reveal the key.
+	APIKeyID() string
 }
 
 // Invoices reads invoices. Errors are those of Charger.

@@ -62,7 +62,7 @@ func newWorld(t *testing.T, faults sandbox.Faults) *world {
 func newWorldOf(t *testing.T, site chargebee.Config, tables dynamodb.Config) *world {
 	t.Helper()
 	faults := &siteFaults{own: site.Faults}
-	site.APIKey, site.KeepDate, site.Faults = "key", true, faults
+	site.KeepDate, site.Faults = true, faults
 	w := &world{
 		t:         t,
 		settings:  settings,

@@ -43,6 +43,10 @@ type Config struct {
 	// like a slow call. Otherwise it also arrives late, and uses the key as it is then.
 	LateKeepsKey bool
 
+	// KeysPerAPIKey makes an idempotency key valid for calls with the same API key only. By default
+	// it is valid for the site.
+	KeysPerAPIKey bool
+
 	RequestsPerMinute int // in any 60 s; 0: unlimited. Plans allow 150, 1,000 or 3,500
 	// MaxConcurrent, MaxConcurrentGET and MaxConcurrentPOST bound the requests in flight;
 	// 0: unlimited. Live sites allow 150, 50 and 100.

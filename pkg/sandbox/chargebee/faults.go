@@ -64,7 +64,7 @@ func (s *Service) refuse(call *call, refusal *Error) answer {
 	if !s.config.StoreErrors || call.key == "" || checkKey(call.key) != nil || refusal.beforeKeys() {
 		return refused
 	}
-	if entry, first, err := s.keys.begin(call.key, call.fingerprint()); err == nil && first {
+	if entry, first, err := s.keys.begin(s.keyOf(call), call.fingerprint()); err == nil && first {
 		s.keys.finish(entry, refused)
 	}
 	return refused

@@ -12,10 +12,10 @@ const maxKey = 100 // characters
 
 // keys remembers the answers given under idempotency keys.
 //
-// A key belongs to the site: with another path or body it is refused. It is remembered from
-// the arrival of its first call. A concurrent duplicate waits and gets the same response,
-// unless Config.ConcurrentRefusal is set; later, error responses are only replayed with
-// Config.StoreErrors. Chargebee does not document these three points.
+// A key belongs to the site, or with Config.KeysPerAPIKey to an API key: with another path or body
+// it is refused. It is remembered from the arrival of its first call. A concurrent duplicate waits and
+// gets the same response, unless Config.ConcurrentRefusal is set; later, error responses are only
+// replayed with Config.StoreErrors. Chargebee does not document these points.
 //
 // https://apidocs.chargebee.com/docs/api/v1/idempotency
 type keys struct {

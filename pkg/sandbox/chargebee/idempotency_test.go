@@ -104,6 +104,21 @@ func TestKeyOfAnotherPath(t *testing.T) {
 	}
 }
 
+// TestIdempotency_PerAPIKey: with another API key an idempotency key is another one.
+func TestIdempotency_PerAPIKey(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, chargebee.Config{KeysPerAPIKey: true})
+	draft := s.renew("ada-1")
+	for _, key := range []string{"one", "one", "other"} {
+		r := chargeRequest(draft.ID, "1", "k")
+		r.header = http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(key))}}
+		s.must(r)
+	}
+	if got := s.amounts(draft.ID); len(got) != 2 {
+		t.Errorf("amounts %v, want one for each API key", got)
+	}
+}
+
 // A close is replayed under its key although the draft no longer exists; without the key
 // it is not.
 func TestReplayedClose(t *testing.T) {

@@ -102,7 +102,7 @@ func (s *Service) admit(ctx context.Context, call *call) (work func() answer) {
 	if err := checkKey(call.key); err != nil {
 		return refuse(err)
 	}
-	entry, first, err := s.keys.begin(call.key, call.fingerprint())
+	entry, first, err := s.keys.begin(s.keyOf(call), call.fingerprint())
 	switch {
 	case err != nil:
 		return refuse(err)
@@ -186,6 +186,7 @@ type call struct {
 	method    string
 	path      string // as sent, without the query
 	key       string // idempotency key of a POST
+	apiKey    string // the header with it
 	quiet     bool   // the caller wants no webhook for what it does
 	schema    string // the requested form of the answer; "": none
 	body      []byte
@@ -237,6 +238,7 @@ func route(r *http.Request) (*call, error) {
 	if r.Method == http.MethodPost {
 		call.key = r.Header.Get(keyHeader)
 	}
+	call.apiKey = r.Header.Get("Authorization")
 	call.quiet = r.Header.Get(quietHeader) == "all-disabled"
 	call.schema = r.Header.Get(schemaHeader)
 	return call, nil
@@ -268,6 +270,14 @@ func (c *call) readForm(encoded string) error {
 	}
 	c.form = form
 	return nil
+}
+
+// keyOf returns what identifies the idempotency key of a call.
+func (s *Service) keyOf(call *call) string {
+	if s.config.KeysPerAPIKey {
+		return call.apiKey + " " + call.key
+	}
+	return call.key
 }
 
 // locks reports whether simultaneous calls for the same invoice exclude each other.

@@ -28,7 +28,9 @@ type site struct {
 // of 1000) and ada-2 (without one), and bob has bob-1.
 func newSite(t *testing.T, config chargebee.Config) site {
 	t.Helper()
-	config.APIKey = apiKey
+	if !config.KeysPerAPIKey { // else several are valid
+		config.APIKey = apiKey
+	}
 	service := chargebee.New(config)
 	service.AddSubscription(chargebee.Subscription{
 		ID: "ada-1", CustomerID: "ada",
