@@ -101,8 +101,8 @@ func (h *Handler) respond(c echo.Context, success any, err error) (status int) {
 
 // hasUnambiguousLength returns false if a proxy may disagree with net/http about where the request
 // ends, and take a part of the body for the next request (request smuggling): net/http ignores a
-// Content-Length next to chunks, and chunks in HTTP/1.0. It also returns false for some requests
-// that are unambiguous, such as those with chunks and no Content-Length.
+// Content-Length next to chunks, and chunks in HTTP/1.0. It also returns false for chunks without a
+// Content-Length, which are unambiguous: net/http removes the header in both cases.
 // https://www.rfc-editor.org/rfc/rfc9112#section-6.1-14
 func hasUnambiguousLength(r *http.Request) bool {
 	return r.ProtoAtLeast(1, 1) && len(r.TransferEncoding) == 0
