@@ -47,7 +47,9 @@ func (s *session) resolveDoubt(ctx context.Context) error {
 
 // hasSameAPIKey reports whether the next call has the API key with which the line at the cursor was first
 // sent.
-func (s *session) hasSameAPIKey() bool { return s.record().SentWith == s.Charger.APIKeyID() }
+func (s *session) hasSameAPIKey() bool {
+	return s.record().SentWith == s.Charger.APIKeyID() //mutant:same-api-key
+}
 
 // resend sends the line again, with the same key and the same bytes. Only success ends the doubt: a
 // refusal may be about a concurrent duplicate, or an old answer that is replayed.

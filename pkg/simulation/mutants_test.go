@@ -26,6 +26,9 @@ var mutants = []mutant{
 	{name: "sends until the window's very end", seed: 832, rule: "a late effect may find its key forgotten", edits: []edit{
 		value("send-until", "$left"),
 	}},
+	{name: "sends again with another API key", seed: 3, rule: "another API key may have other idempotency keys", edits: []edit{
+		value("same-api-key", "true"),
+	}},
 	{name: "reads back before the window has passed", seed: 9, rule: "what is absent may still come", edits: []edit{
 		unless("doubt-send-again", "true"),
 		unless("doubt-wait", "true"),

@@ -80,6 +80,9 @@ func (e *env) runConsumer(ctx context.Context, p *process) error {
 	if len(e.scenario.charges) > 0 && e.rng.rand("knows the catalog", p.name).IntN(4) > 0 { // it is being rolled out, or back
 		settings.Charges = e.scenario.charges
 	}
+	if e.rotatesAPIKey() && coin(e.rng.rand("API key", p.name)) {
+		settings.Chargebee.APIKey = "next_key"
+	}
 	c, err := consumer.New(settings, e.deps(p), e.logger(p))
 	if err != nil {
 		return err

@@ -52,8 +52,14 @@ func (e *env) siteConfig(seed uint64) chargebee.Config {
 		cfg.Collect = e.collectPayment
 	}
 	e.drawBehaviour(&cfg)
+	if e.rotatesAPIKey() {
+		cfg.APIKey, cfg.KeysPerAPIKey = "", true
+	}
 	return cfg
 }
+
+// rotatesAPIKey draws whether there are two API keys, each with idempotency keys of its own.
+func (e *env) rotatesAPIKey() bool { return e.rng.rand("rotates the API key").IntN(4) == 0 }
 
 // createItemPrices adds the item prices of the charge codes to the catalog.
 func (e *env) createItemPrices() error {
