@@ -48,7 +48,7 @@ type Plan struct {
 	Length      time.Duration
 	Connections int
 	MaxRequests int // of a closed load with a length
-	Padded      bool
+	Body        bodyKind
 	Timeout     time.Duration // of a request
 }
 
@@ -206,12 +206,10 @@ func (p Plan) dial() (*connection, error) {
 	return &connection{conn, p, address.Host, bufio.NewReader(conn)}, nil
 }
 
-// request returns the request with a webhook, without the padding of its body.
+// request returns the request with a webhook, without the filler of its body.
 func (c *connection) request(eventID string) []byte {
-	body, size := webhookBody(eventID), bodySize
-	if c.plan.Padded {
-		size = paddedSize
-	}
+	body := c.plan.Body.start(eventID)
+	size := len(body) + len(c.plan.Body.filler())
 	path := cmp.Or(c.plan.URL[len("http://")+len(c.host):], "/")
 	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		path, c.host, c.plan.authorization(), size, body)
@@ -227,8 +225,8 @@ func (c *connection) exchange(eventID string, request []byte) (answer Answer) {
 		return fail(err)
 	}
 	_, unsent := c.Write(request)
-	if unsent == nil && c.plan.Padded {
-		_, unsent = c.Write(padding)
+	if filler := c.plan.Body.filler(); unsent == nil && len(filler) > 0 {
+		_, unsent = c.Write(filler)
 	}
 	// A server may refuse a request without reading its body, so there can be a response although
 	// sending failed.

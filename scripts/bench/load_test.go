@@ -35,6 +35,9 @@ func TestWebhookBody(t *testing.T) {
 		if !isWebhook(id, body+strings.Repeat(" ", 1_000_000-len(body))) {
 			t.Fatal("a padded webhook is not recognised")
 		}
+		if large := linesBody.start(id) + string(linesBody.filler()); !isWebhook(id, large) || !json.Valid([]byte(large)) || len(large) > 1_000_000 {
+			t.Fatalf("a webhook of %d bytes with many lines is not recognised", len(large))
+		}
 		invoices[got.Invoice.ID] = true
 	}
 	if len(invoices) != 100 || eventIDOf(1, 2) == eventIDOf(2, 1) {
@@ -95,7 +98,8 @@ func TestPlan_SendsEachEventOnce(t *testing.T) {
 		"open":   {Plan{Rate: 200, Length: 300 * time.Millisecond}, 60},
 		"closed": {Plan{Connections: 5, Length: time.Minute, MaxRequests: 40}, 40},
 		"burst":  {Plan{Connections: 30}, 30},
-		"padded": {Plan{Connections: 3, Padded: true}, 3},
+		"lines":  {Plan{Connections: 3, Body: linesBody}, 3},
+		"padded": {Plan{Connections: 3, Body: paddedBody}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -129,7 +133,7 @@ func TestPlan_RefusedBeforeTheBody(t *testing.T) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}))
 	defer server.Close()
-	for _, answer := range attack(t, Plan{URL: server.URL, Connections: 20, Padded: true}).Answers {
+	for _, answer := range attack(t, Plan{URL: server.URL, Connections: 20, Body: paddedBody}).Answers {
 		if answer.Status != http.StatusServiceUnavailable || !answer.RetryAfter || answer.Problem != "" {
 			t.Errorf("%+v", answer)
 		}

@@ -108,16 +108,20 @@ func (d durations) scenarios() []receiverScenario {
 	quarterLimit.name, quarterLimit.limits = quarterPrefix+limitName, &quarterCPU
 	quarterLimit.target = fmt.Sprintf("≥ %d/s, goal 2000/s", quarterRate)
 	quarterLimit.met = func(r ReceiverResult) bool { return r.Rate >= quarterRate }
-	flood := receiverScenario{
-		name: "flood", limits: &limits{memory: maxMemory}, overload: true,
-		load:   fmt.Sprintf("%d of 1 MB at one instant", floodSize),
+	return append(all, limit, quarterLimit, flood("flood", "", paddedBody), flood("flood_lines", ", each with 500,000 lines", linesBody), d.outage())
+}
+
+// flood is ten times as many large webhooks as may be in flight.
+func flood(name, what string, body bodyKind) receiverScenario {
+	return receiverScenario{
+		name: name, limits: &limits{memory: maxMemory}, overload: true,
+		load:   fmt.Sprintf("%d of 1 MB at one instant%s", floodSize, what),
 		target: "never killed, ≤ 256 MB",
 		run: func(e *env) (ReceiverResult, []Answer, error) {
-			return e.attackReceiver(Plan{Connections: floodSize, Padded: true})
+			return e.attackReceiver(Plan{Connections: floodSize, Body: body})
 		},
 		met: func(r ReceiverResult) bool { return r.OK > 0 && r.PeakMemory <= maxMemory },
 	}
-	return append(all, limit, quarterLimit, flood, d.outage())
 }
 
 // steady is an open load of a constant rate.

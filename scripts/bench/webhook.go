@@ -21,16 +21,45 @@ func webhookBody(eventID string) string {
 	return strings.Join(webhookParts, strings.TrimPrefix(eventID, idPrefix))
 }
 
-// paddedSize is the size of a padded webhook in bytes, close to the limit of SQS.
-const paddedSize = 1_000_000
+// bodyKind is a kind of webhook body.
+type bodyKind int
 
-// padding follows the JSON of a padded webhook.
-var padding = bytes.Repeat([]byte(" "), paddedSize-bodySize)
+const (
+	usualBody  bodyKind = iota
+	paddedBody          // followed by blanks
+	linesBody           // with an invoice of as many invalid lines as fit
+)
 
-// isWebhook reports whether a body is the webhook of this event, padded or not.
+// largeSize is the approximate size of large webhooks in bytes, close to the limit of SQS.
+const largeSize = 1_000_000
+
+var (
+	padding = bytes.Repeat([]byte(" "), largeSize-bodySize)
+	lines   = append(bytes.Repeat([]byte("0,"), largeSize/2-250), "0]}}}"...)
+)
+
+// start returns the beginning of the webhook of an event. It ends with the filler.
+func (k bodyKind) start(eventID string) string {
+	if k != linesBody {
+		return webhookBody(eventID)
+	}
+	number := strings.TrimPrefix(eventID, idPrefix)
+	return fmt.Sprintf(`{"id":%q,"occurred_at":1767225601,"api_version":"v2","event_type":"pending_invoice_created","content":{"invoice":{"id":"draft_%s",`+
+		`"customer_id":"cust_0001","subscription_id":"sub_0001","status":"pending","currency_code":"EUR","date":1767225600,"line_items":[`, eventID, number)
+}
+
+func (k bodyKind) filler() []byte {
+	return [...][]byte{usualBody: nil, paddedBody: padding, linesBody: lines}[k]
+}
+
+// isWebhook reports whether a body is the webhook of this event, of any kind.
 func isWebhook(eventID, body string) bool {
-	rest, found := strings.CutPrefix(body, webhookBody(eventID))
-	return found && (rest == "" || rest == string(padding))
+	for _, kind := range []bodyKind{usualBody, paddedBody, linesBody} {
+		if rest, found := strings.CutPrefix(body, kind.start(eventID)); found && rest == string(kind.filler()) {
+			return true
+		}
+	}
+	return false
 }
 
 // webhookParts are the constant parts of a webhook. The serial is between them.
