@@ -45,7 +45,8 @@ var (
 // rules is the layer table. It lists every package of the module.
 var rules = map[string]rule{
 	// Layer 0: terms and rules, without I/O.
-	"pkg/event":     {others: []string{jsonText}, why: "the webhook event: fields, validation, wire forms"},
+	"pkg/escape":    {why: "texts of others, safe to show"},
+	"pkg/event":     {own: []string{"escape"}, others: []string{jsonText}, why: "the webhook event: fields, validation, wire forms"},
 	"pkg/billing":   {own: []string{"truncate"}, others: []string{decimal}, why: "the rules of billing, pure"},
 	"pkg/queue":     {why: "words for messages"},
 	"pkg/finding":   {why: "what checks observe and report"},
@@ -62,7 +63,7 @@ var rules = map[string]rule{
 	"pkg/worker":     {own: []string{"queue", "retry"}, others: []string{xsync}, why: "the pool"},
 	"pkg/settlement": {own: []string{"event", "queue", "billing", "ratelimit", "retry"}, why: "one message: claim, plan, charge, close, settle"},
 	"pkg/deadletter": {own: []string{"queue", "event", "billing", "nullable", "ratelimit", "retry"}, others: []string{xsync}, why: "dead letters"},
-	"pkg/inspect":    {own: []string{"billing", "nullable"}, why: "shows and lists invoices of the ledger"},
+	"pkg/inspect":    {own: []string{"billing", "nullable"}, others: []string{xsync}, why: "shows and lists invoices of the ledger"},
 	"pkg/reconcile":  {own: []string{"queue", "event", "billing", "finding", "ratelimit", "retry"}, others: []string{decimal, xsync}, why: "compares Chargebee, ledger, queues and events"},
 	"pkg/preflight":  {own: []string{"billing", "finding", "ratelimit"}, why: "evaluates the state of an installation"},
 
@@ -74,8 +75,8 @@ var rules = map[string]rule{
 
 	// Layer 3: composition roots. Only they import use cases and adapters.
 	"pkg/cli": {
-		own:    []string{"config"},
-		others: []string{cobra, "github.com/jedib0t/go-pretty/v6", "github.com/schollz/progressbar/v3", "golang.org/x/term"},
+		own:    []string{"config", "escape"},
+		others: []string{cobra, "github.com/mattn/go-runewidth", "github.com/schollz/progressbar/v3", "golang.org/x/term"},
 		why:    "exit codes, error output, tables, JSON and progress of both command lines",
 	},
 	"pkg/receiver": {
@@ -92,7 +93,7 @@ var rules = map[string]rule{
 	},
 	"pkg/commands": {
 		own: []string{
-			"billing", "chargebeeapi", "cli", "config", "consumer", "deadletter", "dynamostore", "finding", "inspect", "lifecycle", "nullable",
+			"billing", "chargebeeapi", "cli", "config", "consumer", "deadletter", "dynamostore", "escape", "finding", "inspect", "lifecycle", "nullable",
 			"preflight", "queue", "ratelimit", "reconcile", "settlement", "sqsqueue", "telemetry",
 		},
 		others: []string{awsSDK, zerolog, cobra},

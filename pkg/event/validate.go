@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/billable-events/billable/pkg/escape"
 )
 
 // apiVersion is the supported version of Chargebee's API.
@@ -76,5 +77,5 @@ func (p *parser) hasInvalidParent(field string) bool {
 // isInvalidInID reports whether a character controls a terminal, or SQS does not accept it:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 func isInvalidInID(r rune) bool {
-	return unicode.In(r, unicode.Cc, unicode.Bidi_Control, unicode.Zl, unicode.Zp) || r == 0xFFFE || r == 0xFFFF
+	return escape.IsControl(r) || r == 0xFFFE || r == 0xFFFF
 }
