@@ -33,6 +33,9 @@ type sum struct {
 	text       string
 	textAt     int64
 	textFromID string
+
+	largest       decimal.Decimal // amount of one event, without its sign
+	largestFromID string
 }
 
 // Clone returns an independent copy.
@@ -73,6 +76,9 @@ func (f *Aggregator) add(event Event) {
 func (s *sum) add(event Event, amount decimal.Decimal, quantity *decimal.Decimal) {
 	s.events++
 	s.amount = s.amount.Add(amount)
+	if amount.Abs().GreaterThan(s.largest) {
+		s.largest, s.largestFromID = amount.Abs(), event.EventID
+	}
 	if quantity != nil {
 		if s.quantity == nil {
 			s.quantity = &decimal.Decimal{}
@@ -111,7 +117,9 @@ func (f *Aggregator) Plan(maxAmount int64, catalog Catalog) ([]Line, error) {
 	for i, key := range keys {
 		amount := f.sums[key].amount.RoundBank(0)
 		if amount.Abs().GreaterThan(largestAmount) {
-			return nil, &Rejection{LineLimits, fmt.Sprintf("%s of subscription %s: the amount is %s, at most %d is possible", key.ChargeCode, key.SubscriptionID, amount, MaxAmount)}
+			largest := EventKey{key.SubscriptionID, f.sums[key].largestFromID}
+			return nil, &Rejection{LineLimits, fmt.Sprintf("%s of subscription %s: the amount is %s, at most %s is possible: the largest event is %s",
+				key.ChargeCode, key.SubscriptionID, f.money(amount), f.money(largestAmount), largest)}
 		}
 		lines[i] = f.line(i, key, amount.IntPart(), catalog[key.ChargeCode])
 		if lines[i].IsCharge() {
@@ -135,12 +143,16 @@ func (f *Aggregator) checkTotal(charges decimal.Decimal, maxAmount int64) error 
 	}
 	switch {
 	case charges.IsPositive() && total.GreaterThan(largestAmount):
-		return &Rejection{LineLimits, fmt.Sprintf("the invoice would amount to %s, at most %d is possible", total, MaxAmount)}
+		return &Rejection{LineLimits, fmt.Sprintf("the invoice would amount to %s, at most %s is possible", f.money(total), f.money(largestAmount))}
 	case maxAmount > 0 && charges.GreaterThan(decimal.NewFromInt(maxAmount)):
-		return &Rejection{AboveLimit, fmt.Sprintf("the charges amount to %s, invoice.max_amount is %d", charges, maxAmount)}
+		return &Rejection{AboveLimit, fmt.Sprintf("the charges amount to %s, invoice.max_amount is %d (%s)", f.money(charges), maxAmount, FormatAmount(maxAmount, f.manifest.CurrencyCode))}
 	default:
 		return nil
 	}
+}
+
+func (f *Aggregator) money(minor decimal.Decimal) string {
+	return formatAmount(minor, f.manifest.CurrencyCode)
 }
 
 func (f *Aggregator) line(i int, key LineKey, amount int64, product Product) Line {

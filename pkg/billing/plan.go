@@ -45,6 +45,16 @@ type Plan struct {
 	Lines []Line
 }
 
+// Total returns the sum of the charges in minor units.
+func (p Plan) Total() (total int64) {
+	for _, line := range p.Lines {
+		if line.IsCharge() {
+			total += line.Amount
+		}
+	}
+	return total
+}
+
 // CarriedForward returns the number of events on credit lines. They stay unbilled.
 func (p Plan) CarriedForward() int {
 	events := 0
