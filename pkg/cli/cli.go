@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/escape"
 )
 
 // The exit codes.
@@ -28,6 +29,12 @@ type Process struct {
 	Environ []string // as of os.Environ
 	Stdout  io.Writer
 	Stderr  io.Writer
+}
+
+// Escaped returns the process with outputs that escape what a terminal would execute.
+func (p Process) Escaped() Process {
+	p.Stdout, p.Stderr = escape.Writer{Out: p.Stdout}, escape.Writer{Out: p.Stderr}
+	return p
 }
 
 // UsageError is an error in arguments or settings.

@@ -8,8 +8,8 @@ import (
 )
 
 func ExampleWriteTable() {
-	columns := []cli.Column{{Title: "reason"}, {Title: "count", Right: true}, {Title: "detail", Width: 20}}
-	err := cli.WriteTable(os.Stdout, columns, [][]string{
+	columns := []cli.Column{{Title: "reason"}, {Title: "count", Right: true}, {Title: "detail", Below: true}}
+	err := cli.WriteTable(os.Stdout, false, columns, [][]string{
 		{"too_old", "9", "the message is 144h0m0s old"},
 		{"invalid_event", "10", "\x1b[2Jamount is negative"},
 	})
@@ -17,7 +17,9 @@ func ExampleWriteTable() {
 		log.Fatal(err)
 	}
 	// Output:
-	// REASON         COUNT  DETAIL
-	// too_old            9  the message is 144h…
-	// invalid_event     10   [2Jamount is negat…
+	// REASON         COUNT
+	// too_old            9
+	//   detail: the message is 144h0m0s old
+	// invalid_event     10
+	//   detail: \u001b[2Jamount is negative
 }

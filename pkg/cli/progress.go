@@ -3,15 +3,19 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"sync"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
+
+	"github.com/billable-events/billable/pkg/escape"
 )
 
 // linesEvery is the number of steps per line of progress without a terminal.
 const linesEvery = 1000
+
+// redrawInterval is the minimum time between two drawings of the bar.
+const redrawInterval = 100 * time.Millisecond
 
 // Progress shows the progress of work of unknown length: as a bar on a terminal, otherwise as lines.
 // It is safe for concurrent use.
@@ -28,9 +32,9 @@ type Progress struct {
 // NewProgress returns a progress on out, the standard error of the process.
 func NewProgress(out io.Writer, label string) *Progress {
 	p := &Progress{out: out, label: label}
-	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+	if file, ok := terminal(out); ok {
 		p.bar = progressbar.NewOptions(-1,
-			progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(label), progressbar.OptionShowCount(),
+			progressbar.OptionSetWriter(file), progressbar.OptionThrottle(redrawInterval), progressbar.OptionSetDescription(label), progressbar.OptionShowCount(),
 			progressbar.OptionShowIts(), progressbar.OptionClearOnFinish())
 	}
 	return p
@@ -56,7 +60,7 @@ func (p *Progress) Wait(reason string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.describe(reason) && p.bar == nil {
-		_, _ = fmt.Fprintf(p.out, "%s: %d, waiting: %s\n", p.label, p.done, printable(reason))
+		_, _ = fmt.Fprintf(p.out, "%s: %d, waiting: %s\n", p.label, p.done, escape.Line(reason))
 	}
 }
 
@@ -69,7 +73,7 @@ func (p *Progress) describe(reason string) (changed bool) {
 	if p.bar != nil {
 		text := p.label
 		if reason != "" {
-			text += ", waiting: " + printable(reason)
+			text += ", waiting: " + escape.Line(reason)
 		}
 		p.bar.Describe(text)
 	}

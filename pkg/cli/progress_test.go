@@ -35,7 +35,7 @@ func TestProgress_Wait(t *testing.T) {
 	}
 	progress.Wait("another reason")
 	progress.Done()
-	want := "replayed: 0, waiting: month [2J end\nreplayed: 1, waiting: month [2J end\nreplayed: 2, waiting: another reason\n"
+	want := "replayed: 0, waiting: month\\u001b[2J end\nreplayed: 1, waiting: month\\u001b[2J end\nreplayed: 2, waiting: another reason\n"
 	if got := out.String(); got != want {
 		t.Errorf("got %q", got)
 	}

@@ -4,14 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
+	"os"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/mattn/go-runewidth"
+	"golang.org/x/term"
+
+	"github.com/billable-events/billable/pkg/escape"
 )
 
 // Format is the format of a result.
@@ -49,79 +51,160 @@ func WriteJSON(w io.Writer, value any) error {
 	return encoder.Encode(value)
 }
 
-// Column is one column of a table.
+// Column is one column of a table. Without --wide, long cells wrap.
 type Column struct {
 	Title string
 	Right bool // align right, for numbers
-	Width int  // maximum; 0: none
+	Wide  bool // only with --wide
+	Below bool // without --wide on a line of its own, below its row; empty ones are left out
 }
 
-// WriteTable writes rows under titles, without borders.
-func WriteTable(w io.Writer, columns []Column, rows [][]string) error {
-	writer := table.NewWriter()
-	writer.SetStyle(table.Style{
-		Box:     table.BoxStyle{PaddingRight: "  ", UnfinishedRow: " …"},
-		Options: table.Options{},
-		Format:  table.FormatOptions{Header: text.FormatUpper},
-	})
-	configs := make([]table.ColumnConfig, len(columns))
-	header := make(table.Row, len(columns))
+// defaultWidth is the width of tables that are not written to a terminal.
+const defaultWidth = 100
+
+// minColumnWidth is the width that every column keeps, on however narrow a terminal.
+const minColumnWidth = 4
+
+const columnGap = "  "
+
+// WriteTable writes rows under titles, no wider than the terminal. With wide, each row is one line with
+// all columns.
+func WriteTable(w io.Writer, wide bool, columns []Column, rows [][]string) error {
+	t := table{available: widthOf(w)}
+	if wide {
+		t.available = math.MaxInt
+	}
+	titles := make([]string, len(columns))
 	for i, column := range columns {
-		header[i] = column.Title
-		configs[i] = table.ColumnConfig{Number: i + 1, WidthMax: column.Width, WidthMaxEnforcer: cut}
-		if column.Right {
-			configs[i].Align, configs[i].AlignHeader = text.AlignRight, text.AlignRight
+		titles[i] = strings.ToUpper(column.Title)
+		switch {
+		case wide, !column.Wide && !column.Below:
+			t.shown = append(t.shown, i)
+		case column.Below:
+			t.below = append(t.below, i)
 		}
 	}
-	writer.SetColumnConfigs(configs)
-	writer.AppendHeader(header)
+	t.columns = columns
+	t.layOut(append([][]string{titles}, rows...))
+	t.writeRow(titles)
 	for _, row := range rows {
-		cells := make(table.Row, len(row))
-		for i, cell := range row {
-			cells[i] = printable(cell)
-		}
-		writer.AppendRow(cells)
+		t.writeRow(row)
+		t.writeBelow(row)
 	}
-	for line := range strings.Lines(writer.Render()) {
-		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := io.WriteString(w, t.out.String())
+	return err
 }
 
-func cut(value string, width int) string { return text.Snip(value, width, "…") }
+// table is a table while it is laid out.
+type table struct {
+	columns      []Column
+	shown, below []int // indexes of columns
+	available    int   // width of the terminal
+	widths       []int // of the shown columns
+	out          strings.Builder
+}
 
-// Escaped escapes control characters and invalid UTF-8 in a text of several lines, in the syntax of Go.
-func Escaped(value string) string {
-	var escaped strings.Builder
-	for len(value) > 0 {
-		character, size := utf8.DecodeRuneInString(value)
-		switch part := value[:size]; {
-		case character == '\n' || character == '\t':
-			escaped.WriteString(part)
-		case character == utf8.RuneError && size == 1, isControl(character):
-			quoted := strconv.QuoteToASCII(part)
-			escaped.WriteString(quoted[1 : len(quoted)-1])
-		default:
-			escaped.WriteString(part)
+// layOut sets the widths of the columns. If they do not fit, the widest share what the others leave.
+func (t *table) layOut(rows [][]string) {
+	t.widths = make([]int, len(t.shown))
+	for _, row := range rows {
+		for i, column := range t.shown {
+			t.widths[i] = max(t.widths[i], displayWidth(escape.Line(row[column])))
 		}
-		value = value[size:]
 	}
-	return escaped.String()
+	left, share := t.available-len(columnGap)*(len(t.shown)-1), 0
+	for i, width := range slices.Sorted(slices.Values(t.widths)) {
+		share = max(left/(len(t.widths)-i), minColumnWidth)
+		left -= min(width, share)
+	}
+	for i := range t.widths {
+		t.widths[i] = min(t.widths[i], share)
+	}
 }
 
-// isControl reports whether a terminal would execute a character instead of showing it.
-func isControl(character rune) bool {
-	return unicode.In(character, unicode.Cc, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
-}
-
-// printable replaces control characters by spaces.
-func printable(value string) string {
-	return strings.Map(func(r rune) rune {
-		if isControl(r) {
-			return ' '
+func (t *table) writeRow(row []string) {
+	cells, height := make([][]string, len(t.shown)), 1
+	for i, column := range t.shown {
+		cells[i] = wrap(escape.Line(row[column]), t.widths[i])
+		height = max(height, len(cells[i]))
+	}
+	for number := range height {
+		var line strings.Builder
+		for i, column := range t.shown {
+			var cell string
+			if number < len(cells[i]) {
+				cell = cells[i][number]
+			}
+			padding := strings.Repeat(" ", max(t.widths[i]-displayWidth(cell), 0))
+			if t.columns[column].Right {
+				line.WriteString(padding + cell + columnGap)
+			} else {
+				line.WriteString(cell + padding + columnGap)
+			}
 		}
-		return r
-	}, value)
+		t.out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+}
+
+func (t *table) writeBelow(row []string) {
+	for _, column := range t.below {
+		if row[column] == "" || row[column] == "-" {
+			continue
+		}
+		for _, line := range wrap(t.columns[column].Title+": "+escape.Line(row[column]), t.available-len(columnGap)) {
+			t.out.WriteString(columnGap + line + "\n")
+		}
+	}
+}
+
+// wrap breaks a text into lines that are not wider than width, at spaces if possible.
+func wrap(text string, width int) (lines []string) {
+	start, used, space := 0, 0, 0
+	for i, r := range text {
+		if r == ' ' {
+			space = i
+		}
+		if used += runes.RuneWidth(r); used <= width || i == start {
+			continue
+		}
+		end, next := i, i
+		if space > start {
+			end, next = space, space+1
+		}
+		lines = append(lines, text[start:end])
+		start, used = next, 0
+		if next <= i {
+			used = displayWidth(text[next : i+utf8.RuneLen(r)])
+		}
+	}
+	return append(lines, text[start:])
+}
+
+// runes has the widths of characters, independent of the locale.
+var runes = &runewidth.Condition{}
+
+func displayWidth(text string) (width int) {
+	for _, r := range text {
+		width += runes.RuneWidth(r)
+	}
+	return width
+}
+
+// widthOf returns the width of a terminal, or the default one.
+func widthOf(w io.Writer) int {
+	if file, ok := terminal(w); ok {
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	return defaultWidth
+}
+
+// terminal returns the terminal that w writes to, if it is one.
+func terminal(w io.Writer) (*os.File, bool) {
+	if escaped, ok := w.(escape.Writer); ok {
+		w = escaped.Out
+	}
+	file, ok := w.(*os.File)
+	return file, ok && term.IsTerminal(int(file.Fd()))
 }

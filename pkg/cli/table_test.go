@@ -4,26 +4,20 @@ import (
 	"errors"
 	"flag"
 	"io"
-	"os"
 	"strings"
 	"testing"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/mattn/go-runewidth"
 
 	"github.com/billable-events/billable/pkg/cli"
 )
 
-func TestMain(m *testing.M) {
-	text.OverrideRuneWidthEastAsianWidth(false) // the width of "…" depends on the locale
-	os.Exit(m.Run())
-}
-
 func render(t *testing.T, columns []cli.Column, rows ...[]string) string {
 	t.Helper()
 	var out strings.Builder
-	if err := cli.WriteTable(&out, columns, rows); err != nil {
+	if err := cli.WriteTable(&out, false, columns, rows); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -34,7 +28,9 @@ func lines(lines ...string) string { return strings.Join(lines, "\n") + "\n" }
 
 func TestWriteTable(t *testing.T) {
 	t.Parallel()
-	two := []cli.Column{{Title: "name"}, {Title: "count", Right: true}, {Title: "note", Width: 6}}
+	two := []cli.Column{{Title: "name"}, {Title: "count", Right: true}, {Title: "note"}}
+	three := []cli.Column{{Title: "id"}, {Title: "text"}, {Title: "owner", Wide: true}, {Title: "solution", Below: true}}
+	words, long := strings.TrimSpace(strings.Repeat("four ", 30)), strings.Repeat("a", 300)
 	for name, test := range map[string]struct {
 		columns []cli.Column
 		rows    [][]string
@@ -43,12 +39,15 @@ func TestWriteTable(t *testing.T) {
 		"no rows":              {two, nil, lines("NAME  COUNT  NOTE")},
 		"text left, right":     {two, [][]string{{"a", "1", "x"}, {"longer", "1000000", "y"}}, lines("NAME      COUNT  NOTE", "a             1  x", "longer  1000000  y")},
 		"numbers by the title": {[]cli.Column{{Title: "id"}, {Title: "n", Right: true}}, [][]string{{"7", "7"}, {"1234", "1234"}}, lines("ID       N", "7        7", "1234  1234")},
-		"cut to the width":     {two, [][]string{{"a", "1", "123456"}, {"b", "2", "1234567"}}, lines("NAME  COUNT  NOTE", "a         1  123456", "b         2  12345…")},
-		"others are not cut":   {two, [][]string{{strings.Repeat("a", 300), "1", ""}}, lines("NAME"+strings.Repeat(" ", 298)+"COUNT  NOTE", strings.Repeat("a", 300)+"      1")},
+		"words wrap":           {two, [][]string{{"a", "1", words}}, lines("NAME  COUNT  NOTE", "a         1  "+words[:84], strings.Repeat(" ", 13)+words[85:])},
+		"an id wraps":          {two, [][]string{{long, "1", "x"}}, lines("NAME"+strings.Repeat(" ", 83)+"  COUNT  NOTE", long[:87]+"      1  x", long[:87], long[:87], long[:39])},
+		"two ids share":        {[]cli.Column{{Title: "a"}, {Title: "b"}}, [][]string{{long[:60], long[:60]}}, lines("A"+strings.Repeat(" ", 50)+"B", long[:49]+"  "+long[:49], long[:11]+strings.Repeat(" ", 40)+long[:11])},
 		"an empty cell":        {two, [][]string{{"", "", "x"}, {"", "", ""}}, lines("NAME  COUNT  NOTE", "             x", "")},
 		"wide characters":      {two, [][]string{{"日本語", "1", "x"}, {"ab", "2", "y"}}, lines("NAME    COUNT  NOTE", "日本語      1  x", "ab          2  y")},
-		"wide, cut":            {two, [][]string{{"a", "1", "日本語"}, {"b", "2", "日本語x"}, {"c", "3", "x日本語"}}, lines("NAME  COUNT  NOTE", "a         1  日本語", "b         2  日本…", "c         3  x日本…")},
+		"wide, wrapped":        {[]cli.Column{{Title: "id"}}, [][]string{{"a" + strings.Repeat("語", 60)}}, lines("ID", "a"+strings.Repeat("語", 49), strings.Repeat("語", 11))},
 		"combining marks":      {two, [][]string{{"e\u0301", "1", "x"}, {"ab", "2", "y"}}, lines("NAME  COUNT  NOTE", "e\u0301         1  x", "ab        2  y")},
+		"below":                {three, [][]string{{"a", "x", "me", "do this"}, {"b", "y", "you", ""}, {"c", "z", "", "-"}}, lines("ID  TEXT", "a   x", "  solution: do this", "b   y", "c   z")},
+		"below, wrapped":       {three, [][]string{{"a", "x", "", words}}, lines("ID  TEXT", "a   x", "  solution: "+words[:84], "  "+words[85:])},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -56,6 +55,14 @@ func TestWriteTable(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", got, test.want)
 			}
 		})
+	}
+	var wide strings.Builder
+	if err := cli.WriteTable(&wide, true, three, [][]string{{long, "x", "me", words}}); err != nil {
+		t.Fatal(err)
+	}
+	want := lines("ID"+strings.Repeat(" ", 298)+"  TEXT  OWNER  SOLUTION", long+"  x     me     "+words)
+	if wide.String() != want {
+		t.Errorf("wide: got\n%s", &wide)
 	}
 }
 
@@ -83,7 +90,7 @@ func TestWriteTable_ControlCharacters(t *testing.T) {
 	for name, value := range hostile {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			wantHarmless(t, render(t, []cli.Column{{Title: "id"}, {Title: "name", Width: 12}}, []string{value, value}, []string{"a", "b"}), 3)
+			wantHarmless(t, render(t, []cli.Column{{Title: "id"}, {Title: "name", Below: true}}, []string{value, value}, []string{"a", "b"}))
 		})
 	}
 }
@@ -93,14 +100,16 @@ func FuzzWriteTable(f *testing.F) {
 		f.Add(value)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		wantHarmless(t, render(t, []cli.Column{{Title: "id"}, {Title: "name", Width: 5, Right: true}}, []string{value, value}), 2)
+		wantHarmless(t, render(t, []cli.Column{{Title: "id"}, {Title: "name", Right: true}, {Title: "detail", Below: true}}, []string{value, value, value}))
 	})
 }
 
-func wantHarmless(t *testing.T, table string, lines int) {
+func wantHarmless(t *testing.T, table string) {
 	t.Helper()
-	if got := strings.Count(table, "\n"); got != lines {
-		t.Errorf("%d lines, want %d: %q", got, lines, table)
+	for line := range strings.Lines(table) {
+		if width := (&runewidth.Condition{}).StringWidth(strings.TrimSuffix(line, "\n")); width > 100 {
+			t.Errorf("%d columns: %q", width, line)
+		}
 	}
 	if !utf8.ValidString(table) {
 		t.Errorf("no valid text: %q", table)
@@ -121,7 +130,7 @@ func (full) Write([]byte) (int, error) { return 0, errFull }
 
 func TestWrite_Errors(t *testing.T) {
 	t.Parallel()
-	if err := cli.WriteTable(full{}, []cli.Column{{Title: "id"}}, nil); !errors.Is(err, errFull) {
+	if err := cli.WriteTable(full{}, false, []cli.Column{{Title: "id"}}, nil); !errors.Is(err, errFull) {
 		t.Errorf("table: got %v", err)
 	}
 	if err := cli.WriteJSON(full{}, 1); !errors.Is(err, errFull) {
@@ -191,21 +200,5 @@ func TestFormat_Names(t *testing.T) {
 	}
 	if err := format.Set("x"); err == nil || !strings.Contains(err.Error(), strings.Join(names, ", ")) {
 		t.Errorf("the error is %v", err)
-	}
-}
-
-func TestEscaped(t *testing.T) {
-	t.Parallel()
-	for given, want := range map[string]string{
-		"":                                "",
-		"plain\ttext,\nü €\n":             "plain\ttext,\nü €\n",
-		"\x1b[2J\r\x00\x7f":               `\x1b[2J\r\x00\x7f`,
-		"\u009b2J \u202eturned\u2028":     `\u009b2J \u202eturned\u2028`,
-		"no text \xff, but \ufffd":        "no text \\xff, but \ufffd",
-		`a \ and a "quote" are no danger`: `a \ and a "quote" are no danger`,
-	} {
-		if got := cli.Escaped(given); got != want {
-			t.Errorf("%q: got %q, want %q", given, got, want)
-		}
 	}
 }

@@ -44,5 +44,5 @@ func (a *app) writeCheck(result checkResult) error {
 	for _, finding := range result.Findings {
 		rows = append(rows, []string{string(finding.Level), finding.Subject, finding.Name, finding.Message, finding.Solution})
 	}
-	return a.writeTable([]cli.Column{{Title: "level"}, {Title: "subject"}, {Title: "name"}, {Title: "finding"}, {Title: "solution"}}, rows)
+	return a.writeTable([]cli.Column{{Title: "level"}, {Title: "subject"}, {Title: "name"}, {Title: "finding"}, {Title: "solution", Below: true}}, rows)
 }

@@ -24,8 +24,8 @@ var runtimeLimits = lifecycle.RuntimeLimits{GCPercent: 400}
 // Main runs the consumer or one of its commands until it is done or ctx ends. It returns the exit
 // code.
 func Main(ctx context.Context, process cli.Process) int {
-	app := &app{process: process, format: cli.Table}
-	return cli.Run(ctx, process, app.root())
+	app := &app{process: process.Escaped(), format: cli.Table}
+	return cli.Run(ctx, app.process, app.root())
 }
 
 // app is one run of the program, with the flags that commands share.
@@ -33,6 +33,7 @@ type app struct {
 	process    cli.Process
 	configPath string     // of the settings file
 	format     cli.Format // of the result
+	wide       bool       // tables are not fitted to the terminal
 	apply      bool       // false: a dry run
 }
 
@@ -78,9 +79,10 @@ func group(name, short string, commands ...*cobra.Command) *cobra.Command {
 	return parent
 }
 
-// withOutput adds the flag of the output format.
+// withOutput adds the flags of the output format.
 func (a *app) withOutput(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().Var(&a.format, "output", "format of the result")
+	cmd.Flags().BoolVar(&a.wide, "wide", false, "all columns, one line per row (default: as wide as the terminal)")
 	return cmd
 }
 

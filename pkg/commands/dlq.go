@@ -74,7 +74,7 @@ func (a *app) writeDeadLetterResult(result deadletter.Result) error {
 		}
 	}
 	if result.DryRun {
-		return a.printf(dryRun)
+		return a.endDryRun()
 	}
 	return nil
 }

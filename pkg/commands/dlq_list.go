@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/deadletter"
@@ -45,7 +46,7 @@ func (a *app) writeDeadLetters(listing deadletter.Listing, now time.Time) error 
 	if err := a.writeDeadLetterGroups(listing.Groups, now); err != nil {
 		return err
 	}
-	if err := a.writeDeadLetterMessages(listing.Messages); err != nil {
+	if err := a.writeDeadLetterMessages(listing.Messages, now); err != nil {
 		return err
 	}
 	if !listing.Complete {
@@ -61,25 +62,26 @@ func (a *app) writeDeadLetterGroups(groups []deadletter.Group, now time.Time) er
 	for _, group := range groups {
 		var risks []string
 		for _, risk := range group.AtRisk {
-			risks = append(risks, money(risk.Amount, risk.CurrencyCode))
+			risks = append(risks, amount(risk.Amount, risk.CurrencyCode))
 		}
 		rows = append(rows, []string{orNone(group.Reason), strconv.Itoa(group.Count), timeOrNone(group.Oldest), age(group.Oldest, now), cmp.Or(strings.Join(risks, ", "), none)})
 	}
-	columns := []cli.Column{{Title: "reason"}, {Title: "count", Right: true}, {Title: "oldest"}, {Title: "age", Right: true}, {Title: "at risk (minor units)"}}
+	columns := []cli.Column{{Title: "reason"}, {Title: "count", Right: true}, {Title: "oldest"}, {Title: "age", Right: true}, {Title: "at risk"}}
 	return a.writeTable(columns, rows)
 }
 
-func (a *app) writeDeadLetterMessages(messages []deadletter.Message) error {
+func (a *app) writeDeadLetterMessages(messages []deadletter.Message, now time.Time) error {
 	var rows [][]string
 	for _, message := range messages {
 		rows = append(rows, []string{
-			timeOrNone(message.FailedAt), orNone(message.Reason), orNone(message.InvoiceID), orNone(message.CustomerID),
-			message.LedgerState, chargeAtRisk(message), strconv.Itoa(message.ReplayCount), orNone(message.EventID), orNone(message.Detail),
+			timeOrNone(message.FailedAt), age(message.FailedAt, now), orNone(message.Reason), orNone(message.InvoiceID), orNone(message.EventID),
+			message.MessageID, orNone(message.CustomerID), message.LedgerState, chargeAtRisk(message), strconv.Itoa(message.ReplayCount), orNone(message.Detail),
 		})
 	}
 	columns := []cli.Column{
-		{Title: "failed at"}, {Title: "reason"}, {Title: "invoice"}, {Title: "customer"}, {Title: "ledger"},
-		{Title: "at risk (minor units)", Right: true}, {Title: "replays", Right: true}, {Title: "event"}, {Title: "detail", Width: 80},
+		{Title: "failed at", Wide: true}, {Title: "age", Right: true}, {Title: "reason"}, {Title: "invoice"}, {Title: "event"},
+		{Title: "message", Wide: true}, {Title: "customer", Wide: true}, {Title: "ledger", Wide: true}, {Title: "at risk", Right: true},
+		{Title: "replays", Right: true}, {Title: "detail", Below: true},
 	}
 	return a.writeNextTable(columns, rows)
 }
@@ -89,12 +91,15 @@ func chargeAtRisk(message deadletter.Message) string {
 	if message.ChargeAtRisk == nil {
 		return none
 	}
-	return money(*message.ChargeAtRisk, message.CurrencyCode)
+	return amount(*message.ChargeAtRisk, message.CurrencyCode)
 }
 
-// money formats an amount in minor units.
-func money(amount int64, currencyCode *string) string {
-	return fmt.Sprintf("%d %s", amount, orNone(currencyCode))
+// amount formats an amount of minor units in the major unit.
+func amount(minor int64, currencyCode *string) string {
+	if currencyCode == nil {
+		return billing.FormatAmount(minor, "")
+	}
+	return billing.FormatAmount(minor, *currencyCode)
 }
 
 // age formats the time since the given one, as 3d4h, 2h5m or 7m.

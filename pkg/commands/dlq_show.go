@@ -143,7 +143,7 @@ func (a *app) writeDeadLetter(details deadLetterDetails) error {
 		{"receives", strconv.Itoa(details.ReceiveCount)},
 		{"replays", strconv.Itoa(details.ReplayCount)},
 		{"group", orNone(details.GroupID)},
-		{"at risk (minor units)", chargeAtRisk(details.Message)},
+		{"at risk", chargeAtRisk(details.Message)},
 		{"at Chargebee", details.Chargebee.String()},
 		{"a replay", string(details.Replay.Prediction) + ": " + details.Replay.Detail},
 		{"can be billed", yesOrNo(details.Replay.Billable)},
@@ -160,7 +160,8 @@ func (a *app) writeDeadLetter(details deadLetterDetails) error {
 			return err
 		}
 	}
-	return a.printf("\n%s", cli.Escaped(indented(details.Body)))
+	_, err := fmt.Fprintf(a.process.Stdout, "\n%s\n", indented(details.Body))
+	return err
 }
 
 // String describes the invoice in one line.

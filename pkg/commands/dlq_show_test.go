@@ -111,12 +111,12 @@ func TestShow(t *testing.T) {
 		t.Errorf("a replay: %+v", replay)
 	}
 	table := d.must("dlq", "show", message.MessageID)
-	for _, part := range []string{"resumes at line 2 of 3", draft + " is pending", "123 EUR", "attribute theirs (Number)", "\n  \"content\": {", "1 of 3", "can be billed"} {
+	for _, part := range []string{"resumes at line 2 of 3", draft + " is pending", "EUR 1.23", "attribute theirs (Number)", "\n  \"content\": {", "1 of 3", "can be billed"} {
 		if !strings.Contains(table, part) {
 			t.Errorf("the table lacks %q:\n%s", part, table)
 		}
 	}
-	if list := d.must("dlq", "list"); strings.Count(list, "123 EUR") != 2 || !strings.Contains(list, "AGE") {
+	if list := d.must("dlq", "list"); strings.Count(list, "EUR 1.23") != 2 || !strings.Contains(list, "AGE") {
 		t.Errorf("the listing:\n%s", list)
 	}
 	for _, message := range queues.Messages(d.name + "_dead") {

@@ -1,13 +1,16 @@
 package commands
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/inspect"
 )
@@ -30,7 +33,7 @@ func (a *app) invoiceList() *cobra.Command {
 				return err
 			}
 			progress := cli.NewProgress(a.process.Stderr, "invoices read")
-			listing, err := inspect.List(cmd.Context(), deps.store(), filter, now, func() { progress.Add(1) })
+			listing, err := inspect.List(cmd.Context(), deps.store(), deps.store(), filter, now, func() { progress.Add(1) })
 			progress.Done()
 			if err != nil {
 				return err
@@ -43,19 +46,23 @@ func (a *app) invoiceList() *cobra.Command {
 	flags.StringVar(&selected.since, "since", "", "only updates since, for example 48h or 2006-01-02T15:04:05Z")
 	flags.StringVar(&selected.outcomes, "outcome", "", "only these outcomes, for example empty,gone")
 	flags.StringVar(&selected.reasons, "reason", "", "only these reasons, for example line_removed")
+	flags.StringVar(&selected.customer, "customer", "", "only this customer")
+	flags.StringVar(&selected.subscription, "subscription", "", "only this subscription")
+	flags.Int64Var(&selected.minAmount, "min-amount", 0, "only charges of at least this amount, in minor units (default: any)")
 	flags.BoolVar(&selected.held, "held", false, "only invoices that hold claims")
 	return cmd
 }
 
 // invoiceFilter holds the flags of list.
 type invoiceFilter struct {
-	states, since, outcomes, reasons string
-	held                             bool
+	states, since, outcomes, reasons, customer, subscription string
+	minAmount                                                int64 // minor units
+	held                                                     bool
 }
 
 // parse returns the filter. The error lists every invalid flag.
 func (f invoiceFilter) parse(now time.Time) (inspect.Filter, error) {
-	filter := inspect.Filter{HoldsClaims: f.held}
+	filter := inspect.Filter{HoldsClaims: f.held, Customer: f.customer, Subscription: f.subscription, MinAmount: f.minAmount}
 	var states, outcomes, reasons, since error
 	filter.States, states = inspect.ParseStates(f.states)
 	filter.Outcomes, outcomes = inspect.ParseOutcomes(f.outcomes)
@@ -84,14 +91,23 @@ func (a *app) writeInvoices(listing inspect.Listing) error {
 		if invoice.HoldsClaims {
 			held = "held"
 		}
+		result, charges := cmp.Or(invoice.Outcome, invoice.Reason), none
+		if invoice.State == string(billing.Rejected) {
+			result = invoice.Reason
+		}
+		if invoice.Amount != nil {
+			charges = amount(*invoice.Amount, invoice.CurrencyCode)
+		}
 		rows = append(rows, []string{
-			timeOrNone(invoice.UpdatedAt), invoice.InvoiceID, invoice.State, orNone(invoice.Reason), orNone(invoice.Outcome), held,
-			orNone(invoice.Resume), strconv.Itoa(invoice.Attempts), timeOrNone(invoice.SendingSince), orNone(invoice.FinalInvoiceID),
+			timeOrNone(invoice.UpdatedAt), invoice.InvoiceID, orNone(invoice.CustomerID), strings.Join(invoice.SubscriptionIDs, " "), charges,
+			invoice.State, orNone(result), held, orNone(invoice.Resume), strconv.Itoa(invoice.Attempts), timeOrNone(invoice.SendingSince),
+			orNone(invoice.FinalInvoiceID),
 		})
 	}
 	columns := []cli.Column{
-		{Title: "updated at"}, {Title: "invoice"}, {Title: "state"}, {Title: "reason"}, {Title: "outcome"}, {Title: "events"},
-		{Title: "resumes as"}, {Title: "attempts", Right: true}, {Title: "sending since"}, {Title: "final invoice"},
+		{Title: "updated at"}, {Title: "invoice"}, {Title: "customer"}, {Title: "subscriptions", Wide: true}, {Title: "charges", Right: true},
+		{Title: "state"}, {Title: "result"}, {Title: "events", Wide: true}, {Title: "resumes as", Wide: true}, {Title: "attempts", Right: true, Wide: true},
+		{Title: "sending since", Wide: true}, {Title: "final invoice", Wide: true},
 	}
 	return a.writeTable(columns, rows)
 }

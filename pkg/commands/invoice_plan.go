@@ -2,7 +2,6 @@ package commands
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -119,11 +118,11 @@ func (a *app) writePlan(result planResult) error {
 		{"customer", result.CustomerID},
 		{"subscriptions", strings.Join(result.Subscriptions, ", ")},
 		{"events", fmt.Sprintf("%d, before %s", result.Events, result.Date.Format(time.RFC3339))},
-		{"total", strconv.FormatInt(result.Total, 10) + " " + result.CurrencyCode + ", in minor units"},
-		{"carried forward", strconv.FormatInt(result.CarriedForward, 10) + " " + result.CurrencyCode + ", in minor units"},
+		{"total", billing.FormatAmount(result.Total, result.CurrencyCode)},
+		{"carried forward", billing.FormatAmount(result.CarriedForward, result.CurrencyCode)},
 	})
 	if err != nil {
 		return err
 	}
-	return a.writeLines(result.Lines)
+	return a.writeLines(result.Lines, result.CurrencyCode)
 }

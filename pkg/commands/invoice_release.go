@@ -27,6 +27,7 @@ const (
 // releaseResult is the result of invoice release. Absent values are null.
 type releaseResult struct {
 	InvoiceID      string         `json:"invoice_id"`
+	CurrencyCode   string         `json:"currency_code"`
 	DryRun         bool           `json:"dry_run"`
 	Held           bool           `json:"held"`     // it held claims; otherwise nothing was released
 	Released       int            `json:"released"` // events
@@ -88,6 +89,7 @@ func (a *app) invoiceRelease() *cobra.Command {
 func newReleaseResult(from settlement.Release, dryRun bool) releaseResult {
 	result := releaseResult{
 		InvoiceID:      from.Record.InvoiceID,
+		CurrencyCode:   from.CurrencyCode,
 		DryRun:         dryRun,
 		Held:           from.Claimed,
 		State:          string(from.Record.State),
@@ -117,7 +119,7 @@ func (a *app) writeRelease(result releaseResult) error {
 	var rows [][]string
 	for _, line := range result.Lines {
 		rows = append(rows, []string{
-			line.SubscriptionID, line.ChargeCode, strconv.FormatInt(line.Amount, 10), strconv.Itoa(line.Events), line.Becomes,
+			line.SubscriptionID, line.ChargeCode, billing.FormatAmount(line.Amount, result.CurrencyCode), strconv.Itoa(line.Events), line.Becomes,
 		})
 	}
 	columns := []cli.Column{
@@ -128,7 +130,7 @@ func (a *app) writeRelease(result releaseResult) error {
 	}
 	counts := fmt.Sprintf("%d events unbilled again, %d billed", result.Released, result.Billed)
 	if result.DryRun {
-		return a.printf("Would be: %s.\n"+dryRun, counts)
+		return errors.Join(a.printf("Would be: %s.", counts), a.endDryRun())
 	}
 	if err := a.printf("Released: %s.", counts); err != nil || result.Released == 0 {
 		return err

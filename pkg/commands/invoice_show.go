@@ -44,7 +44,11 @@ func (a *app) writeInvoice(invoice inspect.Invoice) error {
 	if err := a.writeFacts(append(stateFacts(invoice), claimFacts(invoice.Claims)...)); err != nil {
 		return err
 	}
-	if err := a.writeLines(invoice.Lines); err != nil {
+	var currencyCode string
+	if invoice.Claims != nil {
+		currencyCode = invoice.Claims.CurrencyCode
+	}
+	if err := a.writeLines(invoice.Lines, currencyCode); err != nil {
 		return err
 	}
 	return a.writeEvents(invoice.Events)
@@ -104,19 +108,19 @@ func claimFacts(claims *inspect.Claimed) [][]string {
 }
 
 // writeLines writes the lines of a plan after an empty one, if there are any.
-func (a *app) writeLines(lines []inspect.Line) error {
+func (a *app) writeLines(lines []inspect.Line, currencyCode string) error {
 	if len(lines) == 0 {
 		return nil
 	}
 	columns := []cli.Column{
 		{Title: "subscription"}, {Title: "charge code"}, {Title: "amount", Right: true}, {Title: "quantity", Right: true},
-		{Title: "events", Right: true}, {Title: "from"}, {Title: "to"}, {Title: "item price"}, {Title: "marker"}, {Title: "state"},
-		{Title: "description", Width: 60},
+		{Title: "events", Right: true}, {Title: "from", Wide: true}, {Title: "to", Wide: true}, {Title: "item price", Wide: true}, {Title: "marker"},
+		{Title: "state"}, {Title: "description", Wide: true},
 	}
 	var rows [][]string
 	for _, line := range lines {
 		rows = append(rows, []string{
-			line.SubscriptionID, line.ChargeCode, strconv.FormatInt(line.Amount, 10), orNone(line.Quantity),
+			line.SubscriptionID, line.ChargeCode, billing.FormatAmount(line.Amount, currencyCode), orNone(line.Quantity),
 			strconv.Itoa(line.Events), timeOrNone(line.DateFrom), timeOrNone(line.DateTo), orNone(line.ItemPriceID), orNone(line.Marker), line.State,
 			orNone(line.Description),
 		})
@@ -130,14 +134,22 @@ func (a *app) writeEvents(events []inspect.Event) error {
 	}
 	columns := []cli.Column{
 		{Title: "subscription"}, {Title: "event"}, {Title: "occurred at"}, {Title: "charge code"}, {Title: "amount", Right: true},
-		{Title: "quantity", Right: true}, {Title: "state"}, {Title: "fault", Width: 60},
+		{Title: "quantity", Right: true, Wide: true}, {Title: "state"}, {Title: "fault", Below: true},
 	}
 	var rows [][]string
 	for _, event := range events {
 		rows = append(rows, []string{
-			event.SubscriptionID, event.EventID, timeOrNone(event.OccurredAt), orNone(event.ChargeCode), orNone(event.Amount),
+			event.SubscriptionID, event.EventID, timeOrNone(event.OccurredAt), orNone(event.ChargeCode), eventAmount(event),
 			orNone(event.Quantity), orNone(event.State), orNone(event.Fault),
 		})
 	}
 	return a.writeNextTable(columns, rows)
+}
+
+// eventAmount formats the amount of an event in the major unit.
+func eventAmount(event inspect.Event) string {
+	if event.Amount == nil || event.CurrencyCode == nil {
+		return orNone(event.Amount)
+	}
+	return billing.FormatEventAmount(*event.Amount, *event.CurrencyCode)
 }

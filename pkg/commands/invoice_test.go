@@ -126,7 +126,7 @@ func TestInvoicePlan(t *testing.T) {
 		line.DateFrom == nil || line.DateTo == nil || line.ItemPriceID != nil || line.State != "planned" {
 		t.Errorf("got %+v", line)
 	}
-	if table := d.must("invoice", "plan", id); !strings.Contains(table, id+" would be charged as below, and closed.") || !strings.Contains(table, "42 EUR") {
+	if table := d.must("invoice", "plan", id); !strings.Contains(table, id+" would be charged as below, and closed.") || !strings.Contains(table, "EUR 0.42") {
 		t.Errorf("got %s", table)
 	}
 	if plan := decode[shownPreview](d, "invoice", "plan", bad); plan.Prediction != "reject" || *plan.Reason != "currency_mismatch" || !strings.Contains(*plan.Detail, "sub_plan_bad/e1") || plan.Lines == nil || len(plan.Lines) != 0 {
@@ -203,13 +203,17 @@ func TestInvoiceList(t *testing.T) {
 		"--state done":                          "[]",
 		"--outcome closed":                      "[]",
 		"--reason chargebee_refused --held":     "[draft_1 draft_0]",
+		"--customer customer_of_sub_list_1":     "[draft_1]",
+		"--subscription sub_list_0":             "[draft_0]",
+		"--min-amount 12":                       "[draft_1 draft_0]",
+		"--min-amount 13":                       "[]",
 		"--since " + time.Now().Add(-time.Hour).Format(time.RFC3339): "[draft_0]",
 	} {
 		if got := fmt.Sprint(list(strings.Fields(args)...)); got != want {
 			t.Errorf("%s: got %s, want %s", args, got, want)
 		}
 	}
-	if got := d.must("invoice", "list"); !strings.Contains(got, "draft_1  rejected  chargebee_refused  -        held") {
+	if got := d.must("invoice", "list"); !strings.Contains(got, "draft_1  customer_of_sub_list_1  EUR 0.12  rejected  chargebee_refused\n") {
 		t.Errorf("got %s", got)
 	}
 	code, stdout, stderr := d.command("invoice", "list", "--state", "lost", "--since", "yesterday", "--reason", "bogus", "--outcome", "bad")
@@ -254,7 +258,7 @@ func TestInvoiceRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if got := d.must("invoice", "release", id); !strings.Contains(got, "Would be: 1 events unbilled again, 0 billed.\nDry run: nothing was changed") {
+	if got := d.must("invoice", "release", id); !strings.Contains(got, "Would be: 1 events unbilled again, 0 billed.\n\nDry run: nothing was changed") {
 		t.Errorf("a dry run: %s", got)
 	}
 	dry := decode[shownRelease](d, "invoice", "release", id)

@@ -5,16 +5,25 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/cli"
+	"github.com/billable-events/billable/pkg/escape"
 )
 
-// dryRun is the last line of a dry run.
+// dryRun is the last line of a dry run, after an empty one.
 const dryRun = "Dry run: nothing was changed. Repeat with --yes to apply."
+
+// endDryRun writes the end of a dry run.
+func (a *app) endDryRun() error { return a.printf("\n" + dryRun) }
 
 // none is shown in tables for an absent value.
 const none = "-"
 
-// printf writes one line of a result.
+// printf writes one line of a result. Texts in args cannot add lines.
 func (a *app) printf(format string, args ...any) error {
+	for i, arg := range args {
+		if text, ok := arg.(string); ok {
+			args[i] = escape.Line(text)
+		}
+	}
 	_, err := fmt.Fprintf(a.process.Stdout, format+"\n", args...)
 	return err
 }
@@ -29,7 +38,7 @@ func (a *app) writeResult(result any, asTables func() error) error {
 
 // writeTable writes one table.
 func (a *app) writeTable(columns []cli.Column, rows [][]string) error {
-	return cli.WriteTable(a.process.Stdout, columns, rows)
+	return cli.WriteTable(a.process.Stdout, a.wide, columns, rows)
 }
 
 // writeNextTable writes a table after an empty line.

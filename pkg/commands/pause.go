@@ -34,11 +34,13 @@ func (a *app) pause() *cobra.Command {
 			}
 			store := deps.store().RateLimit()
 			found, err := store.Read(cmd.Context())
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
-			}
-			if !found.OperatorPause.InForce() && !a.apply {
-				return a.printf("All processes would stop calling Chargebee until consumer resume.\n" + dryRun)
+			case found.OperatorPause.InForce():
+				return a.printf("Calls are already paused since %s: %s", since(found.OperatorPause), found.OperatorPause.Reason)
+			case !a.apply:
+				return errors.Join(a.printf("All processes would stop calling Chargebee until consumer resume."), a.endDryRun())
 			}
 			pause := ratelimit.OperatorPause{Reason: reason, Since: time.Now().Unix()}
 			inForce, applied, err := ratelimit.PauseByOperator(cmd.Context(), store, pause)
@@ -75,7 +77,7 @@ func (a *app) resume() *cobra.Command {
 			case !pause.InForce():
 				return a.printf("Calls are not paused.")
 			case !a.apply:
-				return a.printf("Calls are paused since %s: %s\n"+dryRun, since(pause), pause.Reason)
+				return errors.Join(a.printf("Calls are paused since %s: %s", since(pause), pause.Reason), a.endDryRun())
 			}
 			if _, err = ratelimit.Resume(cmd.Context(), store); err != nil {
 				return err

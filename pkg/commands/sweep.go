@@ -90,7 +90,7 @@ func (a *app) writeSwept(swept reconcile.Result) error {
 		return err
 	}
 	if swept.DryRun {
-		return a.printf("\n" + dryRun)
+		return a.endDryRun()
 	}
 	return nil
 }
@@ -114,13 +114,13 @@ func (a *app) writeSweptInvoices(swept reconcile.Result) error {
 	}
 	var rows [][]string
 	for _, one := range swept.Enqueued {
-		rows = append(rows, []string{one.InvoiceID, one.CustomerID, one.Date.Format(time.RFC3339), string(one.Reason), orNone(one.MessageID)})
+		rows = append(rows, []string{one.InvoiceID, one.CustomerID, one.Date.Format(time.RFC3339), string(one.Reason), orNone(one.MessageID), none})
 	}
 	for _, one := range swept.Failed {
-		rows = append(rows, []string{one.InvoiceID, none, none, "failed", one.Error})
+		rows = append(rows, []string{one.InvoiceID, none, none, "failed", none, one.Error})
 	}
 	return a.writeNextTable([]cli.Column{
-		{Title: "invoice"}, {Title: "customer"}, {Title: "date"}, {Title: "reason"}, {Title: "message", Width: 80},
+		{Title: "invoice"}, {Title: "customer"}, {Title: "date"}, {Title: "reason"}, {Title: "message", Wide: true}, {Title: "error", Below: true},
 	}, rows)
 }
 
@@ -137,6 +137,6 @@ func (a *app) writeSweptFindings(findings []reconcile.Finding) error {
 	}
 	return a.writeNextTable([]cli.Column{
 		{Title: "level"}, {Title: "name"}, {Title: "count", Right: true}, {Title: "oldest"}, {Title: "newest"},
-		{Title: "finding"}, {Title: "solution"}, {Title: "examples"},
+		{Title: "finding", Below: true}, {Title: "solution", Below: true}, {Title: "examples", Below: true},
 	}, rows)
 }

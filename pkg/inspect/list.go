@@ -3,11 +3,14 @@ package inspect
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/nullable"
@@ -21,11 +24,14 @@ type Ledger interface {
 
 // Filter selects invoices. An empty field selects all.
 type Filter struct {
-	States      []billing.State
-	Outcomes    []billing.Result
-	Reasons     []billing.Reason
-	HoldsClaims bool      // only invoices that hold claims
-	Since       time.Time // updated then or later
+	States       []billing.State
+	Outcomes     []billing.Result
+	Reasons      []billing.Reason
+	HoldsClaims  bool      // only invoices that hold claims
+	Since        time.Time // updated then or later
+	Customer     string
+	Subscription string
+	MinAmount    int64 // of all charges, minor units
 }
 
 func (f Filter) selects(record billing.Record) bool {
@@ -34,6 +40,13 @@ func (f Filter) selects(record billing.Record) bool {
 		matches(f.Reasons, record.Reason) &&
 		(!f.HoldsClaims || record.HoldsClaims()) &&
 		(f.Since.IsZero() || record.UpdatedAt >= f.Since.Unix())
+}
+
+// selectsClaims reports whether the filter selects an invoice with the claims of the summary.
+func (f Filter) selectsClaims(invoice Summary) bool {
+	return (f.Customer == "" || invoice.CustomerID != nil && *invoice.CustomerID == f.Customer) &&
+		(f.Subscription == "" || slices.Contains(invoice.SubscriptionIDs, f.Subscription)) &&
+		(f.MinAmount == 0 || invoice.Amount != nil && *invoice.Amount >= f.MinAmount)
 }
 
 // matches reports whether the value is one of those wanted. An empty list matches all.
@@ -100,23 +113,30 @@ type Listing struct {
 
 // Summary is an invoice in a list. Absent values are null.
 type Summary struct {
-	InvoiceID      string     `json:"invoice_id"`
-	State          string     `json:"state"`
-	Resume         *string    `json:"resume"` // the state in which a later message resumes a rejected invoice
-	Outcome        *string    `json:"outcome"`
-	Reason         *string    `json:"reason"`
-	HoldsClaims    bool       `json:"held"`
-	Owned          bool       `json:"owned"` // a lease is in force
-	Attempts       int        `json:"attempts"`
-	SendingSince   *time.Time `json:"sending_since"` // when the line at the cursor was first sent; null once it is resolved
-	MissingSince   *time.Time `json:"gone_at"`       // since when the draft is missing or not pending
-	FinalInvoiceID *string    `json:"final_invoice_id"`
-	UpdatedAt      *time.Time `json:"updated_at"`
+	InvoiceID       string     `json:"invoice_id"`
+	CustomerID      *string    `json:"customer_id"` // null before anything is claimed, and after it expired
+	SubscriptionIDs []string   `json:"subscription_ids"`
+	CurrencyCode    *string    `json:"currency_code"`
+	Amount          *int64     `json:"amount"` // of the charges of its plan, minor units; null without a plan
+	State           string     `json:"state"`
+	Resume          *string    `json:"resume"` // the state in which a later message resumes a rejected invoice
+	Outcome         *string    `json:"outcome"`
+	Reason          *string    `json:"reason"`
+	HoldsClaims     bool       `json:"held"`
+	Owned           bool       `json:"owned"` // a lease is in force
+	Attempts        int        `json:"attempts"`
+	SendingSince    *time.Time `json:"sending_since"` // when the line at the cursor was first sent; null once it is resolved
+	MissingSince    *time.Time `json:"gone_at"`       // since when the draft is missing or not pending
+	FinalInvoiceID  *string    `json:"final_invoice_id"`
+	UpdatedAt       *time.Time `json:"updated_at"`
 }
 
+// maxConcurrentReads limits concurrent reads of claims, and with them the plans in memory.
+const maxConcurrentReads = 16
+
 // List reads the whole ledger and returns the invoices that the filter selects. It calls progress for
-// each record.
-func List(ctx context.Context, ledger Ledger, filter Filter, now time.Time, progress func()) (Listing, error) {
+// each record. It reads manifest and plan of each invoice that the other conditions select.
+func List(ctx context.Context, ledger Ledger, claims Claims, filter Filter, now time.Time, progress func()) (Listing, error) {
 	listing := Listing{Invoices: []Summary{}}
 	var selected []billing.Record
 	for record, err := range ledger.Records(ctx) {
@@ -131,25 +151,54 @@ func List(ctx context.Context, ledger Ledger, filter Filter, now time.Time, prog
 	slices.SortFunc(selected, func(a, b billing.Record) int {
 		return cmp.Or(cmp.Compare(a.UpdatedAt, b.UpdatedAt), cmp.Compare(a.InvoiceID, b.InvoiceID))
 	})
-	for _, record := range selected {
-		listing.Invoices = append(listing.Invoices, summarize(record, now))
+	listing.Invoices = make([]Summary, len(selected))
+	reads, readCtx := errgroup.WithContext(ctx)
+	reads.SetLimit(maxConcurrentReads)
+	for i, record := range selected {
+		reads.Go(func() error {
+			listing.Invoices[i] = summarize(record, now)
+			return listing.Invoices[i].addClaims(readCtx, claims, record)
+		})
 	}
+	if err := reads.Wait(); err != nil {
+		return Listing{}, err
+	}
+	listing.Invoices = slices.DeleteFunc(listing.Invoices, func(invoice Summary) bool { return !filter.selectsClaims(invoice) })
 	return listing, nil
+}
+
+// addClaims sets the fields from manifest and plan.
+func (s *Summary) addClaims(ctx context.Context, claims Claims, record billing.Record) error {
+	found, err := claimed(ctx, claims, record)
+	if err != nil || found == nil {
+		return err
+	}
+	s.CustomerID, s.CurrencyCode, s.SubscriptionIDs = nullable.String(found.CustomerID), nullable.String(found.CurrencyCode), found.Subscriptions
+	plan, err := claims.Plan(ctx, record.InvoiceID, record.Epoch)
+	switch {
+	case errors.Is(err, billing.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	s.Amount = new(plan.Total())
+	return nil
 }
 
 func summarize(record billing.Record, now time.Time) Summary {
 	return Summary{
-		InvoiceID:      record.InvoiceID,
-		State:          string(record.State),
-		Resume:         nullable.String(record.Resume),
-		Outcome:        nullable.String(record.Outcome),
-		Reason:         nullable.String(record.Reason),
-		HoldsClaims:    record.HoldsClaims(),
-		Owned:          record.IsLeased(now),
-		Attempts:       record.Attempts,
-		SendingSince:   nullable.Unix(record.SendingSince),
-		MissingSince:   nullable.Unix(record.MissingSince),
-		FinalInvoiceID: nullable.String(record.FinalInvoiceID),
-		UpdatedAt:      nullable.Unix(record.UpdatedAt),
+		InvoiceID:       record.InvoiceID,
+		SubscriptionIDs: []string{},
+		State:           string(record.State),
+		Resume:          nullable.String(record.Resume),
+		Outcome:         nullable.String(record.Outcome),
+		Reason:          nullable.String(record.Reason),
+		HoldsClaims:     record.HoldsClaims(),
+		Owned:           record.IsLeased(now),
+		Attempts:        record.Attempts,
+		SendingSince:    nullable.Unix(record.SendingSince),
+		MissingSince:    nullable.Unix(record.MissingSince),
+		FinalInvoiceID:  nullable.String(record.FinalInvoiceID),
+		UpdatedAt:       nullable.Unix(record.UpdatedAt),
 	}
 }

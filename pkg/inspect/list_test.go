@@ -35,6 +35,35 @@ func (h heads) Records(context.Context) iter.Seq2[billing.Record, error] {
 
 var now = time.Unix(1767225600, 0)
 
+// ledgerOf has claims of some invoices.
+var ledgerOf = claims{
+	"draft_1":  {Lines: []billing.Line{{Amount: 100}, {Amount: 0}, {Amount: -7}}},
+	"charging": {Lines: []billing.Line{{Amount: 200}}},
+	"removed":  {Lines: []billing.Line{{Amount: 300}, {Amount: 1}}},
+	"closed":   {},
+}
+
+// claims has the plans of invoices. Each is of one customer, and of a subscription with its id.
+type claims map[string]billing.Plan
+
+func (c claims) Manifest(_ context.Context, invoiceID, _ string) (billing.Manifest, error) {
+	if _, ok := c[invoiceID]; !ok {
+		return billing.Manifest{}, billing.ErrNotFound
+	}
+	return billing.Manifest{CustomerID: "ada", CurrencyCode: "EUR", Subscriptions: []string{"sub_" + invoiceID}}, nil
+}
+
+func (c claims) Page(context.Context, string, string, int) (billing.Page, error) {
+	return billing.Page{}, billing.ErrNotFound
+}
+
+func (c claims) Plan(_ context.Context, invoiceID, _ string) (billing.Plan, error) {
+	if invoiceID == "closed" {
+		return billing.Plan{}, billing.ErrNotFound // not planned yet
+	}
+	return c[invoiceID], nil
+}
+
 func TestList(t *testing.T) {
 	t.Parallel()
 	hoursAgo := func(hours int64) int64 { return now.Unix() - hours*3600 }
@@ -57,12 +86,16 @@ func TestList(t *testing.T) {
 		"lately":                {inspect.Filter{Since: now.Add(-3 * time.Hour)}, "judged removed empty charging"},
 		"holding events":        {inspect.Filter{HoldsClaims: true}, "judged removed charging"},
 		"by several conditions": {inspect.Filter{States: []billing.State{billing.Rejected}, HoldsClaims: true, Since: now.Add(-4 * time.Hour)}, "judged removed"},
+		"of a customer":         {inspect.Filter{Customer: "ada"}, "closed removed charging"},
+		"of another customer":   {inspect.Filter{Customer: "bob"}, ""},
+		"of a subscription":     {inspect.Filter{Subscription: "sub_removed"}, "removed"},
+		"of an amount":          {inspect.Filter{MinAmount: 201}, "removed"},
 		"none":                  {inspect.Filter{States: []billing.State{billing.Closing}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			read := 0
-			listing, err := inspect.List(t.Context(), from, test.filter, now, func() { read++ })
+			listing, err := inspect.List(t.Context(), from, ledgerOf, test.filter, now, func() { read++ })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,7 +115,7 @@ func TestList_JSON(t *testing.T) {
 	t.Parallel()
 	record := full()
 	record.LeaseUntil = now.Unix() + 1
-	listing, err := inspect.List(t.Context(), heads{all: []billing.Record{record}}, inspect.Filter{}, now, func() {})
+	listing, err := inspect.List(t.Context(), heads{all: []billing.Record{record}}, ledgerOf, inspect.Filter{}, now, func() {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,6 +127,12 @@ func TestList_JSON(t *testing.T) {
   "invoices": [
     {
       "invoice_id": "draft_1",
+      "customer_id": "ada",
+      "subscription_ids": [
+        "sub_draft_1"
+      ],
+      "currency_code": "EUR",
+      "amount": 100,
       "state": "rejected",
       "resume": "settling",
       "outcome": "closed",
@@ -117,7 +156,7 @@ func TestList_JSON(t *testing.T) {
 func TestList_Error(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("table is gone")
-	if _, err := inspect.List(t.Context(), heads{all: []billing.Record{full()}, err: broken}, inspect.Filter{}, now, func() {}); !errors.Is(err, broken) {
+	if _, err := inspect.List(t.Context(), heads{all: []billing.Record{full()}, err: broken}, ledgerOf, inspect.Filter{}, now, func() {}); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 }

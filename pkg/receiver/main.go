@@ -17,6 +17,7 @@ var runtimeLimits = lifecycle.RuntimeLimits{GCPercent: 800, MemoryLimit: 220 << 
 
 // Main runs the receiver until ctx ends, and returns the exit code.
 func Main(ctx context.Context, process cli.Process) int {
+	process = process.Escaped()
 	return cli.Run(ctx, process, command(process))
 }
 

@@ -31,6 +31,7 @@ type Order struct {
 type Release struct {
 	Record       billing.Record       // as it is now; in a dry run as it was found
 	Claimed      bool                 // events were claimed; otherwise there was nothing to do
+	CurrencyCode string               // of the lines
 	Lines        []billing.Line       // of the plan; none if the events were refused
 	Dispositions billing.Dispositions // of the lines
 }
@@ -119,7 +120,7 @@ func (r *releaser) run(ctx context.Context, action releaseAction) (Release, erro
 	if err != nil {
 		return Release{}, err
 	}
-	release := Release{Claimed: true, Lines: r.plan.Lines, Dispositions: r.dispositions()}
+	release := Release{Claimed: true, CurrencyCode: r.manifest.CurrencyCode, Lines: r.plan.Lines, Dispositions: r.dispositions()}
 	if r.order.DryRun {
 		release.Record = r.found
 		return release, nil

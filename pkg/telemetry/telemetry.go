@@ -20,7 +20,7 @@ func NewLogger(w io.Writer, level, format string) (zerolog.Logger, error) {
 		return zerolog.Nop(), fmt.Errorf("log level: %w", err)
 	}
 	if format == "text" {
-		w = zerolog.ConsoleWriter{Out: w, TimeFormat: "15:04:05.000"}
+		w = zerolog.ConsoleWriter{Out: w, NoColor: true, TimeFormat: "15:04:05.000"}
 	}
 	return zerolog.New(w).Level(parsed).With().Timestamp().Logger().Hook(traceHook{}), nil
 }
