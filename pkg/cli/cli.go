@@ -49,6 +49,7 @@ func (e UsageError) Unwrap() error { return e.Err }
 func Run(ctx context.Context, process Process, root *cobra.Command) int {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return UsageError{err} })
+	root.PersistentPreRunE = rejectEmpty
 	root.SetArgs(process.Args)
 	root.SetOut(process.Stdout)
 	root.SetErr(process.Stderr)

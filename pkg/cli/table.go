@@ -2,7 +2,6 @@ package cli
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"math"
 	"os"
@@ -33,11 +32,11 @@ func (f *Format) String() string { return string(*f) }
 
 // Set parses the value of a flag.
 func (f *Format) Set(value string) error {
-	if !slices.Contains(Formats, Format(value)) {
-		return fmt.Errorf("invalid value %q: must be one of table, json", value)
+	format, err := ParseChoice(value, Formats)
+	if err == nil {
+		*f = format
 	}
-	*f = Format(value)
-	return nil
+	return err
 }
 
 // Type returns the placeholder of the value in the help.

@@ -448,6 +448,12 @@ func TestExitCodes(t *testing.T) {
 		{"invoices", 2, "", "unknown command"},
 		{"dlq list --output xml", 2, "", "table, json"},
 		{"dlq list --bogus", 2, "", "unknown flag"},
+		{"dlq list --reason line_limit", 2, "", `did you mean "line_limits"?`},
+		{"dlq replay --reason=", 2, "", `must be one of unreadable_message, `},
+		{"dlq discard --invoice= --yes", 2, "", "empty --invoice"},
+		{"dlq list --older-than -1h", 2, "", "invalid duration"},
+		{"dlq list --older-than 7d --reason none", 0, "no dead letters", ""},
+		{"invoice list --state=", 2, "", "empty --state"},
 		{"run now", 2, "", "unknown command"},
 		{"tables create --config /nowhere.yaml", 2, "", "/nowhere.yaml"},
 	} {

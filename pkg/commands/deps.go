@@ -99,17 +99,18 @@ func (d Deps) settler(site site) *settlement.Settler {
 	}
 }
 
-// withSettler calls fn with a settler and the draft id of the invoice with the given draft or final
-// id.
-func (d Deps) withSettler(ctx context.Context, id string, fn func(settler *settlement.Settler, invoiceID string) error) error {
+// withSettler calls fn with a settler, and the draft id and the record (nil if there is none) of the
+// invoice with the given draft or final id.
+func (d Deps) withSettler(ctx context.Context, id string, fn func(settler *settlement.Settler, invoiceID string, record *billing.Record) error) error {
 	record, ok, err := d.store().FindRecord(ctx, id)
 	if err != nil {
 		return err
 	}
+	var found *billing.Record
 	if ok {
-		id = record.InvoiceID
+		found, id = &record, record.InvoiceID
 	}
-	return d.withSite(ctx, func(site site) error { return fn(d.settler(site), id) })
+	return d.withSite(ctx, func(site site) error { return fn(d.settler(site), id, found) })
 }
 
 // Release releases the claims of a rejected invoice, as the command invoice release does.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/deadletter"
 	"github.com/billable-events/billable/pkg/sqsqueue"
@@ -15,13 +16,29 @@ import (
 // withFilter adds the flags that select dead letters.
 func withFilter(filter *deadletter.Filter, cmd *cobra.Command) *cobra.Command {
 	flags := cmd.Flags()
-	flags.StringVar(&filter.Reason, "reason", "", "only this reason ("+deadletter.NoReason+": moved by the SQS redrive policy)")
+	flags.Var((*reasonValue)(&filter.Reason), "reason", "only this reason ("+deadletter.NoReason+": moved by the SQS redrive policy)")
 	flags.StringVar(&filter.Customer, "customer", "", "only this customer")
 	flags.StringVar(&filter.Subscription, "subscription", "", "only invoices of this subscription")
 	flags.StringVar(&filter.Invoice, "invoice", "", "only this pending invoice")
 	flags.StringVar(&filter.Event, "event", "", "only this event or message id")
-	flags.DurationVar(&filter.OlderThan, "older-than", 0, "only failures older than this, for example 90m or 48h")
+	cli.DurationVar(flags, &filter.OlderThan, "older-than", 0, "only failures older than this, for example 48h or 7d")
 	return cmd
+}
+
+// reasonValue is a flag whose value is a reason of a rejection, or deadletter.NoReason.
+type reasonValue string
+
+// String implements pflag.Value.
+func (r *reasonValue) String() string { return string(*r) }
+
+// Type implements pflag.Value.
+func (*reasonValue) Type() string { return "reason" }
+
+// Set implements pflag.Value.
+func (r *reasonValue) Set(text string) error {
+	reason, err := cli.ParseChoice(text, append(billing.Reasons(), deadletter.NoReason))
+	*r = reasonValue(reason)
+	return err
 }
 
 // deadLetterQueue returns the dead-letter queue with what replay and discard need.

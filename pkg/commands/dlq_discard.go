@@ -80,8 +80,8 @@ func (a *app) discard(ctx context.Context, options discardOptions) error {
 type claimReleaser struct{ settler *settlement.Settler }
 
 // Release implements deadletter.Releaser.
-func (c claimReleaser) Release(ctx context.Context, invoiceID string) error {
-	_, err := c.settler.Release(ctx, settlement.Order{InvoiceID: invoiceID})
+func (c claimReleaser) Release(ctx context.Context, invoiceID string, dryRun bool) error {
+	_, err := c.settler.Release(ctx, settlement.Order{InvoiceID: invoiceID, DryRun: dryRun})
 	if refusal, ok := errors.AsType[*settlement.Refusal](err); ok {
 		return fmt.Errorf("%w: %w", deadletter.ErrReleaseRefused, refusal)
 	}

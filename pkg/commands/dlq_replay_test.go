@@ -158,23 +158,29 @@ func TestDiscard_Release(t *testing.T) {
 	if _, err := d.sqs.SendMessage(t.Context(), &awssqs.SendMessageInput{QueueUrl: aws.String(d.deadURL()), MessageBody: &body}); err != nil {
 		t.Fatal(err)
 	}
-	discard := func(args ...string) (stdout string) {
+	discard := func(args ...string) (code int, stdout, stderr string) {
 		t.Helper()
-		return d.must(append([]string{"dlq", "discard", "--invoice", id, "--reason-note", "a test", "--file", filepath.Join(t.TempDir(), "kept.jsonl")}, args...)...)
+		return d.command(append([]string{"dlq", "discard", "--invoice", id, "--reason-note", "a test", "--file", filepath.Join(t.TempDir(), "kept.jsonl")}, args...)...)
 	}
-	if got := discard("--yes"); !strings.Contains(got, "refused      1") {
-		t.Errorf("without --release: %s", got)
+	// A dry run predicts what --yes does.
+	for args, want := range map[string]string{"": "use --release, or consumer invoice release " + id, "--release": "with marker " + marker} {
+		for _, yes := range []string{"", "--yes"} {
+			code, stdout, stderr := discard(strings.Fields(args + " " + yes)...)
+			if code != 1 || !strings.Contains(stdout, "refused      1") || !strings.Contains(stdout, want) || !strings.Contains(stderr, "refused or skipped") {
+				t.Errorf("%s %s: exit code %d, %s%s", args, yes, code, stdout, stderr)
+			}
+		}
 	}
-	if got := discard("--yes", "--release"); !strings.Contains(got, "refused      1") || !strings.Contains(got, "with marker "+marker) {
-		t.Errorf("its line stands on the draft: %s", got)
+	if _, stdout, _ := discard("--output", "json"); !strings.Contains(stdout, `"error": "claims are not released: only this message leads to the events`) {
+		t.Errorf("as JSON: %s", stdout)
 	}
 	if err := d.chargebee.RemoveLine(id, line); err != nil {
 		t.Fatal(err)
 	}
-	if got := discard("--release"); !strings.Contains(got, "released      1") || !strings.Contains(got, "Dry run") || len(queues.Messages(d.name+"_dead")) != 1 {
+	if code, got, _ := discard("--release"); code != 0 || !strings.Contains(got, "released      1") || !strings.Contains(got, "Dry run") || len(queues.Messages(d.name+"_dead")) != 1 {
 		t.Errorf("a dry run: %s", got)
 	}
-	if got := discard("--yes", "--release"); !strings.Contains(got, "released      1") || len(queues.Messages(d.name+"_dead")) != 0 {
+	if code, got, _ := discard("--yes", "--release"); code != 0 || !strings.Contains(got, "released      1") || len(queues.Messages(d.name+"_dead")) != 0 {
 		t.Errorf("got %s", got)
 	}
 	if got := d.must("invoice", "show", id); !strings.Contains(got, "It holds no claims") {

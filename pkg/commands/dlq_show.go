@@ -18,6 +18,7 @@ import (
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/deadletter"
 	"github.com/billable-events/billable/pkg/inspect"
+	"github.com/billable-events/billable/pkg/nullable"
 	"github.com/billable-events/billable/pkg/ratelimit"
 	"github.com/billable-events/billable/pkg/settlement"
 )
@@ -67,14 +68,25 @@ func (a *app) deadLetterDetails(ctx context.Context, deps Deps, id string) (deta
 		return details, err
 	}
 	if details.Record != nil {
-		invoice, err := inspect.Show(ctx, store, store, inspect.Query{ID: details.Record.InvoiceID})
+		invoice, err := inspect.Describe(ctx, store, *details.Record, details.Plan, false)
 		if err != nil {
 			return details, err
 		}
 		details.Ledger = &invoice
 	}
+	input := settlement.ReplayInput{
+		EventType: details.EventType,
+		Record:    details.Record,
+		Lines:     len(details.Plan.Lines),
+		Close:     deps.Settings.Invoice.Close,
+		Now:       time.Now(),
+	}
 	if details.InvoiceToRead != "" {
-		details.Chargebee, err = readChargebeeInvoice(ctx, deps, details.InvoiceToRead)
+		if settlement.PredictReplay(input).NeedsPreview() {
+			input.Preview, details.Chargebee, err = previewInvoice(ctx, deps, details.InvoiceToRead, details.Record)
+		} else {
+			details.Chargebee, err = readChargebeeInvoice(ctx, deps, details.InvoiceToRead)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return details, context.Cause(ctx)
@@ -82,30 +94,47 @@ func (a *app) deadLetterDetails(ctx context.Context, deps Deps, id string) (deta
 			_, _ = fmt.Fprintf(a.process.Stderr, "could not read the invoice from Chargebee: %s\n", err)
 		}
 	}
-	details.Replay = settlement.PredictReplay(settlement.ReplayInput{
-		EventType: details.EventType,
-		Record:    details.Record,
-		Lines:     details.PlanLines,
-		Pending:   details.Chargebee.pending(),
-		Close:     deps.Settings.Invoice.Close,
-		Now:       time.Now(),
-	})
+	input.Pending = details.Chargebee.pending()
+	details.Replay = settlement.PredictReplay(input)
 	return details, nil
 }
 
-// readTimeout bounds the wait for a permit and for Chargebee.
+// readTimeout bounds the wait for permits and for Chargebee.
 const readTimeout = 15 * time.Second
 
-// readChargebeeInvoice makes one call.
-func readChargebeeInvoice(ctx context.Context, deps Deps, invoiceID string) (found *chargebeeInvoice, err error) {
+// readSite calls fn, which reads from Chargebee, if its settings are there.
+func readSite(ctx context.Context, deps Deps, fn func(ctx context.Context, site site) error) error {
 	settings := deps.Settings.Chargebee
 	if settings.URL() == "" || settings.APIKey.Reveal() == "" {
-		return nil, errors.New("chargebee.site or chargebee.api_key is not set")
+		return errors.New("chargebee.site or chargebee.api_key is not set")
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
+	return deps.withSite(ctx, func(site site) error { return fn(ctx, site) })
+}
+
+// previewInvoice returns what would be charged on a draft, and the draft.
+func previewInvoice(ctx context.Context, deps Deps, invoiceID string, record *billing.Record) (*settlement.Preview, *chargebeeInvoice, error) {
+	var preview settlement.Preview
+	err := readSite(ctx, deps, func(ctx context.Context, site site) (err error) {
+		preview, err = deps.settler(site).Preview(ctx, invoiceID, record)
+		return err
+	})
+	found := &chargebeeInvoice{InvoiceID: invoiceID}
+	switch {
+	case errors.Is(err, settlement.ErrUnknown), err == nil && preview.Status == "":
+		return nil, found, nil
+	case err != nil:
+		return nil, nil, err
+	}
+	found.Found, found.Status, found.Date = true, &preview.Status, nullable.Unix(preview.Manifest.Date)
+	return &preview, found, nil
+}
+
+// readChargebeeInvoice makes one call.
+func readChargebeeInvoice(ctx context.Context, deps Deps, invoiceID string) (found *chargebeeInvoice, err error) {
 	var invoice billing.Invoice
-	err = deps.withSite(ctx, func(site site) error {
+	err = readSite(ctx, deps, func(ctx context.Context, site site) error {
 		return ratelimit.Do(ctx, site, func(permit *ratelimit.Permit) (err error) {
 			invoice, err = site.Invoice(ctx, permit, billing.LinePage{InvoiceID: invoiceID})
 			return err
@@ -146,7 +175,7 @@ func (a *app) writeDeadLetter(details deadLetterDetails) error {
 		{"at risk", chargeAtRisk(details.Message)},
 		{"at Chargebee", details.Chargebee.String()},
 		{"a replay", string(details.Replay.Prediction) + ": " + details.Replay.Detail},
-		{"can be billed", yesOrNo(details.Replay.Billable)},
+		{"can be billed", canBeBilled(details.Replay)},
 	}
 	for _, name := range slices.Sorted(maps.Keys(details.Attributes)) {
 		attribute := details.Attributes[name]
@@ -176,11 +205,13 @@ func (i *chargebeeInvoice) String() string {
 	}
 }
 
-func yesOrNo(value *bool) string {
+func canBeBilled(replay settlement.Replay) string {
 	switch {
-	case value == nil:
+	case replay.Billable == nil:
 		return "unknown"
-	case *value:
+	case *replay.Billable && replay.Prediction == settlement.RejectedAgain:
+		return "not yet: correct the cause first"
+	case *replay.Billable:
 		return "yes"
 	default:
 		return "no"

@@ -175,3 +175,29 @@ func TestShow_InvalidEvent(t *testing.T) {
 		t.Errorf("no id: exit code %d", code)
 	}
 }
+
+// An event that cannot be billed is predicted as invoice plan predicts it, and as the replay ends.
+func TestShow_InvalidBillableEvent(t *testing.T) {
+	t.Parallel()
+	d := deploy(t)
+	d.must("tables", "create")
+	d.event("sub_foreign", "e1", "7", "USD")
+	draft, body := d.renew("sub_foreign")
+	d.send(body)
+	r := d.start()
+	r.await(t, "message handled")
+	r.stop()
+	id := queues.Messages(d.name + "_dead")[0].ID
+
+	message, stderr := d.shows(id)
+	plan := decode[shownPreview](d, "invoice", "plan", draft)
+	if replay := message.Replay; replay.Prediction != "rejected_again" || !strings.Contains(replay.Detail, "currency_mismatch: "+*plan.Detail) || replay.Billable == nil || !*replay.Billable || stderr != "" {
+		t.Errorf("got %+v, %s", replay, stderr)
+	}
+	if message.Chargebee == nil || *message.Chargebee.Status != "pending" {
+		t.Errorf("got %+v", message.Chargebee)
+	}
+	if table := d.must("dlq", "show", id); !strings.Contains(table, "not yet: correct the cause first") {
+		t.Errorf("got %s", table)
+	}
+}

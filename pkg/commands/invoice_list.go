@@ -43,7 +43,7 @@ func (a *app) invoiceList() *cobra.Command {
 	})
 	flags := cmd.Flags()
 	flags.StringVar(&selected.states, "state", "", "only these states, for example rejected,charging")
-	flags.StringVar(&selected.since, "since", "", "only updates since, for example 48h or 2006-01-02T15:04:05Z")
+	flags.StringVar(&selected.since, "since", "", "only updates since, for example 7d or 2006-01-02T15:04:05Z")
 	flags.StringVar(&selected.outcomes, "outcome", "", "only these outcomes, for example empty,gone")
 	flags.StringVar(&selected.reasons, "reason", "", "only these reasons, for example line_removed")
 	flags.StringVar(&selected.customer, "customer", "", "only this customer")
@@ -64,13 +64,31 @@ type invoiceFilter struct {
 func (f invoiceFilter) parse(now time.Time) (inspect.Filter, error) {
 	filter := inspect.Filter{HoldsClaims: f.held, Customer: f.customer, Subscription: f.subscription, MinAmount: f.minAmount}
 	var states, outcomes, reasons, since error
-	filter.States, states = inspect.ParseStates(f.states)
-	filter.Outcomes, outcomes = inspect.ParseOutcomes(f.outcomes)
-	filter.Reasons, reasons = inspect.ParseReasons(f.reasons)
+	if f.states != "" {
+		filter.States, states = cli.ParseChoices(f.states, inspect.States())
+	}
+	if f.outcomes != "" {
+		filter.Outcomes, outcomes = cli.ParseChoices(f.outcomes, inspect.Outcomes())
+	}
+	if f.reasons != "" {
+		filter.Reasons, reasons = cli.ParseChoices(f.reasons, billing.Reasons())
+	}
 	if f.since != "" {
-		filter.Since, since = inspect.ParseSince(f.since, now)
+		filter.Since, since = parseSince(f.since, now)
 	}
 	return filter, errors.Join(flagError("state", states), flagError("since", since), flagError("outcome", outcomes), flagError("reason", reasons))
+}
+
+// parseSince parses a time in RFC 3339, or a duration before now.
+func parseSince(value string, now time.Time) (time.Time, error) {
+	if ago, err := cli.ParseDuration(value); err == nil {
+		return now.Add(-ago), nil
+	}
+	since, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("invalid time %q: use a duration like 48h or 7d, or a time like 2006-01-02T15:04:05Z", value)
+	}
+	return since, nil
 }
 
 // flagError adds the name of the flag to an error.

@@ -47,8 +47,8 @@ func (a *app) invoicePlan() *cobra.Command {
 				return err
 			}
 			var preview settlement.Preview
-			err = deps.withSettler(cmd.Context(), args[0], func(settler *settlement.Settler, invoiceID string) (err error) {
-				preview, err = settler.Preview(cmd.Context(), invoiceID)
+			err = deps.withSettler(cmd.Context(), args[0], func(settler *settlement.Settler, invoiceID string, record *billing.Record) (err error) {
+				preview, err = settler.Preview(cmd.Context(), invoiceID, record)
 				return err
 			})
 			if err != nil {

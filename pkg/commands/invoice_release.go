@@ -56,10 +56,6 @@ func (a *app) invoiceRelease() *cobra.Command {
 		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
-			case cmd.Flags().Changed(assertNotCharged) && note == "":
-				return cli.UsageError{Err: errors.New("empty --assert-not-charged: state your evidence, the ledger keeps it")}
-			case cmd.Flags().Changed(reasonNote) && reason == "":
-				return cli.UsageError{Err: errors.New("empty --reason-note: state why the events are billed again, the ledger keeps it")}
 			case len(note) > maxAssertion:
 				return cli.UsageError{Err: fmt.Errorf("--assert-not-charged is longer than %d bytes", maxAssertion)}
 			case len(reason) > maxAssertion:
@@ -70,7 +66,7 @@ func (a *app) invoiceRelease() *cobra.Command {
 				return err
 			}
 			var result releaseResult
-			err = deps.withSettler(cmd.Context(), args[0], func(settler *settlement.Settler, invoiceID string) error {
+			err = deps.withSettler(cmd.Context(), args[0], func(settler *settlement.Settler, invoiceID string, _ *billing.Record) error {
 				released, err := settler.Release(cmd.Context(), settlement.Order{InvoiceID: invoiceID, NotCharged: note, Reason: reason, DryRun: !a.apply})
 				result = newReleaseResult(released, !a.apply)
 				return err

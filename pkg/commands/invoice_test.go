@@ -250,7 +250,7 @@ func TestInvoiceRelease(t *testing.T) {
 	}
 	refused("no such invoice: draft_unknown", 1, "draft_unknown", "--yes")
 	refused("accepts 1 arg", 2)
-	refused("empty --assert-not-charged", 2, id, "--assert-not-charged", "")
+	refused("empty --assert-not-charged: give a value", 2, id, "--assert-not-charged", "")
 	refused("--assert-not-charged is longer than 500 bytes", 2, id, "--assert-not-charged", strings.Repeat("x", 501))
 	refused("the line with marker "+marker, 1, id)
 	refused("the line with marker "+marker, 1, id, "--yes")

@@ -38,7 +38,7 @@ func (a *app) pause() *cobra.Command {
 			case err != nil:
 				return err
 			case found.OperatorPause.InForce():
-				return a.printf("Calls are already paused since %s: %s", since(found.OperatorPause), found.OperatorPause.Reason)
+				return errPaused(found.OperatorPause)
 			case !a.apply:
 				return errors.Join(a.printf("All processes would stop calling Chargebee until consumer resume."), a.endDryRun())
 			}
@@ -48,7 +48,7 @@ func (a *app) pause() *cobra.Command {
 			case err != nil:
 				return err
 			case !applied:
-				return a.printf("Calls are already paused since %s: %s", since(inForce), inForce.Reason)
+				return errPaused(inForce)
 			default:
 				return a.printf("Paused: all processes stop calling Chargebee within two seconds, until consumer resume.")
 			}
@@ -56,6 +56,10 @@ func (a *app) pause() *cobra.Command {
 	})
 	cmd.Flags().StringVar(&reason, "reason", "", "reason, logged by all processes (required)")
 	return cmd
+}
+
+func errPaused(pause ratelimit.OperatorPause) error {
+	return fmt.Errorf("calls are already paused since %s: %s: the reason was not changed", since(pause), pause.Reason)
 }
 
 func (a *app) resume() *cobra.Command {

@@ -27,7 +27,11 @@ func TestPause_StopsCalls(t *testing.T) {
 	expect("Dry run: nothing was changed.", "pause", "--reason", "a price is wrong")
 	expect("Calls are not paused.", "resume")
 	expect("Paused: all processes stop", "pause", "--reason", "a price is wrong", "--yes")
-	expect("Calls are already paused", "pause", "--reason", "another", "--yes")
+	for _, args := range [][]string{{}, {"--yes"}} {
+		if code, _, stderr := d.command(append([]string{"pause", "--reason", "another"}, args...)...); code != 1 || !strings.Contains(stderr, "calls are already paused") || !strings.Contains(stderr, "a price is wrong") {
+			t.Errorf("another pause: exit code %d, %s", code, stderr)
+		}
+	}
 
 	r := d.start()
 	d.send(body)

@@ -26,9 +26,6 @@ func (a *app) sweep() *cobra.Command {
 		Long:  "Enqueue pending invoices whose webhook never arrived, and report claims and events that are not being billed.",
 		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if options.OlderThan < 0 || options.EventsOlderThan < 0 || options.ChangedWithin < 0 {
-				return cli.UsageError{Err: errors.New("--older-than, --events-older-than and --voided-within must not be negative, for example 90m or 840h")}
-			}
 			deps, err := a.connect(cmd.Context(), config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
 			if err != nil {
 				return err
@@ -53,9 +50,9 @@ func (a *app) sweep() *cobra.Command {
 			return errors.Join(a.writeResult(result, func() error { return a.writeSwept(result) }), err)
 		},
 	}))
-	cmd.Flags().DurationVar(&options.OlderThan, "older-than", time.Hour, "skip younger pending invoices: their webhook may still arrive")
-	cmd.Flags().DurationVar(&options.EventsOlderThan, "events-older-than", 35*24*time.Hour, "report older unbilled events")
-	cmd.Flags().DurationVar(&options.ChangedWithin, "voided-within", 8*24*time.Hour, "report billed invoices that were voided or deleted within this time")
+	cli.DurationVar(cmd.Flags(), &options.OlderThan, "older-than", time.Hour, "skip younger pending invoices: their webhook may still arrive")
+	cli.DurationVar(cmd.Flags(), &options.EventsOlderThan, "events-older-than", 35*24*time.Hour, "report older unbilled events")
+	cli.DurationVar(cmd.Flags(), &options.ChangedWithin, "voided-within", 8*24*time.Hour, "report billed invoices that were voided or deleted within this time")
 	return cmd
 }
 

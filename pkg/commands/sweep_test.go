@@ -269,7 +269,7 @@ func TestSweep_Partial(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"sweep", "--older-than", "-1h"}, "must not be negative"},
+		{[]string{"sweep", "--older-than", "-1h"}, "invalid duration"},
 		{[]string{"sweep", "--older-than", "day"}, "invalid argument"},
 		{[]string{"sweep", "now"}, "unknown command"},
 	} {

@@ -29,14 +29,14 @@ type ArchivedMessage struct {
 	Typed map[string]queue.Attribute `json:"typed_attributes,omitempty"`
 }
 
-// ErrReleaseRefused means that the claims of an invoice cannot be released safely.
-var ErrReleaseRefused = errors.New("the claims cannot be released safely")
+// ErrReleaseRefused means that the claims of an invoice cannot be released safely, or not by this command.
+var ErrReleaseRefused = errors.New("claims are not released")
 
 // Releaser releases the claims of an invoice, so that another invoice bills the events.
 type Releaser interface {
-	// Release returns nil only if no event is claimed for the invoice anymore. ErrReleaseRefused means
-	// that an event was or may have been charged. Other errors are temporary.
-	Release(ctx context.Context, invoiceID string) error
+	// Release returns nil only if no event is claimed for the invoice anymore, or would be after a dry
+	// run. ErrReleaseRefused means that an event was or may have been charged. Other errors are temporary.
+	Release(ctx context.Context, invoiceID string, dryRun bool) error
 }
 
 // Discarder archives and deletes dead letters.
@@ -63,7 +63,7 @@ var ErrNoFilter = errors.New("a filter is required to discard dead letters")
 // unless the claims can be released first: only the message refers to the claimed events, and without
 // it they would never be billed.
 //
-// Errors: those of Messages and Records, ErrNoFilter and ErrPartial.
+// Errors: those of Messages and Records, ErrNoFilter, ErrPartial and ErrRefused.
 func (d *Discarder) Run(ctx context.Context, options DiscardOptions, progress Progress) (Result, error) {
 	if options.IsEmpty() {
 		return Result{}, ErrNoFilter
@@ -106,8 +106,19 @@ func (d discard) apply(ctx context.Context, action Action, message queue.Message
 	case Discarded:
 		return d.archiveAndDelete(ctx, message)
 	default:
+		return d.predict(ctx, action, message)
+	}
+}
+
+func (d discard) predict(ctx context.Context, action Action, received queue.Message) error {
+	if action == Discarded {
 		return nil
 	}
+	id := *describe(received).InvoiceID
+	if action == Refused {
+		return fmt.Errorf("%w: only this message leads to the events that are claimed for %s: use --release, or consumer invoice release %s", ErrReleaseRefused, id, id)
+	}
+	return d.Releaser.Release(ctx, id, true)
 }
 
 // release releases the claims of the message's invoice, unless that was done for another message of
@@ -119,7 +130,7 @@ func (d discard) release(ctx context.Context, received queue.Message) error {
 	if _, _, err := message.addRecord(ctx, d.Records); err != nil || !message.holdsClaims {
 		return err
 	}
-	if err := d.Releaser.Release(ctx, *message.InvoiceID); err != nil {
+	if err := d.Releaser.Release(ctx, *message.InvoiceID, false); err != nil {
 		return fmt.Errorf("release %s: %w", *message.InvoiceID, err)
 	}
 	return nil

@@ -66,11 +66,13 @@ func TestDiscarder_Run(t *testing.T) {
 			options: deadletter.DiscardOptions{Filter: all, Note: "tests"},
 			deleted: "[decided done released unknown]",
 			counts:  map[deadletter.Action]int{deadletter.Discarded: 4, deadletter.Refused: 6},
+			err:     deadletter.ErrRefused,
 		},
 		"a dry run": {
 			options: deadletter.DiscardOptions{Filter: all, DryRun: true},
 			deleted: "[]",
 			counts:  map[deadletter.Action]int{deadletter.Discarded: 4, deadletter.Refused: 6},
+			err:     deadletter.ErrRefused,
 		},
 		"what cannot be kept stays": {
 			options: deadletter.DiscardOptions{Filter: all, Note: "tests"}, cannot: "done",
@@ -137,11 +139,13 @@ func (r *releaser) Record(_ context.Context, invoiceID string) (billing.Record, 
 	return record, true, nil
 }
 
-func (r *releaser) Release(_ context.Context, invoiceID string) error {
+func (r *releaser) Release(_ context.Context, invoiceID string, dryRun bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.released = append(r.released, invoiceID)
-	if err := r.held[invoiceID]; err != nil {
+	if !dryRun {
+		r.released = append(r.released, invoiceID)
+	}
+	if err := r.held[invoiceID]; err != nil || dryRun {
 		return err
 	}
 	r.kept.mu.Lock()
@@ -172,7 +176,7 @@ func TestDiscarder_ReleasesFirst(t *testing.T) {
 	}{
 		"in earnest": {false, "[copy free held]", "[draft_busy draft_doubt draft_full draft_held]",
 			map[deadletter.Action]int{deadletter.Discarded: 3, deadletter.Refused: 1, deadletter.Failed: 2}, deadletter.ErrPartial},
-		"a dry run": {true, "[]", "[]", map[deadletter.Action]int{deadletter.Discarded: 6}, nil},
+		"a dry run": {true, "[]", "[]", map[deadletter.Action]int{deadletter.Discarded: 4, deadletter.Refused: 1, deadletter.Failed: 1}, deadletter.ErrPartial},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -34,7 +34,7 @@ const (
 	Discarded Action = "discarded"
 	Skipped   Action = "skipped"  // its invoice is finished: a replay would do nothing
 	Dropped   Action = "dropped"  // deleted for the same reason
-	Released  Action = "released" // claims released, then discarded; in a dry run: if the release is safe
+	Released  Action = "released" // claims released, then discarded
 	Refused   Action = "refused"  // events are claimed for its invoice, and only the message refers to them
 	Failed    Action = "failed"   // left in the dead-letter queue
 )
@@ -49,7 +49,7 @@ type MessageResult struct {
 	InvoiceID *string `json:"invoice_id"`
 	Reason    *string `json:"reason"`
 	Action    Action  `json:"action"`
-	Error     *string `json:"error"` // why it failed, or its release was refused
+	Error     *string `json:"error"` // why it failed or was refused
 }
 
 // Result is the result of an operation for all selected messages.
@@ -69,6 +69,9 @@ type Progress struct {
 // ErrPartial means that some messages could not be processed, or not be visited.
 var ErrPartial = errors.New("incomplete: some dead letters were not processed; run again")
 
+// ErrRefused means that some messages were refused or skipped, and all others were processed.
+var ErrRefused = errors.New("some dead letters were refused or skipped: see the result")
+
 const (
 	// messageTimeout bounds sending or archiving, and deleting, one message.
 	messageTimeout = 30 * time.Second
@@ -87,8 +90,10 @@ type operation interface {
 	waitTurn(ctx context.Context, action Action) error
 	// waitReady waits, after errNotNow, until an action may be applied.
 	waitReady(ctx context.Context, waiting func(reason string)) error
-	// apply applies the action.
+	// apply applies the action. ErrReleaseRefused leaves the message where it is.
 	apply(ctx context.Context, action Action, message queue.Message) error
+	// predict returns the error that apply would return, and changes nothing.
+	predict(ctx context.Context, action Action, message queue.Message) error
 }
 
 // errNotNow means that the turn of a message does not come soon.
@@ -138,10 +143,14 @@ func (r *runner) run(ctx context.Context) (Result, error) {
 }
 
 func (r *runner) partial() error {
-	if !r.result.Complete || r.result.Counts[Failed] > 0 {
+	switch counts := r.result.Counts; {
+	case !r.result.Complete || counts[Failed] > 0:
 		return ErrPartial
+	case counts[Refused]+counts[Skipped] > 0:
+		return ErrRefused
+	default:
+		return nil
 	}
-	return nil
 }
 
 // browse visits the queue once. postponed reports that messages wait for their turn.
@@ -205,15 +214,17 @@ func (r *runner) process(ctx context.Context, v *visit) {
 		return
 	}
 	v.result = MessageResult{MessageID: message.MessageID, EventID: message.EventID, InvoiceID: message.InvoiceID, Reason: message.Reason, Action: r.decide(message)}
+	apply := r.predict
 	if !r.dryRun {
 		if v.err = r.waitTurn(ctx, v.result.Action); v.err != nil {
 			return
 		}
-		if err := r.apply(ctx, v.result.Action, v.message); err != nil {
-			v.result.Action, v.result.Error = Failed, new(err.Error())
-			if errors.Is(err, ErrReleaseRefused) {
-				v.result.Action = Refused
-			}
+		apply = r.apply
+	}
+	if err := apply(ctx, v.result.Action, v.message); err != nil {
+		v.result.Action, v.result.Error = Failed, new(err.Error())
+		if errors.Is(err, ErrReleaseRefused) {
+			v.result.Action = Refused
 		}
 	}
 	if r.progress.Done != nil {

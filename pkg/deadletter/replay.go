@@ -37,7 +37,7 @@ type ReplayOptions struct {
 // A message is sent before it is deleted: a crash may leave it in both queues, which is harmless. Run
 // may be repeated at any time. A message that fails again while Run is running is not replayed again.
 //
-// Errors: those of Messages, Records and RateLimit, and ErrPartial.
+// Errors: those of Messages, Records and RateLimit, ErrPartial and ErrRefused.
 func (r *Replayer) Run(ctx context.Context, options ReplayOptions, progress Progress) (Result, error) {
 	replay := replay{
 		Replayer: r,
@@ -97,6 +97,8 @@ func (r replay) apply(ctx context.Context, action Action, message queue.Message)
 		return nil
 	}
 }
+
+func (replay) predict(context.Context, Action, queue.Message) error { return nil }
 
 // replayCounts has the lowest replay count that was visited, by the hash of the body.
 type replayCounts map[[sha256.Size]byte]int

@@ -97,6 +97,7 @@ func TestReplayer_Run(t *testing.T) {
 			queues:  &queues{dead: []queue.Message{deadLetterOf("a", "draft_1"), deadLetterOf("b", "draft_done")}},
 			options: deadletter.ReplayOptions{DryRun: true},
 			sent:    "[]", deleted: "[]", counts: map[deadletter.Action]int{deadletter.Replayed: 1, deadletter.Skipped: 1},
+			err: deadletter.ErrRefused,
 		},
 		"a filter": {
 			queues:  &queues{dead: []queue.Message{deadLetterOf("a", "draft_1"), deadLetterOf("b", "draft_2")}},
@@ -106,6 +107,7 @@ func TestReplayer_Run(t *testing.T) {
 		"what is billed is skipped": {
 			queues: &queues{dead: []queue.Message{deadLetterOf("a", "draft_done"), deadLetterOf("b", "draft_2")}},
 			sent:   "[b]", deleted: "[b]", counts: map[deadletter.Action]int{deadletter.Replayed: 1, deadletter.Skipped: 1},
+			err: deadletter.ErrRefused,
 		},
 		"or dropped": {
 			queues:  &queues{dead: []queue.Message{deadLetterOf("a", "draft_done")}},

@@ -13,37 +13,41 @@ func (m *Message) addRecordAndCharge(ctx context.Context, ledger Ledger) error {
 	if err != nil || !ok {
 		return err
 	}
-	plan, planned, err := activePlan(ctx, ledger, record)
-	if err == nil && planned {
+	planned, charges := plannedCharges(record)
+	var plan billing.Plan
+	if planned && charges {
+		plan, err = ledger.Plan(ctx, record.InvoiceID, record.Epoch)
+	}
+	switch {
+	case errors.Is(err, billing.ErrNotFound):
+		return nil
+	case err == nil && planned:
 		m.ChargeAtRisk = new(chargeAtRisk(record, plan))
 	}
 	return err
 }
 
-// activePlan returns the plan by which the invoice is charged. planned is false if there is none. If
-// nothing is left to charge, it returns an empty plan without reading it.
-func activePlan(ctx context.Context, ledger Ledger, record billing.Record) (plan billing.Plan, planned bool, err error) {
+// plannedCharges reports whether a plan is in force, and whether charges of it may be left.
+func plannedCharges(record billing.Record) (planned, charges bool) {
 	switch activeState(record) {
 	case billing.Claiming, billing.Releasing: // there is no plan yet, or it was discarded
-		return plan, false, nil
+		return false, false
 	case billing.Finished:
-		return plan, true, nil
+		return true, false
 	case billing.Settling:
-		if !record.Dispositions.Has(billing.ChargeUnknown) {
-			return plan, true, nil
-		}
+		return true, record.Dispositions.Has(billing.ChargeUnknown)
+	default:
+		return true, true
 	}
-	plan, err = ledger.Plan(ctx, record.InvoiceID, record.Epoch)
-	if errors.Is(err, billing.ErrNotFound) {
-		return plan, false, nil
-	}
-	return plan, err == nil, err
 }
 
 // chargeAtRisk returns the total, in minor units, of the lines whose events are claimed and not billed:
 // nothing bills them unless the message is replayed. It includes lines on a draft that is not closed. It
 // excludes released events, which the next invoice bills.
 func chargeAtRisk(record billing.Record, plan billing.Plan) int64 {
+	if _, charges := plannedCharges(record); !charges {
+		return 0
+	}
 	var charge int64
 	for i, line := range plan.Lines {
 		if line.IsCharge() && (record.Dispositions == "" || record.Dispositions.Of(i) == billing.ChargeUnknown) {

@@ -25,7 +25,7 @@ type Shown struct {
 
 	EventType     string          `json:"-"` // empty if the body is not a webhook event
 	Record        *billing.Record `json:"-"` // nil if the invoice is not in the ledger
-	PlanLines     int             `json:"-"` // of a plan with something left to charge
+	Plan          billing.Plan    `json:"-"` // without lines if there is none
 	InvoiceToRead string          `json:"-"` // the invoice to read from Chargebee: the draft, or the final invoice; empty if there is none
 }
 
@@ -96,11 +96,14 @@ func (s *Shown) addLedger(ctx context.Context, ledger Ledger) error {
 		s.InvoiceToRead = record.FinalInvoiceID
 	}
 	s.Record = &record
-	plan, planned, err := activePlan(ctx, ledger, record)
-	if err != nil || !planned {
+	s.Plan, err = ledger.Plan(ctx, record.InvoiceID, record.Epoch)
+	planned, charges := plannedCharges(record)
+	switch {
+	case err != nil && !errors.Is(err, billing.ErrNotFound):
 		return err
+	case planned && (err == nil || !charges):
+		s.ChargeAtRisk = new(chargeAtRisk(record, s.Plan))
 	}
-	s.ChargeAtRisk, s.PlanLines = new(chargeAtRisk(record, plan)), len(plan.Lines)
 	return nil
 }
 

@@ -47,7 +47,7 @@ func TestShow(t *testing.T) {
 		if shown.MessageID != "m4" || *shown.GroupID != "cust_1" || *shown.ChargeAtRisk != 7 || shown.LedgerState != "rejected" || shown.InvoiceToRead != "draft_1" {
 			t.Errorf("got %+v", shown)
 		}
-		if shown.EventType != "pending_invoice_created" || shown.Record == nil || shown.Record.Cursor != 1 || shown.PlanLines != 3 {
+		if shown.EventType != "pending_invoice_created" || shown.Record == nil || shown.Record.Cursor != 1 || len(shown.Plan.Lines) != 3 {
 			t.Errorf("got %+v", shown)
 		}
 		document, err := json.Marshal(shown)

@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -54,56 +52,16 @@ func matches[T comparable](wanted []T, value T) bool {
 	return len(wanted) == 0 || slices.Contains(wanted, value)
 }
 
-// ParseStates parses a list of states, separated by commas.
-func ParseStates(list string) ([]billing.State, error) {
-	return parse(list, []billing.State{
+// States returns all states of an invoice.
+func States() []billing.State {
+	return []billing.State{
 		billing.Claiming, billing.Charging, billing.Closing, billing.Settling, billing.Releasing, billing.Rejected, billing.Finished,
-	})
-}
-
-// ParseOutcomes parses a list of outcomes, separated by commas.
-func ParseOutcomes(list string) ([]billing.Result, error) {
-	return parse(list, []billing.Result{billing.Closed, billing.LeftOpen, billing.Empty, billing.Gone, billing.Released})
-}
-
-// ParseReasons parses a list of reasons, separated by commas.
-func ParseReasons(list string) ([]billing.Reason, error) {
-	return parse(list, billing.Reasons())
-}
-
-func parse[T ~string](list string, allowed []T) ([]T, error) {
-	var values []T
-	for part := range strings.SplitSeq(list, ",") {
-		value := T(strings.TrimSpace(part))
-		if value == "" {
-			continue
-		}
-		if !slices.Contains(allowed, value) {
-			return nil, fmt.Errorf("invalid value %q: must be one of %s", value, join(allowed))
-		}
-		values = append(values, value)
 	}
-	return values, nil
 }
 
-func join[T ~string](values []T) string {
-	texts := make([]string, len(values))
-	for i, value := range values {
-		texts[i] = string(value)
-	}
-	return strings.Join(texts, ", ")
-}
-
-// ParseSince parses a time in RFC 3339, or a duration before now, for example 48h.
-func ParseSince(value string, now time.Time) (time.Time, error) {
-	if ago, err := time.ParseDuration(value); err == nil && ago >= 0 {
-		return now.Add(-ago), nil
-	}
-	since, err := time.Parse(time.RFC3339, value)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("invalid time %q: use a duration like 48h or a time like 2006-01-02T15:04:05Z", value)
-	}
-	return since, nil
+// Outcomes returns all outcomes of a finished invoice.
+func Outcomes() []billing.Result {
+	return []billing.Result{billing.Closed, billing.LeftOpen, billing.Empty, billing.Gone, billing.Released}
 }
 
 // Listing has the invoices that a filter selects.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -158,39 +157,5 @@ func TestList_Error(t *testing.T) {
 	broken := errors.New("table is gone")
 	if _, err := inspect.List(t.Context(), heads{all: []billing.Record{full()}, err: broken}, ledgerOf, inspect.Filter{}, now, func() {}); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestParseFilter(t *testing.T) {
-	t.Parallel()
-	states, err := inspect.ParseStates(" rejected,done,")
-	if err != nil || !slices.Equal(states, []billing.State{billing.Rejected, billing.Finished}) {
-		t.Errorf("got %v, %v", states, err)
-	}
-	for name, parse := range map[string]func(string) error{
-		"a state":    func(word string) error { _, err := inspect.ParseStates(word); return err },
-		"an outcome": func(word string) error { _, err := inspect.ParseOutcomes(word); return err },
-		"a reason":   func(word string) error { _, err := inspect.ParseReasons(word); return err },
-	} {
-		if err := parse("bogus"); err == nil || !strings.Contains(err.Error(), `invalid value "bogus": must be one of `) {
-			t.Errorf("%s: got %v", name, err)
-		}
-		if err := parse(""); err != nil {
-			t.Errorf("%s: nothing: %v", name, err)
-		}
-	}
-	for value, want := range map[string]time.Time{
-		"48h":                       now.Add(-48 * time.Hour),
-		"0s":                        now,
-		"2026-01-01T00:00:00+01:00": now.Add(-time.Hour),
-	} {
-		if got, err := inspect.ParseSince(value, now); err != nil || !got.Equal(want) {
-			t.Errorf("%s: got %v, %v", value, got, err)
-		}
-	}
-	for _, value := range []string{"", "yesterday", "-1h", "2026-01-01"} {
-		if _, err := inspect.ParseSince(value, now); err == nil {
-			t.Errorf("%q was taken", value)
-		}
 	}
 }

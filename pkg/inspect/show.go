@@ -125,18 +125,24 @@ func Show(ctx context.Context, records Records, claims Claims, query Query) (Inv
 		return Invoice{}, fmt.Errorf("%w: %s", ErrUnknown, query.ID)
 	}
 	plan, err := claims.Plan(ctx, record.InvoiceID, record.Epoch)
-	planned := err == nil
 	if err != nil && !errors.Is(err, billing.ErrNotFound) {
 		return Invoice{}, err
 	}
+	return Describe(ctx, claims, record, plan, query.Events)
+}
+
+// Describe returns the state of the invoice with this record and plan, which has no lines if there is none.
+func Describe(ctx context.Context, claims Claims, record billing.Record, plan billing.Plan, withEvents bool) (Invoice, error) {
 	invoice := describe(record, plan)
+	var err error
 	if invoice.Claims, err = claimed(ctx, claims, record); err != nil || invoice.Claims == nil {
 		return invoice, err
 	}
 	for _, line := range plan.Lines {
 		invoice.Claims.Events += line.Events
 	}
-	if planned && !query.Events {
+	planned := len(plan.Lines) > 0
+	if planned && !withEvents {
 		return invoice, nil
 	}
 	events, err := claimedEvents(ctx, claims, record, invoice.Lines)
@@ -146,7 +152,7 @@ func Show(ctx context.Context, records Records, claims Claims, query Query) (Inv
 	if !planned { // the plan would have their number
 		invoice.Claims.Events = len(events)
 	}
-	if query.Events {
+	if withEvents {
 		invoice.Events = events
 	}
 	return invoice, nil

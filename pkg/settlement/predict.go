@@ -47,8 +47,14 @@ type ReplayInput struct {
 	Record    *billing.Record // nil if the invoice is not in the ledger
 	Lines     int             // of the plan
 	Pending   *bool           // whether Chargebee shows the draft as pending; nil if it was not read
+	Preview   *Preview        // of the invoice; nil if it was not made. Only a new plan needs it
 	Close     bool            // invoice.close
 	Now       time.Time
+}
+
+// NeedsPreview reports whether the replay makes a new plan, of which only a preview shows what comes of it.
+func (r Replay) NeedsPreview() bool {
+	return r.Prediction == NewEpoch || r.Prediction == ResumesClaiming
 }
 
 // PredictReplay returns what a replay of a message would do. It acquires the record by the
@@ -124,6 +130,15 @@ func (in ReplayInput) begin(prediction ReplayPrediction, detail string) Replay {
 	if in.missing() {
 		return Replay{FindsGone, "the draft is no longer pending: nothing can be charged on it, and the next invoice bills its events", new(false)}
 	}
+	if in.Preview != nil {
+		switch in.Preview.Prediction {
+		case WillReject:
+			return Replay{RejectedAgain, fmt.Sprintf("it is rejected as %s: %s", in.Preview.Reason, in.Preview.Detail), in.billable()}
+		case WillBeEmpty:
+			return Replay{NothingToBill, "there is nothing to charge, and Chargebee does not close an invoice without lines", new(false)}
+		}
+		in.Close = in.Preview.Prediction == WillClose
+	}
 	return Replay{prediction, detail + in.afterCharging(), in.billable()}
 }
 
@@ -197,5 +212,5 @@ func (in ReplayInput) afterCharging() string {
 	if in.Close {
 		return "; then the invoice is closed"
 	}
-	return "; then it is left open, as invoice.close is set"
+	return "; then it is left open, as the settings demand"
 }

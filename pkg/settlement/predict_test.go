@@ -118,9 +118,32 @@ func TestPredictReplay_Close(t *testing.T) {
 	for _, closes := range []bool{true, false} {
 		if slices.ContainsFunc(heads, func(record *billing.Record) bool {
 			detail := settlement.PredictReplay(settlement.ReplayInput{EventType: "pending_invoice_created", Record: record, Lines: 1, Close: closes}).Detail
-			return strings.HasSuffix(detail, "; then the invoice is closed") != closes || strings.HasSuffix(detail, "; then it is left open, as invoice.close is set") == closes
+			return strings.HasSuffix(detail, "; then the invoice is closed") != closes || strings.HasSuffix(detail, "; then it is left open, as the settings demand") == closes
 		}) {
 			t.Errorf("closes is %t, and not said", closes)
+		}
+	}
+}
+
+// A new plan is predicted as its preview is.
+func TestPredictReplay_Preview(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		preview settlement.Preview
+		want    string
+		detail  string
+	}{
+		"closed":    {settlement.Preview{Prediction: settlement.WillClose}, "new_epoch+", "; then the invoice is closed"},
+		"left open": {settlement.Preview{Prediction: settlement.WillLeaveOpen}, "new_epoch+", "; then it is left open"},
+		"empty":     {settlement.Preview{Prediction: settlement.WillBeEmpty}, "nothing_to_bill-", "nothing to charge"},
+		"rejected": {settlement.Preview{Prediction: settlement.WillReject, Reason: billing.InvalidEvent, Detail: "s1/e1: charge_code is missing"},
+			"rejected_again+", "it is rejected as invalid_event: s1/e1: charge_code is missing"},
+	} {
+		for _, record := range []*billing.Record{nil, {State: billing.Rejected, Resume: billing.Claiming}} {
+			input := settlement.ReplayInput{EventType: "pending_invoice_created", Record: record, Pending: new(true), Close: true, Preview: &test.preview}
+			if got := settlement.PredictReplay(input); cell(got) != test.want || !strings.Contains(got.Detail, test.detail) {
+				t.Errorf("%s: got %+v", name, got)
+			}
 		}
 	}
 }

@@ -35,15 +35,15 @@ type Preview struct {
 	Events     int
 }
 
-// Preview returns what a message for the invoice would charge now, and writes nothing. If the ledger
-// has a plan, the preview shows it. Otherwise it reads the invoice from Chargebee, and the unbilled
-// events from the index.
-func (s *Settler) Preview(ctx context.Context, invoiceID string) (Preview, error) {
-	record, ok, err := s.Ledger.Record(ctx, invoiceID)
-	if err != nil {
-		return Preview{}, fmt.Errorf("read the record of %s: %w", invoiceID, err)
+// Preview returns what a message for the invoice would charge now, and writes nothing. found is its record
+// in the ledger, nil if there is none. If the ledger has a plan, the preview shows it. Otherwise it reads
+// the invoice from Chargebee, and the unbilled events from the index.
+func (s *Settler) Preview(ctx context.Context, invoiceID string, found *billing.Record) (preview Preview, err error) {
+	ok := found != nil
+	if ok {
+		preview.Record = *found
 	}
-	preview := Preview{Record: record}
+	record := preview.Record
 	if ok && record.SchemaVersion > billing.SchemaVersion {
 		return preview, fmt.Errorf("the schema version %d of %s is newer than this program: use the program that wrote it", record.SchemaVersion, invoiceID)
 	}

@@ -26,11 +26,26 @@ func shown(lines []billing.Line) string {
 	return text.String()
 }
 
+// tryPreview makes a preview with the record of the ledger.
+func (w *world) tryPreview(id string) (settlement.Preview, error) {
+	w.t.Helper()
+	settler := w.settler(nil)
+	record, ok, err := settler.Ledger.Record(w.t.Context(), id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var found *billing.Record
+	if ok {
+		found = &record
+	}
+	return settler.Preview(w.t.Context(), id, found)
+}
+
 // preview is a preview that writes nothing and makes a number of reads.
 func (w *world) preview(id string, reads int) settlement.Preview {
 	w.t.Helper()
 	tables, calls := w.tablesAs(), len(w.chargebee.Calls())
-	preview, err := w.settler(nil).Preview(w.t.Context(), id)
+	preview, err := w.tryPreview(id)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -203,7 +218,7 @@ func TestPreviewOfAnInvoiceThatIsOver(t *testing.T) {
 		if preview.Prediction != settlement.WillDoNothing || !preview.Planned || len(preview.Lines) != 3 || preview.Record.Outcome != billing.Closed {
 			t.Errorf("done: %+v", preview)
 		}
-		if _, err := w.settler(nil).Preview(t.Context(), "draft_unknown"); !errors.Is(err, settlement.ErrUnknown) {
+		if _, err := w.tryPreview("draft_unknown"); !errors.Is(err, settlement.ErrUnknown) {
 			t.Errorf("unknown: %v", err)
 		}
 
@@ -279,7 +294,7 @@ func TestPreviewOfARejectedInvoice(t *testing.T) {
 			t.Errorf("given back: %+v", preview)
 		}
 		w.let(deleted, id)
-		if _, err := w.settler(nil).Preview(t.Context(), id); !errors.Is(err, settlement.ErrUnknown) || !strings.Contains(err.Error(), "claims were released") {
+		if _, err := w.tryPreview(id); !errors.Is(err, settlement.ErrUnknown) || !strings.Contains(err.Error(), "claims were released") {
 			t.Errorf("given back, then deleted: %v", err)
 		}
 	})

@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// rejectEmpty refuses flags and arguments that were given without a value, as in --reason "$UNSET": they
+// would select everything.
+func rejectEmpty(cmd *cobra.Command, args []string) (err error) {
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		if strings.TrimSpace(flag.Value.String()) == "" && err == nil {
+			err = UsageError{fmt.Errorf("empty --%s: give a value, or leave the flag out", flag.Name)}
+		}
+	})
+	if slices.ContainsFunc(args, func(arg string) bool { return strings.TrimSpace(arg) == "" }) && err == nil {
+		err = UsageError{fmt.Errorf("%s: empty argument", cmd.CommandPath())}
+	}
+	return err
+}
+
+// DurationVar adds a flag of a duration that is not negative, and may have days: 7d or 1d12h.
+func DurationVar(flags *pflag.FlagSet, target *time.Duration, name string, value time.Duration, usage string) {
+	*target = value
+	flags.Var((*durationValue)(target), name, usage)
+}
+
+type durationValue time.Duration
+
+// String implements pflag.Value.
+func (d *durationValue) String() string { return time.Duration(*d).String() }
+
+// Type implements pflag.Value.
+func (*durationValue) Type() string { return "duration" }
+
+// Set implements pflag.Value.
+func (d *durationValue) Set(text string) error {
+	parsed, err := ParseDuration(text)
+	*d = durationValue(parsed)
+	return err
+}
+
+var durationWithDays = regexp.MustCompile(`^(\d{1,5})d(.*)$`)
+
+// ParseDuration parses a duration that is not negative, and may begin with days, for example 7d.
+func ParseDuration(text string) (time.Duration, error) {
+	days, rest := 0, text
+	if match := durationWithDays.FindStringSubmatch(text); match != nil {
+		days, _ = strconv.Atoi(match[1])
+		rest = match[2]
+	}
+	parsed, err := time.ParseDuration(rest)
+	if rest == "" && text != "" {
+		parsed, err = 0, nil
+	}
+	if err != nil || parsed < 0 {
+		return 0, fmt.Errorf("invalid duration %q: use a number with a unit, for example 90m, 48h or 7d", text)
+	}
+	return time.Duration(days)*24*time.Hour + parsed, nil
+}
+
+// ParseChoices parses a list of values, separated by commas.
+func ParseChoices[T ~string](list string, allowed []T) ([]T, error) {
+	var values []T
+	for part := range strings.SplitSeq(list, ",") {
+		value, err := ParseChoice(strings.TrimSpace(part), allowed)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, value)
+	}
+	return values, nil
+}
+
+// ParseChoice parses one of the allowed values.
+func ParseChoice[T ~string](text string, allowed []T) (T, error) {
+	value := T(text)
+	if !slices.Contains(allowed, value) {
+		return "", fmt.Errorf("invalid value %q: %smust be one of %s", text, suggestion(value, allowed), joinChoices(allowed))
+	}
+	return value, nil
+}
+
+// suggestion returns the allowed value that differs least, if it differs in a few characters only.
+func suggestion[T ~string](value T, allowed []T) string {
+	const maxDistance = 3
+	best := slices.MinFunc(allowed, func(a, b T) int { return distance(string(value), string(a)) - distance(string(value), string(b)) })
+	if distance(string(value), string(best)) > min(maxDistance, len(value)/2) {
+		return ""
+	}
+	return fmt.Sprintf("did you mean %q? It ", string(best))
+}
+
+// distance returns the Levenshtein distance of two texts, in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			substituted := diagonal
+			if a[i] != b[j] {
+				substituted++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(substituted, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+func joinChoices[T ~string](values []T) string {
+	texts := make([]string, len(values))
+	for i, value := range values {
+		texts[i] = string(value)
+	}
+	return strings.Join(texts, ", ")
+}
