@@ -76,7 +76,7 @@ var rules = map[string]rule{
 	// Layer 3: composition roots. Only they import use cases and adapters.
 	"pkg/cli": {
 		own:    []string{"config", "escape"},
-		others: []string{cobra, "github.com/mattn/go-runewidth", "github.com/schollz/progressbar/v3", "golang.org/x/term"},
+		others: []string{cobra, "github.com/spf13/pflag", "github.com/mattn/go-runewidth", "github.com/schollz/progressbar/v3", "golang.org/x/term"},
 		why:    "exit codes, error output, tables, JSON and progress of both command lines",
 	},
 	"pkg/receiver": {

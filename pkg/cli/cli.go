@@ -104,9 +104,10 @@ func Version() string {
 // VersionCommand returns the command that prints the version of the named program.
 func VersionCommand(name string) *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  Args(cobra.NoArgs),
+		Use:     "version",
+		Short:   "Print the version",
+		Example: "  " + name + " version",
+		Args:    Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s %s %s/%s\n", name, Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err

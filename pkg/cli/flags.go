@@ -15,6 +15,9 @@ import (
 // rejectEmpty refuses flags and arguments that were given without a value, as in --reason "$UNSET": they
 // would select everything.
 func rejectEmpty(cmd *cobra.Command, args []string) (err error) {
+	if cmd.Name() == cobra.ShellCompRequestCmd { // completes an empty word
+		return nil
+	}
 	cmd.Flags().Visit(func(flag *pflag.Flag) {
 		if strings.TrimSpace(flag.Value.String()) == "" && err == nil {
 			err = UsageError{fmt.Errorf("empty --%s: give a value, or leave the flag out", flag.Name)}

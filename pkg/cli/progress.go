@@ -80,6 +80,13 @@ func (p *Progress) describe(reason string) (changed bool) {
 	return true
 }
 
+// Total returns the number of finished steps.
+func (p *Progress) Total() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.done
+}
+
 // Done removes the bar.
 func (p *Progress) Done() {
 	p.mu.Lock()

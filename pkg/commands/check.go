@@ -19,9 +19,10 @@ type checkResult struct {
 
 func (a *app) check() *cobra.Command {
 	return a.withOutput(&cobra.Command{
-		Use:   "check",
-		Short: "Check queues, tables, permissions, Chargebee and rate limit",
-		Args:  cli.Args(cobra.NoArgs),
+		Use:     "check",
+		Short:   "Check queues, tables, permissions, Chargebee and rate limit",
+		Example: "  consumer check --config consumer.yaml",
+		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			deps, err := a.connect(cmd.Context(), config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
 			if err != nil {

@@ -40,18 +40,20 @@ type app struct {
 func (a *app) root() *cobra.Command {
 	run := func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) }
 	root := &cobra.Command{
-		Use:   "consumer",
-		Short: "Bill pending Chargebee invoices",
-		Args:  cli.Args(cobra.NoArgs),
-		RunE:  run,
+		Use:     "consumer",
+		Short:   "Bill pending Chargebee invoices",
+		Example: "  consumer run --config consumer.yaml",
+		Args:    cli.Args(cobra.NoArgs),
+		RunE:    run,
 	}
 	root.PersistentFlags().StringVar(&a.configPath, "config", "", "path of the settings file (YAML)")
 	root.AddCommand(
 		&cobra.Command{
-			Use:   "run",
-			Short: "Receive messages and settle their invoices",
-			Args:  cli.Args(cobra.NoArgs),
-			RunE:  run,
+			Use:     "run",
+			Short:   "Receive messages and settle their invoices",
+			Example: "  consumer run --config consumer.yaml",
+			Args:    cli.Args(cobra.NoArgs),
+			RunE:    run,
 		},
 		a.check(),
 		a.sweep(),
@@ -59,7 +61,7 @@ func (a *app) root() *cobra.Command {
 		a.resume(),
 		group("tables", "Create the tables in DynamoDB", a.tablesCreate()),
 		group("invoice", "Inspect and release invoices in the ledger", a.invoiceShow(), a.invoicePlan(), a.invoiceList(), a.invoiceRelease()),
-		group("dlq", "Inspect, replay and discard dead letters", a.dlqList(), a.dlqShow(), a.dlqReplay(), a.dlqDiscard()),
+		group("dlq", "Inspect, replay, discard and restore dead letters", a.dlqList(), a.dlqShow(), a.dlqReplay(), a.dlqDiscard(), a.dlqRestore()),
 		cli.VersionCommand("consumer"),
 	)
 	return root

@@ -69,10 +69,11 @@ func (a *app) runOnDeadLetters(run func(deadletter.Progress) (deadletter.Result,
 
 func (a *app) writeDeadLetterResult(result deadletter.Result) error {
 	if len(result.Messages) == 0 {
+		text := "No matching dead letters."
 		if !result.Complete {
-			return a.printf("No matching dead letters (incomplete scan).")
+			text += " " + incompleteListing
 		}
-		return a.printf("No matching dead letters.")
+		return a.printf(text)
 	}
 	var rows [][]string
 	for _, action := range deadletter.Actions {
@@ -90,8 +91,12 @@ func (a *app) writeDeadLetterResult(result deadletter.Result) error {
 			}
 		}
 	}
-	if result.DryRun {
+	switch {
+	case result.DryRun:
 		return a.endDryRun()
+	case result.Archive != nil:
+		return a.printf("Archived in %s: consumer dlq restore puts the messages back.", *result.Archive)
+	default:
+		return nil
 	}
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -20,10 +21,11 @@ import (
 func (a *app) dlqDiscard() *cobra.Command {
 	var options discardOptions
 	cmd := withFilter(&options.Filter, a.withYesFlag(a.withOutput(&cobra.Command{
-		Use:   "discard",
-		Short: "Archive dead letters in a file, then delete them",
-		Long:  "Delete the dead letters that a filter selects, after writing each to a file. Dead letters of invoices that hold claims are refused.",
-		Args:  cli.Args(cobra.NoArgs),
+		Use:     "discard",
+		Short:   "Archive dead letters in a file, then delete them",
+		Long:    "Delete the dead letters that a filter selects, after writing each to a file. Dead letters of invoices that hold claims are refused.",
+		Example: `  consumer dlq discard --event ev_1 --reason-note "test data" --yes`,
+		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case options.IsEmpty():
@@ -64,7 +66,9 @@ func (a *app) discard(ctx context.Context, options discardOptions) error {
 	run := func() error {
 		return a.runOnDeadLetters(func(progress deadletter.Progress) (deadletter.Result, error) {
 			result, err := discarder.Run(ctx, options.DiscardOptions, progress)
-			return result, errors.Join(err, archive.close())
+			path, closeErr := archive.close()
+			result.Archive = path
+			return result, errors.Join(err, closeErr)
 		})
 	}
 	if !options.release {
@@ -115,9 +119,11 @@ func (f *archiveFile) Add(message deadletter.ArchivedMessage) error {
 	return f.file.Sync()
 }
 
-func (f *archiveFile) close() error {
+// close returns the path of the file, or nil if nothing was discarded.
+func (f *archiveFile) close() (path *string, err error) {
 	if f.file == nil {
-		return nil
+		return nil, nil
 	}
-	return f.file.Close()
+	absolute, err := filepath.Abs(f.path)
+	return &absolute, errors.Join(err, f.file.Close())
 }

@@ -18,9 +18,10 @@ import (
 func (a *app) dlqList() *cobra.Command {
 	var filter deadletter.Filter
 	return withFilter(&filter, a.withOutput(&cobra.Command{
-		Use:   "list",
-		Short: "List dead letters with reasons and charge at risk",
-		Args:  cli.Args(cobra.NoArgs),
+		Use:     "list",
+		Short:   "List dead letters with reasons and charge at risk",
+		Example: "  consumer dlq list --reason invalid_event --older-than 7d",
+		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			deps, err := a.connect(cmd.Context(), config.DeadLetterURL)
 			if err != nil {
@@ -55,7 +56,7 @@ func (a *app) writeDeadLetters(listing deadletter.Listing, now time.Time) error 
 	return nil
 }
 
-const incompleteListing = "Incomplete: some messages are in flight with another reader, or there are more than can be listed."
+const incompleteListing = "Incomplete: " + deadletter.Incomplete + "."
 
 func (a *app) writeDeadLetterGroups(groups []deadletter.Group, now time.Time) error {
 	var rows [][]string

@@ -12,9 +12,10 @@ import (
 func (a *app) dlqReplay() *cobra.Command {
 	var options deadletter.ReplayOptions
 	cmd := withFilter(&options.Filter, a.withYesFlag(a.withOutput(&cobra.Command{
-		Use:   "replay",
-		Short: "Send dead letters back to the queue",
-		Args:  cli.Args(cobra.NoArgs),
+		Use:     "replay",
+		Short:   "Send dead letters back to the queue",
+		Example: "  consumer dlq replay --reason attempts_exhausted --yes",
+		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			deps, err := a.connect(cmd.Context(), config.QueueURL, config.DeadLetterURL)
 			if err != nil {

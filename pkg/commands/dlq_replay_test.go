@@ -3,6 +3,7 @@ package commands_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -137,7 +138,7 @@ func TestDiscard(t *testing.T) {
 	if got := d.must("dlq", "discard", "--event", "ev_001", "--file", file); !strings.Contains(got, "discarded      1") || !strings.Contains(got, "Dry run") {
 		t.Errorf("a dry run: %s", got)
 	}
-	if got := d.must("dlq", "discard", "--event", "ev_001", "--yes", "--reason-note", "a test", "--file", file); !strings.Contains(got, "discarded      1") {
+	if got := d.must("dlq", "discard", "--event", "ev_001", "--yes", "--reason-note", "a test", "--file", file); !strings.Contains(got, "discarded      1") || !strings.Contains(got, "Archived in "+file) {
 		t.Errorf("got %s", got)
 	}
 	if got := len(queues.Messages(d.name + "_dead")); got != 2 {
@@ -185,5 +186,63 @@ func TestDiscard_Release(t *testing.T) {
 	}
 	if got := d.must("invoice", "show", id); !strings.Contains(got, "It holds no claims") {
 		t.Errorf("got %s", got)
+	}
+}
+
+// A discarded message is restored as it was, again if that is wanted, and the archive is kept.
+func TestRestore(t *testing.T) {
+	t.Parallel()
+	d := deploy(t)
+	d.must("tables", "create")
+	d.sendDeadLetter(`{"no":"webhook"}`) // with attributes of two types
+	d.sendInvalidDeadLetters("ev", 30)
+	bodies := func() map[string]string {
+		found := map[string]string{}
+		for _, message := range queues.Messages(d.name + "_dead") {
+			found[message.Body] = fmt.Sprint(message.Attributes, message.GroupID)
+		}
+		return found
+	}
+	before := bodies()
+	file := filepath.Join(t.TempDir(), "discarded.jsonl")
+	for _, reason := range []string{"chargebee_refused", "too_old"} {
+		d.must("dlq", "discard", "--reason", reason, "--yes", "--reason-note", "a test", "--file", file)
+	}
+	if got := len(queues.Messages(d.name + "_dead")); got != 0 {
+		t.Fatalf("%d dead letters are left", got)
+	}
+	archive, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := d.must("dlq", "restore", file); !strings.Contains(got, "31 dead letters would be restored") || !strings.Contains(got, "Dry run: nothing was changed") || len(bodies()) != 0 {
+		t.Errorf("a dry run: %s", got)
+	}
+	if got := d.must("dlq", "restore", file, "--yes"); !strings.Contains(got, "Restored 31 of 31 dead letters. The file is kept: restored again") {
+		t.Errorf("got %s", got)
+	}
+	if after := bodies(); !maps.Equal(after, before) {
+		t.Errorf("got  %v\nwant %v", after, before)
+	}
+	if kept, err := os.ReadFile(file); err != nil || string(kept) != string(archive) {
+		t.Errorf("the archive was changed: %v", err)
+	}
+	if got := decode[struct{ Messages, Restored int }](d, "dlq", "restore", file, "--yes"); got.Messages != 31 || got.Restored != 31 || len(queues.Messages(d.name+"_dead")) != 62 {
+		t.Errorf("a second time: %+v", got)
+	}
+
+	if err := os.WriteFile(file, append(archive, "{}\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ file, want string }{
+		{file, "message 32 is not one of an archive"},
+		{file + ".missing", "no such file"},
+	} {
+		if code, _, stderr := d.command("dlq", "restore", test.file, "--yes"); code != 1 || !strings.Contains(stderr, test.want) {
+			t.Errorf("%s: exit code %d, %s", test.file, code, stderr)
+		}
+	}
+	if got := len(queues.Messages(d.name + "_dead")); got != 62 {
+		t.Errorf("%d messages, some of an invalid archive", got)
 	}
 }

@@ -42,10 +42,11 @@ type chargebeeInvoice struct {
 
 func (a *app) dlqShow() *cobra.Command {
 	return a.withOutput(&cobra.Command{
-		Use:   "show ID",
-		Short: "Show one dead letter and predict its replay",
-		Long:  "Show one dead letter, by message or event id, with its invoice in the ledger and at Chargebee, and what a replay would do.",
-		Args:  cli.Args(cobra.ExactArgs(1)),
+		Use:     "show ID",
+		Short:   "Show one dead letter and predict its replay",
+		Long:    "Show one dead letter, by message or event id, with its invoice in the ledger and at Chargebee, and what a replay would do.",
+		Example: "  consumer dlq show ev_1",
+		Args:    cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			deps, err := a.connect(cmd.Context(), config.DeadLetterURL)
 			if err != nil {

@@ -65,3 +65,42 @@ func helpOf(t *testing.T, words []string) string {
 	}
 	return ""
 }
+
+// Each command has an example of itself, with flags that it has.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	var visit func(words []string)
+	visit = func(words []string) {
+		help := helpOf(t, words)
+		_, subcommands, isGroup := strings.Cut(help, "Available Commands:\n")
+		for line := range strings.Lines(subcommands) {
+			if !strings.HasPrefix(line, "  ") {
+				break
+			}
+			if name := strings.Fields(line)[0]; name != "completion" && name != "help" {
+				visit(append(slices.Clone(words), name))
+			}
+		}
+		if isGroup {
+			return
+		}
+		seen++
+		_, example, _ := strings.Cut(help, "Examples:\n")
+		example, _, _ = strings.Cut(example, "\n\n")
+		if !strings.HasPrefix(example, "  consumer "+strings.Join(words, " ")) {
+			t.Errorf("%s has no example: %s", words, help)
+		}
+		for _, flag := range flags.FindAllStringSubmatch(example, -1) {
+			if !strings.Contains(strings.Replace(help, example, "", 1), "--"+flag[1]) {
+				t.Errorf("%s has no flag --%s", words, flag[1])
+			}
+		}
+	}
+	for _, word := range []string{"run", "check", "sweep", "pause", "resume", "tables", "invoice", "dlq", "version"} {
+		visit([]string{word})
+	}
+	if seen < 16 {
+		t.Errorf("only %d commands were found", seen)
+	}
+}

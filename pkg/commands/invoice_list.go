@@ -18,10 +18,11 @@ import (
 func (a *app) invoiceList() *cobra.Command {
 	var selected invoiceFilter
 	cmd := a.withOutput(&cobra.Command{
-		Use:   "list",
-		Short: "List invoices in the ledger, by last update",
-		Long:  "List invoices in the ledger, by last update. It scans the whole ledger table.",
-		Args:  cli.Args(cobra.NoArgs),
+		Use:     "list",
+		Short:   "List invoices in the ledger, by last update",
+		Long:    "List invoices in the ledger, by last update. It scans the whole ledger table.",
+		Example: "  consumer invoice list --state rejected --since 7d --customer cust_1",
+		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			now := time.Now()
 			filter, err := selected.parse(now)

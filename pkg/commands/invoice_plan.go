@@ -38,9 +38,10 @@ type planResult struct {
 
 func (a *app) invoicePlan() *cobra.Command {
 	return a.withOutput(&cobra.Command{
-		Use:   "plan ID",
-		Short: "Show what would be charged on an invoice",
-		Args:  cli.Args(cobra.ExactArgs(1)),
+		Use:     "plan ID",
+		Short:   "Show what would be charged on an invoice",
+		Example: "  consumer invoice plan draft_inv_1",
+		Args:    cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			deps, err := a.connect(cmd.Context(), config.ChargebeeSite, config.ChargebeeKey)
 			if err != nil {

@@ -53,7 +53,8 @@ func (a *app) invoiceRelease() *cobra.Command {
 		Short: "Release the events of a rejected or voided invoice",
 		Long: "Release the claims of a rejected invoice, if none of its lines is or can appear on it. Or release the " +
 			"billed events of an invoice that was voided or deleted in Chargebee, so that the next invoice bills them.",
-		Args: cli.Args(cobra.ExactArgs(1)),
+		Example: "  consumer invoice release draft_inv_1 --yes",
+		Args:    cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(note) > maxAssertion:

@@ -15,9 +15,10 @@ import (
 func (a *app) invoiceShow() *cobra.Command {
 	var query inspect.Query
 	cmd := a.withOutput(&cobra.Command{
-		Use:   "show ID",
-		Short: "Show an invoice by draft or final id",
-		Args:  cli.Args(cobra.ExactArgs(1)),
+		Use:     "show ID",
+		Short:   "Show an invoice by draft or final id",
+		Example: "  consumer invoice show draft_inv_1 --events",
+		Args:    cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			deps, err := a.connect(cmd.Context())
 			if err != nil {

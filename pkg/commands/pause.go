@@ -17,10 +17,11 @@ const maxPauseReason = 500
 func (a *app) pause() *cobra.Command {
 	var reason string
 	cmd := a.withYesFlag(&cobra.Command{
-		Use:   "pause --reason TEXT",
-		Short: "Stop all calls to Chargebee until resume",
-		Long:  "Stop all calls of all consumers to Chargebee within two seconds, until consumer resume.",
-		Args:  cli.Args(cobra.NoArgs),
+		Use:     "pause --reason TEXT",
+		Short:   "Stop all calls to Chargebee until resume",
+		Long:    "Stop all calls of all consumers to Chargebee within two seconds, until consumer resume.",
+		Example: `  consumer pause --reason "prices are wrong" --yes`,
+		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case reason == "":
@@ -64,9 +65,10 @@ func errPaused(pause ratelimit.OperatorPause) error {
 
 func (a *app) resume() *cobra.Command {
 	return a.withYesFlag(&cobra.Command{
-		Use:   "resume",
-		Short: "End an operator pause",
-		Args:  cli.Args(cobra.NoArgs),
+		Use:     "resume",
+		Short:   "End an operator pause",
+		Example: "  consumer resume --yes",
+		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			deps, err := a.connect(cmd.Context())
 			if err != nil {

@@ -21,10 +21,11 @@ import (
 func (a *app) sweep() *cobra.Command {
 	var options reconcile.Options
 	cmd := a.withYesFlag(a.withOutput(&cobra.Command{
-		Use:   "sweep",
-		Short: "Enqueue pending invoices without message, report stuck claims",
-		Long:  "Enqueue pending invoices whose webhook never arrived, and report claims and events that are not being billed.",
-		Args:  cli.Args(cobra.NoArgs),
+		Use:     "sweep",
+		Short:   "Enqueue pending invoices without message, report stuck claims",
+		Long:    "Enqueue pending invoices whose webhook never arrived, and report claims and events that are not being billed.",
+		Example: "  consumer sweep --older-than 2h --yes",
+		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			deps, err := a.connect(cmd.Context(), config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
 			if err != nil {

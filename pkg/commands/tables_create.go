@@ -15,9 +15,10 @@ var errTablesDiffer = errors.New("a table differs from the required layout and w
 
 func (a *app) tablesCreate() *cobra.Command {
 	return &cobra.Command{
-		Use:   "create",
-		Short: "Create missing tables, index and TTL, and wait",
-		Args:  cli.Args(cobra.NoArgs),
+		Use:     "create",
+		Short:   "Create missing tables, index and TTL, and wait",
+		Example: "  consumer tables create",
+		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			deps, err := a.connect(cmd.Context())
 			if err != nil {

@@ -31,6 +31,9 @@ type Ledger interface {
 	Plan(ctx context.Context, invoiceID, epoch string) (billing.Plan, error)
 }
 
+// Incomplete is the reason why not all messages were visited.
+const Incomplete = "some messages are in flight with another reader, or there are too many"
+
 // NoLedger is the ledger state of a message whose invoice has no record.
 const NoLedger = "none"
 

@@ -58,6 +58,7 @@ type Result struct {
 	DryRun   bool            `json:"dry_run"`
 	Counts   map[Action]int  `json:"counts"`
 	Messages []MessageResult `json:"messages"`
+	Archive  *string         `json:"archive"` // path of the file with the discarded messages; null if there is none
 }
 
 // Progress reports progress. Either function may be nil, and called concurrently.

@@ -39,7 +39,7 @@ var (
 	// ErrUnknown means that there is no such dead letter.
 	ErrUnknown = errors.New("dead letter not found")
 	// ErrUnseen means that there may be one: not all messages were visited.
-	ErrUnseen = errors.New("dead letter not found, but the scan was incomplete: some messages are in flight with another reader, or there are too many")
+	ErrUnseen = errors.New("dead letter not found, but the scan was incomplete: " + Incomplete)
 )
 
 // Show returns the dead letter with the given message or event id, and the record of its invoice. It

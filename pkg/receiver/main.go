@@ -24,10 +24,11 @@ func Main(ctx context.Context, process cli.Process) int {
 func command(process cli.Process) *cobra.Command {
 	var file string
 	root := &cobra.Command{
-		Use:   "receiver",
-		Short: "Enqueue Chargebee's webhooks in SQS",
-		Args:  cli.Args(cobra.NoArgs),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), process, file) },
+		Use:     "receiver",
+		Short:   "Enqueue Chargebee's webhooks in SQS",
+		Example: "  receiver --config receiver.yaml",
+		Args:    cli.Args(cobra.NoArgs),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), process, file) },
 	}
 	root.Flags().StringVar(&file, "config", "", "settings file (YAML)")
 	root.AddCommand(cli.VersionCommand("receiver"))

@@ -1,0 +1,61 @@
+package commands
+
+import (
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/billable-events/billable/pkg/cli"
+	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/deadletter"
+	"github.com/billable-events/billable/pkg/sqsqueue"
+)
+
+// restoreResult is the result of dlq restore.
+type restoreResult struct {
+	File     string `json:"file"`
+	DryRun   bool   `json:"dry_run"`
+	Messages int    `json:"messages"` // in the file
+	Restored int    `json:"restored"`
+}
+
+func (a *app) dlqRestore() *cobra.Command {
+	return a.withYesFlag(a.withOutput(&cobra.Command{
+		Use:     "restore FILE",
+		Short:   "Put discarded dead letters back",
+		Long:    "Send the messages of an archive of dlq discard to the dead-letter queue, as they were. The file is kept. Restored twice, a message is there twice, which does no harm: the ledger decides.",
+		Example: "  consumer dlq restore discarded-20261130T101421Z.jsonl --yes",
+		Args:    cli.Args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			file, err := os.Open(args[0])
+			if err != nil {
+				return err
+			}
+			messages, err := deadletter.ReadArchive(file)
+			if err := errors.Join(err, file.Close()); err != nil {
+				return err
+			}
+			deps, err := a.connect(cmd.Context(), config.DeadLetterURL)
+			if err != nil {
+				return err
+			}
+			result := restoreResult{File: args[0], DryRun: !a.apply, Messages: len(messages)}
+			if a.apply {
+				progress := cli.NewProgress(a.process.Stderr, "restored")
+				sender := sqsqueue.NewSender(deps.sqs(), deps.Settings.Queue.DeadLetterURL, nil)
+				err = deadletter.Restore(cmd.Context(), sender, messages, func() { progress.Add(1) })
+				progress.Done()
+				result.Restored = progress.Total()
+			}
+			return errors.Join(a.writeResult(result, func() error { return a.writeRestored(result) }), err)
+		},
+	}))
+}
+
+func (a *app) writeRestored(result restoreResult) error {
+	if result.DryRun {
+		return errors.Join(a.printf("%d dead letters would be restored from %s.", result.Messages, result.File), a.endDryRun())
+	}
+	return a.printf("Restored %d of %d dead letters. The file is kept: restored again, a message is there twice, which does no harm.", result.Restored, result.Messages)
+}
