@@ -1,6 +1,9 @@
 package billing
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // ReconcileInput is the input of Reconcile.
 type ReconcileInput struct {
@@ -95,6 +98,7 @@ func (in ReconcileInput) decide(i int, line Line, found Recognized) (disposition
 
 func (r *ReconcileResult) setOutcome(in ReconcileInput, duplicate string) {
 	var charges, unknown, notCharged int
+	var missing string // the first line that may have been charged
 	for i, line := range in.Lines {
 		if !line.IsCharge() {
 			continue
@@ -103,6 +107,7 @@ func (r *ReconcileResult) setOutcome(in ReconcileInput, duplicate string) {
 		switch r.Dispositions.Of(i) {
 		case ChargeUnknown:
 			unknown++
+			missing = cmp.Or(missing, line.Identity())
 		case NotCharged:
 			notCharged++
 		}
@@ -120,7 +125,7 @@ func (r *ReconcileResult) setOutcome(in ReconcileInput, duplicate string) {
 		r.Detail = fmt.Sprintf("the draft is no longer pending and no invoice of the customer has its lines; %d of %d lines may have been charged", unknown, charges)
 	case unknown > 0:
 		r.Reason = LineRemoved
-		r.Detail = fmt.Sprintf("%d of %d lines that were or may have been charged are not on %s", unknown, charges, in.Final.ID)
+		r.Detail = fmt.Sprintf("%d of %d lines that were or may have been charged are not on %s, the first is the line %s", unknown, charges, in.Final.ID, missing)
 	default:
 		r.Reason = InvoiceNotPending
 		r.Detail = fmt.Sprintf("the invoice was closed or deleted before %d of %d lines were charged; their events are unbilled again", notCharged, charges)

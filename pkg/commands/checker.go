@@ -47,7 +47,7 @@ func (c *checker) run(ctx context.Context) checkResult {
 	limit, noPermit := c.checkRateLimit(ctx, usable)
 	site := c.probeSite(ctx, noPermit)
 	checks.Wait()
-	result := checkResult{Findings: slices.Concat(queues, events, ledger, limit, preflight.SiteFindings(site))}
+	result := checkResult{Findings: slices.Concat(queues, events, ledger, limit, preflight.MaxAmount(c.deps.Settings.Invoice.MaxAmount), preflight.SiteFindings(site))}
 	slices.SortStableFunc(result.Findings, func(a, b preflight.Finding) int { return finding.Compare(a.Level, b.Level) })
 	return result
 }

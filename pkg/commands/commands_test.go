@@ -110,6 +110,7 @@ func deploy(t *testing.T) *deployment {
 		"BILLABLE_CHARGEBEE_BASE_URL=" + site.URL,
 		"BILLABLE_CHARGEBEE_API_KEY=site_key",
 		"BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=3500",
+		"BILLABLE_INVOICE_MAX_AMOUNT=1000000",
 	}
 	return d
 }

@@ -101,15 +101,23 @@ func (o observer) recordCall(ctx context.Context, observation chargebeeapi.Obser
 	if o.tracing != nil {
 		recordCallSpan(ctx, o.tracing, observation)
 	}
+	if observation.Kind == billing.Unauthorized.String() {
+		o.logger.Error().Ctx(ctx).Str("operation", observation.Operation).Int("status", observation.Status).
+			Msg("Chargebee refused the API key or the site")
+	}
 }
 
-// recordRateLimit logs a changed state of the rate limiter.
+// recordRateLimit logs a changed state of the rate limiter. After a pause the limit grows every minute: only
+// its end is logged at info.
 func (o observer) recordRateLimit(status ratelimit.Status) {
-	entry := o.logger.Info()
-	if status.Err != nil {
-		entry = o.logger.Warn().Err(status.Err)
+	level := zerolog.InfoLevel
+	switch {
+	case status.Err != nil:
+		level = zerolog.WarnLevel
+	case status.Scale < ratelimit.FullScale && !status.Pause.InForce() && !status.OperatorPause.InForce():
+		level = zerolog.DebugLevel
 	}
-	entry = entry.Float64("scale", ratio(status.Scale))
+	entry := o.logger.WithLevel(level).Err(status.Err).Float64("scale", ratio(status.Scale))
 	if pause := status.Pause; pause.InForce() {
 		entry = entry.Str("pause", pause.Reason).Int64("pause_s", pause.Seconds)
 	}

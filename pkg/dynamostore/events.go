@@ -72,8 +72,8 @@ func decodeEvent(src item) billing.Event {
 	event.SubscriptionID = reader(src).text("subscription_id")
 	event.EventID = reader(src).text("event_id")
 	event.OccurredAt = reader(src).number("occurred_at")
-	if occurred, ok := src["occurred_at"].(*types.AttributeValueMemberN); ok && strings.ContainsAny(occurred.Value, ".eE") {
-		event.Fault = "occurred_at is not an integer: " + occurred.Value
+	if occurred, ok := src["occurred_at"].(*types.AttributeValueMemberN); ok && strings.ContainsAny(occurred.Value, ".eE-") {
+		event.Fault = "occurred_at is not unix seconds: " + occurred.Value
 	}
 	if unbilled := reader(src).text("unbilled"); unbilled != event.SubscriptionID {
 		event.Fault = fmt.Sprintf("unbilled is %q, want subscription_id %q", unbilled, event.SubscriptionID)

@@ -77,8 +77,9 @@ func TestEventSchema_AcceptsWhatIsBilled(t *testing.T) {
 		"description null":                {attributes{"description": &types.AttributeValueMemberNULL{Value: true}}, "description is not a string"},
 		"currency code a list":            {attributes{"currency_code": &types.AttributeValueMemberL{}}, "currency_code is not a string"},
 		"currency code of 11 bytes":       {attributes{"currency_code": text(strings.Repeat("E", 11))}, "currency_code has 11 bytes"},
-		"occurred at a fraction":          {attributes{"occurred_at": number("100.5")}, "occurred_at is not an integer"},
-		"occurred at a negative fraction": {attributes{"occurred_at": number("-0.5")}, "occurred_at is not an integer"},
+		"occurred at a fraction":          {attributes{"occurred_at": number("100.5")}, "occurred_at is not unix seconds"},
+		"occurred before 1970":            {attributes{"occurred_at": number("-5")}, "occurred_at is not unix seconds: -5"},
+		"occurred at a negative fraction": {attributes{"occurred_at": number("-0.5")}, "occurred_at is not unix seconds"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

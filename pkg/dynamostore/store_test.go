@@ -336,12 +336,12 @@ func TestClaim_InvalidEvents(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	faults := map[string]map[string]types.AttributeValue{
-		"amount is not a number":        {"amount": text("1")},
-		"quantity is not a number":      {"quantity": &types.AttributeValueMemberBOOL{Value: true}},
-		"charge_code is not a string":   {"charge_code": number("1")},
-		"description is not a string":   {"description": &types.AttributeValueMemberNULL{Value: true}},
-		"currency_code is not a string": {"currency_code": &types.AttributeValueMemberL{}},
-		"occurred_at is not an integer": {"occurred_at": number("100.5")},
+		"amount is not a number":          {"amount": text("1")},
+		"quantity is not a number":        {"quantity": &types.AttributeValueMemberBOOL{Value: true}},
+		"charge_code is not a string":     {"charge_code": number("1")},
+		"description is not a string":     {"description": &types.AttributeValueMemberNULL{Value: true}},
+		"currency_code is not a string":   {"currency_code": &types.AttributeValueMemberL{}},
+		"occurred_at is not unix seconds": {"occurred_at": number("100.5")},
 	}
 	for fault, attributes := range faults {
 		f.put(event(fault, attributes))

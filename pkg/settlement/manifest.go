@@ -74,7 +74,9 @@ func (s *session) rejectNotPending(ctx context.Context, draft billing.Invoice, r
 	}
 }
 
-func statusOrMissing(invoice billing.Invoice) string { return cmp.Or(invoice.Status, "missing") }
+func statusOrMissing(invoice billing.Invoice) string {
+	return cmp.Or(invoice.Status, "missing (deleted, or unknown on this site)")
+}
 
 // clearMissing records that the draft exists, if the record has it as missing.
 func (s *session) clearMissing(ctx context.Context) error {

@@ -251,8 +251,12 @@ func TestHandler_PathsAndMethods(t *testing.T) {
 		if allow := got.header.Values("Allow"); (got.status == 405) != (fmt.Sprint(allow) == "[POST]") {
 			t.Errorf("%s %s: Allow is %v", test.method, test.path, allow)
 		}
-		if report := <-r.reports; report.Status != test.status {
+		report := <-r.reports
+		if report.Status != test.status || (report.Err != nil) != (test.status != 200) {
 			t.Errorf("%s %s: the report is %+v", test.method, test.path, report)
+		}
+		if report.Err != nil && strings.Contains(report.Err.Error(), "code=") { // a text of the framework
+			t.Errorf("%s %s: %v", test.method, test.path, report.Err)
 		}
 	}
 }

@@ -73,7 +73,7 @@ func NewHandler(config Config) *Handler {
 	// By default echo answers OPTIONS with 204.
 	h.echo.OPTIONS(Path, func(echo.Context) error { return echo.ErrMethodNotAllowed })
 	h.echo.HTTPErrorHandler = func(err error, c echo.Context) { // not found, method not allowed
-		_ = h.handle(func(echo.Context, *RequestResult) (any, error) { return nil, err })(c)
+		_ = h.handle(func(echo.Context, *RequestResult) (any, error) { return nil, errUnrouted(err) })(c)
 	}
 	h.root = h.echo
 	if config.Middleware != nil {

@@ -108,18 +108,22 @@ func hasUnambiguousLength(r *http.Request) bool {
 	return r.ProtoAtLeast(1, 1) && len(r.TransferEncoding) == 0
 }
 
-// toHTTPError converts errors of echo and unexpected errors.
+// errUnrouted replaces errors of echo about paths and methods.
+func errUnrouted(err error) error {
+	switch {
+	case errors.Is(err, echo.ErrNotFound):
+		return &httpError{status: http.StatusNotFound, detail: "not found: send webhooks to " + Path}
+	case errors.Is(err, echo.ErrMethodNotAllowed):
+		return &httpError{status: http.StatusMethodNotAllowed, detail: "method not allowed: use POST"}
+	default:
+		return err
+	}
+}
+
+// toHTTPError converts unexpected errors.
 func toHTTPError(err error) *httpError {
 	if httpErr, ok := errors.AsType[*httpError](err); ok {
 		return httpErr
-	}
-	if echoErr, ok := errors.AsType[*echo.HTTPError](err); ok {
-		switch echoErr.Code {
-		case http.StatusNotFound:
-			return &httpError{status: echoErr.Code, detail: "not found: send webhooks to " + Path}
-		case http.StatusMethodNotAllowed:
-			return &httpError{status: echoErr.Code, detail: "method not allowed: use POST"}
-		}
 	}
 	return &httpError{status: http.StatusInternalServerError, detail: "internal error"}
 }
