@@ -75,7 +75,7 @@ func (a *app) writeDeadLetterMessages(messages []deadletter.Message, now time.Ti
 	var rows [][]string
 	for _, message := range messages {
 		rows = append(rows, []string{
-			timeOrNone(message.FailedAt), age(message.FailedAt, now), orNone(message.Reason), orNone(message.InvoiceID), orNone(message.EventID),
+			timeOrNone(message.FailedAt), age(message.FailedAt, now), orNone(message.Reason), orNone(message.InvoiceID), *cmp.Or(message.EventID, &message.MessageID),
 			message.MessageID, orNone(message.CustomerID), message.LedgerState, chargeAtRisk(message), strconv.Itoa(message.ReplayCount), orNone(message.Detail),
 		})
 	}
