@@ -3,6 +3,8 @@ package commands
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/spf13/cobra"
 
+	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/consumer"
@@ -130,11 +133,21 @@ func (a *app) writeSweptFindings(findings []reconcile.Finding) error {
 	for _, found := range findings {
 		rows = append(rows, []string{
 			string(found.Level), found.Name, strconv.Itoa(found.Count), timeOrNone(found.Oldest), timeOrNone(found.Newest),
-			found.Message, found.Solution, strings.Join(found.Examples, " "),
+			found.Message, found.Solution, strings.Join(found.Examples, " "), amounts(found.Amounts),
 		})
 	}
 	return a.writeNextTable([]cli.Column{
 		{Title: "level"}, {Title: "name"}, {Title: "count", Right: true}, {Title: "oldest"}, {Title: "newest"},
 		{Title: "finding", Below: true}, {Title: "solution", Below: true}, {Title: "examples", Below: true},
+		{Title: "charges", Below: true},
 	}, rows)
+}
+
+// amounts formats amounts of minor units by currency.
+func amounts(byCurrency map[string]int64) string {
+	var texts []string
+	for _, currencyCode := range slices.Sorted(maps.Keys(byCurrency)) {
+		texts = append(texts, billing.FormatAmount(byCurrency[currencyCode], currencyCode))
+	}
+	return strings.Join(texts, ", ")
 }

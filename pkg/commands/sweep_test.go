@@ -147,6 +147,9 @@ func TestSweep_VoidedInvoice(t *testing.T) {
 	if len(result.Findings) != 1 || result.Findings[0].Name != "voided_after_billing" || result.Findings[0].Examples[0] != final || result.Findings[0].Amounts["EUR"] != 12 {
 		t.Errorf("got %+v", result)
 	}
+	if table := d.must("sweep"); !strings.Contains(table, "  charges: EUR 0.12\n") {
+		t.Errorf("got %s", table)
+	}
 	if code, _, stderr := d.command("invoice", "release", final, "--yes"); code != 1 || !strings.Contains(stderr, "state why with --reason-note") {
 		t.Errorf("without a reason: exit code %d, %s", code, stderr)
 	}

@@ -90,7 +90,7 @@ func (s *session) readBack(ctx context.Context, line int) error {
 	case found.Resembles(line): //mutant:doubt-resembles
 		return &billing.Rejection{
 			Reason: billing.AmbiguousLine,
-			Detail: fmt.Sprintf("%s has a line that may be the line of %d %s after a manual edit: restore it or remove it, then replay", draft.ID, planned.Amount, planned.Identity()),
+			Detail: fmt.Sprintf("%s has a line that may be the line of %s %s after a manual edit: restore it or remove it, then replay", draft.ID, billing.FormatAmount(planned.Amount, s.manifest.CurrencyCode), planned.Identity()),
 		}
 	default:
 		// The line was not added: it is sent again as for the first time. The attempts are not

@@ -81,7 +81,7 @@ func decideDraft(draft billing.Invoice, lines []billing.Line, record billing.Rec
 		case found.Counts[i] > 0: //mutant:release-charged
 			charged = append(charged, line.Identity())
 		case sent && found.Resembles(i):
-			similar = append(similar, fmt.Sprintf("of %d %s", line.Amount, line.Identity()))
+			similar = append(similar, fmt.Sprintf("of %s %s", billing.FormatAmount(line.Amount, draft.CurrencyCode), line.Identity()))
 		}
 	}
 	switch {
@@ -96,18 +96,18 @@ func decideDraft(draft billing.Invoice, lines []billing.Line, record billing.Rec
 }
 
 // errChargeUnknown returns the refusal for lines of which it is not known whether they were charged.
-func errChargeUnknown(invoiceID string, result billing.ReconcileResult, lines []billing.Line) error {
+func errChargeUnknown(manifest billing.Manifest, result billing.ReconcileResult, lines []billing.Line) error {
 	if result.Reason == billing.DuplicateLine {
-		return refusef("%s: %s: charged events are not released; credit the surplus at Chargebee", invoiceID, result.Detail)
+		return refusef("%s: %s: charged events are not released; credit the surplus at Chargebee", manifest.InvoiceID, result.Detail)
 	}
 	var unknown []string
 	for i, line := range lines {
 		if result.Dispositions.Of(i) == billing.ChargeUnknown {
-			unknown = append(unknown, fmt.Sprintf("%s of %s for %d", line.ChargeCode, line.SubscriptionID, line.Amount))
+			unknown = append(unknown, fmt.Sprintf("%s of %s for %s", line.ChargeCode, line.SubscriptionID, billing.FormatAmount(line.Amount, manifest.CurrencyCode)))
 		}
 	}
 	return refusef("%s: %s: check the customer's invoices, and if the lines were not charged, state with --assert-not-charged how you know: %s",
-		invoiceID, result.Detail, joinFirst(unknown))
+		manifest.InvoiceID, result.Detail, joinFirst(unknown))
 }
 
 // maxNamed is the maximum number of lines that an error names.

@@ -199,7 +199,7 @@ func (r *releaser) reconcileRelease(ctx context.Context, started time.Time) erro
 		return r.explainDelay(err)
 	}
 	if result.Dispositions.Has(billing.ChargeUnknown) {
-		return errChargeUnknown(r.manifest.InvoiceID, result, r.plan.Lines)
+		return errChargeUnknown(r.manifest, result, r.plan.Lines)
 	}
 	result.Detail = r.detail(result.Detail)
 	r.lease.keepUpdatedAt = false

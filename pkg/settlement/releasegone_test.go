@@ -101,7 +101,7 @@ func TestReleaseOfHeldLines(t *testing.T) {
 		w.wantResult(w.settler(nil), body, messageResult{billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"})
 		time.Sleep(2 * quiet)
 		_, err := w.release(id)
-		w.wantRefused(err, "calls of sub for 10, seats of sub for 20")
+		w.wantRefused(err, "calls of sub for EUR 0.10, seats of sub for EUR 0.20")
 		release, err := w.assertAndRelease(id)
 		w.wantReleased(release, err, "rrr")
 		if !strings.Contains(release.Record.Detail, neverCharged) || !release.Record.ClaimsReleased() {
