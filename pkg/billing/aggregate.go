@@ -117,16 +117,15 @@ func (f *Aggregator) Plan(maxAmount int64, catalog Catalog) ([]Line, error) {
 	for i, key := range keys {
 		amount := f.sums[key].amount.RoundBank(0)
 		if amount.Abs().GreaterThan(largestAmount) {
-			largest := EventKey{key.SubscriptionID, f.sums[key].largestFromID}
-			return nil, &Rejection{LineLimits, fmt.Sprintf("%s of subscription %s: the amount is %s, at most %s is possible: the largest event is %s",
-				key.ChargeCode, key.SubscriptionID, f.money(amount), f.money(largestAmount), largest)}
+			return nil, &Rejection{LineLimits, fmt.Sprintf("%s of subscription %s: the amount is %s, at most %s is possible: %s",
+				key.ChargeCode, key.SubscriptionID, f.money(amount), f.money(largestAmount), f.largestEvent(key))}
 		}
 		lines[i] = f.line(i, key, amount.IntPart(), catalog[key.ChargeCode])
 		if lines[i].IsCharge() {
 			charges = charges.Add(amount)
 		}
 	}
-	if err := f.checkTotal(charges, maxAmount); err != nil {
+	if err := f.checkTotal(charges, maxAmount, keys); err != nil {
 		return nil, err
 	}
 	if parts := len(Plan{lines}.Parts()); parts > maxParts {
@@ -136,19 +135,27 @@ func (f *Aggregator) Plan(maxAmount int64, catalog Catalog) ([]Line, error) {
 }
 
 // checkTotal rejects charges that make the invoice too large, or exceed maxAmount.
-func (f *Aggregator) checkTotal(charges decimal.Decimal, maxAmount int64) error {
+func (f *Aggregator) checkTotal(charges decimal.Decimal, maxAmount int64, keys []LineKey) error {
 	total := charges
 	for _, line := range f.manifest.Originals {
 		total = total.Add(decimal.NewFromInt(line.Amount))
 	}
 	switch {
 	case charges.IsPositive() && total.GreaterThan(largestAmount):
-		return &Rejection{LineLimits, fmt.Sprintf("the invoice would amount to %s, at most %s is possible", f.money(total), f.money(largestAmount))}
+		return &Rejection{LineLimits, fmt.Sprintf("the invoice would amount to %s, at most %s is possible: %s", f.money(total), f.money(largestAmount), f.largestEvent(keys...))}
 	case maxAmount > 0 && charges.GreaterThan(decimal.NewFromInt(maxAmount)):
-		return &Rejection{AboveLimit, fmt.Sprintf("the charges amount to %s, invoice.max_amount is %d (%s)", f.money(charges), maxAmount, FormatAmount(maxAmount, f.manifest.CurrencyCode))}
+		return &Rejection{AboveLimit, fmt.Sprintf("the charges amount to %s, invoice.max_amount is %d (%s): %s",
+			f.money(charges), maxAmount, FormatAmount(maxAmount, f.manifest.CurrencyCode), f.largestEvent(keys...))}
 	default:
 		return nil
 	}
+}
+
+// largestEvent names the event with the largest amount of the lines: a wrong one, most likely.
+func (f *Aggregator) largestEvent(keys ...LineKey) string {
+	largest := slices.MaxFunc(keys, func(a, b LineKey) int { return f.sums[a].largest.Cmp(f.sums[b].largest) })
+	sum := f.sums[largest]
+	return fmt.Sprintf("the largest event is %s (%s)", EventKey{largest.SubscriptionID, sum.largestFromID}, f.money(sum.largest))
 }
 
 func (f *Aggregator) money(minor decimal.Decimal) string {

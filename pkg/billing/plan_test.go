@@ -166,12 +166,12 @@ func TestPlan_Rejections(t *testing.T) {
 		"-2^53":                  {spoilt(func(e *billing.Event) { e.Amount = "-9007199254740992" }), 0, billing.InvalidEvent, "s1/bad: amount"},
 		"1e30":                   {spoilt(func(e *billing.Event) { e.Amount = "1E+30" }), 0, billing.InvalidEvent, "s1/bad: amount is 1E+30"},
 		"2^53 in one line":       {[]billing.Event{event("a", "calls", "9007199254740991"), event("b", "calls", "1")}, 0, billing.LineLimits, "at most EUR 90071992547409.91 is possible: the largest event is s1/a"},
-		"2^53 together":          {[]billing.Event{event("a", "calls", "9007199254740991"), event("b", "storage", "1")}, 0, billing.LineLimits, "the invoice would amount to EUR 90071992547409.92, at most EUR 90071992547409.91"},
+		"2^53 together":          {[]billing.Event{event("a", "calls", "9007199254740991"), event("b", "storage", "1")}, 0, billing.LineLimits, "the invoice would amount to EUR 90071992547409.92, at most EUR 90071992547409.91 is possible: the largest event is s1/a (EUR 90071992547409.91)"},
 		"a quantity too long":    {spoilt(func(e *billing.Event) { e.Quantity = "1e240" }), 0, billing.InvalidEvent, "s1/bad: quantity is 1e240"},
 		"a charge code too long": {spoilt(func(e *billing.Event) { e.ChargeCode = strings.Repeat("ü", 101) }), 0, billing.InvalidEvent, "s1/bad: charge_code has 101 characters"},
 		"a long description":     {spoilt(func(e *billing.Event) { e.Description = strings.Repeat("x", 4097) }), 0, billing.InvalidEvent, "s1/bad: description has 4097 bytes"},
 		"an item too large":      {spoilt(func(e *billing.Event) { e.Size = billing.MaxEventSize + 1 }), 0, billing.InvalidEvent, "s1/bad: the item has 358401 bytes"},
-		"above the limit":        {[]billing.Event{event("a", "calls", "60"), event("b", "storage", "41")}, 100, billing.AboveLimit, "the charges amount to EUR 1.01, invoice.max_amount is 100 (EUR 1.00)"},
+		"above the limit":        {[]billing.Event{event("a", "calls", "60"), event("b", "storage", "41")}, 100, billing.AboveLimit, "the charges amount to EUR 1.01, invoice.max_amount is 100 (EUR 1.00): the largest event is s1/a (EUR 0.60)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
