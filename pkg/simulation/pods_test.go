@@ -213,7 +213,7 @@ type logLine struct {
 }
 
 // Write implements io.Writer. It gets one line at a time. An error that is not the outcome of a
-// session is an alarm.
+// session, or about the credentials, which scenarios refuse, is an alarm.
 func (l podLog) Write(line []byte) (int, error) {
 	if l.process.hasCrashed() {
 		return len(line), nil
@@ -225,6 +225,7 @@ func (l podLog) Write(line []byte) (int, error) {
 	case logged.Message == "message handled":
 		e.recorder.recordSession(l.process.name, logged)
 	case e.scenario.rewrites && logged.Message == "event does not match the ledger":
+	case logged.Message == "Chargebee refused the API key or the site":
 	case err != nil || logged.Level == "error":
 		e.violations.addf("%s: an alarm: %s", l.process.name, bytes.TrimSpace(line))
 	}
