@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/scripts/cli"
 	"github.com/billable-events/billable/scripts/testbed"
@@ -121,7 +122,7 @@ func deliver(ctx context.Context, world *testbed.Env, o options, stdout io.Write
 		}
 		// An invoice is closed before its events are marked as billed.
 		if reconciled = closed == o.renewals.Invoices && account.Reconciled() && account.EventsHeld == 0; reconciled {
-			_, _ = fmt.Fprintf(stdout, "%d events billed, %d.%02d %s. OK: billed == expected\n", account.EventsBilled, account.Actual/100, account.Actual%100, testbed.Currency)
+			_, _ = fmt.Fprintf(stdout, "%d events billed, %s. OK: billed == expected\n", account.EventsBilled, billing.FormatAmount(account.Actual, testbed.Currency))
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/scripts/testbed"
 )
@@ -140,9 +141,9 @@ func (s *system) report(ctx context.Context, out io.Writer, took time.Duration) 
 	row("webhooks answered 2xx", "%d of %d, in %d deliveries", deliveries.Events[chargebee.WebhookSucceeded], workload.Invoices, attempts)
 	row("invoices closed", "%d of %d", result.Closed, result.Invoices)
 	row("lines added", "%d", result.Charges)
-	row("expected", "%s", money(result.Expected))
-	row("billed", "%s", money(result.Actual))
-	row("ledger", "%s", money(result.Billed))
+	row("expected", "%s", billing.FormatAmount(result.Expected, testbed.Currency))
+	row("billed", "%s", billing.FormatAmount(result.Actual, testbed.Currency))
+	row("ledger", "%s", billing.FormatAmount(result.Billed, testbed.Currency))
 	row("calls to Chargebee", "%d, at most %d in 60 s of %d", len(calls), chargebee.Busiest(calls, time.Minute), s.options.rate)
 	row("429 for the site", "%d", s.Chargebee.RateLimited())
 	row("events", "%d billed, %d held, %d left, %d for the next invoice", result.EventsBilled, result.EventsHeld, result.EventsLeft, result.EventsEarly)
@@ -181,9 +182,4 @@ func (s *system) reportProcesses(row func(name, format string, args ...any)) {
 	if killed := s.killed.Load(); killed > 0 || s.paused > 0 {
 		row("chaos", "%d processes killed, %d paused", killed, s.paused)
 	}
-}
-
-// money formats minor units of the currency.
-func money(minor int64) string {
-	return fmt.Sprintf("%s %d.%02d", testbed.Currency, minor/100, minor%100)
 }
