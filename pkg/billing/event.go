@@ -90,3 +90,10 @@ type WrittenAgain struct {
 	FinalInvoiceID string // may be empty
 	BilledAt       int64  // unix seconds
 }
+
+// ClaimedEvent is an event that is claimed for an invoice.
+type ClaimedEvent struct {
+	EventKey
+
+	InvoiceID string // of the draft
+}

@@ -57,6 +57,7 @@ func (a *app) sweep() *cobra.Command {
 	cli.DurationVar(cmd.Flags(), &options.OlderThan, "older-than", time.Hour, "skip younger pending invoices: their webhook may still arrive")
 	cli.DurationVar(cmd.Flags(), &options.EventsOlderThan, "events-older-than", 35*24*time.Hour, "report older unbilled events")
 	cli.DurationVar(cmd.Flags(), &options.ChangedWithin, "voided-within", 8*24*time.Hour, "report billed invoices that were voided or deleted within this time")
+	cmd.Flags().BoolVar(&options.CheckClaims, "check-claims", false, "also read the whole events table for claims that the ledger does not have, after a restore")
 	return cmd
 }
 

@@ -31,6 +31,22 @@ func (s *Store) AllUnbilled(ctx context.Context) iter.Seq2[billing.Event, error]
 	}, decodeEvent)
 }
 
+// Claimed returns all claimed events, strongly consistent and in no order. It reads the whole table.
+func (s *Store) Claimed(ctx context.Context) iter.Seq2[billing.ClaimedEvent, error] {
+	return scan(ctx, s, dynamodb.ScanInput{
+		TableName:                 &s.EventsTable,
+		FilterExpression:          aws.String("#s = :claimed"),
+		ProjectionExpression:      aws.String("subscription_id, event_id, invoice_id"),
+		ExpressionAttributeNames:  statusName,
+		ExpressionAttributeValues: item{":claimed": statusClaimed},
+		ConsistentRead:            aws.Bool(true),
+	}, func(found item) billing.ClaimedEvent {
+		r := reader(found)
+		key := billing.EventKey{SubscriptionID: r.text("subscription_id"), EventID: r.text("event_id")}
+		return billing.ClaimedEvent{EventKey: key, InvoiceID: r.text(attributeInvoiceID)}
+	})
+}
+
 // scan reads a table or an index to its end, without voided events.
 func scan[T any](ctx context.Context, s *Store, input dynamodb.ScanInput, decode func(item) T) iter.Seq2[T, error] {
 	return paged(decode, func(start item) ([]item, item, error) {

@@ -56,6 +56,40 @@ func (s *sweep) checkEvents(ctx context.Context) error {
 	return nil
 }
 
+// checkClaims reports invoices for which events are claimed, and that the ledger does not have as holding
+// claims.
+func (s *sweep) checkClaims(ctx context.Context) error {
+	if !s.options.CheckClaims {
+		return nil
+	}
+	held := map[string]bool{} // by invoice
+	var unrecorded tally
+	for claimed, err := range s.Events.Claimed(ctx) {
+		if err != nil {
+			return fmt.Errorf("read claimed events: %w", err)
+		}
+		s.recordProgress()
+		holds, known := held[claimed.InvoiceID]
+		if !known {
+			record, ok, err := s.Ledger.Record(ctx, claimed.InvoiceID)
+			if err != nil {
+				return fmt.Errorf("read the record of %s: %w", claimed.InvoiceID, err)
+			}
+			holds = ok && (record.HoldsClaims() || !s.isIdle(record)) // it may have been settled since the event was read
+			held[claimed.InvoiceID] = holds
+			if !holds {
+				unrecorded.add(claimed.InvoiceID, claimed.SubscriptionID, time.Unix(record.UpdatedAt, 0).UTC())
+			}
+		}
+	}
+	s.addTally(unrecorded, Finding{Finding: finding.Finding{
+		Name: "claims_without_record", Level: finding.Error,
+		Message:  "events are claimed for invoices that the ledger does not have, or has as settled: nothing will bill them. Was a table restored?",
+		Solution: "for each: consumer invoice release ID --unrecorded",
+	}})
+	return nil
+}
+
 // isCredit reports whether an event has a negative amount.
 func isCredit(event billing.Event) bool { return strings.HasPrefix(event.Amount, "-") }
 

@@ -41,6 +41,8 @@ type Events interface {
 	// AllUnbilled returns the unbilled events of all subscriptions, eventually consistent and in no
 	// order.
 	AllUnbilled(ctx context.Context) iter.Seq2[billing.Event, error]
+	// Claimed returns all claimed events, in no order. It reads the whole table.
+	Claimed(ctx context.Context) iter.Seq2[billing.ClaimedEvent, error]
 }
 
 // DeadLetters reads the dead-letter queue without deleting anything.
@@ -88,6 +90,7 @@ type Options struct {
 
 	OlderThan       time.Duration // younger invoices are skipped: their webhook may still arrive
 	EventsOlderThan time.Duration // younger events are not reported: their invoice is still to come
+	CheckClaims     bool          // also read the whole events table for claims that the ledger does not have
 	ChangedWithin   time.Duration // invoices without a change in this time are not checked for having been voided
 	MaxIdle         time.Duration // an unfinished record that is unchanged for longer has lost its message
 	ListDelay       time.Duration // after it, a list of invoices at Chargebee shows a change
@@ -157,7 +160,7 @@ func (s *Sweeper) Run(ctx context.Context, options Options) (Result, error) {
 	w.result = Result{
 		DryRun: options.DryRun, Enqueued: []Enqueued{}, Skipped: map[SkipReason]int{}, Failed: []EnqueueFailure{}, Findings: []Finding{},
 	}
-	err := errors.Join(w.checkBacklog(ctx), w.checkInvoices(ctx), w.checkWithdrawn(ctx), w.checkDeadLetters(ctx), w.checkEvents(ctx))
+	err := errors.Join(w.checkBacklog(ctx), w.checkInvoices(ctx), w.checkWithdrawn(ctx), w.checkDeadLetters(ctx), w.checkEvents(ctx), w.checkClaims(ctx))
 	if len(w.result.Failed) > 0 || err != nil {
 		err = errors.Join(err, ErrPartial)
 	}

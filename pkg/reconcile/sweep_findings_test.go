@@ -188,3 +188,38 @@ func TestSweeper_ReportsBacklog(t *testing.T) {
 		t.Errorf("%+v, %v", swept, err)
 	}
 }
+
+// Claims of invoices that the ledger does not have are looked for only if that is wanted.
+func TestSweeper_ClaimsWithoutRecord(t *testing.T) {
+	t.Parallel()
+	record := func(id string, state billing.State, idle time.Duration) billing.Record {
+		return billing.Record{InvoiceID: id, State: state, Pages: 1, UpdatedAt: ago(idle)}
+	}
+	e := &env{
+		records: map[string]billing.Record{
+			"charging": record("charging", billing.Charging, time.Minute),
+			"settled":  record("settled", billing.Finished, time.Minute), // since its events were read
+			"done":     record("done", billing.Finished, time.Hour),
+		},
+	}
+	for i, id := range []string{"charging", "settled", "done", "none", "none"} {
+		e.claimed = append(e.claimed, billing.ClaimedEvent{EventKey: billing.EventKey{SubscriptionID: "sub", EventID: fmt.Sprint(i)}, InvoiceID: id})
+	}
+	for check, want := range map[bool]string{false: "", true: "error [done none]"} {
+		options := options()
+		options.CheckClaims = check
+		swept, err := e.sweep(t, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, found := range swept.Findings {
+			if found.Name == "claims_without_record" {
+				got = fmt.Sprint(found.Level, " ", found.Examples)
+			}
+		}
+		if got != want {
+			t.Errorf("check %t: got %q, want %q", check, got, want)
+		}
+	}
+}

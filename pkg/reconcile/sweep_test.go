@@ -29,6 +29,7 @@ type env struct {
 	changed     []billing.Invoice // listed as changed lately, deleted ones included
 	plans       map[string]billing.Plan
 	unbilled    []billing.Event
+	claimed     []billing.ClaimedEvent
 	deadLetters []queue.Message
 	backlog     reconcile.Backlog
 	hidden      bool // some dead letters are in flight with another reader
@@ -115,6 +116,10 @@ func (e *env) Records(context.Context) iter.Seq2[billing.Record, error] {
 
 func (e *env) AllUnbilled(context.Context) iter.Seq2[billing.Event, error] {
 	return all(e.unbilled, e.fails["events"])
+}
+
+func (e *env) Claimed(context.Context) iter.Seq2[billing.ClaimedEvent, error] {
+	return all(e.claimed, e.fails["claimed"])
 }
 
 func all[T any](values []T, err error) iter.Seq2[T, error] {

@@ -62,6 +62,8 @@ type madeUp struct {
 	alive map[string]int
 }
 
+func (m *madeUp) Claimed(context.Context) iter.Seq2[billing.ClaimedEvent, error] { return nil }
+
 func (m *madeUp) InvoicesOf(context.Context, string) ([]billing.EarlierInvoice, error) {
 	return nil, nil
 }

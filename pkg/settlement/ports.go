@@ -36,6 +36,9 @@ type Events interface {
 	// second. It reads an eventually consistent index: it may return events that are claimed already,
 	// and lack new ones.
 	Unbilled(ctx context.Context, subscriptionID string, before int64) iter.Seq2[billing.Event, error]
+
+	// Claimed returns all claimed events, strongly consistent and in no order. It reads the whole table.
+	Claimed(ctx context.Context) iter.Seq2[billing.ClaimedEvent, error]
 }
 
 // Charger changes pending invoices. Errors are *billing.Failure, or ratelimit.ErrExpired if nothing was

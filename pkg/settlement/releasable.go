@@ -34,7 +34,7 @@ func decideRelease(record billing.Record, order Order, now time.Time, settings S
 	case record.SchemaVersion > billing.SchemaVersion:
 		return nothingClaimed, refusef("the schema version %d of %s is newer than this program: use the program that wrote it", record.SchemaVersion, id)
 	case record.IsLeased(now):
-		return nothingClaimed, refusef("%s is being processed: try again after %s", id, formatTime(time.Unix(record.LeaseUntil+1, 0)))
+		return nothingClaimed, errLeased(record)
 	case record.State == billing.Finished:
 		return decideReleaseBilled(record, order, now)
 	case record.State == billing.Releasing, record.State == billing.Settling:
@@ -52,6 +52,11 @@ func decideRelease(record billing.Record, order Order, now time.Time, settings S
 		return nothingClaimed, refusef("what was sent for %s may not be visible yet: try again after %s", id, formatTime(visibleAt))
 	}
 	return readChargebee, nil
+}
+
+// errLeased returns the refusal for an invoice that another session processes.
+func errLeased(record billing.Record) error {
+	return refusef("%s is being processed: try again after %s", record.InvoiceID, formatTime(time.Unix(record.LeaseUntil+1, 0)))
 }
 
 // allVisibleAt returns the time at which everything that was sent before the last write of the record

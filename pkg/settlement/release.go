@@ -56,18 +56,8 @@ func (s *Settler) Release(ctx context.Context, order Order) (Release, error) {
 		return Release{Record: found}, err
 	}
 
-	ledger := s.Ledger
-	if order.DryRun {
-		ledger = dryRunLedger{ledger}
-	}
-	r := &releaser{
-		session: &session{Settler: s, lease: newLease(ledger, s.Now, s.Settings.Lease), report: &Report{}},
-		order:   order,
-		found:   found,
-	}
-	r.invoice.ID, r.added = found.InvoiceID, found.Cursor
-	r.assertedNotCharged = order.NotCharged != "" //mutant:asserted
-	r.lease.record, r.lease.keepUpdatedAt = found, action == readChargebee || action == readFinal
+	r := s.newReleaser(order, found)
+	r.lease.keepUpdatedAt = action == readChargebee || action == readFinal
 
 	release, err := r.run(ctx, action)
 	if errors.Is(err, billing.ErrFenced) {
@@ -77,6 +67,23 @@ func (s *Settler) Release(ctx context.Context, order Order) (Release, error) {
 		r.releaseRecord(ctx)
 	}
 	return release, err
+}
+
+// newReleaser returns a releaser for an invoice with the record that was found.
+func (s *Settler) newReleaser(order Order, found billing.Record) *releaser {
+	ledger := s.Ledger
+	if order.DryRun {
+		ledger = dryRunLedger{ledger}
+	}
+	r := &releaser{
+		session: &session{Settler: s, lease: newLease(ledger, s.Now, s.Settings.Lease), report: &Report{}},
+		order:   order,
+		found:   found,
+	}
+	r.invoice.ID, r.added = order.InvoiceID, found.Cursor
+	r.assertedNotCharged = order.NotCharged != "" //mutant:asserted
+	r.lease.record = found
+	return r
 }
 
 // dryRunLedger discards every write, so that a dry run decides as the real run does.
