@@ -48,6 +48,7 @@ type releasedLine struct {
 
 func (a *app) invoiceRelease() *cobra.Command {
 	var note, reason string
+	var unrecorded bool
 	cmd := a.withYesFlag(a.withOutput(&cobra.Command{
 		Use:   "release ID",
 		Short: "Release the events of a rejected or voided invoice",
@@ -68,7 +69,13 @@ func (a *app) invoiceRelease() *cobra.Command {
 			}
 			var result releaseResult
 			err = deps.withSettler(cmd.Context(), args[0], func(settler *settlement.Settler, invoiceID string, _ *billing.Record) error {
-				released, err := settler.Release(cmd.Context(), settlement.Order{InvoiceID: invoiceID, NotCharged: note, Reason: reason, DryRun: !a.apply})
+				order := settlement.Order{InvoiceID: invoiceID, NotCharged: note, Reason: reason, DryRun: !a.apply}
+				if unrecorded {
+					released, err := settler.ReleaseUnrecorded(cmd.Context(), order)
+					result = releaseResult{InvoiceID: invoiceID, DryRun: !a.apply, Held: released > 0, Released: released, Lines: []releasedLine{}}
+					return err
+				}
+				released, err := settler.Release(cmd.Context(), order)
 				result = newReleaseResult(released, !a.apply)
 				return err
 			})
@@ -80,6 +87,7 @@ func (a *app) invoiceRelease() *cobra.Command {
 	}))
 	cmd.Flags().StringVar(&note, assertNotCharged, "", "evidence that lines in doubt were not charged, kept in the ledger")
 	cmd.Flags().StringVar(&reason, reasonNote, "", "why the events of a voided or deleted invoice are released, kept in the ledger")
+	cmd.Flags().BoolVar(&unrecorded, "unrecorded", false, "release claims that the ledger does not have, after a restore; reads the whole events table")
 	return cmd
 }
 
@@ -122,8 +130,10 @@ func (a *app) writeRelease(result releaseResult) error {
 	columns := []cli.Column{
 		{Title: "subscription"}, {Title: "charge code"}, {Title: "amount", Right: true}, {Title: "events", Right: true}, {Title: "become"},
 	}
-	if err := a.writeTable(columns, rows); err != nil {
-		return err
+	if len(rows) > 0 {
+		if err := a.writeTable(columns, rows); err != nil {
+			return err
+		}
 	}
 	counts := fmt.Sprintf("%d events unbilled again, %d billed", result.Released, result.Billed)
 	if result.DryRun {

@@ -169,6 +169,37 @@ func TestSweep_VoidedInvoice(t *testing.T) {
 	}
 }
 
+// Claims that a restored ledger does not have are reported and released.
+func TestSweep_ClaimsWithoutRecord(t *testing.T) {
+	t.Parallel()
+	d := deploy(t)
+	d.must("tables", "create")
+	id, _ := d.renew("sub_restored")
+	d.put("_events", map[string]any{
+		"subscription_id": "sub_restored", "event_id": "e1", "occurred_at": time.Now().Unix(), "charge_code": "calls", "amount": 12, "currency_code": "EUR",
+		"status": "claimed", "invoice_id": id,
+	})
+	if _, result := d.sweep(); len(result.Findings) != 0 {
+		t.Errorf("by default: %+v", result)
+	}
+	_, result := d.sweep("--check-claims")
+	if len(result.Findings) != 1 || result.Findings[0].Name != "claims_without_record" || result.Findings[0].Examples[0] != id {
+		t.Errorf("got %+v", result)
+	}
+	if got := d.must("invoice", "release", id, "--unrecorded"); !strings.Contains(got, "Would be: 1 events unbilled again, 0 billed.") {
+		t.Errorf("a dry run: %s", got)
+	}
+	if got := d.must("invoice", "release", id, "--unrecorded", "--yes"); !strings.Contains(got, "Released: 1 events unbilled again, 0 billed.") {
+		t.Errorf("got %s", got)
+	}
+	if got := d.must("invoice", "release", id, "--unrecorded", "--yes"); !strings.Contains(got, "there is nothing to release") {
+		t.Errorf("again: %s", got)
+	}
+	if _, result := d.sweep("--check-claims"); len(result.Findings) != 0 {
+		t.Errorf("afterwards: %+v", result)
+	}
+}
+
 // Invoices that are finished as configured, and those that an operator must handle, are skipped.
 func TestSweep_Skips(t *testing.T) {
 	t.Parallel()

@@ -64,10 +64,15 @@ func (r *releaser) releaseUnrecorded(ctx context.Context) (released int, err err
 	return released, nil
 }
 
-// unrecordedEvents returns the events that are claimed for the invoice and are on no page of its epoch.
+// unrecordedEvents returns the events that are claimed for the invoice and are on no page of its epoch, or
+// that the ledger has as released.
 func (r *releaser) unrecordedEvents(ctx context.Context) ([]billing.EventKey, error) {
 	recorded := map[billing.EventKey]bool{}
-	for number := range r.found.Pages {
+	pages := r.found.Pages
+	if r.found.ClaimsReleased() {
+		pages = 0
+	}
+	for number := range pages {
 		page, err := r.readPage(ctx, r.found, number)
 		if err != nil {
 			return nil, err

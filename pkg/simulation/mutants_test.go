@@ -193,7 +193,7 @@ var mutants = []mutant{
 		unless("unbillable-event", "true"),
 		rewrite("claim-condition", `(.*?\)) AND (.*)`, "$1 AND ($1 OR ($2))").arg(2),
 	}},
-	{name: "releases a line that another subscription has by now", seed: 649, rule: "an operator may give a draft to another subscription", edits: []edit{
+	{name: "releases a line that another subscription has by now", seed: 2516, rule: "an operator may give a draft to another subscription", edits: []edit{
 		or("of-other-subscription", `$left != ""`).arg(1),
 	}},
 }
