@@ -119,32 +119,32 @@ var situations = []situation{
 }
 
 // arise lets the situation arise: it handles the message up to the call that is looked at.
-func (s situation) arise(w *world, settler *settlement.Settler, body []byte) {
-	w.t.Helper()
-	w.gateway.answer(canned{to: s.during, words: s.before, after: s.passing})
-	outcome := w.wantRetry(settler, body)
-	if w.last().Attempts != 0 {
-		w.t.Fatalf("before: %+v", w.last())
+func (s situation) arise(f *fixture, settler *settlement.Settler, body []byte) {
+	f.t.Helper()
+	f.gateway.answer(canned{to: s.during, words: s.before, after: s.passing})
+	outcome := f.wantRetry(settler, body)
+	if f.last().Attempts != 0 {
+		f.t.Fatalf("before: %+v", f.last())
 	}
-	w.gateway.stop()
+	f.gateway.stop()
 	time.Sleep(max(outcome.Delay, s.wait))
 }
 
 // play lets the situation arise, gives the answer for a minute, compares what becomes of
 // the message with the word for it, and lets the message come back once that is over.
 func play(t *testing.T, row answerRow, now situation, word string) {
-	w := newWorld(t, nil)
-	id, body := w.three()
+	f := newFixture(t, nil)
+	id, body := f.three()
 	on := newPod(0)
-	settler := w.process(on, nil)
+	settler := f.process(on, nil)
 	heard := &failures{Charger: settler.Charger, Invoices: settler.Invoices}
 	settler.Charger, settler.Invoices = heard, heard
 	sent := time.Now()
-	now.arise(w, settler, body)
+	now.arise(f, settler, body)
 
 	heard.first = nil
-	w.gateway.answer(canned{to: cmp.Or(now.to, "/"+id), words: row.answer, until: time.Now().Add(time.Minute)})
-	outcome := w.handle(settler, body)
+	f.gateway.answer(canned{to: cmp.Or(now.to, "/"+id), words: row.answer, until: time.Now().Add(time.Minute)})
+	outcome := f.handle(settler, body)
 	if heard.first == nil || meaning(heard.first) != row.means {
 		t.Errorf("it means %+v", heard.first)
 	}
@@ -155,7 +155,7 @@ func play(t *testing.T, row answerRow, now situation, word string) {
 	if !ok {
 		t.Fatalf("%q is no word for what becomes of a message", word)
 	}
-	after := aftermath{outcome: outcome, head: w.head(id), statuses: w.statuses(), answered: w.gateway.given, sent: sent}
+	after := aftermath{outcome: outcome, head: f.head(id), statuses: f.statuses(), answered: f.gateway.given, sent: sent}
 	if problem := check(after); problem != "" {
 		t.Errorf("%s: %s: %+v, %+v, events %s", word, problem, outcome, after.head, after.statuses)
 	}
@@ -175,11 +175,11 @@ func play(t *testing.T, row answerRow, now situation, word string) {
 		t.Errorf("%s: it is still owned", word)
 	}
 
-	w.gateway.stop()
+	f.gateway.stop()
 	if outcome.Action == queue.Retry {
 		time.Sleep(outcome.Delay)
 	}
-	w.wantClosed(settler, body)
+	f.wantClosed(settler, body)
 	if on.breaker.Open() {
 		t.Errorf("once it is over the pod is paused: %q", on.breaker.Reason())
 	}

@@ -23,15 +23,15 @@ func bare(invoiceID string) []byte {
 func TestWebhookThatLies(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		w.write("other", "calls", "99")
-		id, _ := w.three()
+		f := newFixture(t, nil)
+		f.write("other", "calls", "99")
+		id, _ := f.three()
 		body := fmt.Sprintf(`{"id":"ev_1","occurred_at":%d,"event_type":"pending_invoice_created","content":{"invoice":{"id":%q,"customer_id":"mallory",
 			"subscription_id":"other","currency_code":"USD","status":"pending","date":4102444800,"line_items":[{"id":"li_x","subscription_id":"other"}]}}}`, time.Now().Unix(), id)
-		w.wantDoneAtOnce(w.settler(nil), []byte(body))
-		w.wantCalls("retrieve add_charge add_charge add_charge close")
-		w.wantStatuses("unbilled billed billed billed")
-		w.wantEachBilledOnce()
+		f.wantDoneAtOnce(f.settler(nil), []byte(body))
+		f.wantCalls("retrieve add_charge add_charge add_charge close")
+		f.wantStatuses("unbilled billed billed billed")
+		f.wantEachBilledOnce()
 	})
 }
 
@@ -41,7 +41,7 @@ func TestTrustWebhook(t *testing.T) {
 	const saved, read = "add_charge add_charge add_charge close", "retrieve add_charge add_charge add_charge close"
 	for name, test := range map[string]struct {
 		site    chargebee.Config
-		change  func(w *world, id string, delivery *queue.Delivery)
+		change  func(f *fixture, id string, delivery *queue.Delivery)
 		nothing bool // there is nothing to charge
 		calls   string
 	}{
@@ -49,38 +49,38 @@ func TestTrustWebhook(t *testing.T) {
 		"cut":               {site: chargebee.Config{CutWebhooks: 1}, calls: saved},
 		"bare":              {site: chargebee.Config{BareWebhooks: true}, calls: read},
 		"nothing to charge": {nothing: true, calls: "retrieve close"},
-		"replayed": {calls: read, change: func(_ *world, _ string, delivery *queue.Delivery) {
+		"replayed": {calls: read, change: func(_ *fixture, _ string, delivery *queue.Delivery) {
 			delivery.Attributes = map[string]string{queue.AttributeReplayCount: "1"}
 		}},
-		"old":      {calls: read, change: func(*world, string, *queue.Delivery) { time.Sleep(6 * time.Minute) }},
-		"not ours": {calls: read, change: func(_ *world, _ string, delivery *queue.Delivery) { swap(delivery, `"pending"`, `"paid"`) }},
-		"more lines": {calls: read, change: func(_ *world, _ string, delivery *queue.Delivery) {
+		"old":      {calls: read, change: func(*fixture, string, *queue.Delivery) { time.Sleep(6 * time.Minute) }},
+		"not ours": {calls: read, change: func(_ *fixture, _ string, delivery *queue.Delivery) { swap(delivery, `"pending"`, `"paid"`) }},
+		"more lines": {calls: read, change: func(_ *fixture, _ string, delivery *queue.Delivery) {
 			swap(delivery, `"line_items":`, `"line_items_next_offset":"x","line_items":`)
 		}},
-		"no date":       {calls: read, change: func(_ *world, _ string, delivery *queue.Delivery) { swap(delivery, `"date":`, `"xdate":`) }},
-		"no currency":   {calls: read, change: func(_ *world, _ string, delivery *queue.Delivery) { swap(delivery, `"currency_code":`, `"x":`) }},
-		"no customer":   {calls: read, change: func(_ *world, _ string, delivery *queue.Delivery) { swap(delivery, `"customer_id":`, `"x":`) }},
-		"a line's id":   {calls: read, change: func(_ *world, _ string, delivery *queue.Delivery) { swap(delivery, `"id":"li_`, `"x":"li_`) }},
-		"no lines":      {calls: read, change: func(_ *world, _ string, delivery *queue.Delivery) { swap(delivery, `"line_items":`, `"x":`) }},
-		"no occurrence": {calls: read, change: func(_ *world, _ string, delivery *queue.Delivery) { swap(delivery, `"occurred_at":`, `"x":`) }},
+		"no date":       {calls: read, change: func(_ *fixture, _ string, delivery *queue.Delivery) { swap(delivery, `"date":`, `"xdate":`) }},
+		"no currency":   {calls: read, change: func(_ *fixture, _ string, delivery *queue.Delivery) { swap(delivery, `"currency_code":`, `"x":`) }},
+		"no customer":   {calls: read, change: func(_ *fixture, _ string, delivery *queue.Delivery) { swap(delivery, `"customer_id":`, `"x":`) }},
+		"a line's id":   {calls: read, change: func(_ *fixture, _ string, delivery *queue.Delivery) { swap(delivery, `"id":"li_`, `"x":"li_`) }},
+		"no lines":      {calls: read, change: func(_ *fixture, _ string, delivery *queue.Delivery) { swap(delivery, `"line_items":`, `"x":`) }},
+		"no occurrence": {calls: read, change: func(_ *fixture, _ string, delivery *queue.Delivery) { swap(delivery, `"occurred_at":`, `"x":`) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorldOf(t, test.site, dynamodb.Config{})
-				w.settings.TrustWebhook = true
-				id, body := w.three()
+				f := newFixtureOf(t, test.site, dynamodb.Config{})
+				f.settings.TrustWebhook = true
+				id, body := f.three()
 				if test.nothing {
-					id, body = w.renew("idle")
+					id, body = f.renew("idle")
 				}
 				delivery := &queue.Delivery{Message: queue.Message{ID: "message", Body: body, SentAt: time.Now()}}
 				if test.change != nil {
-					test.change(w, id, delivery)
+					test.change(f, id, delivery)
 				}
-				if outcome := w.settler(nil).Handle(t.Context(), delivery); outcome.Action != queue.Ack {
-					t.Fatalf("got %+v: %+v", outcome, w.last())
+				if outcome := f.settler(nil).Handle(t.Context(), delivery); outcome.Action != queue.Ack {
+					t.Fatalf("got %+v: %+v", outcome, f.last())
 				}
-				w.wantCalls(test.calls)
+				f.wantCalls(test.calls)
 			})
 		})
 	}
@@ -91,9 +91,9 @@ func swap(delivery *queue.Delivery, old, replacement string) {
 }
 
 // consolidates makes an invoice of one subscription one of two.
-func consolidates(w *world, id string) error {
-	w.chargebee.AddSubscription(chargebee.Subscription{ID: "second", CustomerID: "customer", CurrencyCode: "EUR"})
-	return w.chargebee.EditInvoice(id, func(invoice *chargebee.Invoice) {
+func consolidates(f *fixture, id string) error {
+	f.chargebee.AddSubscription(chargebee.Subscription{ID: "second", CustomerID: "customer", CurrencyCode: "EUR"})
+	return f.chargebee.EditInvoice(id, func(invoice *chargebee.Invoice) {
 		invoice.SubscriptionID = ""
 		line := invoice.LineItems[0]
 		line.ID, line.SubscriptionID = "li_second", "second"
@@ -102,9 +102,9 @@ func consolidates(w *world, id string) error {
 }
 
 // moves gives an invoice another subscription.
-func moves(w *world, id string) error {
-	w.chargebee.AddSubscription(chargebee.Subscription{ID: "second", CustomerID: "customer", CurrencyCode: "EUR"})
-	return w.chargebee.EditInvoice(id, func(invoice *chargebee.Invoice) {
+func moves(f *fixture, id string) error {
+	f.chargebee.AddSubscription(chargebee.Subscription{ID: "second", CustomerID: "customer", CurrencyCode: "EUR"})
+	return f.chargebee.EditInvoice(id, func(invoice *chargebee.Invoice) {
 		invoice.SubscriptionID = "second"
 		for i := range invoice.LineItems {
 			invoice.LineItems[i].SubscriptionID = "second"
@@ -124,26 +124,26 @@ func TestStaleMessage(t *testing.T) {
 		"another subscription": {moves, "unbilled billed"},
 	} {
 		for _, lenient := range []bool{false, true} {
-			for when, change := range map[string]func(w *world, id string, body []byte){
-				"before the message":     func(w *world, id string, _ []byte) { w.let(test.edit, id) },
-				"between claim and line": func(w *world, id string, _ []byte) { w.editAfterClaim(test.edit, id) },
+			for when, change := range map[string]func(f *fixture, id string, body []byte){
+				"before the message":     func(f *fixture, id string, _ []byte) { f.let(test.edit, id) },
+				"between claim and line": func(f *fixture, id string, _ []byte) { f.editAfterClaim(test.edit, id) },
 			} {
 				t.Run(fmt.Sprintf("%s, lenient: %t, %s", name, lenient, when), func(t *testing.T) {
 					t.Parallel()
 					synctest.Test(t, func(t *testing.T) {
-						w := newWorldOf(t, chargebee.Config{LenientSubscription: lenient}, dynamodb.Config{})
-						w.write("sub", "calls", "10")
-						w.write("second", "calls", "20")
-						id, body := w.renew("sub")
-						change(w, id, body)
-						w.wantDone(w.settler(nil), body)
-						w.wantStatuses(test.statuses)
-						for _, line := range w.adHoc(w.head(id).FinalInvoiceID) {
+						f := newFixtureOf(t, chargebee.Config{LenientSubscription: lenient}, dynamodb.Config{})
+						f.write("sub", "calls", "10")
+						f.write("second", "calls", "20")
+						id, body := f.renew("sub")
+						change(f, id, body)
+						f.wantDone(f.settler(nil), body)
+						f.wantStatuses(test.statuses)
+						for _, line := range f.adHoc(f.head(id).FinalInvoiceID) {
 							if want := map[int64]string{10: "sub", 20: "second"}[line.Amount]; line.SubscriptionID != want {
 								t.Errorf("%+v is for %q", line, want)
 							}
 						}
-						w.wantEachBilledOnce()
+						f.wantEachBilledOnce()
 					})
 				})
 			}
@@ -153,14 +153,14 @@ func TestStaleMessage(t *testing.T) {
 
 // editAfterClaim handles the message until its events are claimed, lets the process crash,
 // and edits the draft manually.
-func (w *world) editAfterClaim(edit manualEdit, id string) {
-	w.t.Helper()
-	w.handleAndCrash(&crash{at: 7}, bare(id)) // record, acquire, invoice, query, invoices of the subscription, claim and plan; then the record of the first line
-	if record := w.head(id); record.State != billing.Charging || record.IsSending() {
-		w.t.Fatalf("got %+v", record)
+func (f *fixture) editAfterClaim(edit manualEdit, id string) {
+	f.t.Helper()
+	f.handleAndCrash(&crash{at: 7}, bare(id)) // record, acquire, invoice, query, invoices of the subscription, claim and plan; then the record of the first line
+	if record := f.head(id); record.State != billing.Charging || record.IsSending() {
+		f.t.Fatalf("got %+v", record)
 	}
 	time.Sleep(2 * settings.Lease)
-	w.let(edit, id)
+	f.let(edit, id)
 }
 
 // TestTrustedMessageThatIsStale: a strict site refuses its first line. The invoice is read
@@ -168,15 +168,15 @@ func (w *world) editAfterClaim(edit manualEdit, id string) {
 func TestTrustedMessageThatIsStale(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		w.settings.TrustWebhook = true
-		w.write("sub", "calls", "10")
-		w.write("second", "calls", "20")
-		id, body := w.renew("sub")
-		w.let(consolidates, id)
-		w.wantDone(w.settler(nil), body)
-		w.wantStatuses("billed billed")
-		w.wantEachBilledOnce()
+		f := newFixture(t, nil)
+		f.settings.TrustWebhook = true
+		f.write("sub", "calls", "10")
+		f.write("second", "calls", "20")
+		id, body := f.renew("sub")
+		f.let(consolidates, id)
+		f.wantDone(f.settler(nil), body)
+		f.wantStatuses("billed billed")
+		f.wantEachBilledOnce()
 	})
 }
 
@@ -188,31 +188,31 @@ func TestInvoiceChangedWhileItIsCharged(t *testing.T) {
 		t.Run(fmt.Sprintf("lenient: %t", lenient), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorldOf(t, chargebee.Config{LenientSubscription: lenient}, dynamodb.Config{})
-				w.write("second", "calls", "20")
-				id, body := w.three()
-				w.meanwhile("add_charge", 2, func() error { return consolidates(w, id) })
-				settler := w.settler(nil)
+				f := newFixtureOf(t, chargebee.Config{LenientSubscription: lenient}, dynamodb.Config{})
+				f.write("second", "calls", "20")
+				id, body := f.three()
+				f.meanwhile("add_charge", 2, func() error { return consolidates(f, id) })
+				settler := f.settler(nil)
 				reason := billing.InvoiceChanged
 				if !lenient {
 					reason = billing.ChargebeeRefused // the second line
 				}
-				w.wantRejected(settler, body, reason)
-				if got := strings.Count(w.calls(), "add_charge"); got != 2 {
-					t.Errorf("called %s", w.calls())
+				f.wantRejected(settler, body, reason)
+				if got := strings.Count(f.calls(), "add_charge"); got != 2 {
+					t.Errorf("called %s", f.calls())
 				}
-				w.wantRejected(settler, body, billing.InvoiceChanged) // a replay has the reason
-				w.let(removed, id)
+				f.wantRejected(settler, body, billing.InvoiceChanged) // a replay has the reason
+				f.let(removed, id)
 				if lenient {
-					w.let(removed, id)
+					f.let(removed, id)
 				}
 				time.Sleep(quiet)
-				if _, err := w.release(id); err != nil {
+				if _, err := f.release(id); err != nil {
 					t.Fatal(err)
 				}
-				w.wantDone(settler, body)
-				w.wantStatuses("billed billed billed billed")
-				w.wantEachBilledOnce()
+				f.wantDone(settler, body)
+				f.wantStatuses("billed billed billed billed")
+				f.wantEachBilledOnce()
 			})
 		})
 	}
@@ -222,10 +222,10 @@ func TestInvoiceChangedWhileItIsCharged(t *testing.T) {
 func TestUnknownInvoice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		w.wantRejected(w.settler(nil), bare("draft_forged"), billing.InvoiceNotPending)
-		w.wantCalls("retrieve retrieve")
-		if reports := w.notes.reports; len(reports) != 2 || !reports[0].UnknownInvoice || reports[1].UnknownInvoice {
+		f := newFixture(t, nil)
+		f.wantRejected(f.settler(nil), bare("draft_forged"), billing.InvoiceNotPending)
+		f.wantCalls("retrieve retrieve")
+		if reports := f.notes.reports; len(reports) != 2 || !reports[0].UnknownInvoice || reports[1].UnknownInvoice {
 			t.Errorf("reported as %+v", reports)
 		}
 		if took := time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)); took < settings.MaxEffectDelay || took > 10*time.Minute {
@@ -238,7 +238,7 @@ func TestUnknownInvoice(t *testing.T) {
 func TestInvoiceThatShowsLate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorldOf(t, chargebee.Config{
+		f := newFixtureOf(t, chargebee.Config{
 			MaxReadLag: settings.MaxEffectDelay,
 			Faults: sandbox.FaultFunc(func(operation string) sandbox.Fault {
 				if operation == "retrieve" {
@@ -247,8 +247,8 @@ func TestInvoiceThatShowsLate(t *testing.T) {
 				return sandbox.Fault{}
 			}),
 		}, dynamodb.Config{})
-		_, body := w.three()
-		w.wantClosed(w.settler(nil), body)
+		_, body := f.three()
+		f.wantClosed(f.settler(nil), body)
 	})
 }
 
@@ -256,11 +256,11 @@ func TestInvoiceThatShowsLate(t *testing.T) {
 func TestClosedInvoice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
-		w.wantClosed(w.settler(nil), body)
-		final := w.head(id).FinalInvoiceID
-		if outcome := w.handle(w.settler(nil), bare(final)); outcome.Reason != string(billing.InvoiceNotPending) || !strings.Contains(outcome.Detail, "payment_due") {
+		f := newFixture(t, nil)
+		id, body := f.three()
+		f.wantClosed(f.settler(nil), body)
+		final := f.head(id).FinalInvoiceID
+		if outcome := f.handle(f.settler(nil), bare(final)); outcome.Reason != string(billing.InvoiceNotPending) || !strings.Contains(outcome.Detail, "payment_due") {
 			t.Errorf("got %+v", outcome)
 		}
 	})

@@ -22,28 +22,28 @@ func catalog() billing.Catalog {
 	}
 }
 
-// newCatalogWorld is a world in which two of the three codes are sold by the catalog.
-func newCatalogWorld(t *testing.T, faults sandbox.Faults) *world {
+// newCatalogFixture is a fixture in which two of the three codes are sold by the catalog.
+func newCatalogFixture(t *testing.T, faults sandbox.Faults) *fixture {
 	t.Helper()
-	return newCatalogWorldOf(t, chargebee.Config{Faults: faults, Latency: 50 * time.Millisecond})
+	return newCatalogFixtureOf(t, chargebee.Config{Faults: faults, Latency: 50 * time.Millisecond})
 }
 
-func newCatalogWorldOf(t *testing.T, site chargebee.Config) *world {
+func newCatalogFixtureOf(t *testing.T, site chargebee.Config) *fixture {
 	t.Helper()
-	w := newWorldOf(t, site, dynamodb.Config{})
-	w.settings.Catalog = catalog()
-	w.sell(chargebee.ItemPrice{ID: "calls-EUR", Description: "API calls", UnitAmount: 7})
-	w.sell(chargebee.ItemPrice{ID: "storage-EUR", Description: "Storage", PricingModel: chargebee.PerUnit, UnitAmount: 7})
-	return w
+	f := newFixtureOf(t, site, dynamodb.Config{})
+	f.settings.Catalog = catalog()
+	f.sell(chargebee.ItemPrice{ID: "calls-EUR", Description: "API calls", UnitAmount: 7})
+	f.sell(chargebee.ItemPrice{ID: "storage-EUR", Description: "Storage", PricingModel: chargebee.PerUnit, UnitAmount: 7})
+	return f
 }
 
-func (w *world) sell(price chargebee.ItemPrice) {
-	w.t.Helper()
+func (f *fixture) sell(price chargebee.ItemPrice) {
+	f.t.Helper()
 	if price.CurrencyCode == "" {
 		price.CurrencyCode = "EUR"
 	}
-	if err := w.chargebee.AddItemPrice(price); err != nil {
-		w.t.Fatal(err)
+	if err := f.chargebee.AddItemPrice(price); err != nil {
+		f.t.Fatal(err)
 	}
 }
 
@@ -52,27 +52,27 @@ func (w *world) sell(price chargebee.ItemPrice) {
 func TestCatalogUndisturbed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newCatalogWorld(t, nil)
+		f := newCatalogFixture(t, nil)
 		first := time.Now().Unix() - 7200
-		w.write("sub", "calls", "10.25", "description=Text", "quantity=2", fmt.Sprint("occurred_at=", first))
-		w.write("sub", "calls", "20.25", "description=Text", "quantity=3", fmt.Sprint("occurred_at=", first+60))
-		w.write("sub", "seats", "40")
-		w.write("sub", "storage", "0.25") // comes to 0: not sent
-		id, body := w.renew("sub")
-		w.wantDoneAtOnce(w.settler(nil), body)
-		w.wantCalls("retrieve add_charge_item add_charge close")
-		w.wantReconciled()
+		f.write("sub", "calls", "10.25", "description=Text", "quantity=2", fmt.Sprint("occurred_at=", first))
+		f.write("sub", "calls", "20.25", "description=Text", "quantity=3", fmt.Sprint("occurred_at=", first+60))
+		f.write("sub", "seats", "40")
+		f.write("sub", "storage", "0.25") // comes to 0: not sent
+		id, body := f.renew("sub")
+		f.wantDoneAtOnce(f.settler(nil), body)
+		f.wantCalls("retrieve add_charge_item add_charge close")
+		f.wantReconciled()
 
-		record := w.head(id)
+		record := f.head(id)
 		if record.Outcome != billing.Closed || record.SchemaVersion != billing.SchemaVersion {
 			t.Errorf("got %+v", record)
 		}
-		line := w.items(record.FinalInvoiceID)[0]
+		line := f.items(record.FinalInvoiceID)[0]
 		if line.EntityID != "calls-EUR" || line.Description != "API calls" || line.Amount != 30 || line.UnitAmount != 30 || line.Quantity != 1 ||
 			line.DateFrom != first || line.DateTo != first+60 || line.SubscriptionID != "sub" {
 			t.Errorf("got %+v", line)
 		}
-		if got, want := w.adHoc(record.FinalInvoiceID)[0].Tax, (chargebee.Tax{TaxJarProductCode: "31000", AvalaraSaleType: "retail", AvalaraTransactionType: "0"}); got != want {
+		if got, want := f.adHoc(record.FinalInvoiceID)[0].Tax, (chargebee.Tax{TaxJarProductCode: "31000", AvalaraSaleType: "retail", AvalaraTransactionType: "0"}); got != want {
 			t.Errorf("the tax provider was told %+v", got)
 		}
 	})
@@ -82,15 +82,15 @@ func TestCatalogUndisturbed(t *testing.T) {
 func TestCatalogOnAConsolidatedInvoice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newCatalogWorld(t, nil)
+		f := newCatalogFixture(t, nil)
 		for _, subscription := range []string{"one", "two"} {
-			w.write(subscription, "calls", "10")
-			w.write(subscription, "storage", "20")
+			f.write(subscription, "calls", "10")
+			f.write(subscription, "storage", "20")
 		}
-		_, body := w.renew("one", "two")
-		w.wantDoneAtOnce(w.settler(nil), body)
-		w.wantCalls("retrieve add_charge_item add_charge_item add_charge_item add_charge_item close")
-		w.wantReconciled()
+		_, body := f.renew("one", "two")
+		f.wantDoneAtOnce(f.settler(nil), body)
+		f.wantCalls("retrieve add_charge_item add_charge_item add_charge_item add_charge_item close")
+		f.wantReconciled()
 	})
 }
 
@@ -101,22 +101,22 @@ func TestManyCatalogLines(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const lines = 120
-		w := newWorld(t, nil)
-		w.settings.Catalog = billing.Catalog{}
+		f := newFixture(t, nil)
+		f.settings.Catalog = billing.Catalog{}
 		for i := range lines {
 			code := fmt.Sprintf("code_%03d", i)
-			w.sell(chargebee.ItemPrice{ID: code + "-EUR"})
-			w.settings.Catalog[code] = billing.Product{ItemPriceID: code + "-EUR"}
-			w.write("sub", code, "12")
+			f.sell(chargebee.ItemPrice{ID: code + "-EUR"})
+			f.settings.Catalog[code] = billing.Product{ItemPriceID: code + "-EUR"}
+			f.write("sub", code, "12")
 		}
-		draft, body := w.renewWithoutPlan("sub")
-		w.wantDoneAtOnce(w.settler(nil), body)
-		record := w.head(draft)
+		draft, body := f.renewWithoutPlan("sub")
+		f.wantDoneAtOnce(f.settler(nil), body)
+		record := f.head(draft)
 		if record.State != billing.Finished || record.Outcome != billing.Closed {
 			t.Errorf("got %+v", record)
 		}
 		var got strings.Builder
-		for _, call := range w.chargebee.Calls() {
+		for _, call := range f.chargebee.Calls() {
 			fmt.Fprintf(&got, "%s %s, ", call.Operation, call.InvoiceID)
 		}
 		want := fmt.Sprintf("retrieve %s, ", draft) + strings.Repeat(fmt.Sprintf("add_charge_item %s, ", draft), lines) +
@@ -124,7 +124,7 @@ func TestManyCatalogLines(t *testing.T) {
 		if got.String() != want {
 			t.Errorf("called %s", got.String())
 		}
-		w.wantReconciled()
+		f.wantReconciled()
 	})
 }
 
@@ -140,21 +140,21 @@ func TestItemPricesThatCannotBeCharged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				w.settings.Catalog = billing.Catalog{"calls": {ItemPriceID: "calls-EUR"}}
+				f := newFixture(t, nil)
+				f.settings.Catalog = billing.Catalog{"calls": {ItemPriceID: "calls-EUR"}}
 				for _, price := range wrong {
-					w.sell(price)
+					f.sell(price)
 				}
-				w.write("sub", "calls", "10")
-				_, body := w.renew("sub")
-				settler := w.settler(nil)
-				outcome := w.wantRejected(settler, body, billing.ChargebeeRefused)
+				f.write("sub", "calls", "10")
+				_, body := f.renew("sub")
+				settler := f.settler(nil)
+				outcome := f.wantRejected(settler, body, billing.ChargebeeRefused)
 				if !strings.Contains(outcome.Detail, "add_charge_item") {
 					t.Errorf("the detail %q does not name the call", outcome.Detail)
 				}
-				w.wantStatuses(billing.EventUnbilled)
-				w.sell(chargebee.ItemPrice{ID: "calls-EUR"})
-				w.wantClosed(settler, body)
+				f.wantStatuses(billing.EventUnbilled)
+				f.sell(chargebee.ItemPrice{ID: "calls-EUR"})
+				f.wantClosed(settler, body)
 			})
 		})
 	}

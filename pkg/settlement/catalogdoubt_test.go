@@ -25,14 +25,14 @@ func TestCatalogDoubt(t *testing.T) {
 				t.Run(fmt.Sprintf("%s, line %d, away for %s", name, line, away), func(t *testing.T) {
 					t.Parallel()
 					synctest.Test(t, func(t *testing.T) {
-						w := newCatalogWorld(t, once("add_charge_item", line, fault))
-						_, body := w.three()
-						w.wantRetry(w.settler(nil), body)
+						f := newCatalogFixture(t, once("add_charge_item", line, fault))
+						_, body := f.three()
+						f.wantRetry(f.settler(nil), body)
 						time.Sleep(away)
-						changed := w.settler(nil)
+						changed := f.settler(nil)
 						changed.Settings.Catalog = billing.Catalog{"calls": {ItemPriceID: "storage-EUR"}, "storage": {Tax: billing.Tax{HSNCode: "1"}}}
-						w.wantClosed(changed, body)
-						for _, call := range w.chargebee.Calls() {
+						f.wantClosed(changed, body)
+						for _, call := range f.chargebee.Calls() {
 							if call.Status == http.StatusUnprocessableEntity {
 								t.Error("a key came with two different calls")
 							}
@@ -74,26 +74,26 @@ func TestSession_EditedCatalogLineInDoubt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newCatalogWorld(t, once("add_charge_item", 2, sandbox.Fault{Kind: test.fault}))
-				id, body := w.three()
-				settler := w.settler(nil)
-				w.wantRetry(settler, body)
-				w.let(test.edit, id)
+				f := newCatalogFixture(t, once("add_charge_item", 2, sandbox.Fault{Kind: test.fault}))
+				id, body := f.three()
+				settler := f.settler(nil)
+				f.wantRetry(settler, body)
+				f.let(test.edit, id)
 				time.Sleep(time.Hour)
 				for range 2 { // a replay without a correction is rejected again
-					w.wantRejected(settler, body, test.reason)
+					f.wantRejected(settler, body, test.reason)
 				}
-				w.wantStatuses("claimed claimed claimed")
-				w.let(test.fix, id)
-				w.wantClosed(settler, body)
+				f.wantStatuses("claimed claimed claimed")
+				f.let(test.fix, id)
+				f.wantClosed(settler, body)
 			})
 		})
 	}
 }
 
 // addsByHand charges storage manually, too.
-func addsByHand(w *world, id string) error {
-	_, err := w.chargebee.AddLine(id, chargebee.LineItem{
+func addsByHand(f *fixture, id string) error {
+	_, err := f.chargebee.AddLine(id, chargebee.LineItem{
 		SubscriptionID: "sub", EntityType: chargebee.EntityChargeItemPrice, EntityID: "storage-EUR", Description: "Storage, by hand", Amount: 99,
 	})
 	return err
@@ -104,13 +104,13 @@ func addsByHand(w *world, id string) error {
 func TestTextOfACatalogLine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newCatalogWorld(t, once("add_charge_item", 2, sandbox.Fault{Kind: sandbox.LoseReply}))
-		id, body := w.three()
-		settler := w.settler(nil)
-		w.wantRetry(settler, body)
-		w.let(editsItem(func(line *chargebee.LineItem) { line.Description = "as agreed" }), id)
+		f := newCatalogFixture(t, once("add_charge_item", 2, sandbox.Fault{Kind: sandbox.LoseReply}))
+		id, body := f.three()
+		settler := f.settler(nil)
+		f.wantRetry(settler, body)
+		f.let(editsItem(func(line *chargebee.LineItem) { line.Description = "as agreed" }), id)
 		time.Sleep(time.Hour)
-		w.wantClosed(settler, body)
+		f.wantClosed(settler, body)
 	})
 }
 
@@ -126,16 +126,16 @@ func TestRoundedDates(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, %s", offset, name), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					w := newCatalogWorldOf(t, chargebee.Config{Faults: faults, RoundDates: true, RoundDatesOffset: offset})
-					_, body := w.three()
-					settler := w.settler(nil)
-					outcome := w.handle(settler, body)
+					f := newCatalogFixtureOf(t, chargebee.Config{Faults: faults, RoundDates: true, RoundDatesOffset: offset})
+					_, body := f.three()
+					settler := f.settler(nil)
+					outcome := f.handle(settler, body)
 					if outcome.Action == queue.Retry {
 						time.Sleep(time.Hour) // the key is forgotten: the line is looked for
 					}
-					w.wantClosed(settler, body)
-					if got := strings.Count(w.calls(), "add_charge_item"); got != 2 {
-						t.Errorf("called %s", w.calls())
+					f.wantClosed(settler, body)
+					if got := strings.Count(f.calls(), "add_charge_item"); got != 2 {
+						t.Errorf("called %s", f.calls())
 					}
 				})
 			})

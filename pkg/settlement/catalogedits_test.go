@@ -14,23 +14,23 @@ import (
 
 // editsItem changes the last line of an item price.
 func editsItem(edit func(*chargebee.LineItem)) manualEdit {
-	return func(w *world, id string) error {
-		lines := w.items(id)
-		return w.chargebee.EditLine(id, lines[len(lines)-1].ID, edit)
+	return func(f *fixture, id string) error {
+		lines := f.items(id)
+		return f.chargebee.EditLine(id, lines[len(lines)-1].ID, edit)
 	}
 }
 
 // removesItem removes a line of an item price.
 func removesItem(i int) manualEdit {
-	return func(w *world, id string) error { return w.chargebee.RemoveLine(id, w.items(id)[i].ID) }
+	return func(f *fixture, id string) error { return f.chargebee.RemoveLine(id, f.items(id)[i].ID) }
 }
 
 // repeatsItem adds a line of an item price again, and changes the second.
 func repeatsItem(i int, edit func(*chargebee.LineItem)) manualEdit {
-	return func(w *world, id string) error {
-		line := w.items(id)[i]
+	return func(f *fixture, id string) error {
+		line := f.items(id)[i]
 		edit(&line)
-		_, err := w.chargebee.AddLine(id, line)
+		_, err := f.chargebee.AddLine(id, line)
 		return err
 	}
 }
@@ -46,14 +46,14 @@ func TestManualEdit_SpoilsCatalogLine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newCatalogWorld(t, nil)
-				id, body := w.three()
-				w.meanwhile("add_charge_item", 2, func() error { return edit(w, id) })
-				w.wantRejected(w.settler(nil), body, billing.LineRemoved)
-				if strings.Contains(w.calls(), "close") {
-					t.Errorf("called %s", w.calls())
+				f := newCatalogFixture(t, nil)
+				id, body := f.three()
+				f.meanwhile("add_charge_item", 2, func() error { return edit(f, id) })
+				f.wantRejected(f.settler(nil), body, billing.LineRemoved)
+				if strings.Contains(f.calls(), "close") {
+					t.Errorf("called %s", f.calls())
 				}
-				w.wantStatuses("claimed claimed claimed")
+				f.wantStatuses("claimed claimed claimed")
 			})
 		})
 	}
@@ -64,14 +64,14 @@ func TestManualEdit_SpoilsCatalogLine(t *testing.T) {
 func TestManualEdit_AddsCatalogLine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newCatalogWorld(t, nil)
-		id, body := w.three()
+		f := newCatalogFixture(t, nil)
+		id, body := f.three()
 		hers := repeatsItem(0, func(line *chargebee.LineItem) { line.Amount, line.DateFrom = 99, line.DateFrom-86400 })
-		w.meanwhile("add_charge_item", 2, func() error { return hers(w, id) })
-		w.wantDone(w.settler(nil), body)
-		w.wantStatuses("billed billed billed")
+		f.meanwhile("add_charge_item", 2, func() error { return hers(f, id) })
+		f.wantDone(f.settler(nil), body)
+		f.wantStatuses("billed billed billed")
 		var amounts []int64
-		for _, line := range w.items(w.head(id).FinalInvoiceID) {
+		for _, line := range f.items(f.head(id).FinalInvoiceID) {
 			amounts = append(amounts, line.Amount)
 		}
 		if got := fmt.Sprint(amounts); got != "[10 99 40]" {
@@ -118,10 +118,10 @@ func TestManualEdit_EndsCatalogDraft(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newCatalogWorld(t, nil)
-				id, body := w.three()
-				w.meanwhile(test.operation, test.call, func() error { return test.edit(w, id) })
-				w.wantResult(w.settler(nil), body, test.want)
+				f := newCatalogFixture(t, nil)
+				id, body := f.three()
+				f.meanwhile(test.operation, test.call, func() error { return test.edit(f, id) })
+				f.wantResult(f.settler(nil), body, test.want)
 			})
 		})
 	}
@@ -144,23 +144,23 @@ func TestSession_EqualInvoiceAfterDeletedDraft(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newCatalogWorld(t, once(lost.operation, 1, sandbox.Fault{Kind: lost.fault}))
+				f := newCatalogFixture(t, once(lost.operation, 1, sandbox.Fault{Kind: lost.fault}))
 				second := fmt.Sprint("occurred_at=", time.Now().Unix()-3600)
-				w.write("sub", "calls", "10", second)
-				draft, body := w.renew("sub")
-				w.wantRetry(w.settler(nil), body)
+				f.write("sub", "calls", "10", second)
+				draft, body := f.renew("sub")
+				f.wantRetry(f.settler(nil), body)
 
-				w.write("sub", "calls", "10", second)
-				second, secondBody := w.renew("sub")
-				w.let(deleted, draft)
-				w.wantDone(w.settler(nil), secondBody)
-				one, other := w.items(draft)[0], w.items(w.head(second).FinalInvoiceID)[0]
+				f.write("sub", "calls", "10", second)
+				second, secondBody := f.renew("sub")
+				f.let(deleted, draft)
+				f.wantDone(f.settler(nil), secondBody)
+				one, other := f.items(draft)[0], f.items(f.head(second).FinalInvoiceID)[0]
 				if one.ID = other.ID; one != other {
 					t.Fatalf("no twins: %+v and %+v", one, other)
 				}
 
-				w.wantResult(w.settler(nil), body, messageResult{billing.SuccessorUnknown, "h", "claimed billed"})
-				if record := w.head(draft); record.FinalInvoiceID != "" {
+				f.wantResult(f.settler(nil), body, messageResult{billing.SuccessorUnknown, "h", "claimed billed"})
+				if record := f.head(draft); record.FinalInvoiceID != "" {
 					t.Errorf("got %+v", record)
 				}
 			})
@@ -187,16 +187,16 @@ func TestReconcile_FinalInvoiceNotFound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newCatalogWorld(t, once("close", 1, sandbox.Fault{Kind: test.fault}))
+				f := newCatalogFixture(t, once("close", 1, sandbox.Fault{Kind: test.fault}))
 				for _, code := range test.codes {
-					w.write("sub", code, "10")
+					f.write("sub", code, "10")
 				}
-				_, body := w.renewWithoutPlan("sub")
+				_, body := f.renewWithoutPlan("sub")
 				if test.away > 0 {
-					w.wantRetry(w.settler(nil), body)
+					f.wantRetry(f.settler(nil), body)
 					time.Sleep(test.away)
 				}
-				w.wantResult(w.settler(nil), body, test.want)
+				f.wantResult(f.settler(nil), body, test.want)
 			})
 		})
 	}

@@ -41,14 +41,14 @@ func TestCrash(t *testing.T) {
 	t.Parallel()
 	for _, after := range []bool{false, true} {
 		calls := atEachCall(t, fmt.Sprintf("crashed, after the effect: %t,", after), func(t *testing.T, call int) (reached bool) {
-			w := newWorld(t, nil)
+			f := newFixture(t, nil)
 			for i := range 5 {
-				w.write("sub", []string{"calls", "storage"}[i%2], "7.5")
+				f.write("sub", []string{"calls", "storage"}[i%2], "7.5")
 			}
-			_, body := w.renew("sub")
-			reached = w.handleAndCrash(&crash{at: call, after: after}, body)
+			_, body := f.renew("sub")
+			reached = f.handleAndCrash(&crash{at: call, after: after}, body)
 			time.Sleep(2 * settings.Lease)
-			w.wantClosed(w.settler(nil), body)
+			f.wantClosed(f.settler(nil), body)
 			return reached
 		})
 		if calls < 11 {
@@ -62,21 +62,21 @@ func TestCrashWhileReleasing(t *testing.T) {
 	t.Parallel()
 	for _, after := range []bool{false, true} {
 		atEachCall(t, fmt.Sprintf("crashed, after the effect: %t,", after), func(t *testing.T, call int) (reached bool) {
-			w := newWorld(t, nil)
-			w.write("sub", "calls", "7.5")
-			bad := w.write("sub", "calls", "1e30")
-			_, body := w.renew("sub")
-			reached = w.handleAndCrash(&crash{at: call, after: after}, body)
+			f := newFixture(t, nil)
+			f.write("sub", "calls", "7.5")
+			bad := f.write("sub", "calls", "1e30")
+			_, body := f.renew("sub")
+			reached = f.handleAndCrash(&crash{at: call, after: after}, body)
 			time.Sleep(2 * settings.Lease)
-			settler := w.settler(nil)
-			w.wantRejected(settler, body, billing.InvalidEvent)
-			for _, event := range w.events() {
+			settler := f.settler(nil)
+			f.wantRejected(settler, body, billing.InvalidEvent)
+			for _, event := range f.events() {
 				if event.InvoiceID != "" {
 					t.Errorf("a claim is held: %+v", event)
 				}
 			}
-			w.correct(bad)
-			w.wantClosed(settler, body)
+			f.correct(bad)
+			f.wantClosed(settler, body)
 			return reached
 		})
 	}
@@ -89,7 +89,7 @@ func TestLostReplyOfEachWrite(t *testing.T) {
 	for _, fault := range []sandbox.Fault{{Kind: sandbox.LoseReply}, {Kind: sandbox.CutBody}, {Kind: sandbox.ApplyLate, Late: 700 * time.Millisecond}} {
 		writes := atEachCall(t, fmt.Sprintf("%+v", fault), func(t *testing.T, call int) (reached bool) {
 			calls, on := 0, false
-			w := newWorldOf(t, chargebee.Config{}, dynamodb.Config{Faults: sandbox.FaultFunc(func(operation string) sandbox.Fault {
+			f := newFixtureOf(t, chargebee.Config{}, dynamodb.Config{Faults: sandbox.FaultFunc(func(operation string) sandbox.Fault {
 				if !on || operation == "GetItem" || operation == "Query" {
 					return sandbox.Fault{}
 				}
@@ -99,13 +99,13 @@ func TestLostReplyOfEachWrite(t *testing.T) {
 				reached = true
 				return fault
 			})})
-			_, body := w.three()
+			_, body := f.three()
 			on = true
-			w.wantDoneAtOnce(w.settler(nil), body)
+			f.wantDoneAtOnce(f.settler(nil), body)
 			on = false
-			w.wantCalls("retrieve add_charge add_charge add_charge close")
+			f.wantCalls("retrieve add_charge add_charge add_charge close")
 			time.Sleep(time.Second)
-			w.wantReconciled()
+			f.wantReconciled()
 			return reached
 		})
 		if writes < 7 {
@@ -118,11 +118,11 @@ func TestLostReplyOfEachWrite(t *testing.T) {
 func TestReleasedPlanExpires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		_, body := w.three()
-		w.gateway.answer(canned{to: "/add_charge", words: "400 invalid_request param_wrong_value"})
+		f := newFixture(t, nil)
+		_, body := f.three()
+		f.gateway.answer(canned{to: "/add_charge", words: "400 invalid_request param_wrong_value"})
 		releasing := false
-		crashing := w.settler(func(_ string, transport http.RoundTripper) http.RoundTripper {
+		crashing := f.settler(func(_ string, transport http.RoundTripper) http.RoundTripper {
 			return roundTripper(func(request *http.Request) (*http.Response, error) {
 				if releasing {
 					return nil, errCrashed
@@ -133,10 +133,10 @@ func TestReleasedPlanExpires(t *testing.T) {
 		crashing.Ledger = watched{Ledger: crashing.Ledger, after: func(step billing.Step) {
 			releasing = releasing || step.Record.State == billing.Releasing
 		}}
-		w.wantRetry(crashing, body)
+		f.wantRetry(crashing, body)
 		time.Sleep(2 * settings.Lease)
-		w.wantRejected(w.settler(nil), body, billing.ChargebeeRefused)
-		for _, item := range w.tables.Items("ledger") {
+		f.wantRejected(f.settler(nil), body, billing.ChargebeeRefused)
+		for _, item := range f.tables.Items("ledger") {
 			key := fmt.Sprint(item["invoice_id"])
 			if _, ok := item["expires_at"]; !ok && strings.Contains(key, "#") {
 				t.Errorf("%s has no time to live", key)

@@ -31,19 +31,19 @@ func TestCredits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
+				f := newFixture(t, nil)
 				for amount := range strings.FieldsSeq(test.amounts) {
-					w.write("sub", "calls", amount)
+					f.write("sub", "calls", amount)
 				}
-				other := w.write("sub", "seats", "7")
-				id, body := w.renew("sub")
-				w.wantDoneAtOnce(w.settler(nil), body)
-				if report := w.last(); report.CarriedForward != test.carried || report.Result != billing.Closed {
+				other := f.write("sub", "seats", "7")
+				id, body := f.renew("sub")
+				f.wantDoneAtOnce(f.settler(nil), body)
+				if report := f.last(); report.CarriedForward != test.carried || report.Result != billing.Closed {
 					t.Errorf("got %+v", report)
 				}
-				w.wantStatuses(test.statuses + " billed")
+				f.wantStatuses(test.statuses + " billed")
 				var charged int64
-				for _, line := range w.adHoc(w.head(id).FinalInvoiceID) {
+				for _, line := range f.adHoc(f.head(id).FinalInvoiceID) {
 					charged += line.Amount
 				}
 				if charged != test.charged+7 {
@@ -54,13 +54,13 @@ func TestCredits(t *testing.T) {
 				}
 
 				time.Sleep(30 * 24 * time.Hour)
-				w.write("sub", "calls", "100")
-				next, body := w.renew("sub")
-				w.wantDoneAtOnce(w.settler(nil), body)
-				if left := strings.Count(w.statuses(), "unbilled"); left != 0 {
-					t.Errorf("%d events are left: %s", left, w.statuses())
+				f.write("sub", "calls", "100")
+				next, body := f.renew("sub")
+				f.wantDoneAtOnce(f.settler(nil), body)
+				if left := strings.Count(f.statuses(), "unbilled"); left != 0 {
+					t.Errorf("%d events are left: %s", left, f.statuses())
 				}
-				if lines := w.adHoc(w.head(next).FinalInvoiceID); len(lines) != 1 || lines[0].Amount >= 100 {
+				if lines := f.adHoc(f.head(next).FinalInvoiceID); len(lines) != 1 || lines[0].Amount >= 100 {
 					t.Errorf("charged %+v", lines)
 				}
 			})
@@ -73,15 +73,15 @@ func TestCreditsOfManyPages(t *testing.T) {
 	unraced(t)
 	t.Parallel()
 	atEachCall(t, "crashed", func(t *testing.T, call int) (reached bool) {
-		w := newWorld(t, nil)
+		f := newFixture(t, nil)
 		for i := range 130 {
-			w.write("sub", fmt.Sprintf("code_%d", i%2), []string{"1", "-2"}[i%2])
+			f.write("sub", fmt.Sprintf("code_%d", i%2), []string{"1", "-2"}[i%2])
 		}
-		_, body := w.renew("sub")
-		reached = w.handleAndCrash(&crash{at: call}, body)
+		_, body := f.renew("sub")
+		reached = f.handleAndCrash(&crash{at: call}, body)
 		time.Sleep(2 * settings.Lease)
-		w.wantDone(w.settler(nil), body)
-		for id, event := range w.events() {
+		f.wantDone(f.settler(nil), body)
+		for id, event := range f.events() {
 			if credit := event.ChargeCode == "code_1"; credit == (event.Status == billing.EventBilled) || event.Status == billing.EventClaimed {
 				t.Errorf("%s, %s, is %s", id, event.ChargeCode, event.Status)
 			}
@@ -94,14 +94,14 @@ func TestCreditsOfManyPages(t *testing.T) {
 func TestCreditsOfAClosedDraft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, once("close", 1, sandbox.Fault{Kind: sandbox.LoseReply}))
-		w.write("sub", "calls", "10")
-		w.write("sub", "seats", "-5")
-		_, body := w.renew("sub")
-		settler := w.settler(nil)
-		w.wantRetry(settler, body)
+		f := newFixture(t, once("close", 1, sandbox.Fault{Kind: sandbox.LoseReply}))
+		f.write("sub", "calls", "10")
+		f.write("sub", "seats", "-5")
+		_, body := f.renew("sub")
+		settler := f.settler(nil)
+		f.wantRetry(settler, body)
 		time.Sleep(time.Hour)
-		w.wantDone(settler, body)
-		w.wantStatuses("billed unbilled")
+		f.wantDone(settler, body)
+		f.wantStatuses("billed unbilled")
 	})
 }

@@ -19,12 +19,12 @@ import (
 func TestDraftThatIsPendingAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
-		w.gateway.answer(canned{to: "/add_charge", words: "404 invalid_request resource_not_found", after: 1, times: 1})
-		w.gateway.answer(canned{to: "/" + id, words: "404 invalid_request resource_not_found", after: 1, times: 1})
-		w.wantClosed(w.settler(nil), body)
-		if record := w.head(id); record.MissingSince != 0 {
+		f := newFixture(t, nil)
+		id, body := f.three()
+		f.gateway.answer(canned{to: "/add_charge", words: "404 invalid_request resource_not_found", after: 1, times: 1})
+		f.gateway.answer(canned{to: "/" + id, words: "404 invalid_request resource_not_found", after: 1, times: 1})
+		f.wantClosed(f.settler(nil), body)
+		if record := f.head(id); record.MissingSince != 0 {
 			t.Errorf("got %+v", record)
 		}
 	})
@@ -35,16 +35,16 @@ func TestDraftThatIsPendingAgain(t *testing.T) {
 func TestReconcile_WaitsUntilVisible(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
-		w.meanwhile("add_charge", 3, func() error {
+		f := newFixture(t, nil)
+		id, body := f.three()
+		f.meanwhile("add_charge", 3, func() error {
 			hidden := hiddenList
 			hidden.until = time.Now().Add(settings.MaxEffectDelay - time.Second)
-			w.gateway.answer(hidden)
-			return closed(w, id)
+			f.gateway.answer(hidden)
+			return closed(f, id)
 		})
-		w.wantResult(w.settler(nil), body, messageResult{billing.InvoiceNotPending, "ssr", "billed billed unbilled"})
-		w.wantEachBilledOnce()
+		f.wantResult(f.settler(nil), body, messageResult{billing.InvoiceNotPending, "ssr", "billed billed unbilled"})
+		f.wantEachBilledOnce()
 	})
 }
 
@@ -52,11 +52,11 @@ func TestReconcile_WaitsUntilVisible(t *testing.T) {
 func TestDoubtOnADeletedDraft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, once("add_charge", 2, sandbox.Fault{Kind: sandbox.Refuse}))
-		id, body := w.three()
-		w.wantRetry(w.settler(nil), body)
-		w.let(deleted, id)
-		w.wantResult(w.settler(nil), body, messageResult{billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"})
+		f := newFixture(t, once("add_charge", 2, sandbox.Fault{Kind: sandbox.Refuse}))
+		id, body := f.three()
+		f.wantRetry(f.settler(nil), body)
+		f.let(deleted, id)
+		f.wantResult(f.settler(nil), body, messageResult{billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"})
 	})
 }
 
@@ -90,36 +90,36 @@ func TestReconcile_UnknownLinesAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorldOf(t, chargebee.Config{
+				f := newFixtureOf(t, chargebee.Config{
 					Faults:   once(test.operation, test.call, test.fault),
 					Refusals: []*chargebee.Error{chargebee.ErrInternal},
 				}, dynamodb.Config{})
-				id, body := w.three()
-				w.gateway.answer(hiddenList)
-				settler := w.settler(nil)
+				id, body := f.three()
+				f.gateway.answer(hiddenList)
+				settler := f.settler(nil)
 				if test.fault.Kind == sandbox.None {
-					w.meanwhile(test.operation, test.call, func() error { return closed(w, id) })
+					f.meanwhile(test.operation, test.call, func() error { return closed(f, id) })
 				}
-				outcome := w.wantRetry(settler, body)
+				outcome := f.wantRetry(settler, body)
 				if test.fault.Kind != sandbox.None {
-					w.let(closed, id)
+					f.let(closed, id)
 				}
 				time.Sleep(outcome.Delay)
-				w.wantResult(settler, body, test.held)
+				f.wantResult(settler, body, test.held)
 
-				w.gateway.stop()
-				charged := strings.Count(w.calls(), "add_charge")
-				w.wantResult(settler, body, test.again)
-				if strings.Count(w.calls(), "add_charge") != charged {
+				f.gateway.stop()
+				charged := strings.Count(f.calls(), "add_charge")
+				f.wantResult(settler, body, test.again)
+				if strings.Count(f.calls(), "add_charge") != charged {
 					t.Error("it was charged again")
 				}
-				w.wantEachBilledOnce()
+				f.wantEachBilledOnce()
 
 				// What was released is billed with the next invoice.
-				_, next := w.renew("sub")
-				w.wantDone(settler, next)
-				w.wantStatuses("billed billed billed")
-				w.wantEachBilledOnce()
+				_, next := f.renew("sub")
+				f.wantDone(settler, next)
+				f.wantStatuses("billed billed billed")
+				f.wantEachBilledOnce()
 			})
 		})
 	}
@@ -144,40 +144,40 @@ func TestReconcile_FinalInvoiceUnreadable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
+				f := newFixture(t, nil)
 				for i := range 101 { // more than a list shows
-					w.write("sub", fmt.Sprintf("code_%03d", i), "12")
+					f.write("sub", fmt.Sprintf("code_%03d", i), "12")
 				}
-				id, body := w.renew("sub")
+				id, body := f.renew("sub")
 				var final string
-				w.meanwhile("add_charge", 101, func() error {
-					invoice, err := w.chargebee.CloseInvoice(id)
+				f.meanwhile("add_charge", 101, func() error {
+					invoice, err := f.chargebee.CloseInvoice(id)
 					final = invoice.ID
-					w.gateway.answer(canned{to: "/" + final, words: "404 invalid_request resource_not_found"})
+					f.gateway.answer(canned{to: "/" + final, words: "404 invalid_request resource_not_found"})
 					return err
 				})
 				if test.late { // nothing is listed until everything must show
 					hidden := hiddenList
 					hidden.until = time.Now().Add(settings.MaxEffectDelay + settings.MaxSkew)
-					w.gateway.answer(hidden)
+					f.gateway.answer(hidden)
 				}
-				settler := w.settler(nil)
-				outcome := w.handle(settler, body)
+				settler := f.settler(nil)
+				outcome := f.handle(settler, body)
 				if test.late {
 					time.Sleep(outcome.Delay)
-					outcome = w.handle(settler, body)
+					outcome = f.handle(settler, body)
 				}
-				if record := w.head(id); outcome.Action != queue.Retry || outcome.Delay > 6*time.Minute || record.Attempts != 0 || record.Dispositions != "" {
+				if record := f.head(id); outcome.Action != queue.Retry || outcome.Delay > 6*time.Minute || record.Attempts != 0 || record.Dispositions != "" {
 					t.Fatalf("got %+v: %+v", outcome, record)
 				}
 				if test.shows {
-					w.gateway.stop()
+					f.gateway.stop()
 				} else {
-					w.let(deleted, final)
+					f.let(deleted, final)
 				}
 				time.Sleep(outcome.Delay)
-				w.wantResult(settler, body, test.want)
-				w.wantEachBilledOnce()
+				f.wantResult(settler, body, test.want)
+				f.wantEachBilledOnce()
 			})
 		})
 	}
@@ -188,29 +188,29 @@ func TestReconcile_FinalInvoiceUnreadable(t *testing.T) {
 func TestSettlingThatFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
+		f := newFixture(t, nil)
 		for range 150 { // two pages
-			w.write("sub", "calls", "0.25")
+			f.write("sub", "calls", "0.25")
 		}
-		id, body := w.renew("sub")
-		w.meanwhile("add_charge", 1, func() error { return closed(w, id) })
+		id, body := f.renew("sub")
+		f.meanwhile("add_charge", 1, func() error { return closed(f, id) })
 		failing := true
-		broken := w.settler(onTheWayTo("dynamodb", func(request *http.Request) error {
-			settles := w.head(id).State == billing.Settling
+		broken := f.settler(onTheWayTo("dynamodb", func(request *http.Request) error {
+			settles := f.head(id).State == billing.Settling
 			if failing && settles && strings.HasSuffix(request.Header.Get("X-Amz-Target"), ".GetItem") && !strings.Contains(bodyOf(request), `"`+id+`"`) {
 				return errCrashed // the pages cannot be read
 			}
 			return nil
 		}))
-		if outcome, receives := w.receive(broken, body, 5*24*time.Hour); outcome.Reason != string(billing.InvoiceNotPending) {
+		if outcome, receives := f.receive(broken, body, 5*24*time.Hour); outcome.Reason != string(billing.InvoiceNotPending) {
 			t.Fatalf("after %d receives: %+v", receives, outcome)
 		}
-		if record := w.head(id); record.Dispositions != "r" || record.ProcessedPages >= record.Pages || !record.HoldsClaims() {
+		if record := f.head(id); record.Dispositions != "r" || record.ProcessedPages >= record.Pages || !record.HoldsClaims() {
 			t.Fatalf("got %+v", record)
 		}
 		failing = false
-		w.wantRejected(broken, body, billing.InvoiceNotPending)
-		if got := strings.Join(w.allStatuses(), " "); got != billing.EventUnbilled {
+		f.wantRejected(broken, body, billing.InvoiceNotPending)
+		if got := strings.Join(f.allStatuses(), " "); got != billing.EventUnbilled {
 			t.Errorf("events are %s", got)
 		}
 	})

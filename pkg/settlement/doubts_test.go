@@ -38,16 +38,16 @@ func TestDoubt(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, away for %s", name, away), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					w := newWorld(t, once("add_charge", 2, fault))
+					f := newFixture(t, once("add_charge", 2, fault))
 					for _, code := range []string{"calls", "storage", "seats"} {
-						w.write("sub", code, "12.5")
+						f.write("sub", code, "12.5")
 					}
-					_, body := w.renew("sub")
-					w.wantRetry(w.settler(nil), body)
+					_, body := f.renew("sub")
+					f.wantRetry(f.settler(nil), body)
 					time.Sleep(away)
-					w.wantClosed(w.settler(nil), body)
+					f.wantClosed(f.settler(nil), body)
 					time.Sleep(10 * time.Minute)
-					w.wantReconciled() // nothing comes late
+					f.wantReconciled() // nothing comes late
 				})
 			})
 		}
@@ -58,14 +58,14 @@ func TestDoubt(t *testing.T) {
 func TestDoubtOnALongInvoice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, once("add_charge", 149, sandbox.Fault{Kind: sandbox.LoseReply}))
+		f := newFixture(t, once("add_charge", 149, sandbox.Fault{Kind: sandbox.LoseReply}))
 		for i := range 150 {
-			w.write("sub", fmt.Sprintf("code_%03d", i), "12")
+			f.write("sub", fmt.Sprintf("code_%03d", i), "12")
 		}
-		_, body := w.renew("sub")
-		w.wantRetry(w.settler(nil), body)
+		_, body := f.renew("sub")
+		f.wantRetry(f.settler(nil), body)
 		time.Sleep(time.Hour)
-		w.wantClosed(w.settler(nil), body)
+		f.wantClosed(f.settler(nil), body)
 	})
 }
 
@@ -90,26 +90,26 @@ func TestDoubtByAge(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, %s after", name, age), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					w := newWorld(t, once("add_charge", 2, fault))
-					_, body := w.three()
+					f := newFixture(t, once("add_charge", 2, fault))
+					_, body := f.three()
 					sent := time.Now()
-					w.handle(w.settler(nil), body)
-					before := len(w.calls())
+					f.handle(f.settler(nil), body)
+					before := len(f.calls())
 					time.Sleep(time.Until(sent.Add(age)))
-					outcome := w.handle(w.settler(nil), body)
+					outcome := f.handle(f.settler(nil), body)
 					want := calls
 					if fault.Kind == sandbox.Refuse { // found missing, it is sent again
 						want = strings.Replace(calls, "retrieve", "retrieve add_charge", 1)
 					}
-					if got := strings.TrimSpace(w.calls()[before:]); got != want {
+					if got := strings.TrimSpace(f.calls()[before:]); got != want {
 						t.Errorf("called %q, want %q", got, want)
 					}
 					if left := settings.IdempotencyWindow - age; calls == "" && (outcome.Action != queue.Retry || outcome.Delay < left || outcome.Delay > left+3*time.Second) {
 						t.Errorf("got %+v, the key is forgotten in %s", outcome, left)
 					}
-					w.wantClosed(w.settler(nil), body)
+					f.wantClosed(f.settler(nil), body)
 					time.Sleep(settings.MaxEffectDelay)
-					w.wantReconciled() // nothing comes late
+					f.wantReconciled() // nothing comes late
 				})
 			})
 		}
@@ -125,20 +125,20 @@ func TestDoubt_OtherAPIKey(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, keys per API key %t", name, perAPIKey), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					w := newWorldOf(t, chargebee.Config{KeysPerAPIKey: perAPIKey, Faults: once("add_charge", 2, fault)}, dynamodb.Config{})
-					_, body := w.three()
+					f := newFixtureOf(t, chargebee.Config{KeysPerAPIKey: perAPIKey, Faults: once("add_charge", 2, fault)}, dynamodb.Config{})
+					_, body := f.three()
 					sent := time.Now()
-					w.wantRetry(w.settler(nil), body)
+					f.wantRetry(f.settler(nil), body)
 					time.Sleep(time.Minute)
-					rotated := w.settler(nil)
+					rotated := f.settler(nil)
 					rotated.Charger.(*chargebeeapi.Client).SetAPIKey("next")
-					before := w.calls()
-					if outcome := w.handle(rotated, body); outcome.Action != queue.Retry || w.calls() != before {
-						t.Errorf("got %+v after the calls %s", outcome, w.calls()[len(before):])
+					before := f.calls()
+					if outcome := f.handle(rotated, body); outcome.Action != queue.Retry || f.calls() != before {
+						t.Errorf("got %+v after the calls %s", outcome, f.calls()[len(before):])
 					}
 					time.Sleep(time.Until(sent.Add(settings.IdempotencyWindow + time.Minute)))
-					w.wantClosed(rotated, body)
-					w.wantReconciled()
+					f.wantClosed(rotated, body)
+					f.wantReconciled()
 				})
 			})
 		}
@@ -149,20 +149,20 @@ func TestDoubt_OtherAPIKey(t *testing.T) {
 func TestSession_APIKeyChangesBeforeCall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorldOf(t, chargebee.Config{KeysPerAPIKey: true, Faults: once("add_charge", 2, sandbox.Fault{Kind: sandbox.LoseReply})}, dynamodb.Config{})
-		id, body := w.three()
-		settler := w.settler(nil)
+		f := newFixtureOf(t, chargebee.Config{KeysPerAPIKey: true, Faults: once("add_charge", 2, sandbox.Fault{Kind: sandbox.LoseReply})}, dynamodb.Config{})
+		id, body := f.three()
+		settler := f.settler(nil)
 		client := settler.Charger.(*chargebeeapi.Client)
 		settler.Ledger = watched{Ledger: settler.Ledger, after: func(step billing.Step) {
 			if step.Record.Cursor == 1 && step.Record.IsSending() {
 				client.SetAPIKey("next")
 			}
 		}}
-		w.wantRetry(settler, body)
-		if got, want := w.head(id).SentWith, client.APIKeyID(); got != want {
+		f.wantRetry(settler, body)
+		if got, want := f.head(id).SentWith, client.APIKeyID(); got != want {
 			t.Errorf("the record has the API key %s, want %s", got, want)
 		}
-		w.wantClosed(settler, body)
+		f.wantClosed(settler, body)
 	})
 }
 
@@ -171,13 +171,13 @@ func TestSession_APIKeyChangesBeforeCall(t *testing.T) {
 func TestAmbiguousLine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, once("add_charge", 2, sandbox.Fault{Kind: sandbox.LoseReply}))
-		id, body := w.three()
-		settler := w.settler(nil)
-		w.wantRetry(settler, body)
+		f := newFixture(t, once("add_charge", 2, sandbox.Fault{Kind: sandbox.LoseReply}))
+		id, body := f.three()
+		settler := f.settler(nil)
+		f.wantRetry(settler, body)
 		var original string
 		edit := func(text string) {
-			err := w.chargebee.EditLine(id, w.adHoc(id)[1].ID, func(line *chargebee.LineItem) { original, line.Description = line.Description, text })
+			err := f.chargebee.EditLine(id, f.adHoc(id)[1].ID, func(line *chargebee.LineItem) { original, line.Description = line.Description, text })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -185,10 +185,10 @@ func TestAmbiguousLine(t *testing.T) {
 		edit("twenty, as agreed")
 		time.Sleep(time.Hour)
 		for range 2 {
-			w.wantRejected(settler, body, billing.AmbiguousLine)
+			f.wantRejected(settler, body, billing.AmbiguousLine)
 		}
 		edit(original)
-		w.wantClosed(settler, body)
+		f.wantClosed(settler, body)
 	})
 }
 
@@ -200,20 +200,20 @@ func TestLostClose(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, away for %s", name, away), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					w := newWorld(t, once("close", 1, fault))
-					id, body := w.three()
-					outcome := w.handle(w.settler(nil), body)
+					f := newFixture(t, once("close", 1, fault))
+					id, body := f.three()
+					outcome := f.handle(f.settler(nil), body)
 					time.Sleep(away)
 					if outcome.Action == queue.Retry {
-						outcome = w.deliver(w.settler(nil), body)
+						outcome = f.deliver(f.settler(nil), body)
 					}
 					if outcome.Action != queue.Ack {
 						t.Fatalf("got %+v", outcome)
 					}
-					if record := w.head(id); record.Outcome != billing.Closed || record.FinalInvoiceID == "" {
+					if record := f.head(id); record.Outcome != billing.Closed || record.FinalInvoiceID == "" {
 						t.Errorf("got %+v", record)
 					}
-					w.wantReconciled()
+					f.wantReconciled()
 				})
 			})
 		}

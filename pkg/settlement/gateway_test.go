@@ -60,15 +60,15 @@ func (f *siteFaults) Next(operation string) sandbox.Fault {
 
 // meanwhile does something once, when the n-th call of an operation from now on arrives
 // and before it has an effect.
-func (w *world) meanwhile(operation string, n int, do func() error) {
-	w.faults.meanwhile = append(w.faults.meanwhile, at(operation, n, func() {
+func (f *fixture) meanwhile(operation string, n int, do func() error) {
+	f.faults.meanwhile = append(f.faults.meanwhile, at(operation, n, func() {
 		if err := do(); err != nil {
-			w.t.Error(err)
+			f.t.Error(err)
 		}
 	}))
 }
 
-// gateway is between all settlers of a world and Chargebee, and answers some calls
+// gateway is between all settlers of a fixture and Chargebee, and answers some calls
 // itself.
 type gateway struct {
 	canned []*canned

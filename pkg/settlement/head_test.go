@@ -20,7 +20,7 @@ import (
 func TestBiggestHead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
+		f := newFixture(t, nil)
 		biggest := billing.Record{
 			InvoiceID:      strings.Repeat("😀", 100), // a webhook may name no longer one
 			State:          billing.Rejected,
@@ -43,7 +43,7 @@ func TestBiggestHead(t *testing.T) {
 			UpdatedAt:      time.Now().Unix(),
 			SchemaVersion:  billing.SchemaVersion,
 		}
-		if err := w.store.Commit(t.Context(), billing.Step{Record: biggest}); err != nil {
+		if err := f.store.Commit(t.Context(), billing.Step{Record: biggest}); err != nil {
 			t.Fatal(err)
 		}
 		// There is no manifest: the error has the invoice's id, twice.
@@ -56,15 +56,15 @@ func TestBiggestHead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.wantRetry(w.settler(nil), body)
-		record := w.head(biggest.InvoiceID)
-		if record.Attempts != 1 || record.Dispositions != biggest.Dispositions || !strings.HasPrefix(w.last().DeferReason, "read the manifest of 😀") {
-			t.Errorf("got %+v: %+v", record, w.last())
+		f.wantRetry(f.settler(nil), body)
+		record := f.head(biggest.InvoiceID)
+		if record.Attempts != 1 || record.Dispositions != biggest.Dispositions || !strings.HasPrefix(f.last().DeferReason, "read the manifest of 😀") {
+			t.Errorf("got %+v: %+v", record, f.last())
 		}
 		if !strings.HasSuffix(record.Detail, "😀…") || !utf8.ValidString(record.Detail) || len(record.Detail) > queue.MaxDetail {
 			t.Errorf("the detail was not cut, or not between characters: %q", record.Detail)
 		}
-		for _, item := range w.tables.Items("ledger") {
+		for _, item := range f.tables.Items("ledger") {
 			if size := item.Size(); size > 4<<10 {
 				t.Errorf("%.20s … has %d bytes, of them the detail %d", fmt.Sprint(item["invoice_id"]), size, len(record.Detail))
 			}

@@ -32,14 +32,14 @@ func TestTwentyThousandEvents(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const events = 20_000
-		w := newWorldOf(t, chargebee.Config{}, dynamodb.Config{PartitionWrites: writesPerSecond})
-		w.writeMany("sub", "calls", "0.25", events)
-		id, body := w.renew("sub")
+		f := newFixtureOf(t, chargebee.Config{}, dynamodb.Config{PartitionWrites: writesPerSecond})
+		f.writeMany("sub", "calls", "0.25", events)
+		id, body := f.renew("sub")
 
 		started := time.Now()
 		mail := &mailbox{t: t, body: body, hidden: started, ended: make(chan struct{})}
 		pool := &worker.Pool{
-			Queue: mail, DeadLetters: mail, Handler: w.settler(nil), Observer: mail,
+			Queue: mail, DeadLetters: mail, Handler: f.settler(nil), Observer: mail,
 			Concurrency: 1, VisibilityTimeout: time.Minute, HeartbeatInterval: 20 * time.Second,
 			DrainTimeout: time.Minute, SettleTimeout: time.Minute,
 		}
@@ -56,7 +56,7 @@ func TestTwentyThousandEvents(t *testing.T) {
 			case <-time.After(5 * time.Second):
 			}
 			looks++
-			shown, err := inspect.Show(t.Context(), w.store, w.store, inspect.Query{ID: id})
+			shown, err := inspect.Show(t.Context(), f.store, f.store, inspect.Query{ID: id})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,17 +86,17 @@ func TestTwentyThousandEvents(t *testing.T) {
 		if looks < int(least/(5*time.Second))-1 {
 			t.Errorf("the ledger was looked at %d times", looks)
 		}
-		if record := w.head(id); record.Outcome != billing.Closed || record.Acquisitions != 1 || record.Attempts != 0 {
+		if record := f.head(id); record.Outcome != billing.Closed || record.Acquisitions != 1 || record.Attempts != 0 {
 			t.Errorf("got %+v", record)
 		}
-		w.wantCalls("retrieve add_charge close")
-		w.wantReconciled()
+		f.wantCalls("retrieve add_charge close")
+		f.wantReconciled()
 	})
 }
 
 // writeMany puts events into the table, no faster than it takes them.
-func (w *world) writeMany(subscription, code, amount string, count int) {
-	w.t.Helper()
+func (f *fixture) writeMany(subscription, code, amount string, count int) {
+	f.t.Helper()
 	const batch = 25
 	for written := 0; written < count; written += batch {
 		if written%(writesPerSecond-batch) == 0 {
@@ -104,11 +104,11 @@ func (w *world) writeMany(subscription, code, amount string, count int) {
 		}
 		var puts []types.WriteRequest
 		for range min(batch, count-written) {
-			puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: w.event(subscription, code, amount)}})
+			puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: f.event(subscription, code, amount)}})
 		}
-		output, err := w.sdk.BatchWriteItem(w.t.Context(), &awsdynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{"events": puts}})
+		output, err := f.sdk.BatchWriteItem(f.t.Context(), &awsdynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{"events": puts}})
 		if err != nil || len(output.UnprocessedItems) > 0 {
-			w.t.Fatalf("%v, not written: %v", err, output)
+			f.t.Fatalf("%v, not written: %v", err, output)
 		}
 	}
 	time.Sleep(time.Second)
@@ -156,4 +156,4 @@ func (m *mailbox) Handled(_ queue.Message, outcome queue.Outcome, err error) {
 	close(m.ended) // it comes once only, whatever became of it
 }
 
-func (m *mailbox) Failed(what string, err error) { m.t.Error(fmt.Errorf("%s: %w", what, err)) }
+func (m *mailbox) Failed(what string, err error) { m.t.Error(fmt.Errorf("%s: %f", what, err)) }

@@ -10,20 +10,20 @@ import (
 )
 
 // manualEdit changes an invoice as an operator does in Chargebee's UI.
-type manualEdit func(w *world, invoiceID string) error
+type manualEdit func(f *fixture, invoiceID string) error
 
-func closed(w *world, id string) error {
-	_, err := w.chargebee.CloseInvoice(id)
+func closed(f *fixture, id string) error {
+	_, err := f.chargebee.CloseInvoice(id)
 	return err
 }
 
-func deleted(w *world, id string) error { return w.chargebee.DeleteInvoice(id) }
+func deleted(f *fixture, id string) error { return f.chargebee.DeleteInvoice(id) }
 
 // inTurn makes one edit after the other.
 func inTurn(edits ...manualEdit) manualEdit {
-	return func(w *world, id string) error {
+	return func(f *fixture, id string) error {
 		for _, edit := range edits {
-			if err := edit(w, id); err != nil {
+			if err := edit(f, id); err != nil {
 				return err
 			}
 		}
@@ -32,10 +32,10 @@ func inTurn(edits ...manualEdit) manualEdit {
 }
 
 // let makes an edit while nothing else happens.
-func (w *world) let(edit manualEdit, invoiceID string) {
-	w.t.Helper()
-	if err := edit(w, invoiceID); err != nil {
-		w.t.Fatal(err)
+func (f *fixture) let(edit manualEdit, invoiceID string) {
+	f.t.Helper()
+	if err := edit(f, invoiceID); err != nil {
+		f.t.Fatal(err)
 	}
 }
 
@@ -76,26 +76,26 @@ func TestManualEdit_EndsDraft(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				id, body := w.three()
-				w.meanwhile(test.operation, test.call, func() error { return test.edit(w, id) })
-				w.wantResult(w.settler(nil), body, test.want)
+				f := newFixture(t, nil)
+				id, body := f.three()
+				f.meanwhile(test.operation, test.call, func() error { return test.edit(f, id) })
+				f.wantResult(f.settler(nil), body, test.want)
 				// A replay charges nothing and has the same result.
-				before, again := strings.Count(w.calls(), "add_charge"), test.want
+				before, again := strings.Count(f.calls(), "add_charge"), test.want
 				if again.verdict == "rrr" { // everything was released: a new epoch finds no draft
 					again.verdict = ""
 				}
-				w.wantResult(w.settler(nil), body, again)
-				if test.want.verdict != "rrr" && strings.Count(w.calls(), "add_charge") != before {
+				f.wantResult(f.settler(nil), body, again)
+				if test.want.verdict != "rrr" && strings.Count(f.calls(), "add_charge") != before {
 					t.Error("the replay charged something")
 				}
 				// The next invoice bills what was released, and nothing else.
-				_, next := w.renew("sub")
-				w.wantDone(w.settler(nil), next)
-				if got := w.statuses(); strings.Contains(got, "unbilled") {
+				_, next := f.renew("sub")
+				f.wantDone(f.settler(nil), next)
+				if got := f.statuses(); strings.Contains(got, "unbilled") {
 					t.Errorf("after the next invoice events are %s", got)
 				}
-				w.wantEachBilledOnce()
+				f.wantEachBilledOnce()
 			})
 		})
 	}
@@ -106,18 +106,18 @@ func TestManualEdit_EndsDraft(t *testing.T) {
 func TestManualEdit_ConsolidatedInvoice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		w.write("sub_a", "calls", "10")
-		w.write("sub_b", "calls", "20")
-		id, body := w.renew("sub_a", "sub_b")
-		w.meanwhile("add_charge", 2, func() error { return closed(w, id) })
-		w.wantResult(w.settler(nil), body, messageResult{billing.InvoiceNotPending, "sr", "billed unbilled"})
-		w.wantEachBilledOnce()
-		_, next := w.renew("sub_b")
-		w.wantDone(w.settler(nil), next)
-		w.wantAllBilled()
-		if strings.Count(w.calls(), "add_charge") != 3 {
-			t.Errorf("called %s", w.calls())
+		f := newFixture(t, nil)
+		f.write("sub_a", "calls", "10")
+		f.write("sub_b", "calls", "20")
+		id, body := f.renew("sub_a", "sub_b")
+		f.meanwhile("add_charge", 2, func() error { return closed(f, id) })
+		f.wantResult(f.settler(nil), body, messageResult{billing.InvoiceNotPending, "sr", "billed unbilled"})
+		f.wantEachBilledOnce()
+		_, next := f.renew("sub_b")
+		f.wantDone(f.settler(nil), next)
+		f.wantAllBilled()
+		if strings.Count(f.calls(), "add_charge") != 3 {
+			t.Errorf("called %s", f.calls())
 		}
 	})
 }
@@ -132,41 +132,41 @@ func TestManualEdit_Lines(t *testing.T) {
 		fix    manualEdit
 	}{
 		"removed": {
-			edit: func(w *world, id string) error {
-				kept = w.adHoc(id)[0]
-				return w.chargebee.RemoveLine(id, kept.ID)
+			edit: func(f *fixture, id string) error {
+				kept = f.adHoc(id)[0]
+				return f.chargebee.RemoveLine(id, kept.ID)
 			},
 			reason: billing.LineRemoved,
-			fix: func(w *world, id string) error {
-				_, err := w.chargebee.AddLine(id, chargebee.LineItem{SubscriptionID: "sub", EntityType: chargebee.EntityAdhoc, Amount: kept.Amount, Description: kept.Description})
+			fix: func(f *fixture, id string) error {
+				_, err := f.chargebee.AddLine(id, chargebee.LineItem{SubscriptionID: "sub", EntityType: chargebee.EntityAdhoc, Amount: kept.Amount, Description: kept.Description})
 				return err
 			},
 		},
 		"doubled": {
-			edit: func(w *world, id string) error {
-				line := w.adHoc(id)[0]
-				_, err := w.chargebee.AddLine(id, chargebee.LineItem{SubscriptionID: "sub", EntityType: chargebee.EntityAdhoc, Amount: line.Amount, Description: line.Description})
+			edit: func(f *fixture, id string) error {
+				line := f.adHoc(id)[0]
+				_, err := f.chargebee.AddLine(id, chargebee.LineItem{SubscriptionID: "sub", EntityType: chargebee.EntityAdhoc, Amount: line.Amount, Description: line.Description})
 				return err
 			},
 			reason: billing.DuplicateLine,
-			fix:    func(w *world, id string) error { return w.chargebee.RemoveLine(id, w.adHoc(id)[2].ID) },
+			fix:    func(f *fixture, id string) error { return f.chargebee.RemoveLine(id, f.adHoc(id)[2].ID) },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				id, body := w.three()
-				w.meanwhile("add_charge", 3, func() error { return test.edit(w, id) })
-				settler := w.settler(nil)
+				f := newFixture(t, nil)
+				id, body := f.three()
+				f.meanwhile("add_charge", 3, func() error { return test.edit(f, id) })
+				settler := f.settler(nil)
 				for range 2 { // a replay without a correction is rejected again
-					w.wantRejected(settler, body, test.reason)
-					w.wantStatuses("claimed claimed claimed")
-					if strings.Contains(w.calls(), "close") {
+					f.wantRejected(settler, body, test.reason)
+					f.wantStatuses("claimed claimed claimed")
+					if strings.Contains(f.calls(), "close") {
 						t.Fatal("it was closed")
 					}
 				}
-				w.let(test.fix, id)
-				w.wantClosed(settler, body)
+				f.let(test.fix, id)
+				f.wantClosed(settler, body)
 			})
 		})
 	}

@@ -27,38 +27,38 @@ func shown(lines []billing.Line) string {
 }
 
 // tryPreview makes a preview with the record of the ledger.
-func (w *world) tryPreview(id string) (settlement.Preview, error) {
-	w.t.Helper()
-	settler := w.settler(nil)
-	record, ok, err := settler.Ledger.Record(w.t.Context(), id)
+func (f *fixture) tryPreview(id string) (settlement.Preview, error) {
+	f.t.Helper()
+	settler := f.settler(nil)
+	record, ok, err := settler.Ledger.Record(f.t.Context(), id)
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	var found *billing.Record
 	if ok {
 		found = &record
 	}
-	return settler.Preview(w.t.Context(), id, found)
+	return settler.Preview(f.t.Context(), id, found)
 }
 
 // preview is a preview that writes nothing and makes a number of reads.
-func (w *world) preview(id string, reads int) settlement.Preview {
-	w.t.Helper()
-	tables, calls := w.tablesAs(), len(w.chargebee.Calls())
-	preview, err := w.tryPreview(id)
+func (f *fixture) preview(id string, reads int) settlement.Preview {
+	f.t.Helper()
+	tables, calls := f.tablesAs(), len(f.chargebee.Calls())
+	preview, err := f.tryPreview(id)
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	if w.tablesAs() != tables {
-		w.t.Error("a preview wrote something")
+	if f.tablesAs() != tables {
+		f.t.Error("a preview wrote something")
 	}
-	for _, call := range w.chargebee.Calls()[calls:] {
+	for _, call := range f.chargebee.Calls()[calls:] {
 		if reads--; call.Operation != "retrieve" {
-			w.t.Errorf("a preview called %s", call.Operation)
+			f.t.Errorf("a preview called %s", call.Operation)
 		}
 	}
 	if reads != 0 {
-		w.t.Errorf("it made %d calls less", reads)
+		f.t.Errorf("it made %d calls less", reads)
 	}
 	return preview
 }
@@ -67,91 +67,91 @@ func (w *world) preview(id string, reads int) settlement.Preview {
 func TestPreviewIsWhatHappens(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		arise func(w *world) (id string, body []byte)
+		arise func(f *fixture) (id string, body []byte)
 		would settlement.InvoicePrediction
 		ends  billing.Result // how it is done; empty: rejected
 		total int64
 	}{
-		"charged and closed": {(*world).three, settlement.WillClose, billing.Closed, 70},
+		"charged and closed": {(*fixture).three, settlement.WillClose, billing.Closed, 70},
 		"of the catalog, with a line of 0": {
-			func(w *world) (string, []byte) {
-				w.settings.Catalog = catalog()
-				w.sell(chargebee.ItemPrice{ID: "calls-EUR"})
-				w.write("sub", "calls", "10.25", "description=Text", "quantity=2")
-				w.write("sub", "calls", "20.25", "description=Text", "quantity=3")
-				w.write("sub", "seats", "40", "description="+strings.Repeat("ü", 300), "quantity=2.50")
-				w.write("sub", "storage", "0.25")
-				return w.renew("sub")
+			func(f *fixture) (string, []byte) {
+				f.settings.Catalog = catalog()
+				f.sell(chargebee.ItemPrice{ID: "calls-EUR"})
+				f.write("sub", "calls", "10.25", "description=Text", "quantity=2")
+				f.write("sub", "calls", "20.25", "description=Text", "quantity=3")
+				f.write("sub", "seats", "40", "description="+strings.Repeat("ü", 300), "quantity=2.50")
+				f.write("sub", "storage", "0.25")
+				return f.renew("sub")
 			},
 			settlement.WillClose, billing.Closed, 70,
 		},
 		"consolidated, of many events": {
-			func(w *world) (string, []byte) {
+			func(f *fixture) (string, []byte) {
 				for range 120 {
-					w.write("one", "calls", "0.5")
-					w.write("two", "calls", "1")
+					f.write("one", "calls", "0.5")
+					f.write("two", "calls", "1")
 				}
-				return w.renew("one", "two")
+				return f.renew("one", "two")
 			},
 			settlement.WillClose, billing.Closed, 180,
 		},
 		"not closed by the settings": {
-			func(w *world) (string, []byte) { w.settings.Close = false; return w.three() },
+			func(f *fixture) (string, []byte) { f.settings.Close = false; return f.three() },
 			settlement.WillLeaveOpen, billing.LeftOpen, 70,
 		},
 		"no events": {
-			func(w *world) (string, []byte) { return w.renew("sub") },
+			func(f *fixture) (string, []byte) { return f.renew("sub") },
 			settlement.WillClose, billing.Closed, 0,
 		},
 		"no events, not closed by the settings": {
-			func(w *world) (string, []byte) { w.settings.CloseWithoutEvents = false; return w.renew("sub") },
+			func(f *fixture) (string, []byte) { f.settings.CloseWithoutEvents = false; return f.renew("sub") },
 			settlement.WillLeaveOpen, billing.LeftOpen, 0,
 		},
 		"no line at all": {
-			func(w *world) (string, []byte) {
-				w.write("sub", "free", "0")
-				return w.renewWithoutPlan("sub")
+			func(f *fixture) (string, []byte) {
+				f.write("sub", "free", "0")
+				return f.renewWithoutPlan("sub")
 			},
 			settlement.WillBeEmpty, billing.Empty, 0,
 		},
 		"an event after its date": {
-			func(w *world) (string, []byte) {
-				w.write("sub", "calls", "10")
-				w.write("sub", "calls", "20", fmt.Sprint("occurred_at=", time.Now().Unix()))
-				return w.renew("sub")
+			func(f *fixture) (string, []byte) {
+				f.write("sub", "calls", "10")
+				f.write("sub", "calls", "20", fmt.Sprint("occurred_at=", time.Now().Unix()))
+				return f.renew("sub")
 			},
 			settlement.WillClose, billing.Closed, 10,
 		},
 		"above the limit": {
-			func(w *world) (string, []byte) { w.settings.MaxAmount = 69; return w.three() },
+			func(f *fixture) (string, []byte) { f.settings.MaxAmount = 69; return f.three() },
 			settlement.WillReject, "", 0,
 		},
 		"a bad event": {
-			func(w *world) (string, []byte) { w.write("sub", "calls", "1e30"); return w.three() },
+			func(f *fixture) (string, []byte) { f.write("sub", "calls", "1e30"); return f.three() },
 			settlement.WillReject, "", 0,
 		},
 		"in the middle of charging, then closed by somebody": {
-			func(w *world) (string, []byte) {
-				w.write("sub", "calls", "10")
-				id, body := w.renew("sub")
-				w.gateway.answer(canned{to: "/add_charge", words: notReady})
-				w.wantRetry(w.settler(nil), body) // the ledger has its plan
-				w.gateway.stop()
-				w.let(closed, id)
+			func(f *fixture) (string, []byte) {
+				f.write("sub", "calls", "10")
+				id, body := f.renew("sub")
+				f.gateway.answer(canned{to: "/add_charge", words: notReady})
+				f.wantRetry(f.settler(nil), body) // the ledger has its plan
+				f.gateway.stop()
+				f.let(closed, id)
 				return id, body
 			},
 			settlement.WillResume, "", 10,
 		},
 		"half claimed": {
-			func(w *world) (string, []byte) {
+			func(f *fixture) (string, []byte) {
 				for range 250 {
-					w.write("sub", "calls", "1")
+					f.write("sub", "calls", "1")
 				}
-				id, body := w.renew("sub")
-				w.handleAndCrash(&crash{at: 7}, body)
+				id, body := f.renew("sub")
+				f.handleAndCrash(&crash{at: 7}, body)
 				time.Sleep(2 * settings.Lease)
-				if record := w.head(id); record.State != billing.Claiming || record.Pages == 0 {
-					w.t.Fatalf("got %+v", record)
+				if record := f.head(id); record.State != billing.Claiming || record.Pages == 0 {
+					f.t.Fatalf("got %+v", record)
 				}
 				return id, body
 			},
@@ -161,13 +161,13 @@ func TestPreviewIsWhatHappens(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				id, body := test.arise(w)
+				f := newFixture(t, nil)
+				id, body := test.arise(f)
 				reads := 1
 				if test.would == settlement.WillResume {
 					reads = 0
 				}
-				preview := w.preview(id, reads)
+				preview := f.preview(id, reads)
 				var total int64
 				for _, line := range preview.Lines {
 					total += line.Amount
@@ -175,8 +175,8 @@ func TestPreviewIsWhatHappens(t *testing.T) {
 				if preview.Prediction != test.would || total != test.total || preview.Manifest.InvoiceID != id {
 					t.Errorf("got %+v, in all %d", preview, total)
 				}
-				outcome := w.deliver(w.settler(nil), body)
-				record := w.head(id)
+				outcome := f.deliver(f.settler(nil), body)
+				record := f.head(id)
 				if record.Outcome != test.ends || (outcome.Action == queue.DeadLetter) != (test.ends == "") {
 					t.Errorf("it ended as %+v", record)
 				}
@@ -186,11 +186,11 @@ func TestPreviewIsWhatHappens(t *testing.T) {
 					}
 					return
 				}
-				plan, err := w.store.Plan(t.Context(), id, record.Epoch)
+				plan, err := f.store.Plan(t.Context(), id, record.Epoch)
 				if err != nil || shown(plan.Lines) != shown(preview.Lines) {
 					t.Errorf("previewed\n%scharged\n%s%v", shown(preview.Lines), shown(plan.Lines), err)
 				}
-				manifest, err := w.store.Manifest(t.Context(), id, record.Epoch)
+				manifest, err := f.store.Manifest(t.Context(), id, record.Epoch)
 				if got := preview.Manifest; err != nil || got.Date != manifest.Date || got.CurrencyCode != manifest.CurrencyCode ||
 					got.CustomerID != manifest.CustomerID || fmt.Sprint(got.Subscriptions) != fmt.Sprint(manifest.Subscriptions) {
 					t.Errorf("previewed %+v\ncharged %+v, %v", got, manifest, err)
@@ -211,24 +211,24 @@ func TestPreviewIsWhatHappens(t *testing.T) {
 func TestPreviewOfAnInvoiceThatIsOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
-		w.wantClosed(w.settler(nil), body)
-		preview := w.preview(id, 0)
+		f := newFixture(t, nil)
+		id, body := f.three()
+		f.wantClosed(f.settler(nil), body)
+		preview := f.preview(id, 0)
 		if preview.Prediction != settlement.WillDoNothing || !preview.Planned || len(preview.Lines) != 3 || preview.Record.Outcome != billing.Closed {
 			t.Errorf("done: %+v", preview)
 		}
-		if _, err := w.tryPreview("draft_unknown"); !errors.Is(err, settlement.ErrUnknown) {
+		if _, err := f.tryPreview("draft_unknown"); !errors.Is(err, settlement.ErrUnknown) {
 			t.Errorf("unknown: %v", err)
 		}
 
 		// One that was closed manually first, with and without anything to charge.
-		final := w.head(id).FinalInvoiceID
-		if preview := w.preview(final, 1); preview.Prediction != settlement.WillReject || preview.Reason != billing.InvoiceNotPending || preview.Status == billing.StatusPending {
+		final := f.head(id).FinalInvoiceID
+		if preview := f.preview(final, 1); preview.Prediction != settlement.WillReject || preview.Reason != billing.InvoiceNotPending || preview.Status == billing.StatusPending {
 			t.Errorf("somebody else's: %+v", preview)
 		}
-		w.write("sub", "calls", "1")
-		if preview := w.preview(final, 1); preview.Prediction != settlement.WillReject || preview.Reason != billing.InvoiceNotPending {
+		f.write("sub", "calls", "1")
+		if preview := f.preview(final, 1); preview.Prediction != settlement.WillReject || preview.Reason != billing.InvoiceNotPending {
 			t.Errorf("somebody else's, with events: %+v", preview)
 		}
 	})
@@ -239,18 +239,18 @@ func TestPreviewCountsEventsOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		lag := time.Duration(0)
-		w := newWorldOf(t, chargebee.Config{}, dynamodb.Config{IndexLag: func(string) time.Duration { return lag }})
+		f := newFixtureOf(t, chargebee.Config{}, dynamodb.Config{IndexLag: func(string) time.Duration { return lag }})
 		for range 150 {
-			w.write("sub", "calls", "1")
+			f.write("sub", "calls", "1")
 		}
-		id, body := w.renew("sub")
+		id, body := f.renew("sub")
 		time.Sleep(time.Second)
 		lag = time.Hour
-		w.handleAndCrash(&crash{at: 7}, body)
-		if record := w.head(id); record.Pages != 1 {
+		f.handleAndCrash(&crash{at: 7}, body)
+		if record := f.head(id); record.Pages != 1 {
 			t.Fatalf("got %+v", record)
 		}
-		if preview := w.preview(id, 1); preview.Events != 150 || preview.Lines[0].Amount != 150 {
+		if preview := f.preview(id, 1); preview.Events != 150 || preview.Lines[0].Amount != 150 {
 			t.Errorf("got %+v", preview)
 		}
 	})
@@ -260,15 +260,15 @@ func TestPreviewCountsEventsOnce(t *testing.T) {
 func TestPreview_MissingDraft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
+		f := newFixture(t, nil)
 		for range 150 {
-			w.write("sub", "calls", "1")
+			f.write("sub", "calls", "1")
 		}
-		id, body := w.renew("sub")
-		w.handleAndCrash(&crash{at: 7}, body)
+		id, body := f.renew("sub")
+		f.handleAndCrash(&crash{at: 7}, body)
 		time.Sleep(2 * settings.Lease)
-		w.let(deleted, id)
-		preview := w.preview(id, 1)
+		f.let(deleted, id)
+		preview := f.preview(id, 1)
 		if preview.Prediction != settlement.WillReject || preview.Reason != billing.InvoiceNotPending || preview.Status != "" || preview.Events != 150 {
 			t.Errorf("got %+v", preview)
 		}
@@ -279,22 +279,22 @@ func TestPreview_MissingDraft(t *testing.T) {
 func TestPreviewOfARejectedInvoice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, _ := w.rejectedWithALine()
-		preview := w.preview(id, 0)
+		f := newFixture(t, nil)
+		id, _ := f.rejectedWithALine()
+		preview := f.preview(id, 0)
 		if preview.Prediction != settlement.WillResume || !preview.Planned || preview.Reason != billing.ChargebeeRefused || preview.Lines[0].Marker == "" {
 			t.Errorf("held: %+v", preview)
 		}
-		w.let(removed, id)
+		f.let(removed, id)
 		time.Sleep(quiet)
-		if _, err := w.release(id); err != nil {
+		if _, err := f.release(id); err != nil {
 			t.Fatal(err)
 		}
-		if preview := w.preview(id, 1); preview.Prediction != settlement.WillClose || preview.Planned || len(preview.Lines) != 3 {
+		if preview := f.preview(id, 1); preview.Prediction != settlement.WillClose || preview.Planned || len(preview.Lines) != 3 {
 			t.Errorf("given back: %+v", preview)
 		}
-		w.let(deleted, id)
-		if _, err := w.tryPreview(id); !errors.Is(err, settlement.ErrUnknown) || !strings.Contains(err.Error(), "claims were released") {
+		f.let(deleted, id)
+		if _, err := f.tryPreview(id); !errors.Is(err, settlement.ErrUnknown) || !strings.Contains(err.Error(), "claims were released") {
 			t.Errorf("given back, then deleted: %v", err)
 		}
 	})

@@ -56,10 +56,10 @@ func (c *crash) wrap(_ string, transport http.RoundTripper) http.RoundTripper {
 
 // handleAndCrash handles the message in a process that ends at one of its calls,
 // and returns whether it got so far.
-func (w *world) handleAndCrash(c *crash, body []byte) bool {
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+func (f *fixture) handleAndCrash(c *crash, body []byte) bool {
+	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
 	defer cancel()
-	w.settler(c.wrap).Handle(ctx, &queue.Delivery{Message: queue.Message{ID: "message", Body: body, SentAt: time.Now()}})
+	f.settler(c.wrap).Handle(ctx, &queue.Delivery{Message: queue.Message{ID: "message", Body: body, SentAt: time.Now()}})
 	return c.calls >= c.at
 }
 
@@ -108,13 +108,13 @@ type watched struct {
 	before, after func(billing.Step)
 }
 
-func (w watched) Commit(ctx context.Context, step billing.Step) error {
-	if w.before != nil {
-		w.before(step)
+func (f watched) Commit(ctx context.Context, step billing.Step) error {
+	if f.before != nil {
+		f.before(step)
 	}
-	err := w.Ledger.Commit(ctx, step)
-	if w.after != nil {
-		w.after(step)
+	err := f.Ledger.Commit(ctx, step)
+	if f.after != nil {
+		f.after(step)
 	}
 	return err
 }

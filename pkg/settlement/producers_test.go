@@ -19,25 +19,25 @@ import (
 func TestSession_ProducerWritesAgain(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		write    func(w *world, item map[string]types.AttributeValue) error
+		write    func(f *fixture, item map[string]types.AttributeValue) error
 		statuses string
 		reported int
 	}{
 		"the same put again": {
-			write:    func(w *world, item map[string]types.AttributeValue) error { return w.put(item) },
+			write:    func(f *fixture, item map[string]types.AttributeValue) error { return f.put(item) },
 			statuses: "billed billed billed",
 		},
 		"a put with another amount": {
-			write: func(w *world, item map[string]types.AttributeValue) error {
+			write: func(f *fixture, item map[string]types.AttributeValue) error {
 				item["amount"] = &types.AttributeValueMemberN{Value: "11"}
-				return w.put(item)
+				return f.put(item)
 			},
 			statuses: "billed billed unbilled",
 			reported: 1,
 		},
 		"an update of the amount": {
-			write: func(w *world, item map[string]types.AttributeValue) error {
-				_, err := w.sdk.UpdateItem(w.t.Context(), &awsdynamodb.UpdateItemInput{
+			write: func(f *fixture, item map[string]types.AttributeValue) error {
+				_, err := f.sdk.UpdateItem(f.t.Context(), &awsdynamodb.UpdateItemInput{
 					TableName:                 aws.String("events"),
 					Key:                       map[string]types.AttributeValue{"subscription_id": item["subscription_id"], "event_id": item["event_id"]},
 					UpdateExpression:          aws.String("SET amount = :a"),
@@ -52,22 +52,22 @@ func TestSession_ProducerWritesAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				w.write("sub", "calls", "10")
-				w.write("sub", "seats", "20")
-				item := w.event("sub", "storage", "40")
-				if err := w.put(item); err != nil {
+				f := newFixture(t, nil)
+				f.write("sub", "calls", "10")
+				f.write("sub", "seats", "20")
+				item := f.event("sub", "storage", "40")
+				if err := f.put(item); err != nil {
 					t.Fatal(err)
 				}
-				_, body := w.renew("sub")
-				w.meanwhile("close", 1, func() error { return test.write(w, item) })
-				w.wantDone(w.settler(nil), body)
-				if last := w.last(); last.Result != billing.Closed {
+				_, body := f.renew("sub")
+				f.meanwhile("close", 1, func() error { return test.write(f, item) })
+				f.wantDone(f.settler(nil), body)
+				if last := f.last(); last.Result != billing.Closed {
 					t.Errorf("got %+v", last)
 				}
-				w.wantStatuses(test.statuses)
-				if got := len(w.notes.mismatched); got != test.reported {
-					t.Errorf("%d mismatches were reported, want %d: %+v", got, test.reported, w.notes.mismatched)
+				f.wantStatuses(test.statuses)
+				if got := len(f.notes.mismatched); got != test.reported {
+					t.Errorf("%d mismatches were reported, want %d: %+v", got, test.reported, f.notes.mismatched)
 				}
 			})
 		})
@@ -97,47 +97,47 @@ func TestSession_WrittenAgainAfterBilling(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				item := w.event("sub", "calls", "10")
-				if err := w.put(item); err != nil {
+				f := newFixture(t, nil)
+				item := f.event("sub", "calls", "10")
+				if err := f.put(item); err != nil {
 					t.Fatal(err)
 				}
-				first, body := w.renew("sub")
-				w.wantClosed(w.settler(nil), body)
+				first, body := f.renew("sub")
+				f.wantClosed(f.settler(nil), body)
 				for range test.invoices {
 					time.Sleep(24 * time.Hour)
-					w.write("sub", "calls", "7")
-					_, body = w.renew("sub")
-					w.wantDone(w.settler(nil), body)
+					f.write("sub", "calls", "7")
+					_, body = f.renew("sub")
+					f.wantDone(f.settler(nil), body)
 				}
 				if test.voided {
-					w.let(voided, first)
-					release, err := w.releaseBilled(first, "")
-					w.wantReleased(release, err, "r")
+					f.let(voided, first)
+					release, err := f.releaseBilled(first, "")
+					f.wantReleased(release, err, "r")
 				}
 				time.Sleep(time.Minute + test.later)
-				w.tables.Sweep()
+				f.tables.Sweep()
 				if test.change != nil {
 					test.change(item)
 				}
-				if err := w.put(item); err != nil {
+				if err := f.put(item); err != nil {
 					t.Fatal(err)
 				}
 
-				next, body := w.renew("sub")
-				w.wantDone(w.settler(nil), body)
-				if got := len(w.adHocOfFinal(next)); got != test.nextLines {
+				next, body := f.renew("sub")
+				f.wantDone(f.settler(nil), body)
+				if got := len(f.adHocOfFinal(next)); got != test.nextLines {
 					t.Errorf("the next invoice has %d ad-hoc lines, want %d", got, test.nextLines)
 				}
-				if got := len(w.notes.mismatched); got != test.reported {
-					t.Errorf("%d events were reported, want %d: %+v", got, test.reported, w.notes.mismatched)
+				if got := len(f.notes.mismatched); got != test.reported {
+					t.Errorf("%d events were reported, want %d: %+v", got, test.reported, f.notes.mismatched)
 				}
-				event := w.events()[value(item, "event_id")]
+				event := f.events()[value(item, "event_id")]
 				want := first
 				if test.nextLines == 1 {
 					want = next
 				}
-				if event.Status != billing.EventBilled || event.InvoiceID != want || event.FinalID != w.finalOf(want).ID {
+				if event.Status != billing.EventBilled || event.InvoiceID != want || event.FinalID != f.finalOf(want).ID {
 					t.Errorf("got %+v, want it billed on %s", event, want)
 				}
 			})
@@ -146,35 +146,37 @@ func TestSession_WrittenAgainAfterBilling(t *testing.T) {
 }
 
 // adHocOfFinal are the ad-hoc lines of the invoice that a draft became.
-func (w *world) adHocOfFinal(draft string) []chargebee.LineItem { return w.adHoc(w.finalOf(draft).ID) }
+func (f *fixture) adHocOfFinal(draft string) []chargebee.LineItem {
+	return f.adHoc(f.finalOf(draft).ID)
+}
 
 // TestSession_WrittenAgainWhileClaimed: an event that another invoice holds is not claimed, and not reported.
 func TestSession_WrittenAgainWhileClaimed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		item := w.event("sub", "calls", "10")
-		if err := w.put(item); err != nil {
+		f := newFixture(t, nil)
+		item := f.event("sub", "calls", "10")
+		if err := f.put(item); err != nil {
 			t.Fatal(err)
 		}
-		id, body := w.renew("sub")
-		w.gateway.answer(canned{to: "/close", words: "400 invalid_request param_wrong_value"})
-		w.wantRejected(w.settler(nil), body, billing.CloseRefused)
-		w.gateway.stop()
-		if err := w.put(item); err != nil {
+		id, body := f.renew("sub")
+		f.gateway.answer(canned{to: "/close", words: "400 invalid_request param_wrong_value"})
+		f.wantRejected(f.settler(nil), body, billing.CloseRefused)
+		f.gateway.stop()
+		if err := f.put(item); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		next, nextBody := w.renew("sub")
-		w.wantDone(w.settler(nil), nextBody)
-		if got := len(w.adHocOfFinal(next)); got != 0 {
+		next, nextBody := f.renew("sub")
+		f.wantDone(f.settler(nil), nextBody)
+		if got := len(f.adHocOfFinal(next)); got != 0 {
 			t.Errorf("the next invoice has %d ad-hoc lines", got)
 		}
-		w.wantDone(w.settler(nil), body)
-		if event := w.events()[value(item, "event_id")]; event.Status != billing.EventBilled || event.InvoiceID != id {
+		f.wantDone(f.settler(nil), body)
+		if event := f.events()[value(item, "event_id")]; event.Status != billing.EventBilled || event.InvoiceID != id {
 			t.Errorf("got %+v", event)
 		}
-		w.wantEachBilledOnce()
+		f.wantEachBilledOnce()
 	})
 }
 
@@ -183,26 +185,26 @@ func TestSession_WrittenAgainWhileClaimed(t *testing.T) {
 func TestSession_StaleIndex(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorldOf(t, chargebee.Config{Latency: 50 * time.Millisecond}, dynamodb.Config{IndexLag: func(string) time.Duration { return time.Minute }})
-		item := w.event("sub", "calls", "10")
-		if err := w.put(item); err != nil {
+		f := newFixtureOf(t, chargebee.Config{Latency: 50 * time.Millisecond}, dynamodb.Config{IndexLag: func(string) time.Duration { return time.Minute }})
+		item := f.event("sub", "calls", "10")
+		if err := f.put(item); err != nil {
 			t.Fatal(err)
 		}
-		_, body := w.renew("sub")
+		_, body := f.renew("sub")
 		time.Sleep(2 * time.Minute)
 		item["amount"] = &types.AttributeValueMemberN{Value: "12"}
-		if err := w.put(item); err != nil {
+		if err := f.put(item); err != nil {
 			t.Fatal(err)
 		}
-		w.wantClosed(w.settler(nil), body)
-		if lines := w.last().Lines; lines != 1 {
+		f.wantClosed(f.settler(nil), body)
+		if lines := f.last().Lines; lines != 1 {
 			t.Errorf("%d lines were charged", lines)
 		}
 	})
 }
 
-func (w *world) put(item map[string]types.AttributeValue) error {
-	_, err := w.sdk.PutItem(w.t.Context(), &awsdynamodb.PutItemInput{TableName: aws.String("events"), Item: item})
+func (f *fixture) put(item map[string]types.AttributeValue) error {
+	_, err := f.sdk.PutItem(f.t.Context(), &awsdynamodb.PutItemInput{TableName: aws.String("events"), Item: item})
 	return err
 }
 
@@ -212,21 +214,21 @@ func TestSession_PendingDraftKeepsItsRecord(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		leaveOpen bool
-		renew     func(w *world) (id string, body []byte)
+		renew     func(f *fixture) (id string, body []byte)
 		expires   bool
 	}{
-		"closed":    {renew: (*world).three, expires: true},
-		"left open": {leaveOpen: true, renew: (*world).three},
-		"empty":     {renew: func(w *world) (string, []byte) { return w.renewWithoutPlan("sub") }},
+		"closed":    {renew: (*fixture).three, expires: true},
+		"left open": {leaveOpen: true, renew: (*fixture).three},
+		"empty":     {renew: func(f *fixture) (string, []byte) { return f.renewWithoutPlan("sub") }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				w.settings.Close = !test.leaveOpen
-				id, body := test.renew(w)
-				w.wantDone(w.settler(nil), body)
-				if record := w.head(id); (record.ExpiresAt != 0) != test.expires {
+				f := newFixture(t, nil)
+				f.settings.Close = !test.leaveOpen
+				id, body := test.renew(f)
+				f.wantDone(f.settler(nil), body)
+				if record := f.head(id); (record.ExpiresAt != 0) != test.expires {
 					t.Errorf("got %+v", record)
 				}
 			})

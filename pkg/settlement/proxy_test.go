@@ -24,13 +24,13 @@ func TestSession_RefusalAfterTheEffect(t *testing.T) {
 			t.Run(answer+", "+name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					w := newWorld(t, nil)
-					_, body := w.three()
-					w.gateway.answer(canned{to: "/add_charge", words: answer + ", after the effect", after: passing, times: 1})
-					w.handle(w.settler(nil), body)
-					w.gateway.stop()
+					f := newFixture(t, nil)
+					_, body := f.three()
+					f.gateway.answer(canned{to: "/add_charge", words: answer + ", after the effect", after: passing, times: 1})
+					f.handle(f.settler(nil), body)
+					f.gateway.stop()
 					time.Sleep(time.Hour)
-					w.wantClosed(w.settler(nil), body)
+					f.wantClosed(f.settler(nil), body)
 				})
 			})
 		}
@@ -43,22 +43,22 @@ func TestSession_RefusalAndStaleReads(t *testing.T) {
 	t.Parallel()
 	for name, edit := range map[string]manualEdit{
 		"unchanged": inTurn(),
-		"changed": func(w *world, id string) error {
-			return w.chargebee.EditInvoice(id, func(invoice *chargebee.Invoice) { invoice.Date++ })
+		"changed": func(f *fixture, id string) error {
+			return f.chargebee.EditInvoice(id, func(invoice *chargebee.Invoice) { invoice.Date++ })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				w.write("sub", "calls", "10")
-				id, body := w.renew("sub")
-				w.gateway.answer(canned{to: "/add_charge", words: "409 invalid_request invalid_state_for_request, after the effect", times: 1})
-				w.gateway.answer(canned{to: id, words: "404 invalid_request resource_not_found", after: 1, times: 2})
-				w.wantRetry(w.settler(nil), body)
-				w.let(edit, id)
+				f := newFixture(t, nil)
+				f.write("sub", "calls", "10")
+				id, body := f.renew("sub")
+				f.gateway.answer(canned{to: "/add_charge", words: "409 invalid_request invalid_state_for_request, after the effect", times: 1})
+				f.gateway.answer(canned{to: id, words: "404 invalid_request resource_not_found", after: 1, times: 2})
+				f.wantRetry(f.settler(nil), body)
+				f.let(edit, id)
 				time.Sleep(time.Hour)
-				w.wantClosed(w.settler(nil), body)
+				f.wantClosed(f.settler(nil), body)
 			})
 		})
 	}
@@ -72,10 +72,10 @@ func TestSession_ProcessClockAhead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				id, body := w.three()
-				w.meanwhile("close", 1, func() error { return closed(w, id) })
-				w.wantClosed(w.process(newPod(ahead), nil), body)
+				f := newFixture(t, nil)
+				id, body := f.three()
+				f.meanwhile("close", 1, func() error { return closed(f, id) })
+				f.wantClosed(f.process(newPod(ahead), nil), body)
 			})
 		})
 	}
@@ -86,21 +86,21 @@ func TestSession_ProcessClockAhead(t *testing.T) {
 func TestSession_RestoredLedger(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
-		w.gateway.answer(canned{to: "/close", words: "503 operation_failed site_not_ready"})
-		w.wantRetry(w.settler(nil), body)
-		w.gateway.stop()
+		f := newFixture(t, nil)
+		id, body := f.three()
+		f.gateway.answer(canned{to: "/close", words: "503 operation_failed site_not_ready"})
+		f.wantRetry(f.settler(nil), body)
+		f.gateway.stop()
 
-		w.tables = dynamodb.New(dynamodb.Config{})
-		w.sdk = newDynamoDB(sandbox.Transport{Handler: w.tables})
-		if _, err := (&dynamostore.Tables{Client: w.sdk, EventsTable: "events", LedgerTable: "ledger"}).Create(t.Context()); err != nil {
+		f.tables = dynamodb.New(dynamodb.Config{})
+		f.sdk = newDynamoDB(sandbox.Transport{Handler: f.tables})
+		if _, err := (&dynamostore.Tables{Client: f.sdk, EventsTable: "events", LedgerTable: "ledger"}).Create(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		w.store = &dynamostore.Store{Client: w.sdk, EventsTable: "events", LedgerTable: "ledger"}
-		w.write("sub", "calls", "10")
-		w.wantRejected(w.settler(nil), body, billing.AmbiguousLine)
-		if lines := len(w.adHoc(id)); lines != 3 {
+		f.store = &dynamostore.Store{Client: f.sdk, EventsTable: "events", LedgerTable: "ledger"}
+		f.write("sub", "calls", "10")
+		f.wantRejected(f.settler(nil), body, billing.AmbiguousLine)
+		if lines := len(f.adHoc(id)); lines != 3 {
 			t.Errorf("the draft has %d ad-hoc lines, want 3", lines)
 		}
 	})

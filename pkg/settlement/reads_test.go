@@ -35,18 +35,18 @@ var sites = map[string]chargebee.Config{
 }
 
 // renewLong renews a subscription whose invoice has a number of lines of its own.
-func (w *world) renewLong(lines int) (invoiceID string, body []byte) {
-	w.t.Helper()
+func (f *fixture) renewLong(lines int) (invoiceID string, body []byte) {
+	f.t.Helper()
 	subscription := chargebee.Subscription{ID: "sub", CustomerID: "customer", CurrencyCode: "EUR", Plan: chargebee.Plan{ItemPriceID: "team", UnitAmount: 4900}}
 	for i := range lines - 1 {
 		subscription.Addons = append(subscription.Addons, chargebee.Addon{ItemPriceID: fmt.Sprint("addon_", i), UnitAmount: 100})
 	}
-	w.chargebee.AddSubscription(subscription)
-	invoice, event, err := w.chargebee.Renew(chargebee.Renewal{SubscriptionIDs: []string{"sub"}})
+	f.chargebee.AddSubscription(subscription)
+	invoice, event, err := f.chargebee.Renew(chargebee.Renewal{SubscriptionIDs: []string{"sub"}})
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	return invoice.ID, w.chargebee.Payload(event.ID)
+	return invoice.ID, f.chargebee.Payload(event.ID)
 }
 
 // TestSites settles an invoice of more than one page of lines on every kind of site, also
@@ -64,24 +64,24 @@ func TestSites(t *testing.T) {
 						if lost {
 							site.Faults = once("add_charge", 3, sandbox.Fault{Kind: sandbox.LoseReply})
 						}
-						w := newWorldOf(t, site, dynamodb.Config{})
-						w.settings.TrustWebhook = trust
+						f := newFixtureOf(t, site, dynamodb.Config{})
+						f.settings.TrustWebhook = trust
 						for _, code := range []string{"calls", "seats", "storage"} {
-							w.write("sub", code, "10")
+							f.write("sub", code, "10")
 						}
-						_, body := w.renewLong(105)
-						settler := w.settler(nil)
+						_, body := f.renewLong(105)
+						settler := f.settler(nil)
 						began := time.Now()
-						if outcome := w.handle(settler, body); outcome.Action == queue.Retry {
+						if outcome := f.handle(settler, body); outcome.Action == queue.Retry {
 							time.Sleep(time.Hour)
 							began = time.Now()
 						}
-						w.wantClosed(settler, body)
+						f.wantClosed(settler, body)
 						if took := time.Since(began); took > time.Minute {
 							t.Errorf("it took %s", took)
 						}
-						if got := strings.Count(w.calls(), "add_charge"); got != 3 {
-							t.Errorf("called %s", w.calls())
+						if got := strings.Count(f.calls(), "add_charge"); got != 3 {
+							t.Errorf("called %s", f.calls())
 						}
 					})
 				})
@@ -102,35 +102,35 @@ func TestIncompleteRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorldOf(t, chargebee.Config{Faults: once("add_charge", 3, sandbox.Fault{Kind: sandbox.LoseReply})}, dynamodb.Config{})
-				id, body := w.three()
-				w.wantRetry(w.settler(nil), body)
+				f := newFixtureOf(t, chargebee.Config{Faults: once("add_charge", 3, sandbox.Fault{Kind: sandbox.LoseReply})}, dynamodb.Config{})
+				id, body := f.three()
+				f.wantRetry(f.settler(nil), body)
 				for range 100 { // an operator adds lines: ours are no longer on the first page
-					if _, err := w.chargebee.AddLine(id, chargebee.LineItem{Amount: 1, Description: "by hand"}); err != nil {
+					if _, err := f.chargebee.AddLine(id, chargebee.LineItem{Amount: 1, Description: "by hand"}); err != nil {
 						t.Fatal(err)
 					}
 				}
 				time.Sleep(time.Hour)
-				before := w.head(id)
-				broken := w.settler(onTheWayTo("chargebee", func(request *http.Request) error {
+				before := f.head(id)
+				broken := f.settler(onTheWayTo("chargebee", func(request *http.Request) error {
 					if request.URL.Query().Has("line_items_offset") {
 						spoil(request)
 					}
 					return nil
 				}))
 				for range 12 { // more than worker.max_attempts
-					outcome := w.wantRetry(broken, body)
+					outcome := f.wantRetry(broken, body)
 					if outcome.Delay > 2*time.Minute {
 						t.Fatalf("got %+v", outcome)
 					}
 					time.Sleep(outcome.Delay)
 				}
-				if record := w.head(id); record.Attempts != 0 || record.State != before.State || record.Cursor != before.Cursor || !record.IsSending() {
+				if record := f.head(id); record.Attempts != 0 || record.State != before.State || record.Cursor != before.Cursor || !record.IsSending() {
 					t.Errorf("got %+v, before %+v", record, before)
 				}
-				w.wantDone(w.settler(nil), body)
-				if got := strings.Count(w.calls(), "add_charge"); got != 3 {
-					t.Errorf("called %s", w.calls())
+				f.wantDone(f.settler(nil), body)
+				if got := strings.Count(f.calls(), "add_charge"); got != 3 {
+					t.Errorf("called %s", f.calls())
 				}
 			})
 		})
@@ -151,19 +151,19 @@ func replaceCursor(request *http.Request, cursor string) {
 func TestInvoiceThatChangesBetweenPages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorldOf(t, chargebee.Config{Faults: once("add_charge", 1, sandbox.Fault{Kind: sandbox.LoseReply})}, dynamodb.Config{})
-		w.write("sub", "calls", "10")
-		id, body := w.renewLong(100)
-		settler := w.settler(nil)
-		w.wantRetry(settler, body)
+		f := newFixtureOf(t, chargebee.Config{Faults: once("add_charge", 1, sandbox.Fault{Kind: sandbox.LoseReply})}, dynamodb.Config{})
+		f.write("sub", "calls", "10")
+		id, body := f.renewLong(100)
+		settler := f.settler(nil)
+		f.wantRetry(settler, body)
 		time.Sleep(time.Hour)
 		// Ours is the first line of the second page, until the first line is removed.
-		w.meanwhile("retrieve", 2, func() error {
-			invoice, _ := w.chargebee.Invoice(id)
-			return w.chargebee.RemoveLine(id, invoice.LineItems[0].ID)
+		f.meanwhile("retrieve", 2, func() error {
+			invoice, _ := f.chargebee.Invoice(id)
+			return f.chargebee.RemoveLine(id, invoice.LineItems[0].ID)
 		})
-		w.wantDone(settler, body)
-		if lines := w.adHoc(w.head(id).FinalInvoiceID); len(lines) != 1 {
+		f.wantDone(settler, body)
+		if lines := f.adHoc(f.head(id).FinalInvoiceID); len(lines) != 1 {
 			t.Errorf("charged %+v", lines)
 		}
 	})
@@ -186,16 +186,16 @@ func TestClosedDraft(t *testing.T) {
 				t.Run(fmt.Sprintf("%s, new line ids: %t, away for %s", name, newIDs, away), func(t *testing.T) {
 					t.Parallel()
 					synctest.Test(t, func(t *testing.T) {
-						w := newWorldOf(t, chargebee.Config{
+						f := newFixtureOf(t, chargebee.Config{
 							ClosedDraft: refusal, NewLineIDs: newIDs,
 							Faults: once("close", 1, sandbox.Fault{Kind: sandbox.LoseReply}),
 						}, dynamodb.Config{})
-						id, body := w.three()
-						settler := w.settler(nil)
-						w.wantRetry(settler, body)
+						id, body := f.three()
+						settler := f.settler(nil)
+						f.wantRetry(settler, body)
 						time.Sleep(away)
-						w.wantClosed(settler, body)
-						if record := w.head(id); record.FinalInvoiceID == "" || record.Outcome != billing.Closed {
+						f.wantClosed(settler, body)
+						if record := f.head(id); record.FinalInvoiceID == "" || record.Outcome != billing.Closed {
 							t.Errorf("got %+v", record)
 						}
 					})
@@ -213,11 +213,11 @@ func TestManualEdit_ClosesDraft(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorldOf(t, chargebee.Config{ClosedDraft: refusal, NewLineIDs: true}, dynamodb.Config{})
-				id, body := w.three()
-				w.meanwhile("add_charge", 3, func() error { return closed(w, id) })
-				w.wantResult(w.settler(nil), body, messageResult{billing.InvoiceNotPending, "ssr", "billed billed unbilled"})
-				w.wantEachBilledOnce()
+				f := newFixtureOf(t, chargebee.Config{ClosedDraft: refusal, NewLineIDs: true}, dynamodb.Config{})
+				id, body := f.three()
+				f.meanwhile("add_charge", 3, func() error { return closed(f, id) })
+				f.wantResult(f.settler(nil), body, messageResult{billing.InvoiceNotPending, "ssr", "billed billed unbilled"})
+				f.wantEachBilledOnce()
 			})
 		})
 	}
@@ -230,11 +230,11 @@ func TestRefusedReadOfAPendingDraft(t *testing.T) {
 		t.Run(words, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				id, body := w.three()
-				w.gateway.answer(canned{to: "/" + id, words: words, times: 20})
-				w.wantClosed(w.settler(nil), body)
-				if record := w.head(id); record.MissingSince != 0 {
+				f := newFixture(t, nil)
+				id, body := f.three()
+				f.gateway.answer(canned{to: "/" + id, words: words, times: 20})
+				f.wantClosed(f.settler(nil), body)
+				if record := f.head(id); record.MissingSince != 0 {
 					t.Errorf("got %+v", record)
 				}
 			})
@@ -249,10 +249,10 @@ func TestDeletedDraft(t *testing.T) {
 		t.Run(fmt.Sprintf("shown: %t", shown), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorldOf(t, chargebee.Config{ShowsDeleted: shown}, dynamodb.Config{})
-				id, body := w.three()
-				w.meanwhile("add_charge", 3, func() error { return deleted(w, id) })
-				w.wantResult(w.settler(nil), body, messageResult{billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"})
+				f := newFixtureOf(t, chargebee.Config{ShowsDeleted: shown}, dynamodb.Config{})
+				id, body := f.three()
+				f.meanwhile("add_charge", 3, func() error { return deleted(f, id) })
+				f.wantResult(f.settler(nil), body, messageResult{billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"})
 			})
 		})
 	}

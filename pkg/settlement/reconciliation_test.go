@@ -20,21 +20,21 @@ import (
 
 // write puts an event into the table: code, amount, and further attributes as
 // name=value; a value that is a number becomes one.
-func (w *world) write(subscription, code, amount string, more ...string) string {
-	w.t.Helper()
-	item := w.event(subscription, code, amount, more...)
-	if _, err := w.sdk.PutItem(w.t.Context(), &awsdynamodb.PutItemInput{TableName: aws.String("events"), Item: item}); err != nil {
-		w.t.Fatal(err)
+func (f *fixture) write(subscription, code, amount string, more ...string) string {
+	f.t.Helper()
+	item := f.event(subscription, code, amount, more...)
+	if _, err := f.sdk.PutItem(f.t.Context(), &awsdynamodb.PutItemInput{TableName: aws.String("events"), Item: item}); err != nil {
+		f.t.Fatal(err)
 	}
 	return value(item, "event_id")
 }
 
 // event is the next event, as write puts it.
-func (w *world) event(subscription, code, amount string, more ...string) map[string]types.AttributeValue {
-	w.written++
+func (f *fixture) event(subscription, code, amount string, more ...string) map[string]types.AttributeValue {
+	f.written++
 	item := map[string]types.AttributeValue{
 		"subscription_id": text(subscription),
-		"event_id":        text(fmt.Sprintf("event_%05d", w.written)),
+		"event_id":        text(fmt.Sprintf("event_%05d", f.written)),
 		"unbilled":        text(subscription),
 		"occurred_at":     number(strconv.FormatInt(time.Now().Unix()-3600, 10)),
 		"charge_code":     text(code),
@@ -56,16 +56,16 @@ func (w *world) event(subscription, code, amount string, more ...string) map[str
 }
 
 // correct makes an event billable.
-func (w *world) correct(eventID string) { w.rewrite(eventID, "corrected", "3") }
+func (f *fixture) correct(eventID string) { f.rewrite(eventID, "corrected", "3") }
 
 // rewrite writes an event again, which a producer must not do.
-func (w *world) rewrite(eventID, code, amount string) {
-	w.t.Helper()
-	written := w.written
-	_, _ = fmt.Sscanf(eventID, "event_%d", &w.written)
-	w.written--
-	w.write("sub", code, amount)
-	w.written = written
+func (f *fixture) rewrite(eventID, code, amount string) {
+	f.t.Helper()
+	written := f.written
+	_, _ = fmt.Sscanf(eventID, "event_%d", &f.written)
+	f.written--
+	f.write("sub", code, amount)
+	f.written = written
 }
 
 func text(value string) types.AttributeValue { return &types.AttributeValueMemberS{Value: value} }
@@ -84,19 +84,19 @@ func value(item map[string]types.AttributeValue, name string) string {
 }
 
 // events returns all events in the table, by id.
-func (w *world) events() map[string]reconciliation.Event {
-	w.t.Helper()
+func (f *fixture) events() map[string]reconciliation.Event {
+	f.t.Helper()
 	all := map[string]reconciliation.Event{}
-	pages := awsdynamodb.NewScanPaginator(w.sdk, &awsdynamodb.ScanInput{TableName: aws.String("events")})
+	pages := awsdynamodb.NewScanPaginator(f.sdk, &awsdynamodb.ScanInput{TableName: aws.String("events")})
 	for pages.HasMorePages() {
-		page, err := pages.NextPage(w.t.Context())
+		page, err := pages.NextPage(f.t.Context())
 		if err != nil {
-			w.t.Fatal(err)
+			f.t.Fatal(err)
 		}
 		for _, item := range page.Items {
 			event := reconciliation.NewEvent(func(name string) string { return value(item, name) })
 			if unbilled := value(item, "unbilled"); (unbilled != "") != (event.Status == "" || event.Status == billing.EventUnbilled) {
-				w.t.Errorf("event %s is %q and shows in the index as %q", event.EventID, event.Status, unbilled)
+				f.t.Errorf("event %s is %q and shows in the index as %q", event.EventID, event.Status, unbilled)
 			}
 			all[event.EventID] = event
 		}
@@ -105,40 +105,40 @@ func (w *world) events() map[string]reconciliation.Event {
 }
 
 // statuses of the events, in the order of their writing.
-func (w *world) statuses() string {
-	events := w.events()
+func (f *fixture) statuses() string {
+	events := f.events()
 	var statuses []string
-	for i := range w.written {
+	for i := range f.written {
 		statuses = append(statuses, cmp.Or(events[fmt.Sprintf("event_%05d", i+1)].Status, billing.EventUnbilled))
 	}
 	return strings.Join(statuses, " ")
 }
 
-func (w *world) wantStatuses(want string) {
-	w.t.Helper()
-	if got := w.statuses(); got != want {
-		w.t.Errorf("events are %s, want %s", got, want)
+func (f *fixture) wantStatuses(want string) {
+	f.t.Helper()
+	if got := f.statuses(); got != want {
+		f.t.Errorf("events are %s, want %s", got, want)
 	}
 }
 
 // adHoc are the ad-hoc lines on an invoice.
-func (w *world) adHoc(id string) []chargebee.LineItem { return w.lines(id, chargebee.EntityAdhoc) }
+func (f *fixture) adHoc(id string) []chargebee.LineItem { return f.lines(id, chargebee.EntityAdhoc) }
 
 // items are the lines of item prices on an invoice.
-func (w *world) items(id string) []chargebee.LineItem {
-	return w.lines(id, chargebee.EntityChargeItemPrice)
+func (f *fixture) items(id string) []chargebee.LineItem {
+	return f.lines(id, chargebee.EntityChargeItemPrice)
 }
 
 // lines are the lines of one kind on an invoice.
-func (w *world) lines(id, entityType string) []chargebee.LineItem {
-	invoice, _ := w.chargebee.Invoice(id)
+func (f *fixture) lines(id, entityType string) []chargebee.LineItem {
+	invoice, _ := f.chargebee.Invoice(id)
 	return slices.DeleteFunc(invoice.LineItems, func(line chargebee.LineItem) bool { return line.EntityType != entityType })
 }
 
 // invoices are all invoices at Chargebee that charge something.
-func (w *world) invoices() []reconciliation.Invoice {
+func (f *fixture) invoices() []reconciliation.Invoice {
 	var all []reconciliation.Invoice
-	for _, invoice := range w.chargebee.Invoices() {
+	for _, invoice := range f.chargebee.Invoices() {
 		if invoice.Deleted || invoice.Status == chargebee.StatusVoided {
 			continue
 		}
@@ -148,59 +148,59 @@ func (w *world) invoices() []reconciliation.Invoice {
 }
 
 // itemPrices are the item prices of the settings, by charge code.
-func (w *world) itemPrices() map[string]string {
+func (f *fixture) itemPrices() map[string]string {
 	prices := map[string]string{}
-	for code, product := range w.settings.Catalog {
+	for code, product := range f.settings.Catalog {
 		prices[code] = product.ItemPriceID
 	}
 	return prices
 }
 
 // wantReconciled compares owed, billed and ledger.
-func (w *world) wantReconciled() {
-	w.t.Helper()
-	result := reconciliation.Compare(slices.Collect(maps.Values(w.events())), w.invoices(), w.itemPrices())
+func (f *fixture) wantReconciled() {
+	f.t.Helper()
+	result := reconciliation.Compare(slices.Collect(maps.Values(f.events())), f.invoices(), f.itemPrices())
 	for _, difference := range result.Differences {
-		w.t.Error(difference)
+		f.t.Error(difference)
 	}
-	for _, event := range w.notes.mismatched {
-		w.t.Errorf("alarmed about %+v", event)
+	for _, event := range f.notes.mismatched {
+		f.t.Errorf("alarmed about %+v", event)
 	}
 }
 
 // wantEachBilledOnce compares events and lines, invoice by invoice: each carries the lines of the
 // events that are billed on it, and no other charge. Events that are not billed are on
 // none.
-func (w *world) wantEachBilledOnce() {
-	w.t.Helper()
+func (f *fixture) wantEachBilledOnce() {
+	f.t.Helper()
 	billed := map[string][]reconciliation.Event{}
-	for _, event := range w.events() {
+	for _, event := range f.events() {
 		if event.Status == billing.EventBilled {
 			billed[event.InvoiceID] = append(billed[event.InvoiceID], event)
 		}
 	}
-	for _, invoice := range w.invoices() {
-		result := reconciliation.Compare(billed[invoice.DraftID], []reconciliation.Invoice{invoice}, w.itemPrices())
+	for _, invoice := range f.invoices() {
+		result := reconciliation.Compare(billed[invoice.DraftID], []reconciliation.Invoice{invoice}, f.itemPrices())
 		for _, difference := range result.Differences {
-			w.t.Error(difference)
+			f.t.Error(difference)
 		}
 		delete(billed, invoice.DraftID)
 	}
 	for id, events := range billed {
-		w.t.Errorf("%d events are billed on %s, which does not exist", len(events), id)
+		f.t.Errorf("%d events are billed on %s, which does not exist", len(events), id)
 	}
-	for _, event := range w.notes.mismatched {
-		w.t.Errorf("alarmed about %+v", event)
+	for _, event := range f.notes.mismatched {
+		f.t.Errorf("alarmed about %+v", event)
 	}
 }
 
 // wantAllBilled compares all invoices with their events; no event is left.
-func (w *world) wantAllBilled() {
-	w.t.Helper()
-	for _, event := range w.events() {
+func (f *fixture) wantAllBilled() {
+	f.t.Helper()
+	for _, event := range f.events() {
 		if event.Status != billing.EventBilled {
-			w.t.Errorf("got %+v", event)
+			f.t.Errorf("got %+v", event)
 		}
 	}
-	w.wantEachBilledOnce()
+	f.wantEachBilledOnce()
 }

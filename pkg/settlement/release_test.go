@@ -29,59 +29,59 @@ var refusesSecond = canned{to: "/add_charge", words: "400 invalid_request param_
 
 // rejectedWithALine is an invoice of three events that is rejected when one of its lines
 // is added.
-func (w *world) rejectedWithALine() (id string, body []byte) { return w.rejectedBy(refusesSecond) }
+func (f *fixture) rejectedWithALine() (id string, body []byte) { return f.rejectedBy(refusesSecond) }
 
 // rejectedBy is an invoice of three events that is rejected because of an answer.
-func (w *world) rejectedBy(refusal canned) (id string, body []byte) {
-	w.t.Helper()
-	id, body = w.three()
-	w.gateway.answer(refusal)
-	w.wantRejected(w.settler(nil), body, billing.ChargebeeRefused)
-	w.gateway.stop()
+func (f *fixture) rejectedBy(refusal canned) (id string, body []byte) {
+	f.t.Helper()
+	id, body = f.three()
+	f.gateway.answer(refusal)
+	f.wantRejected(f.settler(nil), body, billing.ChargebeeRefused)
+	f.gateway.stop()
 	return id, body
 }
 
 // removed removes all lines of ours from a draft.
-func removed(w *world, id string) error {
-	for _, line := range slices.Concat(w.adHoc(id), w.items(id)) {
-		if err := w.chargebee.RemoveLine(id, line.ID); err != nil {
+func removed(f *fixture, id string) error {
+	for _, line := range slices.Concat(f.adHoc(id), f.items(id)) {
+		if err := f.chargebee.RemoveLine(id, line.ID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *world) release(id string) (settlement.Release, error) {
-	return w.settler(nil).Release(w.t.Context(), settlement.Order{InvoiceID: id})
+func (f *fixture) release(id string) (settlement.Release, error) {
+	return f.settler(nil).Release(f.t.Context(), settlement.Order{InvoiceID: id})
 }
 
-func (w *world) assertAndRelease(id string) (settlement.Release, error) {
-	return w.settler(nil).Release(w.t.Context(), settlement.Order{InvoiceID: id, NotCharged: neverCharged})
+func (f *fixture) assertAndRelease(id string) (settlement.Release, error) {
+	return f.settler(nil).Release(f.t.Context(), settlement.Order{InvoiceID: id, NotCharged: neverCharged})
 }
 
 // wantRefused checks the error of a release that does nothing.
-func (w *world) wantRefused(err error, want string) {
-	w.t.Helper()
+func (f *fixture) wantRefused(err error, want string) {
+	f.t.Helper()
 	if err == nil || !strings.Contains(err.Error(), want) {
-		w.t.Fatalf("got the error %v, want %q", err, want)
+		f.t.Fatalf("got the error %v, want %q", err, want)
 	}
 }
 
 // wantReleased checks the result of a release that succeeds.
-func (w *world) wantReleased(release settlement.Release, err error, dispositions billing.Dispositions) {
-	w.t.Helper()
+func (f *fixture) wantReleased(release settlement.Release, err error, dispositions billing.Dispositions) {
+	f.t.Helper()
 	if err != nil || release.Dispositions != dispositions || !release.Claimed {
-		w.t.Fatalf("got %+v, %v; want the dispositions %s", release, err, dispositions)
+		f.t.Fatalf("got %+v, %v; want the dispositions %s", release, err, dispositions)
 	}
-	record := w.head(release.Record.InvoiceID)
+	record := f.head(release.Record.InvoiceID)
 	if record != release.Record || record.Owner != "" || !strings.HasPrefix(record.Detail, "released at 20") || time.Now().Unix()-record.UpdatedAt > 60 {
-		w.t.Errorf("the head is %+v, shown as %+v", record, release.Record)
+		f.t.Errorf("the head is %+v, shown as %+v", record, release.Record)
 	}
 }
 
 // tablesAs returns the contents of both tables.
-func (w *world) tablesAs() string {
-	return fmt.Sprint(w.tables.Items("ledger"), w.tables.Items("events"))
+func (f *fixture) tablesAs() string {
+	return fmt.Sprint(f.tables.Items("ledger"), f.tables.Items("events"))
 }
 
 // TestReleaseOfAPendingDraft, as it goes: too soon; while a line is there; and when it
@@ -89,23 +89,23 @@ func (w *world) tablesAs() string {
 func TestReleaseOfAPendingDraft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.rejectedWithALine()
-		before, called := w.tablesAs(), w.calls()
-		_, err := w.release(id)
-		w.wantRefused(err, "try again after 2000-01-01T00:05:3") // bubbles begin in 2000
-		if w.tablesAs() != before || w.calls() != called {
+		f := newFixture(t, nil)
+		id, body := f.rejectedWithALine()
+		before, called := f.tablesAs(), f.calls()
+		_, err := f.release(id)
+		f.wantRefused(err, "try again after 2000-01-01T00:05:3") // bubbles begin in 2000
+		if f.tablesAs() != before || f.calls() != called {
 			t.Error("a release that comes too soon does something")
 		}
 
 		time.Sleep(quiet)
-		found := w.head(id)
-		for _, release := range []func(string) (settlement.Release, error){w.release, w.assertAndRelease} {
+		found := f.head(id)
+		for _, release := range []func(string) (settlement.Release, error){f.release, f.assertAndRelease} {
 			_, err = release(id)
-			w.wantRefused(err, "remove them and run this again")
-			w.wantRefused(err, w.adHoc(id)[0].Description[len("calls ["):][:12])
+			f.wantRefused(err, "remove them and run this again")
+			f.wantRefused(err, f.adHoc(id)[0].Description[len("calls ["):][:12])
 		}
-		record := w.head(id)
+		record := f.head(id)
 		if record.Acquisitions != found.Acquisitions+2 {
 			t.Errorf("the fence was not written first: %+v", record)
 		}
@@ -114,31 +114,31 @@ func TestReleaseOfAPendingDraft(t *testing.T) {
 			t.Errorf("a refused release left %+v, found %+v", record, found)
 		}
 
-		w.let(removed, id)
-		before = w.tablesAs()
-		dry, err := w.settler(nil).Release(t.Context(), settlement.Order{InvoiceID: id, DryRun: true})
-		if err != nil || dry.Dispositions != "rrr" || w.tablesAs() != before {
-			t.Fatalf("a dry run: %+v, %v; it wrote: %t", dry, err, w.tablesAs() != before)
+		f.let(removed, id)
+		before = f.tablesAs()
+		dry, err := f.settler(nil).Release(t.Context(), settlement.Order{InvoiceID: id, DryRun: true})
+		if err != nil || dry.Dispositions != "rrr" || f.tablesAs() != before {
+			t.Fatalf("a dry run: %+v, %v; it wrote: %t", dry, err, f.tablesAs() != before)
 		}
-		release, err := w.release(id) // a try that was refused begins no wait
-		w.wantReleased(release, err, "rrr")
-		w.wantStatuses("unbilled unbilled unbilled")
-		record = w.head(id)
+		release, err := f.release(id) // a try that was refused begins no wait
+		f.wantReleased(release, err, "rrr")
+		f.wantStatuses("unbilled unbilled unbilled")
+		record = f.head(id)
 		if record.State != billing.Rejected || record.Resume != billing.Claiming || record.Reason != billing.ChargebeeRefused || !strings.Contains(record.Detail, "param_wrong_value") {
 			t.Errorf("got %+v", record)
 		}
-		for _, item := range w.tables.Items("ledger") {
+		for _, item := range f.tables.Items("ledger") {
 			key := fmt.Sprint(item["invoice_id"])
 			if _, ok := item["expires_at"]; !ok && strings.Contains(key, "#") {
 				t.Errorf("%s has no time to live", key)
 			}
 		}
 
-		release, err = w.release(id)
+		release, err = f.release(id)
 		if err != nil || release.Claimed {
 			t.Errorf("released twice: %+v, %v", release, err)
 		}
-		w.wantClosed(w.settler(nil), body)
+		f.wantClosed(f.settler(nil), body)
 	})
 }
 
@@ -147,17 +147,17 @@ func TestReleaseOfAPendingDraft(t *testing.T) {
 func TestRelease_EditedLine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, _ := w.rejectedWithALine()
-		w.let(func(w *world, id string) error {
-			return w.chargebee.EditLine(id, w.adHoc(id)[0].ID, func(line *chargebee.LineItem) { line.Description = "as agreed" })
+		f := newFixture(t, nil)
+		id, _ := f.rejectedWithALine()
+		f.let(func(f *fixture, id string) error {
+			return f.chargebee.EditLine(id, f.adHoc(id)[0].ID, func(line *chargebee.LineItem) { line.Description = "as agreed" })
 		}, id)
 		time.Sleep(quiet)
-		_, err := w.release(id)
-		w.wantRefused(err, "--assert-not-charged")
-		w.wantStatuses("claimed claimed claimed")
-		release, err := w.assertAndRelease(id)
-		w.wantReleased(release, err, "rrr")
+		_, err := f.release(id)
+		f.wantRefused(err, "--assert-not-charged")
+		f.wantStatuses("claimed claimed claimed")
+		release, err := f.assertAndRelease(id)
+		f.wantReleased(release, err, "rrr")
 		if !strings.Contains(release.Record.Detail, neverCharged) {
 			t.Errorf("the detail is %q", release.Record.Detail)
 		}
@@ -173,18 +173,18 @@ func TestReleaseOfACatalogLine(t *testing.T) {
 		plain string // the error without an assertion; empty: none
 		vouch string // with one
 	}{
-		"it stands":   {func(*world, string) error { return nil }, "of item price calls-EUR for sub", "of item price calls-EUR for sub"},
+		"it stands":   {func(*fixture, string) error { return nil }, "of item price calls-EUR for sub", "of item price calls-EUR for sub"},
 		"changed":     {editsItem(func(line *chargebee.LineItem) { line.Amount++ }), "--assert-not-charged", ""},
 		"removed":     {removed, "", ""},
 		"one by hand": {inTurn(removed, addsByHand), "", ""}, // of storage, which was not sent
 		"a second": {
-			func(w *world, id string) error {
-				line := w.items(id)[0]
-				if err := removed(w, id); err != nil {
+			func(f *fixture, id string) error {
+				line := f.items(id)[0]
+				if err := removed(f, id); err != nil {
 					return err
 				}
 				line.Description = "by hand"
-				_, err := w.chargebee.AddLine(id, line)
+				_, err := f.chargebee.AddLine(id, line)
 				return err
 			},
 			"look the same", "look the same",
@@ -194,22 +194,22 @@ func TestReleaseOfACatalogLine(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, asserted: %t", name, asserted), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					w := newCatalogWorld(t, nil)
-					id, _ := w.rejectedBy(canned{to: "/add_charge", words: refusesSecond.words, times: 1})
-					w.let(test.edit, id)
+					f := newCatalogFixture(t, nil)
+					id, _ := f.rejectedBy(canned{to: "/add_charge", words: refusesSecond.words, times: 1})
+					f.let(test.edit, id)
 					time.Sleep(quiet)
-					release, want := w.release, test.plain
+					release, want := f.release, test.plain
 					if asserted {
-						release, want = w.assertAndRelease, test.vouch
+						release, want = f.assertAndRelease, test.vouch
 					}
 					got, err := release(id)
 					if want != "" {
-						w.wantRefused(err, want)
-						w.wantStatuses("claimed claimed claimed")
+						f.wantRefused(err, want)
+						f.wantStatuses("claimed claimed claimed")
 						return
 					}
-					w.wantReleased(got, err, "rrr")
-					w.wantStatuses("unbilled unbilled unbilled")
+					f.wantReleased(got, err, "rrr")
+					f.wantStatuses("unbilled unbilled unbilled")
 				})
 			})
 		}
@@ -222,7 +222,7 @@ func TestReleaseOfALineInDoubt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		added := once("add_charge", 1, sandbox.Fault{Kind: sandbox.ApplyLate, Late: settings.MaxEffectDelay - time.Second})
-		w := newWorldOf(t, chargebee.Config{
+		f := newFixtureOf(t, chargebee.Config{
 			MaxReadLag: settings.MaxEffectDelay,
 			Faults: sandbox.FaultFunc(func(operation string) sandbox.Fault {
 				if operation == "retrieve" {
@@ -231,27 +231,27 @@ func TestReleaseOfALineInDoubt(t *testing.T) {
 				return added.Next(operation)
 			}),
 		}, dynamodb.Config{})
-		id, body := w.three()
+		id, body := f.three()
 		time.Sleep(time.Hour) // the draft itself shows
-		settler := w.settler(nil)
-		w.wantRetry(settler, body)
+		settler := f.settler(nil)
+		f.wantRetry(settler, body)
 		old := &queue.Delivery{Message: queue.Message{Body: body, SentAt: time.Now().Add(-6 * 24 * time.Hour)}}
 		if outcome := settler.Handle(t.Context(), old); outcome.Reason != string(billing.TooOld) {
 			t.Fatalf("got %+v", outcome)
 		}
 		var err error
 		for range 30 {
-			if _, err = w.release(id); err == nil {
+			if _, err = f.release(id); err == nil {
 				break
 			}
 			time.Sleep(30 * time.Second)
 		}
-		w.wantRefused(err, "remove them")
-		w.let(removed, id)
+		f.wantRefused(err, "remove them")
+		f.let(removed, id)
 		time.Sleep(settings.MaxEffectDelay)
-		release, err := w.release(id)
-		w.wantReleased(release, err, "rrr")
-		w.wantClosed(settler, body)
+		release, err := f.release(id)
+		f.wantReleased(release, err, "rrr")
+		f.wantClosed(settler, body)
 	})
 }
 
@@ -259,26 +259,26 @@ func TestReleaseOfALineInDoubt(t *testing.T) {
 func TestReleaseLooksAtAllLines(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
+		f := newFixture(t, nil)
+		id, body := f.three()
 		for range 310 {
-			w.let(func(w *world, id string) error {
-				_, err := w.chargebee.AddLine(id, chargebee.LineItem{SubscriptionID: "sub", EntityType: chargebee.EntityAdhoc, Amount: 1, Description: "by hand"})
+			f.let(func(f *fixture, id string) error {
+				_, err := f.chargebee.AddLine(id, chargebee.LineItem{SubscriptionID: "sub", EntityType: chargebee.EntityAdhoc, Amount: 1, Description: "by hand"})
 				return err
 			}, id)
 		}
-		w.gateway.answer(refusesSecond)
-		w.wantRejected(w.settler(nil), body, billing.ChargebeeRefused)
-		w.gateway.stop()
+		f.gateway.answer(refusesSecond)
+		f.wantRejected(f.settler(nil), body, billing.ChargebeeRefused)
+		f.gateway.stop()
 		time.Sleep(quiet)
-		_, err := w.release(id)
-		w.wantRefused(err, "remove them")
-		w.let(func(w *world, id string) error {
-			lines := w.adHoc(id)
-			return w.chargebee.RemoveLine(id, lines[len(lines)-1].ID)
+		_, err := f.release(id)
+		f.wantRefused(err, "remove them")
+		f.let(func(f *fixture, id string) error {
+			lines := f.adHoc(id)
+			return f.chargebee.RemoveLine(id, lines[len(lines)-1].ID)
 		}, id)
-		release, err := w.release(id)
-		w.wantReleased(release, err, "rrr")
+		release, err := f.release(id)
+		f.wantReleased(release, err, "rrr")
 	})
 }
 
@@ -287,28 +287,28 @@ func TestReleaseLooksAtAllLines(t *testing.T) {
 func TestReleaseGoesOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		w.write("sub", "calls", "1e30")
-		id, body := w.renew("sub")
-		broken := w.settler(onTheWayTo("dynamodb", func(request *http.Request) error {
-			releases := w.head(id).State == billing.Releasing
+		f := newFixture(t, nil)
+		f.write("sub", "calls", "1e30")
+		id, body := f.renew("sub")
+		broken := f.settler(onTheWayTo("dynamodb", func(request *http.Request) error {
+			releases := f.head(id).State == billing.Releasing
 			if releases && strings.HasSuffix(request.Header.Get("X-Amz-Target"), ".GetItem") && !strings.Contains(bodyOf(request), `"`+id+`"`) {
 				return errCrashed // the pages cannot be read
 			}
 			return nil
 		}))
-		if outcome, _ := w.receive(broken, body, 5*24*time.Hour); outcome.Reason != string(billing.InvalidEvent) {
+		if outcome, _ := f.receive(broken, body, 5*24*time.Hour); outcome.Reason != string(billing.InvalidEvent) {
 			t.Fatalf("got %+v", outcome)
 		}
-		if record := w.head(id); record.Resume != billing.Releasing {
+		if record := f.head(id); record.Resume != billing.Releasing {
 			t.Fatalf("got %+v", record)
 		}
-		release, err := w.release(id)
+		release, err := f.release(id)
 		if err != nil || !release.Claimed || len(release.Lines) != 0 || release.Record.Reason != billing.InvalidEvent || !release.Record.ClaimsReleased() {
 			t.Errorf("got %+v, %v", release, err)
 		}
-		w.wantStatuses(billing.EventUnbilled)
-		w.wantCalls("retrieve")
+		f.wantStatuses(billing.EventUnbilled)
+		f.wantCalls("retrieve")
 	})
 }
 
@@ -316,22 +316,22 @@ func TestReleaseGoesOn(t *testing.T) {
 func TestReleaseIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		arise func(w *world, id string, body []byte)
+		arise func(f *fixture, id string, body []byte)
 		want  string
 	}{
-		"unknown":   {func(*world, string, []byte) {}, "no such invoice"},
-		"done":      {func(w *world, _ string, body []byte) { w.wantClosed(w.settler(nil), body) }, "state why with --reason-note"},
-		"under way": {func(w *world, _ string, body []byte) { w.wantRetryOf(body) }, "is charging and not rejected"},
+		"unknown":   {func(*fixture, string, []byte) {}, "no such invoice"},
+		"done":      {func(f *fixture, _ string, body []byte) { f.wantClosed(f.settler(nil), body) }, "state why with --reason-note"},
+		"under way": {func(f *fixture, _ string, body []byte) { f.wantRetryOf(body) }, "is charging and not rejected"},
 		"taken by a replay": {
-			func(w *world, id string, body []byte) {
-				w.gateway.answer(refusesSecond)
-				w.wantRejected(w.settler(nil), body, billing.ChargebeeRefused)
+			func(f *fixture, id string, body []byte) {
+				f.gateway.answer(refusesSecond)
+				f.wantRejected(f.settler(nil), body, billing.ChargebeeRefused)
 				time.Sleep(quiet)
-				slow := w.settler(onTheWayTo("chargebee", func(*http.Request) error {
+				slow := f.settler(onTheWayTo("chargebee", func(*http.Request) error {
 					time.Sleep(20 * time.Second)
 					return nil
 				}))
-				go w.handle(slow, body)
+				go f.handle(slow, body)
 				time.Sleep(time.Second)
 			},
 			"is being processed: try again after",
@@ -340,16 +340,16 @@ func TestReleaseIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				id, body := w.three()
-				test.arise(w, id, body)
-				before := w.tablesAs()
-				_, err := w.release(id)
-				w.wantRefused(err, test.want)
+				f := newFixture(t, nil)
+				id, body := f.three()
+				test.arise(f, id, body)
+				before := f.tablesAs()
+				_, err := f.release(id)
+				f.wantRefused(err, test.want)
 				if name == "unknown" && !errors.Is(err, settlement.ErrUnknown) {
 					t.Errorf("got %v", err)
 				}
-				if w.tablesAs() != before {
+				if f.tablesAs() != before {
 					t.Error("it wrote something")
 				}
 				time.Sleep(10 * time.Minute) // the session ends
@@ -359,17 +359,17 @@ func TestReleaseIsRefused(t *testing.T) {
 }
 
 // wantRetryOf lets a session fail in the middle of charging.
-func (w *world) wantRetryOf(body []byte) {
-	w.t.Helper()
-	w.gateway.answer(canned{to: "/add_charge", words: notReady, after: 1})
-	w.wantRetry(w.settler(nil), body)
-	w.gateway.stop()
+func (f *fixture) wantRetryOf(body []byte) {
+	f.t.Helper()
+	f.gateway.answer(canned{to: "/add_charge", words: notReady, after: 1})
+	f.wantRetry(f.settler(nil), body)
+	f.gateway.stop()
 }
 
 // allStatuses are the distinct statuses of the events.
-func (w *world) allStatuses() []string {
+func (f *fixture) allStatuses() []string {
 	distinct := map[string]bool{}
-	for status := range strings.FieldsSeq(w.statuses()) {
+	for status := range strings.FieldsSeq(f.statuses()) {
 		distinct[status] = true
 	}
 	return slices.Sorted(maps.Keys(distinct))

@@ -18,10 +18,10 @@ import (
 
 // issued applies an edit to the invoice that a draft became.
 func issued(edit func(site *chargebee.Service, invoiceID string) error) manualEdit {
-	return func(w *world, draft string) error {
-		for _, invoice := range w.chargebee.Invoices() {
+	return func(f *fixture, draft string) error {
+		for _, invoice := range f.chargebee.Invoices() {
 			if invoice.DraftID == draft {
-				return edit(w.chargebee, invoice.ID)
+				return edit(f.chargebee, invoice.ID)
 			}
 		}
 		return fmt.Errorf("%s is not closed", draft)
@@ -36,8 +36,8 @@ var (
 const voidedByMistake = "voided by mistake"
 
 // releaseBilled releases the events of a finished invoice, with a reason, and with an assertion or not.
-func (w *world) releaseBilled(id, assertion string) (settlement.Release, error) {
-	return w.settler(nil).Release(w.t.Context(), settlement.Order{InvoiceID: id, Reason: voidedByMistake, NotCharged: assertion})
+func (f *fixture) releaseBilled(id, assertion string) (settlement.Release, error) {
+	return f.settler(nil).Release(f.t.Context(), settlement.Order{InvoiceID: id, Reason: voidedByMistake, NotCharged: assertion})
 }
 
 // TestRelease_Billed: the events of a finished invoice are released once nothing charges them anymore,
@@ -68,85 +68,85 @@ func TestRelease_Billed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
+				f := newFixture(t, nil)
 				if test.catalog {
-					w = newCatalogWorld(t, nil)
+					f = newCatalogFixture(t, nil)
 				}
-				w.settings.Close = !test.leftOpen
+				f.settings.Close = !test.leftOpen
 				codes := strings.Fields(cmp.Or(test.codes, "calls seats storage"))
 				for i, code := range codes {
-					w.write("sub", code, strconv.Itoa(10*(i+1)))
+					f.write("sub", code, strconv.Itoa(10*(i+1)))
 				}
 				all := func(status string) string { return strings.Join(slices.Repeat([]string{status}, len(codes)), " ") }
-				id, body := w.renew("sub")
-				w.wantDone(w.settler(nil), body)
+				id, body := f.renew("sub")
+				f.wantDone(f.settler(nil), body)
 				time.Sleep(time.Hour)
-				w.let(test.edit, id)
+				f.let(test.edit, id)
 
 				release := func(assertion, refusal string) bool {
 					t.Helper()
 					if test.waits && refusal == "" {
-						_, err := w.releaseBilled(id, assertion)
-						w.wantRefused(err, "its final invoice may not be visible yet: retry in 5m3")
+						_, err := f.releaseBilled(id, assertion)
+						f.wantRefused(err, "its final invoice may not be visible yet: retry in 5m3")
 						time.Sleep(quiet)
 					}
-					got, err := w.releaseBilled(id, assertion)
+					got, err := f.releaseBilled(id, assertion)
 					if refusal != "" {
-						w.wantRefused(err, refusal)
-						w.wantStatuses(all(billing.EventBilled))
+						f.wantRefused(err, refusal)
+						f.wantStatuses(all(billing.EventBilled))
 						return false
 					}
-					w.wantReleased(got, err, billing.RepeatDisposition(billing.NotCharged, len(codes)))
+					f.wantReleased(got, err, billing.RepeatDisposition(billing.NotCharged, len(codes)))
 					return true
 				}
 				if !release("", test.plain) && !release(neverCharged, test.asserted) {
 					return
 				}
-				w.wantStatuses(all(billing.EventUnbilled))
-				record := w.head(id)
+				f.wantStatuses(all(billing.EventUnbilled))
+				record := f.head(id)
 				if record.State != billing.Finished || record.Outcome != billing.Released || record.ExpiresAt == 0 || !strings.Contains(record.Detail, voidedByMistake) {
 					t.Errorf("got %+v", record)
 				}
-				again, err := w.releaseBilled(id, "")
+				again, err := f.releaseBilled(id, "")
 				if err != nil || again.Claimed {
 					t.Errorf("released twice: %+v, %v", again, err)
 				}
-				w.wantDone(w.settler(nil), body) // a webhook that is repeated charges nothing
+				f.wantDone(f.settler(nil), body) // a webhook that is repeated charges nothing
 				time.Sleep(time.Minute)
-				w.settings.Close = true
-				_, next := w.renew("sub")
-				w.wantClosed(w.settler(nil), next)
-				w.wantAllBilled()
-				if release, err := w.releaseBilled(id, ""); err != nil || release.Claimed {
+				f.settings.Close = true
+				_, next := f.renew("sub")
+				f.wantClosed(f.settler(nil), next)
+				f.wantAllBilled()
+				if release, err := f.releaseBilled(id, ""); err != nil || release.Claimed {
 					t.Errorf("released once more: %+v, %v", release, err)
 				}
-				w.wantAllBilled()
+				f.wantAllBilled()
 			})
 		})
 	}
 }
 
 // copied makes an issued invoice with the lines of the voided one.
-func copied(w *world, id string) error {
-	lines := w.finalOf(id).LineItems
-	draft, _ := w.renew("sub")
+func copied(f *fixture, id string) error {
+	lines := f.finalOf(id).LineItems
+	draft, _ := f.renew("sub")
 	for _, line := range lines {
 		line.ID = ""
-		if _, err := w.chargebee.AddLine(draft, line); err != nil {
+		if _, err := f.chargebee.AddLine(draft, line); err != nil {
 			return err
 		}
 	}
-	return closed(w, draft)
+	return closed(f, draft)
 }
 
-func (w *world) finalOf(draft string) chargebee.Invoice {
-	w.t.Helper()
-	for _, invoice := range w.chargebee.Invoices() {
+func (f *fixture) finalOf(draft string) chargebee.Invoice {
+	f.t.Helper()
+	for _, invoice := range f.chargebee.Invoices() {
 		if invoice.DraftID == draft {
 			return invoice
 		}
 	}
-	w.t.Fatalf("%s is not closed", draft)
+	f.t.Fatalf("%s is not closed", draft)
 	return chargebee.Invoice{}
 }
 
@@ -154,14 +154,14 @@ func (w *world) finalOf(draft string) chargebee.Invoice {
 func TestRelease_BilledDryRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
-		w.wantDone(w.settler(nil), body)
-		w.let(voided, id)
-		before := w.tablesAs()
-		release, err := w.settler(nil).Release(t.Context(), settlement.Order{InvoiceID: id, Reason: voidedByMistake, DryRun: true})
-		if err != nil || release.Dispositions != "rrr" || w.tablesAs() != before {
-			t.Errorf("got %+v, %v; it wrote: %t", release, err, w.tablesAs() != before)
+		f := newFixture(t, nil)
+		id, body := f.three()
+		f.wantDone(f.settler(nil), body)
+		f.let(voided, id)
+		before := f.tablesAs()
+		release, err := f.settler(nil).Release(t.Context(), settlement.Order{InvoiceID: id, Reason: voidedByMistake, DryRun: true})
+		if err != nil || release.Dispositions != "rrr" || f.tablesAs() != before {
+			t.Errorf("got %+v, %v; it wrote: %t", release, err, f.tablesAs() != before)
 		}
 	})
 }
@@ -170,19 +170,19 @@ func TestRelease_BilledDryRun(t *testing.T) {
 func TestRelease_RegeneratedInvoice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
-		w.wantDone(w.settler(nil), body)
-		w.let(voided, id)
-		release, err := w.releaseBilled(id, "")
-		w.wantReleased(release, err, "rrr")
+		f := newFixture(t, nil)
+		id, body := f.three()
+		f.wantDone(f.settler(nil), body)
+		f.let(voided, id)
+		release, err := f.releaseBilled(id, "")
+		f.wantReleased(release, err, "rrr")
 		time.Sleep(time.Minute)
-		_, webhook, err := w.chargebee.RegenerateInvoice(w.finalOf(id).ID)
+		_, webhook, err := f.chargebee.RegenerateInvoice(f.finalOf(id).ID)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.wantClosed(w.settler(nil), w.chargebee.Payload(webhook.ID))
-		w.wantAllBilled()
+		f.wantClosed(f.settler(nil), f.chargebee.Payload(webhook.ID))
+		f.wantAllBilled()
 	})
 }
 
@@ -196,35 +196,35 @@ func TestRelease_BilledCrash(t *testing.T) {
 			t.Run(fmt.Sprintf("after the effect: %t, a webhook comes first: %t", after, repeated), func(t *testing.T) {
 				t.Parallel()
 				calls := atEachCall(t, "crashed", func(t *testing.T, call int) (reached bool) {
-					w := newWorld(t, nil)
+					f := newFixture(t, nil)
 					for range 150 { // two pages
-						w.write("sub", "calls", "0.25")
+						f.write("sub", "calls", "0.25")
 					}
-					id, body := w.renew("sub")
-					w.wantDone(w.settler(nil), body)
-					w.let(voided, id)
+					id, body := f.renew("sub")
+					f.wantDone(f.settler(nil), body)
+					f.let(voided, id)
 					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 					defer cancel()
 					crash := &crash{at: call, after: after}
-					_, err := w.settler(crash.wrap).Release(ctx, settlement.Order{InvoiceID: id, Reason: voidedByMistake})
+					_, err := f.settler(crash.wrap).Release(ctx, settlement.Order{InvoiceID: id, Reason: voidedByMistake})
 					reached = crash.calls >= crash.at
 					if err != nil && !reached {
 						t.Fatal(err)
 					}
 					time.Sleep(2 * settings.Lease)
 					if repeated {
-						w.wantDone(w.settler(nil), body)
+						f.wantDone(f.settler(nil), body)
 					}
-					if _, err := w.releaseBilled(id, ""); err != nil {
+					if _, err := f.releaseBilled(id, ""); err != nil {
 						t.Fatal(err)
 					}
-					if got := w.allStatuses(); len(got) != 1 || got[0] != billing.EventUnbilled {
+					if got := f.allStatuses(); len(got) != 1 || got[0] != billing.EventUnbilled {
 						t.Errorf("events are %s", got)
 					}
 					time.Sleep(time.Minute)
-					_, next := w.renew("sub")
-					w.wantDone(w.settler(nil), next)
-					w.wantAllBilled()
+					_, next := f.renew("sub")
+					f.wantDone(f.settler(nil), next)
+					f.wantAllBilled()
 					return reached
 				})
 				if calls < 6 {

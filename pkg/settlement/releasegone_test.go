@@ -36,8 +36,8 @@ func TestRelease_MissingDraft(t *testing.T) {
 			after: "unbilled unbilled unbilled",
 		},
 		"closed with the line twice": {
-			edit: inTurn(func(w *world, id string) error {
-				_, err := w.chargebee.AddLine(id, w.adHoc(id)[0])
+			edit: inTurn(func(f *fixture, id string) error {
+				_, err := f.chargebee.AddLine(id, f.adHoc(id)[0])
 				return err
 			}, closed),
 			waits: true, plain: "credit the surplus", vouched: "credit the surplus", after: "claimed claimed claimed",
@@ -46,45 +46,45 @@ func TestRelease_MissingDraft(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				id, _ := w.rejectedWithALine()
-				w.let(test.edit, id)
+				f := newFixture(t, nil)
+				id, _ := f.rejectedWithALine()
+				f.let(test.edit, id)
 				time.Sleep(quiet)
 				if test.waits {
-					_, err := w.settler(nil).Release(t.Context(), settlement.Order{InvoiceID: id, NotCharged: neverCharged, DryRun: true})
-					w.wantRefused(err, "the delay starts only with --yes")
-					if record := w.head(id); record.MissingSince != 0 {
+					_, err := f.settler(nil).Release(t.Context(), settlement.Order{InvoiceID: id, NotCharged: neverCharged, DryRun: true})
+					f.wantRefused(err, "the delay starts only with --yes")
+					if record := f.head(id); record.MissingSince != 0 {
 						t.Errorf("a dry run wrote %+v", record)
 					}
-					_, err = w.assertAndRelease(id)
-					w.wantRefused(err, "may not be visible yet: retry in 5m3")
-					if record := w.head(id); record.MissingSince == 0 || record.Owner != "" || record.State != billing.Rejected {
+					_, err = f.assertAndRelease(id)
+					f.wantRefused(err, "may not be visible yet: retry in 5m3")
+					if record := f.head(id); record.MissingSince == 0 || record.Owner != "" || record.State != billing.Rejected {
 						t.Errorf("got %+v", record)
 					}
-					w.wantStatuses("claimed claimed claimed")
+					f.wantStatuses("claimed claimed claimed")
 					time.Sleep(quiet)
 				}
-				release, err := w.release(id)
+				release, err := f.release(id)
 				if test.plain != "" {
-					w.wantRefused(err, test.plain)
-					w.wantStatuses("claimed claimed claimed")
-					release, err = w.assertAndRelease(id)
+					f.wantRefused(err, test.plain)
+					f.wantStatuses("claimed claimed claimed")
+					release, err = f.assertAndRelease(id)
 				}
 				if test.vouched != "" {
-					w.wantRefused(err, test.vouched)
-					w.wantStatuses(test.after)
+					f.wantRefused(err, test.vouched)
+					f.wantStatuses(test.after)
 					return
 				}
-				w.wantReleased(release, err, billing.Dispositions(test.dispositions))
-				w.wantStatuses(test.after)
-				if record := w.head(id); record.State != billing.Rejected || record.Reason != test.reason || record.HoldsClaims() {
+				f.wantReleased(release, err, billing.Dispositions(test.dispositions))
+				f.wantStatuses(test.after)
+				if record := f.head(id); record.State != billing.Rejected || record.Reason != test.reason || record.HoldsClaims() {
 					t.Errorf("got %+v", record)
 				}
 				// The next invoice bills what was released.
 				time.Sleep(time.Minute)
-				_, next := w.renew("sub")
-				w.wantDone(w.settler(nil), next)
-				w.wantAllBilled()
+				_, next := f.renew("sub")
+				f.wantDone(f.settler(nil), next)
+				f.wantAllBilled()
 			})
 		})
 	}
@@ -94,27 +94,27 @@ func TestRelease_MissingDraft(t *testing.T) {
 func TestReleaseOfHeldLines(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, once("add_charge", 2, sandbox.Fault{Kind: sandbox.Refuse}))
-		id, body := w.three()
-		w.wantRetry(w.settler(nil), body)
-		w.let(deleted, id)
-		w.wantResult(w.settler(nil), body, messageResult{billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"})
+		f := newFixture(t, once("add_charge", 2, sandbox.Fault{Kind: sandbox.Refuse}))
+		id, body := f.three()
+		f.wantRetry(f.settler(nil), body)
+		f.let(deleted, id)
+		f.wantResult(f.settler(nil), body, messageResult{billing.SuccessorUnknown, "hhr", "claimed claimed unbilled"})
 		time.Sleep(2 * quiet)
-		_, err := w.release(id)
-		w.wantRefused(err, "calls of sub for EUR 0.10, seats of sub for EUR 0.20")
-		release, err := w.assertAndRelease(id)
-		w.wantReleased(release, err, "rrr")
+		_, err := f.release(id)
+		f.wantRefused(err, "calls of sub for EUR 0.10, seats of sub for EUR 0.20")
+		release, err := f.assertAndRelease(id)
+		f.wantReleased(release, err, "rrr")
 		if !strings.Contains(release.Record.Detail, neverCharged) || !release.Record.ClaimsReleased() {
 			t.Errorf("got %+v", release.Record)
 		}
-		w.wantStatuses("unbilled unbilled unbilled")
-		release, err = w.release(id)
+		f.wantStatuses("unbilled unbilled unbilled")
+		release, err = f.release(id)
 		if err != nil || release.Claimed {
 			t.Errorf("released twice: %+v, %v", release, err)
 		}
-		_, next := w.renew("sub")
-		w.wantDone(w.settler(nil), next)
-		w.wantAllBilled()
+		_, next := f.renew("sub")
+		f.wantDone(f.settler(nil), next)
+		f.wantAllBilled()
 	})
 }
 
@@ -122,19 +122,19 @@ func TestReleaseOfHeldLines(t *testing.T) {
 func TestRelease_LinesThatAppearLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
-		w.gateway.answer(hiddenList)
-		w.meanwhile("close", 1, func() error { return closed(w, id) })
-		w.wantResult(w.settler(nil), body, messageResult{billing.SuccessorUnknown, "hhh", "claimed claimed claimed"})
-		w.gateway.stop()
+		f := newFixture(t, nil)
+		id, body := f.three()
+		f.gateway.answer(hiddenList)
+		f.meanwhile("close", 1, func() error { return closed(f, id) })
+		f.wantResult(f.settler(nil), body, messageResult{billing.SuccessorUnknown, "hhh", "claimed claimed claimed"})
+		f.gateway.stop()
 		time.Sleep(2 * quiet)
-		release, err := w.release(id)
-		w.wantReleased(release, err, "sss")
-		if record := w.head(id); record.State != billing.Finished || record.Outcome != billing.Closed {
+		release, err := f.release(id)
+		f.wantReleased(release, err, "sss")
+		if record := f.head(id); record.State != billing.Finished || record.Outcome != billing.Closed {
 			t.Errorf("got %+v", record)
 		}
-		w.wantReconciled()
+		f.wantReconciled()
 	})
 }
 
@@ -143,15 +143,15 @@ func TestRelease_LinesThatAppearLater(t *testing.T) {
 func TestRelease_AssertionListsSubscription(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
-		w.gateway.answer(canned{to: "/invoices", query: "customer_id", words: "200 with an empty list"})
-		w.meanwhile("close", 1, func() error { return closed(w, id) })
-		w.wantResult(w.settler(nil), body, messageResult{billing.SuccessorUnknown, "hhh", "claimed claimed claimed"})
+		f := newFixture(t, nil)
+		id, body := f.three()
+		f.gateway.answer(canned{to: "/invoices", query: "customer_id", words: "200 with an empty list"})
+		f.meanwhile("close", 1, func() error { return closed(f, id) })
+		f.wantResult(f.settler(nil), body, messageResult{billing.SuccessorUnknown, "hhh", "claimed claimed claimed"})
 		time.Sleep(2 * quiet)
-		release, err := w.assertAndRelease(id)
-		w.wantReleased(release, err, "sss")
-		w.wantReconciled()
+		release, err := f.assertAndRelease(id)
+		f.wantReleased(release, err, "sss")
+		f.wantReconciled()
 	})
 }
 
@@ -160,18 +160,18 @@ func TestRelease_AssertionListsSubscription(t *testing.T) {
 func TestReleaseAfterARefusedClose(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		w.write("sub", "calls", "10")
-		w.write("sub", "free", "0")
-		id, body := w.renew("sub")
-		w.gateway.answer(canned{to: "/close", words: "400 invalid_request param_wrong_value"})
-		w.wantRejected(w.settler(nil), body, billing.CloseRefused)
-		w.gateway.stop()
-		w.let(closed, id)
+		f := newFixture(t, nil)
+		f.write("sub", "calls", "10")
+		f.write("sub", "free", "0")
+		id, body := f.renew("sub")
+		f.gateway.answer(canned{to: "/close", words: "400 invalid_request param_wrong_value"})
+		f.wantRejected(f.settler(nil), body, billing.CloseRefused)
+		f.gateway.stop()
+		f.let(closed, id)
 		time.Sleep(quiet)
-		release, err := w.release(id)
-		w.wantReleased(release, err, "ss")
-		w.wantStatuses("billed billed")
-		w.wantReconciled()
+		release, err := f.release(id)
+		f.wantReleased(release, err, "ss")
+		f.wantStatuses("billed billed")
+		f.wantReconciled()
 	})
 }

@@ -15,14 +15,14 @@ import (
 )
 
 // restoreLedger deletes everything from the ledger, as a restore to an earlier moment does.
-func (w *world) restoreLedger() {
-	w.t.Helper()
-	for _, item := range w.tables.Items("ledger") {
-		_, err := w.sdk.DeleteItem(w.t.Context(), &awsdynamodb.DeleteItemInput{
+func (f *fixture) restoreLedger() {
+	f.t.Helper()
+	for _, item := range f.tables.Items("ledger") {
+		_, err := f.sdk.DeleteItem(f.t.Context(), &awsdynamodb.DeleteItemInput{
 			TableName: aws.String("ledger"), Key: map[string]types.AttributeValue{"invoice_id": text(string(item["invoice_id"].(attribute.String)))},
 		})
 		if err != nil {
-			w.t.Fatal(err)
+			f.t.Fatal(err)
 		}
 	}
 }
@@ -45,21 +45,21 @@ func TestReleaseUnrecorded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				id, body := w.three()
-				w.handleAndCrash(&crash{at: test.crashAt}, body)
-				w.wantStatuses("claimed claimed claimed")
-				w.restoreLedger()
-				w.let(test.edit, id)
+				f := newFixture(t, nil)
+				id, body := f.three()
+				f.handleAndCrash(&crash{at: test.crashAt}, body)
+				f.wantStatuses("claimed claimed claimed")
+				f.restoreLedger()
+				f.let(test.edit, id)
 				time.Sleep(quiet)
 
 				release := func(order settlement.Order) (int, error) {
 					order.InvoiceID = id
-					return w.settler(nil).ReleaseUnrecorded(t.Context(), order)
+					return f.settler(nil).ReleaseUnrecorded(t.Context(), order)
 				}
-				before := w.tablesAs()
+				before := f.tablesAs()
 				dry, err := release(settlement.Order{DryRun: true, NotCharged: neverCharged})
-				if w.tablesAs() != before {
+				if f.tablesAs() != before {
 					t.Error("a dry run wrote something")
 				}
 				if test.vouched == "" && (err != nil || dry != 3) {
@@ -67,31 +67,31 @@ func TestReleaseUnrecorded(t *testing.T) {
 				}
 				released, err := release(settlement.Order{})
 				if test.plain != "" {
-					w.wantRefused(err, test.plain)
-					w.wantStatuses("claimed claimed claimed")
+					f.wantRefused(err, test.plain)
+					f.wantStatuses("claimed claimed claimed")
 					released, err = release(settlement.Order{NotCharged: neverCharged})
 				}
 				if test.vouched != "" {
-					w.wantRefused(err, test.vouched)
-					w.wantStatuses("claimed claimed claimed")
+					f.wantRefused(err, test.vouched)
+					f.wantStatuses("claimed claimed claimed")
 					return
 				}
 				if err != nil || released != 3 {
 					t.Fatalf("released %d, %v", released, err)
 				}
-				w.wantStatuses("unbilled unbilled unbilled")
-				if record := w.head(id); !record.ClaimsReleased() || record.Owner != "" {
+				f.wantStatuses("unbilled unbilled unbilled")
+				if record := f.head(id); !record.ClaimsReleased() || record.Owner != "" {
 					t.Errorf("got %+v", record)
 				}
 				if again, err := release(settlement.Order{}); err != nil || again != 0 {
 					t.Errorf("released again: %d, %v", again, err)
 				}
 				time.Sleep(time.Minute)
-				if invoice, pending := w.chargebee.Invoice(id); !pending || invoice.Deleted {
-					_, body = w.renew("sub")
+				if invoice, pending := f.chargebee.Invoice(id); !pending || invoice.Deleted {
+					_, body = f.renew("sub")
 				}
-				w.wantDone(w.settler(nil), body)
-				w.wantAllBilled()
+				f.wantDone(f.settler(nil), body)
+				f.wantAllBilled()
 			})
 		})
 	}
@@ -101,20 +101,20 @@ func TestReleaseUnrecorded(t *testing.T) {
 func TestReleaseUnrecorded_KeepsRecordedClaims(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
-		w.handleAndCrash(&crash{at: 7}, body)
-		_, err := w.settler(nil).ReleaseUnrecorded(t.Context(), settlement.Order{InvoiceID: id})
-		w.wantRefused(err, "is being processed")
+		f := newFixture(t, nil)
+		id, body := f.three()
+		f.handleAndCrash(&crash{at: 7}, body)
+		_, err := f.settler(nil).ReleaseUnrecorded(t.Context(), settlement.Order{InvoiceID: id})
+		f.wantRefused(err, "is being processed")
 		time.Sleep(2 * settings.Lease)
-		released, err := w.settler(nil).ReleaseUnrecorded(t.Context(), settlement.Order{InvoiceID: id})
+		released, err := f.settler(nil).ReleaseUnrecorded(t.Context(), settlement.Order{InvoiceID: id})
 		if err != nil || released != 0 {
 			t.Errorf("released %d, %v", released, err)
 		}
-		w.wantStatuses("claimed claimed claimed")
-		if record := w.head(id); record.State != billing.Charging || record.Owner != "" {
+		f.wantStatuses("claimed claimed claimed")
+		if record := f.head(id); record.State != billing.Charging || record.Owner != "" {
 			t.Errorf("got %+v", record)
 		}
-		w.wantClosed(w.settler(nil), body)
+		f.wantClosed(f.settler(nil), body)
 	})
 }

@@ -23,34 +23,34 @@ func TestReplayWhileReleasing(t *testing.T) {
 		t.Run("asleep for "+sleep.String(), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				id, body := w.rejectedWithALine()
-				w.let(removed, id)
+				f := newFixture(t, nil)
+				id, body := f.rejectedWithALine()
+				f.let(removed, id)
 				time.Sleep(quiet)
-				w.meanwhile("retrieve", 1, func() error {
+				f.meanwhile("retrieve", 1, func() error {
 					time.Sleep(sleep)
 					if sleep == 0 {
-						w.wantRetry(w.settler(nil), body)
+						f.wantRetry(f.settler(nil), body)
 						return nil
 					}
-					w.wantRejected(w.settler(nil), body, billing.LineRemoved)
+					f.wantRejected(f.settler(nil), body, billing.LineRemoved)
 					return nil
 				})
-				releaser := w.settler(onTheWayTo("chargebee", func(request *http.Request) error {
+				releaser := f.settler(onTheWayTo("chargebee", func(request *http.Request) error {
 					*request = *request.WithContext(context.WithoutCancel(request.Context()))
 					return nil
 				}))
 				release, err := releaser.Release(t.Context(), settlement.Order{InvoiceID: id})
 				if sleep == 0 {
-					w.wantReleased(release, err, "rrr")
+					f.wantReleased(release, err, "rrr")
 				} else {
-					w.wantRefused(err, "another session acquired "+id)
-					w.wantStatuses("claimed claimed claimed")
+					f.wantRefused(err, "another session acquired "+id)
+					f.wantStatuses("claimed claimed claimed")
 					time.Sleep(quiet)
-					release, err = w.release(id)
-					w.wantReleased(release, err, "rrr")
+					release, err = f.release(id)
+					f.wantReleased(release, err, "rrr")
 				}
-				w.wantClosed(w.settler(nil), body)
+				f.wantClosed(f.settler(nil), body)
 			})
 		})
 	}
@@ -60,9 +60,9 @@ func TestReplayWhileReleasing(t *testing.T) {
 func TestRelease_PausedProcessContinues(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
-		paused := w.settler(nil)
+		f := newFixture(t, nil)
+		id, body := f.three()
+		paused := f.settler(nil)
 		permits := 0
 		paused.RateLimiter = slowPermits{paused.RateLimiter, func() {
 			if permits++; permits == 3 {
@@ -70,24 +70,24 @@ func TestRelease_PausedProcessContinues(t *testing.T) {
 			}
 		}}
 		woken := make(chan queue.Outcome)
-		go func() { woken <- w.handle(paused, body) }()
+		go func() { woken <- f.handle(paused, body) }()
 		time.Sleep(settings.Lease + 10*time.Second)
-		w.settings.MaxEffectDelay, w.settings.MaxSkew = 40*time.Second, time.Second // as fast as it may be
+		f.settings.MaxEffectDelay, f.settings.MaxSkew = 40*time.Second, time.Second // as fast as it may be
 		old := &queue.Delivery{Message: queue.Message{Body: body, SentAt: time.Now().Add(-6 * 24 * time.Hour)}}
-		if outcome := w.settler(nil).Handle(t.Context(), old); outcome.Reason != string(billing.TooOld) {
+		if outcome := f.settler(nil).Handle(t.Context(), old); outcome.Reason != string(billing.TooOld) {
 			t.Fatalf("got %+v", outcome)
 		}
-		w.let(removed, id)
+		f.let(removed, id)
 		time.Sleep(100 * time.Second) // what was sent shows
-		release, err := w.release(id)
-		w.wantReleased(release, err, "rrr")
+		release, err := f.release(id)
+		f.wantReleased(release, err, "rrr")
 		if outcome := <-woken; outcome.Action != queue.Retry {
 			t.Errorf("got %+v", outcome)
 		}
-		if lines := w.adHoc(id); len(lines) != 0 {
+		if lines := f.adHoc(id); len(lines) != 0 {
 			t.Errorf("the paused charged %+v", lines)
 		}
-		w.wantClosed(w.settler(nil), body)
+		f.wantClosed(f.settler(nil), body)
 	})
 }
 
@@ -116,51 +116,51 @@ func TestCrashWhileReleasingHeldClaims(t *testing.T) {
 
 func crashWhileReleasing(t *testing.T, crash *crash, gone, replayed bool) (reached bool) {
 	t.Helper()
-	w := newWorld(t, nil)
+	f := newFixture(t, nil)
 	for range 150 { // two pages
-		w.write("sub", "calls", "0.25")
+		f.write("sub", "calls", "0.25")
 	}
-	id, body := w.rejectedWithALine()
+	id, body := f.rejectedWithALine()
 	edit := removed
 	if gone {
 		edit = deleted
 	}
-	w.let(edit, id)
+	f.let(edit, id)
 	time.Sleep(quiet)
 	if gone {
-		_, err := w.assertAndRelease(id) // takes note that it is gone
-		w.wantRefused(err, "retry in")
+		_, err := f.assertAndRelease(id) // takes note that it is gone
+		f.wantRefused(err, "retry in")
 		time.Sleep(quiet)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	_, err := w.settler(crash.wrap).Release(ctx, settlement.Order{InvoiceID: id, NotCharged: neverCharged})
+	_, err := f.settler(crash.wrap).Release(ctx, settlement.Order{InvoiceID: id, NotCharged: neverCharged})
 	reached = crash.calls >= crash.at
 	if err != nil && !reached {
 		t.Fatal(err)
 	}
 	time.Sleep(2 * settings.Lease)
 	if replayed { // a session may send something, so that the wait starts again
-		w.deliver(w.settler(nil), body)
+		f.deliver(f.settler(nil), body)
 		time.Sleep(2 * quiet)
 	}
-	if record := w.head(id); record.State != billing.Finished {
-		if _, err := w.assertAndRelease(id); err != nil {
+	if record := f.head(id); record.State != billing.Finished {
+		if _, err := f.assertAndRelease(id); err != nil {
 			t.Fatal(err)
 		}
-		if got := w.allStatuses(); len(got) != 1 || got[0] != billing.EventUnbilled {
+		if got := f.allStatuses(); len(got) != 1 || got[0] != billing.EventUnbilled {
 			t.Errorf("after the second release events are %s", got)
 		}
-		if record := w.head(id); !record.ClaimsReleased() || record.Owner != "" {
+		if record := f.head(id); !record.ClaimsReleased() || record.Owner != "" {
 			t.Errorf("got %+v", record)
 		}
 	}
 	if gone {
-		_, body = w.renew("sub")
+		_, body = f.renew("sub")
 		time.Sleep(time.Minute)
 	}
-	w.wantDone(w.settler(nil), body)
-	w.wantAllBilled()
+	f.wantDone(f.settler(nil), body)
+	f.wantAllBilled()
 	return reached
 }
 
@@ -169,27 +169,27 @@ func crashWhileReleasing(t *testing.T, crash *crash, gone, replayed bool) (reach
 func TestReleaseKeepsItsWord(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
+		f := newFixture(t, nil)
 		for range 150 {
-			w.write("sub", "calls", "0.25")
+			f.write("sub", "calls", "0.25")
 		}
-		id, body := w.rejectedWithALine()
-		w.let(removed, id)
+		id, body := f.rejectedWithALine()
+		f.let(removed, id)
 		time.Sleep(quiet)
-		releaser := w.settler(nil)
+		releaser := f.settler(nil)
 		slept := false
 		releaser.Ledger = watched{Ledger: releaser.Ledger, after: func(step billing.Step) {
 			if len(step.Release) > 0 && !slept {
 				slept = true
 				time.Sleep(2 * settings.Lease)
-				w.wantRejected(w.settler(nil), body, billing.ChargebeeRefused)
+				f.wantRejected(f.settler(nil), body, billing.ChargebeeRefused)
 			}
 		}}
 		_, err := releaser.Release(t.Context(), settlement.Order{InvoiceID: id})
-		w.wantRefused(err, "another session acquired")
-		if got := strings.Join(w.allStatuses(), " "); got != billing.EventUnbilled {
+		f.wantRefused(err, "another session acquired")
+		if got := strings.Join(f.allStatuses(), " "); got != billing.EventUnbilled {
 			t.Errorf("events are %s", got)
 		}
-		w.wantClosed(w.settler(nil), body)
+		f.wantClosed(f.settler(nil), body)
 	})
 }

@@ -18,7 +18,7 @@ func TestReplayRightAfterTheRejection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		added := 0
-		w := newWorldOf(t, chargebee.Config{
+		f := newFixtureOf(t, chargebee.Config{
 			MaxReadLag: settings.MaxEffectDelay,
 			Refusals:   []*chargebee.Error{chargebee.ErrIncompatible},
 			Faults: sandbox.FaultFunc(func(operation string) sandbox.Fault {
@@ -33,11 +33,11 @@ func TestReplayRightAfterTheRejection(t *testing.T) {
 				return sandbox.Fault{}
 			}),
 		}, dynamodb.Config{})
-		_, body := w.three()
+		_, body := f.three()
 		time.Sleep(time.Hour) // the draft itself shows
-		settler := w.settler(nil)
-		w.wantRejected(settler, body, billing.ChargebeeRefused)
-		w.wantClosed(settler, body)
+		settler := f.settler(nil)
+		f.wantRejected(settler, body, billing.ChargebeeRefused)
+		f.wantClosed(settler, body)
 	})
 }
 
@@ -46,18 +46,18 @@ func TestReplayRightAfterTheRejection(t *testing.T) {
 func TestResumingThatFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
-		settler := w.settler(nil)
-		w.gateway.answer(canned{to: "/add_charge", words: "400 invalid_request param_wrong_value", after: 1, times: 1})
-		w.wantRejected(settler, body, billing.ChargebeeRefused)
-		w.gateway.answer(canned{to: "/" + id, words: "500 operation_failed internal_error"})
-		if outcome, receives := w.receive(settler, body, 5*24*time.Hour); outcome.Action != queue.Retry || w.head(id).Attempts != 0 {
+		f := newFixture(t, nil)
+		id, body := f.three()
+		settler := f.settler(nil)
+		f.gateway.answer(canned{to: "/add_charge", words: "400 invalid_request param_wrong_value", after: 1, times: 1})
+		f.wantRejected(settler, body, billing.ChargebeeRefused)
+		f.gateway.answer(canned{to: "/" + id, words: "500 operation_failed internal_error"})
+		if outcome, receives := f.receive(settler, body, 5*24*time.Hour); outcome.Action != queue.Retry || f.head(id).Attempts != 0 {
 			t.Fatalf("after %d receives: %+v", receives, outcome)
 		}
-		w.wantStatuses("claimed claimed claimed")
-		w.gateway.stop()
-		w.wantClosed(settler, body)
+		f.wantStatuses("claimed claimed claimed")
+		f.gateway.stop()
+		f.wantClosed(settler, body)
 	})
 }
 
@@ -68,20 +68,20 @@ func TestTooOldInTheMiddle(t *testing.T) {
 	for operation, resume := range map[string]billing.State{"add_charge": billing.Charging, "close": billing.Closing} {
 		synctest.Test(t, func(t *testing.T) {
 			call := map[string]int{"add_charge": 2, "close": 1}[operation]
-			w := newWorld(t, once(operation, call, sandbox.Fault{Kind: sandbox.Refuse}))
-			id, body := w.three()
-			settler := w.settler(nil)
-			w.wantRetry(settler, body)
+			f := newFixture(t, once(operation, call, sandbox.Fault{Kind: sandbox.Refuse}))
+			id, body := f.three()
+			settler := f.settler(nil)
+			f.wantRetry(settler, body)
 			time.Sleep(time.Minute)
 			old := &queue.Delivery{Message: queue.Message{Body: body, SentAt: time.Now().Add(-6 * 24 * time.Hour)}}
 			if outcome := settler.Handle(t.Context(), old); outcome.Reason != string(billing.TooOld) {
 				t.Fatalf("got %+v", outcome)
 			}
-			w.wantStatuses("claimed claimed claimed")
-			if record := w.head(id); record.State != billing.Rejected || record.Resume != resume {
+			f.wantStatuses("claimed claimed claimed")
+			if record := f.head(id); record.State != billing.Rejected || record.Resume != resume {
 				t.Errorf("got %+v", record)
 			}
-			w.wantClosed(settler, body)
+			f.wantClosed(settler, body)
 		})
 	}
 }

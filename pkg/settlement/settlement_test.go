@@ -17,32 +17,32 @@ import (
 func TestUndisturbed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
+		f := newFixture(t, nil)
 		for i := range 7 {
-			w.write("sub", []string{"calls", "storage", "seats"}[i%3], fmt.Sprintf("%d.25", 100+i), "description=Text", "quantity=2")
+			f.write("sub", []string{"calls", "storage", "seats"}[i%3], fmt.Sprintf("%d.25", 100+i), "description=Text", "quantity=2")
 		}
-		id, body := w.renew("sub")
-		settler := w.settler(nil)
-		w.wantDoneAtOnce(settler, body)
-		w.wantCalls("retrieve add_charge add_charge add_charge close")
-		w.wantReconciled()
-		record := w.head(id)
+		id, body := f.renew("sub")
+		settler := f.settler(nil)
+		f.wantDoneAtOnce(settler, body)
+		f.wantCalls("retrieve add_charge add_charge add_charge close")
+		f.wantReconciled()
+		record := f.head(id)
 		if record.State != billing.Finished || record.Outcome != billing.Closed || record.FinalInvoiceID == "" || record.FinalInvoiceID == id || record.ExpiresAt < time.Now().Add(90*24*time.Hour).Unix() {
 			t.Errorf("got %+v", record)
 		}
-		if found, ok, err := w.store.FindRecord(t.Context(), record.FinalInvoiceID); err != nil || !ok || found.InvoiceID != id {
+		if found, ok, err := f.store.FindRecord(t.Context(), record.FinalInvoiceID); err != nil || !ok || found.InvoiceID != id {
 			t.Errorf("by its final id: %v, %t, %v", found, ok, err)
 		}
-		for _, item := range w.tables.Items("ledger") {
+		for _, item := range f.tables.Items("ledger") {
 			if _, ok := item["expires_at"]; !ok {
 				t.Errorf("%v has no time to live", item["invoice_id"])
 			}
 		}
-		if outcome := w.handle(settler, body); outcome.Action != queue.Ack || !w.last().Repeated {
+		if outcome := f.handle(settler, body); outcome.Action != queue.Ack || !f.last().Repeated {
 			t.Errorf("the repeated message: %+v", outcome)
 		}
-		if len(w.chargebee.Calls()) != 5 {
-			t.Errorf("the repeated message called %s", w.calls())
+		if len(f.chargebee.Calls()) != 5 {
+			t.Errorf("the repeated message called %s", f.calls())
 		}
 	})
 }
@@ -52,38 +52,38 @@ func TestNothingToCharge(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		events []string
-		spoil  func(*world)
+		spoil  func(*fixture)
 		result billing.Result
 		calls  string
 	}{
-		"no events":              {nil, func(*world) {}, billing.Closed, "retrieve close"},
-		"events of 0":            {[]string{"0.4", "0.1", "0"}, func(*world) {}, billing.Closed, "retrieve close"},
-		"left open without":      {nil, func(w *world) { w.settings.CloseWithoutEvents = false }, billing.LeftOpen, "retrieve"},
-		"closed with":            {[]string{"9"}, func(w *world) { w.settings.CloseWithoutEvents = false }, billing.Closed, "retrieve add_charge close"},
-		"never closed":           {[]string{"9"}, func(w *world) { w.settings.Close = false }, billing.LeftOpen, "retrieve add_charge"},
-		"never closed, no lines": {nil, func(w *world) { w.settings.Close = false }, billing.LeftOpen, "retrieve"},
+		"no events":              {nil, func(*fixture) {}, billing.Closed, "retrieve close"},
+		"events of 0":            {[]string{"0.4", "0.1", "0"}, func(*fixture) {}, billing.Closed, "retrieve close"},
+		"left open without":      {nil, func(f *fixture) { f.settings.CloseWithoutEvents = false }, billing.LeftOpen, "retrieve"},
+		"closed with":            {[]string{"9"}, func(f *fixture) { f.settings.CloseWithoutEvents = false }, billing.Closed, "retrieve add_charge close"},
+		"never closed":           {[]string{"9"}, func(f *fixture) { f.settings.Close = false }, billing.LeftOpen, "retrieve add_charge"},
+		"never closed, no lines": {nil, func(f *fixture) { f.settings.Close = false }, billing.LeftOpen, "retrieve"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				test.spoil(w)
+				f := newFixture(t, nil)
+				test.spoil(f)
 				for _, amount := range test.events {
-					w.write("sub", "calls", amount)
+					f.write("sub", "calls", amount)
 				}
-				id, body := w.renew("sub")
-				w.wantDoneAtOnce(w.settler(nil), body)
-				w.wantCalls(test.calls)
-				if record := w.head(id); record.Outcome != test.result {
+				id, body := f.renew("sub")
+				f.wantDoneAtOnce(f.settler(nil), body)
+				f.wantCalls(test.calls)
+				if record := f.head(id); record.Outcome != test.result {
 					t.Errorf("got %+v", record)
 				}
-				for _, event := range w.events() {
+				for _, event := range f.events() {
 					if event.Status != billing.EventBilled {
 						t.Errorf("got %+v", event)
 					}
 				}
 				if test.result == billing.Closed {
-					w.wantReconciled()
+					f.wantReconciled()
 				}
 			})
 		})
@@ -94,14 +94,14 @@ func TestNothingToCharge(t *testing.T) {
 func TestEmptyInvoice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		w.write("sub", "calls", "0.2")
-		id, body := w.renewWithoutPlan("sub")
-		w.wantDone(w.settler(nil), body)
-		if record := w.head(id); record.Outcome != billing.Empty {
+		f := newFixture(t, nil)
+		f.write("sub", "calls", "0.2")
+		id, body := f.renewWithoutPlan("sub")
+		f.wantDone(f.settler(nil), body)
+		if record := f.head(id); record.Outcome != billing.Empty {
 			t.Errorf("got %+v", record)
 		}
-		for _, event := range w.events() {
+		for _, event := range f.events() {
 			if event.Status != billing.EventUnbilled {
 				t.Errorf("got %+v", event)
 			}
@@ -113,14 +113,14 @@ func TestEmptyInvoice(t *testing.T) {
 func TestConsolidatedInvoice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		w.write("sub_a", "calls", "10")
-		w.write("sub_b", "calls", "20")
-		w.write("sub_c", "calls", "40") // is not on the invoice
-		_, body := w.renew("sub_a", "sub_b")
-		w.wantDoneAtOnce(w.settler(nil), body)
-		w.wantCalls("retrieve add_charge add_charge close")
-		w.wantReconciled()
+		f := newFixture(t, nil)
+		f.write("sub_a", "calls", "10")
+		f.write("sub_b", "calls", "20")
+		f.write("sub_c", "calls", "40") // is not on the invoice
+		_, body := f.renew("sub_a", "sub_b")
+		f.wantDoneAtOnce(f.settler(nil), body)
+		f.wantCalls("retrieve add_charge add_charge close")
+		f.wantReconciled()
 	})
 }
 
@@ -128,18 +128,18 @@ func TestConsolidatedInvoice(t *testing.T) {
 func TestWhichEvents(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
+		f := newFixture(t, nil)
 		now := time.Now().Unix()
 		at := func(seconds int64) string { return fmt.Sprintf("occurred_at=%d", seconds) }
 		billed := []string{
-			w.write("sub", "calls", "1", at(now-1)),
-			w.write("sub", "calls", "2", at(now-400*24*3600)),
-			w.write("sub", "calls", "4", "status=unbilled"),
+			f.write("sub", "calls", "1", at(now-1)),
+			f.write("sub", "calls", "2", at(now-400*24*3600)),
+			f.write("sub", "calls", "4", "status=unbilled"),
 		}
-		left := []string{w.write("sub", "calls", "8", at(now)), w.write("sub", "calls", "16", at(now+1))}
-		_, body := w.renew("sub")
-		w.wantDoneAtOnce(w.settler(nil), body)
-		events := w.events()
+		left := []string{f.write("sub", "calls", "8", at(now)), f.write("sub", "calls", "16", at(now+1))}
+		_, body := f.renew("sub")
+		f.wantDoneAtOnce(f.settler(nil), body)
+		events := f.events()
 		for _, id := range billed {
 			if events[id].Status != billing.EventBilled {
 				t.Errorf("got %+v", events[id])
@@ -150,7 +150,7 @@ func TestWhichEvents(t *testing.T) {
 				t.Errorf("got %+v", events[id])
 			}
 		}
-		w.wantReconciled()
+		f.wantReconciled()
 	})
 }
 
@@ -174,33 +174,33 @@ func TestBadEventsReject(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				w.settings.MaxAmount = 1_000_000
-				w.write("sub", "calls", "5")
-				bad := w.write("sub", "bad", test.event[0], test.event[1:]...)
-				id, body := w.renew("sub")
-				settler := w.settler(nil)
-				outcome := w.handle(settler, body)
+				f := newFixture(t, nil)
+				f.settings.MaxAmount = 1_000_000
+				f.write("sub", "calls", "5")
+				bad := f.write("sub", "bad", test.event[0], test.event[1:]...)
+				id, body := f.renew("sub")
+				settler := f.settler(nil)
+				outcome := f.handle(settler, body)
 				if outcome.Action != queue.DeadLetter || outcome.Reason != string(test.reason) {
-					t.Fatalf("got %+v: %+v", outcome, w.last())
+					t.Fatalf("got %+v: %+v", outcome, f.last())
 				}
 				if test.reason == billing.InvalidEvent || test.reason == billing.CurrencyMismatch {
 					if !strings.Contains(outcome.Detail, bad) {
 						t.Errorf("the detail %q does not name %s", outcome.Detail, bad)
 					}
 				}
-				w.wantCalls("retrieve")
-				for _, event := range w.events() {
+				f.wantCalls("retrieve")
+				for _, event := range f.events() {
 					if event.Status != "" && event.Status != billing.EventUnbilled || event.InvoiceID != "" {
 						t.Errorf("a claim is held: %+v", event)
 					}
 				}
-				if record := w.head(id); record.State != billing.Rejected || record.Owner != "" {
+				if record := f.head(id); record.State != billing.Rejected || record.Owner != "" {
 					t.Errorf("got %+v", record)
 				}
 				// A producer corrects the event; the message is replayed.
-				w.correct(bad)
-				w.wantClosed(settler, body)
+				f.correct(bad)
+				f.wantClosed(settler, body)
 			})
 		})
 	}
@@ -210,15 +210,15 @@ func TestBadEventsReject(t *testing.T) {
 func TestUnreadable(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		settler := w.settler(nil)
-		if outcome := w.handle(settler, []byte("{")); outcome.Action != queue.DeadLetter || outcome.Reason != string(billing.UnreadableMessage) || outcome.Detail == "" {
+		f := newFixture(t, nil)
+		settler := f.settler(nil)
+		if outcome := f.handle(settler, []byte("{")); outcome.Action != queue.DeadLetter || outcome.Reason != string(billing.UnreadableMessage) || outcome.Detail == "" {
 			t.Errorf("got %+v", outcome)
 		}
-		if outcome := w.handle(settler, []byte(`{"event_type":"customer_created"}`)); outcome.Action != queue.Ack {
+		if outcome := f.handle(settler, []byte(`{"event_type":"customer_created"}`)); outcome.Action != queue.Ack {
 			t.Errorf("another type: %+v", outcome)
 		}
-		if got := len(w.tables.Items("ledger")); got != 0 {
+		if got := len(f.tables.Items("ledger")); got != 0 {
 			t.Errorf("the ledger has %d items", got)
 		}
 	})
@@ -227,24 +227,24 @@ func TestUnreadable(t *testing.T) {
 func TestTooOld(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		w.write("sub", "calls", "5")
-		id, body := w.renew("sub")
-		settler := w.settler(nil)
+		f := newFixture(t, nil)
+		f.write("sub", "calls", "5")
+		id, body := f.renew("sub")
+		settler := f.settler(nil)
 		old := func() *queue.Delivery {
 			return &queue.Delivery{Message: queue.Message{Body: body, SentAt: time.Now().Add(-6 * 24 * time.Hour)}}
 		}
 		if outcome := settler.Handle(t.Context(), old()); outcome.Action != queue.DeadLetter || outcome.Reason != string(billing.TooOld) {
 			t.Fatalf("got %+v", outcome)
 		}
-		w.wantDoneAtOnce(settler, body)
+		f.wantDoneAtOnce(settler, body)
 		if outcome := settler.Handle(t.Context(), old()); outcome.Action != queue.Ack {
 			t.Errorf("an old copy of a finished one: %+v", outcome)
 		}
-		if record := w.head(id); record.State != billing.Finished {
+		if record := f.head(id); record.State != billing.Finished {
 			t.Errorf("got %+v", record)
 		}
-		w.wantReconciled()
+		f.wantReconciled()
 	})
 }
 
@@ -264,16 +264,16 @@ func TestMessageThatLacksSomething(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				w.write("sub", "calls", "5")
-				_, body := w.renew("sub")
+				f := newFixture(t, nil)
+				f.write("sub", "calls", "5")
+				_, body := f.renew("sub")
 				spoilt := spoil(string(body))
 				if spoilt == string(body) {
 					t.Fatalf("nothing to spoil in %s", body)
 				}
-				w.wantDoneAtOnce(w.settler(nil), []byte(spoilt))
-				w.wantCalls("retrieve add_charge close")
-				w.wantReconciled()
+				f.wantDoneAtOnce(f.settler(nil), []byte(spoilt))
+				f.wantCalls("retrieve add_charge close")
+				f.wantReconciled()
 			})
 		})
 	}

@@ -35,18 +35,18 @@ func TestInvoicesAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
+				f := newFixture(t, nil)
 				subscriptions := slices.Compact(slices.Sorted(slices.Values(slices.Concat(test.renew...))))
 				for i := range test.events {
-					w.write(subscriptions[i%len(subscriptions)], fmt.Sprintf("code_%d", i%4), fmt.Sprintf("%d.5", i%7))
+					f.write(subscriptions[i%len(subscriptions)], fmt.Sprintf("code_%d", i%4), fmt.Sprintf("%d.5", i%7))
 				}
 				var bodies [][]byte
 				for _, subscriptions := range test.renew {
-					_, body := w.renew(subscriptions...)
+					_, body := f.renew(subscriptions...)
 					bodies = append(bodies, body)
 				}
-				w.allDone(bodies...)
-				w.wantAllBilled()
+				f.allDone(bodies...)
+				f.wantAllBilled()
 			})
 		})
 	}
@@ -61,9 +61,9 @@ func TestEventsWrittenWhileClaiming(t *testing.T) {
 			t.Run(fmt.Sprintf("at call %d, the index lags by %s", call, lag), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					var w *world
+					var f *fixture
 					calls, on := 0, false
-					w = newWorldOf(t, chargebee.Config{}, dynamodb.Config{
+					f = newFixtureOf(t, chargebee.Config{}, dynamodb.Config{
 						IndexLag: func(string) time.Duration { return lag },
 						Faults: sandbox.FaultFunc(func(operation string) sandbox.Fault {
 							if !on || operation == "GetItem" {
@@ -72,7 +72,7 @@ func TestEventsWrittenWhileClaiming(t *testing.T) {
 							if calls++; calls == call {
 								on = false
 								for range 5 {
-									w.write("sub", "late", "0.25")
+									f.write("sub", "late", "0.25")
 								}
 								on = true
 								calls = call
@@ -81,21 +81,21 @@ func TestEventsWrittenWhileClaiming(t *testing.T) {
 						}),
 					})
 					for i := range 150 { // two pages
-						w.write("sub", fmt.Sprintf("code_%d", i%2), "2.5")
+						f.write("sub", fmt.Sprintf("code_%d", i%2), "2.5")
 					}
 					time.Sleep(time.Second)
-					_, first := w.renew("sub")
+					_, first := f.renew("sub")
 					on = true
-					w.wantDone(w.settler(nil), first)
+					f.wantDone(f.settler(nil), first)
 					on = false
 					if calls < call {
 						t.Fatalf("only %d calls were made", calls)
 					}
-					w.wantEachBilledOnce()
+					f.wantEachBilledOnce()
 					time.Sleep(time.Second)
-					_, second := w.renew("sub")
-					w.wantDone(w.settler(nil), second)
-					w.wantAllBilled()
+					_, second := f.renew("sub")
+					f.wantDone(f.settler(nil), second)
+					f.wantAllBilled()
 				})
 			})
 		}
@@ -107,21 +107,21 @@ func TestEventsWrittenWhileClaiming(t *testing.T) {
 func TestLateEvent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		settler := w.settler(nil)
-		_, body := w.three()
-		w.wantClosed(settler, body)
+		f := newFixture(t, nil)
+		settler := f.settler(nil)
+		_, body := f.three()
+		f.wantClosed(settler, body)
 		period := fmt.Sprintf("occurred_at=%d", time.Now().Add(-time.Hour).Unix())
 		time.Sleep(24 * time.Hour)
-		w.write("sub", "calls", "80", period)
-		w.wantOneRead(&queue.Delivery{Message: queue.Message{Body: body, SentAt: time.Now()}})
-		w.wantStatuses("billed billed billed unbilled")
+		f.write("sub", "calls", "80", period)
+		f.wantOneRead(&queue.Delivery{Message: queue.Message{Body: body, SentAt: time.Now()}})
+		f.wantStatuses("billed billed billed unbilled")
 		time.Sleep(29 * 24 * time.Hour)
-		w.write("sub", "calls", "160")
-		_, next := w.renew("sub")
-		w.wantDone(settler, next)
-		w.wantAllBilled()
-		if lines := w.invoices()[1].Charges; len(lines) != 1 || lines[0].Amount != 240 {
+		f.write("sub", "calls", "160")
+		_, next := f.renew("sub")
+		f.wantDone(settler, next)
+		f.wantAllBilled()
+		if lines := f.invoices()[1].Charges; len(lines) != 1 || lines[0].Amount != 240 {
 			t.Errorf("the next invoice has the lines %+v", lines)
 		}
 	})
@@ -132,22 +132,22 @@ func TestLateEvent(t *testing.T) {
 func TestEventChangedWhileClaiming(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		_, body := w.three()
-		settler := w.settler(nil)
+		f := newFixture(t, nil)
+		_, body := f.three()
+		settler := f.settler(nil)
 		changed := false
 		settler.Ledger = watched{Ledger: settler.Ledger, before: func(step billing.Step) {
 			if step.Claim != nil && !changed {
 				changed = true
-				w.rewrite("event_00002", "seats", "21")
+				f.rewrite("event_00002", "seats", "21")
 			}
 		}}
-		w.wantDone(settler, body)
-		w.wantStatuses("billed billed billed")
-		w.wantEachBilledOnce()
-		_, next := w.renew("sub")
-		w.wantDone(w.settler(nil), next)
-		w.wantAllBilled()
+		f.wantDone(settler, body)
+		f.wantStatuses("billed billed billed")
+		f.wantEachBilledOnce()
+		_, next := f.renew("sub")
+		f.wantDone(f.settler(nil), next)
+		f.wantAllBilled()
 	})
 }
 
@@ -166,15 +166,15 @@ func TestEventThatNoLongerMatches(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				id, body := w.three()
+				f := newFixture(t, nil)
+				id, body := f.three()
 				key := map[string]types.AttributeValue{"subscription_id": text("sub"), "event_id": text("event_00001")}
-				w.meanwhile("close", 1, func() (err error) {
+				f.meanwhile("close", 1, func() (err error) {
 					if test.status == "" {
-						_, err = w.sdk.DeleteItem(t.Context(), &awsdynamodb.DeleteItemInput{TableName: aws.String("events"), Key: key})
+						_, err = f.sdk.DeleteItem(t.Context(), &awsdynamodb.DeleteItemInput{TableName: aws.String("events"), Key: key})
 						return err
 					}
-					_, err = w.sdk.UpdateItem(t.Context(), &awsdynamodb.UpdateItemInput{
+					_, err = f.sdk.UpdateItem(t.Context(), &awsdynamodb.UpdateItemInput{
 						TableName: aws.String("events"), Key: key,
 						UpdateExpression:          aws.String("SET #status = :status, unbilled = subscription_id"),
 						ExpressionAttributeNames:  map[string]string{"#status": "status"},
@@ -182,13 +182,13 @@ func TestEventThatNoLongerMatches(t *testing.T) {
 					})
 					return err
 				})
-				w.wantDone(w.settler(nil), body)
-				if record := w.head(id); record.Outcome != billing.Closed {
+				f.wantDone(f.settler(nil), body)
+				if record := f.head(id); record.Outcome != billing.Closed {
 					t.Errorf("got %+v", record)
 				}
-				w.wantStatuses(test.want)
-				if got := w.notes.mismatched; len(got) != test.reported || len(got) == 1 && (got[0].EventID != "event_00001" || got[0].Status != test.status) {
-					t.Errorf("alarmed about %+v", w.notes.mismatched)
+				f.wantStatuses(test.want)
+				if got := f.notes.mismatched; len(got) != test.reported || len(got) == 1 && (got[0].EventID != "event_00001" || got[0].Status != test.status) {
+					t.Errorf("alarmed about %+v", f.notes.mismatched)
 				}
 			})
 		})

@@ -29,13 +29,13 @@ func TestManyPages(t *testing.T) {
 		t.Run(fmt.Sprintf("%d pages", pages), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
+				f := newFixture(t, nil)
 				id := strings.Repeat("\x01", 1000) // encoded it has 6,000 bytes: 49 of them fill a page
 				for i := range 49*pages - 9 {
-					w.write("sub", "calls", "1.5", fmt.Sprintf("event_id=%s%04d", id, i))
+					f.write("sub", "calls", "1.5", fmt.Sprintf("event_id=%s%04d", id, i))
 				}
-				draft, body := w.renew("sub")
-				w.wantSettled(draft, body, pages)
+				draft, body := f.renew("sub")
+				f.wantSettled(draft, body, pages)
 			})
 		})
 	}
@@ -43,19 +43,19 @@ func TestManyPages(t *testing.T) {
 
 // wantSettled handles the message once: it closes an invoice with one line, from a
 // number of pages.
-func (w *world) wantSettled(id string, body []byte, pages int) {
-	w.t.Helper()
-	w.wantDoneAtOnce(w.settler(nil), body)
-	if record := w.head(id); record.Pages != pages || record.Outcome != billing.Closed {
-		w.t.Errorf("got %+v", record)
+func (f *fixture) wantSettled(id string, body []byte, pages int) {
+	f.t.Helper()
+	f.wantDoneAtOnce(f.settler(nil), body)
+	if record := f.head(id); record.Pages != pages || record.Outcome != billing.Closed {
+		f.t.Errorf("got %+v", record)
 	}
-	w.wantCalls("retrieve add_charge close")
-	for _, item := range w.tables.Items("ledger") {
+	f.wantCalls("retrieve add_charge close")
+	for _, item := range f.tables.Items("ledger") {
 		if _, ok := item["expires_at"]; !ok {
-			w.t.Errorf("%v has no time to live", item["invoice_id"])
+			f.t.Errorf("%v has no time to live", item["invoice_id"])
 		}
 	}
-	w.wantReconciled()
+	f.wantReconciled()
 }
 
 // TestManyLines charges the most lines that an invoice may have, on a site that shows
@@ -67,19 +67,19 @@ func TestManyLines(t *testing.T) {
 		t.Run(fmt.Sprintf("%d lines, whole invoices: %t", lines, whole), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorldOf(t, chargebee.Config{WholeInvoices: whole}, dynamodb.Config{})
+				f := newFixtureOf(t, chargebee.Config{WholeInvoices: whole}, dynamodb.Config{})
 				for i := range lines {
-					w.write("sub", fmt.Sprintf("code_%03d", i), "12", "description="+strings.Repeat("ü", 300))
+					f.write("sub", fmt.Sprintf("code_%03d", i), "12", "description="+strings.Repeat("ü", 300))
 				}
-				id, body := w.renew("sub")
-				w.wantDoneAtOnce(w.settler(nil), body)
-				if record := w.head(id); record.Outcome != billing.Closed {
+				id, body := f.renew("sub")
+				f.wantDoneAtOnce(f.settler(nil), body)
+				if record := f.head(id); record.Outcome != billing.Closed {
 					t.Errorf("got %+v", record)
 				}
-				if calls := strings.Count(w.calls(), "add_charge"); calls != lines {
+				if calls := strings.Count(f.calls(), "add_charge"); calls != lines {
 					t.Errorf("%d lines were sent", calls)
 				}
-				w.wantReconciled()
+				f.wantReconciled()
 			})
 		})
 	}
@@ -89,21 +89,21 @@ func TestManyLines(t *testing.T) {
 func TestManySubscriptions(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
+		f := newFixture(t, nil)
 		var subscriptions []string
 		for i := range 60 {
 			subscription := fmt.Sprintf("sub_%02d", i)
 			subscriptions = append(subscriptions, subscription)
 			for range 3 {
-				w.write(subscription, "calls", "1.5")
+				f.write(subscription, "calls", "1.5")
 			}
 		}
-		_, body := w.renew(subscriptions...)
-		w.wantDoneAtOnce(w.settler(nil), body)
-		if got := len(w.chargebee.Calls()); got != 61+1+2+2 { // answers show 100 of 120 lines: all are read, on two pages, before closing and after
+		_, body := f.renew(subscriptions...)
+		f.wantDoneAtOnce(f.settler(nil), body)
+		if got := len(f.chargebee.Calls()); got != 61+1+2+2 { // answers show 100 of 120 lines: all are read, on two pages, before closing and after
 			t.Errorf("%d calls", got)
 		}
-		w.wantReconciled()
+		f.wantReconciled()
 	})
 }
 
@@ -112,13 +112,13 @@ func TestBigEvents(t *testing.T) {
 	unraced(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
+		f := newFixture(t, nil)
 		for range 30 {
-			w.write("sub", "calls", "1", "payload="+strings.Repeat("x", 349<<10))
+			f.write("sub", "calls", "1", "payload="+strings.Repeat("x", 349<<10))
 		}
-		_, body := w.renew("sub")
-		w.wantDoneAtOnce(w.settler(nil), body)
-		w.wantReconciled()
+		_, body := f.renew("sub")
+		f.wantDoneAtOnce(f.settler(nil), body)
+		f.wantReconciled()
 	})
 }
 
@@ -133,14 +133,14 @@ func TestTextsThatGrow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
+				f := newFixture(t, nil)
 				long, code := strings.Repeat(character, 1000/len(character)), strings.Repeat(character, billing.MaxChargeCode-2)
 				for i := range 150 {
-					w.write("sub", fmt.Sprintf("%s%02d", code, i%50), "1", fmt.Sprintf("event_id=%s%04d", long, i), "description="+long)
+					f.write("sub", fmt.Sprintf("%s%02d", code, i%50), "1", fmt.Sprintf("event_id=%s%04d", long, i), "description="+long)
 				}
-				_, body := w.renew("sub")
-				w.wantDoneAtOnce(w.settler(nil), body)
-				w.wantReconciled()
+				_, body := f.renew("sub")
+				f.wantDoneAtOnce(f.settler(nil), body)
+				f.wantReconciled()
 			})
 		})
 	}

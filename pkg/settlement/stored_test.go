@@ -29,17 +29,17 @@ func TestStoredRefusal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorldOf(t, chargebee.Config{
+				f := newFixtureOf(t, chargebee.Config{
 					StoreErrors: true,
 					Refusals:    []*chargebee.Error{chargebee.ErrPaymentFailed},
 					Faults:      once(test.operation, test.call, sandbox.Fault{Kind: sandbox.Refuse}),
 				}, dynamodb.Config{})
-				_, body := w.three()
-				settler := w.settler(nil)
-				w.wantRejected(settler, body, test.reason)
+				_, body := f.three()
+				settler := f.settler(nil)
+				f.wantRejected(settler, body, test.reason)
 				time.Sleep(time.Minute)
 				replayed := time.Now()
-				w.wantClosed(settler, body)
+				f.wantClosed(settler, body)
 				if took := time.Since(replayed); took > test.within {
 					t.Errorf("the replay took %s", took)
 				}
@@ -52,18 +52,18 @@ func TestStoredRefusal(t *testing.T) {
 func TestConcurrentCloses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorldOf(t, chargebee.Config{
+		f := newFixtureOf(t, chargebee.Config{
 			Refusals: []*chargebee.Error{chargebee.ErrPaymentFailed},
 			Faults:   once("close", 1, sandbox.Fault{Kind: sandbox.ApplyLate, Late: settings.MaxEffectDelay - time.Second}),
 		}, dynamodb.Config{})
-		id, body := w.three()
-		settler := w.settler(nil)
-		w.gateway.answer(canned{to: "/close", words: "400 payment payment_processing_failed", after: 1, times: 1})
-		if outcome := w.handle(settler, body); outcome.Action != queue.Retry {
+		id, body := f.three()
+		settler := f.settler(nil)
+		f.gateway.answer(canned{to: "/close", words: "400 payment payment_processing_failed", after: 1, times: 1})
+		if outcome := f.handle(settler, body); outcome.Action != queue.Retry {
 			t.Fatalf("got %+v", outcome)
 		}
-		w.wantClosed(settler, body) // refused, read twice, and closed meanwhile by the late call
-		if record := w.head(id); record.CloseRefusals != 1 {
+		f.wantClosed(settler, body) // refused, read twice, and closed meanwhile by the late call
+		if record := f.head(id); record.CloseRefusals != 1 {
 			t.Errorf("got %+v", record)
 		}
 	})

@@ -20,16 +20,16 @@ func TestConflictStorm(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				var until time.Time
-				w := newWorldOf(t, chargebee.Config{}, dynamodb.Config{Faults: sandbox.FaultFunc(func(operation string) sandbox.Fault {
+				f := newFixtureOf(t, chargebee.Config{}, dynamodb.Config{Faults: sandbox.FaultFunc(func(operation string) sandbox.Fault {
 					if operation == "TransactWriteItems" && time.Now().Before(until) {
 						return sandbox.Fault{Kind: fault}
 					}
 					return sandbox.Fault{}
 				})})
-				_, body := w.three()
+				_, body := f.three()
 				until = time.Now().Add(5 * time.Second)
-				w.wantDoneAtOnce(w.settler(nil), body)
-				w.wantReconciled()
+				f.wantDoneAtOnce(f.settler(nil), body)
+				f.wantReconciled()
 			})
 		})
 	}
@@ -54,7 +54,7 @@ func TestBusyLedgerTookNothing(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					var busyUntil time.Time
-					w := newWorldOf(t, chargebee.Config{Faults: at(test.operation, test.call, func() {
+					f := newFixtureOf(t, chargebee.Config{Faults: at(test.operation, test.call, func() {
 						busyUntil = time.Now().Add(time.Minute)
 					})}, dynamodb.Config{Faults: sandbox.FaultFunc(func(operation string) sandbox.Fault {
 						if time.Now().After(busyUntil) || operation != "PutItem" && operation != "TransactWriteItems" {
@@ -62,11 +62,11 @@ func TestBusyLedgerTookNothing(t *testing.T) {
 						}
 						return sandbox.Fault{Kind: fault}
 					})})
-					_, body := w.three()
-					w.wantRetry(w.settler(nil), body)
-					w.wantCalls(test.calls)
+					_, body := f.three()
+					f.wantRetry(f.settler(nil), body)
+					f.wantCalls(test.calls)
 					time.Sleep(2 * time.Hour) // no idempotency key helps anymore
-					w.wantClosed(w.settler(nil), body)
+					f.wantClosed(f.settler(nil), body)
 				})
 			})
 		}
@@ -79,7 +79,7 @@ func TestManyInvoicesOfOneSubscription(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		faults := sandbox.Seeded(1, sandbox.Rates{Partial: 0.3})
-		w := newWorldOf(t, chargebee.Config{}, dynamodb.Config{
+		f := newFixtureOf(t, chargebee.Config{}, dynamodb.Config{
 			Faults: sandbox.FaultFunc(func(operation string) sandbox.Fault {
 				if operation != "TransactWriteItems" {
 					return sandbox.Fault{}
@@ -89,16 +89,16 @@ func TestManyInvoicesOfOneSubscription(t *testing.T) {
 			IndexLag: func(string) time.Duration { return time.Second },
 		})
 		for i := range 300 {
-			w.write("sub", fmt.Sprintf("code_%d", i%4), "3")
+			f.write("sub", fmt.Sprintf("code_%d", i%4), "3")
 		}
 		time.Sleep(2 * time.Second)
 		var bodies [][]byte
 		for range 6 {
-			_, body := w.renew("sub")
+			_, body := f.renew("sub")
 			bodies = append(bodies, body)
 		}
-		w.allDone(bodies...)
-		w.wantAllBilled()
+		f.allDone(bodies...)
+		f.wantAllBilled()
 	})
 }
 
@@ -107,12 +107,12 @@ func TestManyInvoicesOfOneSubscription(t *testing.T) {
 func TestReleasedEventsAreFoundAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorldOf(t, chargebee.Config{}, dynamodb.Config{IndexLag: func(string) time.Duration { return 5 * time.Second }})
-		_, body := w.three()
+		f := newFixtureOf(t, chargebee.Config{}, dynamodb.Config{IndexLag: func(string) time.Duration { return 5 * time.Second }})
+		_, body := f.three()
 		time.Sleep(5 * time.Second)
-		settler := w.settler(nil)
-		w.gateway.answer(canned{to: "/add_charge", words: "400 invalid_request param_wrong_value", times: 1})
-		w.wantRejected(settler, body, billing.ChargebeeRefused)
-		w.wantClosed(settler, body) // a copy, at once
+		settler := f.settler(nil)
+		f.gateway.answer(canned{to: "/add_charge", words: "400 invalid_request param_wrong_value", times: 1})
+		f.wantRejected(settler, body, billing.ChargebeeRefused)
+		f.wantClosed(settler, body) // a copy, at once
 	})
 }

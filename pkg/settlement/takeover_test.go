@@ -21,10 +21,10 @@ func TestPausedProcess(t *testing.T) {
 	t.Parallel()
 	for _, sleep := range []time.Duration{2 * time.Minute, 2 * time.Hour} {
 		atEachCall(t, "asleep for "+sleep.String(), func(t *testing.T, call int) (reached bool) {
-			w := newWorld(t, nil)
-			id, body := w.three()
+			f := newFixture(t, nil)
+			id, body := f.three()
 			calls := 0
-			paused := w.settler(func(_ string, transport http.RoundTripper) http.RoundTripper {
+			paused := f.settler(func(_ string, transport http.RoundTripper) http.RoundTripper {
 				return roundTripper(func(request *http.Request) (*http.Response, error) {
 					if calls++; calls == call {
 						reached = true
@@ -36,17 +36,17 @@ func TestPausedProcess(t *testing.T) {
 				})
 			})
 			ended := make(chan queue.Outcome)
-			go func() { ended <- w.handle(paused, body) }()
+			go func() { ended <- f.handle(paused, body) }()
 			time.Sleep(settings.Lease + time.Second)
-			w.wantDone(w.settler(nil), body)
-			before := w.head(id)
-			w.wantReconciled()
+			f.wantDone(f.settler(nil), body)
+			before := f.head(id)
+			f.wantReconciled()
 			<-ended
 			time.Sleep(time.Hour)
-			if after := w.head(id); after != before {
+			if after := f.head(id); after != before {
 				t.Errorf("the ledger changed from %+v to %+v", before, after)
 			}
-			w.wantReconciled()
+			f.wantReconciled()
 			return reached
 		})
 	}
@@ -57,11 +57,11 @@ func TestPausedProcess(t *testing.T) {
 func TestPausedProcess_Alone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, once("add_charge", 2, sandbox.Fault{Kind: sandbox.LoseReply}))
-		_, body := w.three()
-		w.handle(w.settler(nil), body)
+		f := newFixture(t, once("add_charge", 2, sandbox.Fault{Kind: sandbox.LoseReply}))
+		_, body := f.three()
+		f.handle(f.settler(nil), body)
 		time.Sleep(17 * time.Minute) // of 19.5
-		paused := w.settler(nil)
+		paused := f.settler(nil)
 		slept := false
 		paused.RateLimiter = slowPermits{paused.RateLimiter, func() {
 			if !slept {
@@ -69,14 +69,14 @@ func TestPausedProcess_Alone(t *testing.T) {
 				time.Sleep(4 * time.Minute)
 			}
 		}}
-		before := w.calls()
-		if outcome := w.handle(paused, body); outcome.Action != queue.Retry || outcome.Delay < 8*time.Minute {
+		before := f.calls()
+		if outcome := f.handle(paused, body); outcome.Action != queue.Retry || outcome.Delay < 8*time.Minute {
 			t.Errorf("got %+v", outcome)
 		}
-		if got := w.calls(); got != before {
+		if got := f.calls(); got != before {
 			t.Errorf("it called %s after %s", got, before)
 		}
-		w.wantClosed(w.settler(nil), body)
+		f.wantClosed(f.settler(nil), body)
 	})
 }
 
@@ -87,12 +87,12 @@ func TestPausedProcess_SendsNothing(t *testing.T) {
 	for _, operation := range []string{"add_charge", "close"} {
 		for n := 1; n <= 2; n++ {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, once(operation, n, sandbox.Fault{Kind: sandbox.Refuse}))
-				_, body := w.three()
-				if outcome := w.handle(w.settler(nil), body); operation == "add_charge" && outcome.Action != queue.Retry {
+				f := newFixture(t, once(operation, n, sandbox.Fault{Kind: sandbox.Refuse}))
+				_, body := f.three()
+				if outcome := f.handle(f.settler(nil), body); operation == "add_charge" && outcome.Action != queue.Retry {
 					t.Fatalf("got %+v", outcome)
 				}
-				paused := w.settler(nil)
+				paused := f.settler(nil)
 				slept := false
 				paused.RateLimiter = slowPermits{paused.RateLimiter, func() {
 					if slept {
@@ -100,14 +100,14 @@ func TestPausedProcess_SendsNothing(t *testing.T) {
 					}
 					slept = true
 					time.Sleep(settings.Lease + time.Second)
-					w.wantDone(w.settler(nil), body)
+					f.wantDone(f.settler(nil), body)
 				}}
-				w.handle(paused, body)
-				calls := w.chargebee.Calls()
+				f.handle(paused, body)
+				calls := f.chargebee.Calls()
 				if last := calls[len(calls)-1].Operation; last != "close" {
 					t.Errorf("%s %d: the paused called %s", operation, n, last)
 				}
-				w.wantReconciled()
+				f.wantReconciled()
 			})
 		}
 	}
@@ -119,16 +119,16 @@ func TestPausedProcess_SendsNothing(t *testing.T) {
 func TestPausedProcess_BeforeFirstCall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
-		w.meanwhile("add_charge", 2, func() error {
-			record := w.head(id)
+		f := newFixture(t, nil)
+		id, body := f.three()
+		f.meanwhile("add_charge", 2, func() error {
+			record := f.head(id)
 			if age := time.Since(time.Unix(record.SendingSince, 0)); !record.IsSending() || age > time.Minute {
 				return fmt.Errorf("a line is sent %s after the head said so: %+v", age, record)
 			}
 			return nil
 		})
-		paused := w.settler(nil)
+		paused := f.settler(nil)
 		slept := false
 		paused.Ledger = watched{Ledger: paused.Ledger, after: func(step billing.Step) {
 			if step.Record.Cursor == 1 && step.Record.IsSending() && !slept {
@@ -136,7 +136,7 @@ func TestPausedProcess_BeforeFirstCall(t *testing.T) {
 				time.Sleep(20 * time.Minute) // of 19.5
 			}
 		}}
-		w.wantClosed(paused, body)
+		f.wantClosed(paused, body)
 		if !slept {
 			t.Error("it did not sleep")
 		}
@@ -147,23 +147,23 @@ func TestPausedProcess_BeforeFirstCall(t *testing.T) {
 func TestLiveOwnerIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		_, body := w.three()
-		first := w.settler(onTheWayTo("chargebee", func(*http.Request) error {
+		f := newFixture(t, nil)
+		_, body := f.three()
+		first := f.settler(onTheWayTo("chargebee", func(*http.Request) error {
 			time.Sleep(5 * time.Second)
 			return nil
 		}))
 		ended := make(chan queue.Outcome)
-		go func() { ended <- w.handle(first, body) }()
+		go func() { ended <- f.handle(first, body) }()
 		time.Sleep(2 * time.Second)
-		outcome := w.handle(w.settler(nil), body)
+		outcome := f.handle(f.settler(nil), body)
 		if outcome.Action != queue.Retry || outcome.Delay < 30*time.Second {
 			t.Errorf("the duplicate: %+v", outcome)
 		}
 		if outcome := <-ended; outcome.Action != queue.Ack {
 			t.Errorf("got %+v", outcome)
 		}
-		w.wantReconciled()
+		f.wantReconciled()
 	})
 }
 
@@ -171,10 +171,10 @@ func TestLiveOwnerIsLeftAlone(t *testing.T) {
 func TestDrainedHandling(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
+		f := newFixture(t, nil)
+		id, body := f.three()
 		drained := errors.New("drained")
-		slow := w.settler(onTheWayTo("chargebee", func(request *http.Request) error {
+		slow := f.settler(onTheWayTo("chargebee", func(request *http.Request) error {
 			select {
 			case <-time.After(10 * time.Second):
 				return nil
@@ -188,10 +188,10 @@ func TestDrainedHandling(t *testing.T) {
 		if outcome.Action != queue.Retry || outcome.Delay != 0 {
 			t.Errorf("got %+v", outcome)
 		}
-		if record := w.head(id); record.Owner != "" || record.Attempts != 0 || record.Cursor != 1 || !record.IsSending() {
+		if record := f.head(id); record.Owner != "" || record.Attempts != 0 || record.Cursor != 1 || !record.IsSending() {
 			t.Errorf("got %+v", record)
 		}
-		w.wantClosed(w.settler(nil), body)
+		f.wantClosed(f.settler(nil), body)
 	})
 }
 
@@ -199,16 +199,16 @@ func TestDrainedHandling(t *testing.T) {
 func TestNewerLedgerWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
-		err := w.store.Commit(t.Context(), billing.Step{Record: billing.Record{InvoiceID: id, State: "polishing", Version: "w", SchemaVersion: billing.SchemaVersion + 1}})
+		f := newFixture(t, nil)
+		id, body := f.three()
+		err := f.store.Commit(t.Context(), billing.Step{Record: billing.Record{InvoiceID: id, State: "polishing", Version: "f", SchemaVersion: billing.SchemaVersion + 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if outcome := w.handle(w.settler(nil), body); outcome.Action != queue.Retry || outcome.Delay != time.Minute {
+		if outcome := f.handle(f.settler(nil), body); outcome.Action != queue.Retry || outcome.Delay != time.Minute {
 			t.Errorf("got %+v", outcome)
 		}
-		if record := w.head(id); record.State != "polishing" || record.Owner != "" {
+		if record := f.head(id); record.State != "polishing" || record.Owner != "" {
 			t.Errorf("got %+v", record)
 		}
 	})
@@ -218,9 +218,9 @@ func TestNewerLedgerWaits(t *testing.T) {
 func TestHeartbeatKeepsTheLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
-		slow := w.settler(onTheWayTo("chargebee", func(*http.Request) error {
+		f := newFixture(t, nil)
+		id, body := f.three()
+		slow := f.settler(onTheWayTo("chargebee", func(*http.Request) error {
 			time.Sleep(25 * time.Second)
 			return nil
 		}))
@@ -232,7 +232,7 @@ func TestHeartbeatKeepsTheLease(t *testing.T) {
 			if err := delivery.Heartbeat(t.Context()); err != nil {
 				t.Error(err)
 			}
-			if left := w.head(id).LeaseUntil - time.Now().Unix(); left < 30 {
+			if left := f.head(id).LeaseUntil - time.Now().Unix(); left < 30 {
 				t.Errorf("the lease lasts %d s", left)
 			}
 		}

@@ -34,31 +34,31 @@ func TestEventsThatCannotBeBilled(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
+				f := newFixture(t, nil)
 				for _, code := range []string{"a", "b", "c", "d"} {
-					w.write("sub", code, "10")
+					f.write("sub", code, "10")
 				}
-				bad := w.write("sub", test.code, test.amount, test.more...)
-				id, body := w.renew("sub")
-				settler := w.settler(nil)
-				outcome := w.handle(settler, body)
+				bad := f.write("sub", test.code, test.amount, test.more...)
+				id, body := f.renew("sub")
+				settler := f.settler(nil)
+				outcome := f.handle(settler, body)
 				if outcome.Action != queue.DeadLetter || outcome.Reason != string(billing.InvalidEvent) ||
 					!strings.Contains(outcome.Detail, bad) || !strings.Contains(outcome.Detail, test.attribute) {
 					t.Fatalf("got %+v", outcome)
 				}
-				w.wantCalls("retrieve")
-				w.wantStatuses("unbilled unbilled unbilled unbilled unbilled")
+				f.wantCalls("retrieve")
+				f.wantStatuses("unbilled unbilled unbilled unbilled unbilled")
 
-				w.write("other", "calls", "3")
-				_, other := w.renew("other")
-				w.wantDoneAtOnce(settler, other)
+				f.write("other", "calls", "3")
+				_, other := f.renew("other")
+				f.wantDoneAtOnce(settler, other)
 
-				w.correct(bad)
-				w.wantDone(settler, body)
-				if record := w.head(id); record.Outcome != billing.Closed {
+				f.correct(bad)
+				f.wantDone(settler, body)
+				if record := f.head(id); record.Outcome != billing.Closed {
 					t.Errorf("got %+v", record)
 				}
-				w.wantAllBilled()
+				f.wantAllBilled()
 			})
 		})
 	}

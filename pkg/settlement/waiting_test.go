@@ -17,12 +17,12 @@ const maxReceiveCount = 1000
 
 // receive delivers the message as the queue does, for as long as it keeps it, and
 // returns the last outcome and the number of receives.
-func (w *world) receive(settler *settlement.Settler, body []byte, keep time.Duration) (outcome queue.Outcome, receives int) {
-	w.t.Helper()
+func (f *fixture) receive(settler *settlement.Settler, body []byte, keep time.Duration) (outcome queue.Outcome, receives int) {
+	f.t.Helper()
 	sent := time.Now()
 	for receives = 1; time.Since(sent) < keep && receives < 2*maxReceiveCount; receives++ {
 		delivery := &queue.Delivery{Message: queue.Message{ID: "message", Body: body, SentAt: sent, ReceiveCount: receives}}
-		if outcome = settler.Handle(w.t.Context(), delivery); outcome.Action != queue.Retry {
+		if outcome = settler.Handle(f.t.Context(), delivery); outcome.Action != queue.Retry {
 			return outcome, receives
 		}
 		time.Sleep(outcome.Delay)
@@ -44,16 +44,16 @@ func TestWaitingUsesUpNoMessage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				_, body := w.three()
-				settler := w.settler(nil)
-				w.gateway.answer(canned{to: "/add_charge", words: answer})
-				outcome, receives := w.receive(settler, body, 7*24*time.Hour)
+				f := newFixture(t, nil)
+				_, body := f.three()
+				settler := f.settler(nil)
+				f.gateway.answer(canned{to: "/add_charge", words: answer})
+				outcome, receives := f.receive(settler, body, 7*24*time.Hour)
 				if outcome.Reason != string(billing.TooOld) || receives >= maxReceiveCount {
 					t.Fatalf("after %d receives: %+v", receives, outcome)
 				}
-				w.gateway.stop()
-				w.wantClosed(settler, body)
+				f.gateway.stop()
+				f.wantClosed(settler, body)
 			})
 		})
 	}
@@ -64,10 +64,10 @@ func TestWaitingUsesUpNoMessage(t *testing.T) {
 func TestStoreThatRefuses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		_, body := w.three()
-		settler := w.settler(onTheWayTo("dynamodb", func(*http.Request) error { return errCrashed }))
-		if outcome, receives := w.receive(settler, body, 7*24*time.Hour-time.Hour); receives < maxReceiveCount {
+		f := newFixture(t, nil)
+		_, body := f.three()
+		settler := f.settler(onTheWayTo("dynamodb", func(*http.Request) error { return errCrashed }))
+		if outcome, receives := f.receive(settler, body, 7*24*time.Hour-time.Hour); receives < maxReceiveCount {
 			t.Errorf("after %d receives: %+v", receives, outcome)
 		}
 	})
@@ -86,23 +86,23 @@ func TestInvoiceThatCannotBeRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				id, body := w.three()
-				settler := w.settler(nil)
-				w.gateway.answer(canned{to: "/" + id, words: answer})
-				outcome, receives := w.receive(settler, body, 7*24*time.Hour)
+				f := newFixture(t, nil)
+				id, body := f.three()
+				settler := f.settler(nil)
+				f.gateway.answer(canned{to: "/" + id, words: answer})
+				outcome, receives := f.receive(settler, body, 7*24*time.Hour)
 				if outcome.Reason != string(billing.TooOld) {
 					t.Fatalf("after %d receives: %+v", receives, outcome)
 				}
-				if record := w.head(id); record.State != billing.Rejected || record.Owner != "" {
+				if record := f.head(id); record.State != billing.Rejected || record.Owner != "" {
 					t.Errorf("got %+v", record)
 				}
-				w.gateway.stop()
-				w.wantDoneAtOnce(settler, body)
-				if record := w.head(id); record.Outcome != billing.Closed {
+				f.gateway.stop()
+				f.wantDoneAtOnce(settler, body)
+				if record := f.head(id); record.Outcome != billing.Closed {
 					t.Errorf("got %+v", record)
 				}
-				w.wantReconciled()
+				f.wantReconciled()
 			})
 		})
 	}
@@ -112,23 +112,23 @@ func TestInvoiceThatCannotBeRead(t *testing.T) {
 func TestAttemptsAreExhausted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
-		settler := w.settler(nil)
-		w.gateway.answer(canned{to: "/add_charge", words: "500 operation_failed internal_error"})
+		f := newFixture(t, nil)
+		id, body := f.three()
+		settler := f.settler(nil)
+		f.gateway.answer(canned{to: "/add_charge", words: "500 operation_failed internal_error"})
 		started := time.Now()
-		outcome := w.wantRejected(settler, body, billing.AttemptsExhausted)
+		outcome := f.wantRejected(settler, body, billing.AttemptsExhausted)
 		if !strings.Contains(outcome.Detail, "internal_error") {
 			t.Errorf("the detail is %q", outcome.Detail)
 		}
 		if took := time.Since(started); took < 30*time.Minute || took > 24*time.Hour {
 			t.Errorf("it took %s", took)
 		}
-		if record := w.head(id); record.Resume != billing.Charging || !record.InDoubt {
+		if record := f.head(id); record.Resume != billing.Charging || !record.InDoubt {
 			t.Errorf("got %+v", record)
 		}
-		w.gateway.stop()
-		w.wantClosed(settler, body)
+		f.gateway.stop()
+		f.wantClosed(settler, body)
 	})
 }
 
@@ -137,29 +137,29 @@ func TestAttemptsAreExhausted(t *testing.T) {
 func TestReleasingThatFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		bad := w.write("sub", "calls", "1e30")
-		id, body := w.renew("sub")
+		f := newFixture(t, nil)
+		bad := f.write("sub", "calls", "1e30")
+		id, body := f.renew("sub")
 		failing := true
-		broken := w.settler(onTheWayTo("dynamodb", func(request *http.Request) error {
-			releases := w.head(id).State == billing.Releasing
+		broken := f.settler(onTheWayTo("dynamodb", func(request *http.Request) error {
+			releases := f.head(id).State == billing.Releasing
 			if failing && releases && strings.HasSuffix(request.Header.Get("X-Amz-Target"), ".GetItem") && !strings.Contains(bodyOf(request), `"`+id+`"`) {
 				return errCrashed // the pages cannot be read
 			}
 			return nil
 		}))
-		outcome, receives := w.receive(broken, body, 5*24*time.Hour)
+		outcome, receives := f.receive(broken, body, 5*24*time.Hour)
 		if outcome.Reason != string(billing.InvalidEvent) {
 			t.Fatalf("after %d receives: %+v", receives, outcome)
 		}
 		failing = false
-		outcome = w.wantRejected(broken, body, billing.InvalidEvent)
+		outcome = f.wantRejected(broken, body, billing.InvalidEvent)
 		if !strings.Contains(outcome.Detail, bad) {
 			t.Errorf("released and rejected: %+v", outcome)
 		}
-		w.wantStatuses(billing.EventUnbilled)
-		w.correct(bad)
-		w.wantClosed(broken, body)
+		f.wantStatuses(billing.EventUnbilled)
+		f.correct(bad)
+		f.wantClosed(broken, body)
 	})
 }
 
@@ -168,21 +168,21 @@ func TestReleasingThatFails(t *testing.T) {
 func TestPermitIsAwaitedForFiveMinutes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		id, body := w.three()
-		settler := w.settler(nil)
+		f := newFixture(t, nil)
+		id, body := f.three()
+		settler := f.settler(nil)
 		limiter := settler.RateLimiter
 		settler.RateLimiter = &exhausted{left: 2} // to read the invoice, and to add the first line
 		started := time.Now()
-		outcome := w.handle(settler, body)
+		outcome := f.handle(settler, body)
 		if waited := time.Since(started); outcome.Action != queue.Retry || waited < 5*time.Minute || waited > 6*time.Minute {
 			t.Errorf("after %s: %+v", waited, outcome)
 		}
-		if record := w.head(id); record.Cursor != 1 || record.IsSending() || record.Attempts != 0 || record.Owner != "" {
+		if record := f.head(id); record.Cursor != 1 || record.IsSending() || record.Attempts != 0 || record.Owner != "" {
 			t.Errorf("got %+v", record)
 		}
 		settler.RateLimiter = limiter
-		w.wantClosed(settler, body)
+		f.wantClosed(settler, body)
 	})
 }
 
@@ -194,28 +194,28 @@ func TestExpiredPermits(t *testing.T) {
 		t.Run(now.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
-				id, body := w.three()
-				settler := w.settler(nil)
-				now.arise(w, settler, body)
+				f := newFixture(t, nil)
+				id, body := f.three()
+				settler := f.settler(nil)
+				now.arise(f, settler, body)
 				expired := true
 				settler.RateLimiter = expiredPermits{settler.RateLimiter, func() bool { return expired }}
-				before := w.calls()
+				before := f.calls()
 				for range 2 * settings.MaxAttempts {
-					outcome := w.handle(settler, body)
+					outcome := f.handle(settler, body)
 					if outcome.Action != queue.Retry || outcome.Delay > 3*time.Second {
 						t.Fatalf("got %+v", outcome)
 					}
 					time.Sleep(outcome.Delay)
 				}
-				if record := w.head(id); record.Attempts != 0 || record.IsSending() != now.doubt {
+				if record := f.head(id); record.Attempts != 0 || record.IsSending() != now.doubt {
 					t.Errorf("got %+v", record)
 				}
-				if got := w.calls(); got != before {
+				if got := f.calls(); got != before {
 					t.Errorf("called %s after %s", got, before)
 				}
 				expired = false
-				w.wantClosed(settler, body)
+				f.wantClosed(settler, body)
 			})
 		})
 	}

@@ -36,9 +36,9 @@ var settings = settlement.Settings{
 	CloseWithoutEvents: true,
 }
 
-// world is a site, its tables, and everything that a settler needs of them, in
+// fixture is a site, its tables, and everything that a settler needs of them, in
 // virtual time: the real SDKs call the fakes in process.
-type world struct {
+type fixture struct {
 	t        *testing.T
 	settings settlement.Settings
 
@@ -53,17 +53,17 @@ type world struct {
 	faults  *siteFaults
 }
 
-// newWorld must be called inside a bubble. faults may be nil.
-func newWorld(t *testing.T, faults sandbox.Faults) *world {
+// newFixture must be called inside a bubble. faults may be nil.
+func newFixture(t *testing.T, faults sandbox.Faults) *fixture {
 	t.Helper()
-	return newWorldOf(t, chargebee.Config{Faults: faults, Latency: 50 * time.Millisecond}, dynamodb.Config{})
+	return newFixtureOf(t, chargebee.Config{Faults: faults, Latency: 50 * time.Millisecond}, dynamodb.Config{})
 }
 
-func newWorldOf(t *testing.T, site chargebee.Config, tables dynamodb.Config) *world {
+func newFixtureOf(t *testing.T, site chargebee.Config, tables dynamodb.Config) *fixture {
 	t.Helper()
 	faults := &siteFaults{own: site.Faults}
 	site.KeepDate, site.Faults = true, faults
-	w := &world{
+	f := &fixture{
 		t:         t,
 		settings:  settings,
 		chargebee: chargebee.New(site),
@@ -72,12 +72,12 @@ func newWorldOf(t *testing.T, site chargebee.Config, tables dynamodb.Config) *wo
 		gateway:   &gateway{},
 		faults:    faults,
 	}
-	w.sdk = newDynamoDB(sandbox.Transport{Handler: w.tables})
-	w.store = &dynamostore.Store{Client: w.sdk, EventsTable: "events", LedgerTable: "ledger"}
-	if _, err := (&dynamostore.Tables{Client: w.sdk, EventsTable: "events", LedgerTable: "ledger"}).Create(t.Context()); err != nil {
+	f.sdk = newDynamoDB(sandbox.Transport{Handler: f.tables})
+	f.store = &dynamostore.Store{Client: f.sdk, EventsTable: "events", LedgerTable: "ledger"}
+	if _, err := (&dynamostore.Tables{Client: f.sdk, EventsTable: "events", LedgerTable: "ledger"}).Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return w
+	return f
 }
 
 func newDynamoDB(transport http.RoundTripper) *awsdynamodb.Client {
@@ -90,9 +90,9 @@ func newDynamoDB(transport http.RoundTripper) *awsdynamodb.Client {
 
 // settler returns a settler of a pod of its own; wrap, which may be nil, is
 // between it and the services.
-func (w *world) settler(wrap func(service string, transport http.RoundTripper) http.RoundTripper) *settlement.Settler {
-	w.t.Helper()
-	return w.process(newPod(0), wrap)
+func (f *fixture) settler(wrap func(service string, transport http.RoundTripper) http.RoundTripper) *settlement.Settler {
+	f.t.Helper()
+	return f.process(newPod(0), wrap)
 }
 
 // pod is shared by the sessions of one process: a clock, its share of the calls to
@@ -114,8 +114,8 @@ func newPod(skew time.Duration) *pod {
 }
 
 // process returns a settler on a pod.
-func (w *world) process(on *pod, wrap func(service string, transport http.RoundTripper) http.RoundTripper) *settlement.Settler {
-	w.t.Helper()
+func (f *fixture) process(on *pod, wrap func(service string, transport http.RoundTripper) http.RoundTripper) *settlement.Settler {
+	f.t.Helper()
 	if wrap == nil {
 		wrap = func(_ string, transport http.RoundTripper) http.RoundTripper { return transport }
 	}
@@ -123,13 +123,13 @@ func (w *world) process(on *pod, wrap func(service string, transport http.RoundT
 		BaseURL:   "http://chargebee.local",
 		APIKey:    "key",
 		Now:       on.now,
-		Transport: wrap("chargebee", w.gateway.wrap(sandbox.Transport{Handler: w.chargebee})),
+		Transport: wrap("chargebee", f.gateway.wrap(sandbox.Transport{Handler: f.chargebee})),
 	})
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	store := &dynamostore.Store{
-		Client:      newDynamoDB(wrap("dynamodb", sandbox.Transport{Handler: w.tables})),
+		Client:      newDynamoDB(wrap("dynamodb", sandbox.Transport{Handler: f.tables})),
 		EventsTable: "events",
 		LedgerTable: "ledger",
 	}
@@ -137,9 +137,9 @@ func (w *world) process(on *pod, wrap func(service string, transport http.RoundT
 		Ledger: store, Claims: store, Events: store, Charger: client, Invoices: client,
 		RateLimiter: on.limiter,
 		Breaker:     on.breaker,
-		Observer:    w.notes,
+		Observer:    f.notes,
 		Now:         on.now,
-		Settings:    w.settings,
+		Settings:    f.settings,
 	}
 }
 
@@ -163,65 +163,65 @@ func (o *observer) Mismatched(_ string, _ billing.Event, event billing.ChangedEv
 }
 
 // renew makes a pending invoice for subscriptions, and returns the webhook's body.
-func (w *world) renew(subscriptions ...string) (invoiceID string, body []byte) {
-	w.t.Helper()
-	return w.renewWith(chargebee.Plan{ItemPriceID: "team", Description: "Team plan", UnitAmount: 4900}, subscriptions...)
+func (f *fixture) renew(subscriptions ...string) (invoiceID string, body []byte) {
+	f.t.Helper()
+	return f.renewWith(chargebee.Plan{ItemPriceID: "team", Description: "Team plan", UnitAmount: 4900}, subscriptions...)
 }
 
 // renewWithoutPlan makes a pending invoice that has no line.
-func (w *world) renewWithoutPlan(subscription string) (invoiceID string, body []byte) {
-	w.t.Helper()
-	return w.renewWith(chargebee.Plan{}, subscription)
+func (f *fixture) renewWithoutPlan(subscription string) (invoiceID string, body []byte) {
+	f.t.Helper()
+	return f.renewWith(chargebee.Plan{}, subscription)
 }
 
-func (w *world) renewWith(plan chargebee.Plan, subscriptions ...string) (invoiceID string, body []byte) {
-	w.t.Helper()
+func (f *fixture) renewWith(plan chargebee.Plan, subscriptions ...string) (invoiceID string, body []byte) {
+	f.t.Helper()
 	for _, subscription := range subscriptions {
-		w.chargebee.AddSubscription(chargebee.Subscription{ID: subscription, CustomerID: "customer", CurrencyCode: "EUR", Plan: plan})
+		f.chargebee.AddSubscription(chargebee.Subscription{ID: subscription, CustomerID: "customer", CurrencyCode: "EUR", Plan: plan})
 	}
-	invoice, event, err := w.chargebee.Renew(chargebee.Renewal{SubscriptionIDs: subscriptions})
+	invoice, event, err := f.chargebee.Renew(chargebee.Renewal{SubscriptionIDs: subscriptions})
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	return invoice.ID, w.chargebee.Payload(event.ID)
+	return invoice.ID, f.chargebee.Payload(event.ID)
 }
 
 // three writes three events, of one code each, and renews.
-func (w *world) three() (invoiceID string, body []byte) {
-	w.write("sub", "calls", "10")
-	w.write("sub", "seats", "20")
-	w.write("sub", "storage", "40")
-	return w.renew("sub")
+func (f *fixture) three() (invoiceID string, body []byte) {
+	f.write("sub", "calls", "10")
+	f.write("sub", "seats", "20")
+	f.write("sub", "storage", "40")
+	return f.renew("sub")
 }
 
-func (w *world) last() settlement.Report {
-	w.notes.mu.Lock()
-	defer w.notes.mu.Unlock()
-	return w.notes.reports[len(w.notes.reports)-1]
+func (f *fixture) last() settlement.Report {
+	f.notes.mu.Lock()
+	defer f.notes.mu.Unlock()
+	return f.notes.reports[len(f.notes.reports)-1]
 }
 
-func (w *world) head(invoiceID string) billing.Record {
-	w.t.Helper()
-	record, _, err := w.store.Record(w.t.Context(), invoiceID)
+func (f *fixture) head(invoiceID string) billing.Record {
+	f.t.Helper()
+	record, _, err := f.store.Record(f.t.Context(), invoiceID)
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return record
 }
 
 // calls lists the operations that arrived at Chargebee.
-func (w *world) calls() string {
+func (f *fixture) calls() string {
 	var operations []string
-	for _, call := range w.chargebee.Calls() {
+	for _, call := range f.chargebee.Calls() {
 		operations = append(operations, call.Operation)
 	}
 	return strings.Join(operations, " ")
 }
 
-func (w *world) wantCalls(want string) {
-	w.t.Helper()
-	if got := w.calls(); got != want {
-		w.t.Errorf("called %q, want %q", got, want)
+func (f *fixture) wantCalls(want string) {
+	f.t.Helper()
+	if got := f.calls(); got != want {
+		f.t.Errorf("called %q, want %q", got, want)
 	}
 }
 
