@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"iter"
 	"slices"
 
@@ -27,6 +28,7 @@ func (s *session) claim(ctx context.Context) error {
 			return err
 		}
 		sums.Add(page.Events...)
+		s.claimed.add(page.Events)
 	}
 
 	next := &pageBuilder{}
@@ -37,6 +39,9 @@ func (s *session) claim(ctx context.Context) error {
 		}
 		if err != nil {
 			return err
+		}
+		if s.claimed.has(event.EventKey) { //mutant:claimed-twice
+			continue // its producer wrote it again since
 		}
 		if !next.fits(event) {
 			if err := s.claimPage(ctx, next.take(), sums); err != nil {
@@ -117,6 +122,7 @@ func (s *session) claimPage(ctx context.Context, events []billing.Event, sums *b
 			return err
 		default:
 			sums.Add(events...) //mutant:fold-claimed
+			s.claimed.add(events)
 			s.recordClaim(page)
 			return nil
 		}
@@ -276,6 +282,30 @@ func (s *session) loadPlan(ctx context.Context) error {
 	}
 	s.recordPlan(plan)
 	return nil
+}
+
+// eventSet is the set of the events on the pages of an epoch. It has hashes, which take less memory than
+// keys: two keys with the same hash would only leave one event to the next invoice.
+type eventSet struct {
+	seed   maphash.Seed
+	hashes map[uint64]struct{}
+}
+
+func (e *eventSet) add(events []billing.Event) {
+	if e.hashes == nil {
+		e.seed, e.hashes = maphash.MakeSeed(), map[uint64]struct{}{}
+	}
+	for _, event := range events {
+		e.hashes[maphash.Comparable(e.seed, event.EventKey)] = struct{}{}
+	}
+}
+
+func (e *eventSet) has(key billing.EventKey) bool {
+	if len(e.hashes) == 0 {
+		return false
+	}
+	_, found := e.hashes[maphash.Comparable(e.seed, key)]
+	return found
 }
 
 // pageBuilder collects the events of a page.

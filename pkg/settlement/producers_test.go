@@ -1,6 +1,7 @@
 package settlement_test
 
 import (
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,6 +67,66 @@ func TestSession_ProducerWritesAgain(t *testing.T) {
 					t.Errorf("got %+v", last)
 				}
 				f.wantStatuses(test.statuses)
+				if got := len(f.notes.mismatched); got != test.reported {
+					t.Errorf("%d mismatches were reported, want %d: %+v", got, test.reported, f.notes.mismatched)
+				}
+			})
+		})
+	}
+}
+
+// TestSession_WrittenAgainWhileClaiming: an event that its producer writes again once it is on a page is not
+// claimed again on a later page of the same invoice.
+func TestSession_WrittenAgainWhileClaiming(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change   func(item map[string]types.AttributeValue)
+		resumed  bool // by another session
+		reported int
+	}{
+		"the same, resumed":       {resumed: true},
+		"another amount, resumed": {resumed: true, change: func(item map[string]types.AttributeValue) { item["amount"] = number("7") }, reported: 1},
+		"later": {change: func(item map[string]types.AttributeValue) {
+			item["occurred_at"] = number(strconv.FormatInt(time.Now().Unix()-1, 10))
+		}, reported: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, nil)
+				item := f.event("sub", "calls", "1")
+				for range 600 { // more than one page of a query
+					if err := f.put(f.event("sub", "calls", "1")); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := f.put(item); err != nil {
+					t.Fatal(err)
+				}
+				_, body := f.renew("sub")
+				if test.change != nil {
+					test.change(item)
+				}
+				settler := f.settler(nil)
+				written := false
+				settler.Ledger = watched{Ledger: settler.Ledger, after: func(step billing.Step) {
+					if step.Claim == nil || written {
+						return
+					}
+					written = true
+					if err := f.put(item); err != nil {
+						t.Error(err)
+					}
+					if test.resumed {
+						time.Sleep(2 * settings.Lease)
+						f.wantDone(f.settler(nil), body)
+					}
+				}}
+				f.handle(settler, body)
+				final := f.chargebee.Invoices()[0]
+				if lines := f.adHoc(final.ID); len(lines) != 1 || lines[0].Amount != 601 {
+					t.Errorf("charged %+v, want 601 once", lines)
+				}
 				if got := len(f.notes.mismatched); got != test.reported {
 					t.Errorf("%d mismatches were reported, want %d: %+v", got, test.reported, f.notes.mismatched)
 				}

@@ -48,6 +48,7 @@ type progress struct {
 	firstMessage bool // the ledger had no record of the invoice
 	recheck      bool // a rejected invoice is resumed: compare its lines with the draft first
 
+	claimed     eventSet         // on pages before the last one of the epoch
 	draft       *billing.Invoice // as read before the first charge; nil if it was not read
 	planChecked bool             // this session made the manifest, or compared it with the draft
 

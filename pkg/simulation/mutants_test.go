@@ -154,6 +154,9 @@ var mutants = []mutant{
 	{name: "bills an event again that its producer wrote again", seed: 48, rule: "an earlier invoice charged it", edits: []edit{
 		or("late-event", "true"),
 	}},
+	{name: "claims an event on two pages of an invoice", seed: 30068, rule: "its producer may write it again", edits: []edit{
+		unless("claimed-twice", "true"),
+	}},
 	{name: "trusts an incomplete message", seed: 330, rule: "what the message lacks is not planned", edits: []edit{
 		unless("webhook-incomplete", "true").arg(1),
 	}},

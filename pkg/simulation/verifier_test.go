@@ -225,7 +225,8 @@ func (v *verifier) checkCalls() {
 // where answers lack lines, which takes more reads.
 func (v *verifier) minCalls() (calls int) {
 	settings := v.settings
-	if settings.CutAnswers > 0 || v.scenario.linesPerPage > 0 || settings.ShortPages && !settings.WholeInvoices {
+	trustsSome := v.scenario.consumer.Invoice.TrustWebhook && len(v.scenario.charges) > 0 // those without the catalog
+	if trustsSome || settings.CutAnswers > 0 || v.scenario.linesPerPage > 0 || settings.ShortPages && !settings.WholeInvoices {
 		return 0
 	}
 	for _, invoice := range v.invoices {
