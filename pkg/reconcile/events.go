@@ -62,24 +62,24 @@ func (s *sweep) checkClaims(ctx context.Context) error {
 	if !s.options.CheckClaims {
 		return nil
 	}
-	held := map[string]bool{} // by invoice
+	checked := map[string]bool{} // by invoice
 	var unrecorded tally
 	for claimed, err := range s.Events.Claimed(ctx) {
 		if err != nil {
 			return fmt.Errorf("read claimed events: %w", err)
 		}
 		s.recordProgress()
-		holds, known := held[claimed.InvoiceID]
-		if !known {
-			record, ok, err := s.Ledger.Record(ctx, claimed.InvoiceID)
-			if err != nil {
-				return fmt.Errorf("read the record of %s: %w", claimed.InvoiceID, err)
-			}
-			holds = ok && (record.HoldsClaims() || !s.isIdle(record)) // it may have been settled since the event was read
-			held[claimed.InvoiceID] = holds
-			if !holds {
-				unrecorded.add(claimed.InvoiceID, claimed.SubscriptionID, time.Unix(record.UpdatedAt, 0).UTC())
-			}
+		if checked[claimed.InvoiceID] {
+			continue
+		}
+		checked[claimed.InvoiceID] = true
+		record, ok, err := s.Ledger.Record(ctx, claimed.InvoiceID)
+		if err != nil {
+			return fmt.Errorf("read the record of %s: %w", claimed.InvoiceID, err)
+		}
+		// It may have been settled since the event was read.
+		if !ok || !record.HoldsClaims() && s.isIdle(record) {
+			unrecorded.add(claimed.InvoiceID, claimed.SubscriptionID, time.Unix(record.UpdatedAt, 0).UTC())
 		}
 	}
 	s.addTally(unrecorded, Finding{Finding: finding.Finding{

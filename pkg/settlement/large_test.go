@@ -156,4 +156,4 @@ func (m *mailbox) Handled(_ queue.Message, outcome queue.Outcome, err error) {
 	close(m.ended) // it comes once only, whatever became of it
 }
 
-func (m *mailbox) Failed(what string, err error) { m.t.Error(fmt.Errorf("%s: %f", what, err)) }
+func (m *mailbox) Failed(what string, err error) { m.t.Error(fmt.Errorf("%s: %w", what, err)) }
