@@ -23,6 +23,12 @@ const (
 	Usage  = 2 // invalid arguments or settings
 )
 
+// AllowUnknownEnv is the flag of config.Source.AllowUnknownEnv, which both programs have.
+const (
+	AllowUnknownEnv     = "allow-unknown-env"
+	AllowUnknownEnvHelp = "warn about unknown BILLABLE_ variables (default: refuse them)"
+)
+
 // Process has the arguments, the environment and the output of a process.
 type Process struct {
 	Args    []string // without the name of the program

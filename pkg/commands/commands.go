@@ -30,11 +30,12 @@ func Main(ctx context.Context, process cli.Process) int {
 
 // app is one run of the program, with the flags that commands share.
 type app struct {
-	process    cli.Process
-	configPath string     // of the settings file
-	format     cli.Format // of the result
-	wide       bool       // tables are not fitted to the terminal
-	apply      bool       // false: a dry run
+	process         cli.Process
+	configPath      string     // of the settings file
+	allowUnknownEnv bool       // unknown variables of the environment are warnings
+	format          cli.Format // of the result
+	wide            bool       // tables are not fitted to the terminal
+	apply           bool       // false: a dry run
 }
 
 func (a *app) root() *cobra.Command {
@@ -47,6 +48,7 @@ func (a *app) root() *cobra.Command {
 		RunE:    run,
 	}
 	root.PersistentFlags().StringVar(&a.configPath, "config", "", "path of the settings file (YAML)")
+	root.PersistentFlags().BoolVar(&a.allowUnknownEnv, cli.AllowUnknownEnv, false, cli.AllowUnknownEnvHelp)
 	root.AddCommand(
 		&cobra.Command{
 			Use:     "run",
@@ -116,7 +118,7 @@ func (a *app) run(ctx context.Context) error {
 // settings loads the settings, builds their logger, and logs warnings about them. The required keys must
 // have a value.
 func (a *app) settings(required ...string) (config.Consumer, zerolog.Logger, error) {
-	settings, warnings, err := config.LoadConsumer(config.Source{File: a.configPath, Environ: a.process.Environ}, required...)
+	settings, warnings, err := config.LoadConsumer(config.Source{File: a.configPath, Environ: a.process.Environ, AllowUnknownEnv: a.allowUnknownEnv}, required...)
 	if err != nil {
 		return settings, zerolog.Nop(), cli.UsageError{Err: err}
 	}

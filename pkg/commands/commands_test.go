@@ -466,12 +466,15 @@ func TestExitCodes(t *testing.T) {
 }
 
 func TestRun_ListsInvalidSettings(t *testing.T) {
-	d := &deployment{t: t, environ: []string{"BILLABLE_LEDGER_LEASE=1s"}}
+	d := &deployment{t: t, environ: []string{"BILLABLE_LEDGER_LEASE=1s", "BILLABLE_INVOICE_CLOZE=false"}}
 	code, stdout, stderr := d.command("run")
 	if code != 2 || stdout != "" {
 		t.Errorf("exit code %d, %s", code, stdout)
 	}
-	for _, key := range []string{"queue.url", "queue.dead_letter_url", "chargebee.site", "chargebee.api_key", "ledger.lease"} {
+	if _, _, allowed := d.command("run", "--allow-unknown-env"); strings.Contains(allowed, "CLOZE: unknown") {
+		t.Errorf("--allow-unknown-env: %s", allowed)
+	}
+	for _, key := range []string{"BILLABLE_INVOICE_CLOZE", "queue.url", "queue.dead_letter_url", "chargebee.site", "chargebee.api_key", "ledger.lease"} {
 		if !strings.Contains(stderr, "\n  "+key+": ") {
 			t.Errorf("%s is not reported:\n%s", key, stderr)
 		}

@@ -67,16 +67,12 @@ func TestLoad_EnvironmentOverridesFile(t *testing.T) {
 		"BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=3500",
 		"BILLABLE_CHARGEBEE_CALL_TIMEOUT=2s",
 		"BILLABLE_INVOICE_CLOSE=false",
-		"BILLABLE_SERVICE_HOST=10.0.0.1",
 	}})
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(err, warnings)
 	}
 	if settings.Chargebee.Site != "acme" || settings.Chargebee.RequestsPerMinute != 3500 || settings.Chargebee.CallTimeout != 2*time.Second || settings.Invoice.Close {
 		t.Errorf("got %+v", settings)
-	}
-	if len(warnings) != 1 || !strings.Contains(warnings[0], "BILLABLE_SERVICE_HOST") {
-		t.Errorf("an unknown variable is only a warning, got %q", warnings)
 	}
 }
 
@@ -231,6 +227,58 @@ func TestLoad_RefusesUnknownKeys(t *testing.T) {
 	file := write(t, "worker:\n  concurency: 3\nextra: 1\n")
 	_, _, err := config.LoadConsumer(config.Source{File: file})
 	wantErrors(t, err, "extra", "worker.concurency")
+	if !strings.Contains(err.Error(), "did you mean worker.concurrency?") {
+		t.Errorf("no suggestion: %v", err)
+	}
+}
+
+func TestLoad_UnknownVariables(t *testing.T) {
+	t.Parallel()
+	for entry, want := range map[string]string{
+		"BILLABLE_CHARGEBEE_REQUEST_PER_MINUTE=1":   "did you mean BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE?",
+		"BILLABLE_CHARGEBEE_API_KEY_FIEL=k":         "did you mean BILLABLE_CHARGEBEE_API_KEY_FILE?",
+		"BILLABLE_HTTP_ADR=:80":                     "did you mean BILLABLE_HTTP_ADDR?", // of the other binary
+		"BILLABLE_SOMETHING_ELSE=1":                 "unknown variable: remove it",
+		"BILLABLE_CHARGES=x":                        "unknown variable",
+		"BILLABLE_=x":                               "unknown variable",
+		"BILLABLE_ADMIN_PORT=9091":                  "unknown variable",
+		"BILLABLE_RECEIVER_SERVICE_PORT=http":       "unknown variable",
+		"BILLABLE_RECEIVER_PORT_80_TCP_COLOUR=blue": "unknown variable",
+
+		// Those of the other binary.
+		"BILLABLE_HTTP_ADDR=:80":            "",
+		"BILLABLE_AUTH_PASSWORD_FILE=/none": "",
+
+		// What Kubernetes sets for the Services billable, billable-receiver and billable-2.
+		"BILLABLE_SERVICE_HOST=10.0.0.1":                   "",
+		"BILLABLE_SERVICE_PORT=80":                         "",
+		"BILLABLE_PORT=tcp://10.0.0.1:80":                  "",
+		"BILLABLE_PORT_80_TCP=tcp://10.0.0.1:80":           "",
+		"BILLABLE_RECEIVER_SERVICE_HOST=fd00::1":           "",
+		"BILLABLE_RECEIVER_SERVICE_PORT=8080":              "",
+		"BILLABLE_RECEIVER_SERVICE_PORT_HTTP_ADMIN=9090":   "",
+		"BILLABLE_RECEIVER_PORT=udp://[fd00::1]:53":        "",
+		"BILLABLE_RECEIVER_PORT_53_UDP=udp://[fd00::1]:53": "",
+		"BILLABLE_RECEIVER_PORT_53_UDP_PROTO=udp":          "",
+		"BILLABLE_RECEIVER_PORT_53_UDP_PORT=53":            "",
+		"BILLABLE_RECEIVER_PORT_80_TCP_ADDR=10.0.0.1":      "",
+		"BILLABLE_2_PORT_80_TCP_ADDR=10.0.0.1":             "",
+
+		"billable_queue_ulr=x": "",
+		"NOT_BILLABLE_X=x":     "",
+	} {
+		t.Run(entry, func(t *testing.T) {
+			t.Parallel()
+			_, warnings, err := config.LoadConsumer(config.Source{Environ: []string{entry}})
+			if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) || len(warnings) > 0 {
+				t.Errorf("got %v and %q, want %q", err, warnings, want)
+			}
+			_, warnings, err = config.LoadConsumer(config.Source{Environ: []string{entry}, AllowUnknownEnv: true})
+			if err != nil || (len(warnings) == 0) != (want == "") {
+				t.Errorf("allowed: got %v and %q", err, warnings)
+			}
+		})
+	}
 }
 
 func TestLoad_RefusesRenamedSettings(t *testing.T) {
@@ -246,8 +294,8 @@ func TestLoad_RefusesRenamedSettings(t *testing.T) {
 		}
 	}
 	_, warnings, err := config.LoadReceiver(config.Source{Environ: append(slices.Clone(required), "BILLABLE_CHARGEBEE_LATE_BOUND=1m")})
-	if err != nil || len(warnings) != 1 {
-		t.Errorf("a variable of the other binary is only a warning, got %v and %q", err, warnings)
+	if err != nil || len(warnings) > 0 {
+		t.Errorf("a variable of the other binary is ignored, got %v and %q", err, warnings)
 	}
 	_, _, err = config.LoadReceiver(config.Source{Environ: append(slices.Clone(required), "BILLABLE_HTTP_DRAIN_PAUSE=1s")})
 	wantErrors(t, err, "BILLABLE_HTTP_DRAIN_PAUSE")

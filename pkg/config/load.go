@@ -12,17 +12,17 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/billable-events/billable/pkg/suggest"
 )
 
-const (
-	envPrefix  = "BILLABLE_"
-	fileSuffix = "_file"
-)
+const fileSuffix = "_file"
 
 // Source has the inputs that settings are loaded from.
 type Source struct {
-	File    string   // path of a YAML file; empty: none
-	Environ []string // as os.Environ returns it
+	File            string   // path of a YAML file; empty: none
+	Environ         []string // as os.Environ returns it
+	AllowUnknownEnv bool     // unknown variables are warnings instead of errors
 }
 
 // loaded is the result of load besides the settings.
@@ -56,7 +56,7 @@ func load(source Source, settings any, charges *Charges) (result loaded, err err
 			result.errs.readCharges(charges, sections[chargesKey])
 		}
 	}
-	environment := result.readEnvironment(source.Environ, fields)
+	environment := result.readEnvironment(source, fields)
 	for _, field := range fields {
 		path, err := field.secretFile(file, environment)
 		switch {
@@ -98,6 +98,14 @@ type field struct {
 	value reflect.Value
 }
 
+func keysOf(fields []field) []string {
+	keys := make([]string, len(fields))
+	for i, field := range fields {
+		keys[i] = field.key
+	}
+	return keys
+}
+
 func (f field) isSecret() bool { return f.value.Type() == reflect.TypeFor[Secret]() }
 
 func fieldsOf(settings reflect.Value, prefix string) (fields []field) {
@@ -134,43 +142,11 @@ func (f *fieldErrors) addUnknownKeys(file map[string]any, fields []field) {
 		problem := "unknown setting"
 		if now, ok := renamed[key]; ok {
 			problem += ": use " + now
+		} else if nearest, ok := suggest.Nearest(key, keysOf(fields)); ok {
+			problem += ": did you mean " + nearest + "?"
 		}
 		f.add(key, problem)
 	}
-}
-
-// readEnvironment returns the values of the variables that set a field, by key. A variable
-// that was renamed is an error, because its value would be ignored.
-func (l *loaded) readEnvironment(environ []string, fields []field) map[string]string {
-	keys, replaced := map[string]string{}, map[string]string{}
-	for _, field := range fields {
-		keys[variable(field.key)] = field.key
-		if field.isSecret() {
-			keys[variable(field.key+fileSuffix)] = field.key + fileSuffix
-		}
-	}
-	for before, now := range renamed {
-		replaced[variable(before)] = variable(now)
-	}
-	values := map[string]string{}
-	for _, entry := range environ {
-		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, envPrefix) {
-			continue
-		}
-		if key, ok := keys[name]; ok {
-			values[key] = value
-		} else if now := replaced[name]; keys[now] != "" {
-			l.errs.add(name, "unknown setting: use "+now)
-		} else {
-			l.warnings = append(l.warnings, "unknown variable "+name)
-		}
-	}
-	return values
-}
-
-func variable(key string) string {
-	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
 // read sets the field to the value that the environment or the file has for it, if any.

@@ -22,21 +22,23 @@ func Main(ctx context.Context, process cli.Process) int {
 }
 
 func command(process cli.Process) *cobra.Command {
-	var file string
+	var source config.Source
 	root := &cobra.Command{
 		Use:     "receiver",
 		Short:   "Enqueue Chargebee's webhooks in SQS",
 		Example: "  receiver --config receiver.yaml",
 		Args:    cli.Args(cobra.NoArgs),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), process, file) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), process, source) },
 	}
-	root.Flags().StringVar(&file, "config", "", "settings file (YAML)")
+	root.Flags().StringVar(&source.File, "config", "", "settings file (YAML)")
+	root.Flags().BoolVar(&source.AllowUnknownEnv, cli.AllowUnknownEnv, false, cli.AllowUnknownEnvHelp)
 	root.AddCommand(cli.VersionCommand("receiver"))
 	return root
 }
 
-func run(ctx context.Context, process cli.Process, file string) error {
-	settings, warnings, err := config.LoadReceiver(config.Source{File: file, Environ: process.Environ})
+func run(ctx context.Context, process cli.Process, source config.Source) error {
+	source.Environ = process.Environ
+	settings, warnings, err := config.LoadReceiver(source)
 	if err != nil {
 		return cli.UsageError{Err: err}
 	}

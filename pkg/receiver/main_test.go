@@ -69,6 +69,20 @@ func TestMain_Version(t *testing.T) {
 	}
 }
 
+func TestMain_UnknownVariable(t *testing.T) {
+	t.Parallel()
+	environ := []string{"BILLABLE_HTTP_ADR=:0"}
+	for _, test := range []struct {
+		args    []string
+		refused bool
+	}{{nil, true}, {[]string{"--allow-unknown-env"}, false}} {
+		code, _, stderr := run(t, environ, test.args...) // without a queue it does not start
+		if code != 2 || strings.Contains(stderr, "did you mean BILLABLE_HTTP_ADDR?") != test.refused {
+			t.Errorf("%q: exit %d, %q", test.args, code, stderr)
+		}
+	}
+}
+
 func TestMain_WrongUsage(t *testing.T) {
 	t.Parallel()
 	malformed := filepath.Join(t.TempDir(), "malformed.yaml")

@@ -1,0 +1,40 @@
+// Package suggest finds the name that was probably meant by a misspelled one.
+package suggest
+
+import "slices"
+
+// maxDistance is the number of characters that a misspelled name may differ in.
+const maxDistance = 3
+
+// Nearest returns the name that differs least from text. ok is false if every name differs in more than
+// three characters, or in more than half of text.
+func Nearest(text string, names []string) (nearest string, ok bool) {
+	best := min(maxDistance, len(text)/2) + 1
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		if differs := distance(text, name); differs < best {
+			nearest, best, ok = name, differs, true
+		}
+	}
+	return nearest, ok
+}
+
+// distance returns the Levenshtein distance of two texts, in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			substituted := diagonal
+			if a[i] != b[j] {
+				substituted++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(substituted, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
