@@ -45,19 +45,20 @@ var (
 // rules is the layer table. It lists every package of the module.
 var rules = map[string]rule{
 	// Layer 0: terms and rules, without I/O.
-	"pkg/escape":    {why: "texts of others, safe to show"},
-	"pkg/event":     {own: []string{"escape"}, others: []string{jsonText}, why: "the webhook event: fields, validation, wire forms"},
-	"pkg/billing":   {own: []string{"truncate"}, others: []string{decimal}, why: "the rules of billing, pure"},
-	"pkg/queue":     {why: "words for messages"},
-	"pkg/finding":   {why: "what checks observe and report"},
-	"pkg/ratelimit": {own: []string{"retry"}, why: "the limit of calls to Chargebee, shared by all processes"},
-	"pkg/retry":     {why: "backoff, jitter, and the repetition of operations"},
-	"pkg/lifecycle": {others: []string{"github.com/KimMachineGun/automemlimit", "go.uber.org/automaxprocs"}, why: "start and stop in order, fitted into a container"},
-	"pkg/config":    {own: []string{"suggest"}, others: []string{"go.yaml.in/yaml/v3"}, why: "typed settings"},
-	"pkg/suggest":   {why: "the name that was probably meant by a misspelled one"},
-	"pkg/truncate":  {why: "texts with a maximum size"},
-	"pkg/nullable":  {why: "absent values in JSON results"},
-	"pkg/telemetry": {own: []string{"truncate"}, others: []string{prom, zerolog, otel}, why: "logger, metrics, traces, admin listener"},
+	"pkg/escape":       {why: "texts of others, safe to show"},
+	"pkg/event":        {own: []string{"escape"}, others: []string{jsonText}, why: "the webhook event: fields, validation, wire forms"},
+	"pkg/billing":      {own: []string{"truncate"}, others: []string{decimal}, why: "the rules of billing, pure"},
+	"pkg/queue":        {why: "words for messages"},
+	"pkg/finding":      {why: "what checks observe and report"},
+	"pkg/ratelimit":    {own: []string{"retry"}, why: "the limit of calls to Chargebee, shared by all processes"},
+	"pkg/retry":        {why: "backoff, jitter, and the repetition of operations"},
+	"pkg/lifecycle":    {others: []string{"github.com/KimMachineGun/automemlimit", "go.uber.org/automaxprocs"}, why: "start and stop in order, fitted into a container"},
+	"pkg/config":       {own: []string{"suggest"}, others: []string{"go.yaml.in/yaml/v3"}, why: "typed settings"},
+	"pkg/installation": {own: []string{"config"}, why: "the consumers that share a ledger, and their settings"},
+	"pkg/suggest":      {why: "the name that was probably meant by a misspelled one"},
+	"pkg/truncate":     {why: "texts with a maximum size"},
+	"pkg/nullable":     {why: "absent values in JSON results"},
+	"pkg/telemetry":    {own: []string{"truncate"}, others: []string{prom, zerolog, otel}, why: "logger, metrics, traces, admin listener"},
 
 	// Layer 1: use cases. They import no adapter, but declare the interfaces that they need.
 	"pkg/webhook":    {own: []string{"event", "queue", "telemetry"}, others: []string{echo}, why: "the HTTP side"},
@@ -66,12 +67,12 @@ var rules = map[string]rule{
 	"pkg/deadletter": {own: []string{"queue", "event", "billing", "nullable", "ratelimit", "retry"}, others: []string{xsync}, why: "dead letters"},
 	"pkg/inspect":    {own: []string{"billing", "nullable"}, others: []string{xsync}, why: "shows and lists invoices of the ledger"},
 	"pkg/reconcile":  {own: []string{"queue", "event", "billing", "finding", "ratelimit", "retry"}, others: []string{decimal, xsync}, why: "compares Chargebee, ledger, queues and events"},
-	"pkg/preflight":  {own: []string{"billing", "finding", "ratelimit"}, why: "evaluates the state of an installation"},
+	"pkg/preflight":  {own: []string{"billing", "finding", "installation", "ratelimit"}, why: "evaluates the state of an installation"},
 
 	// Layer 2: adapters. They import no use case, and one technology each.
 	"pkg/awsclient":    {own: []string{"retry"}, others: []string{awsSDK, awsSmithy, otel, xsync}, why: "how AWS is reached, and spans of the calls: the SDK has a place for them"},
 	"pkg/sqsqueue":     {own: words, others: []string{awsSDK, awsSmithy, jsonText, xsync}, why: "SQS"},
-	"pkg/dynamostore":  {own: words, others: []string{awsSDK, awsSmithy}, why: "DynamoDB"},
+	"pkg/dynamostore":  {own: append([]string{"installation"}, words...), others: []string{awsSDK, awsSmithy}, why: "DynamoDB"},
 	"pkg/chargebeeapi": {own: words, others: []string{chargebee}, why: "Chargebee"},
 
 	// Layer 3: composition roots. Only they import use cases and adapters.
@@ -87,14 +88,14 @@ var rules = map[string]rule{
 	},
 	"pkg/consumer": {
 		own: []string{
-			"awsclient", "billing", "chargebeeapi", "config", "dynamostore", "lifecycle", "queue", "ratelimit", "settlement", "sqsqueue", "telemetry", "worker",
+			"awsclient", "billing", "chargebeeapi", "cli", "config", "dynamostore", "installation", "lifecycle", "queue", "ratelimit", "retry", "settlement", "sqsqueue", "telemetry", "worker",
 		},
 		others: []string{awsSDK, prom, zerolog, otel},
 		why:    "wires the consumer",
 	},
 	"pkg/commands": {
 		own: []string{
-			"billing", "chargebeeapi", "cli", "config", "consumer", "deadletter", "dynamostore", "escape", "finding", "inspect", "lifecycle", "nullable",
+			"billing", "chargebeeapi", "cli", "config", "consumer", "deadletter", "dynamostore", "escape", "finding", "inspect", "installation", "lifecycle", "nullable",
 			"preflight", "queue", "ratelimit", "reconcile", "settlement", "sqsqueue", "telemetry",
 		},
 		others: []string{awsSDK, zerolog, cobra},

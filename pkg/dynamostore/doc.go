@@ -9,6 +9,7 @@
 //	#final#<final id>       the draft id of a final invoice
 //	#subscription#<id>      the invoices that claimed events of a subscription
 //	#ratelimit              the state of the rate limiter
+//	#installation           the site of the ledger, and its consumers with their settings
 //
 // Errors of DynamoDB are classified here: as billing.ErrFenced, billing.ErrBusy or
 // *billing.EventsChanged.

@@ -49,12 +49,7 @@ func (s *Store) ProbeLedger(ctx context.Context) []finding.Probe {
 // ProbeEvents tests the caller's permissions on the events table, as ProbeLedger does.
 func (s *Store) ProbeEvents(ctx context.Context) []finding.Probe {
 	return []finding.Probe{
-		probe(ctx, "dynamodb:Query on the index", func(ctx context.Context) error {
-			for _, err := range s.Unbilled(ctx, probeKey, time.Now().Unix()) {
-				return err
-			}
-			return nil
-		}),
+		probe(ctx, "dynamodb:Query on the index", s.CheckEvents),
 		probe(ctx, "dynamodb:UpdateItem", func(ctx context.Context) error {
 			_, err := s.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 				TableName: &s.EventsTable, Key: item{"subscription_id": text(probeKey), "event_id": text(probeKey)},
@@ -67,6 +62,14 @@ func (s *Store) ProbeEvents(ctx context.Context) []finding.Probe {
 			return err
 		}),
 	}
+}
+
+// CheckEvents returns an error if the events table or its index cannot be read.
+func (s *Store) CheckEvents(ctx context.Context) error {
+	for _, err := range s.Unbilled(ctx, probeKey, time.Now().Unix()) {
+		return err
+	}
+	return nil
 }
 
 // impossible is a condition that neither an item nor a missing item meets.

@@ -1,0 +1,165 @@
+// Package installation compares the consumers that share a ledger. The ledger belongs to one Chargebee site,
+// and the consumers should agree on their settings. It performs no I/O.
+package installation
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/billable-events/billable/pkg/config"
+)
+
+// Version is the version of the ledger. It is raised when consumers of the previous version must not run on the
+// ledger any more.
+const Version = 1
+
+// MemberTimeout is the time after which a consumer that does not report counts as ended; clock.max_skew is added.
+const MemberTimeout = time.Minute
+
+// State is the state that the consumers share. Its zero value is the state before the first consumer.
+type State struct {
+	Site    string // host of the site that the ledger belongs to; empty: none yet
+	Version int    // of the ledger; 0: none yet
+	Members []Member
+}
+
+// Member is one consumer.
+type Member struct {
+	ID       string
+	SeenAt   int64             // when it reported last, in unix seconds
+	Settings map[string]string // config.Consumer.Shared
+}
+
+// Refusal is a reason why a process must not use the ledger with its settings.
+type Refusal struct {
+	Name    string // stable: of the finding
+	Key     string // of the setting
+	Problem string
+	Remedy  string
+}
+
+// Refusals.
+const (
+	SiteDiffers    = "site_differs"
+	VersionDiffers = "ledger_version_differs"
+	BoundLower     = "bound_lower"
+)
+
+// Check returns an *config.Error with the refusals of a process with the settings, or nil.
+func (s State) Check(settings config.Consumer, now time.Time) error {
+	var invalid config.Error
+	for _, refusal := range s.Refusals(settings, now) {
+		invalid.Fields = append(invalid.Fields, config.FieldError{Key: refusal.Key, Problem: refusal.Problem + ": " + refusal.Remedy})
+	}
+	if len(invalid.Fields) == 0 {
+		return nil
+	}
+	return &invalid
+}
+
+// Refusals returns why a process with the settings must not use the ledger.
+func (s State) Refusals(settings config.Consumer, now time.Time) (refusals []Refusal) {
+	if host := settings.Chargebee.Host(); s.Site != "" && s.Site != host {
+		refusals = append(refusals, Refusal{
+			SiteDiffers, config.ChargebeeSite,
+			fmt.Sprintf("the ledger %s belongs to the site %s, not to %s", settings.Ledger.Table, s.Site, host),
+			"set chargebee.site or ledger.table; docs/deployment.md shows how to bind a copied ledger to another site",
+		})
+	}
+	if s.Version != 0 && s.Version != Version {
+		refusals = append(refusals, Refusal{
+			VersionDiffers, "ledger.table",
+			fmt.Sprintf("the ledger %s has version %d, this program uses version %d", settings.Ledger.Table, s.Version, Version),
+			"run the release that the ledger was used with last",
+		})
+	}
+	return append(refusals, s.lowerBounds(settings.Shared(), s.Live(now, settings.Clock.MaxSkew))...)
+}
+
+// bounds are the settings that decide when a line in doubt is settled. A process with lower ones could settle a line
+// while a call of another process may still take effect.
+var bounds = []string{"chargebee.max_effect_delay", "chargebee.idempotency_window", "clock.max_skew"}
+
+func (s State) lowerBounds(settings map[string]string, live []Member) (refusals []Refusal) {
+	for _, key := range bounds {
+		own, _ := time.ParseDuration(settings[key])
+		for _, member := range live {
+			if other, err := time.ParseDuration(member.Settings[key]); err == nil && own < other {
+				refusals = append(refusals, Refusal{
+					BoundLower, key,
+					fmt.Sprintf("%s is below %s of the running consumer %s", own, other, member.ID),
+					fmt.Sprintf("use %s, or stop all consumers before you lower it; one that was killed counts for %s more", other, MemberTimeout+maxSkewOf(settings)),
+				})
+				break
+			}
+		}
+	}
+	return refusals
+}
+
+func maxSkewOf(settings map[string]string) time.Duration {
+	skew, _ := time.ParseDuration(settings["clock.max_skew"])
+	return skew
+}
+
+// Live returns the consumers that reported recently.
+func (s State) Live(now time.Time, maxSkew time.Duration) []Member {
+	return slices.DeleteFunc(slices.Clone(s.Members), func(m Member) bool { return m.ended(now, maxSkew) })
+}
+
+// Ended returns the ids of the consumers that have not reported for long.
+func (s State) Ended(now time.Time, maxSkew time.Duration) (ids []string) {
+	for _, member := range s.Members {
+		if member.ended(now, maxSkew) {
+			ids = append(ids, member.ID)
+		}
+	}
+	return ids
+}
+
+func (m Member) ended(now time.Time, maxSkew time.Duration) bool {
+	return now.Sub(time.Unix(m.SeenAt, 0)) > MemberTimeout+maxSkew
+}
+
+// Difference is a setting in which consumers differ from a process.
+type Difference struct {
+	Key    string
+	Here   string
+	Others map[string][]string // ids of members by their value
+}
+
+// maxNames is the number of consumers that a text names.
+const maxNames = 3
+
+func (d Difference) String() string {
+	var others []string
+	for _, value := range slices.Sorted(maps.Keys(d.Others)) {
+		ids := d.Others[value]
+		names := strings.Join(ids[:min(len(ids), maxNames)], ", ")
+		if more := len(ids) - maxNames; more > 0 {
+			names += fmt.Sprintf(" and %d more", more)
+		}
+		others = append(others, fmt.Sprintf("%s in %s", value, names))
+	}
+	return fmt.Sprintf("%s is %s here, and %s", d.Key, d.Here, strings.Join(others, ", "))
+}
+
+// Differences returns the settings in which members differ from a process, by key. A setting that only one of two
+// releases has is not compared.
+func Differences(settings map[string]string, members []Member) (differences []Difference) {
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		others := map[string][]string{}
+		for _, member := range members {
+			if value, ok := member.Settings[key]; ok && value != settings[key] {
+				others[value] = append(others[value], member.ID)
+			}
+		}
+		if len(others) > 0 {
+			differences = append(differences, Difference{key, settings[key], others})
+		}
+	}
+	return differences
+}
