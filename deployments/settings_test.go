@@ -145,7 +145,7 @@ func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 // The timeouts of what a process stops, besides its settings.
 const (
 	receiverStop = 4 * 5 * time.Second // header and response of the last request, batches in flight, the admin listener
-	consumerStop = 30 * time.Second    // a poll 5 s, carrying out what is finished 20 s, the admin listener 5 s
+	consumerStop = 33 * time.Second    // a poll 5 s, carrying out what is finished 20 s, leaving the ledger 2 s, files 1 s, the admin listener 5 s
 )
 
 // No process is killed that could still end by itself, and the documentation has the same durations.

@@ -20,11 +20,11 @@ import (
 )
 
 // checked is the output of check.
-type checked struct {
-	Findings []struct {
-		Name, Subject, Level, Finding string
-		Solution                      string `json:"remedy"`
-	}
+type checked struct{ Findings []finding }
+
+type finding struct {
+	Name, Subject, Level, Finding string
+	Solution                      string `json:"remedy"`
 }
 
 // check returns the exit code, and "level subject name" of all findings that are not ok.

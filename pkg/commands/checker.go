@@ -14,6 +14,7 @@ import (
 	"github.com/billable-events/billable/pkg/consumer"
 	"github.com/billable-events/billable/pkg/dynamostore"
 	"github.com/billable-events/billable/pkg/finding"
+	"github.com/billable-events/billable/pkg/installation"
 	"github.com/billable-events/billable/pkg/preflight"
 	"github.com/billable-events/billable/pkg/ratelimit"
 	"github.com/billable-events/billable/pkg/settlement"
@@ -47,7 +48,7 @@ func (c *checker) run(ctx context.Context) checkResult {
 	limit, noPermit := c.checkRateLimit(ctx, usable)
 	site := c.probeSite(ctx, noPermit)
 	checks.Wait()
-	result := checkResult{Findings: slices.Concat(queues, events, ledger, limit, preflight.MaxAmount(c.deps.Settings.Invoice.MaxAmount), preflight.SiteFindings(site))}
+	result := checkResult{Findings: slices.Concat(queues, events, ledger, c.checkInstallation(ctx, usable), limit, preflight.MaxAmount(c.deps.Settings.Invoice.MaxAmount), preflight.SiteFindings(site))}
 	slices.SortStableFunc(result.Findings, func(a, b preflight.Finding) int { return finding.Compare(a.Level, b.Level) })
 	return result
 }
@@ -158,6 +159,26 @@ func (c *checker) checkRateLimit(ctx context.Context, usable bool) (findings []p
 		MaxConcurrent:     c.deps.Settings.Chargebee.MaxConcurrent,
 		Concurrency:       c.deps.Settings.Worker.Concurrency,
 	}), nil
+}
+
+// checkInstallation returns findings about the site of the ledger and the settings of running consumers. A read
+// that is refused is a finding of the rate limit or the permissions.
+func (c *checker) checkInstallation(ctx context.Context, usable bool) []preflight.Finding {
+	if !usable {
+		return nil
+	}
+	found, err := c.store.Installation(ctx)
+	if err != nil {
+		return nil
+	}
+	settings, now := c.deps.Settings, c.deps.Clock()()
+	running := found.Live(now, settings.Clock.MaxSkew)
+	return preflight.InstallationFindings(preflight.Installation{
+		Site:        found.Site,
+		Refusals:    found.Refusals(settings, now),
+		Running:     len(running),
+		Differences: installation.Differences(settings.Shared(), running),
+	})
 }
 
 // probeSite makes one call to Chargebee, if a permit is granted soon.

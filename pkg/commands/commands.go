@@ -112,7 +112,7 @@ func (a *app) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.Run(ctx)
+	return usage(c.Run(ctx))
 }
 
 // settings loads the settings, builds their logger, and logs warnings about them. The required keys must

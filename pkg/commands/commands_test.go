@@ -297,8 +297,8 @@ func TestRun_FromMessageToClosedInvoice(t *testing.T) {
 		`billable_settlements_total{outcome="rejected",reason="currency_mismatch"} 1`,
 		`billable_settlements_total{outcome="rejected",reason="unreadable_message"} 1`,
 		`billable_chargebee_requests_total{kind="ok",operation="add_charge"} 2`,
-		"billable_messages_ignored_total 1", "billable_ratelimit_limit ", "billable_ratelimit_permits_total 7", "billable_ratelimit_paused 0",
-		"billable_sending_oldest_seconds 0",
+		"billable_messages_ignored_total 1", "billable_ratelimit_limit ", "billable_ratelimit_permits_total 8", "billable_ratelimit_paused 0",
+		"billable_sending_oldest_seconds 0", "billable_settings_differences 0",
 	} {
 		if !strings.Contains(metrics, name) {
 			t.Errorf("the metrics lack %s", name)

@@ -2,7 +2,9 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
@@ -43,6 +45,28 @@ func (a *app) connect(ctx context.Context, required ...string) (Deps, error) {
 		Settings: settings,
 		Mismatch: func(text string) { _, _ = fmt.Fprintln(a.process.Stderr, text) },
 	}, nil
+}
+
+// connectSite connects like connect, for a command that calls Chargebee and uses the ledger. It requires that the
+// ledger belongs to the site, and that no bound is below that of a running consumer.
+func (a *app) connectSite(ctx context.Context, required ...string) (Deps, error) {
+	deps, err := a.connect(ctx, append(required, config.ChargebeeSite, config.ChargebeeKey)...)
+	if err != nil {
+		return deps, err
+	}
+	found, err := deps.store().Installation(ctx)
+	if err != nil {
+		return deps, err
+	}
+	return deps, usage(found.Check(deps.Settings, time.Now()))
+}
+
+// usage returns invalid settings as a usage error, and other errors unchanged.
+func usage(err error) error {
+	if _, invalid := errors.AsType[*config.Error](err); invalid {
+		return cli.UsageError{Err: err}
+	}
+	return err
 }
 
 func (d Deps) store() *dynamostore.Store { return consumer.NewStore(d.AWS, d.Settings) }

@@ -53,11 +53,11 @@ type discardOptions struct {
 }
 
 func (a *app) discard(ctx context.Context, options discardOptions) error {
-	required := []string{config.DeadLetterURL}
+	connect := a.connect
 	if options.release {
-		required = append(required, config.ChargebeeSite, config.ChargebeeKey)
+		connect = a.connectSite
 	}
-	deps, err := a.connect(ctx, required...)
+	deps, err := connect(ctx, config.DeadLetterURL)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/cli"
-	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/inspect"
 	"github.com/billable-events/billable/pkg/nullable"
 	"github.com/billable-events/billable/pkg/settlement"
@@ -43,7 +42,7 @@ func (a *app) invoicePlan() *cobra.Command {
 		Example: "  consumer invoice plan draft_inv_1",
 		Args:    cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			deps, err := a.connect(cmd.Context(), config.ChargebeeSite, config.ChargebeeKey)
+			deps, err := a.connectSite(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/cli"
-	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/inspect"
 	"github.com/billable-events/billable/pkg/nullable"
 	"github.com/billable-events/billable/pkg/settlement"
@@ -63,7 +62,7 @@ func (a *app) invoiceRelease() *cobra.Command {
 			case len(reason) > maxAssertion:
 				return cli.UsageError{Err: fmt.Errorf("--reason-note is longer than %d bytes", maxAssertion)}
 			}
-			deps, err := a.connect(cmd.Context(), config.ChargebeeSite, config.ChargebeeKey)
+			deps, err := a.connectSite(cmd.Context())
 			if err != nil {
 				return err
 			}

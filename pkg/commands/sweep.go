@@ -30,7 +30,7 @@ func (a *app) sweep() *cobra.Command {
 		Example: "  consumer sweep --older-than 2h --yes",
 		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			deps, err := a.connect(cmd.Context(), config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
+			deps, err := a.connectSite(cmd.Context(), config.QueueURL, config.DeadLetterURL)
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"path"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/billable-events/billable/pkg/awsclient"
 	"github.com/billable-events/billable/pkg/chargebeeapi"
+	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/lifecycle"
 	"github.com/billable-events/billable/pkg/ratelimit"
@@ -41,6 +43,7 @@ type Consumer struct {
 	pool     *worker.Pool
 
 	chargebee    *chargebeeapi.Client
+	dependencies *dependencies
 	reloadFailed func(err error, first bool)
 }
 
@@ -59,13 +62,21 @@ func New(settings config.Consumer, deps Deps, logger zerolog.Logger) (*Consumer,
 	limiter := ratelimit.New(limit)
 	breaker := settlement.NewBreaker(now)
 	observer.metrics.watch(registry, limiter, settings.Chargebee.RequestsPerMinute, breaker)
+	dependencies := &dependencies{logger: logger, store: store, limiter: limiter, breaker: breaker, member: newMember(settings, store, logger, now)}
+	observer.metrics.watchSettings(registry, dependencies.member)
 	site := ChargebeeConfig(settings, deps)
-	site.Observe = observer.recordCall
+	site.Observe = func(ctx context.Context, observation chargebeeapi.Observation) {
+		observer.recordCall(ctx, observation)
+		dependencies.recordCall(observation.Kind)
+	}
 	chargebee, err := chargebeeapi.New(site)
 	if err != nil {
 		return nil, err
 	}
 	client := sqs.NewFromConfig(deps.AWS)
+	health := sqsqueue.NewHealth(client, settings.Queue.URL)
+	dependencies.chargebee = chargebee
+	dependencies.init(settings, health)
 	return &Consumer{
 		settings: settings,
 		logger:   logger,
@@ -73,9 +84,10 @@ func New(settings config.Consumer, deps Deps, logger zerolog.Logger) (*Consumer,
 		registry: registry,
 		breaker:  breaker,
 		limiter:  limiter,
-		health:   sqsqueue.NewHealth(client, settings.Queue.URL),
+		health:   health,
 
 		chargebee:    chargebee,
+		dependencies: dependencies,
 		reloadFailed: telemetry.ReloadFailures(registry, logger),
 
 		pool: &worker.Pool{
@@ -120,13 +132,14 @@ func (c *Consumer) Work(ctx context.Context) error {
 func (c *Consumer) WatchAPIKey(ctx context.Context) {
 	config.Watch(ctx, c.settings, func(changed config.Consumer) {
 		c.chargebee.SetAPIKey(changed.Chargebee.APIKey.Reveal())
+		c.dependencies.accepted.Store(false)
 		c.logger.Info().Msg("API key changed")
 	}, c.reloadFailed)
 }
 
 // Run works and serves the admin listener until ctx ends.
 func (c *Consumer) Run(ctx context.Context) error {
-	failed := make(chan error, 1)
+	failed := make(chan error, 2) // of the admin listener and the dependencies
 	// The context of the workers is not ctx: they drain only when their turn to stop has come.
 	working, drain := context.WithCancel(context.WithoutCancel(ctx))
 	defer drain()
@@ -137,25 +150,37 @@ func (c *Consumer) Run(ctx context.Context) error {
 		Registry: c.registry,
 		Pprof:    c.settings.Admin.Pprof,
 	}
+	var adminAddr net.Addr
 	err := lifecycle.Run(ctx, failed,
 		lifecycle.Component{Name: "tracing", Stop: c.tracing.Stop, StopTimeout: telemetry.FlushTimeout},
 		lifecycle.Component{
 			Name: "admin listener",
-			Start: func(ctx context.Context) error {
-				addr, err := admin.Start(ctx, c.settings.Admin.Addr, failed)
-				if err != nil {
-					return err
-				}
-				c.logger.Info().Stringer("admin", addr).Msg("consumer started")
-				return nil
+			Start: func(ctx context.Context) (err error) {
+				adminAddr, err = admin.Start(ctx, c.settings.Admin.Addr, failed)
+				return err
 			},
 			Stop:        admin.Stop,
 			StopTimeout: adminTimeout,
 		},
 		lifecycle.BackgroundComponent("credentials", c.WatchAPIKey),
 		lifecycle.Component{
-			Name:        "workers",
-			Start:       func(context.Context) error { go func() { ended <- c.Work(working) }(); return nil },
+			Name: "dependencies",
+			Start: func(ctx context.Context) error {
+				if err := c.dependencies.start(ctx, failed); err != nil {
+					return err
+				}
+				c.logStart(adminAddr)
+				return nil
+			},
+			Stop:        c.dependencies.stop,
+			StopTimeout: leaveTimeout + sqsqueue.HealthTimeout,
+		},
+		lifecycle.Component{
+			Name: "workers",
+			Start: func(context.Context) error {
+				go func() { ended <- c.dependencies.member.whenJoined(working, c.Work) }()
+				return nil
+			},
 			Stop:        func(context.Context) error { drain(); return <-ended },
 			StopTimeout: c.settings.Worker.DrainTimeout + 2*settleTimeout + sqsqueue.PollWait,
 		},
@@ -167,9 +192,25 @@ func (c *Consumer) Run(ctx context.Context) error {
 	return nil
 }
 
+func (c *Consumer) logStart(admin net.Addr) {
+	c.logger.Info().
+		Str("version", cli.Version()).
+		Str("site", c.settings.Chargebee.Host()).
+		Str("queue", c.settings.Queue.URL).
+		Str("events_table", c.settings.Events.Table).
+		Str("ledger_table", c.settings.Ledger.Table).
+		Int("requests_per_minute", c.settings.Chargebee.RequestsPerMinute).
+		Int("max_concurrent", c.settings.Chargebee.MaxConcurrent).
+		Int("concurrency", c.settings.Worker.Concurrency).
+		Int64("max_amount", c.settings.Invoice.MaxAmount).
+		Str("member", c.dependencies.member.id).
+		Stringer("admin", admin).
+		Msg("consumer started")
+}
+
 // ready returns why the consumer cannot settle invoices now, or nil.
 func (c *Consumer) ready(draining bool) error {
-	pause := c.limiter.Status().OperatorPause
+	pause, failure := c.limiter.Status().OperatorPause, c.dependencies.failure()
 	switch {
 	case draining:
 		return errDraining
@@ -177,6 +218,8 @@ func (c *Consumer) ready(draining bool) error {
 		return errors.New(c.breaker.Reason())
 	case pause.InForce():
 		return fmt.Errorf("calls to Chargebee are paused by an operator: %s", pause.Reason)
+	case failure != nil:
+		return failure
 	default:
 		return c.health.Check()
 	}

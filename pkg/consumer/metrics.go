@@ -110,6 +110,13 @@ func (m *metrics) watch(registry *prometheus.Registry, limiter *ratelimit.Limite
 	)
 }
 
+// watchSettings registers the metric of settings that differ between consumers.
+func (m *metrics) watchSettings(registry *prometheus.Registry, member *member) {
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: telemetry.Namespace, Name: "settings_differences", Help: "Settings in which another running consumer differs from this process.",
+	}, member.countDifferences))
+}
+
 // ratio returns a scale of the rate limiter as a part of 1.
 func ratio(scale int64) float64 { return float64(scale) / ratelimit.FullScale }
 

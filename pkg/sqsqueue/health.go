@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-const (
-	healthMaxAge  = 2 * time.Second // of a cached result
-	healthTimeout = time.Second
-)
+// HealthTimeout bounds a check of Health.
+const HealthTimeout = time.Second
+
+const healthMaxAge = 2 * time.Second // of a cached result
 
 // Health reports whether a queue responds. It is safe for concurrent use.
 type Health struct {
@@ -44,7 +44,7 @@ func (h *Health) Check() error {
 }
 
 func (h *Health) call() error {
-	ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), HealthTimeout)
 	defer cancel()
 	_, err := h.client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
 		QueueUrl:       &h.url,

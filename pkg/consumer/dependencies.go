@@ -1,0 +1,194 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/chargebeeapi"
+	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/dynamostore"
+	"github.com/billable-events/billable/pkg/lifecycle"
+	"github.com/billable-events/billable/pkg/ratelimit"
+	"github.com/billable-events/billable/pkg/retry"
+	"github.com/billable-events/billable/pkg/settlement"
+	"github.com/billable-events/billable/pkg/sqsqueue"
+)
+
+const (
+	checkInterval     = 15 * time.Second // between checks of all dependencies; below installation.MemberTimeout
+	recheckInterval   = 3 * time.Second  // while one fails
+	checkTimeout      = 5 * time.Second  // of one check
+	unansweredDelay   = 10 * time.Second // between calls to Chargebee while it does not answer
+	unauthorizedDelay = time.Minute      // the same while it refuses the API key
+)
+
+// dependencies checks everything that messages need: the queue, both tables, the rate limit and Chargebee.
+type dependencies struct {
+	logger    zerolog.Logger
+	store     *dynamostore.Store
+	limiter   *ratelimit.Limiter
+	breaker   *settlement.Breaker
+	chargebee *chargebeeapi.Client
+	member    *member
+	list      []dependency
+
+	accepted atomic.Bool // Chargebee accepted the API key
+	// The fields below belong to check.
+	chargebeeErr error     // of the last call
+	nextCall     time.Time // to Chargebee
+
+	mu       sync.Mutex
+	failures map[string]error // by name
+
+	stopChecks func()
+}
+
+// dependency is one dependency, with the remedy for the operator if its check fails.
+type dependency struct {
+	name, remedy string
+	check        func(context.Context) error
+}
+
+func (d *dependencies) init(settings config.Consumer, queue *sqsqueue.Health) {
+	const table = ", AWS_REGION and the permissions of the role, or create the table with consumer tables create; consumer check shows more"
+	d.failures = map[string]error{}
+	d.list = []dependency{
+		{"queue", "check queue.url, AWS_REGION and the permissions of the role; consumer check shows more", func(context.Context) error { return queue.Check() }},
+		{"events table", "check events.table (" + settings.Events.Table + ")" + table, d.store.CheckEvents},
+		{"ledger table", "check ledger.table (" + settings.Ledger.Table + ")" + table, d.member.report},
+		{"rate limit", "its item is in the ledger table: check ledger.table (" + settings.Ledger.Table + ")" + table, d.checkRateLimit},
+		{"Chargebee", "check chargebee.site (" + settings.Chargebee.Host() + "), chargebee.api_key and the network", d.checkChargebee},
+	}
+}
+
+// start checks all dependencies once, and then until stop. Its error is an *config.Error if the settings do not fit
+// the ledger. A later error of that kind is sent to failed.
+func (d *dependencies) start(ctx context.Context, failed chan<- error) error {
+	stopLimiter := lifecycle.Background(ctx, d.limiter.Run) // the workers run it from now on
+	wait, err := d.check(ctx)
+	stopLimiter()
+	if err != nil {
+		return err
+	}
+	d.stopChecks = lifecycle.Background(context.WithoutCancel(ctx), func(ctx context.Context) {
+		for retry.Wait(ctx, wait, nil) == nil {
+			if wait, err = d.check(ctx); err != nil {
+				failed <- err
+				return
+			}
+		}
+	})
+	return nil
+}
+
+// stop ends the checks and leaves the consumers of the ledger.
+func (d *dependencies) stop(ctx context.Context) error {
+	d.stopChecks()
+	return d.member.leave(ctx)
+}
+
+// check checks all dependencies at the same time, and returns when to do so again.
+func (d *dependencies) check(ctx context.Context) (wait time.Duration, refused error) {
+	errs := make([]error, len(d.list))
+	var checks sync.WaitGroup
+	for i, dependency := range d.list {
+		checks.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+			defer cancel()
+			errs[i] = dependency.check(ctx)
+		})
+	}
+	checks.Wait()
+	if ctx.Err() != nil {
+		return 0, nil
+	}
+	wait = checkInterval
+	for i, err := range errs {
+		if _, isRefusal := errors.AsType[*config.Error](err); isRefusal {
+			return 0, err
+		}
+		d.record(d.list[i], err)
+		if err != nil {
+			wait = recheckInterval
+		}
+	}
+	return wait, nil
+}
+
+// record logs a changed state of a dependency.
+func (d *dependencies) record(dependency dependency, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	failed := d.failures[dependency.name] != nil
+	d.failures[dependency.name] = err
+	switch {
+	case err != nil && !failed:
+		d.logger.Error().Err(err).Str("dependency", dependency.name).Str("remedy", dependency.remedy).Msg("dependency failed; consumer is not ready")
+	case err == nil && failed:
+		d.logger.Info().Str("dependency", dependency.name).Msg("dependency works again")
+	}
+}
+
+// failure returns the error of the first dependency that fails, or nil.
+func (d *dependencies) failure() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, dependency := range d.list {
+		if err := d.failures[dependency.name]; err != nil {
+			return fmt.Errorf("%s: %w", dependency.name, err)
+		}
+	}
+	return nil
+}
+
+func (d *dependencies) checkRateLimit(ctx context.Context) error {
+	_, err := d.store.RateLimit().Read(ctx)
+	return err
+}
+
+// recordCall records that Chargebee accepted the API key, by the kind of a response.
+func (d *dependencies) recordCall(kind string) {
+	switch kind {
+	case billing.Unauthorized.String(), billing.Unknown.String(), billing.Transient.String():
+	default:
+		d.accepted.Store(true)
+	}
+}
+
+// checkChargebee calls Chargebee until it has accepted the API key, and while the circuit breaker is open: without
+// messages nothing else would close it. If no call can be made now, the previous result remains.
+func (d *dependencies) checkChargebee(ctx context.Context) error {
+	if d.accepted.Load() && !d.breaker.Open() {
+		d.chargebeeErr = nil
+		return nil
+	}
+	state, err := d.store.RateLimit().Read(ctx)
+	if err != nil || state.OperatorPause.InForce() || state.Pause.InForce() || time.Now().Before(d.nextCall) {
+		return d.chargebeeErr
+	}
+	err = ratelimit.Do(ctx, d.limiter, func(permit *ratelimit.Permit) error {
+		_, err := d.chargebee.Time(ctx, permit)
+		return err
+	})
+	failure, failed := errors.AsType[*billing.Failure](err)
+	if err != nil && !failed {
+		return d.chargebeeErr // no permit
+	}
+	d.breaker.Record("", err)
+	d.chargebeeErr, d.nextCall = nil, time.Now().Add(unansweredDelay)
+	switch {
+	case !failed:
+	case failure.Kind == billing.Unauthorized:
+		d.chargebeeErr, d.nextCall = err, time.Now().Add(unauthorizedDelay)
+	case failure.Kind == billing.Unknown, failure.Kind == billing.Transient:
+		d.chargebeeErr = err
+	}
+	return d.chargebeeErr
+}
