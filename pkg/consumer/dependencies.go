@@ -106,8 +106,10 @@ func (d *dependencies) check(ctx context.Context) (wait time.Duration, refused e
 		})
 	}
 	checks.Wait()
-	if ctx.Err() != nil {
+	select {
+	case <-ctx.Done(): // the errors are of no interest
 		return 0, nil
+	default:
 	}
 	wait = checkInterval
 	for i, err := range errs {

@@ -64,12 +64,10 @@ func (s *Store) Leave(ctx context.Context, id string) error {
 }
 
 func (s *Store) updateInstallation(ctx context.Context, input *dynamodb.UpdateItemInput) (found installation.State, applied bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
 	input.TableName, input.Key = &s.LedgerTable, ledgerKey(installationKey)
 	input.ReturnValues = types.ReturnValueAllNew
 	input.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
-	output, err := s.Client.UpdateItem(ctx, input)
+	output, err := withRetry(ctx, func(ctx context.Context) (*dynamodb.UpdateItemOutput, error) { return s.Client.UpdateItem(ctx, input) })
 	if refused, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
 		return decodeInstallation(refused.Item), false, nil
 	}
