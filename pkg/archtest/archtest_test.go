@@ -77,7 +77,7 @@ var rules = map[string]rule{
 
 	// Layer 3: composition roots. Only they import use cases and adapters.
 	"pkg/cli": {
-		own:    []string{"config", "escape"},
+		own:    []string{"config", "escape", "suggest"},
 		others: []string{cobra, "github.com/spf13/pflag", "github.com/mattn/go-runewidth", "github.com/schollz/progressbar/v3", "golang.org/x/term"},
 		why:    "exit codes, error output, tables, JSON and progress of both command lines",
 	},

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/billable-events/billable/pkg/suggest"
 )
 
 // rejectEmpty refuses flags and arguments that were given without a value, as in --reason "$UNSET": they
@@ -86,40 +88,13 @@ func ParseChoices[T ~string](list string, allowed []T) ([]T, error) {
 func ParseChoice[T ~string](text string, allowed []T) (T, error) {
 	value := T(text)
 	if !slices.Contains(allowed, value) {
-		return "", fmt.Errorf("invalid value %q: %smust be one of %s", text, suggestion(value, allowed), joinChoices(allowed))
+		hint := ""
+		if nearest, ok := suggest.Nearest(text, allowed); ok {
+			hint = fmt.Sprintf("did you mean %q? It ", string(nearest))
+		}
+		return "", fmt.Errorf("invalid value %q: %smust be one of %s", text, hint, joinChoices(allowed))
 	}
 	return value, nil
-}
-
-// suggestion returns the allowed value that differs least, if it differs in a few characters only.
-func suggestion[T ~string](value T, allowed []T) string {
-	const maxDistance = 3
-	best := slices.MinFunc(allowed, func(a, b T) int { return distance(string(value), string(a)) - distance(string(value), string(b)) })
-	if distance(string(value), string(best)) > min(maxDistance, len(value)/2) {
-		return ""
-	}
-	return fmt.Sprintf("did you mean %q? It ", string(best))
-}
-
-// distance returns the Levenshtein distance of two texts, in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substituted := diagonal
-			if a[i] != b[j] {
-				substituted++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substituted, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func joinChoices[T ~string](values []T) string {

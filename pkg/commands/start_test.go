@@ -135,7 +135,7 @@ func TestRun_StartLine(t *testing.T) {
 	for field, want := range map[string]any{
 		"level": "info", "version": cli.Version(), "site": "localhost", "queue": d.queueURL,
 		"events_table": d.name + "_events", "ledger_table": d.name + "_ledger",
-		"requests_per_minute": 3500.0, "max_concurrent": 50.0, "concurrency": 10.0, "max_amount": 0.0,
+		"requests_per_minute": 3500.0, "max_concurrent": 50.0, "concurrency": 10.0, "max_amount": 1e6,
 	} {
 		if got[0][field] != want {
 			t.Errorf("%s is %v, want %v", field, got[0][field], want)

@@ -8,10 +8,10 @@ const maxDistance = 3
 
 // Nearest returns the name that differs least from text. ok is false if every name differs in more than
 // three characters, or in more than half of text.
-func Nearest(text string, names []string) (nearest string, ok bool) {
+func Nearest[T ~string](text string, names []T) (nearest T, ok bool) {
 	best := min(maxDistance, len(text)/2) + 1
 	for _, name := range slices.Sorted(slices.Values(names)) {
-		if differs := distance(text, name); differs < best {
+		if differs := distance(text, string(name)); differs < best {
 			nearest, best, ok = name, differs, true
 		}
 	}
