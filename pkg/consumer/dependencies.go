@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	checkInterval     = 15 * time.Second // between checks of all dependencies; below installation.MemberTimeout
+	checkInterval     = 15 * time.Second // between checks of all dependencies
 	recheckInterval   = 3 * time.Second  // while one fails
 	checkTimeout      = 5 * time.Second  // of one check
 	unansweredDelay   = 10 * time.Second // between calls to Chargebee while it does not answer
@@ -62,7 +62,7 @@ func (d *dependencies) init(settings config.Consumer, queue *sqsqueue.Health) {
 	d.list = []dependency{
 		{"queue", "check queue.url, AWS_REGION and the permissions of the role; consumer check shows more", func(context.Context) error { return queue.Check() }},
 		{"events table", "check events.table (" + settings.Events.Table + ")" + table, d.store.CheckEvents},
-		{"ledger table", "check ledger.table (" + settings.Ledger.Table + ")" + table, d.member.report},
+		{"ledger table", "check ledger.table (" + settings.Ledger.Table + ")" + table, d.member.check},
 		{"rate limit", "its item is in the ledger table: check ledger.table (" + settings.Ledger.Table + ")" + table, d.checkRateLimit},
 		{"Chargebee", "check chargebee.site (" + settings.Chargebee.Host() + "), chargebee.api_key and the network", d.checkChargebee},
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/dynamostore"
+	"github.com/billable-events/billable/pkg/installation"
 	"github.com/billable-events/billable/pkg/lifecycle"
 	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
@@ -125,7 +126,7 @@ func TestConsumer_LedgerBoundToAnotherSite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(checkInterval + time.Second)
+		time.Sleep(installation.ReportInterval + checkInterval + time.Second)
 		select {
 		case err := <-c.failed:
 			if invalid, ok := errors.AsType[*config.Error](err); !ok || invalid.Fields[0].Key != config.ChargebeeSite {

@@ -27,7 +27,9 @@ type member struct {
 	now      func() time.Time
 
 	joined chan struct{} // closed when the settings are known to fit the ledger
-	ended  []string      // ids of consumers to remove; of report
+	// The fields below belong to check.
+	nextReport time.Time
+	ended      []string // ids of consumers to remove
 
 	mu          sync.Mutex
 	differences []string
@@ -48,32 +50,44 @@ func newMember(settings config.Consumer, store *dynamostore.Store, logger zerolo
 	}
 }
 
-// report joins the consumers of the ledger, or reports that this one is still running. Its error is an *config.Error if
-// the settings do not fit the ledger.
-func (m *member) report(ctx context.Context) error {
+// check joins the consumers of the ledger, reports now and then that this one is still running, and compares the
+// settings. Its error is an *config.Error if the settings do not fit the ledger.
+func (m *member) check(ctx context.Context) error {
+	now := m.now()
+	found, err := m.store.Installation(ctx)
+	if err != nil {
+		return err
+	}
 	if !m.hasJoined() {
-		found, err := m.store.Installation(ctx)
-		if err != nil {
-			return err
-		}
-		if err := found.Check(m.settings, m.now()); err != nil {
+		if err := found.Check(m.settings, now); err != nil {
 			return err
 		}
 	}
-	shared, site := m.settings.Shared(), m.settings.Chargebee.Host()
-	found, applied, err := m.store.Report(ctx, site, installation.Member{ID: m.id, SeenAt: m.now().Unix(), Settings: shared}, m.ended)
-	switch {
-	case err != nil:
-		return err
-	case !applied:
-		return found.Check(m.settings, m.now())
-	case !m.hasJoined():
-		close(m.joined)
+	if !now.Before(m.nextReport) {
+		if found, err = m.report(ctx, now); err != nil {
+			return err
+		}
 	}
 	skew := m.settings.Clock.MaxSkew
-	m.ended = found.Ended(m.now(), skew)
-	m.recordDifferences(installation.Differences(shared, found.Live(m.now(), skew)))
+	m.ended = found.Ended(now, skew)
+	m.recordDifferences(installation.Differences(m.settings.Shared(), found.Live(now, skew)))
 	return nil
+}
+
+func (m *member) report(ctx context.Context, now time.Time) (installation.State, error) {
+	report := installation.Member{ID: m.id, SeenAt: now.Unix(), Settings: m.settings.Shared()}
+	found, applied, err := m.store.Report(ctx, m.settings.Chargebee.Host(), report, m.ended)
+	if err != nil {
+		return found, err
+	}
+	if !applied {
+		return found, found.Check(m.settings, now)
+	}
+	m.nextReport = now.Add(installation.ReportInterval)
+	if !m.hasJoined() {
+		close(m.joined)
+	}
+	return found, nil
 }
 
 func (m *member) hasJoined() bool {

@@ -16,8 +16,13 @@ import (
 // ledger any more.
 const Version = 1
 
-// MemberTimeout is the time after which a consumer that does not report counts as ended; clock.max_skew is added.
-const MemberTimeout = time.Minute
+const (
+	// ReportInterval is the time between two reports of a consumer. Each writes the item of all consumers, which has
+	// about 1 KB for each.
+	ReportInterval = time.Minute
+	// MemberTimeout is the time after which a consumer that does not report counts as ended; clock.max_skew is added.
+	MemberTimeout = 3 * ReportInterval
+)
 
 // State is the state that the consumers share. Its zero value is the state before the first consumer.
 type State struct {

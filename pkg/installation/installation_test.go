@@ -45,8 +45,8 @@ func TestState_Refusals(t *testing.T) {
 		"max_effect_delay higher": {installation.State{Members: []installation.Member{member("a", 0, nil), member("b", 0, delay(6*time.Minute))}}, []string{"bound_lower chargebee.max_effect_delay"}},
 		"window higher":           {installation.State{Members: []installation.Member{member("a", 0, window(time.Hour)), member("b", 0, window(time.Hour))}}, []string{"bound_lower chargebee.idempotency_window"}},
 		"skew higher":             {installation.State{Members: []installation.Member{member("a", 0, func(c *config.Consumer) { c.Clock.MaxSkew = time.Minute })}}, []string{"bound_lower clock.max_skew"}},
-		"it may still run":        {installation.State{Members: []installation.Member{member("a", 90*time.Second, window(time.Hour))}}, []string{"bound_lower chargebee.idempotency_window"}},
-		"it has ended":            {installation.State{Members: []installation.Member{member("a", 91*time.Second, window(time.Hour))}}, nil},
+		"it may still run":        {installation.State{Members: []installation.Member{member("a", 210*time.Second, window(time.Hour))}}, []string{"bound_lower chargebee.idempotency_window"}},
+		"it has ended":            {installation.State{Members: []installation.Member{member("a", 211*time.Second, window(time.Hour))}}, nil},
 		"a clock ahead":           {installation.State{Members: []installation.Member{member("a", -30*time.Second, window(time.Hour))}}, []string{"bound_lower chargebee.idempotency_window"}},
 		"a release without it":    {installation.State{Members: []installation.Member{{ID: "a", SeenAt: now.Unix()}}}, nil},
 	} {
@@ -74,7 +74,7 @@ func TestState_Refusals(t *testing.T) {
 
 func TestState_Ended(t *testing.T) {
 	t.Parallel()
-	state := installation.State{Members: []installation.Member{member("a", 0, nil), member("b", time.Hour, nil), member("c", 2*time.Minute, nil)}}
+	state := installation.State{Members: []installation.Member{member("a", 0, nil), member("b", time.Hour, nil), member("c", 4*time.Minute, nil)}}
 	if got := state.Ended(now, 30*time.Second); !slices.Equal(got, []string{"b", "c"}) {
 		t.Errorf("ended: %q", got)
 	}
