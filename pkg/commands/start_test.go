@@ -81,7 +81,7 @@ func TestRun_NotReady(t *testing.T) {
 				!strings.Contains(fmt.Sprint(failures[0]["remedy"]), test.remedy) || fmt.Sprint(failures[0]["error"]) == "" {
 				t.Errorf("got %v", failures)
 			}
-			if status, body := r.get(t, "/readyz"); status != http.StatusServiceUnavailable {
+			if status, body := r.get(t, "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, test.dependency) {
 				t.Errorf("/readyz: %d %s", status, body)
 			}
 			if status, _ := r.get(t, "/livez"); status != http.StatusOK {

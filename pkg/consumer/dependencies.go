@@ -29,6 +29,8 @@ const (
 	unauthorizedDelay = time.Minute      // the same while it refuses the API key
 )
 
+var errStarting = errors.New("starting: dependencies are being checked")
+
 // dependencies checks everything that messages need: the queue, both tables, the rate limit and Chargebee.
 type dependencies struct {
 	logger    zerolog.Logger
@@ -45,7 +47,7 @@ type dependencies struct {
 	nextCall     time.Time // to Chargebee
 
 	mu       sync.Mutex
-	failures map[string]error // by name
+	failures map[string]error // by name; nil: it works
 
 	stopChecks func()
 }
@@ -138,13 +140,16 @@ func (d *dependencies) record(dependency dependency, err error) {
 	}
 }
 
-// failure returns the error of the first dependency that fails, or nil.
+// failure returns the error of the first dependency that fails, with the remedy, or nil.
 func (d *dependencies) failure() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, dependency := range d.list {
-		if err := d.failures[dependency.name]; err != nil {
-			return fmt.Errorf("%s: %w", dependency.name, err)
+		switch err, checked := d.failures[dependency.name]; {
+		case !checked:
+			return errStarting
+		case err != nil:
+			return fmt.Errorf("%s: %w: %s", dependency.name, err, dependency.remedy)
 		}
 	}
 	return nil

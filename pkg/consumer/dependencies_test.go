@@ -72,6 +72,9 @@ func startChecks(t *testing.T, apiKey string) *checked {
 	if c.Consumer, err = New(settings, Deps{AWS: cfg, Chargebee: transport}, zerolog.New(&c.log)); err != nil {
 		t.Fatal(err)
 	}
+	if err := c.ready(false); !errors.Is(err, errStarting) {
+		t.Errorf("before the first check: %v", err)
+	}
 	if err := c.dependencies.start(t.Context(), c.failed); err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 type Finding struct {
 	finding.Finding
 
-	Subject string `json:"subject"` // what was checked: queue, dead-letter queue, events, ledger, rate limit, settings, chargebee
+	Subject string `json:"subject"` // what was checked: queue, dead-letter queue, events, ledger, consumers, rate limit, settings, chargebee
 }
 
 // findings collects the findings about one subject.
