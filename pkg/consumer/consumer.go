@@ -55,7 +55,7 @@ func New(settings config.Consumer, deps Deps, logger zerolog.Logger) (*Consumer,
 		deps.AWS = awsclient.Trace(deps.AWS, tracing)
 	}
 	store := NewStore(deps.AWS, settings)
-	registry := telemetry.NewRegistry()
+	registry := telemetry.NewRegistry(cli.Version())
 	observer := observer{newMetrics(registry), logger, tracing}
 	limit := LimiterConfig(settings, store.RateLimit(), now)
 	limit.Observe = observer.recordRateLimit

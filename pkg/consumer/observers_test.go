@@ -38,7 +38,7 @@ func TestObserver_RefusedKey(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[string]int{"ok": 0, "limited": 0, "unauthorized": 1} {
 		var log bytes.Buffer
-		o := observer{metrics: newMetrics(telemetry.NewRegistry()), logger: zerolog.New(&log)}
+		o := observer{metrics: newMetrics(telemetry.NewRegistry("test")), logger: zerolog.New(&log)}
 		o.recordCall(t.Context(), chargebeeapi.Observation{Operation: "retrieve", Kind: kind, Status: 401})
 		if got := strings.Count(log.String(), `"level":"error","operation":"retrieve","status":401,"message":"Chargebee refused the API key or the site"`); got != want {
 			t.Errorf("%s: got %s", kind, &log)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/billable-events/billable/pkg/cli"
 )
 
 var (
@@ -34,6 +36,7 @@ func TestMetrics(t *testing.T) {
 		"enqueue_wait_duration_seconds_bucket":    histogram,
 		"enqueue_failures_total":                  {"class": {"refused", "denied", "throttled", "timeout", "unavailable"}},
 		"credentials_reload_failures_total":       {},
+		"build_info":                              {"version": {cli.Version()}},
 	}
 
 	s := start(t)

@@ -68,7 +68,7 @@ type Receiver struct {
 // New wires a receiver. It makes no calls.
 func New(settings config.Receiver, deps Deps, logger zerolog.Logger) *Receiver {
 	client := sqs.NewFromConfig(deps.AWS)
-	registry := telemetry.NewRegistry()
+	registry := telemetry.NewRegistry(cli.Version())
 	metrics := newMetrics(registry)
 	tracing := tracing{deps.Tracing, path.Base(settings.Queue.URL)}
 	sender := sqsqueue.NewSender(tracing.batches(client), settings.Queue.URL, metrics)

@@ -25,10 +25,13 @@ func NewLogger(w io.Writer, level, format string) (zerolog.Logger, error) {
 	return zerolog.New(w).Level(parsed).With().Timestamp().Logger().Hook(traceHook{}), nil
 }
 
-// NewRegistry returns a registry with the metrics of the Go runtime and the process.
-func NewRegistry() *prometheus.Registry {
+// NewRegistry returns a registry with the metrics of the Go runtime and the process, and with the version.
+func NewRegistry(version string) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "billable_build_info", Help: "1, with the version of the program."}, []string{"version"})
+	build.WithLabelValues(version).Set(1)
 	registry.MustRegister(
+		build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

@@ -23,7 +23,7 @@ func TestAdmin_Responses(t *testing.T) {
 	admin := &telemetry.Admin{
 		Live:     func() error { return nil },
 		Ready:    func() error { return ready },
-		Registry: telemetry.NewRegistry(),
+		Registry: telemetry.NewRegistry("v1.2.3"),
 	}
 	handler := admin.Handler()
 	for _, test := range []struct {
@@ -54,7 +54,7 @@ func TestAdmin_Responses(t *testing.T) {
 
 func TestAdmin_StartStop(t *testing.T) {
 	t.Parallel()
-	admin := &telemetry.Admin{Live: func() error { return nil }, Ready: func() error { return nil }, Registry: telemetry.NewRegistry()}
+	admin := &telemetry.Admin{Live: func() error { return nil }, Ready: func() error { return nil }, Registry: telemetry.NewRegistry("v1.2.3")}
 	addr, err := admin.Start(t.Context(), "127.0.0.1:0", make(chan error, 1))
 	if err != nil {
 		t.Fatal(err)

@@ -67,7 +67,7 @@ func serveBaseline(ctx context.Context, args []string) error {
 	failed := make(chan error, 2) // one from each listener
 	go func() { failed <- server.Serve(listener) }()
 	healthy := func() error { return nil }
-	admin := &telemetry.Admin{Live: healthy, Ready: healthy, Registry: telemetry.NewRegistry()}
+	admin := &telemetry.Admin{Live: healthy, Ready: healthy, Registry: telemetry.NewRegistry("baseline")}
 	if _, err := admin.Start(ctx, os.Getenv("BILLABLE_ADMIN_ADDR"), failed); err != nil {
 		return errors.Join(err, server.Close())
 	}
