@@ -24,11 +24,23 @@ func (e *env) voidInvoices(ctx context.Context, as *process) {
 			}
 			invoice := issued[random.IntN(len(issued))]
 			e.timeline.logf(as.name, "%s %s, which was %s: %v", kind, invoice.ID, invoice.DraftID, void(invoice.ID))
+			if coin(random) {
+				e.regenerate(as, invoice)
+			}
 		}
 		if coin(random) {
 			e.releaseVoided(ctx, as)
 		}
 	}
+}
+
+// regenerate makes a new pending invoice for the subscription of one that was voided or deleted.
+func (e *env) regenerate(as *process, voided chargebee.Invoice) {
+	invoice, _, err := e.site.RegenerateInvoice(voided.ID)
+	if err == nil {
+		e.recorder.recordInvoice(invoiceRecord{renewal: -1, draft: invoice.ID, date: invoice.Date, subscriptions: []string{invoice.SubscriptionID}})
+	}
+	e.timeline.logf(as.name, "regenerates %s as %s: %v", voided.ID, invoice.ID, err)
 }
 
 // releaseVoided tries once to release the events of each invoice that was voided or deleted after it was
