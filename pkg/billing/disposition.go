@@ -32,6 +32,10 @@ func (d Dispositions) Of(i int) Disposition {
 	return ChargeUnknown
 }
 
+// IsCharged reports whether the i-th line of a settled invoice is charged. Without dispositions the draft
+// was closed or left open with all lines.
+func (d Dispositions) IsCharged(i int) bool { return d == "" || d.Of(i) == Charged }
+
 // Has reports whether any line has the disposition.
 func (d Dispositions) Has(disposition Disposition) bool {
 	for i := range len(d) {

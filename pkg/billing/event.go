@@ -74,18 +74,19 @@ func (p Page) Subscriptions() []string {
 	return all
 }
 
-// EarlierInvoice is an invoice that claimed events of a subscription.
-type EarlierInvoice struct {
+// SubscriptionInvoice is an invoice that claimed events of a subscription.
+type SubscriptionInvoice struct {
 	ID   string // of the draft
 	Date int64  // unix seconds; it has only events that occurred before
 }
 
-// WrittenAgain is an unbilled event that an earlier invoice has: its producer wrote it again.
+// WrittenAgain is an unbilled event that another invoice has claimed or billed: its producer wrote it again,
+// which overwrote that.
 type WrittenAgain struct {
 	Event // as it is now
 
-	Claimed        Event // as the earlier invoice has it
-	Settled        bool  // it is billed; otherwise the earlier invoice is not finished
+	Claimed        Event // as the other invoice has it
+	Settled        bool  // it is billed; otherwise the other invoice is in progress, or waits for an operator
 	InvoiceID      string
 	FinalInvoiceID string // may be empty
 	BilledAt       int64  // unix seconds

@@ -107,6 +107,11 @@ func (r Record) ClaimsReleased() bool {
 	return r.State == Rejected && !r.HoldsClaims() && !r.Dispositions.Has(Charged)
 }
 
+// ReleasesAll reports whether all events of the epoch are unbilled again, or become so.
+func (r Record) ReleasesAll() bool {
+	return r.ClaimsReleased() || r.State == Releasing || r.Resume == Releasing || r.Outcome == Released
+}
+
 // Replanned reports whether the claims were released because the invoice changed before it was
 // charged. Its message begins a new epoch.
 func (r Record) Replanned() bool { return r.State == Rejected && r.Reason == "" }

@@ -14,9 +14,9 @@ import (
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
-// maxAssertion is the maximum length of an assertion in bytes: the ledger keeps it together with
-// the previous detail.
-const maxAssertion = 500
+// maxNotes is the maximum length of the texts of --assert-not-charged and --reason-note in bytes, together. The
+// ledger keeps them in front of the previous detail, in at most 1,024 bytes.
+const maxNotes = 500
 
 const (
 	assertNotCharged = "assert-not-charged"
@@ -26,9 +26,9 @@ const (
 // releaseResult is the result of invoice release. Absent values are null.
 type releaseResult struct {
 	InvoiceID      string         `json:"invoice_id"`
-	CurrencyCode   string         `json:"currency_code"`
+	CurrencyCode   *string        `json:"currency_code"`
 	DryRun         bool           `json:"dry_run"`
-	Held           bool           `json:"held"`     // it held claims; otherwise nothing was released
+	Held           bool           `json:"held"`     // it had claimed or billed events to release; otherwise nothing was done
 	Released       int            `json:"released"` // events
 	Billed         int            `json:"billed"`   // events
 	State          string         `json:"state"`
@@ -46,21 +46,21 @@ type releasedLine struct {
 }
 
 func (a *app) invoiceRelease() *cobra.Command {
-	var note, reason string
+	var notCharged, reason string
 	var unrecorded bool
 	cmd := a.withYesFlag(a.withOutput(&cobra.Command{
 		Use:   "release ID",
 		Short: "Release the events of a rejected or voided invoice",
-		Long: "Release the claims of a rejected invoice, if none of its lines is or can appear on it. Or release the " +
-			"billed events of an invoice that was voided or deleted in Chargebee, so that the next invoice bills them.",
+		Long: "Release the events of a rejected invoice, if none of their lines is on the invoice in Chargebee or can still " +
+			"appear there. Or release the billed events of an invoice that was voided or deleted in Chargebee. The next invoice bills them.",
 		Example: "  consumer invoice release draft_inv_1 --yes",
 		Args:    cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
-			case len(note) > maxAssertion:
-				return cli.UsageError{Err: fmt.Errorf("--assert-not-charged is longer than %d bytes", maxAssertion)}
-			case len(reason) > maxAssertion:
-				return cli.UsageError{Err: fmt.Errorf("--reason-note is longer than %d bytes", maxAssertion)}
+			case len(notCharged) > maxNotes:
+				return cli.UsageError{Err: fmt.Errorf("--assert-not-charged is longer than %d bytes", maxNotes)}
+			case len(notCharged)+len(reason) > maxNotes:
+				return cli.UsageError{Err: fmt.Errorf("--reason-note, with --assert-not-charged, is longer than %d bytes", maxNotes)}
 			}
 			deps, err := a.connectSite(cmd.Context())
 			if err != nil {
@@ -68,10 +68,12 @@ func (a *app) invoiceRelease() *cobra.Command {
 			}
 			var result releaseResult
 			err = deps.withSettler(cmd.Context(), args[0], func(settler *settlement.Settler, invoiceID string, _ *billing.Record) error {
-				order := settlement.Order{InvoiceID: invoiceID, NotCharged: note, Reason: reason, DryRun: !a.apply}
+				order := settlement.Order{InvoiceID: invoiceID, NotCharged: notCharged, Reason: reason, DryRun: !a.apply}
 				if unrecorded {
-					released, err := settler.ReleaseUnrecorded(cmd.Context(), order)
-					result = releaseResult{InvoiceID: invoiceID, DryRun: !a.apply, Held: released > 0, Released: released, Lines: []releasedLine{}}
+					record, events, err := settler.ReleaseUnrecorded(cmd.Context(), order)
+					record.InvoiceID = invoiceID
+					result = newReleaseResult(settlement.Release{Record: record, Claimed: events > 0}, !a.apply)
+					result.Released = events
 					return err
 				}
 				released, err := settler.Release(cmd.Context(), order)
@@ -84,7 +86,7 @@ func (a *app) invoiceRelease() *cobra.Command {
 			return a.writeResult(result, func() error { return a.writeRelease(result) })
 		},
 	}))
-	cmd.Flags().StringVar(&note, assertNotCharged, "", "evidence that lines in doubt were not charged, kept in the ledger")
+	cmd.Flags().StringVar(&notCharged, assertNotCharged, "", "evidence that lines in doubt were not charged, kept in the ledger")
 	cmd.Flags().StringVar(&reason, reasonNote, "", "why the events of a voided or deleted invoice are released, kept in the ledger")
 	cmd.Flags().BoolVar(&unrecorded, "unrecorded", false, "release claims that the ledger does not have, after a restore; reads the whole events table")
 	return cmd
@@ -93,7 +95,7 @@ func (a *app) invoiceRelease() *cobra.Command {
 func newReleaseResult(from settlement.Release, dryRun bool) releaseResult {
 	result := releaseResult{
 		InvoiceID:      from.Record.InvoiceID,
-		CurrencyCode:   from.CurrencyCode,
+		CurrencyCode:   nullable.String(from.CurrencyCode),
 		DryRun:         dryRun,
 		Held:           from.Claimed,
 		State:          string(from.Record.State),
@@ -120,10 +122,14 @@ func (a *app) writeRelease(result releaseResult) error {
 	if !result.Held {
 		return a.printf("No events are claimed for %s: there is nothing to release.", result.InvoiceID)
 	}
+	currency := ""
+	if result.CurrencyCode != nil {
+		currency = *result.CurrencyCode
+	}
 	var rows [][]string
 	for _, line := range result.Lines {
 		rows = append(rows, []string{
-			line.SubscriptionID, line.ChargeCode, billing.FormatAmount(line.Amount, result.CurrencyCode), strconv.Itoa(line.Events), line.Becomes,
+			line.SubscriptionID, line.ChargeCode, billing.FormatAmount(line.Amount, currency), strconv.Itoa(line.Events), line.Becomes,
 		})
 	}
 	columns := []cli.Column{
@@ -141,7 +147,7 @@ func (a *app) writeRelease(result releaseResult) error {
 	if err := a.printf("Released: %s.", counts); err != nil || result.Released == 0 {
 		return err
 	}
-	if result.State == string(billing.Finished) {
+	if result.State == string(billing.Finished) { // a replay would be acknowledged without effect
 		return a.printf("The next invoice bills them.")
 	}
 	return a.printf("The next invoice bills them. While this one is pending, consumer dlq replay --invoice %s --yes charges them on it.", result.InvoiceID)

@@ -88,7 +88,7 @@ func (c eventChanges) billChanged(key billing.EventKey) *types.Update {
 	return c.update(key, c.billUpdate, claimedCondition, c.billed())
 }
 
-// restore marks an unbilled event with these values as billed on its earlier invoice.
+// restore marks an unbilled event with these values as billed on the invoice that has it.
 func (c eventChanges) restore(event billing.WrittenAgain) *types.Update {
 	values := item{":b": statusBilled, ":u": statusUnbilled, ":i": text(event.InvoiceID), ":at": number(event.BilledAt), ":d": text(event.Description)}
 	update := restoreUpdate

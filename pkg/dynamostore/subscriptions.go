@@ -18,7 +18,7 @@ const attributeInvoices = "invoices"
 func subscriptionKey(subscriptionID string) string { return "#subscription#" + subscriptionID }
 
 // InvoicesOf returns the invoices that claimed events of a subscription, in no order.
-func (s *Store) InvoicesOf(ctx context.Context, subscriptionID string) ([]billing.EarlierInvoice, error) {
+func (s *Store) InvoicesOf(ctx context.Context, subscriptionID string) ([]billing.SubscriptionInvoice, error) {
 	found, err := s.get(ctx, subscriptionKey(subscriptionID))
 	if err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func (s *Store) InvoicesOf(ctx context.Context, subscriptionID string) ([]billin
 	if set == nil {
 		return nil, nil
 	}
-	invoices := make([]billing.EarlierInvoice, len(set.Value))
+	invoices := make([]billing.SubscriptionInvoice, len(set.Value))
 	for i, value := range set.Value {
 		date, id, _ := strings.Cut(value, " ")
 		invoices[i].ID = id

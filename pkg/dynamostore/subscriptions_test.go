@@ -32,13 +32,13 @@ func TestStore_InvoicesOfSubscription(t *testing.T) {
 		f.must(step) // its response was lost
 	}
 	invoices, err := f.store.InvoicesOf(t.Context(), "sub")
-	slices.SortFunc(invoices, func(a, b billing.EarlierInvoice) int { return cmp.Compare(a.Date, b.Date) })
-	if want := []billing.EarlierInvoice{{ID: "draft 1", Date: 100}, {ID: "draft_2", Date: 101}}; err != nil || !slices.Equal(invoices, want) {
+	slices.SortFunc(invoices, func(a, b billing.SubscriptionInvoice) int { return cmp.Compare(a.Date, b.Date) })
+	if want := []billing.SubscriptionInvoice{{ID: "draft 1", Date: 100}, {ID: "draft_2", Date: 101}}; err != nil || !slices.Equal(invoices, want) {
 		t.Errorf("got %+v, %v", invoices, err)
 	}
 }
 
-// TestStore_Restore: an event that was written again is billed on its earlier invoice, unless it changed since it
+// TestStore_Restore: an event that was written again is billed on the invoice that has it, unless it changed since it
 // was read.
 func TestStore_Restore(t *testing.T) {
 	t.Parallel()

@@ -33,9 +33,10 @@ func (s *sweep) checkWithdrawn(ctx context.Context) error {
 	})
 	s.addTally(found.tally, Finding{Amounts: found.amounts, Finding: finding.Finding{
 		Name: "voided_after_billing", Level: finding.Error,
-		Message:  "invoices were voided or deleted after their events were billed: no customer is charged for these events",
-		Solution: "to bill them on the next invoice: consumer invoice release ID --reason-note WHY --yes",
+		Message:  "invoices with billed events are voided or deleted at Chargebee",
+		Solution: "consumer invoice release ID --reason-note WHY checks that nothing charges the events, and with --yes lets the next invoice bill them",
 	}})
+	// What was found before an error counts.
 	if err != nil {
 		return fmt.Errorf("check voided invoices: %w", err)
 	}
@@ -48,7 +49,7 @@ func (s *sweep) checkWithdrawnInvoice(ctx context.Context, invoice billing.Invoi
 	if err != nil {
 		return fmt.Errorf("read the record of %s: %w", invoice.ID, err)
 	}
-	// The id of a draft that was closed is no longer its own.
+	// Once a draft was closed, its charges are on the final invoice: that the draft is deleted does not matter.
 	isCurrent := record.FinalInvoiceID == "" || record.FinalInvoiceID == invoice.ID
 	if !ok || !record.HasBilled() || !isCurrent {
 		return nil
@@ -58,7 +59,7 @@ func (s *sweep) checkWithdrawnInvoice(ctx context.Context, invoice billing.Invoi
 		return fmt.Errorf("read the plan of %s: %w", record.InvoiceID, err)
 	}
 	for i, line := range plan.Lines {
-		if line.IsCharge() && (record.Dispositions == "" || record.Dispositions.Of(i) == billing.Charged) {
+		if line.IsCharge() && record.Dispositions.IsCharged(i) {
 			found.amounts[invoice.CurrencyCode] += line.Amount
 		}
 	}

@@ -81,18 +81,18 @@ func (s *session) restore(ctx context.Context, again []billing.WrittenAgain) err
 func (s *Settler) unbilled(ctx context.Context, manifest billing.Manifest, again func(billing.WrittenAgain)) iter.Seq2[billing.Event, error] {
 	return func(yield func(billing.Event, error) bool) {
 		for _, subscription := range manifest.Subscriptions {
-			var earlier *earlierInvoices
+			var others *otherInvoices
 			for event, err := range s.Events.Unbilled(ctx, subscription, manifest.Date) {
 				if err != nil {
 					err = fmt.Errorf("query unbilled events of %s: %w", subscription, err)
 				}
-				if err == nil && earlier == nil {
-					earlier, err = s.earlierInvoices(ctx, subscription, manifest.InvoiceID)
+				if err == nil && others == nil {
+					others, err = s.otherInvoices(ctx, subscription, manifest.InvoiceID)
 				}
 				var found billing.WrittenAgain
 				var elsewhere bool
 				if err == nil {
-					found, elsewhere, err = earlier.find(ctx, event)
+					found, elsewhere, err = others.find(ctx, event)
 				}
 				switch {
 				case elsewhere && found.Settled:

@@ -225,7 +225,7 @@ func TestDecideRelease(t *testing.T) {
 		{"gone", billing.Record{State: billing.Finished, Outcome: billing.Gone, Pages: 1, UpdatedAt: ago}, nothingClaimed, "no events are billed on it"},
 		{"closed", billing.Record{State: billing.Finished, Outcome: billing.Closed, Pages: 1, UpdatedAt: ago}, readFinal, ""},
 		{"left open", billing.Record{State: billing.Finished, Outcome: billing.LeftOpen, Pages: 1, UpdatedAt: ago}, readFinal, ""},
-		{"closed, its pages may expire", billing.Record{State: billing.Finished, Outcome: billing.Closed, Pages: 1, UpdatedAt: now.Add(-retention + minRetention - time.Second).Unix()}, nothingClaimed, "write them again"},
+		{"closed, its pages may expire", billing.Record{State: billing.Finished, Outcome: billing.Closed, Pages: 1, UpdatedAt: now.Add(-retention + minRemaining - time.Second).Unix()}, nothingClaimed, "write them again"},
 		{"released before", billing.Record{State: billing.Finished, Outcome: billing.Released, Pages: 1, UpdatedAt: ago}, nothingClaimed, ""},
 		{"closed, being released", billing.Record{State: billing.Finished, Outcome: billing.Closed, Pages: 1, UpdatedAt: ago, Owner: "other", LeaseUntil: now.Unix() + 1}, nothingClaimed, "is being processed"},
 		{"claiming", billing.Record{State: billing.Claiming}, nothingClaimed, "is claiming and not rejected"},

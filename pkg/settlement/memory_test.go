@@ -64,7 +64,7 @@ type madeUp struct {
 
 func (m *madeUp) Claimed(context.Context) iter.Seq2[billing.ClaimedEvent, error] { return nil }
 
-func (m *madeUp) InvoicesOf(context.Context, string) ([]billing.EarlierInvoice, error) {
+func (m *madeUp) InvoicesOf(context.Context, string) ([]billing.SubscriptionInvoice, error) {
 	return nil, nil
 }
 

@@ -52,7 +52,7 @@ func (s *session) reconcile(ctx context.Context, started time.Time) error {
 // follows from the absence of a line counts only if the reads started, at started, when everything
 // must have been visible; otherwise the message is deferred until then.
 func (s *session) reconcileWhenVisible(ctx context.Context, started time.Time) (result billing.ReconcileResult, finalInvoiceID string, err error) {
-	search, err := s.findFinal(ctx, finalSearch{})
+	search, err := s.findFinal(ctx, allFinal)
 	if err != nil {
 		return result, "", err
 	}
@@ -93,9 +93,15 @@ type finalSearch struct {
 	best       *billing.Invoice // the most similar invoice so far, with all its lines; nil: none is similar
 	similarity int              // of best
 	unreadable bool             // an invoice was listed and could not be read: either the list or the read is stale
-
-	skipWithdrawn bool // invoices that were voided do not count
 }
+
+// finalScope selects the invoices that a search for the final invoice compares.
+type finalScope int
+
+const (
+	allFinal         finalScope = iota
+	withoutWithdrawn            // those that were voided do not count
+)
 
 // findFinal looks for the invoice that the draft became: of the customer's invoices the one with our
 // markers, or else with most of the lines that were on the draft before.
@@ -103,17 +109,18 @@ type finalSearch struct {
 // An assertion that lines were not charged counts only if the list of the subscription has no final
 // invoice either. It is independent of the clock of a process, and of the customer of the draft. It
 // has no consolidated invoices: https://apidocs.chargebee.com/docs/api/invoices/list-invoices
-func (s *session) findFinal(ctx context.Context, search finalSearch) (finalSearch, error) {
+func (s *session) findFinal(ctx context.Context, scope finalScope) (finalSearch, error) {
+	var search finalSearch
 	updatedAfter := time.Unix(s.manifest.ClaimedAt, 0).Add(-siteClockMargin)
-	err := s.searchFinal(ctx, &search, billing.InvoiceQuery{CustomerID: s.manifest.CustomerID, UpdatedAfter: updatedAfter.Unix()})
+	err := s.searchFinal(ctx, scope, &search, billing.InvoiceQuery{CustomerID: s.manifest.CustomerID, UpdatedAfter: updatedAfter.Unix()})
 	if err == nil && search.best == nil && s.assertedNotCharged && s.manifest.SubscriptionID != "" {
-		err = s.searchFinal(ctx, &search, billing.InvoiceQuery{SubscriptionID: s.manifest.SubscriptionID})
+		err = s.searchFinal(ctx, scope, &search, billing.InvoiceQuery{SubscriptionID: s.manifest.SubscriptionID})
 	}
 	return search, err
 }
 
 // searchFinal compares the invoices of a list with the draft.
-func (s *session) searchFinal(ctx context.Context, search *finalSearch, query billing.InvoiceQuery) error {
+func (s *session) searchFinal(ctx context.Context, scope finalScope, search *finalSearch, query billing.InvoiceQuery) error {
 	for {
 		if err := s.lease.ensure(ctx, s.Settings.CallTimeout); err != nil {
 			return err
@@ -123,7 +130,7 @@ func (s *session) searchFinal(ctx context.Context, search *finalSearch, query bi
 			return err
 		}
 		for _, listed := range page.Invoices {
-			if listed.Status == billing.StatusPending || search.skipWithdrawn && listed.IsWithdrawn() {
+			if listed.Status == billing.StatusPending || scope == withoutWithdrawn && listed.IsWithdrawn() {
 				continue
 			}
 			invoice, err := s.withAllLines(ctx, listed, search.similarity)

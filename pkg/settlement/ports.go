@@ -15,7 +15,7 @@ type Ledger interface {
 	Record(ctx context.Context, invoiceID string) (record billing.Record, ok bool, err error)
 
 	// InvoicesOf returns the invoices that claimed events of a subscription, in no order.
-	InvoicesOf(ctx context.Context, subscriptionID string) ([]billing.EarlierInvoice, error)
+	InvoicesOf(ctx context.Context, subscriptionID string) ([]billing.SubscriptionInvoice, error)
 
 	// Commit applies the whole step or nothing. A step that was applied before is recognised by its
 	// version, and succeeds. Errors: billing.ErrFenced, billing.ErrBusy, *billing.EventsChanged.

@@ -32,7 +32,7 @@ func decideRelease(record billing.Record, order Order, now time.Time, settings S
 	id := record.InvoiceID
 	switch {
 	case record.SchemaVersion > billing.SchemaVersion:
-		return nothingClaimed, refusef("the schema version %d of %s is newer than this program: use the program that wrote it", record.SchemaVersion, id)
+		return nothingClaimed, errNewerSchema(record)
 	case record.IsLeased(now):
 		return nothingClaimed, errLeased(record)
 	case record.State == billing.Finished:
@@ -52,6 +52,11 @@ func decideRelease(record billing.Record, order Order, now time.Time, settings S
 		return nothingClaimed, refusef("what was sent for %s may not be visible yet: try again after %s", id, formatTime(visibleAt))
 	}
 	return readChargebee, nil
+}
+
+// errNewerSchema returns the refusal for a record that a newer program wrote.
+func errNewerSchema(record billing.Record) error {
+	return refusef("the schema version %d of %s is newer than this program: use the program that wrote it", record.SchemaVersion, record.InvoiceID)
 }
 
 // errLeased returns the refusal for an invoice that another session processes.

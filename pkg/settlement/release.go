@@ -60,13 +60,18 @@ func (s *Settler) Release(ctx context.Context, order Order) (Release, error) {
 	r.lease.keepUpdatedAt = action == readChargebee || action == readFinal
 
 	release, err := r.run(ctx, action)
-	if errors.Is(err, billing.ErrFenced) {
-		return release, fmt.Errorf("another session acquired %s: inspect it with invoice show, then run this again", found.InvoiceID)
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, billing.ErrFenced) {
 		r.releaseRecord(ctx)
 	}
-	return release, err
+	return release, r.explainFenced(err)
+}
+
+// explainFenced returns err, or what to do if another session acquired the record.
+func (r *releaser) explainFenced(err error) error {
+	if !errors.Is(err, billing.ErrFenced) {
+		return err
+	}
+	return fmt.Errorf("another session acquired %s: inspect it with invoice show, then run this again", r.order.InvoiceID)
 }
 
 // newReleaser returns a releaser for an invoice with the record that was found.

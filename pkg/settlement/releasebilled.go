@@ -9,21 +9,22 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// minRetention is the time for which the items of a finished invoice must still be kept when the release of
-// its events starts: DynamoDB may delete them at any time after they expire.
-const minRetention = 24 * time.Hour
+// minRemaining is the minimum time until the items of an invoice expire, for a release of its events to start:
+// DynamoDB may delete expired items at any time.
+const minRemaining = 24 * time.Hour
 
-// decideReleaseBilled decides about an invoice that is settled. Its billed events can be released if
-// Chargebee shows that nothing charges them anymore. The error is a *Refusal.
+// decideReleaseBilled decides about a settled invoice, which is finished, or rejected without claims. Its
+// billed events can be released if Chargebee shows that nothing charges them anymore. The error is a
+// *Refusal.
 func decideReleaseBilled(record billing.Record, order Order, now time.Time) (releaseAction, error) {
 	id := record.InvoiceID
-	expiry := time.Unix(record.UpdatedAt, 0).Add(retention)
+	expiry := time.Unix(record.UpdatedAt, 0).Add(retention) // of a finished invoice
 	switch {
 	case record.Outcome == billing.Released:
 		return nothingClaimed, nil
 	case !record.HasBilled():
 		return nothingClaimed, refusef("%s is finished (%s): no events are billed on it", id, record.Outcome)
-	case now.After(expiry.Add(-minRetention)):
+	case record.State == billing.Finished && now.After(expiry.Add(-minRemaining)):
 		return nothingClaimed, refusef("%s is settled, and the ledger keeps its events only until %s: write them again under new event ids", id, formatTime(expiry))
 	case order.Reason == "" && order.NotCharged == "":
 		return nothingClaimed, refusef("%s is finished (%s), and its events are billed: if its invoice was voided or deleted in Chargebee, state why with --reason-note", id, record.Outcome)
@@ -32,19 +33,21 @@ func decideReleaseBilled(record billing.Record, order Order, now time.Time) (rel
 	}
 }
 
-// releaseBilled starts to release the events of a finished invoice, if Chargebee shows the invoice that
-// charged them as voided or deleted, and no other invoice with their lines.
+// releaseBilled starts to release the events of a settled invoice. Chargebee must show the invoice that
+// charged them as voided or deleted, unless an operator asserts that they are not charged, and it must
+// show no other invoice with their lines.
 //
-// A left open draft that was closed manually has another id since, and may be shown as deleted. So its
-// deletion counts only once a final invoice must be visible.
+// The draft of an invoice that was left open may have been closed manually. Its final invoice has another
+// id, and Chargebee may list the draft as deleted. So the deletion of a draft counts only after the time in
+// which a final invoice would have appeared, and only if that would be recognised.
 func (r *releaser) releaseBilled(ctx context.Context, started time.Time) error {
 	record := r.record()
-	id := cmp.Or(record.FinalInvoiceID, record.InvoiceID)
+	id, isDraft := cmp.Or(record.FinalInvoiceID, record.InvoiceID), record.FinalInvoiceID == ""
 	withdrawn := false
 	var search finalSearch
 	err := untilAnswered(func() (err error) {
 		if withdrawn, err = r.isWithdrawn(ctx, id); err == nil {
-			search, err = r.findFinal(ctx, finalSearch{skipWithdrawn: true})
+			search, err = r.findFinal(ctx, withoutWithdrawn)
 		}
 		return err
 	})
@@ -55,15 +58,18 @@ func (r *releaser) releaseBilled(ctx context.Context, started time.Time) error {
 		return refusef("the lines of %s are on %s, which is %s: its events stay billed", record.InvoiceID, search.best.ID, search.best.Status)
 	case search.unreadable:
 		return refusef("an invoice that may have the lines of %s is listed, and cannot be read: try again later", record.InvoiceID)
-	case !r.assertedNotCharged && (!withdrawn || record.FinalInvoiceID == "" && !hasMarkers(r.plan)):
+	case r.assertedNotCharged:
+	case !withdrawn:
 		return refusef("Chargebee does not show %s as voided or deleted: if its lines are on no other invoice, state with --assert-not-charged how you know", id)
+	case isDraft && !hasMarkers(r.plan):
+		return refusef("%s is deleted, or closed under another id: an invoice with its lines is not recognised, because none has a marker. If there is none, state with --assert-not-charged how you know", id)
 	}
-	if record.FinalInvoiceID == "" {
+	if isDraft {
 		if err := r.awaitFinal(ctx, started); err != nil {
 			return err
 		}
 	}
-	r.lease.keepUpdatedAt = false
+	r.lease.keepUpdatedAt = false // the items of the epoch are kept from now on
 	return r.lease.commit(ctx, func(step *billing.Step) {
 		step.Record.State, step.Record.Outcome = billing.Releasing, billing.Released
 		step.Record.Dispositions = billing.RepeatDisposition(billing.NotCharged, len(r.plan.Lines))
@@ -73,7 +79,8 @@ func (r *releaser) releaseBilled(ctx context.Context, started time.Time) error {
 }
 
 // isWithdrawn reports whether Chargebee shows an invoice as voided or deleted. It refuses the release if
-// the invoice is listed and is neither. Only lists have deleted invoices.
+// the invoice is listed and is neither. It is listed by its id, because a retrieve does not return deleted
+// invoices.
 // https://apidocs.chargebee.com/docs/api/invoices/delete-an-invoice
 func (r *releaser) isWithdrawn(ctx context.Context, id string) (bool, error) {
 	page, err := r.listInvoices(ctx, &billing.InvoiceQuery{InvoiceID: id, IncludeDeleted: true})
@@ -90,13 +97,13 @@ func (r *releaser) isWithdrawn(ctx context.Context, id string) (bool, error) {
 	return true, nil
 }
 
-// hasMarkers reports whether the final invoice of a draft is found by its lines.
+// hasMarkers reports whether a charge of the plan has a marker, by which a final invoice is recognised.
 func hasMarkers(plan billing.Plan) bool {
 	return slices.ContainsFunc(plan.Lines, func(line billing.Line) bool { return line.IsCharge() && line.Marker != "" })
 }
 
-// awaitFinal returns an error until the final invoice of a draft that was closed, and not deleted, must have
-// been visible to reads that began at started.
+// awaitFinal returns an error if reads that began at started may have been too early to show the final
+// invoice of a draft that was closed rather than deleted.
 func (r *releaser) awaitFinal(ctx context.Context, started time.Time) error {
 	if err := r.recordMissing(ctx); err != nil {
 		return err

@@ -10,41 +10,57 @@ import (
 
 // ReleaseUnrecorded releases events that are claimed for an invoice and are on no page of it, for example
 // because the ledger was restored to an earlier moment. It reads the whole events table. It returns the
-// number of events; in a dry run, of those that it would release.
+// record as it is now, and the number of events that were released; in a dry run, that would be.
 //
-// Nothing is known about the lines of such a claim: on a pending draft there must be none with a marker of a
-// plan, and everything else needs an operator's assertion. Errors are those of Release.
-func (s *Settler) ReleaseUnrecorded(ctx context.Context, order Order) (released int, err error) {
-	found, ok, err := s.Ledger.Record(ctx, order.InvoiceID)
-	if err != nil {
-		return 0, fmt.Errorf("read the record of %s: %w", order.InvoiceID, err)
-	}
-	now := s.Now()
-	if ok && found.IsLeased(now) {
-		return 0, errLeased(found)
+// The ledger does not have the lines of such a claim. They are released without more from a pending draft
+// without added lines and without a record. A line with a marker on a draft without a record refuses the
+// release. Everything else needs an operator's assertion. An error has what to do instead, and leaves at
+// most a record without claims.
+func (s *Settler) ReleaseUnrecorded(ctx context.Context, order Order) (record billing.Record, events int, err error) {
+	found, exists, err := s.Ledger.Record(ctx, order.InvoiceID)
+	switch {
+	case err != nil:
+		return found, 0, fmt.Errorf("read the record of %s: %w", order.InvoiceID, err)
+	case found.SchemaVersion > billing.SchemaVersion:
+		return found, 0, errNewerSchema(found)
+	case found.IsLeased(s.Now()):
+		return found, 0, errLeased(found)
 	}
 	r := s.newReleaser(order, found)
-	r.lease.keepUpdatedAt = ok
-	err = r.lease.commit(ctx, func(step *billing.Step) { // fences all other sessions
-		if ok {
+	r.lease.keepUpdatedAt = exists // until it releases something
+	err = r.acquireUnrecorded(ctx, exists)
+	if err == nil {
+		events, err = r.releaseUnrecorded(ctx)
+	}
+	r.endUnrecorded(ctx, exists)
+	if !order.DryRun {
+		found = r.record()
+	}
+	return found, events, r.explainFenced(err)
+}
+
+// acquireUnrecorded acquires the record, which fences all other sessions. Without one it begins a new epoch.
+func (r *releaser) acquireUnrecorded(ctx context.Context, exists bool) error {
+	return r.lease.commit(ctx, func(step *billing.Step) {
+		if exists {
 			setOwner(&step.Record)
 			return
 		}
 		r.applyNewEpoch(step)
 		step.Record.Detail = r.detail("claimed without a record")
 	})
-	if err != nil {
-		return 0, err
-	}
-	released, err = r.releaseUnrecorded(ctx)
-	// On an error the lease expires.
+}
+
+// endUnrecorded ends the lease. A new record ends like one whose claims were released: a message begins a
+// new epoch.
+func (r *releaser) endUnrecorded(ctx context.Context, exists bool) {
+	// If this fails, the lease expires.
 	_ = r.lease.commit(ctx, func(step *billing.Step) {
 		endLease(&step.Record)
-		if !ok {
+		if !exists {
 			applyRejection(step, billing.Claiming)
 		}
 	})
-	return released, err
 }
 
 func (r *releaser) releaseUnrecorded(ctx context.Context) (released int, err error) {
@@ -55,6 +71,7 @@ func (r *releaser) releaseUnrecorded(ctx context.Context) (released int, err err
 	if err := r.checkUnrecorded(ctx); err != nil {
 		return 0, err
 	}
+	r.lease.keepUpdatedAt = false // a new epoch waits until the index shows what is released
 	for page := range slices.Chunk(events, billing.MaxPageEvents) {
 		if err := r.lease.commit(ctx, func(step *billing.Step) { step.Release = page }); err != nil {
 			return released, err
@@ -64,8 +81,8 @@ func (r *releaser) releaseUnrecorded(ctx context.Context) (released int, err err
 	return released, nil
 }
 
-// unrecordedEvents returns the events that are claimed for the invoice and are on no page of its epoch, or
-// that the ledger has as released.
+// unrecordedEvents returns the events that are claimed for the invoice and are on no page of its epoch. If the
+// claims of the epoch were released, its pages do not count.
 func (r *releaser) unrecordedEvents(ctx context.Context) ([]billing.EventKey, error) {
 	recorded := map[billing.EventKey]bool{}
 	pages := r.found.Pages
@@ -93,8 +110,8 @@ func (r *releaser) unrecordedEvents(ctx context.Context) ([]billing.EventKey, er
 	return unrecorded, nil
 }
 
-// checkUnrecorded refuses the release while a line of a claim that the ledger does not have is, or may be,
-// on the invoice.
+// checkUnrecorded refuses the release if the invoice has, or may have, a line that charges the events. With
+// an epoch, lines with markers may be those of its plan.
 func (r *releaser) checkUnrecorded(ctx context.Context) error {
 	var draft billing.Invoice
 	var missing bool

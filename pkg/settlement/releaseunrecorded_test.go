@@ -55,7 +55,8 @@ func TestReleaseUnrecorded(t *testing.T) {
 
 				release := func(order settlement.Order) (int, error) {
 					order.InvoiceID = id
-					return f.settler(nil).ReleaseUnrecorded(t.Context(), order)
+					_, released, err := f.settler(nil).ReleaseUnrecorded(t.Context(), order)
+					return released, err
 				}
 				before := f.tablesAs()
 				dry, err := release(settlement.Order{DryRun: true, NotCharged: neverCharged})
@@ -104,10 +105,10 @@ func TestReleaseUnrecorded_KeepsRecordedClaims(t *testing.T) {
 		f := newFixture(t, nil)
 		id, body := f.three()
 		f.handleAndCrash(&crash{at: 7}, body)
-		_, err := f.settler(nil).ReleaseUnrecorded(t.Context(), settlement.Order{InvoiceID: id})
+		_, _, err := f.settler(nil).ReleaseUnrecorded(t.Context(), settlement.Order{InvoiceID: id})
 		f.wantRefused(err, "is being processed")
 		time.Sleep(2 * settings.Lease)
-		released, err := f.settler(nil).ReleaseUnrecorded(t.Context(), settlement.Order{InvoiceID: id})
+		_, released, err := f.settler(nil).ReleaseUnrecorded(t.Context(), settlement.Order{InvoiceID: id})
 		if err != nil || released != 0 {
 			t.Errorf("released %d, %v", released, err)
 		}
