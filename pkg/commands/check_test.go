@@ -143,7 +143,7 @@ func TestCheck_Misconfigurations(t *testing.T) {
 		"queue of another account":     {change: environ("QUEUE_URL=http://sandbox.local/111111111111/NAME"), want: "error queue queue_missing"},
 		"queue URL is none":            {change: environ("QUEUE_URL=queue"), want: "error queue queue_missing"},
 		"dead-letter queue missing":    {change: environ("QUEUE_DEAD_LETTER_URL=http://sandbox.local/000000000000/other"), want: "error dead-letter queue queue_missing"},
-		"one queue for both":           {change: environ("QUEUE_DEAD_LETTER_URL=http://sandbox.local/000000000000/NAME"), want: "error queue queue_urls_same"},
+		"one queue for both":           {change: environ("QUEUE_DEAD_LETTER_URL=http://sandbox.example/000000000000/NAME"), want: "error queue queue_urls_same"},
 		"FIFO":                         {change: environ("QUEUE_URL=http://sandbox.local/000000000000/NAME.fifo"), want: "error queue queue_is_fifo"},
 		"another region":               {change: environ("QUEUE_URL=https://sqs.us-east-1.amazonaws.com/000000000000/NAME"), want: "error queue queue_region_differs"},
 		"no redrive policy":            {change: main("RedrivePolicy", ""), want: "error queue redrive_policy_missing"},

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/consumer"
 	"github.com/billable-events/billable/pkg/dynamostore"
 	"github.com/billable-events/billable/pkg/finding"
@@ -54,39 +55,49 @@ func (c *checker) run(ctx context.Context) checkResult {
 }
 
 func (c *checker) checkQueues(ctx context.Context) []preflight.Finding {
-	main, mainProbes := c.queue(ctx, c.deps.Settings.Queue.URL)
-	deadLetters, deadLetterProbes := c.queue(ctx, c.deps.Settings.Queue.DeadLetterURL)
-	needs := preflight.Requirements{
+	main, deadLetters := c.describeQueues(ctx)
+	return slices.Concat(
+		c.evaluateQueues(main, deadLetters),
+		preflight.Permissions(preflight.SubjectQueue, c.probeQueue(ctx, main)),
+		preflight.Permissions(preflight.SubjectDeadLetters, c.probeQueue(ctx, deadLetters)),
+	)
+}
+
+func (c *checker) describeQueues(ctx context.Context) (main, deadLetters preflight.Queue) {
+	return c.describeQueue(ctx, c.deps.Settings.Queue.URL), c.describeQueue(ctx, c.deps.Settings.Queue.DeadLetterURL)
+}
+
+func (c *checker) describeQueue(ctx context.Context, url string) preflight.Queue {
+	attributes, err := sqsqueue.Describe(ctx, c.queues, url)
+	found := preflight.Queue{URL: url, Attributes: attributes}
+	switch {
+	case err == nil:
+	case errors.Is(err, sqsqueue.ErrNoQueue):
+		found.Missing = true
+	case sqsqueue.Denied(err):
+		found.Denied = true
+	default:
+		found.Err = err
+	}
+	return found
+}
+
+func (c *checker) evaluateQueues(main, deadLetters preflight.Queue) []preflight.Finding {
+	return preflight.Queues(main, deadLetters, preflight.Requirements{
 		MinReceives: settlement.MinReceives,
 		MaxAge:      settlement.MaxAge,
 		MaxIdle:     consumer.SettlementSettings(c.deps.Settings).MaxIdle(),
 		Visibility:  c.deps.Settings.Worker.VisibilityTimeout,
-	}
-	return slices.Concat(
-		preflight.Queues(main, deadLetters, needs),
-		preflight.Permissions(preflight.SubjectQueue, mainProbes),
-		preflight.Permissions(preflight.SubjectDeadLetters, deadLetterProbes),
-	)
+	})
 }
 
-// queue describes a queue and, if it exists, probes the permissions on it.
-func (c *checker) queue(ctx context.Context, url string) (preflight.Queue, []finding.Probe) {
-	attributes, err := sqsqueue.Describe(ctx, c.queues, url)
-	found := preflight.Queue{URL: url}
-	describe := finding.Probe{Action: "sqs:GetQueueAttributes"}
-	switch {
-	case err == nil:
-		found.Attributes = attributes
-	case errors.Is(err, sqsqueue.ErrNoQueue):
-		found.Missing = true
-		return found, nil
-	case sqsqueue.Denied(err):
-		found.Denied, describe.Denied = true, true
-	default:
-		found.Err = err
-		return found, nil
+// probeQueue probes the permissions on a queue, if it exists.
+func (c *checker) probeQueue(ctx context.Context, queue preflight.Queue) []finding.Probe {
+	if queue.Missing || queue.Err != nil {
+		return nil
 	}
-	return found, append([]finding.Probe{describe}, sqsqueue.Probes(ctx, c.queues, url)...)
+	describe := finding.Probe{Action: "sqs:GetQueueAttributes", Denied: queue.Denied}
+	return append([]finding.Probe{describe}, sqsqueue.Probes(ctx, c.queues, queue.URL)...)
 }
 
 func (c *checker) checkEvents(ctx context.Context) []preflight.Finding {
@@ -156,6 +167,7 @@ func (c *checker) checkRateLimit(ctx context.Context, usable bool) (findings []p
 	}
 	return preflight.RateLimit(state, preflight.Limits{
 		RequestsPerMinute: c.deps.Settings.Chargebee.RequestsPerMinute,
+		MaxPlanRate:       config.MaxPlanRate,
 		MaxConcurrent:     c.deps.Settings.Chargebee.MaxConcurrent,
 		Concurrency:       c.deps.Settings.Worker.Concurrency,
 	}), nil

@@ -106,9 +106,13 @@ func (a *app) run(ctx context.Context) error {
 	if err != nil {
 		return cli.UsageError{Err: err}
 	}
+	deps := consumer.Deps{AWS: cfg}
+	if err := newChecker(Deps{Deps: deps, Settings: settings}).checkQueuesAtStart(ctx, logger); err != nil {
+		return err
+	}
 	runtimeLimits.Apply(a.process.Environ)
-	tracing := telemetry.NewTracing(ctx, telemetry.Service{Name: "billable-consumer", Version: cli.Version()}, a.process.Environ, logger)
-	c, err := consumer.New(settings, consumer.Deps{AWS: cfg, Tracing: tracing}, logger)
+	deps.Tracing = telemetry.NewTracing(ctx, telemetry.Service{Name: "billable-consumer", Version: cli.Version()}, a.process.Environ, logger)
+	c, err := consumer.New(settings, deps, logger)
 	if err != nil {
 		return err
 	}

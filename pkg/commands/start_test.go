@@ -151,7 +151,7 @@ func TestRun_OtherSite(t *testing.T) {
 	if code := d.start().stop(); code != 0 {
 		t.Fatalf("exit code %d", code)
 	}
-	other := d.other("CHARGEBEE_BASE_URL=http://acme.invalid")
+	other := d.other("CHARGEBEE_BASE_URL=https://acme.invalid")
 	want := "chargebee.site: the ledger " + d.name + "_ledger belongs to the site localhost, not to acme.invalid"
 	if got := other.refusedStart(); !strings.Contains(got, want) {
 		t.Errorf("got %s", got)

@@ -16,7 +16,7 @@ type Auth struct {
 
 // FromFiles reports whether a part of the credentials is given as a file, so that Reload
 // can return others.
-func (a Auth) FromFiles() bool { return len(a.files) > 0 && !a.Disabled }
+func (a Auth) FromFiles() bool { return len(a.files) > 0 }
 
 // Reload returns the credentials with the present content of their files. An *Error
 // reports every unreadable or empty file and every invalid value.
@@ -28,7 +28,10 @@ func (a Auth) Reload() (Auth, error) {
 }
 
 func (a Auth) validate(errs *fieldErrors) {
-	if !a.Disabled {
+	if a.Disabled {
+		given := a.Username + a.Password + a.PreviousUsername + a.PreviousPassword
+		errs.require(given == "", "auth.disabled", "is set together with credentials, which would not be checked: remove one of them")
+	} else {
 		errs.notEmpty("auth.username", a.Username.Reveal())
 		errs.notEmpty("auth.password", a.Password.Reveal())
 	}

@@ -152,7 +152,7 @@ func TestAuth_FromFiles(t *testing.T) {
 	t.Parallel()
 	for name, environ := range map[string][]string{
 		"plain":    {"BILLABLE_AUTH_USERNAME=u", "BILLABLE_AUTH_PASSWORD=p"},
-		"disabled": {"BILLABLE_AUTH_USERNAME=u", "BILLABLE_AUTH_PASSWORD_FILE=" + write(t, "p"), "BILLABLE_AUTH_DISABLED=true"},
+		"disabled": {"BILLABLE_AUTH_DISABLED=true"},
 	} {
 		settings, _, err := config.LoadReceiver(config.Source{Environ: append(environ, "BILLABLE_QUEUE_URL=u")})
 		if err != nil {
@@ -175,6 +175,10 @@ func TestLoadReceiver_Invalid(t *testing.T) {
 	}{
 		"nothing given":       {nil, []string{"queue.url", "auth.username", "auth.password"}},
 		"disabled":            {[]string{"BILLABLE_QUEUE_URL=u", "BILLABLE_AUTH_DISABLED=true"}, nil},
+		"disabled with one":   {append([]string{"BILLABLE_AUTH_DISABLED=true"}, required...), []string{"auth.disabled"}},
+		"disabled with file":  {[]string{"BILLABLE_QUEUE_URL=u", "BILLABLE_AUTH_DISABLED=true", "BILLABLE_AUTH_PASSWORD_FILE=" + write(t, "p")}, []string{"auth.disabled"}},
+		"blank secrets":       {append(slices.Clone(required), "BILLABLE_AUTH_PASSWORD= \t", "BILLABLE_AUTH_PREVIOUS_USERNAME= ", "BILLABLE_AUTH_PREVIOUS_PASSWORD=\n"), []string{"auth.password", "auth.previous_username", "auth.previous_password"}},
+		"blank file":          {append(slices.Clone(required[:2]), "BILLABLE_AUTH_PASSWORD_FILE="+write(t, " \n\n")), []string{"auth.password_file"}},
 		"several at once":     {append([]string{"BILLABLE_HTTP_MAX_IN_FLIGHT=0", "BILLABLE_LOG_LEVEL=loud", "BILLABLE_HTTP_REQUEST_TIMEOUT=soon"}, required...), []string{"http.request_timeout", "http.max_in_flight", "log.level"}},
 		"body beyond SQS":     {append([]string{"BILLABLE_HTTP_MAX_BODY_BYTES=1040385"}, required...), []string{"http.max_body_bytes"}},
 		"a proxy's address":   {append([]string{"BILLABLE_HTTP_TRUSTED_PROXIES=10.0.0.0/8,10.0.0.1"}, required...), []string{"http.trusted_proxies"}},
@@ -204,6 +208,19 @@ func TestLoadConsumer_Invalid(t *testing.T) {
 		"run without anything":          {nil, all, all},
 		"base_url in place of a site":   {[]string{"BILLABLE_CHARGEBEE_BASE_URL=http://127.0.0.1:9333"}, []string{config.ChargebeeSite}, nil},
 		"base_url without scheme":       {[]string{"BILLABLE_CHARGEBEE_BASE_URL=127.0.0.1:9333"}, nil, []string{"chargebee.base_url"}},
+		"base_url with a site":          {[]string{"BILLABLE_CHARGEBEE_BASE_URL=http://127.0.0.1:9333", "BILLABLE_CHARGEBEE_SITE=acme"}, nil, []string{"chargebee.base_url"}},
+		"http to another machine":       {[]string{"BILLABLE_CHARGEBEE_BASE_URL=http://acme.chargebee.com"}, nil, []string{"chargebee.base_url"}},
+		"http to another address":       {[]string{"BILLABLE_CHARGEBEE_BASE_URL=http://10.0.0.1:9333"}, nil, []string{"chargebee.base_url"}},
+		"http to another IPv6 address":  {[]string{"BILLABLE_CHARGEBEE_BASE_URL=http://[fd00::1]:9333"}, nil, []string{"chargebee.base_url"}},
+		"http to this machine":          {[]string{"BILLABLE_CHARGEBEE_BASE_URL=http://localhost:9333"}, nil, nil},
+		"http to this machine by IPv6":  {[]string{"BILLABLE_CHARGEBEE_BASE_URL=http://[::1]:9333"}, nil, nil},
+		"http to a container":           {[]string{"BILLABLE_CHARGEBEE_BASE_URL=http://chargebee:9333"}, nil, nil},
+		"https to another machine":      {[]string{"BILLABLE_CHARGEBEE_BASE_URL=https://acme.chargebee.com"}, nil, nil},
+		"one queue for both":            {[]string{"BILLABLE_QUEUE_URL=http://q/1/w", "BILLABLE_QUEUE_DEAD_LETTER_URL=http://q/1/w"}, nil, []string{config.DeadLetterURL}},
+		"blank API key":                 {[]string{"BILLABLE_CHARGEBEE_API_KEY= "}, []string{config.ChargebeeKey}, []string{config.ChargebeeKey}},
+		"a rate of a plan":              {[]string{"BILLABLE_CHARGEBEE_SITE=acme", "BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=3500"}, nil, nil},
+		"a rate of no plan":             {[]string{"BILLABLE_CHARGEBEE_SITE=acme", "BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=3501"}, nil, []string{"chargebee.requests_per_minute"}},
+		"a rate of a custom plan":       {[]string{"BILLABLE_CHARGEBEE_BASE_URL=https://acme.chargebee.com", "BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=9000"}, nil, nil},
 		"site with a dot":               {[]string{"BILLABLE_CHARGEBEE_SITE=acme.chargebee.com"}, nil, []string{"chargebee.site"}},
 		"lease below two calls":         {[]string{"BILLABLE_LEDGER_LEASE=59s"}, nil, []string{"ledger.lease"}},
 		"max_effect_delay below a call": {[]string{"BILLABLE_CHARGEBEE_MAX_EFFECT_DELAY=29s"}, nil, []string{"chargebee.max_effect_delay"}},

@@ -2,9 +2,11 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -88,6 +90,8 @@ const (
 	ChargebeeKey  = "chargebee.api_key"
 )
 
+const baseURL = "chargebee.base_url"
+
 // DefaultConsumer returns the default settings.
 func DefaultConsumer() Consumer {
 	return Consumer{
@@ -159,12 +163,21 @@ func (c Consumer) validate(required []string) fieldErrors {
 	errs.atLeast("worker.max_attempts", int64(c.Worker.MaxAttempts), 1)
 	errs.require(c.Events.Table != "", "events.table", "must not be empty")
 	errs.require(c.Ledger.Table != "" && c.Ledger.Table != c.Events.Table, "ledger.table", "must not be empty, nor the table of events")
+	c.Queue.validate(&errs)
 	c.Chargebee.validate(&errs)
 	c.validateTimes(&errs)
 	errs.atLeast("invoice.max_amount", c.Invoice.MaxAmount, 0)
 	c.Log.validate(&errs)
 	return errs
 }
+
+func (q ConsumerQueue) validate(errs *fieldErrors) {
+	errs.require(q.URL == "" || q.URL != q.DeadLetterURL, DeadLetterURL, "is the same queue as queue.url: rejected messages would be handled again, forever")
+}
+
+// MaxPlanRate is the number of calls per minute of the largest plan, apart from custom ones.
+// https://www.chargebee.com/docs/billing/2.0/kb/platform/what-are-the-chargebee-api-limits
+const MaxPlanRate = 3500
 
 // URL returns the base URL of the site.
 func (c Chargebee) URL() string {
@@ -177,12 +190,28 @@ func (c Chargebee) URL() string {
 func (c Chargebee) validate(errs *fieldErrors) {
 	errs.require(c.Site == "" || siteName.MatchString(c.Site), "chargebee.site", fmt.Sprintf("invalid site name %q: use it without .chargebee.com", c.Site))
 	if c.BaseURL != "" {
+		errs.require(c.Site == "", baseURL, "is set together with chargebee.site, which would not be used: remove one of them")
 		base, err := url.Parse(c.BaseURL)
-		ok := err == nil && (base.Scheme == "http" || base.Scheme == "https") && base.Host != "" && base.RawQuery == "" && base.User == nil
-		errs.require(ok, "chargebee.base_url", "invalid URL: use one like http://127.0.0.1:9333")
+		switch {
+		case err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" || base.RawQuery != "" || base.User != nil:
+			errs.add(baseURL, "invalid URL: use one like http://127.0.0.1:9333")
+		case base.Scheme == "http" && !isLocal(base.Hostname()):
+			errs.add(baseURL, "use https: with http, the API key could be read on the way to "+base.Hostname())
+		}
 	}
 	errs.atLeast("chargebee.requests_per_minute", int64(c.RequestsPerMinute), 10)
+	errs.require(c.Site == "" || c.RequestsPerMinute <= MaxPlanRate, "chargebee.requests_per_minute",
+		fmt.Sprintf("%d is above the limit of every plan (%d): use that of the site's plan; with a custom plan, set chargebee.base_url instead of chargebee.site", c.RequestsPerMinute, MaxPlanRate))
 	errs.atLeast("chargebee.max_concurrent", int64(c.MaxConcurrent), 1)
+}
+
+// isLocal reports whether calls to a host stay on this machine or in a network of containers, in
+// which names have no dot.
+func isLocal(host string) bool {
+	if ip := net.ParseIP(host); ip != nil {
+		return ip.IsLoopback()
+	}
+	return !strings.Contains(host, ".")
 }
 
 // validateTimes checks the relations of times that exactly-once charging depends on.

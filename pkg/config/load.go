@@ -158,6 +158,9 @@ func (f field) read(file map[string]any, environment map[string]string) *FieldEr
 		}
 		text = fmt.Sprint(file[f.key])
 	}
+	if f.isSecret() && text != "" && strings.TrimSpace(text) == "" {
+		return &FieldError{f.key, "has only blanks"}
+	}
 	if err := f.parse(text); err != nil {
 		return &FieldError{f.key, err.Error()}
 	}

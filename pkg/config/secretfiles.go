@@ -38,8 +38,8 @@ func (f field) readSecret(path string) *FieldError {
 		return &FieldError{f.key + fileSuffix, err.Error()}
 	}
 	text := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
-	if text == "" {
-		return &FieldError{f.key + fileSuffix, "file " + path + " is empty"}
+	if strings.TrimSpace(text) == "" {
+		return &FieldError{f.key + fileSuffix, "file " + path + " is empty, or has only blanks"}
 	}
 	f.value.SetString(text)
 	return nil

@@ -37,7 +37,7 @@ var purposes = map[string][]purpose{
 		{"for dlq list, replay and discard", finding.Warning, "sqs:ReceiveMessage"},
 		{"for dlq replay and discard", finding.Warning, "sqs:DeleteMessage"},
 		{"for dlq list: to make messages visible again", finding.Warning, "sqs:ChangeMessageVisibility"},
-		{"for dlq list, and for this check", finding.Warning, "sqs:GetQueueAttributes"},
+		{"for the check of the queues at the start, for dlq list, and for this check", finding.Warning, "sqs:GetQueueAttributes"},
 	},
 	SubjectEvents: {
 		{"to find unbilled events", finding.Error, "dynamodb:Query on the index"},

@@ -33,11 +33,17 @@ const (
 	day                  = 24 * time.Hour
 )
 
+// The names of findings that prevent the start.
+const (
+	queuesSame          = "queue_urls_same"
+	deadLettersRedriven = "dead_letters_redriven"
+)
+
 // Queues evaluates the queue and its dead-letter queue.
 func Queues(main, deadLetters Queue, needs Requirements) []Finding {
 	f, dead := &findings{subject: SubjectQueue}, &findings{subject: SubjectDeadLetters}
-	if main.URL == deadLetters.URL {
-		f.addf(finding.Error, "queue_urls_same", "set queue.dead_letter_url to another queue",
+	if main.Attributes.ARN != "" && main.Attributes.ARN == deadLetters.Attributes.ARN { // two URLs may lead to it
+		f.addf(finding.Error, queuesSame, "set queue.dead_letter_url to another queue",
 			"queue.url and queue.dead_letter_url are the same queue: rejected messages would be handled again, forever")
 		return f.list
 	}
@@ -57,6 +63,12 @@ func Queues(main, deadLetters Queue, needs Requirements) []Finding {
 	f.summary(main, known, needs)
 	dead.summary(deadLetters, deadKnown, needs)
 	return append(f.list, dead.list...)
+}
+
+// PreventsStart reports whether consumers must not start because of a finding: they would handle dead
+// letters, or dead letters would leave their queue, as if both queues were swapped.
+func PreventsStart(found Finding) bool {
+	return found.Name == queuesSame || found.Name == deadLettersRedriven
 }
 
 // basics evaluates what both queues have in common. It reports whether the attributes are known.
@@ -154,7 +166,7 @@ func accepts(deadLetters finding.QueueAttributes, source string) bool {
 // deadLetters evaluates the attributes that only a dead-letter queue needs.
 func (f *findings) deadLetters(deadLetters, main finding.QueueAttributes) {
 	if deadLetters.RedriveTarget != "" {
-		f.addf(finding.Error, "dead_letters_redriven", "remove its RedrivePolicy",
+		f.addf(finding.Error, deadLettersRedriven, "check whether queue.url and queue.dead_letter_url are swapped; otherwise remove its RedrivePolicy",
 			"it moves messages to %s: each command that reads a dead letter receives it, and it is moved after %d receives", deadLetters.RedriveTarget, deadLetters.MaxReceives)
 	}
 	switch solution := "set MessageRetentionPeriod to 1209600 (14 days)"; {

@@ -21,13 +21,10 @@ func RateLimitUnread(err error, denied bool) []Finding {
 // Limits are the settings of this process.
 type Limits struct {
 	RequestsPerMinute int // chargebee.requests_per_minute
+	MaxPlanRate       int // of the largest plan
 	MaxConcurrent     int // chargebee.max_concurrent
 	Concurrency       int // worker.concurrency
 }
-
-// maxPlanRate is the number of calls per minute of the largest plan.
-// https://www.chargebee.com/docs/billing/2.0/kb/platform/what-are-the-chargebee-api-limits
-const maxPlanRate = 3500
 
 // RateLimit evaluates the rate limiter that all processes share, and the simultaneous calls of one
 // process.
@@ -54,9 +51,9 @@ func RateLimit(state ratelimit.State, limits Limits) []Finding {
 		f.addf(finding.Warning, "requests_per_minute_differs", "use the same chargebee.requests_per_minute for all consumers and commands",
 			"chargebee.requests_per_minute is %d in the process with the last call, and %d here", granted, limits.RequestsPerMinute)
 	}
-	if limits.RequestsPerMinute > maxPlanRate {
+	if limits.RequestsPerMinute > limits.MaxPlanRate {
 		f.addf(finding.Warning, "requests_per_minute_above_plans", "set chargebee.requests_per_minute to the limit of the site's plan minus the calls of other integrations",
-			"chargebee.requests_per_minute is %d, but no plan of Chargebee includes more than %d", limits.RequestsPerMinute, maxPlanRate)
+			"chargebee.requests_per_minute is %d, but no plan of Chargebee includes more than %d", limits.RequestsPerMinute, limits.MaxPlanRate)
 	}
 	if limits.Concurrency > limits.MaxConcurrent {
 		f.addf(finding.Error, "concurrency_above_max_concurrent", "lower worker.concurrency: replicas × worker.concurrency must not exceed chargebee.max_concurrent",

@@ -12,7 +12,7 @@ import (
 
 func TestRateLimit(t *testing.T) {
 	t.Parallel()
-	limits := preflight.Limits{RequestsPerMinute: 600, MaxConcurrent: 50, Concurrency: 15}
+	limits := preflight.Limits{RequestsPerMinute: 600, MaxPlanRate: 3500, MaxConcurrent: 50, Concurrency: 15}
 	for name, test := range map[string]struct {
 		change func(*ratelimit.State, *preflight.Limits)
 		level  finding.Level

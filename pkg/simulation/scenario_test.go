@@ -262,7 +262,7 @@ func (s *scenario) load(times timing, concurrency int, trust bool) (err error) {
 	s.consumer, _, err = config.LoadConsumer(config.Source{Environ: []string{
 		variable("QUEUE_URL", queueURL),
 		variable("QUEUE_DEAD_LETTER_URL", deadLetterURL),
-		variable("CHARGEBEE_BASE_URL", "http://chargebee.local"),
+		variable("CHARGEBEE_BASE_URL", "https://chargebee.local"),
 		variable("CHARGEBEE_API_KEY", apiKey),
 		variable("CHARGEBEE_REQUESTS_PER_MINUTE", s.perMinute),
 		variable("CHARGEBEE_CALL_TIMEOUT", times.callTimeout),
