@@ -17,7 +17,7 @@ import (
 // *InvalidError for malformed JSON and for invalid fields. In an event of type
 // PendingInvoiceCreated, all used fields are validated, also for duplicates; only an invalid
 // occurred_at, and an invalid value in a line item, counts as absent. In any other event, only
-// event_type is validated.
+// event_type is validated, and that it is not PendingInvoiceCreated by its name in API V1.
 func Parse(body []byte) (Event, error) {
 	p := newParser(body)
 	if err := p.parse(); err != nil {
@@ -53,6 +53,7 @@ type parser struct {
 	err  error // the first syntax error: after it, nothing is read
 
 	event         Event
+	version       string // of Chargebee's API
 	detail        []byte // raw value of the top-level detail object, if any
 	sawType       bool
 	sawOccurredAt bool
@@ -80,7 +81,7 @@ var (
 // parse reads the whole body.
 func (p *parser) parse() error {
 	if !utf8.Valid(p.body) { // SQS rejects it
-		return &InvalidError{[]Problem{{Problem: fmt.Sprintf("malformed JSON at byte %d: invalid UTF-8", invalidByte(p.body))}}}
+		return &InvalidError{[]Problem{{Problem: invalidUTF8(p.body)}}}
 	}
 	if p.kind() == '{' {
 		p.object(p.root)
@@ -100,6 +101,17 @@ func (p *parser) parse() error {
 		}
 	}
 	return &InvalidError{[]Problem{{Problem: malformed(p.err)}}}
+}
+
+// invalidUTF8 describes the first invalid byte. Programs that cut a text within an emoji may write a
+// half of its surrogate pair.
+func invalidUTF8(body []byte) string {
+	offset := invalidByte(body)
+	problem := "invalid UTF-8"
+	if invalid := body[offset:]; len(invalid) > 1 && invalid[0] == 0xED && invalid[1] >= 0xA0 {
+		problem += ": half of a character (an unpaired surrogate)"
+	}
+	return fmt.Sprintf("malformed JSON at byte %d: %s", offset, problem)
 }
 
 // invalidByte returns the offset of the first invalid byte.
@@ -134,6 +146,9 @@ func (p *parser) result() (Event, error) {
 	}
 	if len(p.typeProblems) > 0 {
 		return Event{}, &InvalidError{p.typeProblems}
+	}
+	if p.event.Type == invoiceCreated && p.version == apiVersion1 {
+		return Event{}, &InvalidError{[]Problem{{Field: fieldVersion, Problem: usesAPIVersion1}}}
 	}
 	if p.event.Type != PendingInvoiceCreated {
 		return Event{ID: p.event.ID, Type: p.event.Type}, nil
@@ -174,10 +189,13 @@ func (p *parser) root(name []byte) (consumed bool) {
 	case "occurred_at":
 		p.occurredAt()
 	case "api_version":
-		var version string
-		p.optional(fieldVersion, &version)
-		if version != "" && version != apiVersion {
-			p.report(fieldVersion, fmt.Sprintf("is not %s: set the API version of the webhook in Chargebee to %s", apiVersion, strings.ToUpper(apiVersion)))
+		p.optional(fieldVersion, &p.version)
+		switch p.version {
+		case "", apiVersion:
+		case apiVersion1:
+			p.report(fieldVersion, usesAPIVersion1)
+		default:
+			p.report(fieldVersion, "is not v2: "+setAPIVersion)
 		}
 	case "content":
 		p.objectField(fieldContent, p.content)

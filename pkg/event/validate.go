@@ -10,8 +10,20 @@ import (
 	"github.com/billable-events/billable/pkg/escape"
 )
 
-// apiVersion is the supported version of Chargebee's API.
-const apiVersion = "v2"
+// The versions of Chargebee's API in api_version. Only v2 is supported.
+const (
+	apiVersion  = "v2"
+	apiVersion1 = "v1"
+)
+
+// invoiceCreated is the name of PendingInvoiceCreated in API V1. If it were ignored, as events of other
+// types are, no invoice would be billed, and nothing would show it.
+const invoiceCreated = "invoice_created"
+
+const (
+	setAPIVersion   = "set the API version of the webhook in Chargebee to V2"
+	usesAPIVersion1 = "is v1 and not v2: the webhook sends events of API V1; " + setAPIVersion
+)
 
 // maxIDLength is the maximum length of an id, in characters. Those of Chargebee have 50 at most, some 100:
 // https://apidocs.chargebee.com/docs/api/invoices/invoice-object

@@ -44,6 +44,10 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		enqueueFailures: counters("enqueue_failures_total", "Failed attempts to enqueue an event; retryable ones are retried.", "class"),
 		evictions:       counters("webhook_connections_evicted_total", "Idle connections closed for new ones, because the limit of connections was reached.").WithLabelValues(),
 	}
+	// Alerts use increases: the series must exist before the first count.
+	for _, status := range invalidStatuses {
+		m.requests.WithLabelValues(strconv.Itoa(status), webhook.RequestResult{}.EventLabel())
+	}
 	for _, class := range sqsqueue.Classes() {
 		m.enqueueFailures.WithLabelValues(class)
 	}

@@ -57,6 +57,10 @@ func TestMetrics(t *testing.T) {
 		t.Fatalf("answered %d", status)
 	}
 
+	if !strings.Contains(text, `billable_webhook_requests_total{code="415",event_type="none"} 0`) {
+		t.Error("the first refused webhook would be no increase of its series")
+	}
+
 	seen := map[string]bool{}
 	for line := range strings.Lines(text) {
 		if !strings.HasPrefix(line, "billable_") {

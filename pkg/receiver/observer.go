@@ -3,6 +3,7 @@ package receiver
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -27,6 +28,7 @@ type observer struct {
 	metrics   *metrics
 	logger    zerolog.Logger
 	errors    zerolog.Logger  // sampled
+	refused   zerolog.Logger  // sampled: a flood of invalid webhooks does not hide errors of SQS
 	successes zerolog.Sampler // selects those that are logged at info
 }
 
@@ -39,6 +41,7 @@ func newObserver(metrics *metrics, logger zerolog.Logger) observer {
 			WarnSampler:  perSecond(maxErrorLines),
 			ErrorSampler: perSecond(maxErrorLines),
 		}),
+		refused:   logger.Sample(perSecond(maxErrorLines)),
 		successes: perSecond(maxSuccessLines),
 	}
 }
@@ -67,6 +70,10 @@ func (o observer) RequestDone(ctx context.Context, result webhook.RequestResult)
 		Msg("webhook answered")
 }
 
+// invalidStatuses are the response statuses of requests with valid credentials whose content is refused.
+// Chargebee repeats such a webhook, and then gives up.
+var invalidStatuses = []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType}
+
 // levelFor returns the logger and the level for a response status.
 func (o observer) levelFor(status int) (*zerolog.Logger, zerolog.Level) {
 	switch {
@@ -78,6 +85,8 @@ func (o observer) levelFor(status int) (*zerolog.Logger, zerolog.Level) {
 		return &o.errors, zerolog.ErrorLevel
 	case status > http.StatusInternalServerError:
 		return &o.errors, zerolog.WarnLevel
+	case slices.Contains(invalidStatuses, status):
+		return &o.refused, zerolog.WarnLevel
 	default:
 		return &o.errors, zerolog.InfoLevel
 	}

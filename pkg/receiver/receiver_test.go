@@ -312,7 +312,7 @@ func TestObserver_LogsEachRequest(t *testing.T) {
 	}
 	for i, want := range []map[string]any{
 		{"level": "info", "status": 200., "event_type": "pending_invoice_created", "event_id": "ev_16BHbhF4s42tO2lK", "invoice_id": "draft_7", "bytes": float64(len(body))},
-		{"level": "info", "status": 400., "event_type": "", "bytes": 1.},
+		{"level": "warn", "status": 400., "event_type": "", "bytes": 1.},
 		{"status": 200., "event_type": strings.Repeat("x", 200), "messaging.message.id": ""},
 		{"level": "info", "status": 404., "bytes": 0.},
 	} {
