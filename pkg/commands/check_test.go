@@ -133,6 +133,11 @@ func TestCheck_Misconfigurations(t *testing.T) {
 	deny := func(action, suffix string) change {
 		return func(d *deployment) { denied.deny(action, d.name+suffix) }
 	}
+	settled := func(ago time.Duration) change { // a finished invoice
+		return func(d *deployment) {
+			d.put("_ledger", map[string]any{"invoice_id": "inv", "state": "done", "outcome": "closed", "version": 1, "updated_at": time.Now().Add(ago).Unix()})
+		}
+	}
 	for name, test := range map[string]struct {
 		change change
 		want   string // with commas between; with an error among them the exit code is 1
@@ -179,8 +184,17 @@ func TestCheck_Misconfigurations(t *testing.T) {
 		"no index":                 {change: func(d *deployment) { d.reindex(nil) }, want: "error events index_missing"},
 		"index without attributes": {change: func(d *deployment) { d.reindex(indexBy("occurred_at", types.ProjectionTypeKeysOnly)) }, want: "error events index_projection_differs"},
 		"index by another key":     {change: func(d *deployment) { d.reindex(indexBy("amount", types.ProjectionTypeAll)) }, want: "error events index_key_differs"},
-		"no time to live":          {change: func(d *deployment) { d.expire("") }, want: "warning ledger time_to_live_off"},
-		"another time to live":     {change: func(d *deployment) { d.expire("updated_at") }, want: "error ledger time_to_live_differs"},
+		"no unbilled event":        {change: settled(-time.Hour), want: "warning events nothing_unbilled"},
+		"only old invoices":   {change: settled(-8 * 24 * time.Hour), want: ""},
+		"an unbilled event": {
+			change: func(d *deployment) {
+				settled(-time.Hour)(d)
+				d.put("_events", map[string]any{"subscription_id": "sub", "event_id": "e", "unbilled": "sub", "occurred_at": 1})
+			},
+			want: "",
+		},
+		"no time to live":      {change: func(d *deployment) { d.expire("") }, want: "warning ledger time_to_live_off"},
+		"another time to live": {change: func(d *deployment) { d.expire("updated_at") }, want: "error ledger time_to_live_differs"},
 		"not protected": {
 			change: func(d *deployment) {
 				_, err := d.dynamodb.UpdateTable(d.t.Context(), &awsdynamodb.UpdateTableInput{TableName: aws.String(d.name + "_ledger"), DeletionProtectionEnabled: aws.Bool(false)})

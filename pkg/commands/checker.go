@@ -25,6 +25,9 @@ import (
 const (
 	checkPermitTimeout = 5 * time.Second
 	checkCallTimeout   = 10 * time.Second
+
+	settledRecently = 7 * 24 * time.Hour
+	maxRecordsRead  = 1000 // of the ledger, to find an invoice that was settled recently
 )
 
 // checker collects the state that package preflight evaluates. What cannot be read becomes a
@@ -104,10 +107,31 @@ func (c *checker) checkEvents(ctx context.Context) []preflight.Finding {
 	setup, err := c.tables.DescribeEvents(ctx)
 	found, probes := table(c.deps.Settings.Events.Table, setup, err)
 	found.NeedsIndex = true
+	findings := preflight.TableFindings(preflight.SubjectEvents, found)
 	if usable(found) {
 		probes = append(probes, c.store.ProbeEvents(ctx)...)
+		findings = append(findings, c.checkUnbilled(ctx)...)
 	}
-	return append(preflight.TableFindings(preflight.SubjectEvents, found), preflight.Permissions(preflight.SubjectEvents, probes)...)
+	return append(findings, preflight.Permissions(preflight.SubjectEvents, probes)...)
+}
+
+// checkUnbilled returns a finding if invoices are settled while no event is unbilled. It returns none if
+// the tables cannot be scanned: that is a finding of Permissions.
+func (c *checker) checkUnbilled(ctx context.Context) []preflight.Finding {
+	for _, err := range c.store.AllUnbilled(ctx) {
+		_ = err
+		return nil
+	}
+	read, since := 0, time.Now().Add(-settledRecently)
+	for record, err := range c.store.Records(ctx) {
+		if read++; err != nil || read > maxRecordsRead {
+			return nil
+		}
+		if at := time.Unix(record.UpdatedAt, 0); record.State == billing.Finished && at.After(since) {
+			return preflight.NothingUnbilled(c.deps.Settings.Events.Table, at)
+		}
+	}
+	return nil
 }
 
 // checkLedger also reports whether the ledger table can be used.

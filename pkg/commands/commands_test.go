@@ -294,6 +294,8 @@ func TestRun_FromMessageToClosedInvoice(t *testing.T) {
 	for _, name := range []string{
 		`billable_messages_total{outcome="done"}`, `billable_messages_total{outcome="reject"}`,
 		`billable_settlements_total{outcome="closed",reason=""} 2`,
+		`billable_settlements_total{outcome="closed_without_charges",reason=""} 0`,
+		`billable_billed_lines_total{currency="EUR"} 2`,
 		`billable_settlements_total{outcome="rejected",reason="currency_mismatch"} 1`,
 		`billable_settlements_total{outcome="rejected",reason="unreadable_message"} 1`,
 		`billable_chargebee_requests_total{kind="ok",operation="add_charge"} 2`,

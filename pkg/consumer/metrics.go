@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +25,9 @@ type metrics struct {
 	revenueAtRisk   *prometheus.CounterVec   // reason
 	mismatched      prometheus.Counter
 	carriedForward  prometheus.Counter
+	billedEvents    *prometheus.CounterVec // currency
+	billedLines     *prometheus.CounterVec // currency
+	billedAmount    *prometheus.CounterVec // currency
 	unknownInvoices prometheus.Counter
 	workerFailures  *prometheus.CounterVec // operation
 	linesInDoubt    linesInDoubt
@@ -52,13 +56,16 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		revenueAtRisk:   counters("revenue_at_risk_total", "Invoices that may have been closed without all charges.", "reason"),
 		mismatched:      counter("events_mismatched_total", "Events that did not match the ledger."),
 		carriedForward:  counter("events_carried_forward_total", "Events of credits that were left unbilled for the next invoice."),
+		billedEvents:    counters("billed_events_total", "Events billed on finished invoices.", "currency"),
+		billedLines:     counters("billed_lines_total", "Lines charged on finished invoices.", "currency"),
+		billedAmount:    counters("billed_amount_total", "Amount charged on finished invoices, in minor units of the currency.", "currency"),
 		unknownInvoices: counter("unknown_invoices_total", "Messages of invoices that Chargebee does not have, each counted once."),
 		workerFailures:  counters("worker_failures_total", "Worker errors that were recovered.", "operation"),
 		linesInDoubt:    linesInDoubt{byInvoice: map[string]lineInDoubt{}},
 	}
 	m.initialize()
 	registry.MustRegister(
-		m.messages, m.ignored, m.settlements, m.duration, m.requests, m.requestDuration, m.revenueAtRisk, m.mismatched, m.carriedForward, m.unknownInvoices, m.workerFailures,
+		m.messages, m.ignored, m.settlements, m.duration, m.requests, m.requestDuration, m.revenueAtRisk, m.mismatched, m.carriedForward, m.billedEvents, m.billedLines, m.billedAmount, m.unknownInvoices, m.workerFailures,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: telemetry.Namespace, Name: "sending_oldest_seconds", Help: "Age of the oldest line in doubt that this process left.",
 		}, m.linesInDoubt.oldest),
@@ -71,6 +78,8 @@ func (m *metrics) initialize() {
 	for _, action := range []queue.Action{queue.Ack, queue.Retry, queue.DeadLetter} {
 		m.messages.WithLabelValues(action.String())
 	}
+	m.settlements.WithLabelValues(string(billing.Closed), "")
+	m.settlements.WithLabelValues(closedWithoutCharges, "")
 	for _, reason := range billing.Reasons() {
 		m.settlements.WithLabelValues(rejected, string(reason))
 		if atRisk[reason] {
@@ -120,8 +129,11 @@ func (m *metrics) watchSettings(registry *prometheus.Registry, member *member) {
 // ratio returns a scale of the rate limiter as a part of 1.
 func ratio(scale int64) float64 { return float64(scale) / ratelimit.FullScale }
 
-// rejected is the outcome of a session that made a dead letter.
-const rejected = "rejected"
+// The outcomes of sessions that are not results of billing.
+const (
+	rejected             = "rejected"               // made a dead letter
+	closedWithoutCharges = "closed_without_charges" // a result of billing.Closed
+)
 
 // outcome returns the label of the outcome of a session.
 func outcome(report settlement.Report) string {
@@ -130,6 +142,8 @@ func outcome(report settlement.Report) string {
 		return "repeated"
 	case report.Outcome.Action == queue.DeadLetter:
 		return rejected
+	case report.Outcome.Action == queue.Ack && report.ClosedWithoutCharges():
+		return closedWithoutCharges
 	case report.Outcome.Action == queue.Ack:
 		return string(report.Result)
 	default:
@@ -157,12 +171,33 @@ func (m *metrics) recordSession(report settlement.Report) {
 	m.duration.Observe(report.Duration.Seconds())
 	m.linesInDoubt.record(report)
 	m.carriedForward.Add(float64(report.CarriedForward))
+	m.recordBilled(report)
 	if report.UnknownInvoice {
 		m.unknownInvoices.Inc()
 	}
 	if report.Outcome.Action == queue.DeadLetter && atRisk[report.Reason] {
 		m.revenueAtRisk.WithLabelValues(string(report.Reason)).Inc()
 	}
+}
+
+// recordBilled counts what a finished invoice billed.
+func (m *metrics) recordBilled(report settlement.Report) {
+	if report.Outcome.Action != queue.Ack || report.Billed.Events == 0 {
+		return
+	}
+	currency := currencyLabel(report.Billed.CurrencyCode)
+	m.billedEvents.WithLabelValues(currency).Add(float64(report.Billed.Events))
+	m.billedLines.WithLabelValues(currency).Add(float64(report.Billed.Lines))
+	m.billedAmount.WithLabelValues(currency).Add(float64(report.Billed.Amount))
+}
+
+// currencyLabel returns the code of a currency (ISO 4217), or else "other". A site has few currencies.
+func currencyLabel(code string) string {
+	isCapital := func(r rune) bool { return r >= 'A' && r <= 'Z' }
+	if len(code) != 3 || strings.TrimFunc(code, isCapital) != "" {
+		return "other"
+	}
+	return code
 }
 
 // linesInDoubt has the invoices that this process left with a line in doubt.

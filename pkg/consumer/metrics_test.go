@@ -64,6 +64,42 @@ func TestMetrics_UnknownInvoices(t *testing.T) {
 	}
 }
 
+// Billed events, lines and amounts are counted by currency when the invoice is finished. An invoice that
+// was closed without a charge is counted apart.
+func TestMetrics_Billed(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	m := newMetrics(registry)
+	closed := func(billed settlement.Billed) settlement.Report {
+		return settlement.Report{InvoiceID: "in_1", Result: billing.Closed, Billed: billed, Outcome: queue.Outcome{Action: queue.Ack}}
+	}
+	m.recordSession(closed(settlement.Billed{CurrencyCode: "EUR", Events: 5, Lines: 2, Amount: 1234}))
+	m.recordSession(closed(settlement.Billed{CurrencyCode: "EUR", Events: 1, Lines: 1, Amount: 6}))
+	m.recordSession(closed(settlement.Billed{CurrencyCode: "EUR"}))
+	for _, code := range []string{"", "eur", "EURO", "E1R", "\n"} { // only a forged webhook has them
+		m.recordSession(closed(settlement.Billed{CurrencyCode: code, Events: 1, Lines: 1, Amount: 10}))
+	}
+	unfinished := closed(settlement.Billed{CurrencyCode: "EUR", Events: 1, Lines: 1, Amount: 1})
+	unfinished.Outcome.Action = queue.Retry
+	m.recordSession(unfinished)
+	for _, want := range []struct {
+		name   string
+		labels []string
+		value  float64
+	}{
+		{"billable_billed_events_total", []string{"EUR"}, 6},
+		{"billable_billed_lines_total", []string{"EUR"}, 3},
+		{"billable_billed_amount_total", []string{"EUR"}, 1240},
+		{"billable_billed_amount_total", []string{"other"}, 50},
+		{"billable_settlements_total", []string{"closed", ""}, 7},
+		{"billable_settlements_total", []string{"closed_without_charges", ""}, 1},
+	} {
+		if got := value(t, registry, want.name, want.labels...); got != want.value {
+			t.Errorf("%s%q is %g, want %g", want.name, want.labels, got, want.value)
+		}
+	}
+}
+
 // A line in doubt that another process took over is no longer counted here.
 func TestMetrics_DoubtOfOtherProcess(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,10 @@
 package preflight
 
-import "github.com/billable-events/billable/pkg/finding"
+import (
+	"time"
+
+	"github.com/billable-events/billable/pkg/finding"
+)
 
 // Table is the observed state of a table.
 type Table struct {
@@ -54,6 +58,15 @@ func TableFindings(subject string, table Table) []Finding {
 			"one call can delete the table, and with it the record of what was billed")
 	}
 	f.addf(finding.OK, "table_set_up", "", "table %s is %s", table.Name, table.Status)
+	return f.list
+}
+
+// NothingUnbilled returns the finding if invoices are settled while the table has no unbilled event:
+// services write none, or to another table, and invoices are closed without charges.
+func NothingUnbilled(table string, settled time.Time) []Finding {
+	f := &findings{subject: SubjectEvents}
+	f.addf(finding.Warning, "nothing_unbilled", "check events.table and AWS_REGION, and that services write events with the attribute unbilled",
+		"table %s has no unbilled event, but invoices are settled, one at %s", table, settled.UTC().Format(time.RFC3339))
 	return f.list
 }
 

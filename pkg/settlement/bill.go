@@ -66,6 +66,23 @@ func lineDispositions(plan billing.Plan, decided billing.Dispositions) map[billi
 	return dispositions
 }
 
+// billed returns what the lines with these dispositions bill.
+func (s *session) billed(decided billing.Dispositions) Billed {
+	billed := Billed{CurrencyCode: s.manifest.CurrencyCode}
+	dispositions := lineDispositions(s.plan, decided)
+	for _, line := range s.plan.Lines {
+		if dispositions[line.Key()] != billing.Charged {
+			continue
+		}
+		billed.Events += line.Events
+		if line.IsCharge() {
+			billed.Lines++
+			billed.Amount += line.Amount
+		}
+	}
+	return billed
+}
+
 // pageChanges are the changes of the events of a page. Those of neither list stay claimed.
 type pageChanges struct {
 	bill        []billing.Event
@@ -229,6 +246,7 @@ func (s *session) applyEnd(step *billing.Step) {
 		step.Record.State = billing.Finished
 		endLease(&step.Record)
 		s.report.CarriedForward = s.plan.CarriedForward()
+		s.report.Billed = s.billed(step.Record.Dispositions)
 		s.applyExpiry(step)
 		if outcome := step.Record.Outcome; outcome == billing.Closed || outcome == billing.Gone {
 			step.Record.ExpiresAt = step.Expire.At // otherwise the draft is pending, and must not be charged again

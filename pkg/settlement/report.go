@@ -27,6 +27,7 @@ type Report struct {
 	Events         int // claimed by this session
 	Lines          int
 	CarriedForward int // events of credits that stay unbilled for the next invoice
+	Billed         Billed
 
 	Outcome     queue.Outcome
 	DeferReason string // why the message is retried; empty otherwise
@@ -35,6 +36,18 @@ type Report struct {
 	Started  time.Time
 	Duration time.Duration
 }
+
+// Billed is the sum of what a session billed when it finished the invoice. It is zero if nothing was
+// charged.
+type Billed struct {
+	CurrencyCode string
+	Events       int
+	Lines        int
+	Amount       int64 // of the lines, in minor units
+}
+
+// ClosedWithoutCharges reports whether the session closed the invoice without a line of Billable.
+func (r Report) ClosedWithoutCharges() bool { return r.Result == billing.Closed && r.Billed.Lines == 0 }
 
 func (r *Report) recordEnd(record billing.Record, err error) {
 	r.State, r.Result, r.Attempts = record.State, record.Outcome, record.Attempts
