@@ -88,7 +88,7 @@ var rules = map[string]rule{
 	},
 	"pkg/consumer": {
 		own: []string{
-			"awsclient", "billing", "chargebeeapi", "cli", "config", "dynamostore", "installation", "lifecycle", "queue", "ratelimit", "retry", "settlement", "sqsqueue", "telemetry", "worker",
+			"awsclient", "billing", "chargebeeapi", "cli", "config", "dynamostore", "installation", "lifecycle", "preflight", "queue", "ratelimit", "retry", "settlement", "sqsqueue", "telemetry", "worker",
 		},
 		others: []string{awsSDK, prom, zerolog, otel},
 		why:    "wires the consumer",

@@ -59,7 +59,11 @@ func call[T any](ctx context.Context, permit *ratelimit.Permit, op operation[T])
 		Host:      client.base.Hostname(),
 		Kind:      "ok",
 		Status:    exchange.response.status,
+		Started:   started,
 		Duration:  client.config.Now().Sub(started),
+	}
+	if exchange.response.successful() { // another one may be from a proxy
+		observation.Date = exchange.response.date()
 	}
 	if failure != nil {
 		observation.Kind = failure.Kind.String()

@@ -36,7 +36,9 @@ type Observation struct {
 	Host      string // of the site
 	Kind      string // "ok", or the name of a billing.Kind
 	Status    int    // of HTTP; 0 without a response
+	Started   time.Time
 	Duration  time.Duration
+	Date      time.Time // of a successful response, by the clock of the site, in whole seconds; zero: unknown
 }
 
 const (

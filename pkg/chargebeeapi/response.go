@@ -36,6 +36,12 @@ func (r response) replayed() bool {
 	return replayed
 }
 
+// date returns the Date header in whole seconds, or zero if it is missing or malformed.
+func (r response) date() time.Time {
+	at, _ := http.ParseTime(r.header.Get("Date"))
+	return at
+}
+
 // readResponse reads a response. On error, it returns the partial response.
 func readResponse(resp *http.Response) (response, error) {
 	defer func() { _ = resp.Body.Close() }()
@@ -120,14 +126,12 @@ func decodePage(resp response) (billing.InvoicePage, error) {
 	return page, nil
 }
 
-// decodeTime returns the Date header in whole seconds, or zero if it is missing or malformed. It
-// requires a list, because a proxy may send a successful response without one.
+// decodeTime returns the date of the response. It requires a list, because a proxy may send a successful response without one.
 func decodeTime(resp response) (time.Time, error) {
 	if _, err := decodePage(resp); err != nil {
 		return time.Time{}, err
 	}
-	at, _ := http.ParseTime(resp.header.Get("Date"))
-	return at, nil
+	return resp.date(), nil
 }
 
 // toBilling returns an error if the invoice is missing or has no id.

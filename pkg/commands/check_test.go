@@ -185,7 +185,7 @@ func TestCheck_Misconfigurations(t *testing.T) {
 		"index without attributes": {change: func(d *deployment) { d.reindex(indexBy("occurred_at", types.ProjectionTypeKeysOnly)) }, want: "error events index_projection_differs"},
 		"index by another key":     {change: func(d *deployment) { d.reindex(indexBy("amount", types.ProjectionTypeAll)) }, want: "error events index_key_differs"},
 		"no unbilled event":        {change: settled(-time.Hour), want: "warning events nothing_unbilled"},
-		"only old invoices":   {change: settled(-8 * 24 * time.Hour), want: ""},
+		"only old invoices":        {change: settled(-8 * 24 * time.Hour), want: ""},
 		"an unbilled event": {
 			change: func(d *deployment) {
 				settled(-time.Hour)(d)

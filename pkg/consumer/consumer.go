@@ -64,10 +64,13 @@ func New(settings config.Consumer, deps Deps, logger zerolog.Logger) (*Consumer,
 	observer.metrics.watch(registry, limiter, settings.Chargebee.RequestsPerMinute, breaker)
 	dependencies := &dependencies{logger: logger, store: store, limiter: limiter, breaker: breaker, member: newMember(settings, store, logger, now)}
 	observer.metrics.watchSettings(registry, dependencies.member)
+	clock := &clock{maxSkew: settings.Clock.MaxSkew, breaker: breaker, logger: logger}
+	observer.metrics.watchClock(registry, clock)
 	site := ChargebeeConfig(settings, deps)
 	site.Observe = func(ctx context.Context, observation chargebeeapi.Observation) {
 		observer.recordCall(ctx, observation)
 		dependencies.recordCall(observation.Kind)
+		clock.record(observation)
 	}
 	chargebee, err := chargebeeapi.New(site)
 	if err != nil {

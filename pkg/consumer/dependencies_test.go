@@ -38,7 +38,7 @@ type checked struct {
 }
 
 // startChecks starts the checks of a consumer in the bubble of a test.
-func startChecks(t *testing.T, apiKey string) *checked {
+func startChecks(t *testing.T, apiKey string, site chargebee.Config) *checked {
 	t.Helper()
 	queues, tables := sqs.New(sqs.Config{}), dynamodb.New(dynamodb.Config{})
 	cfg := aws.Config{
@@ -64,10 +64,11 @@ func startChecks(t *testing.T, apiKey string) *checked {
 	if _, err := create.Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	site := sandbox.Transport{Handler: chargebee.New(chargebee.Config{APIKey: "site_key"})}
+	site.APIKey = "site_key"
+	answers := sandbox.Transport{Handler: chargebee.New(site)}
 	transport := roundTripper(func(request *http.Request) (*http.Response, error) {
 		c.calls.Add(1)
-		return site.RoundTrip(request)
+		return answers.RoundTrip(request)
 	})
 	if c.Consumer, err = New(settings, Deps{AWS: cfg, Chargebee: transport}, zerolog.New(&c.log)); err != nil {
 		t.Fatal(err)
@@ -92,7 +93,7 @@ func startChecks(t *testing.T, apiKey string) *checked {
 func TestConsumer_APIKeyAcceptedLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := startChecks(t, "wrong_key")
+		c := startChecks(t, "wrong_key", chargebee.Config{})
 		time.Sleep(10 * time.Minute)
 		if err := c.ready(false); err == nil || !strings.Contains(err.Error(), "Chargebee refuses the credentials") {
 			t.Errorf("got %v", err)
@@ -121,7 +122,7 @@ func TestConsumer_APIKeyAcceptedLater(t *testing.T) {
 func TestConsumer_LedgerBoundToAnotherSite(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := startChecks(t, "site_key")
+		c := startChecks(t, "site_key", chargebee.Config{})
 		_, err := c.tables.PutItem(t.Context(), &awsdynamodb.PutItemInput{TableName: &c.settings.Ledger.Table, Item: map[string]types.AttributeValue{
 			"invoice_id": &types.AttributeValueMemberS{Value: "#installation"}, "site": &types.AttributeValueMemberS{Value: "acme.chargebee.com"},
 			"version": &types.AttributeValueMemberN{Value: "1"},

@@ -126,6 +126,13 @@ func (m *metrics) watchSettings(registry *prometheus.Registry, member *member) {
 	}, member.countDifferences))
 }
 
+// watchClock registers the metric of the clock.
+func (m *metrics) watchClock(registry *prometheus.Registry, clock *clock) {
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: telemetry.Namespace, Name: "clock_difference_seconds", Help: "Smallest certain difference between the clock of this process and Chargebee's, by the last response; negative: it is behind.",
+	}, clock.seconds))
+}
+
 // ratio returns a scale of the rate limiter as a part of 1.
 func ratio(scale int64) float64 { return float64(scale) / ratelimit.FullScale }
 

@@ -56,32 +56,46 @@ func (f *findings) siteError(err error) {
 	}
 }
 
-// clock compares the clocks by the smallest difference that is certain:
+// ClockDifference returns the smallest difference between the clock of this machine and Chargebee's that is
+// certain; it is negative if this clock is behind:
 //
-//	Chargebee's clock was in   [Time, Time + 1 s]
-//	this clock was in          [Sent, Received]
-//
-// Two machines that differ from Chargebee by half of the maximum skew, in opposite directions, differ
-// from each other by all of it.
+//	Chargebee's clock was in   [date, date + 1 s], by the Date of a response
+//	this clock was in          [sent, received]
+func ClockDifference(date, sent, received time.Time) time.Duration {
+	if ahead := sent.Sub(date.Add(time.Second)); ahead > 0 {
+		return ahead
+	}
+	return min(received.Sub(date), 0)
+}
+
+// DescribeClockDifference returns the difference as a text.
+func DescribeClockDifference(difference, maxSkew time.Duration) string {
+	direction := "ahead of"
+	if difference < 0 {
+		direction = "behind"
+	}
+	return fmt.Sprintf("the clock of this machine is %s or more %s Chargebee's, clock.max_skew is %s", rounded(difference.Abs()), direction, maxSkew)
+}
+
+// ClockRemedy is the solution for clocks that differ.
+const ClockRemedy = "set the clock of this machine by NTP, or raise clock.max_skew for all consumers"
+
+// clock evaluates the difference of the clocks. Two machines that differ from Chargebee by half of the
+// maximum skew, in opposite directions, differ from each other by all of it.
 func (f *findings) clock(site Site) {
 	if site.Time.IsZero() {
 		f.addf(finding.Warning, "clock_unknown", "check the clock of this machine", "the response of Chargebee has no date")
 		return
 	}
-	ahead := site.Sent.Sub(site.Time.Add(time.Second))
-	behind := site.Time.Sub(site.Received)
-	minimum, direction := max(ahead, behind, 0), "ahead of"
-	if behind > ahead {
-		direction = "behind"
-	}
-	const solution = "set the clock of this machine by NTP, or raise clock.max_skew for all consumers"
+	difference := ClockDifference(site.Time, site.Sent, site.Received)
+	text := DescribeClockDifference(difference, site.MaxSkew)
 	switch {
-	case minimum > site.MaxSkew:
-		f.addf(finding.Error, "clock_differs", solution, "the clock of this machine is %s or more %s Chargebee's, clock.max_skew is %s: leases and windows are not safe", rounded(minimum), direction, site.MaxSkew)
-	case 2*minimum > site.MaxSkew:
-		f.addf(finding.Warning, "clock_drifts", solution, "the clock of this machine is %s or more %s Chargebee's, clock.max_skew is %s", rounded(minimum), direction, site.MaxSkew)
+	case difference.Abs() > site.MaxSkew:
+		f.addf(finding.Error, "clock_differs", ClockRemedy, "%s: leases and windows are not safe", text)
+	case 2*difference.Abs() > site.MaxSkew:
+		f.addf(finding.Warning, "clock_drifts", ClockRemedy, "%s", text)
 	default:
-		f.addf(finding.OK, "clock", "", "the clock of this machine and Chargebee's agree within %s", rounded(max(ahead, behind, 0)+site.Received.Sub(site.Sent)+time.Second))
+		f.addf(finding.OK, "clock", "", "the clock of this machine and Chargebee's agree within %s", rounded(difference.Abs()+site.Received.Sub(site.Sent)+time.Second))
 	}
 }
 

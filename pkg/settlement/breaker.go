@@ -1,6 +1,7 @@
 package settlement
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"sync"
@@ -16,15 +17,17 @@ const outageCalls = 5
 
 // Breaker is a circuit breaker: it keeps a consumer from receiving messages while Chargebee does not
 // answer or refuses the credentials, so that no message uses up its attempts. While it is open, one
-// message per interval passes as a probe. The first answer closes it.
+// message per interval passes as a probe. The first answer closes it. While the clock of the process
+// is wrong, none passes.
 type Breaker struct {
 	now func() time.Time
 
 	mu         sync.Mutex
-	reason     string          // why it is open; empty: closed
+	reason     string          // why it is open; empty: closed, unless the clock is wrong
 	interval   time.Duration   // between probes
 	probe      time.Time       // when the next one may pass
 	unanswered map[string]bool // invoices of consecutive calls without an answer
+	clock      string          // why the clock of this process is wrong; empty: it is not
 	changed    chan struct{}   // closed and replaced when the breaker closes
 }
 
@@ -52,10 +55,35 @@ func (b *Breaker) Record(invoiceID string, err error) {
 		clear(b.unanswered)
 		if b.reason != "" {
 			b.reason = ""
-			close(b.changed)
-			b.changed = make(chan struct{})
+			b.wake()
 		}
 	}
+}
+
+// wake wakes those that wait for a change.
+func (b *Breaker) wake() {
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// SetClockError records why the clock of this process is wrong; empty: it is not. It reports whether that
+// is a change from or to empty.
+func (b *Breaker) SetClockError(reason string) (changed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	changed = (reason == "") != (b.clock == "")
+	b.clock = reason
+	if changed {
+		b.wake()
+	}
+	return changed
+}
+
+// ClockError returns why the clock of this process is wrong. It is empty if it is not.
+func (b *Breaker) ClockError() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.clock
 }
 
 func (b *Breaker) open(reason string, interval time.Duration) {
@@ -70,7 +98,7 @@ func (b *Breaker) Open() bool { return b.Reason() != "" }
 func (b *Breaker) Reason() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.reason
+	return cmp.Or(b.clock, b.reason)
 }
 
 // Wait returns how many messages may be received: any number while the breaker is closed, otherwise
@@ -91,7 +119,10 @@ func (b *Breaker) Wait(ctx context.Context) (maxMessages int, err error) {
 func (b *Breaker) admit() (maxMessages int, wait time.Duration, changed <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.reason == "" {
+	switch {
+	case b.clock != "":
+		return 0, time.Hour, b.changed // or until it is right
+	case b.reason == "":
 		return math.MaxInt, 0, nil
 	}
 	now := b.now()

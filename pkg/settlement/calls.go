@@ -17,6 +17,7 @@ const (
 	unauthorizedDelay = time.Minute      // while Chargebee refuses the credentials or the site
 	lockDelay         = 3 * time.Second  // while another call on the same invoice is in progress
 	readAgainDelay    = time.Minute      // after an invoice could not be read
+	clockDelay        = 10 * time.Second // while the clock of this process is wrong
 )
 
 // asFailure returns the failed call in err, if there is one.
@@ -35,8 +36,20 @@ func isRefusal(failure *billing.Failure) bool {
 	return failure.Kind == billing.Permanent || failure.Kind == billing.Missing
 }
 
+// checkClock defers the message while the clock of this process is wrong: its decisions about leases and
+// windows may be wrong too. Another process may have the right time.
+func (s *Settler) checkClock() error {
+	if reason := s.Breaker.ClockError(); reason != "" {
+		return deferFor(clockDelay, reason)
+	}
+	return nil
+}
+
 // permit waits for the permit of one call.
 func (s *Settler) permit(ctx context.Context) (*ratelimit.Permit, error) {
+	if err := s.checkClock(); err != nil {
+		return nil, err
+	}
 	waiting, cancel := context.WithTimeout(ctx, permitTimeout)
 	defer cancel()
 	permit, err := s.RateLimiter.Acquire(waiting)
@@ -59,6 +72,20 @@ func (s *Settler) call(ctx context.Context, send func(context.Context, *ratelimi
 		return err
 	}
 	return s.callUnder(ctx, permit, send)
+}
+
+// read makes one call that reads, for the invoice, subscription or customer of the id. Nothing is decided
+// by its answer if that shows that the clock of this process is wrong.
+func (s *Settler) read(ctx context.Context, id string, send func(context.Context, *ratelimit.Permit) error) error {
+	err := s.call(ctx, func(ctx context.Context, permit *ratelimit.Permit) error {
+		err := send(ctx, permit)
+		s.Breaker.Record(id, err)
+		return err
+	})
+	if clock := s.checkClock(); clock != nil {
+		return clock
+	}
+	return err
 }
 
 // callUnder makes one call under the given permit, or under a new one if that expired before the

@@ -93,9 +93,8 @@ func addIDs(seen map[string]bool, lines []billing.InvoiceLine) (allNew bool) {
 // error is the same as for one that does not exist.
 func (s *Settler) fetchPage(ctx context.Context, page billing.LinePage) (billing.Invoice, error) {
 	var invoice billing.Invoice
-	err := s.call(ctx, func(ctx context.Context, permit *ratelimit.Permit) (err error) {
+	err := s.read(ctx, page.InvoiceID, func(ctx context.Context, permit *ratelimit.Permit) (err error) {
 		invoice, err = s.Invoices.Invoice(ctx, permit, page)
-		s.Breaker.Record(page.InvoiceID, err)
 		return err
 	})
 	if err == nil && invoice.Deleted { //mutant:deleted-draft
@@ -108,9 +107,9 @@ func (s *Settler) fetchPage(ctx context.Context, page billing.LinePage) (billing
 // query, also for later pages.
 func (s *Settler) listInvoices(ctx context.Context, query *billing.InvoiceQuery) (billing.InvoicePage, error) {
 	page, err := query.List(func(query billing.InvoiceQuery) (page billing.InvoicePage, err error) {
-		err = s.call(ctx, func(ctx context.Context, permit *ratelimit.Permit) (err error) {
+		id := cmp.Or(query.InvoiceID, query.SubscriptionID, query.CustomerID)
+		err = s.read(ctx, id, func(ctx context.Context, permit *ratelimit.Permit) (err error) {
 			page, err = s.Invoices.ListInvoices(ctx, permit, query)
-			s.Breaker.Record(cmp.Or(query.InvoiceID, query.SubscriptionID, query.CustomerID), err)
 			return err
 		})
 		return page, err

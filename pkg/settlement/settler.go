@@ -61,7 +61,10 @@ func (s *Settler) process(ctx context.Context, delivery *queue.Delivery, report 
 		lease:  newLease(s.Ledger, s.Now, s.Settings.Lease),
 		report: report,
 	}
-	err = session.acquire(ctx)
+	err = session.checkClock()
+	if err == nil {
+		err = session.acquire(ctx)
+	}
 	switch {
 	case err != nil:
 	case session.record().State == billing.Finished:
