@@ -17,17 +17,18 @@ import (
 type recorder struct {
 	env *env
 
-	mu       sync.Mutex
-	events   map[string]int64 // billable events, by id; see recordWritten
-	invoices []invoiceRecord  // in the order of their creation
-	edits    []subscriptionEdit
-	removed  map[string]string  // subscription of the line that was removed from a draft, by draft
-	sent     []time.Time        // calls of consumers to Chargebee
-	reads    map[podDraft]int64 // version of a draft that a pod read last
-	charged  map[string]int64   // version that the pod had read that first charged a draft, by draft; 0: none
-	refused  map[string]int     // refusals of a close that pods received, by idempotency key
-	sessions int                // that consumers reported
-	rejected int                // sessions that rejected their message
+	mu           sync.Mutex
+	events       map[string]int64 // billable events, by id; see recordWritten
+	invoices     []invoiceRecord  // in the order of their creation
+	edits        []subscriptionEdit
+	removed      map[string]string  // subscription of the line that was removed from a draft, by draft
+	sent         []time.Time        // calls of consumers to Chargebee
+	reads        map[podDraft]int64 // version of a draft that a pod read last
+	charged      map[string]int64   // version that the pod had read that first charged a draft, by draft; 0: none
+	refused      map[string]int     // refusals of a close that pods received, by idempotency key
+	closeRefused map[string]bool    // drafts whose close was refused, as pods received it
+	sessions     int                // that consumers reported
+	rejected     int                // sessions that rejected their message
 }
 
 // invoiceRecord is an invoice as it was created.
@@ -52,7 +53,7 @@ type podDraft struct{ pod, draft string }
 func newRecorder(e *env) *recorder {
 	return &recorder{
 		env: e, events: map[string]int64{}, removed: map[string]string{},
-		reads: map[podDraft]int64{}, charged: map[string]int64{}, refused: map[string]int{},
+		reads: map[podDraft]int64{}, charged: map[string]int64{}, refused: map[string]int{}, closeRefused: map[string]bool{},
 	}
 }
 
@@ -166,6 +167,7 @@ func (r *recorder) recordAnswer(pod string, request *http.Request, status int, b
 	case operation == "close" && isRefusal(status, body):
 		key := request.Header.Get("chargebee-idempotency-key")
 		r.refused[key]++
+		r.closeRefused[draft] = true
 		if r.refused[key] == maxRefusals+1 {
 			r.env.violations.addf("the close of %s is refused %d times under one key", draft, r.refused[key])
 		}

@@ -128,6 +128,12 @@ func (r *recorder) isUntraceable(draft string) bool {
 	if hasOriginal || r.env.finalHas(draft, isMarked) {
 		return false
 	}
+	r.mu.Lock()
+	refused := r.closeRefused[draft] // a proxy may refuse what the site did
+	r.mu.Unlock()
+	if refused {
+		return true
+	}
 	var first time.Time
 	for _, call := range r.env.site.Calls() {
 		if call.InvoiceID != draft || call.Operation != "close" {
