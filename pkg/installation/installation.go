@@ -17,8 +17,8 @@ import (
 const Version = 1
 
 const (
-	// ReportInterval is the time between two reports of a consumer. Each writes the item of all consumers, which has
-	// about 1 KB for each.
+	// ReportInterval is the time between two reports of a consumer. A report writes the one item of all consumers,
+	// about 1 KB per consumer.
 	ReportInterval = time.Minute
 	// MemberTimeout is the time after which a consumer that does not report counts as ended; clock.max_skew is added.
 	MemberTimeout = 3 * ReportInterval
@@ -40,13 +40,13 @@ type Member struct {
 
 // Refusal is a reason why a process must not use the ledger with its settings.
 type Refusal struct {
-	Name    string // stable: of the finding
+	Name    string // of the finding: one of those below
 	Key     string // of the setting
 	Problem string
 	Remedy  string
 }
 
-// Refusals.
+// Names of refusals. Scripts rely on them.
 const (
 	SiteDiffers    = "site_differs"
 	VersionDiffers = "ledger_version_differs"
@@ -81,33 +81,36 @@ func (s State) Refusals(settings config.Consumer, now time.Time) (refusals []Ref
 			"run the release that the ledger was used with last",
 		})
 	}
-	return append(refusals, s.lowerBounds(settings.Shared(), s.Live(now, settings.Clock.MaxSkew))...)
+	return append(refusals, s.lowerBounds(settings, now)...)
 }
 
 // bounds are the settings that decide when a line in doubt is settled. A process with lower ones could settle a line
 // while a call of another process may still take effect.
 var bounds = []string{"chargebee.max_effect_delay", "chargebee.idempotency_window", "clock.max_skew"}
 
-func (s State) lowerBounds(settings map[string]string, live []Member) (refusals []Refusal) {
+func (s State) lowerBounds(settings config.Consumer, now time.Time) (refusals []Refusal) {
+	values, live := settings.Shared(), s.Live(now, settings.Clock.MaxSkew)
 	for _, key := range bounds {
-		own, _ := time.ParseDuration(settings[key])
-		for _, member := range live {
-			if other, err := time.ParseDuration(member.Settings[key]); err == nil && own < other {
-				refusals = append(refusals, Refusal{
-					BoundLower, key,
-					fmt.Sprintf("%s is below %s of the running consumer %s", own, other, member.ID),
-					fmt.Sprintf("use %s, or stop all consumers before you lower it; one that was killed counts for %s more", other, MemberTimeout+maxSkewOf(settings)),
-				})
-				break
-			}
+		own, _ := time.ParseDuration(values[key])
+		if highest, memberID := highestBound(live, key); own < highest {
+			refusals = append(refusals, Refusal{
+				BoundLower, key,
+				fmt.Sprintf("%s is below %s of the running consumer %s", own, highest, memberID),
+				fmt.Sprintf("use %s, or stop all consumers before you lower it; one that was killed counts for %s more", highest, MemberTimeout+settings.Clock.MaxSkew),
+			})
 		}
 	}
 	return refusals
 }
 
-func maxSkewOf(settings map[string]string) time.Duration {
-	skew, _ := time.ParseDuration(settings["clock.max_skew"])
-	return skew
+// highestBound returns the highest value of a bound, and the member that has it. It is 0 if no member has the bound.
+func highestBound(members []Member, key string) (highest time.Duration, memberID string) {
+	for _, member := range members {
+		if bound, err := time.ParseDuration(member.Settings[key]); err == nil && bound > highest {
+			highest, memberID = bound, member.ID
+		}
+	}
+	return highest, memberID
 }
 
 // Live returns the consumers that reported recently.

@@ -24,11 +24,12 @@ func member(id string, age time.Duration, change func(*config.Consumer)) install
 	return installation.Member{ID: id, SeenAt: now.Add(-age).Unix(), Settings: settings.Shared()}
 }
 
+func delay(d time.Duration) func(*config.Consumer) {
+	return func(c *config.Consumer) { c.Chargebee.MaxEffectDelay = d }
+}
+
 func TestState_Refusals(t *testing.T) {
 	t.Parallel()
-	delay := func(d time.Duration) func(*config.Consumer) {
-		return func(c *config.Consumer) { c.Chargebee.MaxEffectDelay = d }
-	}
 	window := func(d time.Duration) func(*config.Consumer) {
 		return func(c *config.Consumer) { c.Chargebee.IdempotencyWindow = d }
 	}
@@ -69,6 +70,16 @@ func TestState_Refusals(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// A process with the value that the refusal names is not refused again.
+func TestState_Refusals_HighestBound(t *testing.T) {
+	t.Parallel()
+	members := []installation.Member{member("a", 0, delay(6*time.Minute)), member("b", 0, delay(8*time.Minute)), member("c", 0, delay(7*time.Minute))}
+	refusals := installation.State{Members: members}.Refusals(config.DefaultConsumer(), now)
+	if len(refusals) != 1 || refusals[0].Problem != "5m0s is below 8m0s of the running consumer b" || !strings.HasPrefix(refusals[0].Remedy, "use 8m0s, ") {
+		t.Errorf("got %+v", refusals)
 	}
 }
 
