@@ -11,8 +11,8 @@ import (
 	"github.com/billable-events/billable/pkg/escape"
 )
 
-// linesEvery is the number of steps per line of progress without a terminal.
-const linesEvery = 1000
+// stepsPerLine is the number of steps between two lines of progress without a terminal.
+const stepsPerLine = 1000
 
 // redrawInterval is the minimum time between two drawings of the bar.
 const redrawInterval = 100 * time.Millisecond
@@ -25,7 +25,7 @@ type Progress struct {
 	bar   *progressbar.ProgressBar // nil without a terminal
 
 	mu      sync.Mutex
-	done    int
+	done    int    // finished steps
 	waiting string // reason why the work waits
 }
 
@@ -40,7 +40,7 @@ func NewProgress(out io.Writer, label string) *Progress {
 	return p
 }
 
-// Add adds finished steps. A wait is over.
+// Add adds finished steps and ends a wait.
 func (p *Progress) Add(steps int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -50,7 +50,7 @@ func (p *Progress) Add(steps int) {
 	switch {
 	case p.bar != nil:
 		_ = p.bar.Add(steps) // ignore display errors
-	case before/linesEvery < p.done/linesEvery:
+	case before/stepsPerLine < p.done/stepsPerLine:
 		_, _ = fmt.Fprintf(p.out, "%s: %d\n", p.label, p.done)
 	}
 }
@@ -80,15 +80,15 @@ func (p *Progress) describe(reason string) (changed bool) {
 	return true
 }
 
-// Total returns the number of finished steps.
-func (p *Progress) Total() int {
+// Steps returns the number of finished steps.
+func (p *Progress) Steps() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.done
 }
 
-// Done removes the bar.
-func (p *Progress) Done() {
+// Finish removes the bar.
+func (p *Progress) Finish() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.bar != nil {

@@ -17,7 +17,7 @@ func TestProgress_WithoutTerminal(t *testing.T) {
 		steps.Go(func() { progress.Add(1) })
 	}
 	steps.Wait()
-	progress.Done()
+	progress.Finish()
 	if got := out.String(); got != "replayed: 1000\nreplayed: 2000\n" {
 		t.Errorf("got %q", got)
 	}
@@ -34,7 +34,7 @@ func TestProgress_Wait(t *testing.T) {
 		progress.Add(1)
 	}
 	progress.Wait("another reason")
-	progress.Done()
+	progress.Finish()
 	want := "replayed: 0, waiting: month\\u001b[2J end\nreplayed: 1, waiting: month\\u001b[2J end\nreplayed: 2, waiting: another reason\n"
 	if got := out.String(); got != want {
 		t.Errorf("got %q", got)

@@ -80,7 +80,7 @@ func TestProgress_Terminal(t *testing.T) {
 		for range 10_000 {
 			progress.Add(1)
 		}
-		progress.Done()
+		progress.Finish()
 	})
 	const ends = 2 // it is drawn at the begin and at the end
 	if drawn, most := strings.Count(got, "replayed"), ends+int(time.Since(started)/(100*time.Millisecond)); drawn == 0 || drawn > most {

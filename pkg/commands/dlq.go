@@ -59,7 +59,7 @@ func (a *app) runOnDeadLetters(run func(deadletter.Progress) (deadletter.Result,
 		Done:    func(deadletter.MessageResult) { progress.Add(1) },
 		Waiting: progress.Wait,
 	})
-	progress.Done()
+	progress.Finish()
 	if err != nil && len(result.Messages) == 0 && !errors.Is(err, deadletter.ErrPartial) {
 		return err
 	}

@@ -45,8 +45,8 @@ func (a *app) dlqRestore() *cobra.Command {
 				progress := cli.NewProgress(a.process.Stderr, "restored")
 				sender := sqsqueue.NewSender(deps.sqs(), deps.Settings.Queue.DeadLetterURL, nil)
 				err = deadletter.Restore(cmd.Context(), sender, messages, func() { progress.Add(1) })
-				progress.Done()
-				result.Restored = progress.Total()
+				progress.Finish()
+				result.Restored = progress.Steps()
 			}
 			return errors.Join(a.writeResult(result, func() error { return a.writeRestored(result) }), err)
 		},

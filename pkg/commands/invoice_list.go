@@ -35,7 +35,7 @@ func (a *app) invoiceList() *cobra.Command {
 			}
 			progress := cli.NewProgress(a.process.Stderr, "invoices read")
 			listing, err := inspect.List(cmd.Context(), deps.store(), deps.store(), filter, now, func() { progress.Add(1) })
-			progress.Done()
+			progress.Finish()
 			if err != nil {
 				return err
 			}

@@ -50,7 +50,7 @@ func (a *app) sweep() *cobra.Command {
 			setOptions(&options, consumer.SettlementSettings(deps.Settings))
 			options.DryRun = !a.apply
 			result, err := sweeper.Run(cmd.Context(), options)
-			progress.Done()
+			progress.Finish()
 			return errors.Join(a.writeResult(result, func() error { return a.writeSwept(result) }), err)
 		},
 	}))
