@@ -34,7 +34,7 @@ type deadLetterDetails struct {
 
 // chargebeeInvoice is an invoice as Chargebee shows it.
 type chargebeeInvoice struct {
-	InvoiceID string     `json:"invoice_id"` // the final one once the draft has become it
+	InvoiceID string     `json:"invoice_id"` // of the final invoice if the draft was closed, otherwise of the draft
 	Found     bool       `json:"found"`
 	Status    *string    `json:"status"`
 	Date      *time.Time `json:"date"`
@@ -83,6 +83,7 @@ func (a *app) deadLetterDetails(ctx context.Context, deps Deps, id string) (deta
 		Now:       time.Now(),
 	}
 	if details.InvoiceToRead != "" {
+		// Without the invoice, a prediction shows only whether a preview is needed.
 		if settlement.PredictReplay(input).NeedsPreview() {
 			input.Preview, details.Chargebee, err = previewInvoice(ctx, deps, details.InvoiceToRead, details.Record)
 		} else {
@@ -103,7 +104,8 @@ func (a *app) deadLetterDetails(ctx context.Context, deps Deps, id string) (deta
 // readTimeout bounds the wait for permits and for Chargebee.
 const readTimeout = 15 * time.Second
 
-// readSite calls fn, which reads from Chargebee, if its settings are there.
+// readSite calls fn with the Chargebee site, within readTimeout. It returns an error if the address or
+// the API key of the site is not set.
 func readSite(ctx context.Context, deps Deps, fn func(ctx context.Context, site site) error) error {
 	settings := deps.Settings.Chargebee
 	if settings.URL() == "" || settings.APIKey.Reveal() == "" {
@@ -121,21 +123,21 @@ func previewInvoice(ctx context.Context, deps Deps, invoiceID string, record *bi
 		preview, err = deps.settler(site).Preview(ctx, invoiceID, record)
 		return err
 	})
-	found := &chargebeeInvoice{InvoiceID: invoiceID}
 	switch {
-	case errors.Is(err, settlement.ErrUnknown), err == nil && preview.Status == "":
-		return nil, found, nil
+	case errors.Is(err, settlement.ErrUnknown), err == nil && preview.Status == "": // no such invoice
+		return nil, &chargebeeInvoice{InvoiceID: invoiceID}, nil
 	case err != nil:
 		return nil, nil, err
+	default:
+		return &preview, &chargebeeInvoice{InvoiceID: invoiceID, Found: true, Status: &preview.Status, Date: nullable.Unix(preview.Manifest.Date)}, nil
 	}
-	found.Found, found.Status, found.Date = true, &preview.Status, nullable.Unix(preview.Manifest.Date)
-	return &preview, found, nil
 }
 
-// readChargebeeInvoice makes one call.
-func readChargebeeInvoice(ctx context.Context, deps Deps, invoiceID string) (found *chargebeeInvoice, err error) {
+// readChargebeeInvoice reads the invoice in one call, with the first page of its lines only. Found is
+// false if it does not exist or was deleted.
+func readChargebeeInvoice(ctx context.Context, deps Deps, invoiceID string) (*chargebeeInvoice, error) {
 	var invoice billing.Invoice
-	err = readSite(ctx, deps, func(ctx context.Context, site site) error {
+	err := readSite(ctx, deps, func(ctx context.Context, site site) error {
 		return ratelimit.Do(ctx, site, func(permit *ratelimit.Permit) (err error) {
 			invoice, err = site.Invoice(ctx, permit, billing.LinePage{InvoiceID: invoiceID})
 			return err
@@ -143,12 +145,12 @@ func readChargebeeInvoice(ctx context.Context, deps Deps, invoiceID string) (fou
 	})
 	failure, failed := errors.AsType[*billing.Failure](err)
 	switch {
-	case err == nil && !invoice.Deleted:
-		return &chargebeeInvoice{InvoiceID: invoice.ID, Found: true, Status: &invoice.Status, Date: new(time.Unix(invoice.Date, 0).UTC())}, nil
-	case err == nil, failed && failure.IsNotFound():
+	case failed && failure.IsNotFound(), err == nil && invoice.Deleted:
 		return &chargebeeInvoice{InvoiceID: invoiceID}, nil
-	default:
+	case err != nil:
 		return nil, err
+	default:
+		return &chargebeeInvoice{InvoiceID: invoice.ID, Found: true, Status: &invoice.Status, Date: new(time.Unix(invoice.Date, 0).UTC())}, nil
 	}
 }
 
