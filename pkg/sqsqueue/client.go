@@ -21,5 +21,5 @@ type Client interface {
 // callTimeout bounds a call, in addition to the time that a long poll waits.
 const callTimeout = 5 * time.Second
 
-// withoutRetries disables the SDK's retries, for callers that retry themselves.
+// withoutRetries disables the SDK's retries, for callers that repeat the call themselves.
 func withoutRetries(options *sqs.Options) { options.Retryer = aws.NopRetryer{} }

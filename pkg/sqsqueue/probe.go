@@ -22,16 +22,16 @@ func Denied(err error) bool {
 // noReceipt is the receipt handle of no message.
 const noReceipt = "consumer-check"
 
-// noMessage is refused because of U+FFFE. If a service accepts it, consumers acknowledge it as
-// an event of another type.
+// noMessage is refused because of U+FFFE. An SQS emulator may accept it; the consumers ignore it
+// then, because of its event type.
 const noMessage = "{\"event_type\":\"consumer_check\",\"note\":\"\uFFFE\"}"
 
 // Probes tests the caller's permissions on the queue by calls that have no effect.
 //
 // SQS authorizes a batch as a whole and then refuses its entries: a receipt handle of no
-// message, a body with an invalid character. A receive has no entries. A successful one would
-// hide messages and increase their receive count, so this one has invalid parameters; whether
-// SQS checks permissions before parameters is not documented.
+// message, a body with an invalid character. A receive has no entries, and a successful receive
+// would hide messages and increase their receive count. So the probe's receive has invalid
+// parameters; whether SQS checks permissions before parameters is not documented.
 func Probes(ctx context.Context, client Client, url string) []finding.Probe {
 	probe := func(action string, call func(context.Context) error) finding.Probe {
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
@@ -48,7 +48,7 @@ func Probes(ctx context.Context, client Client, url string) []finding.Probe {
 	receive := probe("sqs:ReceiveMessage", func(ctx context.Context) error {
 		_, err := client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 			QueueUrl: &url, MaxNumberOfMessages: maxBatchEntries + 1, VisibilityTimeout: -1, WaitTimeSeconds: -1,
-		}, withoutRetries)
+		})
 		return err
 	})
 	if errors.Is(receive.Err, ErrRefused) {

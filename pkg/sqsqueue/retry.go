@@ -19,8 +19,9 @@ func untilDone[Result any](ctx context.Context, op func(context.Context) (Result
 		return ok && failed.retryable()
 	}
 	result, err := retry.Do(ctx, attemptBackoff, retryable, op)
+	// ctx ended before the first response.
 	if err != nil && ctx.Err() != nil && !as[*failure](err) {
-		err = fmt.Errorf("%w: no response before the deadline: %w", ErrUnavailable, err)
+		err = fmt.Errorf("%w: no response: %w", ErrUnavailable, err)
 	}
 	return result, err
 }
