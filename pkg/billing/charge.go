@@ -32,14 +32,14 @@ type LinePage struct {
 	Offset    string // Invoice.NextOffset of the page before; empty for the first one
 }
 
-// InvoiceQuery selects one page of a list of invoices: all pending ones, one by its id, those of a
-// subscription without the consolidated ones, or those of a customer.
+// InvoiceQuery selects one page of a list of invoices, by one of Pending, InvoiceID, SubscriptionID,
+// CustomerID, or UpdatedAfter alone.
 type InvoiceQuery struct {
-	Pending        bool
+	Pending        bool // all pending invoices
 	InvoiceID      string
-	SubscriptionID string
-	CustomerID     string
-	UpdatedAfter   int64  // of a customer's, or of any; unix seconds
+	SubscriptionID string // its invoices, except consolidated ones
+	CustomerID     string // its invoices
+	UpdatedAfter   int64  // invoices updated later, in unix seconds; with CustomerID or alone
 	IncludeDeleted bool   // otherwise the list has no deleted invoices
 	Offset         string // InvoicePage.Next of the page before; empty for the first one
 	Limit          int    // invoices in the answer; 0 is MaxListed

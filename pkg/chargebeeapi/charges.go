@@ -12,16 +12,17 @@ import (
 	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
-// All POSTs turn SetIdempotency off: it adds an undocumented header X-CB-Idempotency-Key with a
-// new random value each time. If Chargebee respected it, a repeated charge would be a new one.
+// All POSTs call SetIdempotency(false). The SDK's actions call SetIdempotency(true), which adds an
+// undocumented header X-CB-Idempotency-Key with a new random value to each request: if Chargebee
+// respected it, a repeated charge would be a new one. SetIdempotencyKey sets the documented header.
 // https://apidocs.chargebee.com/docs/api/v1/idempotency
 
 // AddCharge adds one line to a pending invoice and returns the invoice with it. Equal charges
 // are sent as equal bytes.
 func (c *Client) AddCharge(ctx context.Context, permit *ratelimit.Permit, charge billing.Charge) (billing.Invoice, error) {
-	name, request := "add_charge", adHocCharge
+	name, newRequest := "add_charge", adHocRequest
 	if charge.ItemPriceID != "" {
-		name, request = "add_charge_item", itemCharge
+		name, newRequest = "add_charge_item", itemRequest
 	}
 	return call(ctx, permit, operation[billing.Invoice]{
 		client:   c,
@@ -29,7 +30,7 @@ func (c *Client) AddCharge(ctx context.Context, permit *ratelimit.Permit, charge
 		required: []argument{{"invoice id", charge.InvoiceID}, {"idempotency key", charge.IdempotencyKey}},
 		decode:   decodeInvoice,
 		send: func(ctx context.Context, environment chargebee.Environment) error {
-			_, err := request(charge).
+			_, err := newRequest(charge).
 				SetIdempotency(false).SetIdempotencyKey(charge.IdempotencyKey).
 				Contexts(ctx).RequestWithEnv(environment)
 			return err
@@ -37,9 +38,9 @@ func (c *Client) AddCharge(ctx context.Context, permit *ratelimit.Permit, charge
 	})
 }
 
-// adHocCharge returns the request to add a line without an item price.
+// adHocRequest returns the request to add a line without an item price.
 // https://apidocs.chargebee.com/docs/api/invoices/add-one-time-charge-to-a-pending-invoice
-func adHocCharge(charge billing.Charge) chargebee.Request {
+func adHocRequest(charge billing.Charge) chargebee.Request {
 	return invoiceaction.AddCharge(charge.InvoiceID, &invoicemodel.AddChargeRequestParams{
 		Amount:                 &charge.Amount,
 		Description:            charge.Description,
@@ -54,11 +55,11 @@ func adHocCharge(charge billing.Charge) chargebee.Request {
 	})
 }
 
-// itemCharge returns the request to add the line of an item price, with the amount as its price.
+// itemRequest returns the request to add the line of an item price, with the amount as its price.
 // Only the pricing models flat_fee and per_unit accept a price. Chargebee documents neither the
 // meaning of a missing quantity for per_unit, nor whether flat_fee accepts one.
 // https://apidocs.chargebee.com/docs/api/invoices/add-a-charge-item-to-a-pending-invoice
-func itemCharge(charge billing.Charge) chargebee.Request {
+func itemRequest(charge billing.Charge) chargebee.Request {
 	var quantity *int32
 	if charge.Quantity > 0 {
 		quantity = &charge.Quantity
