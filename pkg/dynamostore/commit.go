@@ -19,9 +19,9 @@ const (
 	reasonNone      = "None"
 	reasonCondition = "ConditionalCheckFailed"
 
-	// aliasTTL is the time for which a record can be found by its final invoice id or a subscription. The
-	// pages of a finished invoice are kept for a shorter time.
-	aliasTTL = 180 * 24 * time.Hour
+	// lookupTTL is the time for which the ledger keeps the draft id of a final invoice, and the invoices of a
+	// subscription. The pages of a finished invoice are kept for a shorter time.
+	lookupTTL = 180 * 24 * time.Hour
 )
 
 var busyReasons = map[string]bool{
@@ -111,7 +111,7 @@ func (s *Store) buildTransaction(step billing.Step) transaction {
 		all.put(&types.Put{TableName: &s.LedgerTable, Item: item{
 			attributeInvoiceID: text(finalKey(record.FinalInvoiceID)),
 			"draft_id":         text(record.InvoiceID),
-			attributeExpiresAt: number(record.UpdatedAt + int64(aliasTTL.Seconds())),
+			attributeExpiresAt: number(record.UpdatedAt + int64(lookupTTL.Seconds())),
 		}})
 	}
 	if step.Claim != nil {

@@ -47,7 +47,7 @@ func (s *Store) addToSubscription(step billing.Step, subscriptionID string) *typ
 		UpdateExpression: aws.String("ADD invoices :invoice SET expires_at = :at"),
 		ExpressionAttributeValues: item{
 			":invoice": &types.AttributeValueMemberSS{Value: []string{value}},
-			":at":      number(step.Record.UpdatedAt + int64(aliasTTL.Seconds())),
+			":at":      number(step.Record.UpdatedAt + int64(lookupTTL.Seconds())),
 		},
 	}
 }
