@@ -20,12 +20,15 @@ import (
 const minRenewalInterval = time.Second
 
 // Renew returns a configuration whose temporary credentials are renewed in the background, after 40 to
-// 50 % of their lifetime. By itself the SDK renews them in the call that finds them expired, which waits
-// for it and fails with it. If a renewal fails, the credentials are used until they expire; failed is
-// called, and the next attempt is made after 40 to 50 % of the time that is left. A call that AWS refuses
-// because the token has expired renews the credentials and is sent once more.
+// 50 % of their lifetime. The SDK alone renews them in the first call after they expire: that call waits
+// for the renewal, and fails if the renewal fails. A call that AWS refuses because the token has expired
+// renews the credentials and is sent once more.
 //
-// Those of an EC2 instance are left to the SDK, which keeps them beyond their expiry.
+// If a renewal fails before the credentials expire, failed is called, they are used until they expire, and
+// the next attempt is made after 40 to 50 % of the time that is left. Without valid credentials, calls wait
+// for a renewal and return its error.
+//
+// The credentials of an EC2 instance are left to the SDK, which keeps them beyond their expiry.
 func Renew(config aws.Config, failed func(error)) aws.Config {
 	cache, ok := config.Credentials.(*aws.CredentialsCache)
 	if !ok || cache.IsCredentialsProvider((*ec2rolecreds.Provider)(nil)) {
@@ -48,10 +51,10 @@ type renewedCredentials struct {
 	renewals singleflight.Group
 }
 
-// renewable are credentials, and when they are to be renewed. Both times are unused if they do not expire.
+// renewable are credentials with the time from which they are renewed.
 type renewable struct {
 	aws.Credentials
-	renewAt time.Time
+	renewAt time.Time // unused if CanExpire is false
 }
 
 // Retrieve implements aws.CredentialsProvider. It waits for a renewal only if there are no valid
@@ -83,7 +86,7 @@ func (c *renewedCredentials) renew(ctx context.Context) (aws.Credentials, error)
 // retrieve retrieves other credentials and stores them. It returns them as an aws.Credentials.
 func (c *renewedCredentials) retrieve() (any, error) {
 	c.cache.Invalidate()
-	credentials, err := c.cache.Retrieve(context.Background()) // it ignores deadlines
+	credentials, err := c.cache.Retrieve(context.Background()) // its result is for all callers
 	if err == nil {
 		c.store(credentials)
 		return credentials, nil
