@@ -16,12 +16,12 @@ import (
 
 // runInvoice is the command invoice: it adds a pending invoice to the sandbox that is running.
 func runInvoice(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	var invoice newInvoice
+	var invoice invoiceRequest
 	flags := flag.NewFlagSet(title+" invoice", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&invoice.Name, "name", "", "NAME in draft_inv_NAME, sub_NAME and ev_NAME (default demo_1, demo_2, …)")
 	flags.IntVar(&invoice.Events, "events", 40, "billable events, of three charge codes")
-	flags.StringVar(&invoice.Invalid, "invalid", "", "add the event evt_invalid, which has no charge_code or another currency_code: the name of the attribute")
+	flags.StringVar(&invoice.Invalid, "invalid", "", "add the event evt_invalid, with an invalid `ATTRIBUTE`: charge_code (missing) or currency_code (another currency)")
 	flags.BoolVar(&invoice.Undelivered, "undelivered", false, "do not deliver the webhook")
 	if err := cli.Parse(flags, args); err != nil {
 		return err

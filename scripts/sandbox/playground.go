@@ -27,15 +27,15 @@ const (
 
 var validName = regexp.MustCompile(`^[a-z0-9_]{1,40}$`)
 
-// newInvoice is the request of the command invoice.
-type newInvoice struct {
+// invoiceRequest is the request of the command invoice.
+type invoiceRequest struct {
 	testbed.Invoice
 	Undelivered bool // the webhook is not delivered
 }
 
 // prepared has the invoices that --keep leaves: three wait for their webhook, and the dead letters of two
 // can be corrected. A message that is not a webhook becomes a third dead letter.
-var prepared = []newInvoice{
+var prepared = []invoiceRequest{
 	{testbed.Invoice{Name: "pending_1", Events: 40}, true},
 	{testbed.Invoice{Name: "pending_2", Events: 40}, true},
 	{testbed.Invoice{Name: "pending_3", Events: 40}, true},
@@ -71,7 +71,7 @@ func (s *system) addPrepared(ctx context.Context) error {
 
 // addInvoice creates a pending invoice with billable events, writes the body of its webhook to a file,
 // and delivers the webhook. It returns a description.
-func (s *system) addInvoice(ctx context.Context, invoice newInvoice) (string, error) {
+func (s *system) addInvoice(ctx context.Context, invoice invoiceRequest) (string, error) {
 	if !validName.MatchString(invoice.Name) || invoice.Events < 0 {
 		return "", errors.New("a name has at most 40 of a-z, 0-9 and _, and events are at least 0")
 	}
@@ -117,7 +117,7 @@ func (s *system) deliver(ctx context.Context, body []byte) (string, error) {
 
 // ServeHTTP answers the command invoice.
 func (s *system) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var invoice newInvoice
+	var invoice invoiceRequest
 	if err := json.NewDecoder(r.Body).Decode(&invoice); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

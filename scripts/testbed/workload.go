@@ -66,7 +66,7 @@ func (e *Env) Fill(ctx context.Context, workload Workload) (announcements []stri
 type Invoice struct {
 	Name    string
 	Events  int    // billable events, of three charge codes
-	Invalid string // attribute of one more event, evt_invalid: charge_code is missing, or currency_code is another; or empty
+	Invalid string // invalid attribute of one more event, evt_invalid: charge_code (missing) or currency_code (another currency); empty: no such event
 }
 
 // AddInvoice renews a subscription and writes its events. Their amounts are always the same.
