@@ -43,17 +43,17 @@ var mutants = []mutant{
 	{name: "takes a proxy's refusal as Chargebee's", seed: 26, rule: "a proxy may refuse what it passed on", edits: []edit{
 		unless("proxy-refusal", "true"),
 	}},
-	{name: "does not look for a line that was refused", seed: 400, rule: "a refusal does not prove that a call had no effect", edits: []edit{
+	{name: "does not look for a line that was refused", seed: 1038, rule: "a refusal does not prove that a call had no effect", edits: []edit{
 		unless("refused-added", "true"),
 	}},
-	{name: "keys and markers without the epoch", seed: 230, rule: "a line of another claim is another line", edits: []edit{
+	{name: "keys and markers without the epoch", seed: 320, rule: "a line of another claim is another line", edits: []edit{
 		value("line-identity", `""`).arg(0, 0, 0, 2),
 	}},
 	{name: "plans from the index", seed: 35, rule: "what is charged is what was claimed", edits: []edit{
 		hoist("fold-claimed"),
 		replace("drop-changed", ""),
 	}},
-	{name: "claims whatever the values", seed: 78, rule: "what is charged is what the event has", edits: []edit{
+	{name: "claims whatever the values", seed: 166, rule: "what is charged is what the event has", edits: []edit{
 		rewrite("claim-condition", `(.*?\)) AND (.*)`, "$1 AND ($1 OR ($2))").arg(2),
 	}},
 	{name: "acknowledges before it settles", seed: 1, rule: "a message comes back until its work is done", edits: []edit{
@@ -93,7 +93,7 @@ var mutants = []mutant{
 	{name: "decides at once what became of a draft", seed: 37, rule: "what took effect may not show yet", edits: []edit{
 		unless("gone-shows", "true"),
 	}},
-	{name: "claims again right after a release", seed: 541, rule: "the index may not show yet what was released", edits: []edit{
+	{name: "claims again right after a release", seed: 873, rule: "the index may not show yet what was released", edits: []edit{
 		unless("released-shows", "true"),
 	}},
 	{name: "closes without a check of the closed invoice", seed: 139, rule: "a manual edit may have changed it at the last moment", edits: []edit{
@@ -148,7 +148,7 @@ var mutants = []mutant{
 	{name: "takes a line that was refused for not sent while its draft is missing", seed: 444, rule: "the read may be stale", edits: []edit{
 		replace("refused-missing", "step.Record.SendingSince, step.Record.InDoubt = 0, false"),
 	}},
-	{name: "releases the events of an invoice that is not voided", seed: 166, rule: "it charges them", edits: []edit{
+	{name: "releases the events of an invoice that is not voided", seed: 160, rule: "it charges them", edits: []edit{
 		unless("release-billed-withdrawn", "true"),
 	}},
 	{name: "bills an event again that its producer wrote again", seed: 48, rule: "an earlier invoice charged it", edits: []edit{

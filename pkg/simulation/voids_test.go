@@ -25,6 +25,7 @@ func (e *env) voidInvoices(ctx context.Context, as *process) {
 			invoice := issued[random.IntN(len(issued))]
 			e.timeline.logf(as.name, "%s %s, which was %s: %v", kind, invoice.ID, invoice.DraftID, void(invoice.ID))
 			if coin(random) {
+				time.Sleep(between(random, 10*time.Millisecond, 5*time.Second))
 				e.regenerate(as, invoice)
 			}
 		}
