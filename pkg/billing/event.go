@@ -80,8 +80,8 @@ type SubscriptionInvoice struct {
 	Date int64  // unix seconds; it has only events that occurred before
 }
 
-// WrittenAgain is an unbilled event that another invoice has claimed or billed: its producer wrote it again,
-// which overwrote that.
+// WrittenAgain is an unbilled event that another invoice has claimed or billed: its producer wrote it again, and
+// so overwrote its status and invoice.
 type WrittenAgain struct {
 	Event // as it is now
 

@@ -124,7 +124,7 @@ func previewInvoice(ctx context.Context, deps Deps, invoiceID string, record *bi
 		return err
 	})
 	switch {
-	case errors.Is(err, settlement.ErrUnknown), err == nil && preview.Status == "": // no such invoice
+	case errors.Is(err, settlement.ErrNoInvoice), err == nil && preview.Status == "":
 		return nil, &chargebeeInvoice{InvoiceID: invoiceID}, nil
 	case err != nil:
 		return nil, nil, err

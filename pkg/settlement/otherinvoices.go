@@ -10,8 +10,8 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// otherInvoices finds unbilled events of a subscription that another invoice has claimed or billed: their
-// producer wrote them again, which overwrote that.
+// otherInvoices finds unbilled events of a subscription that another invoice has claimed or billed. Their
+// producer wrote them again, and so overwrote the status and the invoice in the event.
 type otherInvoices struct {
 	*Settler
 
@@ -93,8 +93,9 @@ func (o *otherInvoices) readClaimsOf(ctx context.Context, record billing.Record)
 	if record.Epoch == "" || record.ReleasesAll() {
 		return nil
 	}
+	// Which events are billed depends on the plan also without dispositions: those of a credit are not.
 	var dispositions map[billing.LineKey]billing.Disposition // empty while none is decided
-	settled := !record.HoldsClaims()
+	settled := !record.HoldsClaims()                         // as not all are released, some events are billed
 	if settled || record.Dispositions != "" {
 		plan, err := o.Claims.Plan(ctx, record.InvoiceID, record.Epoch)
 		if err != nil {

@@ -63,9 +63,9 @@ func (s *Settler) Preview(ctx context.Context, invoiceID string, found *billing.
 	})
 	switch {
 	case isNotFound(err) && record.ClaimsReleased():
-		return preview, fmt.Errorf("%w at Chargebee: %s; its claims were released", ErrUnknown, invoiceID)
+		return preview, fmt.Errorf("%w at Chargebee: %s; its claims were released", ErrNoInvoice, invoiceID)
 	case isNotFound(err) && !claimed:
-		return preview, fmt.Errorf("%w at Chargebee: %s", ErrUnknown, invoiceID)
+		return preview, fmt.Errorf("%w at Chargebee: %s", ErrNoInvoice, invoiceID)
 	case err != nil && !isNotFound(err):
 		return preview, err
 	}

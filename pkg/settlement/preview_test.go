@@ -218,7 +218,7 @@ func TestPreviewOfAnInvoiceThatIsOver(t *testing.T) {
 		if preview.Prediction != settlement.WillDoNothing || !preview.Planned || len(preview.Lines) != 3 || preview.Record.Outcome != billing.Closed {
 			t.Errorf("done: %+v", preview)
 		}
-		if _, err := f.tryPreview("draft_unknown"); !errors.Is(err, settlement.ErrUnknown) {
+		if _, err := f.tryPreview("draft_unknown"); !errors.Is(err, settlement.ErrNoInvoice) {
 			t.Errorf("unknown: %v", err)
 		}
 
@@ -294,7 +294,7 @@ func TestPreviewOfARejectedInvoice(t *testing.T) {
 			t.Errorf("given back: %+v", preview)
 		}
 		f.let(deleted, id)
-		if _, err := f.tryPreview(id); !errors.Is(err, settlement.ErrUnknown) || !strings.Contains(err.Error(), "claims were released") {
+		if _, err := f.tryPreview(id); !errors.Is(err, settlement.ErrNoInvoice) || !strings.Contains(err.Error(), "claims were released") {
 			t.Errorf("given back, then deleted: %v", err)
 		}
 	})

@@ -15,7 +15,7 @@ const (
 	nothingClaimed releaseAction = iota // there is nothing to release
 	applyDecision                       // the record has what becomes of the events
 	readChargebee                       // Chargebee decides
-	readFinal                           // the events are billed: Chargebee decides whether they still are
+	readFinal                           // the events are billed: Chargebee decides whether they are still charged
 )
 
 // Refusal is the reason why claims cannot be released safely, or not yet, with what to do instead.

@@ -10,8 +10,8 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// ErrUnknown means that there is no invoice with the given id.
-var ErrUnknown = errors.New("settlement: no such invoice")
+// ErrNoInvoice means that there is no invoice with the given id.
+var ErrNoInvoice = errors.New("settlement: no such invoice")
 
 // Order is an operator's order to release the claims of an invoice.
 type Order struct {
@@ -49,7 +49,7 @@ func (s *Settler) Release(ctx context.Context, order Order) (Release, error) {
 		return Release{}, fmt.Errorf("read the record of %s: %w", order.InvoiceID, err)
 	}
 	if !ok {
-		return Release{}, fmt.Errorf("%w: %s", ErrUnknown, order.InvoiceID)
+		return Release{}, fmt.Errorf("%w: %s", ErrNoInvoice, order.InvoiceID)
 	}
 	action, err := decideRelease(found, order, s.Now(), s.Settings)
 	if err != nil || action == nothingClaimed {

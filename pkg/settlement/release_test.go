@@ -346,7 +346,7 @@ func TestReleaseIsRefused(t *testing.T) {
 				before := f.tablesAs()
 				_, err := f.release(id)
 				f.wantRefused(err, test.want)
-				if name == "unknown" && !errors.Is(err, settlement.ErrUnknown) {
+				if name == "unknown" && !errors.Is(err, settlement.ErrNoInvoice) {
 					t.Errorf("got %v", err)
 				}
 				if f.tablesAs() != before {

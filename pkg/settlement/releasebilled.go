@@ -11,11 +11,11 @@ import (
 
 // minRemaining is the minimum time until the items of an invoice expire, for a release of its events to start:
 // DynamoDB may delete expired items at any time.
-const minRemaining = 24 * time.Hour
+const minRemaining = 7 * 24 * time.Hour
 
-// decideReleaseBilled decides about a settled invoice, which is finished, or rejected without claims. Its
-// billed events can be released if Chargebee shows that nothing charges them anymore. The error is a
-// *Refusal.
+// decideReleaseBilled decides about an invoice whose events are billed: a finished one, or a rejected one of
+// which only some lines were charged. The events can be released if Chargebee shows that nothing charges
+// them anymore. The error is a *Refusal.
 func decideReleaseBilled(record billing.Record, order Order, now time.Time) (releaseAction, error) {
 	id := record.InvoiceID
 	expiry := time.Unix(record.UpdatedAt, 0).Add(retention) // of a finished invoice
@@ -29,7 +29,7 @@ func decideReleaseBilled(record billing.Record, order Order, now time.Time) (rel
 	case order.Reason == "" && order.NotCharged == "":
 		return nothingClaimed, refusef("%s is finished (%s), and its events are billed: if its invoice was voided or deleted in Chargebee, state why with --reason-note", id, record.Outcome)
 	default:
-		return readFinal, nil
+		return readFinal, nil // releaseBilled asks Chargebee
 	}
 }
 
@@ -39,7 +39,7 @@ func decideReleaseBilled(record billing.Record, order Order, now time.Time) (rel
 //
 // The draft of an invoice that was left open may have been closed manually. Its final invoice has another
 // id, and Chargebee may list the draft as deleted. So the deletion of a draft counts only after the time in
-// which a final invoice would have appeared, and only if that would be recognised.
+// which a final invoice would have appeared, and only if a marker would show that it is the final invoice.
 func (r *releaser) releaseBilled(ctx context.Context, started time.Time) error {
 	record := r.record()
 	id, isDraft := cmp.Or(record.FinalInvoiceID, record.InvoiceID), record.FinalInvoiceID == ""
@@ -58,18 +58,20 @@ func (r *releaser) releaseBilled(ctx context.Context, started time.Time) error {
 		return refusef("the lines of %s are on %s, which is %s: its events stay billed", record.InvoiceID, search.best.ID, search.best.Status)
 	case search.unreadable:
 		return refusef("an invoice that may have the lines of %s is listed, and cannot be read: try again later", record.InvoiceID)
-	case r.assertedNotCharged:
+	case r.assertedNotCharged: // an operator has checked what Chargebee does not show
 	case !withdrawn:
 		return refusef("Chargebee does not show %s as voided or deleted: if its lines are on no other invoice, state with --assert-not-charged how you know", id)
 	case isDraft && !hasMarkers(r.plan):
-		return refusef("%s is deleted, or closed under another id: an invoice with its lines is not recognised, because none has a marker. If there is none, state with --assert-not-charged how you know", id)
+		return refusef("%s is deleted, or closed under another id: its lines have no marker by which the other invoice is found. If no invoice has them, state with --assert-not-charged how you know", id)
 	}
 	if isDraft {
 		if err := r.awaitFinal(ctx, started); err != nil {
 			return err
 		}
 	}
-	r.lease.keepUpdatedAt = false // the items of the epoch are kept from now on
+	// At the end of the release the retention of the items starts again from UpdatedAt. Until then they may
+	// expire: minRemaining is for that.
+	r.lease.keepUpdatedAt = false
 	return r.lease.commit(ctx, func(step *billing.Step) {
 		step.Record.State, step.Record.Outcome = billing.Releasing, billing.Released
 		step.Record.Dispositions = billing.RepeatDisposition(billing.NotCharged, len(r.plan.Lines))
