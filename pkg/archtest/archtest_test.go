@@ -98,7 +98,7 @@ var rules = map[string]rule{
 			"billing", "chargebeeapi", "cli", "config", "consumer", "deadletter", "dynamostore", "escape", "finding", "inspect", "installation", "lifecycle", "nullable",
 			"preflight", "queue", "ratelimit", "reconcile", "settlement", "sqsqueue", "telemetry",
 		},
-		others: []string{awsSDK, zerolog, cobra},
+		others: []string{awsSDK, zerolog, cobra, "github.com/spf13/pflag"},
 		why:    "the command line of the consumer",
 	},
 	"cmd/receiver": {own: []string{"cli", "lifecycle", "receiver"}, why: "runs the receiver"},

@@ -22,9 +22,10 @@ type Format string
 const (
 	Table Format = "table"
 	JSON  Format = "json"
+	CSV   Format = "csv" // of listings only
 )
 
-// Formats lists the formats.
+// Formats lists the formats of all results.
 var Formats = []Format{Table, JSON}
 
 // String returns the format's name.
@@ -41,6 +42,24 @@ func (f *Format) Set(value string) error {
 
 // Type returns the placeholder of the value in the help.
 func (f *Format) Type() string { return "table|json" }
+
+// ListingFormat is the flag for the Format of a listing, which can also be CSV.
+type ListingFormat Format
+
+// String returns the format's name.
+func (f *ListingFormat) String() string { return string(*f) }
+
+// Set parses the value of a flag.
+func (f *ListingFormat) Set(value string) error {
+	format, err := ParseChoice(value, append(slices.Clone(Formats), CSV))
+	if err == nil {
+		*f = ListingFormat(format)
+	}
+	return err
+}
+
+// Type returns the placeholder of the value in the help.
+func (f *ListingFormat) Type() string { return "table|json|csv" }
 
 // WriteJSON writes the value as an indented document.
 func WriteJSON(w io.Writer, value any) error {

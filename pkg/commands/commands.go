@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
@@ -85,7 +86,16 @@ func group(name, short string, commands ...*cobra.Command) *cobra.Command {
 
 // withOutput adds the flags of the output format.
 func (a *app) withOutput(cmd *cobra.Command) *cobra.Command {
-	cmd.Flags().Var(&a.format, "output", "format of the result")
+	return a.withFormat(cmd, &a.format)
+}
+
+// withListingOutput is withOutput for a listing, which can be CSV.
+func (a *app) withListingOutput(cmd *cobra.Command) *cobra.Command {
+	return a.withFormat(cmd, (*cli.ListingFormat)(&a.format))
+}
+
+func (a *app) withFormat(cmd *cobra.Command, format pflag.Value) *cobra.Command {
+	cmd.Flags().Var(format, "output", "format of the result")
 	cmd.Flags().BoolVar(&a.wide, "wide", false, "all columns, one line per row (default: as wide as the terminal)")
 	return cmd
 }

@@ -22,6 +22,7 @@ func withFilter(filter *deadletter.Filter, cmd *cobra.Command) *cobra.Command {
 	flags.StringVar(&filter.Invoice, "invoice", "", "only this pending invoice")
 	flags.StringVar(&filter.Event, "event", "", "only this event or message id")
 	cli.DurationVar(flags, &filter.OlderThan, "older-than", 0, "only failures older than this, for example 48h or 7d")
+	cli.DurationVar(flags, &filter.NewerThan, "newer-than", 0, "only failures newer than this, for example 30m")
 	return cmd
 }
 

@@ -17,7 +17,7 @@ import (
 
 func (a *app) dlqList() *cobra.Command {
 	var filter deadletter.Filter
-	return withFilter(&filter, a.withOutput(&cobra.Command{
+	return withFilter(&filter, a.withListingOutput(&cobra.Command{
 		Use:     "list",
 		Short:   "List dead letters with reasons and charge at risk",
 		Example: "  consumer dlq list --reason invalid_event --older-than 7d",
@@ -32,7 +32,7 @@ func (a *app) dlqList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.writeResult(listing, func() error { return a.writeDeadLetters(listing, now) })
+			return writeListing(a, listing, listing.Messages, func() error { return a.writeDeadLetters(listing, now) })
 		},
 	}))
 }

@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/billable-events/billable/pkg/cli"
@@ -17,6 +19,9 @@ func (a *app) dlqReplay() *cobra.Command {
 		Example: "  consumer dlq replay --reason attempts_exhausted --yes",
 		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if options.Limit < 0 {
+				return cli.UsageError{Err: errors.New("--limit is less than 1")}
+			}
 			deps, err := a.connect(cmd.Context(), config.QueueURL, config.DeadLetterURL)
 			if err != nil {
 				return err
@@ -34,5 +39,6 @@ func (a *app) dlqReplay() *cobra.Command {
 		},
 	})))
 	cmd.Flags().BoolVar(&options.DropDone, "drop-done", false, "delete dead letters of finished invoices instead of skipping them")
+	cmd.Flags().IntVar(&options.Limit, "limit", 0, "at most this number, the oldest failures first (default: all)")
 	return cmd
 }

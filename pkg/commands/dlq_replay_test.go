@@ -79,6 +79,71 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// The oldest failures are replayed first, whatever the order of the queue.
+func TestReplay_Limit(t *testing.T) {
+	t.Parallel()
+	d := deploy(t)
+	d.must("tables", "create")
+	now := time.Now()
+	for _, hours := range []int{5, 1, 9, 3, 7} {
+		_, err := d.sqs.SendMessage(t.Context(), &awssqs.SendMessageInput{
+			QueueUrl: aws.String(d.deadURL()), MessageBody: aws.String(fmt.Sprintf(`{"id":"ev_%d"}`, hours)),
+			MessageAttributes: map[string]types.MessageAttributeValue{"failed_at": {
+				DataType: aws.String("String"), StringValue: aws.String(now.Add(-time.Duration(hours) * time.Hour).Format(time.RFC3339)),
+			}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, _, stderr := d.command("dlq", "replay", "--limit=-1"); code != 2 || !strings.Contains(stderr, "--limit") {
+		t.Errorf("a negative limit: %d, %s", code, stderr)
+	}
+	if got := d.must("dlq", "replay", "--limit", "2"); !strings.Contains(got, "replayed      2") || !strings.Contains(got, "Dry run") {
+		t.Errorf("a dry run: %s", got)
+	}
+	replayed := func() (ids []string) {
+		for _, message := range queues.Messages(d.name) {
+			ids = append(ids, eventID.FindStringSubmatch(message.Body)[1])
+		}
+		slices.Sort(ids)
+		return ids
+	}
+	for _, step := range []struct {
+		flags []string
+		want  string
+	}{
+		{[]string{"--limit", "2"}, "ev_7 ev_9"},
+		{[]string{"--limit", "1", "--newer-than", "4h"}, "ev_3 ev_7 ev_9"},
+		{[]string{"--newer-than", "2h"}, "ev_1 ev_3 ev_7 ev_9"},
+		{[]string{"--limit", "100"}, "ev_1 ev_3 ev_5 ev_7 ev_9"},
+	} {
+		d.must(append([]string{"dlq", "replay", "--yes"}, step.flags...)...)
+		if got := strings.Join(replayed(), " "); got != step.want {
+			t.Errorf("%s: %s, want %s", step.flags, got, step.want)
+		}
+	}
+}
+
+// A listing as CSV has the fields of its JSON.
+func TestListings_CSV(t *testing.T) {
+	t.Parallel()
+	d := deploy(t)
+	d.must("tables", "create")
+	d.sendDeadLetter(`{"id":"=cmd()","event_type":"pending_invoice_created","api_version":"v2","content":{"invoice":{"id":"draft_1"}}}`)
+	d.event("sub_csv", "e1", "12", "EUR")
+	d.reject("draft_csv", "sub_csv", time.Hour)
+	if got := d.must("dlq", "list", "--output", "csv"); !strings.HasPrefix(got, "message_id,event_id,invoice_id,") || !strings.Contains(got, ",'=cmd(),draft_1,") {
+		t.Errorf("dlq list: %s", got)
+	}
+	if got := d.must("invoice", "list", "--output", "csv"); !strings.HasPrefix(got, "invoice_id,customer_id,subscription_ids,") || !strings.Contains(got, "\ndraft_csv,") {
+		t.Errorf("invoice list: %s", got)
+	}
+	if code, _, stderr := d.command("sweep", "--output", "csv"); code != 2 || !strings.Contains(stderr, "table, json") {
+		t.Errorf("sweep: %d, %s", code, stderr)
+	}
+}
+
 var eventID = regexp.MustCompile(`^{"id":"(\w+)"`)
 
 // A replay that is killed at random moments loses no message: each is in one or both of the queues.

@@ -17,7 +17,7 @@ import (
 
 func (a *app) invoiceList() *cobra.Command {
 	var selected invoiceFilter
-	cmd := a.withOutput(&cobra.Command{
+	cmd := a.withListingOutput(&cobra.Command{
 		Use:     "list",
 		Short:   "List invoices in the ledger, by last update",
 		Long:    "List invoices in the ledger, by last update. It scans the whole ledger table.",
@@ -39,7 +39,7 @@ func (a *app) invoiceList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.writeResult(listing, func() error { return a.writeInvoices(listing) })
+			return writeListing(a, listing, listing.Invoices, func() error { return a.writeInvoices(listing) })
 		},
 	})
 	flags := cmd.Flags()

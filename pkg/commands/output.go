@@ -36,6 +36,14 @@ func (a *app) writeResult(result any, asTables func() error) error {
 	return asTables()
 }
 
+// writeListing writes the result of a listing: its rows as CSV, or else as writeResult does.
+func writeListing[T any](a *app, listing any, rows []T, asTables func() error) error {
+	if a.format == cli.CSV {
+		return cli.WriteCSV(a.process.Stdout, rows)
+	}
+	return a.writeResult(listing, asTables)
+}
+
 // writeTable writes one table.
 func (a *app) writeTable(columns []cli.Column, rows [][]string) error {
 	return cli.WriteTable(a.process.Stdout, a.wide, columns, rows)

@@ -34,6 +34,9 @@ func TestFilter_Matches(t *testing.T) {
 		"a message":                 {deadletter.Filter{Event: "b"}, "b"},
 		"older":                     {deadletter.Filter{OlderThan: 24 * time.Hour}, "a"},
 		"older, by when it was put": {deadletter.Filter{OlderThan: 59 * time.Minute}, "abc"},
+		"newer":                     {deadletter.Filter{NewerThan: 2 * time.Hour}, "bc"},
+		"some messages":             {deadletter.Filter{Messages: map[string]bool{"a": true, "c": true}}, "ac"},
+		"no messages":               {deadletter.Filter{Messages: map[string]bool{}}, ""},
 		"all of it":                 {deadletter.Filter{Reason: "too_old", Subscription: "sub_1", OlderThan: time.Hour}, "a"},
 		"one is wrong":              {deadletter.Filter{Reason: "too_old", Subscription: "sub_2"}, ""},
 	} {

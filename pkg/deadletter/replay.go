@@ -1,8 +1,11 @@
 package deadletter
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"slices"
+	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/queue"
@@ -28,11 +31,12 @@ type Replayer struct {
 type ReplayOptions struct {
 	Filter
 	DropDone bool // delete messages of finished invoices instead of skipping them
+	Limit    int  // at most this number, those that failed first; 0: all
 	DryRun   bool // change nothing
 }
 
 // Run replays the selected messages at the rate of the pacer, and not while calls are paused. Messages of
-// finished invoices are skipped or dropped.
+// finished invoices are skipped or dropped. With a limit it browses the queue twice: SQS has no order.
 //
 // A message is sent before it is deleted: a crash may leave it in both queues, which is harmless. Run
 // may be repeated at any time. A message that fails again while Run is running is not replayed again.
@@ -45,8 +49,44 @@ func (r *Replayer) Run(ctx context.Context, options ReplayOptions, progress Prog
 		pacer:    &pacer{rateLimit: r.RateLimit, perMinute: r.RequestsPerMinute, now: r.Now},
 		counts:   replayCounts{},
 	}
+	complete := true
+	if options.Limit > 0 {
+		var err error
+		if options.Messages, complete, err = r.oldest(ctx, options); err != nil {
+			return Result{}, err
+		}
+	}
 	runner := &runner{Queue: r.Queue, operation: replay, filter: options.Filter, dryRun: options.DryRun, progress: progress}
-	return runner.run(ctx)
+	result, err := runner.run(ctx)
+	if !complete {
+		result.Complete, err = false, cmp.Or(err, ErrPartial)
+	}
+	return result, err
+}
+
+// oldest returns the ids of the selected messages that failed first. complete reports whether all messages
+// were visited: otherwise there may be older ones.
+func (r *Replayer) oldest(ctx context.Context, options ReplayOptions) (ids map[string]bool, complete bool, err error) {
+	type failure struct {
+		id    string
+		since time.Time
+	}
+	var found []failure
+	now := r.Now()
+	complete, err = r.Messages.Browse(ctx, func(messages []queue.Message) bool {
+		for _, received := range messages {
+			if message := describe(received); options.selects(message, now) {
+				found = append(found, failure{message.MessageID, message.failedSince()})
+			}
+		}
+		return ctx.Err() == nil
+	})
+	slices.SortFunc(found, func(a, b failure) int { return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.id, b.id)) })
+	ids = map[string]bool{}
+	for _, one := range found[:min(options.Limit, len(found))] {
+		ids[one.id] = true
+	}
+	return ids, complete, cmp.Or(err, context.Cause(ctx))
 }
 
 // replay implements operation for a Replayer.
