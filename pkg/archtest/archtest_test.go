@@ -93,9 +93,14 @@ var rules = map[string]rule{
 		others: []string{awsSDK, prom, zerolog, otel},
 		why:    "wires the consumer",
 	},
+	"pkg/console": {
+		own:    []string{"billing", "cli", "deadletter", "escape", "finding", "inspect", "preflight", "ratelimit", "settlement"},
+		others: []string{zerolog},
+		why:    "the web page of operators",
+	},
 	"pkg/commands": {
 		own: []string{
-			"billing", "chargebeeapi", "cli", "config", "consumer", "deadletter", "dynamostore", "escape", "finding", "inspect", "installation", "lifecycle", "nullable",
+			"billing", "chargebeeapi", "cli", "config", "console", "consumer", "deadletter", "dynamostore", "escape", "event", "finding", "inspect", "installation", "lifecycle", "nullable",
 			"preflight", "queue", "ratelimit", "reconcile", "settlement", "sqsqueue", "telemetry",
 		},
 		others: []string{awsSDK, zerolog, cobra, "github.com/spf13/pflag"},

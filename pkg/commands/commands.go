@@ -62,6 +62,7 @@ func (a *app) root() *cobra.Command {
 		a.sweep(),
 		a.pause(),
 		a.resume(),
+		a.console(),
 		group("tables", "Create the tables in DynamoDB", a.tablesCreate()),
 		group("invoice", "Inspect and release invoices in the ledger", a.invoiceShow(), a.invoicePlan(), a.invoiceList(), a.invoiceRelease()),
 		group("dlq", "Inspect, replay, discard and restore dead letters", a.dlqList(), a.dlqShow(), a.dlqReplay(), a.dlqDiscard(), a.dlqRestore()),

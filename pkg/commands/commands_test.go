@@ -57,9 +57,10 @@ func TestMain(m *testing.M) {
 	}
 	queues, tables = sqs.New(sqs.Config{Denied: denied.has}), dynamodb.New(dynamodb.Config{Denied: denied.has})
 	sqsServer, dynamodbServer := httptest.NewServer(foreign(queues)), httptest.NewServer(foreign(tables))
+	stsServer := httptest.NewServer(http.HandlerFunc(answerCallerIdentity))
 	for name, value := range map[string]string{
 		"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret",
-		"AWS_ENDPOINT_URL_SQS": sqsServer.URL, "AWS_ENDPOINT_URL_DYNAMODB": dynamodbServer.URL,
+		"AWS_ENDPOINT_URL_SQS": sqsServer.URL, "AWS_ENDPOINT_URL_DYNAMODB": dynamodbServer.URL, "AWS_ENDPOINT_URL_STS": stsServer.URL,
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 	} {
 		if err := os.Setenv(name, value); err != nil {
@@ -70,6 +71,7 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	sqsServer.Close()
 	dynamodbServer.Close()
+	stsServer.Close()
 	os.Exit(code)
 }
 

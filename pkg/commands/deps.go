@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/rs/zerolog"
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/chargebeeapi"
@@ -26,6 +27,8 @@ type Deps struct {
 
 	Settings config.Consumer
 
+	log zerolog.Logger
+
 	// Mismatch is called for each event that does not match the ledger, and is left unchanged.
 	Mismatch func(text string)
 }
@@ -43,6 +46,7 @@ func (a *app) connect(ctx context.Context, required ...string) (Deps, error) {
 	return Deps{
 		Deps:     consumer.Deps{AWS: cfg},
 		Settings: settings,
+		log:      logger,
 		Mismatch: func(text string) { _, _ = fmt.Fprintln(a.process.Stderr, text) },
 	}, nil
 }
@@ -54,11 +58,16 @@ func (a *app) connectSite(ctx context.Context, required ...string) (Deps, error)
 	if err != nil {
 		return deps, err
 	}
-	found, err := deps.store().Installation(ctx)
+	return deps, deps.checkInstallation(ctx)
+}
+
+// checkInstallation checks the settings of a command that calls Chargebee and uses the ledger.
+func (d Deps) checkInstallation(ctx context.Context) error {
+	found, err := d.store().Installation(ctx)
 	if err != nil {
-		return deps, err
+		return err
 	}
-	return deps, usage(found.Check(deps.Settings, time.Now()))
+	return usage(found.Check(d.Settings, time.Now()))
 }
 
 // usage returns invalid settings as a usage error, and other errors unchanged.

@@ -39,7 +39,7 @@ func (a *app) dlqDiscard() *cobra.Command {
 	})))
 	flags := cmd.Flags()
 	flags.StringVar(&options.Note, "reason-note", "", "reason, archived with the messages (required with --yes)")
-	flags.StringVar(&options.path, "file", fmt.Sprintf("discarded-%s.jsonl", time.Now().UTC().Format("20060102T150405Z")), "archive file, one line of JSON per message")
+	flags.StringVar(&options.path, "file", archiveName(time.Now()), "archive file, one line of JSON per message")
 	flags.BoolVar(&options.release, "release", false, "release claims first, if invoice release does so without an assertion")
 	return cmd
 }
@@ -61,23 +61,30 @@ func (a *app) discard(ctx context.Context, options discardOptions) error {
 	if err != nil {
 		return err
 	}
-	archive := &archiveFile{path: options.path}
-	discarder := &deadletter.Discarder{Queue: deps.deadLetterQueue(), Archive: archive}
-	run := func() error {
-		return a.runOnDeadLetters(func(progress deadletter.Progress) (deadletter.Result, error) {
-			result, err := discarder.Run(ctx, options.DiscardOptions, progress)
-			path, closeErr := archive.close()
-			result.Archive = path
-			return result, errors.Join(err, closeErr)
-		})
-	}
-	if !options.release {
-		return run()
-	}
-	return deps.withSite(ctx, func(site site) error {
-		discarder.Releaser = claimReleaser{deps.settler(site)}
-		return run()
+	return a.runOnDeadLetters(func(progress deadletter.Progress) (deadletter.Result, error) {
+		return deps.discard(ctx, options, progress)
 	})
+}
+
+// discard runs a Discarder whose archive is a file.
+func (d Deps) discard(ctx context.Context, options discardOptions, progress deadletter.Progress) (result deadletter.Result, err error) {
+	archive := &archiveFile{path: options.path}
+	discarder := &deadletter.Discarder{Queue: d.deadLetterQueue(), Archive: archive}
+	run := func() error {
+		var runErr, closeErr error
+		result, runErr = discarder.Run(ctx, options.DiscardOptions, progress)
+		result.Archive, closeErr = archive.close()
+		return errors.Join(runErr, closeErr)
+	}
+	if options.release {
+		err = d.withSite(ctx, func(site site) error {
+			discarder.Releaser = claimReleaser{d.settler(site)}
+			return run()
+		})
+	} else {
+		err = run()
+	}
+	return result, err
 }
 
 // claimReleaser is a deadletter.Releaser. It makes no assertion about lines in doubt.
@@ -90,6 +97,11 @@ func (c claimReleaser) Release(ctx context.Context, invoiceID string, dryRun boo
 		return fmt.Errorf("%w: %w", deadletter.ErrReleaseRefused, refusal)
 	}
 	return err
+}
+
+// archiveName returns the default name of an archive file.
+func archiveName(now time.Time) string {
+	return fmt.Sprintf("discarded-%s.jsonl", now.UTC().Format("20060102T150405Z"))
 }
 
 // archiveFile is a deadletter.Archive: a file that is created with the first discarded message.

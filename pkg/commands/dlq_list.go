@@ -2,7 +2,6 @@ package commands
 
 import (
 	"cmp"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -65,7 +64,7 @@ func (a *app) writeDeadLetterGroups(groups []deadletter.Group, now time.Time) er
 		for _, risk := range group.AtRisk {
 			risks = append(risks, amount(risk.Amount, risk.CurrencyCode))
 		}
-		rows = append(rows, []string{orNone(group.Reason), strconv.Itoa(group.Count), timeOrNone(group.Oldest), age(group.Oldest, now), cmp.Or(strings.Join(risks, ", "), none)})
+		rows = append(rows, []string{orNone(group.Reason), strconv.Itoa(group.Count), timeOrNone(group.Oldest), cli.FormatAge(group.Oldest, now), cmp.Or(strings.Join(risks, ", "), none)})
 	}
 	columns := []cli.Column{{Title: "reason"}, {Title: "count", Right: true}, {Title: "oldest"}, {Title: "age", Right: true}, {Title: "at risk"}}
 	return a.writeTable(columns, rows)
@@ -75,7 +74,7 @@ func (a *app) writeDeadLetterMessages(messages []deadletter.Message, now time.Ti
 	var rows [][]string
 	for _, message := range messages {
 		rows = append(rows, []string{
-			timeOrNone(message.FailedAt), age(message.FailedAt, now), orNone(message.Reason), orNone(message.InvoiceID), *cmp.Or(message.EventID, &message.MessageID),
+			timeOrNone(message.FailedAt), cli.FormatAge(message.FailedAt, now), orNone(message.Reason), orNone(message.InvoiceID), *cmp.Or(message.EventID, &message.MessageID),
 			message.MessageID, orNone(message.CustomerID), message.LedgerState, chargeAtRisk(message), strconv.Itoa(message.ReplayCount), orNone(message.Detail),
 		})
 	}
@@ -101,22 +100,4 @@ func amount(minor int64, currencyCode *string) string {
 		return billing.FormatAmount(minor, "")
 	}
 	return billing.FormatAmount(minor, *currencyCode)
-}
-
-// age formats the time since the given one, as 3d4h, 2h5m or 7m.
-func age(since *time.Time, now time.Time) string {
-	if since == nil {
-		return none
-	}
-	const day = 24 * time.Hour
-	passed := max(now.Sub(*since), 0)
-	days, hours, minutes := passed/day, passed%day/time.Hour, passed%time.Hour/time.Minute
-	switch {
-	case days > 0:
-		return fmt.Sprintf("%dd%dh", days, hours)
-	case hours > 0:
-		return fmt.Sprintf("%dh%dm", hours, minutes)
-	default:
-		return fmt.Sprintf("%dm", minutes)
-	}
 }

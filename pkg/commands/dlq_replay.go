@@ -26,19 +26,22 @@ func (a *app) dlqReplay() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			replayer := &deadletter.Replayer{
-				Queue:             deps.deadLetterQueue(),
-				Source:            sqsqueue.NewSender(deps.sqs(), deps.Settings.Queue.URL, nil), // where dead letters come from
-				RateLimit:         deps.store().RateLimit(),
-				RequestsPerMinute: deps.Settings.Chargebee.RequestsPerMinute,
-			}
 			options.DryRun = !a.apply
 			return a.runOnDeadLetters(func(progress deadletter.Progress) (deadletter.Result, error) {
-				return replayer.Run(cmd.Context(), options, progress)
+				return deps.replayer().Run(cmd.Context(), options, progress)
 			})
 		},
 	})))
 	cmd.Flags().BoolVar(&options.DropDone, "drop-done", false, "delete dead letters of finished invoices instead of skipping them")
 	cmd.Flags().IntVar(&options.Limit, "limit", 0, "at most this number, the oldest failures first (default: all)")
 	return cmd
+}
+
+func (d Deps) replayer() *deadletter.Replayer {
+	return &deadletter.Replayer{
+		Queue:             d.deadLetterQueue(),
+		Source:            sqsqueue.NewSender(d.sqs(), d.Settings.Queue.URL, nil), // where dead letters come from
+		RateLimit:         d.store().RateLimit(),
+		RequestsPerMinute: d.Settings.Chargebee.RequestsPerMinute,
+	}
 }

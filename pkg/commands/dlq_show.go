@@ -1,9 +1,7 @@
 package commands
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -26,10 +24,17 @@ import (
 // deadLetterDetails is the result of dlq show. Absent values are null.
 type deadLetterDetails struct {
 	deadletter.Shown
+	invoiceDetails
+}
 
+// invoiceDetails are the contents of ledger and Chargebee about an invoice. Absent values are null.
+type invoiceDetails struct {
 	Ledger    *inspect.Invoice  `json:"ledger"`
 	Chargebee *chargebeeInvoice `json:"chargebee"`
 	Replay    settlement.Replay `json:"replay"`
+
+	preview *settlement.Preview // nil if the replay needs none
+	siteErr error               // why Chargebee could not be asked
 }
 
 // chargebeeInvoice is an invoice as Chargebee shows it.
@@ -38,6 +43,8 @@ type chargebeeInvoice struct {
 	Found     bool       `json:"found"`
 	Status    *string    `json:"status"`
 	Date      *time.Time `json:"date"`
+
+	lines []billing.InvoiceLine // of one page; nil after a preview
 }
 
 func (a *app) dlqShow() *cobra.Command {
@@ -52,51 +59,57 @@ func (a *app) dlqShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			details, err := a.deadLetterDetails(cmd.Context(), deps, args[0])
+			details, err := deps.deadLetterDetails(cmd.Context(), args[0])
 			if err != nil {
 				return err
+			}
+			if details.siteErr != nil {
+				_, _ = fmt.Fprintf(a.process.Stderr, "could not read the invoice from Chargebee: %s\n", details.siteErr)
 			}
 			return a.writeResult(details, func() error { return a.writeDeadLetter(details) })
 		},
 	})
 }
 
-// deadLetterDetails collects what the queue, the ledger and Chargebee hold about a dead letter. If
-// Chargebee cannot be asked, the reason is written to standard error, and the rest is returned.
-func (a *app) deadLetterDetails(ctx context.Context, deps Deps, id string) (details deadLetterDetails, err error) {
-	store := deps.store()
-	if details.Shown, err = deadletter.Show(ctx, deps.deadLetters(), store, id); err != nil {
+// deadLetterDetails collects what the queue, the ledger and Chargebee hold about a dead letter.
+func (d Deps) deadLetterDetails(ctx context.Context, id string) (details deadLetterDetails, err error) {
+	if details.Shown, err = deadletter.Show(ctx, d.deadLetters(), d.store(), id); err != nil {
 		return details, err
 	}
-	if details.Record != nil {
-		invoice, err := inspect.Describe(ctx, store, *details.Record, details.Plan, false)
+	shown := details.Shown
+	details.invoiceDetails, err = d.invoiceDetails(ctx, shown.EventType, shown.Record, shown.Plan, shown.InvoiceToRead)
+	return details, err
+}
+
+// invoiceDetails collects what the ledger and Chargebee hold about an invoice, and predicts what a message of
+// the type would do. invoiceToRead may be empty.
+func (d Deps) invoiceDetails(ctx context.Context, eventType string, record *billing.Record, plan billing.Plan, invoiceToRead string) (details invoiceDetails, err error) {
+	if record != nil {
+		invoice, err := inspect.Describe(ctx, d.store(), *record, plan, false)
 		if err != nil {
 			return details, err
 		}
 		details.Ledger = &invoice
 	}
 	input := settlement.ReplayInput{
-		EventType: details.EventType,
-		Record:    details.Record,
-		Lines:     len(details.Plan.Lines),
-		Close:     deps.Settings.Invoice.Close,
+		EventType: eventType,
+		Record:    record,
+		Lines:     len(plan.Lines),
+		Close:     d.Settings.Invoice.Close,
 		Now:       time.Now(),
 	}
-	if details.InvoiceToRead != "" {
+	if invoiceToRead != "" {
 		// Without the invoice, a prediction shows only whether a preview is needed.
 		if settlement.PredictReplay(input).NeedsPreview() {
-			input.Preview, details.Chargebee, err = previewInvoice(ctx, deps, details.InvoiceToRead, details.Record)
+			details.preview, details.Chargebee, details.siteErr = previewInvoice(ctx, d, invoiceToRead, record)
 		} else {
-			details.Chargebee, err = readChargebeeInvoice(ctx, deps, details.InvoiceToRead)
+			details.Chargebee, details.siteErr = readChargebeeInvoice(ctx, d, invoiceToRead)
 		}
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return details, context.Cause(ctx)
-		case err != nil:
-			_, _ = fmt.Fprintf(a.process.Stderr, "could not read the invoice from Chargebee: %s\n", err)
 		}
 	}
-	input.Pending = details.Chargebee.pending()
+	input.Preview, input.Pending = details.preview, details.Chargebee.pending()
 	details.Replay = settlement.PredictReplay(input)
 	return details, nil
 }
@@ -150,7 +163,7 @@ func readChargebeeInvoice(ctx context.Context, deps Deps, invoiceID string) (*ch
 	case err != nil:
 		return nil, err
 	default:
-		return &chargebeeInvoice{InvoiceID: invoice.ID, Found: true, Status: &invoice.Status, Date: new(time.Unix(invoice.Date, 0).UTC())}, nil
+		return &chargebeeInvoice{InvoiceID: invoice.ID, Found: true, Status: &invoice.Status, Date: new(time.Unix(invoice.Date, 0).UTC()), lines: invoice.Lines}, nil
 	}
 }
 
@@ -192,7 +205,7 @@ func (a *app) writeDeadLetter(details deadLetterDetails) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(a.process.Stdout, "\n%s\n", indented(details.Body))
+	_, err := fmt.Fprintf(a.process.Stdout, "\n%s\n", cli.IndentJSON(details.Body))
 	return err
 }
 
@@ -219,17 +232,4 @@ func canBeBilled(replay settlement.Replay) string {
 	default:
 		return "no"
 	}
-}
-
-// indented returns the body as indented JSON if it is JSON.
-func indented(body any) string {
-	document, ok := body.(json.RawMessage)
-	if !ok {
-		return fmt.Sprint(body)
-	}
-	var out bytes.Buffer
-	if err := json.Indent(&out, document, "", "  "); err != nil {
-		return string(document)
-	}
-	return out.String()
 }

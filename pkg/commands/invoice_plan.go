@@ -106,8 +106,13 @@ var predictions = map[settlement.InvoicePrediction]string{
 	settlement.WillDoNothing:  "is finished",
 }
 
+// summary describes the prediction in one line.
+func (r planResult) summary() string {
+	return r.InvoiceID + " " + predictions[settlement.InvoicePrediction(r.Prediction)] + "."
+}
+
 func (a *app) writePlan(result planResult) error {
-	if err := a.printf("%s %s.\n", result.InvoiceID, predictions[settlement.InvoicePrediction(result.Prediction)]); err != nil {
+	if err := a.printf("%s\n", result.summary()); err != nil {
 		return err
 	}
 	err := a.writeFacts([][]string{

@@ -56,11 +56,8 @@ func (a *app) invoiceRelease() *cobra.Command {
 		Example: "  consumer invoice release draft_inv_1 --yes",
 		Args:    cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case len(notCharged) > maxNotes:
-				return cli.UsageError{Err: fmt.Errorf("--assert-not-charged is longer than %d bytes", maxNotes)}
-			case len(notCharged)+len(reason) > maxNotes:
-				return cli.UsageError{Err: fmt.Errorf("--reason-note, with --assert-not-charged, is longer than %d bytes", maxNotes)}
+			if err := checkNotes(notCharged, reason); err != nil {
+				return cli.UsageError{Err: err}
 			}
 			deps, err := a.connectSite(cmd.Context())
 			if err != nil {
@@ -92,6 +89,17 @@ func (a *app) invoiceRelease() *cobra.Command {
 	return cmd
 }
 
+func checkNotes(notCharged, reason string) error {
+	switch {
+	case len(notCharged) > maxNotes:
+		return fmt.Errorf("--assert-not-charged is longer than %d bytes", maxNotes)
+	case len(notCharged)+len(reason) > maxNotes:
+		return fmt.Errorf("--reason-note, with --assert-not-charged, is longer than %d bytes", maxNotes)
+	default:
+		return nil
+	}
+}
+
 func newReleaseResult(from settlement.Release, dryRun bool) releaseResult {
 	result := releaseResult{
 		InvoiceID:      from.Record.InvoiceID,
@@ -118,9 +126,22 @@ func newReleaseResult(from settlement.Release, dryRun bool) releaseResult {
 	return result
 }
 
+// summary describes the result in one line.
+func (r releaseResult) summary() string {
+	counts := fmt.Sprintf("%d events unbilled again, %d billed", r.Released, r.Billed)
+	switch {
+	case !r.Held:
+		return fmt.Sprintf("No events are claimed for %s: there is nothing to release.", r.InvoiceID)
+	case r.DryRun:
+		return "Would be: " + counts + "."
+	default:
+		return "Released: " + counts + "."
+	}
+}
+
 func (a *app) writeRelease(result releaseResult) error {
 	if !result.Held {
-		return a.printf("No events are claimed for %s: there is nothing to release.", result.InvoiceID)
+		return a.printf("%s", result.summary())
 	}
 	currency := ""
 	if result.CurrencyCode != nil {
@@ -140,11 +161,10 @@ func (a *app) writeRelease(result releaseResult) error {
 			return err
 		}
 	}
-	counts := fmt.Sprintf("%d events unbilled again, %d billed", result.Released, result.Billed)
 	if result.DryRun {
-		return errors.Join(a.printf("Would be: %s.", counts), a.endDryRun())
+		return errors.Join(a.printf("%s", result.summary()), a.endDryRun())
 	}
-	if err := a.printf("Released: %s.", counts); err != nil || result.Released == 0 {
+	if err := a.printf("%s", result.summary()); err != nil || result.Released == 0 {
 		return err
 	}
 	if result.State == string(billing.Finished) { // a replay would be acknowledged without effect

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -23,33 +24,18 @@ func (a *app) pause() *cobra.Command {
 		Example: `  consumer pause --reason "prices are wrong" --yes`,
 		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			switch {
-			case reason == "":
-				return cli.UsageError{Err: errors.New("missing --reason: all processes log it")}
-			case len(reason) > maxPauseReason:
-				return cli.UsageError{Err: fmt.Errorf("--reason is longer than %d bytes", maxPauseReason)}
+			if err := checkPauseReason(reason); err != nil {
+				return cli.UsageError{Err: err}
 			}
 			deps, err := a.connect(cmd.Context())
-			if err != nil {
-				return err
+			if err == nil {
+				err = deps.pause(cmd.Context(), reason, !a.apply)
 			}
-			store := deps.store().RateLimit()
-			found, err := store.Read(cmd.Context())
 			switch {
 			case err != nil:
 				return err
-			case found.OperatorPause.InForce():
-				return errPaused(found.OperatorPause)
 			case !a.apply:
 				return errors.Join(a.printf("All processes would stop calling Chargebee until consumer resume."), a.endDryRun())
-			}
-			pause := ratelimit.OperatorPause{Reason: reason, Since: time.Now().Unix()}
-			inForce, applied, err := ratelimit.PauseByOperator(cmd.Context(), store, pause)
-			switch {
-			case err != nil:
-				return err
-			case !applied:
-				return errPaused(inForce)
 			default:
 				return a.printf("Paused: all processes stop calling Chargebee within two seconds, until consumer resume.")
 			}
@@ -57,6 +43,36 @@ func (a *app) pause() *cobra.Command {
 	})
 	cmd.Flags().StringVar(&reason, "reason", "", "reason, logged by all processes (required)")
 	return cmd
+}
+
+func checkPauseReason(reason string) error {
+	switch {
+	case reason == "":
+		return errors.New("missing --reason: all processes log it")
+	case len(reason) > maxPauseReason:
+		return fmt.Errorf("--reason is longer than %d bytes", maxPauseReason)
+	default:
+		return nil
+	}
+}
+
+// pause begins an operator pause. A dry run only checks that there is none.
+func (d Deps) pause(ctx context.Context, reason string, dryRun bool) error {
+	store := d.store().RateLimit()
+	found, err := store.Read(ctx)
+	switch {
+	case err != nil:
+		return err
+	case found.OperatorPause.InForce():
+		return errPaused(found.OperatorPause)
+	case dryRun:
+		return nil
+	}
+	inForce, applied, err := ratelimit.PauseByOperator(ctx, store, ratelimit.OperatorPause{Reason: reason, Since: time.Now().Unix()})
+	if err == nil && !applied {
+		return errPaused(inForce)
+	}
+	return err
 }
 
 func errPaused(pause ratelimit.OperatorPause) error {
@@ -74,9 +90,7 @@ func (a *app) resume() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			store := deps.store().RateLimit()
-			found, err := store.Read(cmd.Context())
-			pause := found.OperatorPause
+			pause, err := deps.resume(cmd.Context(), !a.apply)
 			switch {
 			case err != nil:
 				return err
@@ -84,13 +98,22 @@ func (a *app) resume() *cobra.Command {
 				return a.printf("Calls are not paused.")
 			case !a.apply:
 				return errors.Join(a.printf("Calls are paused since %s: %s", since(pause), pause.Reason), a.endDryRun())
+			default:
+				return a.printf("Resumed: all processes call Chargebee again within two seconds.")
 			}
-			if _, err = ratelimit.Resume(cmd.Context(), store); err != nil {
-				return err
-			}
-			return a.printf("Resumed: all processes call Chargebee again within two seconds.")
 		},
 	})
+}
+
+// resume ends the operator pause that is in force, and returns it. A dry run only returns it.
+func (d Deps) resume(ctx context.Context, dryRun bool) (ratelimit.OperatorPause, error) {
+	store := d.store().RateLimit()
+	found, err := store.Read(ctx)
+	if err != nil || dryRun || !found.OperatorPause.InForce() {
+		return found.OperatorPause, err
+	}
+	_, err = ratelimit.Resume(ctx, store)
+	return found.OperatorPause, err
 }
 
 func since(pause ratelimit.OperatorPause) string {

@@ -34,6 +34,14 @@ func (b bucket) free(tat, now, reserve int64) int {
 	return int((now-max(tat, now-b.depth))/b.interval - reserve)
 }
 
+// Spent returns the share of the burst that was granted and has not been regained, from 0 to 1. At 1, calls
+// wait. limit is the configured one, in calls per minute.
+func (s State) Spent(limit int, jitter time.Duration, now time.Time) float64 {
+	b := newBucket(limit, s.Scale, jitter)
+	spent := s.TAT - (max(now.UnixMicro(), s.Clock) - b.depth)
+	return float64(min(max(spent, 0), b.depth)) / float64(b.depth)
+}
+
 // grant returns the update that grants calls now. It lacks RequestsPerMinute.
 func (b bucket) grant(calls int, state State, now, reserve int64) Grant {
 	from := now - b.depth

@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// FormatAge formats the time since the given one, as 3d4h, 2h5m or 7m.
+func FormatAge(since *time.Time, now time.Time) string {
+	if since == nil {
+		return "-"
+	}
+	const day = 24 * time.Hour
+	passed := max(now.Sub(*since), 0)
+	days, hours, minutes := passed/day, passed%day/time.Hour, passed%time.Hour/time.Minute
+	switch {
+	case days > 0:
+		return fmt.Sprintf("%dd%dh", days, hours)
+	case hours > 0:
+		return fmt.Sprintf("%dh%dm", hours, minutes)
+	default:
+		return fmt.Sprintf("%dm", minutes)
+	}
+}
+
+// IndentJSON returns the body as indented JSON if it is a json.RawMessage, or else as it is.
+func IndentJSON(body any) string {
+	document, ok := body.(json.RawMessage)
+	if !ok {
+		return fmt.Sprint(body)
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, document, "", "  "); err != nil {
+		return string(document)
+	}
+	return out.String()
+}

@@ -1,0 +1,154 @@
+package commands
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/spf13/cobra"
+
+	"github.com/billable-events/billable/pkg/cli"
+	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/console"
+	"github.com/billable-events/billable/pkg/lifecycle"
+)
+
+const (
+	minToken         = 20 // bytes
+	callerTimeout    = 5 * time.Second
+	consoleHeader    = 5 * time.Second // to read the header of a request
+	consoleRequest   = 2 * time.Minute // for a whole request
+	consoleStopLimit = time.Second     // for the requests in flight at the end
+)
+
+// consoleFlags are the flags of console.
+type consoleFlags struct {
+	addr                 string
+	cert, key, tokenFile string
+	archives             string // directory
+	readOnly             bool
+}
+
+func (a *app) console() *cobra.Command {
+	var flags consoleFlags
+	cmd := &cobra.Command{
+		Use:   "console",
+		Short: "Serve the operator's web page",
+		Long: "Serve a web page for operators, with the credentials and settings of this process: queues, dead letters, invoices, and the " +
+			"actions of the other commands. It prints its address with a token for one login. An address other than loopback needs TLS and a token file.",
+		Example: "  consumer console --read-only",
+		Args:    cli.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, certificates, err := flags.load()
+			if err != nil {
+				return cli.UsageError{Err: err}
+			}
+			return a.serveConsole(cmd.Context(), flags, cfg, certificates)
+		},
+	}
+	set := cmd.Flags()
+	set.StringVar(&flags.addr, "addr", "127.0.0.1:9092", "address to listen on")
+	set.BoolVar(&flags.readOnly, "read-only", false, "no actions (default: with actions)")
+	set.StringVar(&flags.cert, "tls-cert", "", "certificate file (PEM); with --tls-key the page is served with TLS")
+	set.StringVar(&flags.key, "tls-key", "", "key file of the certificate (PEM)")
+	set.StringVar(&flags.tokenFile, "token-file", "", "file with the token for logins (default: a random one for one login)")
+	set.StringVar(&flags.archives, "archives", ".", "directory for the archives of discarded dead letters")
+	return cmd
+}
+
+// load reads the files of the flags, and checks that they suffice for the address.
+func (f consoleFlags) load() (cfg console.Config, certificates []tls.Certificate, err error) {
+	host, _, err := net.SplitHostPort(f.addr)
+	if err != nil {
+		return cfg, nil, fmt.Errorf("invalid --addr: %w", err)
+	}
+	loopback := host == "localhost" || net.ParseIP(host).IsLoopback()
+	switch {
+	case !loopback && (f.cert == "" || f.tokenFile == ""):
+		return cfg, nil, fmt.Errorf("--addr %s is not on loopback: it needs --tls-cert, --tls-key and --token-file", f.addr)
+	case (f.cert == "") != (f.key == ""):
+		return cfg, nil, errors.New("--tls-cert and --tls-key belong together")
+	}
+	cfg = console.Config{ReadOnly: f.readOnly, Token: rand.Text(), Now: time.Now}
+	if f.cert != "" {
+		certificate, err := tls.LoadX509KeyPair(f.cert, f.key)
+		if err != nil {
+			return cfg, nil, fmt.Errorf("invalid --tls-cert or --tls-key: %w", err)
+		}
+		cfg.Certificate, certificates = certificate.Leaf, []tls.Certificate{certificate}
+	}
+	if f.tokenFile != "" {
+		content, err := os.ReadFile(f.tokenFile)
+		if err != nil {
+			return cfg, nil, fmt.Errorf("invalid --token-file: %w", err)
+		}
+		cfg.Token, cfg.TokenReusable = strings.TrimSpace(string(content)), true
+		if len(cfg.Token) < minToken {
+			return cfg, nil, fmt.Errorf("invalid --token-file: the token is shorter than %d bytes", minToken)
+		}
+	}
+	return cfg, certificates, nil
+}
+
+// serveConsole serves the console until ctx ends.
+func (a *app) serveConsole(ctx context.Context, flags consoleFlags, cfg console.Config, certificates []tls.Certificate) error {
+	deps, err := a.connectSite(ctx, config.QueueURL, config.DeadLetterURL)
+	if err != nil {
+		return err
+	}
+	cfg.Log, cfg.Operations, cfg.Caller = deps.log, operations{deps, flags.archives}, deps.caller(ctx)
+	page := console.New(cfg)
+	defer lifecycle.Background(ctx, page.Run)()
+	server := &http.Server{
+		Handler: page, ReadHeaderTimeout: consoleHeader, ReadTimeout: consoleRequest, WriteTimeout: consoleRequest,
+		TLSConfig: &tls.Config{Certificates: certificates, MinVersion: tls.VersionTLS12},
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", flags.addr)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, 1)
+	scheme, serve := "http", server.Serve
+	if len(certificates) > 0 {
+		scheme, serve = "https", func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+	}
+	go func() { failed <- serve(listener) }()
+	address := scheme + "://" + listener.Addr().String()
+	if cfg.TokenReusable {
+		err = a.printf("Open %s/ and log in with the token of %s. Ctrl-C stops the console.", address, flags.tokenFile)
+	} else {
+		err = a.printf("Open %s/login?token=%s which is for one login. Ctrl-C stops the console.", address, cfg.Token)
+	}
+	if err == nil {
+		select {
+		case err = <-failed:
+		case <-ctx.Done():
+		}
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), consoleStopLimit)
+	defer cancel()
+	if server.Shutdown(stopping) != nil { // actions do not run in requests
+		_ = server.Close()
+	}
+	return err
+}
+
+// caller returns the ARN of the AWS identity, for the log.
+func (d Deps) caller(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, callerTimeout)
+	defer cancel()
+	found, err := sts.NewFromConfig(d.AWS).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		d.log.Warn().Err(err).Msg("caller identity could not be read")
+		return "unknown"
+	}
+	return *found.Arn
+}

@@ -1,0 +1,78 @@
+package console
+
+import (
+	"fmt"
+	"html/template"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/cli"
+	"github.com/billable-events/billable/pkg/inspect"
+)
+
+// functions are those of the templates.
+var functions = template.FuncMap{
+	"text":   orNone,
+	"time":   formatTime,
+	"age":    cli.FormatAge,
+	"amount": amount,
+	"eventAmount": func(minor, currencyCode *string) string {
+		if minor == nil || currencyCode == nil {
+			return orNone(minor)
+		}
+		return billing.FormatEventAmount(*minor, *currencyCode)
+	},
+	"body":     cli.IndentJSON,
+	"timeline": timeline,
+	"minutes":  func(t time.Time) string { return t.UTC().Format("15:04:05") },
+	"unix":     func(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) },
+	"currency": func(code string, lines []inspect.Line) any {
+		return struct {
+			Currency string
+			Lines    []inspect.Line
+		}{code, lines}
+	},
+	"currencyOf": func(invoice *inspect.Invoice) string {
+		if invoice == nil || invoice.Claims == nil {
+			return ""
+		}
+		return invoice.Claims.CurrencyCode
+	},
+	"tenths": func(scale int64) string { return fmt.Sprintf("%.1f %%", float64(scale)/10) },
+}
+
+const none = "-"
+
+func orNone(value *string) string {
+	if value == nil {
+		return none
+	}
+	return *value
+}
+
+func formatTime(value *time.Time) string {
+	if value == nil {
+		return none
+	}
+	return value.UTC().Format(time.RFC3339)
+}
+
+// amount formats minor units, given as int64 or *int64, of a currency, given as string or *string.
+func amount(minor, currencyCode any) string {
+	var code string
+	switch currencyCode := currencyCode.(type) {
+	case string:
+		code = currencyCode
+	case *string:
+		code = orEmpty(currencyCode)
+	}
+	switch minor := minor.(type) {
+	case int64:
+		return billing.FormatAmount(minor, code)
+	case *int64:
+		if minor != nil {
+			return billing.FormatAmount(*minor, code)
+		}
+	}
+	return none
+}

@@ -1,0 +1,143 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/billable-events/billable/pkg/inspect"
+	"github.com/billable-events/billable/pkg/settlement"
+)
+
+// listInvoices searches by the id of an invoice, a subscription or a customer.
+func (c *Console) listInvoices(r request) error {
+	text, by := strings.TrimSpace(r.FormValue("q")), cmp.Or(r.FormValue("by"), "id")
+	filter := inspect.Filter{}
+	switch {
+	case text == "":
+	case by == "id":
+		http.Redirect(r.w, r.Request, "/invoice?id="+url.QueryEscape(text), http.StatusSeeOther)
+		return nil
+	case by == "customer":
+		filter.Customer = text
+	default:
+		filter.Subscription = text
+	}
+	var listing inspect.Listing
+	if text != "" {
+		var err error
+		if listing, err = c.cfg.Operations.Invoices(r.Context(), filter); err != nil {
+			return err
+		}
+		slices.Reverse(listing.Invoices) // the latest first
+	}
+	found := len(listing.Invoices)
+	c.render(r, http.StatusOK, "invoices", "Invoices", struct {
+		Text, By string
+		Found    int
+		Invoices []inspect.Summary
+	}{text, by, found, listing.Invoices[:min(found, maxRows)]})
+	return nil
+}
+
+// moment is an entry of the timeline of an invoice.
+type moment struct {
+	At   *time.Time
+	Text string
+}
+
+// timeline returns the times that the ledger has, in their order.
+func timeline(invoice *inspect.Invoice) []moment {
+	if invoice == nil {
+		return nil
+	}
+	moments := []moment{
+		{invoice.SendingSince, "the line at the cursor was sent first, and is in doubt since"},
+		{invoice.MissingSince, "the draft is missing or not pending since"},
+		{invoice.UpdatedAt, "last change: " + invoice.State},
+		{invoice.LeaseUntil, "the lease of the present session ends"},
+		{invoice.ExpiresAt, "the ledger may delete the record"},
+	}
+	if invoice.Claims != nil {
+		moments = append(moments, moment{invoice.Claims.Date, "date of the invoice: earlier events are billed"}, moment{invoice.Claims.ClaimedAt, "events were claimed"})
+	}
+	moments = slices.DeleteFunc(moments, func(m moment) bool { return m.At == nil })
+	slices.SortStableFunc(moments, func(a, b moment) int { return a.At.Compare(*b.At) })
+	return moments
+}
+
+func (c *Console) showInvoice(r request) error {
+	invoice, err := c.cfg.Operations.Invoice(r.Context(), r.FormValue("id"))
+	switch {
+	case errors.Is(err, inspect.ErrUnknown):
+		return httpError{http.StatusNotFound, err.Error() + ": it is neither in the ledger nor at Chargebee"}
+	case err != nil:
+		return err
+	}
+	if invoice.Ledger != nil {
+		invoice.Ledger.Events = invoice.Ledger.Events[:min(len(invoice.Ledger.Events), maxRows)]
+	}
+	c.render(r, http.StatusOK, "invoice", "Invoice "+invoice.ID, invoice)
+	return nil
+}
+
+func (c *Console) release(r request) error {
+	order := settlement.Order{
+		InvoiceID:  r.PostFormValue("id"),
+		NotCharged: strings.TrimSpace(r.PostFormValue("assert-not-charged")),
+		Reason:     strings.TrimSpace(r.PostFormValue("note")),
+	}
+	reason := order.Reason
+	if order.NotCharged != "" {
+		reason += " asserted as not charged: " + order.NotCharged
+	}
+	return c.begin(r, operation{
+		Title: "Release the events of an invoice", Back: "/invoice?id=" + url.QueryEscape(order.InvoiceID), Filter: order.InvoiceID, Reason: reason, name: "release",
+		run: func(ctx context.Context, run run) (outcome, error) {
+			order := order
+			order.DryRun = run.dryRun
+			released, err := c.cfg.Operations.Release(ctx, order)
+			return outcome{Text: released.Summary, Release: &released, Changes: err == nil && released.Changes}, err
+		},
+	})
+}
+
+func (c *Console) showCalls(r request) error {
+	found, err := c.cfg.Operations.RateLimit(r.Context())
+	if err == nil {
+		c.render(r, http.StatusOK, "calls", "Pause and resume", found)
+	}
+	return err
+}
+
+func (c *Console) pause(r request) error {
+	reason := strings.TrimSpace(r.PostFormValue("note"))
+	if reason == "" {
+		return errBadRequest(errors.New("a reason is required: all processes log it"))
+	}
+	return c.begin(r, operation{
+		Title: "Pause all calls to Chargebee", Back: "/calls", Filter: "all processes", Reason: reason, name: "pause",
+		run: func(ctx context.Context, run run) (outcome, error) {
+			err := c.cfg.Operations.Pause(ctx, reason, run.dryRun)
+			return outcome{Text: "All processes stop calling Chargebee within two seconds, until they are resumed.", Changes: err == nil}, err
+		},
+	})
+}
+
+func (c *Console) resume(r request) error {
+	return c.begin(r, operation{
+		Title: "Resume calls to Chargebee", Back: "/calls", Filter: "all processes", Reason: strings.TrimSpace(r.PostFormValue("note")), name: "resume",
+		run: func(ctx context.Context, run run) (outcome, error) {
+			ended, err := c.cfg.Operations.Resume(ctx, run.dryRun)
+			if err != nil || !ended.InForce() {
+				return outcome{Text: "Calls are not paused."}, err
+			}
+			return outcome{Text: "All processes call Chargebee again within two seconds. They were paused: " + ended.Reason, Changes: true}, nil
+		},
+	})
+}

@@ -1,0 +1,126 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/billable-events/billable/pkg/billing"
+	"github.com/billable-events/billable/pkg/deadletter"
+	"github.com/billable-events/billable/pkg/finding"
+	"github.com/billable-events/billable/pkg/inspect"
+	"github.com/billable-events/billable/pkg/preflight"
+)
+
+// overviewLifetime is the time for which the slow part of the overview is kept. Reading it again receives
+// every dead letter, scans the ledger and calls Chargebee.
+const overviewLifetime = 5 * time.Minute
+
+// report is the slow part of the overview.
+type report struct {
+	ReadAt         time.Time
+	DeadLetters    deadletter.Listing
+	DeadLettersErr error
+	States         []stateCount // of invoices that are not finished
+	InvoicesErr    error
+	Findings       []preflight.Finding // without those that are in order
+	Checked        int
+}
+
+// stateCount counts the invoices in a state.
+type stateCount struct {
+	State  string
+	Count  int
+	Oldest *time.Time // last update
+}
+
+// overview keeps the latest report.
+type overview struct {
+	mu     sync.Mutex
+	latest report
+}
+
+// read returns the latest report, or a new one.
+func (o *overview) read(ctx context.Context, operations Operations, now time.Time, again bool) report {
+	o.mu.Lock()
+	latest := o.latest
+	o.mu.Unlock()
+	if !again && !latest.ReadAt.IsZero() && now.Sub(latest.ReadAt) < overviewLifetime {
+		return latest
+	}
+	latest = newReport(ctx, operations, now)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.latest = latest
+	return latest
+}
+
+func newReport(ctx context.Context, operations Operations, now time.Time) report {
+	made := report{ReadAt: now}
+	unfinished := slices.DeleteFunc(inspect.States(), func(state billing.State) bool { return state == billing.Finished })
+	var reads sync.WaitGroup
+	reads.Go(func() { made.DeadLetters, made.DeadLettersErr = operations.DeadLetters(ctx, deadletter.Filter{}) })
+	reads.Go(func() {
+		var listing inspect.Listing
+		listing, made.InvoicesErr = operations.Invoices(ctx, inspect.Filter{States: unfinished})
+		made.States = countStates(listing.Invoices)
+	})
+	reads.Go(func() {
+		found := operations.Check(ctx)
+		made.Checked = len(found)
+		made.Findings = slices.DeleteFunc(found, func(one preflight.Finding) bool { return one.Level == finding.OK })
+	})
+	reads.Wait()
+	return made
+}
+
+// countStates counts invoices, which are sorted by their last update.
+func countStates(invoices []inspect.Summary) (counts []stateCount) {
+	for _, invoice := range invoices {
+		i := slices.IndexFunc(counts, func(counted stateCount) bool { return counted.State == invoice.State })
+		if i < 0 {
+			i = len(counts)
+			counts = append(counts, stateCount{State: invoice.State, Oldest: invoice.UpdatedAt})
+		}
+		counts[i].Count++
+	}
+	return counts
+}
+
+// live is the part of the overview that is refreshed.
+type live struct {
+	sample
+
+	Plots []plot
+}
+
+func (c *Console) live(r request) live {
+	samples := c.samples.latest(r.Context())
+	return live{
+		sample: samples[len(samples)-1],
+		Plots: []plot{
+			newPlot("Messages in the queue, last hour", "", 1, samples,
+				curve{"waiting", func(s sample) float64 { return float64(s.Queues.Main.Visible) }},
+				curve{"in flight", func(s sample) float64 { return float64(s.Queues.Main.InFlight) }},
+				curve{"dead letters", func(s sample) float64 { return float64(s.Queues.DeadLetters.Visible) }}),
+			newPlot("Rate limit in use, last hour (100 %: calls wait)", " %", 100, samples,
+				curve{"burst spent", func(s sample) float64 { return s.RateLimit.Spent * 100 }},
+				curve{"limit after 429", func(s sample) float64 { return float64(s.RateLimit.Scale) / 10 }}),
+		},
+	}
+}
+
+func (c *Console) showOverview(r request) error {
+	c.render(r, http.StatusOK, "overview", "Overview", struct {
+		Live   live
+		Report report
+	}{c.live(r), c.overview.read(r.Context(), c.cfg.Operations, c.cfg.Now(), r.FormValue("again") != "")})
+	return nil
+}
+
+func (c *Console) showLive(r request) error {
+	c.render(r, http.StatusOK, "live", "", c.live(r))
+	return nil
+}

@@ -1,0 +1,227 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"embed"
+	"errors"
+	"html/template"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/billable-events/billable/pkg/escape"
+)
+
+const (
+	maxBody     = 1 << 20          // bytes of a form
+	readTimeout = 90 * time.Second // of what a page shows
+)
+
+// policy permits nothing but the embedded style sheet and script.
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+//go:embed templates assets
+var embedded embed.FS
+
+// Config configures a Console. Certificate may be nil.
+type Config struct {
+	Operations    Operations
+	Caller        string // who runs the console, for the log
+	ReadOnly      bool   // there are no actions
+	Token         string // of the login
+	TokenReusable bool   // the token is for any number of logins
+	Certificate   *x509.Certificate
+	Now           func() time.Time
+	Log           zerolog.Logger
+}
+
+// Console serves the page.
+type Console struct {
+	cfg       Config
+	sessions  *sessions
+	jobs      *jobs
+	samples   *sampler
+	overview  overview
+	templates *template.Template
+	mux       *http.ServeMux
+}
+
+// New returns a console. Its Run must be called.
+func New(cfg Config) *Console {
+	c := &Console{
+		cfg: cfg, sessions: newSessions(cfg), jobs: newJobs(cfg), samples: &sampler{operations: cfg.Operations, now: cfg.Now},
+		templates: template.Must(template.New("").Funcs(functions).ParseFS(embedded, "templates/*.html")), mux: http.NewServeMux(),
+	}
+	assets, err := fs.Sub(embedded, "assets")
+	if err != nil { // the directory is embedded
+		panic(err)
+	}
+	c.mux.Handle("GET /assets/", http.StripPrefix("/assets/", http.FileServerFS(assets)))
+	c.mux.HandleFunc("GET /login", c.showLogin)
+	c.mux.HandleFunc("POST /login", c.login)
+	c.page("GET /{$}", c.showOverview)
+	c.page("GET /live", c.showLive)
+	c.page("GET /dead-letters", c.listDeadLetters)
+	c.page("GET /dead-letter", c.showDeadLetter)
+	c.page("GET /invoices", c.listInvoices)
+	c.page("GET /invoice", c.showInvoice)
+	c.page("GET /calls", c.showCalls)
+	c.page("GET /job", c.showJob)
+	c.page("GET /job/progress", c.showProgress)
+	c.action("POST /dead-letters/replay", c.replay)
+	c.action("POST /dead-letters/discard", c.discard)
+	c.action("POST /invoice/release", c.release)
+	c.action("POST /calls/pause", c.pause)
+	c.action("POST /calls/resume", c.resume)
+	c.action("POST /job/confirm", c.confirm)
+	c.action("POST /job/stop", c.stop)
+	return c
+}
+
+// Run takes samples until ctx ends. Then it stops the running job, and waits for it.
+func (c *Console) Run(ctx context.Context) {
+	c.samples.run(ctx)
+	c.jobs.close()
+}
+
+// ServeHTTP checks the request, and serves it.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Content-Security-Policy", policy)
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Referrer-Policy", "same-origin")
+	header.Set("Cross-Origin-Opener-Policy", "same-origin")
+	header.Set("Cache-Control", "no-store")
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	switch {
+	case !c.isOwnHost(r.Host): // DNS rebinding
+		http.Error(w, "this console has another name: use the address that it printed", http.StatusMisdirectedRequest)
+	case http.NewCrossOriginProtection().Check(r) != nil:
+		http.Error(w, "the request comes from another site", http.StatusForbidden)
+	default:
+		c.mux.ServeHTTP(w, r)
+	}
+}
+
+// isOwnHost reports whether the Host header names this machine, or the certificate's.
+func (c *Console) isOwnHost(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.Trim(host, "[]")
+	return host == "localhost" || net.ParseIP(host).IsLoopback() || c.cfg.Certificate != nil && c.cfg.Certificate.VerifyHostname(host) == nil
+}
+
+// request is a request of a session.
+type request struct {
+	*http.Request
+
+	w       http.ResponseWriter
+	session session
+}
+
+// page registers a handler of requests with a session. Others are sent to the login. An error of the
+// handler is shown.
+func (c *Console) page(pattern string, handle func(request) error) {
+	c.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		found, ok := c.sessions.find(r)
+		if !ok {
+			http.Redirect(w, r, "/login", http.StatusSeeOther)
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
+		defer cancel()
+		req := request{r.WithContext(ctx), w, found}
+		if err := handle(req); err != nil {
+			c.showError(req, err)
+		}
+	})
+}
+
+// action registers a handler that can change something. It requires the CSRF token. A read-only console
+// refuses it.
+func (c *Console) action(pattern string, handle func(request) error) {
+	c.page(pattern, func(r request) error {
+		switch {
+		case c.cfg.ReadOnly:
+			return httpError{http.StatusForbidden, "this console is read-only: start it without --read-only to change something"}
+		case !r.session.allows(r.Request):
+			return httpError{http.StatusForbidden, "the form is not of this session: reload the page, and send it again"}
+		default:
+			return handle(r)
+		}
+	})
+}
+
+// httpError is an error with a status.
+type httpError struct {
+	status int
+	text   string
+}
+
+func (e httpError) Error() string { return e.text }
+
+func errBadRequest(err error) error { return httpError{http.StatusBadRequest, err.Error()} }
+
+func (c *Console) showError(r request, err error) {
+	status := http.StatusBadGateway
+	if found, ok := errors.AsType[httpError](err); ok {
+		status = found.status
+	}
+	c.render(r, status, "error", "Error", err.Error())
+}
+
+// view is the data of a template.
+type view struct {
+	Title    string
+	Page     string // the template
+	CSRF     string
+	ReadOnly bool
+	Caller   string
+	Now      time.Time
+	Data     any
+}
+
+// render writes a page, or a part of one. Control characters in texts of others are escaped.
+func (c *Console) render(r request, status int, name, title string, data any) {
+	var out bytes.Buffer
+	err := c.templates.ExecuteTemplate(&out, name, view{title, name, r.session.csrf, c.cfg.ReadOnly, c.cfg.Caller, c.cfg.Now(), data})
+	if err != nil {
+		c.cfg.Log.Error().Err(err).Str("page", name).Msg("page not rendered")
+		http.Error(r.w, "the page could not be rendered", http.StatusInternalServerError)
+		return
+	}
+	r.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	r.w.WriteHeader(status)
+	_, _ = io.WriteString(r.w, escape.Text(out.String())) // fails if the client has gone
+}
+
+// showLogin logs in with the link that was printed, or shows the form for a token.
+func (c *Console) showLogin(w http.ResponseWriter, r *http.Request) {
+	if token := r.URL.Query().Get("token"); token != "" && !c.cfg.TokenReusable {
+		c.enter(w, r, token)
+		return
+	}
+	c.render(request{r, w, session{}}, http.StatusOK, "login", "Log in", "")
+}
+
+func (c *Console) login(w http.ResponseWriter, r *http.Request) {
+	c.enter(w, r, r.PostFormValue("token"))
+}
+
+func (c *Console) enter(w http.ResponseWriter, r *http.Request, token string) {
+	if !c.sessions.login(w, token) {
+		c.cfg.Log.Warn().Str("remote", r.RemoteAddr).Msg("console login refused")
+		c.render(request{r, w, session{}}, http.StatusUnauthorized, "login", "Log in", "The token is wrong, or was used before.")
+		return
+	}
+	c.cfg.Log.Info().Str("remote", r.RemoteAddr).Msg("console login")
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}

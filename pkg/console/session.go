@@ -1,0 +1,81 @@
+package console
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	cookieName      = "billable_console"
+	sessionLifetime = 12 * time.Hour
+)
+
+// session is a login. It is not changed.
+type session struct {
+	csrf    string // token that each form carries
+	expires time.Time
+}
+
+// sessions has the logins, by the digest of the id in the cookie.
+type sessions struct {
+	now     func() time.Time
+	oneTime bool // the token is for one login
+	secure  bool // cookies are for TLS only
+
+	mu       sync.Mutex
+	token    [sha256.Size]byte // its digest
+	used     bool
+	byDigest map[[sha256.Size]byte]session
+}
+
+func newSessions(cfg Config) *sessions {
+	return &sessions{
+		now: cfg.Now, oneTime: !cfg.TokenReusable, secure: cfg.Certificate != nil,
+		token: sha256.Sum256([]byte(cfg.Token)), byDigest: map[[sha256.Size]byte]session{},
+	}
+}
+
+// login sets the cookie of a new session if the token is right. It reports whether it is.
+func (s *sessions) login(w http.ResponseWriter, token string) bool {
+	digest, id := sha256.Sum256([]byte(token)), rand.Text()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if subtle.ConstantTimeCompare(digest[:], s.token[:]) == 0 || s.used {
+		return false
+	}
+	s.used = s.oneTime
+	now := s.now()
+	for digest, found := range s.byDigest {
+		if now.After(found.expires) {
+			delete(s.byDigest, digest)
+		}
+	}
+	s.byDigest[sha256.Sum256([]byte(id))] = session{csrf: rand.Text(), expires: now.Add(sessionLifetime)}
+	http.SetCookie(w, s.cookie(id, int(sessionLifetime.Seconds())))
+	return true
+}
+
+func (s *sessions) cookie(value string, maxAge int) *http.Cookie {
+	return &http.Cookie{Name: cookieName, Value: value, Path: "/", MaxAge: maxAge, Secure: s.secure, HttpOnly: true, SameSite: http.SameSiteStrictMode}
+}
+
+// find returns the session of a request.
+func (s *sessions) find(r *http.Request) (session, bool) {
+	cookie, err := r.Cookie(cookieName)
+	if err != nil {
+		return session{}, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found, ok := s.byDigest[sha256.Sum256([]byte(cookie.Value))]
+	return found, ok && s.now().Before(found.expires)
+}
+
+// allows reports whether a request carries the CSRF token of the session.
+func (s session) allows(r *http.Request) bool {
+	return subtle.ConstantTimeCompare([]byte(r.PostFormValue("csrf")), []byte(s.csrf)) == 1
+}
