@@ -43,6 +43,10 @@ test: ## Run all tests, with the race detector where it is available.
 	@# Tests of large inputs are skipped under the race detector, which makes them ten times slower.
 	$(if $(RACE),go test -run '$(SIZES)' ./pkg/settlement)
 
+.PHONY: test-browser
+test-browser: ## Test the console in Chromium; SCREENSHOTS=docs/images also writes the pictures of README.md.
+	TEST_BROWSER=1 TEST_SCREENSHOTS=$(abspath $(SCREENSHOTS)) go test -count 1 -run Browser ./pkg/commands
+
 .PHONY: lint
 lint: $(GOBIN)/golangci-lint ## Check style, vet and the module file.
 	$(GOBIN)/golangci-lint config verify

@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/console"
@@ -45,6 +48,15 @@ func (o operations) RateLimit(ctx context.Context) (console.RateLimit, error) {
 // Check implements console.Operations.
 func (o operations) Check(ctx context.Context) []preflight.Finding {
 	return newChecker(o.Deps).run(ctx).Findings
+}
+
+// Filter implements console.Operations.
+func (operations) Filter(flags url.Values) (filter deadletter.Filter, err error) {
+	cmd := withFilter(&filter, &cobra.Command{})
+	for name := range flags {
+		err = errors.Join(err, cmd.Flags().Set(name, flags.Get(name)))
+	}
+	return filter, err
 }
 
 // DeadLetters implements console.Operations.

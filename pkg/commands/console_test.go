@@ -151,7 +151,7 @@ func (c *console) post(path string, want int, pairs ...string) string {
 	}
 	status, body, _ := c.do(c.request(http.MethodPost, path, form))
 	if status != want {
-		c.Fatalf("POST %s %v: %d, want %d: %s", path, pairs, status, want, body)
+		c.Fatalf("POST %s %v: %d, want %d: %s\n%s", path, pairs, status, want, body, c.log.text.String())
 	}
 	return body
 }
@@ -205,7 +205,7 @@ func TestConsole_Refusals(t *testing.T) {
 	c := d.startConsole()
 	stranger := *c
 	stranger.client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	for _, path := range []string{"/", "/live", "/dead-letters", "/dead-letter", "/invoices", "/invoice", "/calls", "/job", "/job/progress"} {
+	for _, path := range []string{"/", "/live", "/dead-letters", "/dead-letter", "/invoices", "/invoice", "/calls", "/job", "/job?progress"} {
 		if status, _, header := stranger.do(stranger.request(http.MethodGet, path, nil)); status != http.StatusSeeOther || header.Get("Location") != "/login" {
 			t.Errorf("without a session, %s: %d", path, status)
 		}
@@ -396,7 +396,7 @@ func TestConsole_Replay(t *testing.T) {
 	}
 }
 
-// What a command refuses, the console refuses too.
+// The console refuses as the commands do.
 func TestConsole_RefusedDiscard(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)

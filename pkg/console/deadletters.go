@@ -11,77 +11,38 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/deadletter"
 )
 
 // maxRows is the maximum number of rows of a page. Actions on all that match are not limited.
 const maxRows = 500
 
-// filterKeys are the fields of a form that select dead letters, as the flags of the commands.
-var filterKeys = []string{"reason", "customer", "subscription", "invoice", "event", "older-than", "newer-than"}
+// filterFlags are the fields of a form that select dead letters.
+var filterFlags = []string{"reason", "customer", "subscription", "invoice", "event", "older-than", "newer-than"}
 
 // parseFilter returns the filter of a form, and its fields with a value.
-func parseFilter(form url.Values) (filter deadletter.Filter, fields url.Values, err error) {
+func (c *Console) parseFilter(form url.Values) (filter deadletter.Filter, fields url.Values, err error) {
 	fields = url.Values{}
-	for _, key := range filterKeys {
-		if value := strings.TrimSpace(form.Get(key)); value != "" {
-			fields.Set(key, value)
+	for _, flag := range filterFlags {
+		if value := strings.TrimSpace(form.Get(flag)); value != "" {
+			fields.Set(flag, value)
 		}
 	}
-	filter = deadletter.Filter{
-		Customer: fields.Get("customer"), Subscription: fields.Get("subscription"), Invoice: fields.Get("invoice"), Event: fields.Get("event"),
+	if filter, err = c.cfg.Operations.Filter(fields); err != nil {
+		err = errBadRequest(err.Error())
 	}
-	var errs [3]error
-	if fields.Has("reason") {
-		filter.Reason, errs[0] = cli.ParseChoice(fields.Get("reason"), reasons())
-	}
-	if fields.Has("older-than") {
-		filter.OlderThan, errs[1] = cli.ParseDuration(fields.Get("older-than"))
-	}
-	if fields.Has("newer-than") {
-		filter.NewerThan, errs[2] = cli.ParseDuration(fields.Get("newer-than"))
-	}
-	if err := errors.Join(errs[:]...); err != nil {
-		return filter, fields, errBadRequest(err)
-	}
-	return filter, fields, nil
+	return filter, fields, err
 }
 
-// reasons are the values of the filter.
-func reasons() []string {
-	var all []string
-	for _, reason := range billing.Reasons() {
-		all = append(all, string(reason))
-	}
-	return append(all, deadletter.NoReason)
-}
-
-// orders are the columns by which dead letters are sorted.
+// orders are the columns by which dead letters are sorted. By default they are by the time of failure.
 var orders = map[string]func(a, b deadletter.Message) int{
-	"failed":   func(a, b deadletter.Message) int { return failedAt(a).Compare(failedAt(b)) },
-	"reason":   func(a, b deadletter.Message) int { return cmp.Compare(orEmpty(a.Reason), orEmpty(b.Reason)) },
-	"invoice":  func(a, b deadletter.Message) int { return cmp.Compare(orEmpty(a.InvoiceID), orEmpty(b.InvoiceID)) },
-	"customer": func(a, b deadletter.Message) int { return cmp.Compare(orEmpty(a.CustomerID), orEmpty(b.CustomerID)) },
-	"at-risk":  func(a, b deadletter.Message) int { return cmp.Compare(charge(b), charge(a)) }, // the largest first
+	"reason":   func(a, b deadletter.Message) int { return cmp.Compare(orZero(a.Reason), orZero(b.Reason)) },
+	"invoice":  func(a, b deadletter.Message) int { return cmp.Compare(orZero(a.InvoiceID), orZero(b.InvoiceID)) },
+	"customer": func(a, b deadletter.Message) int { return cmp.Compare(orZero(a.CustomerID), orZero(b.CustomerID)) },
+	"at-risk":  func(a, b deadletter.Message) int { return cmp.Compare(orZero(b.ChargeAtRisk), orZero(a.ChargeAtRisk)) }, // the largest first
 	"replays":  func(a, b deadletter.Message) int { return cmp.Compare(b.ReplayCount, a.ReplayCount) },
-}
-
-func failedAt(message deadletter.Message) time.Time {
-	if message.FailedAt == nil {
-		return time.Time{}
-	}
-	return *message.FailedAt
-}
-
-func charge(message deadletter.Message) int64 {
-	if message.ChargeAtRisk == nil {
-		return 0
-	}
-	return *message.ChargeAtRisk
 }
 
 // deadLettersView is the data of the page.
@@ -90,21 +51,13 @@ type deadLettersView struct {
 
 	Fields  url.Values // of the filter
 	Sort    string
-	Reasons []string
+	Reasons []billing.Reason
 	Orders  []string
 	Matches int // messages; at most maxRows of them are in Messages
 }
 
-// Query returns the address of the page with one field changed.
-func (v deadLettersView) Query(key, value string) string {
-	fields := maps.Clone(v.Fields)
-	fields.Set("sort", v.Sort)
-	fields.Set(key, value)
-	return "/dead-letters?" + fields.Encode()
-}
-
 func (c *Console) listDeadLetters(r request) error {
-	filter, fields, err := parseFilter(r.URL.Query())
+	filter, fields, err := c.parseFilter(r.URL.Query())
 	if err != nil {
 		return err
 	}
@@ -112,7 +65,7 @@ func (c *Console) listDeadLetters(r request) error {
 	if err != nil {
 		return err
 	}
-	data := deadLettersView{listing, fields, r.URL.Query().Get("sort"), reasons(), slices.Sorted(maps.Keys(orders)), len(listing.Messages)}
+	data := deadLettersView{listing, fields, r.URL.Query().Get("sort"), append(billing.Reasons(), deadletter.NoReason), append([]string{"failed"}, slices.Sorted(maps.Keys(orders))...), len(listing.Messages)}
 	if order, ok := orders[data.Sort]; ok {
 		slices.SortStableFunc(data.Messages, order)
 	}
@@ -137,9 +90,9 @@ func (c *Console) showDeadLetter(r request) error {
 }
 
 // selection returns the filter of an action: the selected messages, or all that match.
-func selection(r request) (filter deadletter.Filter, text string, err error) {
+func (c *Console) selection(r request) (filter deadletter.Filter, text string, err error) {
 	if r.PostFormValue("scope") == "all" {
-		filter, fields, err := parseFilter(r.PostForm)
+		filter, fields, err := c.parseFilter(r.PostForm)
 		return filter, fields.Encode(), err
 	}
 	filter.Messages = map[string]bool{}
@@ -147,20 +100,20 @@ func selection(r request) (filter deadletter.Filter, text string, err error) {
 		filter.Messages[id] = true
 	}
 	if len(filter.Messages) == 0 {
-		return filter, "", errBadRequest(errors.New("nothing is selected: select dead letters, or all that match"))
+		return filter, "", errBadRequest("nothing is selected: select dead letters, or all that match")
 	}
 	return filter, fmt.Sprintf("%d selected: %s", len(filter.Messages), strings.Join(r.PostForm["message"][:min(len(filter.Messages), 20)], " ")), nil
 }
 
 func (c *Console) replay(r request) error {
-	filter, text, err := selection(r)
+	filter, text, err := c.selection(r)
 	if err != nil {
 		return err
 	}
 	options := deadletter.ReplayOptions{Filter: filter, DropDone: r.PostFormValue("drop-done") != ""}
 	if limit := r.PostFormValue("limit"); limit != "" {
 		if options.Limit, err = strconv.Atoi(limit); err != nil || options.Limit < 1 {
-			return errBadRequest(fmt.Errorf("invalid limit %q: use a number from 1", limit))
+			return errBadRequest("invalid limit " + strconv.Quote(limit) + ": use a number from 1")
 		}
 		text += " limit=" + limit
 	}
@@ -179,15 +132,15 @@ func (c *Console) replay(r request) error {
 }
 
 func (c *Console) discard(r request) error {
-	filter, text, err := selection(r)
+	filter, text, err := c.selection(r)
 	note := strings.TrimSpace(r.PostFormValue("note"))
 	switch {
 	case err != nil:
 		return err
 	case filter.IsEmpty():
-		return errBadRequest(deadletter.ErrNoFilter)
+		return errBadRequest(deadletter.ErrNoFilter.Error())
 	case note == "":
-		return errBadRequest(errors.New("a reason is required: it is archived with the messages"))
+		return errBadRequest("a reason is required: it is archived with the messages")
 	}
 	release := r.PostFormValue("release") != ""
 	return c.begin(r, operation{
@@ -203,9 +156,10 @@ func (c *Console) discard(r request) error {
 	})
 }
 
-func orEmpty(value *string) string {
+// orZero returns the value of a field that may be absent.
+func orZero[T any](value *T) (zero T) {
 	if value == nil {
-		return ""
+		return zero
 	}
 	return *value
 }

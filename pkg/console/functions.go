@@ -1,7 +1,6 @@
 package console
 
 import (
-	"fmt"
 	"html/template"
 	"time"
 
@@ -12,33 +11,22 @@ import (
 
 // functions are those of the templates.
 var functions = template.FuncMap{
-	"text":   orNone,
-	"time":   formatTime,
-	"age":    cli.FormatAge,
-	"amount": amount,
-	"eventAmount": func(minor, currencyCode *string) string {
-		if minor == nil || currencyCode == nil {
-			return orNone(minor)
-		}
-		return billing.FormatEventAmount(*minor, *currencyCode)
-	},
-	"body":     cli.IndentJSON,
-	"timeline": timeline,
-	"minutes":  func(t time.Time) string { return t.UTC().Format("15:04:05") },
-	"unix":     func(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) },
-	"currency": func(code string, lines []inspect.Line) any {
-		return struct {
-			Currency string
-			Lines    []inspect.Line
-		}{code, lines}
-	},
+	"text":        orNone,
+	"time":        formatTime,
+	"age":         cli.FormatAge,
+	"amount":      amount,
+	"eventAmount": billing.FormatEventAmount,
+	"body":        cli.IndentJSON,
+	"timeline":    timeline,
+	"minutes":     func(t time.Time) string { return t.UTC().Format("15:04:05") },
+	"unix":        func(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) },
+	"list":        func(values ...any) []any { return values },
 	"currencyOf": func(invoice *inspect.Invoice) string {
 		if invoice == nil || invoice.Claims == nil {
 			return ""
 		}
 		return invoice.Claims.CurrencyCode
 	},
-	"tenths": func(scale int64) string { return fmt.Sprintf("%.1f %%", float64(scale)/10) },
 }
 
 const none = "-"
@@ -64,7 +52,7 @@ func amount(minor, currencyCode any) string {
 	case string:
 		code = currencyCode
 	case *string:
-		code = orEmpty(currencyCode)
+		code = orZero(currencyCode)
 	}
 	switch minor := minor.(type) {
 	case int64:

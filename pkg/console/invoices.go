@@ -118,7 +118,7 @@ func (c *Console) showCalls(r request) error {
 func (c *Console) pause(r request) error {
 	reason := strings.TrimSpace(r.PostFormValue("note"))
 	if reason == "" {
-		return errBadRequest(errors.New("a reason is required: all processes log it"))
+		return errBadRequest("a reason is required: all processes log it")
 	}
 	return c.begin(r, operation{
 		Title: "Pause all calls to Chargebee", Back: "/calls", Filter: "all processes", Reason: reason, name: "pause",

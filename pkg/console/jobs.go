@@ -37,16 +37,11 @@ type run struct {
 
 // outcome is the result of a run.
 type outcome struct {
-	Text     string // what was done, or would be
-	Counts   []count
-	Messages []deadletter.MessageResult
-	Release  *Release
-	Changes  bool // a confirmation would change something
-}
+	deadletter.Result // of a replay or a discard
 
-type count struct {
-	Name  string
-	Count int
+	Text    string // what was done, or would be
+	Release *Release
+	Changes bool // a confirmation would change something
 }
 
 // job is one run of an operation.
@@ -78,6 +73,12 @@ func (j *job) snapshot() status {
 	return j.status
 }
 
+func (j *job) update(change func(*status)) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	change(&j.status)
+}
+
 // jobs runs one job at a time.
 type jobs struct {
 	cfg     Config
@@ -94,12 +95,14 @@ func newJobs(cfg Config) *jobs {
 }
 
 func (j *jobs) close() {
-	j.cancel()
+	j.mu.Lock()
+	j.cancel() // no job starts from now on
+	j.mu.Unlock()
 	j.running.Wait()
 }
 
-// start runs an operation in the background. messages are nil for a dry run.
-func (j *jobs) start(op operation, messages map[string]bool, dryRun bool) (*job, error) {
+// start begins the dry run of an operation, or applies one that was shown, once and to the same messages.
+func (j *jobs) start(op operation, shown *job) (*job, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, other := range j.list {
@@ -110,7 +113,19 @@ func (j *jobs) start(op operation, messages map[string]bool, dryRun bool) (*job,
 	if j.ctx.Err() != nil {
 		return nil, httpError{http.StatusServiceUnavailable, "the console is being stopped"}
 	}
-	started := &job{operation: op, ID: rand.Text(), DryRun: dryRun, ended: make(chan struct{})}
+	started := &job{operation: op, ID: rand.Text(), DryRun: shown == nil, ended: make(chan struct{})}
+	var messages map[string]bool
+	if shown != nil {
+		found := shown.snapshot()
+		if !shown.DryRun || !found.Outcome.Changes || found.Confirmed {
+			return nil, httpError{http.StatusConflict, "there is nothing to confirm: the dry run would change nothing, or was applied already"}
+		}
+		shown.update(func(s *status) { s.Confirmed = true })
+		messages = map[string]bool{}
+		for _, message := range found.Outcome.Messages {
+			messages[message.MessageID] = true
+		}
+	}
 	ctx, cancel := context.WithCancel(j.ctx)
 	started.cancel = cancel
 	j.list = append(j.list[max(len(j.list)-maxJobs+1, 0):], started)
@@ -124,21 +139,12 @@ func (j *jobs) run(ctx context.Context, job *job, messages map[string]bool) {
 	log := j.cfg.Log.With().Str("caller", j.cfg.Caller).Str("action", job.name).Str("job_id", job.ID).Bool("dry_run", job.DryRun).
 		Str("filter", job.Filter).Str("reason", job.Reason).Logger()
 	log.Info().Msg("console action started")
-	update := func(change func(*status)) {
-		job.mu.Lock()
-		defer job.mu.Unlock()
-		change(&job.status)
-	}
 	result, err := job.operation.run(ctx, run{job.DryRun, messages, deadletter.Progress{
-		Done:    func(deadletter.MessageResult) { update(func(s *status) { s.Done, s.Waiting = s.Done+1, "" }) },
-		Waiting: func(reason string) { update(func(s *status) { s.Waiting = reason }) },
+		Done:    func(deadletter.MessageResult) { job.update(func(s *status) { s.Done, s.Waiting = s.Done+1, "" }) },
+		Waiting: func(reason string) { job.update(func(s *status) { s.Waiting = reason }) },
 	}})
-	counts := map[string]int{}
-	for _, one := range result.Counts {
-		counts[one.Name] = one.Count
-	}
-	log.Info().AnErr("error", err).Interface("counts", counts).Str("result", result.Text).Msg("console action ended")
-	update(func(s *status) { s.Ended, s.Outcome, s.Err, s.Waiting = true, result, err, "" })
+	log.Info().AnErr("error", err).Interface("counts", result.Counts).Str("result", result.Text).Msg("console action ended")
+	job.update(func(s *status) { s.Ended, s.Outcome, s.Err, s.Waiting = true, result, err, "" })
 }
 
 func (j *jobs) find(id string) (*job, error) {
@@ -153,46 +159,18 @@ func (j *jobs) find(id string) (*job, error) {
 
 // begin starts the dry run of an operation, and shows it.
 func (c *Console) begin(r request, op operation) error {
-	started, err := c.jobs.start(op, nil, true)
+	started, err := c.jobs.start(op, nil)
 	return c.show(r, started, err)
 }
 
-// confirm applies what a dry run has shown, once, and to the same messages.
+// confirm applies what a dry run has shown.
 func (c *Console) confirm(r request) error {
 	shown, err := c.jobs.find(r.PostFormValue("id"))
 	if err != nil {
 		return err
 	}
-	if !shown.take() {
-		return httpError{http.StatusConflict, "there is nothing to confirm: the dry run has not ended, would change nothing, or was applied already"}
-	}
-	messages := map[string]bool{}
-	for _, message := range shown.snapshot().Outcome.Messages {
-		messages[message.MessageID] = true
-	}
-	started, err := c.jobs.start(shown.operation, messages, false)
-	if err != nil {
-		shown.giveUp()
-	}
+	started, err := c.jobs.start(shown.operation, shown)
 	return c.show(r, started, err)
-}
-
-// take marks a dry run as confirmed. It reports whether it could be.
-func (j *job) take() bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if !j.DryRun || !j.status.Ended || !j.status.Outcome.Changes || j.status.Confirmed {
-		return false
-	}
-	j.status.Confirmed = true
-	return true
-}
-
-// giveUp undoes take.
-func (j *job) giveUp() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.status.Confirmed = false
 }
 
 func (c *Console) stop(r request) error {
@@ -222,41 +200,39 @@ type jobView struct {
 	status
 }
 
+// Rows returns the results that are shown, the failed and refused ones first.
+func (v jobView) Rows() []deadletter.MessageResult {
+	failed := func(result deadletter.MessageResult) int {
+		return slices.Index([]bool{true, false}, result.Error != nil)
+	}
+	rows := slices.SortedStableFunc(slices.Values(v.Outcome.Messages), func(a, b deadletter.MessageResult) int { return failed(a) - failed(b) })
+	return rows[:min(len(rows), maxRows)]
+}
+
+// showJob shows a job: as a page, or the part of it that is refreshed.
 func (c *Console) showJob(r request) error {
 	found, err := c.jobs.find(r.FormValue("id"))
+	name := "job"
+	if r.URL.Query().Has("progress") {
+		name = "progress"
+	}
 	if err == nil {
-		c.render(r, http.StatusOK, "job", found.Title, jobView{found, found.snapshot()})
+		c.render(r, http.StatusOK, name, found.Title, jobView{found, found.snapshot()})
 	}
 	return err
 }
 
-func (c *Console) showProgress(r request) error {
-	found, err := c.jobs.find(r.FormValue("id"))
-	if err == nil {
-		c.render(r, http.StatusOK, "progress", "", jobView{found, found.snapshot()})
-	}
-	return err
-}
-
-// deadLetterOutcome converts the result of a replay or a discard.
+// deadLetterOutcome describes the result of a replay or a discard.
 func deadLetterOutcome(result deadletter.Result) outcome {
-	converted := outcome{Messages: result.Messages, Text: fmt.Sprintf("%d dead letters", len(result.Messages))}
-	for _, action := range deadletter.Actions {
-		found := result.Counts[action]
-		if found == 0 {
-			continue
-		}
-		converted.Counts = append(converted.Counts, count{string(action), found})
-		converted.Changes = converted.Changes || action != deadletter.Skipped && action != deadletter.Refused && action != deadletter.Failed
+	described := outcome{Result: result, Text: fmt.Sprintf("%d dead letters", len(result.Messages))}
+	for _, action := range []deadletter.Action{deadletter.Replayed, deadletter.Discarded, deadletter.Released, deadletter.Dropped} {
+		described.Changes = described.Changes || result.Counts[action] > 0
 	}
-	switch {
-	case len(result.Messages) == 0:
-		converted.Text = "No matching dead letters"
-	case result.Archive != nil:
-		converted.Text += ", archived in " + *result.Archive + ": consumer dlq restore puts them back"
+	if result.Archive != nil {
+		described.Text += ", archived in " + *result.Archive + ": consumer dlq restore puts them back"
 	}
 	if !result.Complete {
-		converted.Text += ". Incomplete: " + deadletter.Incomplete
+		described.Text += ". Incomplete: " + deadletter.Incomplete
 	}
-	return converted
+	return described
 }

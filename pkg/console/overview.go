@@ -97,7 +97,11 @@ type live struct {
 }
 
 func (c *Console) live(r request) live {
-	samples := c.samples.latest(r.Context())
+	samples := c.samples.all()
+	if len(samples) == 0 { // the first is being taken
+		c.samples.take(r.Context())
+		samples = c.samples.all()
+	}
 	return live{
 		sample: samples[len(samples)-1],
 		Plots: []plot{
@@ -105,9 +109,9 @@ func (c *Console) live(r request) live {
 				curve{"waiting", func(s sample) float64 { return float64(s.Queues.Main.Visible) }},
 				curve{"in flight", func(s sample) float64 { return float64(s.Queues.Main.InFlight) }},
 				curve{"dead letters", func(s sample) float64 { return float64(s.Queues.DeadLetters.Visible) }}),
-			newPlot("Rate limit in use, last hour (100 %: calls wait)", " %", 100, samples,
+			newPlot("Rate limit, last hour (burst spent: calls wait)", " %", 100, samples,
 				curve{"burst spent", func(s sample) float64 { return s.RateLimit.Spent * 100 }},
-				curve{"limit after 429", func(s sample) float64 { return float64(s.RateLimit.Scale) / 10 }}),
+				curve{"limit allowed", func(s sample) float64 { return float64(s.RateLimit.Scale) / 10 }}),
 		},
 	}
 }

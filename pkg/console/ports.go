@@ -1,7 +1,11 @@
+// Package console is the web page of operators: what the operator commands show and do, in a browser. Pages
+// are rendered on the server. Each action is a dry run first (jobs.go), and the use case of a command
+// (ports.go). Sessions and the checks of each request are in session.go and server.go.
 package console
 
 import (
 	"context"
+	"net/url"
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/deadletter"
@@ -19,6 +23,8 @@ type Operations interface {
 	RateLimit(ctx context.Context) (RateLimit, error)
 	Check(ctx context.Context) []preflight.Finding
 
+	// Filter returns the filter of flags of the dlq commands.
+	Filter(flags url.Values) (deadletter.Filter, error)
 	DeadLetters(ctx context.Context, filter deadletter.Filter) (deadletter.Listing, error)
 	// DeadLetter returns the dead letter with a message or event id, and its invoice.
 	DeadLetter(ctx context.Context, id string) (deadletter.Shown, Invoice, error)

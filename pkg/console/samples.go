@@ -61,15 +61,8 @@ func (s *sampler) take(ctx context.Context) {
 	s.samples = append(slices.DeleteFunc(s.samples, expired), taken)
 }
 
-// latest takes a sample if there is none, and returns all.
-func (s *sampler) latest(ctx context.Context) []sample {
-	s.mu.Lock()
-	taken := slices.Clone(s.samples)
-	s.mu.Unlock()
-	if len(taken) > 0 {
-		return taken
-	}
-	s.take(ctx)
+// all returns the samples, in their order.
+func (s *sampler) all() []sample {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.samples)

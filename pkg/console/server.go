@@ -8,7 +8,6 @@ import (
 	"errors"
 	"html/template"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"strings"
@@ -24,8 +23,14 @@ const (
 	readTimeout = 90 * time.Second // of what a page shows
 )
 
-// policy permits nothing but the embedded style sheet and script.
-const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+// headers are those of every response. The policy permits the embedded style sheet and script only.
+var headers = map[string]string{
+	"Content-Security-Policy":    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+	"X-Content-Type-Options":     "nosniff",
+	"Referrer-Policy":            "same-origin",
+	"Cross-Origin-Opener-Policy": "same-origin",
+	"Cache-Control":              "no-store",
+}
 
 //go:embed templates assets
 var embedded embed.FS
@@ -59,13 +64,8 @@ func New(cfg Config) *Console {
 		cfg: cfg, sessions: newSessions(cfg), jobs: newJobs(cfg), samples: &sampler{operations: cfg.Operations, now: cfg.Now},
 		templates: template.Must(template.New("").Funcs(functions).ParseFS(embedded, "templates/*.html")), mux: http.NewServeMux(),
 	}
-	assets, err := fs.Sub(embedded, "assets")
-	if err != nil { // the directory is embedded
-		panic(err)
-	}
-	c.mux.Handle("GET /assets/", http.StripPrefix("/assets/", http.FileServerFS(assets)))
-	c.mux.HandleFunc("GET /login", c.showLogin)
-	c.mux.HandleFunc("POST /login", c.login)
+	c.mux.Handle("GET /assets/", http.FileServerFS(embedded))
+	c.mux.HandleFunc("/login", c.login)
 	c.page("GET /{$}", c.showOverview)
 	c.page("GET /live", c.showLive)
 	c.page("GET /dead-letters", c.listDeadLetters)
@@ -74,7 +74,6 @@ func New(cfg Config) *Console {
 	c.page("GET /invoice", c.showInvoice)
 	c.page("GET /calls", c.showCalls)
 	c.page("GET /job", c.showJob)
-	c.page("GET /job/progress", c.showProgress)
 	c.action("POST /dead-letters/replay", c.replay)
 	c.action("POST /dead-letters/discard", c.discard)
 	c.action("POST /invoice/release", c.release)
@@ -93,12 +92,9 @@ func (c *Console) Run(ctx context.Context) {
 
 // ServeHTTP checks the request, and serves it.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	header := w.Header()
-	header.Set("Content-Security-Policy", policy)
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Referrer-Policy", "same-origin")
-	header.Set("Cross-Origin-Opener-Policy", "same-origin")
-	header.Set("Cache-Control", "no-store")
+	for name, value := range headers {
+		w.Header().Set(name, value)
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	switch {
 	case !c.isOwnHost(r.Host): // DNS rebinding
@@ -140,7 +136,11 @@ func (c *Console) page(pattern string, handle func(request) error) {
 		defer cancel()
 		req := request{r.WithContext(ctx), w, found}
 		if err := handle(req); err != nil {
-			c.showError(req, err)
+			status := http.StatusBadGateway
+			if found, ok := errors.AsType[httpError](err); ok {
+				status = found.status
+			}
+			c.render(req, status, "error", "Error", err.Error())
 		}
 	})
 }
@@ -168,15 +168,7 @@ type httpError struct {
 
 func (e httpError) Error() string { return e.text }
 
-func errBadRequest(err error) error { return httpError{http.StatusBadRequest, err.Error()} }
-
-func (c *Console) showError(r request, err error) {
-	status := http.StatusBadGateway
-	if found, ok := errors.AsType[httpError](err); ok {
-		status = found.status
-	}
-	c.render(r, status, "error", "Error", err.Error())
-}
+func errBadRequest(text string) error { return httpError{http.StatusBadRequest, text} }
 
 // view is the data of a template.
 type view struct {
@@ -203,25 +195,22 @@ func (c *Console) render(r request, status int, name, title string, data any) {
 	_, _ = io.WriteString(r.w, escape.Text(out.String())) // fails if the client has gone
 }
 
-// showLogin logs in with the link that was printed, or shows the form for a token.
-func (c *Console) showLogin(w http.ResponseWriter, r *http.Request) {
-	if token := r.URL.Query().Get("token"); token != "" && !c.cfg.TokenReusable {
-		c.enter(w, r, token)
-		return
-	}
-	c.render(request{r, w, session{}}, http.StatusOK, "login", "Log in", "")
-}
-
+// login shows the form for the token. The token is in the form, or in the link that was printed: it is for
+// one login then.
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
-	c.enter(w, r, r.PostFormValue("token"))
-}
-
-func (c *Console) enter(w http.ResponseWriter, r *http.Request, token string) {
-	if !c.sessions.login(w, token) {
-		c.cfg.Log.Warn().Str("remote", r.RemoteAddr).Msg("console login refused")
-		c.render(request{r, w, session{}}, http.StatusUnauthorized, "login", "Log in", "The token is wrong, or was used before.")
-		return
+	token := r.PostFormValue("token")
+	if !c.cfg.TokenReusable {
+		token = r.FormValue("token")
 	}
-	c.cfg.Log.Info().Str("remote", r.RemoteAddr).Msg("console login")
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	req := request{r, w, session{}}
+	switch {
+	case token == "":
+		c.render(req, http.StatusOK, "login", "Log in", "")
+	case !c.sessions.login(w, token):
+		c.cfg.Log.Warn().Str("remote", r.RemoteAddr).Msg("console login refused")
+		c.render(req, http.StatusUnauthorized, "login", "Log in", "The token is wrong, or was used before.")
+	default:
+		c.cfg.Log.Info().Str("remote", r.RemoteAddr).Msg("console login")
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	}
 }

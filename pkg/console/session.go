@@ -48,19 +48,11 @@ func (s *sessions) login(w http.ResponseWriter, token string) bool {
 		return false
 	}
 	s.used = s.oneTime
-	now := s.now()
-	for digest, found := range s.byDigest {
-		if now.After(found.expires) {
-			delete(s.byDigest, digest)
-		}
-	}
-	s.byDigest[sha256.Sum256([]byte(id))] = session{csrf: rand.Text(), expires: now.Add(sessionLifetime)}
-	http.SetCookie(w, s.cookie(id, int(sessionLifetime.Seconds())))
+	s.byDigest[sha256.Sum256([]byte(id))] = session{csrf: rand.Text(), expires: s.now().Add(sessionLifetime)}
+	http.SetCookie(w, &http.Cookie{
+		Name: cookieName, Value: id, Path: "/", MaxAge: int(sessionLifetime.Seconds()), Secure: s.secure, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+	})
 	return true
-}
-
-func (s *sessions) cookie(value string, maxAge int) *http.Cookie {
-	return &http.Cookie{Name: cookieName, Value: value, Path: "/", MaxAge: maxAge, Secure: s.secure, HttpOnly: true, SameSite: http.SameSiteStrictMode}
 }
 
 // find returns the session of a request.
