@@ -13,8 +13,9 @@ import (
 
 // notCalled are operations that the code has, and that no role needs: why.
 var notCalled = map[string]string{
-	"CreateTable":      "the template makes the tables; consumer tables create finds them",
-	"UpdateTimeToLive": "the template sets it; consumer tables create finds it",
+	"GetCallerIdentity": "it needs no permission",
+	"CreateTable":       "the template makes the tables; consumer tables create finds them",
+	"UpdateTimeToLive":  "the template sets it; consumer tables create finds it",
 }
 
 // operations are the operations of SQS and DynamoDB whose inputs the product's code names.

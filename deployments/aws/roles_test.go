@@ -1,6 +1,7 @@
 package aws_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -8,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -78,6 +81,7 @@ func TestRoles_AllowExactlyTheCalls(t *testing.T) {
 	e.command("dlq", "discard", "--reason", "unreadable_message", "--reason-note", "a test", "--file", archive, "--yes")
 	e.command("dlq", "restore", archive, "--yes")
 	e.command("check")
+	e.console()
 	e.everyCommandHasRun()
 	everyOperationIsSeen(t, gate.operations)
 
@@ -117,6 +121,7 @@ func build(t *testing.T, gate *gate) *env {
 	for name, value := range map[string]string{
 		"AWS_REGION": region, "AWS_SECRET_ACCESS_KEY": "secret",
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+		"AWS_ENDPOINT_URL_STS":      serve(http.NotFoundHandler()), // the caller is unknown
 		"AWS_ENDPOINT_URL_SQS":      serve(gate.before(sqs.New(sqs.Config{Region: region}))),
 		"AWS_ENDPOINT_URL_DYNAMODB": serve(gate.before(dynamodb.New(dynamodb.Config{Region: region}))),
 	} {
@@ -206,6 +211,35 @@ func (e *env) command(args ...string) string {
 	}
 	e.ran = append(e.ran, strings.Join(args, " "))
 	return stdout.String()
+}
+
+// console shows the overview of consumer console, which reads everything.
+func (e *env) console() {
+	e.Helper()
+	ctx, cancel := context.WithCancel(e.Context())
+	defer cancel()
+	reader, stdout := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- commands.Main(ctx, cli.Process{Args: []string{"console", "--addr", "127.0.0.1:0"}, Environ: e.environ, Stdout: stdout, Stderr: io.Discard})
+	}()
+	line, err := bufio.NewReader(reader).ReadString('\n')
+	e.must(err)
+	jar, err := cookiejar.New(nil)
+	e.must(err)
+	client := http.Client{Jar: jar}
+	response, err := client.Get(regexp.MustCompile(`http://\S+`).FindString(line))
+	e.must(err)
+	content, err := io.ReadAll(response.Body)
+	e.must(errors.Join(err, response.Body.Close()))
+	if response.StatusCode != http.StatusOK || !strings.Contains(string(content), "<h1>Overview</h1>") || strings.Contains(string(content), "not authorized") {
+		e.Errorf("the overview: %s %s", response.Status, content)
+	}
+	cancel()
+	if code := <-code; code != 0 {
+		e.Errorf("the console ended with %d", code)
+	}
+	e.ran = append(e.ran, "console")
 }
 
 // everyCommandHasRun checks that, by the completion of cobra.
