@@ -396,6 +396,31 @@ func TestConsole_Replay(t *testing.T) {
 	}
 }
 
+// A replay waits while calls are paused, one action runs at a time, and it can be stopped.
+func TestConsole_Stop(t *testing.T) {
+	t.Parallel()
+	d := deploy(t)
+	d.must("tables", "create")
+	d.sendInvalidDeadLetters("ev", 2)
+	d.must("pause", "--reason", "a price is wrong", "--yes")
+	c := d.startConsole().enter()
+	running := c.confirm(c.post("/dead-letters/replay", http.StatusOK, "scope", "all"))
+	if !strings.Contains(running, "Waiting: calls to Chargebee are paused by an operator (a price is wrong)") {
+		t.Errorf("while calls are paused: %s", running)
+	}
+	id := jobField.FindStringSubmatch(running)[1]
+	if body := c.post("/calls/resume", http.StatusConflict); !strings.Contains(body, id) {
+		t.Errorf("a second action: %s", body)
+	}
+	if stopped := c.post("/job/stop", http.StatusOK, "id", id); !strings.Contains(stopped, "some dead letters were not processed") {
+		t.Errorf("stopped: %s", stopped)
+	}
+	if queued, dead := len(queues.Messages(d.name)), len(queues.Messages(d.name+"_dead")); queued != 0 || dead != 2 {
+		t.Errorf("%d are in the queue, %d are dead letters", queued, dead)
+	}
+	c.post("/calls/resume", http.StatusOK)
+}
+
 // The console refuses as the commands do.
 func TestConsole_RefusedDiscard(t *testing.T) {
 	t.Parallel()

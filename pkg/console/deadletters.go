@@ -119,7 +119,7 @@ func (c *Console) replay(r request) error {
 	}
 	return c.begin(r, operation{
 		Title: "Replay dead letters", Back: "/dead-letters", Filter: text, name: "replay",
-		run: func(ctx context.Context, run run) (outcome, error) {
+		apply: func(ctx context.Context, run run) (outcome, error) {
 			options := options
 			options.DryRun = run.dryRun
 			if run.messages != nil {
@@ -145,7 +145,7 @@ func (c *Console) discard(r request) error {
 	release := r.PostFormValue("release") != ""
 	return c.begin(r, operation{
 		Title: "Discard dead letters", Back: "/dead-letters", Filter: text, Reason: note, name: "discard",
-		run: func(ctx context.Context, run run) (outcome, error) {
+		apply: func(ctx context.Context, run run) (outcome, error) {
 			options := deadletter.DiscardOptions{Filter: filter, Note: note, DryRun: run.dryRun}
 			if run.messages != nil {
 				options.Messages = run.messages

@@ -98,7 +98,7 @@ func (c *Console) release(r request) error {
 	}
 	return c.begin(r, operation{
 		Title: "Release the events of an invoice", Back: "/invoice?id=" + url.QueryEscape(order.InvoiceID), Filter: order.InvoiceID, Reason: reason, name: "release",
-		run: func(ctx context.Context, run run) (outcome, error) {
+		apply: func(ctx context.Context, run run) (outcome, error) {
 			order := order
 			order.DryRun = run.dryRun
 			released, err := c.cfg.Operations.Release(ctx, order)
@@ -122,7 +122,7 @@ func (c *Console) pause(r request) error {
 	}
 	return c.begin(r, operation{
 		Title: "Pause all calls to Chargebee", Back: "/calls", Filter: "all processes", Reason: reason, name: "pause",
-		run: func(ctx context.Context, run run) (outcome, error) {
+		apply: func(ctx context.Context, run run) (outcome, error) {
 			err := c.cfg.Operations.Pause(ctx, reason, run.dryRun)
 			return outcome{Text: "All processes stop calling Chargebee within two seconds, until they are resumed.", Changes: err == nil}, err
 		},
@@ -132,7 +132,7 @@ func (c *Console) pause(r request) error {
 func (c *Console) resume(r request) error {
 	return c.begin(r, operation{
 		Title: "Resume calls to Chargebee", Back: "/calls", Filter: "all processes", Reason: strings.TrimSpace(r.PostFormValue("note")), name: "resume",
-		run: func(ctx context.Context, run run) (outcome, error) {
+		apply: func(ctx context.Context, run run) (outcome, error) {
 			ended, err := c.cfg.Operations.Resume(ctx, run.dryRun)
 			if err != nil || !ended.InForce() {
 				return outcome{Text: "Calls are not paused."}, err

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	maxJobs    = 50              // that are kept
+	maxJobs    = 10              // that are kept
 	settleTime = 2 * time.Second // for which a request waits for a job that ends soon
 )
 
@@ -24,8 +24,8 @@ type operation struct {
 	Filter string // of what is changed, for people and for the log
 	Reason string
 
-	name string // for the log
-	run  func(ctx context.Context, run run) (outcome, error)
+	name  string                                              // for the log
+	apply func(ctx context.Context, run run) (outcome, error) // or only predict
 }
 
 // run are the parameters of one run of an operation.
@@ -139,7 +139,7 @@ func (j *jobs) run(ctx context.Context, job *job, messages map[string]bool) {
 	log := j.cfg.Log.With().Str("caller", j.cfg.Caller).Str("action", job.name).Str("job_id", job.ID).Bool("dry_run", job.DryRun).
 		Str("filter", job.Filter).Str("reason", job.Reason).Logger()
 	log.Info().Msg("console action started")
-	result, err := job.operation.run(ctx, run{job.DryRun, messages, deadletter.Progress{
+	result, err := job.apply(ctx, run{job.DryRun, messages, deadletter.Progress{
 		Done:    func(deadletter.MessageResult) { job.update(func(s *status) { s.Done, s.Waiting = s.Done+1, "" }) },
 		Waiting: func(reason string) { job.update(func(s *status) { s.Waiting = reason }) },
 	}})

@@ -49,7 +49,7 @@ func (s *sessions) login(w http.ResponseWriter, token string) bool {
 	}
 	s.used = s.oneTime
 	s.byDigest[sha256.Sum256([]byte(id))] = session{csrf: rand.Text(), expires: s.now().Add(sessionLifetime)}
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure where there is TLS: loopback may have none
 		Name: cookieName, Value: id, Path: "/", MaxAge: int(sessionLifetime.Seconds()), Secure: s.secure, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 	})
 	return true

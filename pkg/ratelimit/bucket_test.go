@@ -27,6 +27,29 @@ func TestNewBucket(t *testing.T) {
 	}
 }
 
+func TestState_Spent(t *testing.T) {
+	t.Parallel()
+	const limit = 3500
+	now := time.Unix(1_800_000_000, 0)
+	b := newBucket(limit, FullScale, time.Second)
+	for name, test := range map[string]struct {
+		state State
+		want  float64
+	}{
+		"no grant yet":             {State{}, 0},
+		"idle":                     {State{TAT: now.Add(-time.Minute).UnixMicro()}, 0},
+		"partly spent":             {State{TAT: now.UnixMicro() - b.depth/2}, 0.5},
+		"spent":                    {State{TAT: now.UnixMicro()}, 1},
+		"by a clock that is ahead": {State{TAT: now.UnixMicro() + 2*b.depth - b.depth/4, Clock: now.UnixMicro() + 2*b.depth}, 0.75},
+		"beyond the burst":         {State{TAT: now.UnixMicro() + b.depth}, 1},
+	} {
+		test.state.Scale = FullScale
+		if got := test.state.Spent(limit, time.Second, now); got < test.want-0.001 || got > test.want+0.001 {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
+	}
+}
+
 func TestBucket_Free(t *testing.T) {
 	t.Parallel()
 	b := bucket{interval: 100, depth: 350}
