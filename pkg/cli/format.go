@@ -7,10 +7,29 @@ import (
 	"time"
 )
 
+// None is shown for an absent value.
+const None = "-"
+
+// OrNone returns the value, or None.
+func OrNone(value *string) string {
+	if value == nil {
+		return None
+	}
+	return *value
+}
+
+// TimeOrNone formats a time in RFC 3339, or returns None.
+func TimeOrNone(value *time.Time) string {
+	if value == nil {
+		return None
+	}
+	return value.Format(time.RFC3339)
+}
+
 // FormatAge formats the time since the given one, as 3d4h, 2h5m or 7m.
 func FormatAge(since *time.Time, now time.Time) string {
 	if since == nil {
-		return "-"
+		return None
 	}
 	const day = 24 * time.Hour
 	passed := max(now.Sub(*since), 0)

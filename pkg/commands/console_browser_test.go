@@ -94,10 +94,10 @@ func (b *browser) shows(text string) {
 	b.awaits(fmt.Sprintf("document.body?.innerText.includes(%q) ?? false", text))
 }
 
-// hides waits until the page does not show a text.
-func (b *browser) hides(text string) {
+// applied waits until an action, and not its dry run, has ended.
+func (b *browser) applied() {
 	b.Helper()
-	b.awaits(fmt.Sprintf("document.readyState === 'complete' && !document.body.innerText.includes(%q)", text))
+	b.awaits("document.querySelector('[data-ended]') !== null && !document.body.innerText.includes('Dry run')")
 }
 
 // press clicks the button with a text, and waits for the page that shows another text.
@@ -209,7 +209,7 @@ func TestConsole_Browser(t *testing.T) {
 			b.Errorf("the dry run put %d messages into the queue", queued)
 		}
 		b.press("Apply now", "200 replayed")
-		b.hides("Dry run")
+		b.applied()
 		if queued, dead := len(queues.Messages(d.name)), len(queues.Messages(d.name+"_dead")); queued != 200 || dead != 2 {
 			b.Errorf("%d are in the queue, %d are dead letters", queued, dead)
 		}
@@ -237,13 +237,13 @@ func TestConsole_Browser(t *testing.T) {
 		b.do(chromedp.Navigate(c.base+"/calls"), chromedp.Focus(chromedp.CSS("input[name=note]")), chromedp.KeyEvent("prices are wrong\t\r"))
 		b.shows("Dry run: nothing was changed.")
 		b.do(chromedp.Focus(chromedp.CSS("main button")), chromedp.KeyEvent("\r"))
-		b.hides("Dry run")
+		b.applied()
 		b.do(chromedp.Navigate(c.base + "/"))
 		b.shows("paused by an operator")
 		b.do(chromedp.Navigate(c.base + "/calls"))
 		b.press("Resume calls: dry run", "prices are wrong")
 		b.press("Apply now", "All processes call Chargebee again")
-		b.hides("Dry run")
+		b.applied()
 		if got := d.must("resume"); !strings.Contains(got, "Calls are not paused.") {
 			b.Errorf("got %s", got)
 		}

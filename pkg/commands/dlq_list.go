@@ -64,7 +64,7 @@ func (a *app) writeDeadLetterGroups(groups []deadletter.Group, now time.Time) er
 		for _, risk := range group.AtRisk {
 			risks = append(risks, amount(risk.Amount, risk.CurrencyCode))
 		}
-		rows = append(rows, []string{orNone(group.Reason), strconv.Itoa(group.Count), timeOrNone(group.Oldest), cli.FormatAge(group.Oldest, now), cmp.Or(strings.Join(risks, ", "), none)})
+		rows = append(rows, []string{cli.OrNone(group.Reason), strconv.Itoa(group.Count), cli.TimeOrNone(group.Oldest), cli.FormatAge(group.Oldest, now), cmp.Or(strings.Join(risks, ", "), none)})
 	}
 	columns := []cli.Column{{Title: "reason"}, {Title: "count", Right: true}, {Title: "oldest"}, {Title: "age", Right: true}, {Title: "at risk"}}
 	return a.writeTable(columns, rows)
@@ -74,8 +74,8 @@ func (a *app) writeDeadLetterMessages(messages []deadletter.Message, now time.Ti
 	var rows [][]string
 	for _, message := range messages {
 		rows = append(rows, []string{
-			timeOrNone(message.FailedAt), cli.FormatAge(message.FailedAt, now), orNone(message.Reason), orNone(message.InvoiceID), *cmp.Or(message.EventID, &message.MessageID),
-			message.MessageID, orNone(message.CustomerID), message.LedgerState, chargeAtRisk(message), strconv.Itoa(message.ReplayCount), orNone(message.Detail),
+			cli.TimeOrNone(message.FailedAt), cli.FormatAge(message.FailedAt, now), cli.OrNone(message.Reason), cli.OrNone(message.InvoiceID), *cmp.Or(message.EventID, &message.MessageID),
+			message.MessageID, cli.OrNone(message.CustomerID), message.LedgerState, chargeAtRisk(message), strconv.Itoa(message.ReplayCount), cli.OrNone(message.Detail),
 		})
 	}
 	columns := []cli.Column{

@@ -118,9 +118,9 @@ func (a *app) writeInvoices(listing inspect.Listing) error {
 			charges = amount(*invoice.Amount, invoice.CurrencyCode)
 		}
 		rows = append(rows, []string{
-			timeOrNone(invoice.UpdatedAt), invoice.InvoiceID, orNone(invoice.CustomerID), strings.Join(invoice.SubscriptionIDs, " "), charges,
-			invoice.State, orNone(result), held, orNone(invoice.Resume), strconv.Itoa(invoice.Attempts), timeOrNone(invoice.SendingSince),
-			orNone(invoice.FinalInvoiceID),
+			cli.TimeOrNone(invoice.UpdatedAt), invoice.InvoiceID, cli.OrNone(invoice.CustomerID), strings.Join(invoice.SubscriptionIDs, " "), charges,
+			invoice.State, cli.OrNone(result), held, cli.OrNone(invoice.Resume), strconv.Itoa(invoice.Attempts), cli.TimeOrNone(invoice.SendingSince),
+			cli.OrNone(invoice.FinalInvoiceID),
 		})
 	}
 	columns := []cli.Column{

@@ -116,10 +116,10 @@ func (a *app) writePlan(result planResult) error {
 		return err
 	}
 	err := a.writeFacts([][]string{
-		{"reason", orNone(result.Reason)},
-		{"detail", orNone(result.Detail)},
-		{"Chargebee status", orNone(result.Status)},
-		{"ledger state", orNone(result.State)},
+		{"reason", cli.OrNone(result.Reason)},
+		{"detail", cli.OrNone(result.Detail)},
+		{"Chargebee status", cli.OrNone(result.Status)},
+		{"ledger state", cli.OrNone(result.State)},
 		{"customer", result.CustomerID},
 		{"subscriptions", strings.Join(result.Subscriptions, ", ")},
 		{"events", fmt.Sprintf("%d, before %s", result.Events, result.Date.Format(time.RFC3339))},

@@ -76,18 +76,18 @@ func headline(invoice inspect.Invoice) string {
 
 func stateFacts(invoice inspect.Invoice) [][]string {
 	facts := [][]string{
-		{"detail", orNone(invoice.Detail)},
-		{"final invoice", orNone(invoice.FinalInvoiceID)},
-		{"updated at", timeOrNone(invoice.UpdatedAt)},
-		{"resumes as", orNone(invoice.Resume)},
+		{"detail", cli.OrNone(invoice.Detail)},
+		{"final invoice", cli.OrNone(invoice.FinalInvoiceID)},
+		{"updated at", cli.TimeOrNone(invoice.UpdatedAt)},
+		{"resumes as", cli.OrNone(invoice.Resume)},
 		{"lines added", fmt.Sprintf("%d of %d", min(invoice.Cursor, len(invoice.Lines)), len(invoice.Lines))},
-		{"sending since", timeOrNone(invoice.SendingSince)},
-		{"gone at", timeOrNone(invoice.MissingSince)},
-		{"verdict", orNone(invoice.Verdict)},
+		{"sending since", cli.TimeOrNone(invoice.SendingSince)},
+		{"gone at", cli.TimeOrNone(invoice.MissingSince)},
+		{"verdict", cli.OrNone(invoice.Verdict)},
 		{"attempts", strconv.Itoa(invoice.Attempts)},
-		{"owner", orNone(invoice.Owner)},
-		{"lease until", timeOrNone(invoice.LeaseUntil)},
-		{"kept until", timeOrNone(invoice.ExpiresAt)},
+		{"owner", cli.OrNone(invoice.Owner)},
+		{"lease until", cli.TimeOrNone(invoice.LeaseUntil)},
+		{"kept until", cli.TimeOrNone(invoice.ExpiresAt)},
 	}
 	if invoice.Doubt {
 		facts = append(facts, []string{"in doubt", "the line being sent may be on the invoice"})
@@ -100,8 +100,8 @@ func claimFacts(claims *inspect.Claimed) [][]string {
 		return nil
 	}
 	return [][]string{
-		{"claimed at", timeOrNone(claims.ClaimedAt)},
-		{"claims", fmt.Sprintf("%d events in %d pages, before %s", claims.Events, claims.Pages, timeOrNone(claims.Date))},
+		{"claimed at", cli.TimeOrNone(claims.ClaimedAt)},
+		{"claims", fmt.Sprintf("%d events in %d pages, before %s", claims.Events, claims.Pages, cli.TimeOrNone(claims.Date))},
 		{"of", strings.Join(claims.Subscriptions, ", ")},
 		{"customer", claims.CustomerID},
 		{"currency", claims.CurrencyCode},
@@ -121,9 +121,9 @@ func (a *app) writeLines(lines []inspect.Line, currencyCode string) error {
 	var rows [][]string
 	for _, line := range lines {
 		rows = append(rows, []string{
-			line.SubscriptionID, line.ChargeCode, billing.FormatAmount(line.Amount, currencyCode), orNone(line.Quantity),
-			strconv.Itoa(line.Events), timeOrNone(line.DateFrom), timeOrNone(line.DateTo), orNone(line.ItemPriceID), orNone(line.Marker), line.State,
-			orNone(line.Description),
+			line.SubscriptionID, line.ChargeCode, billing.FormatAmount(line.Amount, currencyCode), cli.OrNone(line.Quantity),
+			strconv.Itoa(line.Events), cli.TimeOrNone(line.DateFrom), cli.TimeOrNone(line.DateTo), cli.OrNone(line.ItemPriceID), cli.OrNone(line.Marker), line.State,
+			cli.OrNone(line.Description),
 		})
 	}
 	return a.writeNextTable(columns, rows)
@@ -140,8 +140,8 @@ func (a *app) writeEvents(events []inspect.Event) error {
 	var rows [][]string
 	for _, event := range events {
 		rows = append(rows, []string{
-			event.SubscriptionID, event.EventID, timeOrNone(event.OccurredAt), orNone(event.ChargeCode), eventAmount(event),
-			orNone(event.Quantity), orNone(event.State), orNone(event.Fault),
+			event.SubscriptionID, event.EventID, cli.TimeOrNone(event.OccurredAt), cli.OrNone(event.ChargeCode), eventAmount(event),
+			cli.OrNone(event.Quantity), cli.OrNone(event.State), cli.OrNone(event.Fault),
 		})
 	}
 	return a.writeNextTable(columns, rows)
@@ -150,7 +150,7 @@ func (a *app) writeEvents(events []inspect.Event) error {
 // eventAmount formats the amount of an event in the major unit.
 func eventAmount(event inspect.Event) string {
 	if event.Amount == nil || event.CurrencyCode == nil {
-		return orNone(event.Amount)
+		return cli.OrNone(event.Amount)
 	}
 	return billing.FormatEventAmount(*event.Amount, *event.CurrencyCode)
 }

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/escape"
@@ -14,8 +13,7 @@ const dryRun = "Dry run: nothing was changed. Repeat with --yes to apply."
 // endDryRun writes the end of a dry run.
 func (a *app) endDryRun() error { return a.printf("\n" + dryRun) }
 
-// none is shown in tables for an absent value.
-const none = "-"
+const none = cli.None
 
 // printf writes one line of a result. Texts in args cannot add lines.
 func (a *app) printf(format string, args ...any) error {
@@ -66,19 +64,4 @@ func (a *app) writeFacts(facts [][]string) error {
 		}
 	}
 	return a.writeTable([]cli.Column{{Title: "what"}, {Title: "value"}}, rows)
-}
-
-func orNone(value *string) string {
-	if value == nil {
-		return none
-	}
-	return *value
-}
-
-// timeOrNone formats a time in RFC 3339.
-func timeOrNone(value *time.Time) string {
-	if value == nil {
-		return none
-	}
-	return value.Format(time.RFC3339)
 }

@@ -116,7 +116,7 @@ func (a *app) writeSweptInvoices(swept reconcile.Result) error {
 	}
 	var rows [][]string
 	for _, one := range swept.Enqueued {
-		rows = append(rows, []string{one.InvoiceID, one.CustomerID, one.Date.Format(time.RFC3339), string(one.Reason), orNone(one.MessageID), none})
+		rows = append(rows, []string{one.InvoiceID, one.CustomerID, one.Date.Format(time.RFC3339), string(one.Reason), cli.OrNone(one.MessageID), none})
 	}
 	for _, one := range swept.Failed {
 		rows = append(rows, []string{one.InvoiceID, none, none, "failed", none, one.Error})
@@ -133,7 +133,7 @@ func (a *app) writeSweptFindings(findings []reconcile.Finding) error {
 	var rows [][]string
 	for _, found := range findings {
 		rows = append(rows, []string{
-			string(found.Level), found.Name, strconv.Itoa(found.Count), timeOrNone(found.Oldest), timeOrNone(found.Newest),
+			string(found.Level), found.Name, strconv.Itoa(found.Count), cli.TimeOrNone(found.Oldest), cli.TimeOrNone(found.Newest),
 			found.Message, found.Solution, strings.Join(found.Examples, " "), amounts(found.Amounts),
 		})
 	}

@@ -3,16 +3,13 @@ package console
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/deadletter"
 )
 
@@ -51,8 +48,6 @@ type deadLettersView struct {
 
 	Fields  url.Values // of the filter
 	Sort    string
-	Reasons []billing.Reason
-	Orders  []string
 	Matches int // messages; at most maxRows of them are in Messages
 }
 
@@ -65,7 +60,7 @@ func (c *Console) listDeadLetters(r request) error {
 	if err != nil {
 		return err
 	}
-	data := deadLettersView{listing, fields, r.URL.Query().Get("sort"), append(billing.Reasons(), deadletter.NoReason), append([]string{"failed"}, slices.Sorted(maps.Keys(orders))...), len(listing.Messages)}
+	data := deadLettersView{listing, fields, r.URL.Query().Get("sort"), len(listing.Messages)}
 	if order, ok := orders[data.Sort]; ok {
 		slices.SortStableFunc(data.Messages, order)
 	}
@@ -76,17 +71,13 @@ func (c *Console) listDeadLetters(r request) error {
 
 func (c *Console) showDeadLetter(r request) error {
 	shown, invoice, err := c.cfg.Operations.DeadLetter(r.Context(), r.FormValue("id"))
-	switch {
-	case errors.Is(err, deadletter.ErrUnknown):
-		return httpError{http.StatusNotFound, err.Error()}
-	case err != nil:
-		return err
+	if err == nil {
+		c.render(r, http.StatusOK, "dead-letter", "Dead letter", struct {
+			deadletter.Shown
+			Invoice Invoice
+		}{shown, invoice})
 	}
-	c.render(r, http.StatusOK, "dead-letter", "Dead letter", struct {
-		deadletter.Shown
-		Invoice Invoice
-	}{shown, invoice})
-	return nil
+	return err
 }
 
 // selection returns the filter of an action: the selected messages, or all that match.
@@ -123,7 +114,7 @@ func (c *Console) replay(r request) error {
 			options := options
 			options.DryRun = run.dryRun
 			if run.messages != nil {
-				options.Messages, options.Limit = run.messages, 0
+				options.Filter, options.Limit = deadletter.Filter{Messages: run.messages}, 0
 			}
 			result, err := c.cfg.Operations.Replay(ctx, options, run.progress)
 			return deadLetterOutcome(result), err
@@ -148,7 +139,7 @@ func (c *Console) discard(r request) error {
 		apply: func(ctx context.Context, run run) (outcome, error) {
 			options := deadletter.DiscardOptions{Filter: filter, Note: note, DryRun: run.dryRun}
 			if run.messages != nil {
-				options.Messages = run.messages
+				options.Filter = deadletter.Filter{Messages: run.messages}
 			}
 			result, err := c.cfg.Operations.Discard(ctx, options, release, run.progress)
 			return deadLetterOutcome(result), err

@@ -2,21 +2,26 @@ package console
 
 import (
 	"html/template"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/cli"
+	"github.com/billable-events/billable/pkg/deadletter"
 	"github.com/billable-events/billable/pkg/inspect"
 )
 
 // functions are those of the templates.
 var functions = template.FuncMap{
-	"text":        orNone,
-	"time":        formatTime,
+	"text":        cli.OrNone,
+	"time":        cli.TimeOrNone,
 	"age":         cli.FormatAge,
 	"amount":      amount,
 	"eventAmount": billing.FormatEventAmount,
 	"body":        cli.IndentJSON,
+	"reasons":     func() []billing.Reason { return append(billing.Reasons(), deadletter.NoReason) },
+	"orders":      func() []string { return append([]string{"failed"}, slices.Sorted(maps.Keys(orders))...) },
 	"timeline":    timeline,
 	"minutes":     func(t time.Time) string { return t.UTC().Format("15:04:05") },
 	"unix":        func(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) },
@@ -27,22 +32,6 @@ var functions = template.FuncMap{
 		}
 		return invoice.Claims.CurrencyCode
 	},
-}
-
-const none = "-"
-
-func orNone(value *string) string {
-	if value == nil {
-		return none
-	}
-	return *value
-}
-
-func formatTime(value *time.Time) string {
-	if value == nil {
-		return none
-	}
-	return value.UTC().Format(time.RFC3339)
 }
 
 // amount formats minor units, given as int64 or *int64, of a currency, given as string or *string.
@@ -62,5 +51,5 @@ func amount(minor, currencyCode any) string {
 			return billing.FormatAmount(*minor, code)
 		}
 	}
-	return none
+	return cli.None
 }

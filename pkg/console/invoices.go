@@ -3,7 +3,6 @@ package console
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -36,12 +35,11 @@ func (c *Console) listInvoices(r request) error {
 		}
 		slices.Reverse(listing.Invoices) // the latest first
 	}
-	found := len(listing.Invoices)
 	c.render(r, http.StatusOK, "invoices", "Invoices", struct {
 		Text, By string
 		Found    int
 		Invoices []inspect.Summary
-	}{text, by, found, listing.Invoices[:min(found, maxRows)]})
+	}{text, by, len(listing.Invoices), listing.Invoices[:min(len(listing.Invoices), maxRows)]})
 	return nil
 }
 
@@ -73,10 +71,7 @@ func timeline(invoice *inspect.Invoice) []moment {
 
 func (c *Console) showInvoice(r request) error {
 	invoice, err := c.cfg.Operations.Invoice(r.Context(), r.FormValue("id"))
-	switch {
-	case errors.Is(err, inspect.ErrUnknown):
-		return httpError{http.StatusNotFound, err.Error() + ": it is neither in the ledger nor at Chargebee"}
-	case err != nil:
+	if err != nil {
 		return err
 	}
 	if invoice.Ledger != nil {
@@ -99,7 +94,6 @@ func (c *Console) release(r request) error {
 	return c.begin(r, operation{
 		Title: "Release the events of an invoice", Back: "/invoice?id=" + url.QueryEscape(order.InvoiceID), Filter: order.InvoiceID, Reason: reason, name: "release",
 		apply: func(ctx context.Context, run run) (outcome, error) {
-			order := order
 			order.DryRun = run.dryRun
 			released, err := c.cfg.Operations.Release(ctx, order)
 			return outcome{Text: released.Summary, Release: &released, Changes: err == nil && released.Changes}, err

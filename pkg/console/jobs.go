@@ -202,21 +202,23 @@ type jobView struct {
 
 // Rows returns the results that are shown, the failed and refused ones first.
 func (v jobView) Rows() []deadletter.MessageResult {
-	failed := func(result deadletter.MessageResult) int {
-		return slices.Index([]bool{true, false}, result.Error != nil)
+	var failed, others []deadletter.MessageResult
+	for _, result := range v.Outcome.Messages {
+		if result.Error != nil {
+			failed = append(failed, result)
+		} else {
+			others = append(others, result)
+		}
 	}
-	rows := slices.SortedStableFunc(slices.Values(v.Outcome.Messages), func(a, b deadletter.MessageResult) int { return failed(a) - failed(b) })
+	rows := slices.Concat(failed, others)
 	return rows[:min(len(rows), maxRows)]
 }
 
 // showJob shows a job: as a page, or the part of it that is refreshed.
 func (c *Console) showJob(r request) error {
 	found, err := c.jobs.find(r.FormValue("id"))
-	name := "job"
-	if r.URL.Query().Has("progress") {
-		name = "progress"
-	}
 	if err == nil {
+		name := map[bool]string{false: "job", true: "progress"}[r.Form.Has("progress")]
 		c.render(r, http.StatusOK, name, found.Title, jobView{found, found.snapshot()})
 	}
 	return err
@@ -225,9 +227,7 @@ func (c *Console) showJob(r request) error {
 // deadLetterOutcome describes the result of a replay or a discard.
 func deadLetterOutcome(result deadletter.Result) outcome {
 	described := outcome{Result: result, Text: fmt.Sprintf("%d dead letters", len(result.Messages))}
-	for _, action := range []deadletter.Action{deadletter.Replayed, deadletter.Discarded, deadletter.Released, deadletter.Dropped} {
-		described.Changes = described.Changes || result.Counts[action] > 0
-	}
+	described.Changes = len(result.Messages) > result.Counts[deadletter.Skipped]+result.Counts[deadletter.Refused]+result.Counts[deadletter.Failed]
 	if result.Archive != nil {
 		described.Text += ", archived in " + *result.Archive + ": consumer dlq restore puts them back"
 	}

@@ -13,7 +13,8 @@ import (
 const (
 	sampleInterval = 10 * time.Second
 	samplePeriod   = time.Hour // of the plots
-	sampleTimeout  = 8 * time.Second
+
+	plotWidth, plotHeight = 600, 100
 )
 
 // sample is the state of queues and rate limiter at one time.
@@ -26,34 +27,19 @@ type sample struct {
 
 // sampler keeps the samples of the last hour.
 type sampler struct {
-	operations Operations
-	now        func() time.Time
+	cfg Config
 
 	mu      sync.Mutex
 	samples []sample
 }
 
-// run takes samples until ctx ends.
-func (s *sampler) run(ctx context.Context) {
-	ticks := time.NewTicker(sampleInterval)
-	defer ticks.Stop()
-	for {
-		s.take(ctx)
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticks.C:
-		}
-	}
-}
-
 func (s *sampler) take(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, sampleTimeout)
+	ctx, cancel := context.WithTimeout(ctx, sampleInterval)
 	defer cancel()
-	taken := sample{At: s.now()}
+	taken := sample{At: s.cfg.Now()}
 	var errs [2]error
-	taken.Queues, errs[0] = s.operations.Queues(ctx)
-	taken.RateLimit, errs[1] = s.operations.RateLimit(ctx)
+	taken.Queues, errs[0] = s.cfg.Operations.Queues(ctx)
+	taken.RateLimit, errs[1] = s.cfg.Operations.RateLimit(ctx)
 	taken.Err = errors.Join(errs[:]...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,23 +54,14 @@ func (s *sampler) all() []sample {
 	return slices.Clone(s.samples)
 }
 
-// plot is a drawing of the last hour, plotWidth by plotHeight.
+// plot is a drawing of the last hour.
 type plot struct {
-	Title string
-	Max   string // of the vertical axis
-	Lines []plotLine
+	Title, Max string // Max of the vertical axis
+	Lines      []plotLine
 }
 
-type plotLine struct {
-	Name   string
-	Latest string
-	Points string // of an SVG polyline
-}
-
-const (
-	plotWidth  = 600
-	plotHeight = 100
-)
+// plotLine has the points of an SVG polyline.
+type plotLine struct{ Name, Latest, Points string }
 
 // curve is a value of the samples.
 type curve struct {

@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"embed"
 	"errors"
@@ -15,7 +16,9 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/billable-events/billable/pkg/deadletter"
 	"github.com/billable-events/billable/pkg/escape"
+	"github.com/billable-events/billable/pkg/inspect"
 )
 
 const (
@@ -61,7 +64,7 @@ type Console struct {
 // New returns a console. Its Run must be called.
 func New(cfg Config) *Console {
 	c := &Console{
-		cfg: cfg, sessions: newSessions(cfg), jobs: newJobs(cfg), samples: &sampler{operations: cfg.Operations, now: cfg.Now},
+		cfg: cfg, sessions: &sessions{cfg: cfg, byDigest: map[[sha256.Size]byte]session{}}, jobs: newJobs(cfg), samples: &sampler{cfg: cfg},
 		templates: template.Must(template.New("").Funcs(functions).ParseFS(embedded, "templates/*.html")), mux: http.NewServeMux(),
 	}
 	c.mux.Handle("GET /assets/", http.FileServerFS(embedded))
@@ -86,7 +89,15 @@ func New(cfg Config) *Console {
 
 // Run takes samples until ctx ends. Then it stops the running job, and waits for it.
 func (c *Console) Run(ctx context.Context) {
-	c.samples.run(ctx)
+	ticks := time.NewTicker(sampleInterval)
+	defer ticks.Stop()
+	for ctx.Err() == nil {
+		c.samples.take(ctx)
+		select {
+		case <-ctx.Done():
+		case <-ticks.C:
+		}
+	}
 	c.jobs.close()
 }
 
@@ -136,11 +147,7 @@ func (c *Console) page(pattern string, handle func(request) error) {
 		defer cancel()
 		req := request{r.WithContext(ctx), w, found}
 		if err := handle(req); err != nil {
-			status := http.StatusBadGateway
-			if found, ok := errors.AsType[httpError](err); ok {
-				status = found.status
-			}
-			c.render(req, status, "error", "Error", err.Error())
+			c.render(req, statusOf(err), "error", "Error", err.Error())
 		}
 	})
 }
@@ -168,23 +175,34 @@ type httpError struct {
 
 func (e httpError) Error() string { return e.text }
 
+// statusOf returns the status that an error is answered with.
+func statusOf(err error) int {
+	found, ok := errors.AsType[httpError](err)
+	switch {
+	case ok:
+		return found.status
+	case errors.Is(err, deadletter.ErrUnknown), errors.Is(err, inspect.ErrUnknown):
+		return http.StatusNotFound
+	default: // of AWS or Chargebee
+		return http.StatusBadGateway
+	}
+}
+
 func errBadRequest(text string) error { return httpError{http.StatusBadRequest, text} }
 
 // view is the data of a template.
 type view struct {
-	Title    string
-	Page     string // the template
-	CSRF     string
-	ReadOnly bool
-	Caller   string
-	Now      time.Time
-	Data     any
+	Title, Page  string // Page is the name of the template
+	CSRF, Caller string
+	ReadOnly     bool
+	Now          time.Time
+	Data         any
 }
 
 // render writes a page, or a part of one. Control characters in texts of others are escaped.
 func (c *Console) render(r request, status int, name, title string, data any) {
 	var out bytes.Buffer
-	err := c.templates.ExecuteTemplate(&out, name, view{title, name, r.session.csrf, c.cfg.ReadOnly, c.cfg.Caller, c.cfg.Now(), data})
+	err := c.templates.ExecuteTemplate(&out, name, view{title, name, r.session.csrf, c.cfg.Caller, c.cfg.ReadOnly, c.cfg.Now(), data})
 	if err != nil {
 		c.cfg.Log.Error().Err(err).Str("page", name).Msg("page not rendered")
 		http.Error(r.w, "the page could not be rendered", http.StatusInternalServerError)

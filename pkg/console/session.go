@@ -22,35 +22,25 @@ type session struct {
 
 // sessions has the logins, by the digest of the id in the cookie.
 type sessions struct {
-	now     func() time.Time
-	oneTime bool // the token is for one login
-	secure  bool // cookies are for TLS only
+	cfg Config
 
 	mu       sync.Mutex
-	token    [sha256.Size]byte // its digest
-	used     bool
+	used     bool // the token was
 	byDigest map[[sha256.Size]byte]session
-}
-
-func newSessions(cfg Config) *sessions {
-	return &sessions{
-		now: cfg.Now, oneTime: !cfg.TokenReusable, secure: cfg.Certificate != nil,
-		token: sha256.Sum256([]byte(cfg.Token)), byDigest: map[[sha256.Size]byte]session{},
-	}
 }
 
 // login sets the cookie of a new session if the token is right. It reports whether it is.
 func (s *sessions) login(w http.ResponseWriter, token string) bool {
-	digest, id := sha256.Sum256([]byte(token)), rand.Text()
+	given, right, id := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(s.cfg.Token)), rand.Text()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if subtle.ConstantTimeCompare(digest[:], s.token[:]) == 0 || s.used {
+	if subtle.ConstantTimeCompare(given[:], right[:]) == 0 || s.used {
 		return false
 	}
-	s.used = s.oneTime
-	s.byDigest[sha256.Sum256([]byte(id))] = session{csrf: rand.Text(), expires: s.now().Add(sessionLifetime)}
+	s.used = !s.cfg.TokenReusable
+	s.byDigest[sha256.Sum256([]byte(id))] = session{csrf: rand.Text(), expires: s.cfg.Now().Add(sessionLifetime)}
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure where there is TLS: loopback may have none
-		Name: cookieName, Value: id, Path: "/", MaxAge: int(sessionLifetime.Seconds()), Secure: s.secure, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Name: cookieName, Value: id, Path: "/", MaxAge: int(sessionLifetime.Seconds()), Secure: s.cfg.Certificate != nil, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 	})
 	return true
 }
@@ -64,7 +54,7 @@ func (s *sessions) find(r *http.Request) (session, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found, ok := s.byDigest[sha256.Sum256([]byte(cookie.Value))]
-	return found, ok && s.now().Before(found.expires)
+	return found, ok && s.cfg.Now().Before(found.expires)
 }
 
 // allows reports whether a request carries the CSRF token of the session.
