@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/billable-events/billable/pkg/cli"
@@ -104,7 +105,8 @@ func (a *app) serveConsole(ctx context.Context, flags consoleFlags, cfg console.
 	if err != nil {
 		return err
 	}
-	cfg.Log, cfg.Operations, cfg.Caller = deps.log, operations{deps, flags.archives}, deps.caller(ctx)
+	cfg.Log = deps.log.Level(min(deps.log.GetLevel(), zerolog.InfoLevel)) // actions are logged whatever log.level is
+	cfg.Operations, cfg.Caller = operations{deps, flags.archives}, deps.caller(ctx)
 	page := console.New(cfg)
 	defer lifecycle.Background(ctx, page.Run)()
 	server := &http.Server{

@@ -367,6 +367,7 @@ func TestConsole_Replay(t *testing.T) {
 	d := deploy(t)
 	d.must("tables", "create")
 	d.sendInvalidDeadLetters("ev", 5)
+	d.environ = append(d.environ, "BILLABLE_LOG_LEVEL=error") // actions are logged nevertheless
 	c := d.startConsole().enter()
 	c.post("/dead-letters/replay", http.StatusBadRequest)
 	c.post("/dead-letters/replay", http.StatusBadRequest, "scope", "all", "limit", "0")

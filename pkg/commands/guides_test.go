@@ -97,7 +97,7 @@ func TestExamples(t *testing.T) {
 			}
 		}
 	}
-	for _, word := range []string{"run", "check", "sweep", "pause", "resume", "tables", "invoice", "dlq", "version"} {
+	for _, word := range []string{"run", "check", "console", "sweep", "pause", "resume", "tables", "invoice", "dlq", "version"} {
 		visit([]string{word})
 	}
 	if seen < 16 {

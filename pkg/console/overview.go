@@ -109,7 +109,7 @@ func (c *Console) live(r request) live {
 				curve{"waiting", func(s sample) float64 { return float64(s.Queues.Main.Visible) }},
 				curve{"in flight", func(s sample) float64 { return float64(s.Queues.Main.InFlight) }},
 				curve{"dead letters", func(s sample) float64 { return float64(s.Queues.DeadLetters.Visible) }}),
-			newPlot("Rate limit, last hour (burst spent: calls wait)", " %", 100, samples,
+			newPlot("Rate limit, last hour (calls wait while the burst is spent)", " %", 100, samples,
 				curve{"burst spent", func(s sample) float64 { return s.RateLimit.Spent * 100 }},
 				curve{"limit allowed", func(s sample) float64 { return float64(s.RateLimit.Scale) / 10 }}),
 		},
