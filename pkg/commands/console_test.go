@@ -235,8 +235,8 @@ func TestConsole_Refusals(t *testing.T) {
 		"another site":   {func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, http.StatusForbidden},
 		"another port":   {func(r *http.Request) { r.Header.Set("Origin", "http://127.0.0.1:1") }, http.StatusForbidden},
 		"a large form": {func(r *http.Request) {
-			r.Body = io.NopCloser(strings.NewReader(strings.Repeat("a", 2<<20)))
-			r.ContentLength = 2 << 20
+			form := "x=" + strings.Repeat("a", 2<<20) + "&csrf=" + c.csrf
+			r.Body, r.ContentLength = io.NopCloser(strings.NewReader(form)), int64(len(form))
 		}, http.StatusForbidden},
 		"a tunnel": {func(r *http.Request) { r.Host = "localhost:8080" }, http.StatusBadRequest},
 	} {
