@@ -43,6 +43,9 @@ func (e *env) operate(ctx context.Context, as *process, name string) {
 	e.timeline.logf(as.name, "redrives the dead letters: %v", err)
 }
 
+// replayVisibility is the time for which replay hides dead letters from other readers.
+const replayVisibility = time.Minute
+
 // replay returns all dead letters to the queue. Each is sent before it is deleted, so that a fault
 // may duplicate one but never lose it.
 func (e *env) replay(ctx context.Context, as *process) {
@@ -51,7 +54,7 @@ func (e *env) replay(ctx context.Context, as *process) {
 		received, err := client.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
 			QueueUrl:              aws.String(deadLetterURL),
 			MaxNumberOfMessages:   10,
-			VisibilityTimeout:     60,
+			VisibilityTimeout:     int32(replayVisibility.Seconds()),
 			MessageAttributeNames: []string{"All"},
 		})
 		if err != nil {

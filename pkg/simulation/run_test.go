@@ -36,6 +36,7 @@ func (e *env) run(ctx context.Context) {
 	e.actors.Wait()
 
 	e.settle()
+	time.Sleep(replayVisibility) // a receive whose response was lost hides dead letters
 	operator := e.process("operator at last")
 	for range maxReplays {
 		if len(e.deadLetters()) == 0 {
