@@ -52,15 +52,15 @@ type Limiter struct {
 	nextWrite time.Time // of the control
 	reported  Status
 
-	mu         sync.Mutex
-	waiters    []*waiter
-	granted    uint64
-	state      State
-	read       time.Time // when state was last confirmed; zero: never
-	err        error     // of the last access to the store
-	serving    serving
-	report     Pause     // a 429 that is not written yet
-	scaleSince time.Time // since when the scale has been seen unchanged
+	mu                  sync.Mutex
+	waiters             []*waiter
+	granted             uint64
+	state               State
+	readAt              time.Time // when state was last confirmed; zero: never
+	err                 error     // of the last access to the store
+	serving             serving
+	report              Pause     // a 429 that is not written yet
+	scaleUnchangedSince time.Time // zero: no state was read yet
 }
 
 type waiter struct {
@@ -131,7 +131,7 @@ func (l *Limiter) Wait(ctx context.Context) (most int, err error) {
 func (l *Limiter) available(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !l.read.IsZero() && now.Sub(l.read) <= staleAfter && !l.paused(now) &&
+	return !l.readAt.IsZero() && now.Sub(l.readAt) <= staleAfter && !l.paused(now) &&
 		(len(l.waiters) == 0 || now.Sub(l.waiters[0].since) <= maxQueueTime)
 }
 

@@ -8,10 +8,10 @@ import (
 
 const (
 	minPause    = 10 * time.Second
-	backOff     = 600 // thousandths of the scale that are left after a 429
-	minScale    = 100
-	growAfter   = time.Minute // in which the scale did not change
-	growBy      = 20
+	backOff     = 600         // thousandths of the scale that are left after a 429
+	minScale    = 100         // thousandths
+	growAfter   = time.Minute // the scale grows by growBy after this long without a change
+	growBy      = 20          // thousandths
 	pauseReason = "Chargebee answered 429: the site is over its limit"
 )
 
@@ -22,8 +22,11 @@ type serving struct {
 }
 
 // Pause begins a rate-limit pause of all processes: Chargebee answered 429 for the site to
-// the call that the permit was spent on. A 429 to a permit that was granted before the last
-// pause is ignored. The scale is lowered, because another integration calls too.
+// the call that the permit was spent on. The 429 is ignored if the update that granted the permit
+// started before the last pause began.
+//
+// Run then writes the pause to the store, and lowers the scale with it, because a 429 means that other
+// integrations use part of the site's limit. It writes neither if another pause is in force by then.
 func (l *Limiter) Pause(permit *Permit, retryAfter time.Duration) {
 	now := l.cfg.Now()
 	l.mu.Lock()
@@ -48,14 +51,17 @@ func (l *Limiter) paused(now time.Time) bool {
 // applyState replaces the state by one that was just returned by the store.
 func (l *Limiter) applyState(found State, now time.Time) {
 	last := l.state.Control
-	l.state, l.read = found, now
-	if found.Scale != last.Scale || found.ScaleChanged != last.ScaleChanged || found.Pause.InForce() || l.scaleSince.IsZero() {
-		l.scaleSince = now
+	l.state, l.readAt = found, now
+	changed := found.Scale != last.Scale || found.ScaleChanged != last.ScaleChanged
+	if changed || found.Pause.InForce() || l.scaleUnchangedSince.IsZero() {
+		l.scaleUnchangedSince = now // by this process's clock; ScaleChanged is by the writer's
 	}
 	if found.Pause.InForce() && found.Pause.ID != l.serving.id {
 		l.serve(found.Pause, now)
 	}
-	if found.Pause.InForce() || found.Scale < last.Scale { // it is written, by this process or another
+	// Once a 429 was written, by this process or another, its pause is in force, or it is over already and
+	// only the lower scale shows it.
+	if found.Pause.InForce() || found.Scale < last.Scale {
 		l.report = Pause{}
 	}
 }
@@ -69,7 +75,7 @@ func (l *Limiter) nextControl(now time.Time) (next Control, changed bool) {
 		next.Scale, next.ScaleChanged = max(next.Scale*backOff/1000, minScale), now.Unix()
 	case next.Pause.InForce() && next.Pause.ID == l.serving.id && !now.Before(l.serving.until):
 		next.Pause = Pause{}
-	case next.Scale < FullScale && !next.Pause.InForce() && now.Sub(l.scaleSince) >= growAfter:
+	case next.Scale < FullScale && !next.Pause.InForce() && now.Sub(l.scaleUnchangedSince) >= growAfter:
 		next.Scale, next.ScaleChanged = min(next.Scale+growBy, FullScale), now.Unix()
 	default:
 		return next, false

@@ -33,11 +33,11 @@ func (l *Limiter) step(ctx context.Context) (wait time.Duration) {
 	next, changed := l.nextControl(now)
 	l.mu.Unlock()
 
-	nextAsk, nextRead := l.nextAsk.Sub(now), l.read.Add(readInterval).Sub(now)
+	nextAsk, nextRead := l.nextAsk.Sub(now), l.readAt.Add(readInterval).Sub(now)
 	switch {
 	case failed && nextAsk > 0:
 		return nextAsk
-	case l.read.IsZero():
+	case l.readAt.IsZero():
 		return l.access(ctx, readTimeout, l.cfg.Store.Read)
 	case changed && !now.Before(l.nextWrite):
 		l.nextWrite = now.Add(retry.Jitter(failureDelay, 0.5))
