@@ -74,7 +74,7 @@ type Column struct {
 	Title string
 	Right bool // align right, for numbers
 	Wide  bool // only with --wide
-	Below bool // without --wide on a line of its own, below its row; empty ones are left out
+	Below bool // on a line of its own below the row, unless --wide; left out if empty
 }
 
 // defaultWidth is the width of tables that are not written to a terminal.
@@ -85,8 +85,8 @@ const minColumnWidth = 4
 
 const columnGap = "  "
 
-// WriteTable writes rows under titles, no wider than the terminal. With wide, each row is one line with
-// all columns.
+// WriteTable writes rows under titles, no wider than the terminal unless minColumnWidth makes it wider.
+// With wide, each row is one line with all columns.
 func WriteTable(w io.Writer, wide bool, columns []Column, rows [][]string) error {
 	t := table{available: widthOf(w)}
 	if wide {
@@ -122,7 +122,9 @@ type table struct {
 	out          strings.Builder
 }
 
-// layOut sets the widths of the columns. If they do not fit, the widest share what the others leave.
+// layOut sets the widths of the columns. If they do not fit, the widest share what the others leave: in
+// ascending order of width, each column gets at most an equal part of what is left. The part of the widest
+// is the limit of all.
 func (t *table) layOut(rows [][]string) {
 	t.widths = make([]int, len(t.shown))
 	for _, row := range rows {
@@ -130,13 +132,14 @@ func (t *table) layOut(rows [][]string) {
 			t.widths[i] = max(t.widths[i], displayWidth(escape.Line(row[column])))
 		}
 	}
-	left, share := t.available-len(columnGap)*(len(t.shown)-1), 0
+	left := t.available - len(columnGap)*(len(t.shown)-1)
+	var limit int
 	for i, width := range slices.Sorted(slices.Values(t.widths)) {
-		share = max(left/(len(t.widths)-i), minColumnWidth)
-		left -= min(width, share)
+		limit = max(left/(len(t.widths)-i), minColumnWidth)
+		left -= min(width, limit)
 	}
 	for i := range t.widths {
-		t.widths[i] = min(t.widths[i], share)
+		t.widths[i] = min(t.widths[i], limit)
 	}
 }
 
@@ -182,28 +185,26 @@ func wrap(text string, width int) (lines []string) {
 		if r == ' ' {
 			space = i
 		}
-		if used += runes.RuneWidth(r); used <= width || i == start {
+		used += runeWidths.RuneWidth(r)
+		if used <= width || i == start {
 			continue
 		}
 		end, next := i, i
 		if space > start {
-			end, next = space, space+1
+			end, next = space, space+1 // the space is dropped
 		}
 		lines = append(lines, text[start:end])
-		start, used = next, 0
-		if next <= i {
-			used = displayWidth(text[next : i+utf8.RuneLen(r)])
-		}
+		start, used = next, displayWidth(text[next:i+utf8.RuneLen(r)])
 	}
 	return append(lines, text[start:])
 }
 
-// runes has the widths of characters, independent of the locale.
-var runes = &runewidth.Condition{}
+// runeWidths has the display widths of characters, independent of the locale.
+var runeWidths = &runewidth.Condition{}
 
 func displayWidth(text string) (width int) {
 	for _, r := range text {
-		width += runes.RuneWidth(r)
+		width += runeWidths.RuneWidth(r)
 	}
 	return width
 }
