@@ -17,12 +17,15 @@ const maxAttributes = 10
 // stringType is the data type of all attributes that Billable sets.
 const stringType = "String"
 
-// attributeOf converts an attribute of another type than String.
+// attributeOf converts an SQS attribute whose type is not String.
 func attributeOf(kind string, value types.MessageAttributeValue) queue.Attribute {
-	if attribute := (queue.Attribute{Type: kind, Value: value.BinaryValue}); attribute.Binary() {
-		return attribute
+	attribute := queue.Attribute{Type: kind}
+	if attribute.Binary() {
+		attribute.Value = value.BinaryValue
+	} else {
+		attribute.Value = []byte(aws.ToString(value.StringValue))
 	}
-	return queue.Attribute{Type: kind, Value: []byte(aws.ToString(value.StringValue))}
+	return attribute
 }
 
 // valueOf is the inverse of attributeOf.
@@ -38,16 +41,18 @@ func attributeSize(name string, attribute queue.Attribute) int {
 	return len(name) + len(attribute.Type) + len(attribute.Value)
 }
 
-// attributePriority lists Billable's attributes except detail, most important first.
-// replay_count distinguishes a dead letter that was replayed and failed again from its copy.
+// attributePriority lists the attributes that Billable sets, most important first: all but event_type,
+// which fit keeps last, and detail, which newDeadLetter adds. replay_count is high in the list, because
+// without it a replay would take a message that failed again for one that it has not replayed yet.
 var attributePriority = []string{
 	queue.AttributeReason, queue.AttributeFailedAt, queue.AttributeReplayCount, queue.AttributeEventID, queue.AttributeInvoiceID,
 	queue.AttributeReceivedAt, queue.AttributeTraceParent,
 }
 
-// fit removes the attributes that exceed the size of a message or maxCount, least important
-// first, and returns the bytes that are left. event_type is the least important, because the
-// body has it; then come those of other producers, in reverse alphabetical order.
+// fit keeps at most maxCount attributes of a message, and returns the bytes that are left. It goes
+// through attributePriority, then through the attributes of other producers by name; event_type is the
+// last one, because the body has it. An attribute is removed if it is an empty String, or larger than what
+// the ones before it leave.
 func fit(message *queue.Message, maxCount int) (room int) {
 	room = maxBatchBytes - len(message.Body) - len(groupID(message.GroupID))
 	all := maps.Clone(message.OtherAttributes)
