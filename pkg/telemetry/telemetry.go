@@ -13,7 +13,8 @@ import (
 const Namespace = "billable"
 
 // NewLogger returns a logger that writes to w. Level is debug, info, warn or error,
-// format is json or text. Lines with the context of a span have its ids.
+// format is json or text. A line that is logged with a context (zerolog's Ctx) that has a span gets the ids
+// of the trace and the span.
 func NewLogger(w io.Writer, level, format string) (zerolog.Logger, error) {
 	parsed, err := zerolog.ParseLevel(level)
 	if err != nil {
