@@ -230,7 +230,8 @@ func (e *Env) CreateTables(ctx context.Context, consumer string) error {
 	return nil
 }
 
-// Enqueue sends the body of a webhook to the queue, as the receiver does.
+// Enqueue sends the body of a webhook to the queue, without the attributes and the message group that
+// the receiver sets.
 func (e *Env) Enqueue(ctx context.Context, body string) error {
 	if _, err := e.sqsClient.SendMessage(ctx, &awssqs.SendMessageInput{QueueUrl: &e.QueueURL, MessageBody: &body}); err != nil {
 		return fmt.Errorf("enqueue a webhook: %w", err)
@@ -240,26 +241,32 @@ func (e *Env) Enqueue(ctx context.Context, body string) error {
 
 // Queued counts the messages in the queue and in the dead-letter queue, in flight or not.
 func (e *Env) Queued(ctx context.Context) (queued, dead int, err error) {
-	for i, count := range []*int{&queued, &dead} {
-		attributes, err := e.queueAttributes(ctx, []string{e.QueueURL, e.DeadLetterURL}[i],
-			sqstypes.QueueAttributeNameApproximateNumberOfMessages,
-			sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
-			sqstypes.QueueAttributeNameApproximateNumberOfMessagesDelayed)
-		if err != nil {
-			return 0, 0, err
-		}
-		for name, value := range attributes {
-			number, err := strconv.Atoi(value)
-			if err != nil {
-				return 0, 0, fmt.Errorf("count messages: %s: %w", name, err)
-			}
-			*count += number
-		}
+	if queued, err = e.countMessages(ctx, e.QueueURL); err != nil {
+		return 0, 0, err
 	}
-	return queued, dead, nil
+	dead, err = e.countMessages(ctx, e.DeadLetterURL)
+	return queued, dead, err
 }
 
-// Reconcile compares the events with the invoices.
+func (e *Env) countMessages(ctx context.Context, url string) (count int, err error) {
+	attributes, err := e.queueAttributes(ctx, url,
+		sqstypes.QueueAttributeNameApproximateNumberOfMessages,
+		sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
+		sqstypes.QueueAttributeNameApproximateNumberOfMessagesDelayed)
+	if err != nil {
+		return 0, err
+	}
+	for name, value := range attributes {
+		number, err := strconv.Atoi(value)
+		if err != nil {
+			return 0, fmt.Errorf("count messages of %s: %s: %w", url, name, err)
+		}
+		count += number
+	}
+	return count, nil
+}
+
+// Reconcile compares the events with the invoices. All charge codes are expected on ad-hoc lines.
 func (e *Env) Reconcile(ctx context.Context) (reconciliation.Result, error) {
 	var events []reconciliation.Event
 	pages := awsdynamodb.NewScanPaginator(e.dynamodbClient, &awsdynamodb.ScanInput{TableName: aws.String(e.eventsTable()), ConsistentRead: aws.Bool(true)})
@@ -284,5 +291,6 @@ func (e *Env) Reconcile(ctx context.Context) (reconciliation.Result, error) {
 	for _, invoice := range e.Chargebee.Invoices() {
 		invoices = append(invoices, reconciliation.NewInvoice(invoice))
 	}
-	return reconciliation.Compare(events, invoices, nil), nil
+	var noItemPrices map[string]string
+	return reconciliation.Compare(events, invoices, noItemPrices), nil
 }
