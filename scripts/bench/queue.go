@@ -47,7 +47,7 @@ type QueueAddress struct {
 // QueueSnapshot lists the messages that the queue was sent.
 type QueueSnapshot struct {
 	Messages map[string]MessageCount // by event id
-	Calls    int                     // that sent messages
+	Calls    int                     // SendMessage and SendMessageBatch
 	Altered  int                     // messages that differ from the webhook
 }
 

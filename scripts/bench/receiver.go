@@ -212,8 +212,8 @@ func (s receiverScenario) measure(ctx context.Context, binaries string) (result 
 	if result, answers, err = s.run(e); err != nil {
 		return result, nil, err
 	}
-	if result.Unanswered > 0 && !s.overload {
-		result.fail(fmt.Errorf("%d requests were not answered", result.Unanswered))
+	if !s.overload {
+		result.failUnanswered()
 	}
 	return result, answers, e.finish(&result, s.overload)
 }
@@ -385,7 +385,10 @@ func (d durations) compareBaselines(ctx context.Context, o options, results map[
 			}
 		}
 		for _, name := range comparedServers {
-			r := results[baselineName(mode.name, name)]
+			key := baselineName(mode.name, name)
+			r := results[key]
+			r.failUnanswered()
+			results[key] = r
 			_, _ = fmt.Fprintf(o.progress, "baseline, %-10s %-28s %7d requests, %.1f µs of CPU each\n", mode.name, name, r.Requests, microseconds(r.perRequest()))
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -24,19 +25,20 @@ type ReceiverResult struct {
 	QueueCPU     time.Duration `json:"queue_cpu_ns"`
 	GeneratorCPU time.Duration `json:"generator_cpu_ns"`
 	PeakMemory   int64         `json:"peak_memory_bytes"`
-	Calls        int           `json:"calls"` // to SQS that sent messages
+	Calls        int           `json:"calls"` // to SQS: SendMessage and SendMessageBatch
 
 	Delivery
 	Probes
 
-	Rate      int           `json:"rate"`         // the limit, per second
-	Recovered time.Duration `json:"recovered_ns"` // after an outage; negative is never
+	Rate      int           `json:"rate"`         // the highest that findLimit confirmed, requests per second; 0 in other scenarios
+	Recovered time.Duration `json:"recovered_ns"` // after an outage; -1: it did not recover
 	Target    string        `json:"target"`
 	Met       bool          `json:"met"`
 	Wrong     string        `json:"wrong,omitempty"` // a defect, not a missed target
 }
 
-// Latencies are percentiles and the maximum of all answers, refusals included.
+// Latencies are percentiles and the maximum of the time until a request was answered, also with a refusal,
+// or given up.
 type Latencies struct {
 	P50 time.Duration `json:"p50_ns"`
 	P95 time.Duration `json:"p95_ns"`
@@ -55,10 +57,19 @@ func (r *ReceiverResult) fail(wrong error) {
 	}
 }
 
-// plus adds a further load of the same server.
+// failUnanswered records requests that were not answered as a defect.
+func (r *ReceiverResult) failUnanswered() {
+	if r.Unanswered > 0 {
+		r.fail(fmt.Errorf("%d requests were not answered", r.Unanswered))
+	}
+}
+
+// plus adds a further load of the same server, before finish completes the result. Of percentiles it keeps
+// the greater one.
 func (r ReceiverResult) plus(other ReceiverResult) ReceiverResult {
 	r.Requests += other.Requests
 	r.OK += other.OK
+	r.Unanswered += other.Unanswered
 	r.Took += other.Took
 	r.CPU += other.CPU
 	r.QueueCPU += other.QueueCPU
@@ -67,9 +78,8 @@ func (r ReceiverResult) plus(other ReceiverResult) ReceiverResult {
 		P50: max(r.Latencies.P50, other.Latencies.P50), P95: max(r.Latencies.P95, other.Latencies.P95),
 		P99: max(r.Latencies.P99, other.Latencies.P99), Max: max(r.Latencies.Max, other.Latencies.Max),
 	}
-	if r.Wrong == "" {
-		r.Wrong = other.Wrong
-	}
+	r.Lateness = max(r.Lateness, other.Lateness)
+	r.Wrong = cmp.Or(r.Wrong, other.Wrong)
 	return r
 }
 
@@ -135,20 +145,21 @@ func perSecond(answers []Answer) (groups [][]Answer) {
 	return groups
 }
 
-// recoveredAfter returns the time, counted from the given one, from which every request was answered
-// 200 within the maximum latency. It is negative if there is none.
+// recoveredAfter returns the time between from and the last request that was not answered 200 within the
+// maximum latency, 0 without such a request. It returns -1 if no request was due after that.
 func recoveredAfter(answers []Answer, from, maximum time.Duration) time.Duration {
-	latest, bad := time.Duration(-1), from
+	var lastDue time.Duration
+	lastBad := from
 	for _, answer := range answers {
-		latest = max(latest, answer.Due)
+		lastDue = max(lastDue, answer.Due)
 		if answer.Due >= from && (answer.Status != http.StatusOK || answer.Took > maximum) {
-			bad = max(bad, answer.Due)
+			lastBad = max(lastBad, answer.Due)
 		}
 	}
-	if latest <= bad {
+	if lastDue <= lastBad {
 		return -1
 	}
-	return bad - from
+	return lastBad - from
 }
 
 // Delivery compares answers with the messages in the queue.
@@ -158,9 +169,9 @@ type Delivery struct {
 	Twice    int `json:"twice"`    // further copies, after lost responses of the queue
 }
 
-// checkDelivery searches every accepted event in the queue. It returns an error for a lost, altered or
-// unknown event, for more copies than lost responses explain, and for an answer to another event. In
-// an overload a receiver may give up on a response that SQS has already sent: then further copies are
+// checkDelivery looks for every accepted event in the queue. It returns an error for a lost, altered or
+// unknown event, for two accepted requests with one event, and for more copies than lost responses explain.
+// In an overload a receiver may give up on a response that SQS has already sent: then further copies are
 // allowed.
 func checkDelivery(answers []Answer, sent map[string]bool, snapshot QueueSnapshot, overload bool) (d Delivery, err error) {
 	accepted := map[string]bool{}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestPercentile(t *testing.T) {
@@ -199,6 +201,21 @@ func TestReceiverScenario_Targets(t *testing.T) {
 	limit := fullDurations.scenarios()[7]
 	if limit.met(ReceiverResult{Rate: 1490}) || !limit.met(ReceiverResult{Rate: 1500}) {
 		t.Error(limit.target)
+	}
+}
+
+func TestReceiverResult_Plus(t *testing.T) {
+	t.Parallel()
+	first := ReceiverResult{Requests: 10, OK: 9, Unanswered: 1, Took: 3, CPU: 4, QueueCPU: 5, GeneratorCPU: 6, Lateness: 7, Latencies: Latencies{P50: 1, P95: 20, P99: 3, Max: 40}}
+	second := ReceiverResult{Requests: 20, OK: 18, Unanswered: 2, Took: 30, CPU: 40, QueueCPU: 50, GeneratorCPU: 60, Lateness: 5, Latencies: Latencies{P50: 10, P95: 2, P99: 30, Max: 4}, Wrong: "lost"}
+	want := ReceiverResult{Requests: 30, OK: 27, Unanswered: 3, Took: 33, CPU: 44, QueueCPU: 55, GeneratorCPU: 66, Lateness: 7, Latencies: Latencies{P50: 10, P95: 20, P99: 30, Max: 40}, Wrong: "lost"}
+	got := first.plus(second)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	first.failUnanswered()
+	if got := first.plus(second); got.Wrong != "1 requests were not answered" {
+		t.Errorf("got %q", got.Wrong)
 	}
 }
 
