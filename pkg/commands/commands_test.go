@@ -421,7 +421,7 @@ func TestTablesCreate(t *testing.T) {
 	if got := d.must("tables", "create"); strings.Count(got, "created") != 2 {
 		t.Errorf("got %s", got)
 	}
-	if got := d.must("tables", "create"); strings.Count(got, "right") != 2 {
+	if got := d.must("tables", "create"); strings.Count(got, "as required") != 2 {
 		t.Errorf("got %s", got)
 	}
 	d.environ = append(d.environ, "BILLABLE_EVENTS_TABLE="+d.name+"_ledger", "BILLABLE_LEDGER_TABLE="+d.name+"_other")

@@ -52,8 +52,8 @@ func (d Deps) deadLetterQueue() deadletter.Queue {
 	}
 }
 
-// runOnDeadLetters runs a use case on dead letters, and shows its progress and its result. An error that
-// is not deadletter.ErrPartial, before any message was processed, is returned without a result.
+// runOnDeadLetters runs a use case on dead letters, and shows its progress and its result. If
+// no message was processed, it returns the error without a result, unless that is deadletter.ErrPartial.
 func (a *app) runOnDeadLetters(run func(deadletter.Progress) (deadletter.Result, error)) error {
 	progress := cli.NewProgress(a.process.Stderr, "processed")
 	result, err := run(deadletter.Progress{
@@ -74,7 +74,7 @@ func (a *app) writeDeadLetterResult(result deadletter.Result) error {
 		if !result.Complete {
 			text += " " + incompleteListing
 		}
-		return a.printf(text)
+		return a.printf("%s", text)
 	}
 	var rows [][]string
 	for _, action := range deadletter.Actions {

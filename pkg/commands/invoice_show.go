@@ -37,7 +37,7 @@ func (a *app) invoiceShow() *cobra.Command {
 	return cmd
 }
 
-// writeInvoice writes a summary first, then the details.
+// writeInvoice writes a summary and an empty line, then the details.
 func (a *app) writeInvoice(invoice inspect.Invoice) error {
 	if err := a.printf("%s\n", headline(invoice)); err != nil {
 		return err
@@ -80,9 +80,10 @@ func stateFacts(invoice inspect.Invoice) [][]string {
 		{"final invoice", cli.OrNone(invoice.FinalInvoiceID)},
 		{"updated at", cli.TimeOrNone(invoice.UpdatedAt)},
 		{"resumes as", cli.OrNone(invoice.Resume)},
+		// 0 of 0 without a stored plan, whatever the cursor is.
 		{"lines added", fmt.Sprintf("%d of %d", min(invoice.Cursor, len(invoice.Lines)), len(invoice.Lines))},
 		{"sending since", cli.TimeOrNone(invoice.SendingSince)},
-		{"gone at", cli.TimeOrNone(invoice.MissingSince)},
+		{"missing since", cli.TimeOrNone(invoice.MissingSince)},
 		{"verdict", cli.OrNone(invoice.Verdict)},
 		{"attempts", strconv.Itoa(invoice.Attempts)},
 		{"owner", cli.OrNone(invoice.Owner)},
@@ -102,13 +103,13 @@ func claimFacts(claims *inspect.Claimed) [][]string {
 	return [][]string{
 		{"claimed at", cli.TimeOrNone(claims.ClaimedAt)},
 		{"claims", fmt.Sprintf("%d events in %d pages, before %s", claims.Events, claims.Pages, cli.TimeOrNone(claims.Date))},
-		{"of", strings.Join(claims.Subscriptions, ", ")},
+		{"subscriptions", strings.Join(claims.Subscriptions, ", ")},
 		{"customer", claims.CustomerID},
 		{"currency", claims.CurrencyCode},
 	}
 }
 
-// writeLines writes the lines of a plan after an empty one, if there are any.
+// writeLines writes an empty line and a table of the lines of a plan, or nothing without lines.
 func (a *app) writeLines(lines []inspect.Line, currencyCode string) error {
 	if len(lines) == 0 {
 		return nil
@@ -147,7 +148,8 @@ func (a *app) writeEvents(events []inspect.Event) error {
 	return a.writeNextTable(columns, rows)
 }
 
-// eventAmount formats the amount of an event in the major unit.
+// eventAmount formats the amount of an event in the major unit. Without a currency it returns the amount
+// as the producer wrote it.
 func eventAmount(event inspect.Event) string {
 	if event.Amount == nil || event.CurrencyCode == nil {
 		return cli.OrNone(event.Amount)

@@ -15,8 +15,8 @@ import (
 // startupTimeout limits how long the start waits for SQS, which may be unavailable.
 const startupTimeout = 5 * time.Second
 
-// checkQueuesAtStart logs what is wrong with the queues. It returns a UsageError if the consumer must
-// not start with them.
+// checkQueuesAtStart returns a UsageError for the first finding that the consumer must not start with. It
+// logs other findings of level error, and leaves warnings to consumer check.
 func (c *checker) checkQueuesAtStart(ctx context.Context, logger zerolog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, startupTimeout)
 	defer cancel()

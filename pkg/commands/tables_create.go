@@ -16,7 +16,7 @@ var errTablesDiffer = errors.New("a table differs from the required layout and w
 func (a *app) tablesCreate() *cobra.Command {
 	return &cobra.Command{
 		Use:     "create",
-		Short:   "Create missing tables, index and TTL, and wait",
+		Short:   "Create missing tables and enable the ledger's TTL",
 		Example: "  consumer tables create",
 		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -45,7 +45,7 @@ func (a *app) writeTables(states []dynamostore.TableState) error {
 	var rows [][]string
 	var different error
 	for _, state := range states {
-		found := "right"
+		found := "as required"
 		switch {
 		case state.Created:
 			found = "created"
