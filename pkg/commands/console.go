@@ -125,9 +125,9 @@ func (a *app) serveConsole(ctx context.Context, flags consoleFlags, cfg console.
 	go func() { failed <- serve(listener) }()
 	address := scheme + "://" + listener.Addr().String()
 	if cfg.TokenReusable {
-		err = a.printf("Open %s/ and log in with the token of %s. Ctrl-C stops the console.", address, flags.tokenFile)
+		err = a.printLine("Open %s/ and log in with the token of %s. Ctrl-C stops the console.", address, flags.tokenFile)
 	} else {
-		err = a.printf("Open %s/login?token=%s which is for one login. Ctrl-C stops the console.", address, cfg.Token)
+		err = a.printLine("Open %s/login?token=%s which is for one login. Ctrl-C stops the console.", address, cfg.Token)
 	}
 	if err == nil {
 		select {

@@ -74,7 +74,7 @@ func (a *app) writeDeadLetterResult(result deadletter.Result) error {
 		if !result.Complete {
 			text += " " + incompleteListing
 		}
-		return a.printf("%s", text)
+		return a.printLine("%s", text)
 	}
 	var rows [][]string
 	for _, action := range deadletter.Actions {
@@ -87,7 +87,7 @@ func (a *app) writeDeadLetterResult(result deadletter.Result) error {
 	}
 	for _, message := range result.Messages {
 		if message.Error != nil {
-			if err := a.printf("%s %s: %s", message.MessageID, message.Action, *message.Error); err != nil {
+			if err := a.printLine("%s %s: %s", message.MessageID, message.Action, *message.Error); err != nil {
 				return err
 			}
 		}
@@ -96,7 +96,7 @@ func (a *app) writeDeadLetterResult(result deadletter.Result) error {
 	case result.DryRun:
 		return a.endDryRun()
 	case result.Archive != nil:
-		return a.printf("Archived in %s: consumer dlq restore puts the messages back.", *result.Archive)
+		return a.printLine("Archived in %s: consumer dlq restore puts the messages back.", *result.Archive)
 	default:
 		return nil
 	}

@@ -39,9 +39,9 @@ func (a *app) dlqList() *cobra.Command {
 func (a *app) writeDeadLetters(listing deadletter.Listing, now time.Time) error {
 	if len(listing.Messages) == 0 {
 		if !listing.Complete {
-			return a.printf("No matching dead letters. " + incompleteListing)
+			return a.printLine("No matching dead letters. " + incompleteListing)
 		}
-		return a.printf("There are no dead letters.")
+		return a.printLine("There are no dead letters.")
 	}
 	if err := a.writeDeadLetterGroups(listing.Groups, now); err != nil {
 		return err
@@ -50,7 +50,7 @@ func (a *app) writeDeadLetters(listing deadletter.Listing, now time.Time) error 
 		return err
 	}
 	if !listing.Complete {
-		return a.printf("\n" + incompleteListing)
+		return a.printLine("\n" + incompleteListing)
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func (a *app) dlqRestore() *cobra.Command {
 
 func (a *app) writeRestored(result restoreResult) error {
 	if result.DryRun {
-		return errors.Join(a.printf("%d dead letters would be restored from %s.", result.Messages, result.File), a.endDryRun())
+		return errors.Join(a.printLine("%d dead letters would be restored from %s.", result.Messages, result.File), a.endDryRun())
 	}
-	return a.printf("Restored %d of %d dead letters. The file is kept: restored again, a message is there twice, which does no harm.", result.Restored, result.Messages)
+	return a.printLine("Restored %d of %d dead letters. The file is kept: restored again, a message is there twice, which does no harm.", result.Restored, result.Messages)
 }

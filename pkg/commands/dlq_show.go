@@ -201,7 +201,7 @@ func (a *app) writeDeadLetter(details deadLetterDetails) error {
 		return err
 	}
 	if details.Ledger != nil {
-		if err := errors.Join(a.printf(""), a.writeInvoice(*details.Ledger)); err != nil {
+		if err := errors.Join(a.printLine(""), a.writeInvoice(*details.Ledger)); err != nil {
 			return err
 		}
 	}

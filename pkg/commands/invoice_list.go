@@ -102,7 +102,7 @@ func flagError(flag string, err error) error {
 
 func (a *app) writeInvoices(listing inspect.Listing) error {
 	if len(listing.Invoices) == 0 {
-		return a.printf("No matching invoices.")
+		return a.printLine("No matching invoices.")
 	}
 	var rows [][]string
 	for _, invoice := range listing.Invoices {

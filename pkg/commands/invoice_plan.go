@@ -112,7 +112,7 @@ func (r planResult) summary() string {
 }
 
 func (a *app) writePlan(result planResult) error {
-	if err := a.printf("%s\n", result.summary()); err != nil {
+	if err := a.printLine("%s\n", result.summary()); err != nil {
 		return err
 	}
 	err := a.writeFacts([][]string{

@@ -141,7 +141,7 @@ func (r releaseResult) summary() string {
 
 func (a *app) writeRelease(result releaseResult) error {
 	if !result.Held {
-		return a.printf("%s", result.summary())
+		return a.printLine("%s", result.summary())
 	}
 	currency := ""
 	if result.CurrencyCode != nil {
@@ -162,13 +162,13 @@ func (a *app) writeRelease(result releaseResult) error {
 		}
 	}
 	if result.DryRun {
-		return errors.Join(a.printf("%s", result.summary()), a.endDryRun())
+		return errors.Join(a.printLine("%s", result.summary()), a.endDryRun())
 	}
-	if err := a.printf("%s", result.summary()); err != nil || result.Released == 0 {
+	if err := a.printLine("%s", result.summary()); err != nil || result.Released == 0 {
 		return err
 	}
 	if result.State == string(billing.Finished) { // a replay would be acknowledged without effect
-		return a.printf("The next invoice bills them.")
+		return a.printLine("The next invoice bills them.")
 	}
-	return a.printf("The next invoice bills them. While this one is pending, consumer dlq replay --invoice %s --yes charges them on it.", result.InvoiceID)
+	return a.printLine("The next invoice bills them. While this one is pending, consumer dlq replay --invoice %s --yes charges them on it.", result.InvoiceID)
 }

@@ -39,7 +39,7 @@ func (a *app) invoiceShow() *cobra.Command {
 
 // writeInvoice writes a summary and an empty line, then the details.
 func (a *app) writeInvoice(invoice inspect.Invoice) error {
-	if err := a.printf("%s\n", headline(invoice)); err != nil {
+	if err := a.printLine("%s\n", headline(invoice)); err != nil {
 		return err
 	}
 	if err := a.writeFacts(append(stateFacts(invoice), claimFacts(invoice.Claims)...)); err != nil {

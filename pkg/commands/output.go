@@ -11,12 +11,12 @@ import (
 const dryRun = "Dry run: nothing was changed. Repeat with --yes to apply."
 
 // endDryRun writes the end of a dry run.
-func (a *app) endDryRun() error { return a.printf("\n" + dryRun) }
+func (a *app) endDryRun() error { return a.printLine("\n" + dryRun) }
 
 const none = cli.None
 
-// printf writes one line of a result. Texts in args cannot add lines.
-func (a *app) printf(format string, args ...any) error {
+// printLine writes one line of a result. Texts in args cannot add lines.
+func (a *app) printLine(format string, args ...any) error {
 	for i, arg := range args {
 		if text, ok := arg.(string); ok {
 			args[i] = escape.Line(text)
@@ -49,7 +49,7 @@ func (a *app) writeTable(columns []cli.Column, rows [][]string) error {
 
 // writeNextTable writes a table after an empty line.
 func (a *app) writeNextTable(columns []cli.Column, rows [][]string) error {
-	if err := a.printf(""); err != nil {
+	if err := a.printLine(""); err != nil {
 		return err
 	}
 	return a.writeTable(columns, rows)

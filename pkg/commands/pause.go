@@ -35,9 +35,9 @@ func (a *app) pause() *cobra.Command {
 			case err != nil:
 				return err
 			case !a.apply:
-				return errors.Join(a.printf("All processes would stop calling Chargebee until consumer resume."), a.endDryRun())
+				return errors.Join(a.printLine("All processes would stop calling Chargebee until consumer resume."), a.endDryRun())
 			default:
-				return a.printf("Paused: all processes stop calling Chargebee within two seconds, until consumer resume.")
+				return a.printLine("Paused: all processes stop calling Chargebee within two seconds, until consumer resume.")
 			}
 		},
 	})
@@ -95,11 +95,11 @@ func (a *app) resume() *cobra.Command {
 			case err != nil:
 				return err
 			case !pause.InForce():
-				return a.printf("Calls are not paused.")
+				return a.printLine("Calls are not paused.")
 			case !a.apply:
-				return errors.Join(a.printf("Calls are paused since %s: %s", since(pause), pause.Reason), a.endDryRun())
+				return errors.Join(a.printLine("Calls are paused since %s: %s", since(pause), pause.Reason), a.endDryRun())
 			default:
-				return a.printf("Resumed: all processes call Chargebee again within two seconds.")
+				return a.printLine("Resumed: all processes call Chargebee again within two seconds.")
 			}
 		},
 	})
