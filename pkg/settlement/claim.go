@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"iter"
 	"slices"
 
 	"github.com/billable-events/billable/pkg/billing"
 )
-
-// eventMargin is the number of bytes that names and structure of an event take in a page.
-const eventMargin = 128
 
 // claim claims the unbilled events of the invoice's subscriptions, page by page, and writes the plan.
 func (s *session) claim(ctx context.Context) error {
@@ -282,84 +278,4 @@ func (s *session) loadPlan(ctx context.Context) error {
 	}
 	s.recordPlan(plan)
 	return nil
-}
-
-// eventSet is the set of the events on the pages of an epoch. It has hashes, which take less memory than
-// keys: two keys with the same hash would only leave one event to the next invoice.
-type eventSet struct {
-	seed   maphash.Seed
-	hashes map[uint64]struct{}
-}
-
-func (e *eventSet) add(events []billing.Event) {
-	if e.hashes == nil {
-		e.seed, e.hashes = maphash.MakeSeed(), map[uint64]struct{}{}
-	}
-	for _, event := range events {
-		e.hashes[maphash.Comparable(e.seed, event.EventKey)] = struct{}{}
-	}
-}
-
-func (e *eventSet) has(key billing.EventKey) bool {
-	if len(e.hashes) == 0 {
-		return false
-	}
-	_, found := e.hashes[maphash.Comparable(e.seed, key)]
-	return found
-}
-
-// pageBuilder collects the events of a page.
-type pageBuilder struct {
-	events []billing.Event
-	keys   map[billing.EventKey]bool
-	page   int // bytes of the page
-	stored int // bytes of the events
-
-	subscriptions []string // of the events
-}
-
-func (b *pageBuilder) fits(event billing.Event) bool {
-	items := len(b.events) + len(b.subscriptions)
-	if !slices.Contains(b.subscriptions, event.SubscriptionID) {
-		items++
-	}
-	return items < billing.MaxPageEvents &&
-		b.page+pageSize(event) <= billing.MaxPageSize &&
-		b.stored+event.Size <= billing.MaxEventsSize
-}
-
-// add adds an event. One that the index shows twice is added once.
-func (b *pageBuilder) add(event billing.Event) {
-	if b.keys[event.EventKey] {
-		return
-	}
-	if b.keys == nil {
-		b.keys = make(map[billing.EventKey]bool, billing.MaxPageEvents)
-		b.events = make([]billing.Event, 0, billing.MaxPageEvents)
-	}
-	b.keys[event.EventKey] = true
-	b.events = append(b.events, event)
-	if !slices.Contains(b.subscriptions, event.SubscriptionID) {
-		b.subscriptions = append(b.subscriptions, event.SubscriptionID)
-	}
-	b.page += pageSize(event)
-	b.stored += event.Size
-}
-
-// take returns the events and starts a new page.
-func (b *pageBuilder) take() []billing.Event {
-	events := b.events
-	*b = pageBuilder{}
-	return events
-}
-
-// pageSize returns the maximum number of bytes that an event takes in a page.
-func pageSize(event billing.Event) int {
-	size := eventMargin + len(event.Amount) + len(event.Quantity)
-	for _, text := range []string{
-		event.SubscriptionID, event.EventID, event.ChargeCode, billing.Cut(event.Description, billing.MaxDescription), event.CurrencyCode, event.Fault,
-	} {
-		size += billing.EncodedSize(text)
-	}
-	return size
 }
