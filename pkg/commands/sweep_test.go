@@ -135,6 +135,7 @@ func TestSweep_VoidedInvoice(t *testing.T) {
 	_, body := d.renew("sub_voided")
 	d.send(body)
 	r.await(t, "message handled")
+	r.stop() // the queue is empty then
 	final := d.chargebee.Invoices()[0].ID
 	if _, result := d.sweep(); len(result.Findings) != 0 {
 		t.Errorf("before: %+v", result)
@@ -164,6 +165,7 @@ func TestSweep_VoidedInvoice(t *testing.T) {
 	}
 	_, next := d.renew("sub_voided")
 	d.send(next)
+	r = d.start()
 	if entry := r.await(t, "message handled"); entry["outcome"] != "closed" || entry["events"] != 1.0 {
 		t.Errorf("got %v", entry)
 	}
