@@ -56,8 +56,9 @@ func (r *releaser) acquireUnrecorded(ctx context.Context, exists bool) error {
 func (r *releaser) endUnrecorded(ctx context.Context, exists bool) {
 	// If this fails, the lease expires.
 	_ = r.lease.commit(ctx, func(step *billing.Step) {
-		endLease(&step.Record)
-		if !exists {
+		if exists {
+			endLease(&step.Record)
+		} else {
 			applyRejection(step, billing.Claiming)
 		}
 	})
