@@ -1,6 +1,9 @@
 package billing
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // State is the state of the settlement of an invoice.
 type State string
@@ -73,6 +76,9 @@ type Record struct {
 func (r Record) IsLeased(now time.Time) bool {
 	return r.Owner != "" && now.Unix() < r.LeaseUntil
 }
+
+// CurrentInvoiceID returns the id of the final invoice that the draft became, or else of the draft.
+func (r Record) CurrentInvoiceID() string { return cmp.Or(r.FinalInvoiceID, r.InvoiceID) }
 
 // HoldsClaims reports whether events may be claimed for the invoice. None are if it is finished, if
 // they were released, or if all of them are billed or released.

@@ -93,10 +93,7 @@ func (o operations) Invoice(ctx context.Context, id string) (console.Invoice, er
 	var plan billing.Plan
 	invoiceToRead := id
 	if ok {
-		found, id, invoiceToRead = &record, record.InvoiceID, record.InvoiceID
-		if record.FinalInvoiceID != "" { // the draft became this invoice
-			invoiceToRead = record.FinalInvoiceID
-		}
+		found, id, invoiceToRead = &record, record.InvoiceID, record.CurrentInvoiceID()
 		if plan, err = store.Plan(ctx, id, record.Epoch); err != nil && !errors.Is(err, billing.ErrNotFound) {
 			return console.Invoice{}, err
 		}

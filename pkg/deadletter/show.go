@@ -92,10 +92,7 @@ func (s *Shown) addLedger(ctx context.Context, ledger Ledger) error {
 	if err != nil || !ok {
 		return err
 	}
-	if record.FinalInvoiceID != "" { // the draft became this invoice
-		s.InvoiceToRead = record.FinalInvoiceID
-	}
-	s.Record = &record
+	s.Record, s.InvoiceToRead = &record, record.CurrentInvoiceID()
 	s.Plan, err = ledger.Plan(ctx, record.InvoiceID, record.Epoch)
 	planned, charges := plannedCharges(record)
 	switch {

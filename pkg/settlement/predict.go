@@ -1,7 +1,6 @@
 package settlement
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -170,7 +169,7 @@ var reconciled = Replay{Reconciles, "the draft is no longer pending: its lines a
 
 // predictSettling predicts what becomes of an invoice whose lines are decided, or that was closed.
 func predictSettling(record billing.Record) Replay {
-	verdict, on := record.Dispositions, cmp.Or(record.FinalInvoiceID, record.InvoiceID)
+	verdict, on := record.Dispositions, record.CurrentInvoiceID()
 	switch {
 	case isDecided(record), verdict == "", !verdict.Has(billing.NotCharged) && !verdict.Has(billing.ChargeUnknown):
 		return Replay{ResumesBilling, "all its lines are on " + on + ": the remaining events are marked as billed", new(true)}

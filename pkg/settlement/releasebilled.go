@@ -1,7 +1,6 @@
 package settlement
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -42,7 +41,7 @@ func decideReleaseBilled(record billing.Record, order Order, now time.Time) (rel
 // which a final invoice would have appeared, and only if a marker would show that it is the final invoice.
 func (r *releaser) releaseBilled(ctx context.Context, started time.Time) error {
 	record := r.record()
-	id, isDraft := cmp.Or(record.FinalInvoiceID, record.InvoiceID), record.FinalInvoiceID == ""
+	id, isDraft := record.CurrentInvoiceID(), record.FinalInvoiceID == ""
 	withdrawn := false
 	var search finalSearch
 	err := untilAnswered(func() (err error) {
