@@ -98,20 +98,15 @@ func (o operations) Invoice(ctx context.Context, id string) (console.Invoice, er
 			return console.Invoice{}, err
 		}
 	}
-	details, err := o.invoiceDetails(ctx, event.PendingInvoiceCreated, found, plan, invoiceToRead)
+	details, err := o.invoiceDetails(ctx, event.PendingInvoiceCreated, found, plan, invoiceToRead, true)
 	switch {
 	case err != nil:
 		return console.Invoice{}, err
 	case !ok && details.siteErr == nil && !details.Chargebee.Found:
 		return console.Invoice{}, fmt.Errorf("%w: %s", inspect.ErrUnknown, id)
-	case ok: // with its events
-		shown, err := inspect.Describe(ctx, store, record, plan, true)
-		if err != nil {
-			return console.Invoice{}, err
-		}
-		details.Ledger = &shown
+	default:
+		return shownInvoice(id, details), nil
 	}
-	return shownInvoice(id, details), nil
 }
 
 func shownInvoice(id string, details invoiceDetails) console.Invoice {

@@ -77,15 +77,15 @@ func (d Deps) deadLetterDetails(ctx context.Context, id string) (details deadLet
 		return details, err
 	}
 	shown := details.Shown
-	details.invoiceDetails, err = d.invoiceDetails(ctx, shown.EventType, shown.Record, shown.Plan, shown.InvoiceToRead)
+	details.invoiceDetails, err = d.invoiceDetails(ctx, shown.EventType, shown.Record, shown.Plan, shown.InvoiceToRead, false)
 	return details, err
 }
 
 // invoiceDetails collects what the ledger and Chargebee hold about an invoice, and predicts what a message of
-// the type would do. invoiceToRead may be empty.
-func (d Deps) invoiceDetails(ctx context.Context, eventType string, record *billing.Record, plan billing.Plan, invoiceToRead string) (details invoiceDetails, err error) {
+// the type would do. invoiceToRead may be empty; withEvents adds the claimed events to the ledger.
+func (d Deps) invoiceDetails(ctx context.Context, eventType string, record *billing.Record, plan billing.Plan, invoiceToRead string, withEvents bool) (details invoiceDetails, err error) {
 	if record != nil {
-		invoice, err := inspect.Describe(ctx, d.store(), *record, plan, false)
+		invoice, err := inspect.Describe(ctx, d.store(), *record, plan, withEvents)
 		if err != nil {
 			return details, err
 		}
