@@ -25,8 +25,8 @@ type Event struct {
 	Quantity     string // decimal
 	CurrencyCode string
 
-	// Fault names the attribute that makes the event unbillable, and why. Such an event has no values.
-	// It is never claimed, and its invoice is rejected.
+	// Fault is why the event cannot be billed; it names the attribute. Such an event has no values. It is
+	// never claimed, and its invoice is rejected.
 	Fault string
 
 	Size int // bytes of the item as it was read; not kept in pages
@@ -80,13 +80,13 @@ type SubscriptionInvoice struct {
 	Date int64  // unix seconds; it has only events that occurred before
 }
 
-// WrittenAgain is an unbilled event that another invoice has claimed or billed: its producer wrote it again, and
-// so overwrote its status and invoice.
-type WrittenAgain struct {
+// Rewritten is an event that an invoice claimed or billed, and that its producer then wrote again. The
+// write removed status and invoice from the item: the event appears as unbilled.
+type Rewritten struct {
 	Event // as it is now
 
-	Claimed        Event // as the other invoice has it
-	Settled        bool  // it is billed; otherwise the other invoice is in progress, or waits for an operator
+	Claimed        Event // as the invoice claimed it
+	Settled        bool  // the invoice billed it; otherwise the invoice is in progress, or waits for an operator
 	InvoiceID      string
 	FinalInvoiceID string // may be empty
 	BilledAt       int64  // unix seconds

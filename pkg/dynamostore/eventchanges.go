@@ -89,7 +89,7 @@ func (c eventChanges) billChanged(key billing.EventKey) *types.Update {
 }
 
 // restore marks an unbilled event with these values as billed on the invoice that has it.
-func (c eventChanges) restore(event billing.WrittenAgain) *types.Update {
+func (c eventChanges) restore(event billing.Rewritten) *types.Update {
 	values := item{":b": statusBilled, ":u": statusUnbilled, ":i": text(event.InvoiceID), ":at": number(event.BilledAt), ":d": text(event.Description)}
 	update := restoreUpdate
 	if event.FinalInvoiceID != "" {

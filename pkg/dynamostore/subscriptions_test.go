@@ -47,12 +47,12 @@ func TestStore_Restore(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
 			f.put(event("a", nil))
-			again := billing.WrittenAgain{Event: f.unbilled()[0], InvoiceID: "draft_1", FinalInvoiceID: final, BilledAt: 77}
-			step := billing.Step{Record: billing.Record{InvoiceID: "draft_2", State: billing.Claiming, Version: "w1"}, Restore: []billing.WrittenAgain{again}}
+			again := billing.Rewritten{Event: f.unbilled()[0], InvoiceID: "draft_1", FinalInvoiceID: final, BilledAt: 77}
+			step := billing.Step{Record: billing.Record{InvoiceID: "draft_2", State: billing.Claiming, Version: "w1"}, Restore: []billing.Rewritten{again}}
 			changed := again
 			changed.Amount = "99"
 			stale := step
-			stale.Restore = []billing.WrittenAgain{changed}
+			stale.Restore = []billing.Rewritten{changed}
 			var failed *billing.EventsChanged
 			if err := f.commit(stale); !errors.As(err, &failed) {
 				t.Fatalf("with another amount: %v", err)

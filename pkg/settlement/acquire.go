@@ -15,20 +15,20 @@ var errFinished = errors.New("settlement: the invoice is finished")
 // newerSchemaDelay defers a message whose record was written by a newer program.
 const newerSchemaDelay = time.Minute
 
-// indexDelay is the maximum time until the index of unbilled events shows released events. A new epoch
-// that began sooner could miss them, and close the invoice without them.
+// indexDelay is the maximum time until the index of unbilled events shows an event that was released. A
+// new epoch begins after it: it would otherwise miss such events, and close the invoice without them.
 const indexDelay = 10 * time.Second
 
-// acquisition is the decision about acquiring a record.
+// acquisition describes how a session acquires a record.
 type acquisition struct {
 	newEpoch  bool
-	notBefore time.Time // of a new epoch
+	notBefore time.Time // when a new epoch may begin
 	inDoubt   bool      // a call of the previous owner may be in flight
-	recheck   bool      // stay rejected until the lines were compared with the draft
+	recheck   bool      // the record stays rejected until its lines were compared with the draft
 }
 
-// decideAcquire decides how a record is acquired at now. ok is false if there is none. The clock of
-// its writer may differ by skew. The error is errFinished, or a deferral.
+// decideAcquire decides how a session acquires a record at now. ok is false if there is no record. The
+// clock of the record's last writer may differ by skew. The error is errFinished, or a deferral.
 func decideAcquire(record billing.Record, ok bool, now time.Time, skew time.Duration) (acquisition, error) {
 	switch {
 	case !ok:
@@ -49,18 +49,18 @@ func decideAcquire(record billing.Record, ok bool, now time.Time, skew time.Dura
 	}
 }
 
-// acquire makes this session the owner of the invoice's record. It returns nil without owning a
-// finished record.
+// acquire makes this session the owner of the invoice's record. If the record is finished, it returns
+// nil and the session does not own it.
 func (s *session) acquire(ctx context.Context) error {
 	found, ok, err := s.Ledger.Record(ctx, s.invoice.ID)
 	if err != nil {
 		return fmt.Errorf("read the record of %s: %w", s.invoice.ID, err)
 	}
-	s.lease.record, s.lease.lost = found, true
+	s.lease.record, s.lease.lost = found, true // not acquired yet
 	now := s.Now()
-	how, err := decideAcquire(found, ok, now, s.Settings.MaxSkew)
-	if err == nil && now.Before(how.notBefore) { //mutant:released-shows
-		err = deferFor(how.notBefore.Sub(now), "the index may not show the released events yet")
+	decided, err := decideAcquire(found, ok, now, s.Settings.MaxSkew)
+	if err == nil && now.Before(decided.notBefore) { //mutant:released-shows
+		err = deferFor(decided.notBefore.Sub(now), "the index may not show the released events yet")
 	}
 	switch {
 	case errors.Is(err, errFinished):
@@ -69,21 +69,21 @@ func (s *session) acquire(ctx context.Context) error {
 		return err
 	}
 	s.lease.lost = false
-	if how.newEpoch {
+	if decided.newEpoch {
 		s.firstMessage = !ok
 		err = s.lease.commit(ctx, func(step *billing.Step) { s.applyNewEpoch(step) })
 	} else {
-		s.added, s.recheck = found.Cursor, how.recheck
+		s.added, s.recheck = found.Cursor, decided.recheck
 		err = s.lease.commit(ctx, func(step *billing.Step) {
 			applyAcquire(&step.Record)
-			step.Record.InDoubt = step.Record.InDoubt || how.inDoubt //mutant:takeover-doubt
+			step.Record.InDoubt = step.Record.InDoubt || decided.inDoubt //mutant:takeover-doubt
 		})
 	}
 	s.lease.lost = err != nil
 	return err
 }
 
-// applyNewEpoch replaces everything of an earlier epoch but the version. The new epoch begins with
+// applyNewEpoch removes everything of an earlier epoch from the record. The new epoch gets its id with
 // the first claim.
 func (s *session) applyNewEpoch(step *billing.Step) {
 	step.Record = billing.Record{
@@ -104,12 +104,13 @@ func applyAcquire(record *billing.Record) {
 	record.Attempts++
 }
 
+// setOwner makes this session the owner of a record.
 func setOwner(record *billing.Record) {
 	record.Owner = billing.NewToken()
 	record.Acquisitions++
 }
 
-// endLease ends the lease with the next write of the record.
+// endLease ends the lease of a record.
 func endLease(record *billing.Record) { record.Owner, record.LeaseUntil = "", 0 }
 
 // loadManifest reads the manifest of the record's epoch, if it has one. It runs under the lease, so

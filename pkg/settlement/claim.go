@@ -28,16 +28,17 @@ func (s *session) claim(ctx context.Context) error {
 	}
 
 	next := &pageBuilder{}
-	var again []billing.WrittenAgain
-	for event, err := range s.unbilled(ctx, s.manifest, func(found billing.WrittenAgain) { again = append(again, found) }) {
-		if err == nil && len(again) == billing.MaxPageEvents {
-			err, again = s.restore(ctx, again), nil
+	var rewritten []billing.Rewritten
+	collect := func(event billing.Rewritten) { rewritten = append(rewritten, event) }
+	for event, err := range s.unbilled(ctx, s.manifest, collect) {
+		if err == nil && len(rewritten) == billing.MaxPageEvents {
+			err, rewritten = s.restore(ctx, rewritten), nil
 		}
 		if err != nil {
 			return err
 		}
 		if s.claimed.has(event.EventKey) { //mutant:claimed-twice
-			continue // its producer wrote it again since
+			continue // its producer rewrote it after the claim
 		}
 		if !next.fits(event) {
 			if err := s.claimPage(ctx, next.take(), sums); err != nil {
@@ -46,25 +47,25 @@ func (s *session) claim(ctx context.Context) error {
 		}
 		next.add(event)
 	}
-	if err := s.restore(ctx, again); err != nil {
+	if err := s.restore(ctx, rewritten); err != nil {
 		return err
 	}
 	return s.claimRestAndPlan(ctx, next.take(), sums)
 }
 
-// restore marks events as billed again on the invoice that billed them, and reports them. Those that the
-// index shows as unbilled, and that are billed, stay as they are.
-func (s *session) restore(ctx context.Context, again []billing.WrittenAgain) error {
-	for len(again) > 0 {
-		err := s.lease.commit(ctx, func(step *billing.Step) { step.Restore = again })
+// restore marks rewritten events as billed again, on the invoice that billed them, and reports them. It
+// leaves out events that are not unbilled anymore: the index was stale.
+func (s *session) restore(ctx context.Context, rewritten []billing.Rewritten) error {
+	for len(rewritten) > 0 {
+		err := s.lease.commit(ctx, func(step *billing.Step) { step.Restore = rewritten })
 		if changed, ok := errors.AsType[*billing.EventsChanged](err); ok {
-			again = slices.DeleteFunc(again, func(event billing.WrittenAgain) bool { return changed.Contains(event.EventKey) })
+			rewritten = slices.DeleteFunc(rewritten, func(event billing.Rewritten) bool { return changed.Contains(event.EventKey) })
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		for _, event := range again {
+		for _, event := range rewritten {
 			s.Observer.Mismatched(event.InvoiceID, event.Claimed, billing.ChangedEvent{EventKey: event.EventKey, Status: billing.EventUnbilled, Current: event.Event})
 		}
 		return nil
@@ -72,9 +73,10 @@ func (s *session) restore(ctx context.Context, again []billing.WrittenAgain) err
 	return nil
 }
 
-// unbilled returns the events to claim for an invoice, as the index shows them. Those that another
-// invoice has are left out; again is called for those that are billed on it.
-func (s *Settler) unbilled(ctx context.Context, manifest billing.Manifest, again func(billing.WrittenAgain)) iter.Seq2[billing.Event, error] {
+// unbilled returns the events to claim for an invoice, as the index shows them. It leaves out events that
+// another invoice claimed or billed before their producer rewrote them. It calls billedBefore for each
+// event that another invoice billed.
+func (s *Settler) unbilled(ctx context.Context, manifest billing.Manifest, billedBefore func(billing.Rewritten)) iter.Seq2[billing.Event, error] {
 	return func(yield func(billing.Event, error) bool) {
 		for _, subscription := range manifest.Subscriptions {
 			var others *otherInvoices
@@ -85,15 +87,15 @@ func (s *Settler) unbilled(ctx context.Context, manifest billing.Manifest, again
 				if err == nil && others == nil {
 					others, err = s.otherInvoices(ctx, subscription, manifest.InvoiceID)
 				}
-				var found billing.WrittenAgain
-				var elsewhere bool
+				var rewritten billing.Rewritten
+				var isRewritten bool
 				if err == nil {
-					found, elsewhere, err = others.find(ctx, event)
+					rewritten, isRewritten, err = others.find(ctx, event)
 				}
 				switch {
-				case elsewhere && found.Settled:
-					again(found)
-				case elsewhere: // the other invoice decides about it
+				case isRewritten && rewritten.Settled:
+					billedBefore(rewritten)
+				case isRewritten: // the other invoice is not settled: its session decides about the event
 				case !yield(event.Validated(), err) || err != nil:
 					return
 				}
@@ -103,7 +105,7 @@ func (s *Settler) unbilled(ctx context.Context, manifest billing.Manifest, again
 }
 
 // claimPage claims the events as the next page. Events that changed since the index was read are claimed
-// with their current values.
+// with their current values; those that change once more are left to the next invoice.
 func (s *session) claimPage(ctx context.Context, events []billing.Event, sums *billing.Aggregator) error {
 	for refresh := true; len(events) > 0; refresh = false {
 		page := billing.Page{Number: s.record().Pages, Events: events}
@@ -146,7 +148,7 @@ func applyClaim(step *billing.Step, page *billing.Page) {
 	step.Record.Attempts = 0
 }
 
-// recordClaim keeps a page that was written.
+// recordClaim keeps a page that was written in the session.
 func (s *session) recordClaim(page billing.Page) {
 	s.lastPage = page
 	s.report.Events += len(page.Events)
@@ -182,11 +184,11 @@ func withoutChanged(events []billing.Event, changed *billing.EventsChanged) []bi
 	return slices.DeleteFunc(events, func(event billing.Event) bool { return changed.Contains(event.EventKey) })
 }
 
-// errDoesNotFit means that the last events and the plan do not fit one step.
-var errDoesNotFit = errors.New("settlement: page and plan do not fit one step")
+// errTwoSteps means that the last events and the plan must be written in two steps.
+var errTwoSteps = errors.New("settlement: the last page and the plan need two steps")
 
 // claimRestAndPlan claims the last events and writes the plan, in one step if possible. That ends
-// claiming: the next invoice bills later events.
+// claiming: events that appear after it are for the next invoice.
 func (s *session) claimRestAndPlan(ctx context.Context, last []billing.Event, sums *billing.Aggregator) error {
 	err := s.claimAndPlan(ctx, last, sums)
 	var changed *billing.EventsChanged
@@ -195,7 +197,7 @@ func (s *session) claimRestAndPlan(ctx context.Context, last []billing.Event, su
 		return nil
 	case errors.As(err, &changed):
 		last = s.withCurrent(last, changed) //mutant:drop-changed
-	case !errors.Is(err, errDoesNotFit):
+	case !errors.Is(err, errTwoSteps):
 		return err
 	}
 	if err := s.claimPage(ctx, last, sums); err != nil {
@@ -213,18 +215,18 @@ func (s *session) claimRestAndPlan(ctx context.Context, last []billing.Event, su
 	return nil
 }
 
-// claimAndPlan claims the last events and writes the plan in one step. A plan that is refused is
-// left to the caller: an event may refuse a plan only once it is claimed.
+// claimAndPlan claims the last events and writes the plan in one step. It returns errTwoSteps also if
+// the plan is rejected: the events are claimed before a rejection, as it may be due to stale values.
 func (s *session) claimAndPlan(ctx context.Context, last []billing.Event, sums *billing.Aggregator) error {
 	all := sums.Clone()
 	all.Add(last...)
 	lines, err := all.Plan(s.Settings.MaxAmount, s.Settings.Catalog)
 	if err != nil {
-		return errDoesNotFit
+		return errTwoSteps
 	}
 	plan, page := billing.Plan{Lines: lines}, billing.Page{Number: s.record().Pages, Events: last}
 	if len(last) == 0 || !(billing.Step{Manifest: &s.manifest, Claim: &page, Plan: &plan}).Fits() {
-		return errDoesNotFit
+		return errTwoSteps
 	}
 	err = s.commitClaim(ctx, func(step *billing.Step) {
 		applyClaim(step, &page)
@@ -245,12 +247,13 @@ func applyPlan(step *billing.Step, plan *billing.Plan) {
 	step.Record.Attempts = 0
 }
 
-// recordPlan keeps the plan.
+// recordPlan keeps a plan that was read or written in the session.
 func (s *session) recordPlan(plan billing.Plan) {
 	s.plan, s.planned = plan, true
 	s.report.Lines = len(plan.Lines)
 }
 
+// page returns a page of the epoch, which is read unless it is the last one that this session claimed.
 func (s *session) page(ctx context.Context, number int) (billing.Page, error) {
 	if number == s.lastPage.Number && len(s.lastPage.Events) > 0 {
 		return s.lastPage, nil

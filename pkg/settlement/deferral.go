@@ -10,7 +10,7 @@ type deferral struct {
 	reason string
 	delay  time.Duration
 
-	// countsAttempt reports that the session failed without a known time for the next one. It counts
+	// countsAttempt reports that the session failed for a reason that has no known end. It counts
 	// towards worker.max_attempts, and the delay grows with each attempt.
 	countsAttempt bool
 }
@@ -24,7 +24,7 @@ func (d *deferral) Error() string {
 
 // deferUntil returns the error that defers the message until a time.
 func (s *Settler) deferUntil(at time.Time, reason string) error {
-	// Records have whole seconds: one more, so that the time has passed.
+	// Times in records are rounded down to seconds: wait one more.
 	return deferFor(max(at.Sub(s.Now()), 0)+time.Second, reason)
 }
 

@@ -1,9 +1,24 @@
 // Package settlement bills one pending invoice per message, exactly once.
 //
+// # Terms
+//
+//	message      the webhook event of one invoice, from the queue
+//	session      the processing of one message under one lease of the invoice's record
+//	record       the state of one invoice in the ledger
+//	epoch        one round of claiming events for an invoice: a manifest, pages and a plan
+//	manifest     the invoice as it was when the epoch began
+//	page         claimed events, at most billing.MaxPageEvents
+//	plan         the lines that the epoch adds, one for each charge code of a subscription
+//	cursor       the number of lines that were added; the line at the cursor may be in doubt
+//	draft        the invoice while it is pending
+//	final        the invoice that the draft becomes when it is closed, perhaps with another id
+//	missing      said of a draft that does not exist, or is not pending
+//	disposition  what became of a line: charged, not charged, or unknown
+//
 // # States
 //
-// A session (session.go) processes one message. It acquires the record of the invoice in the ledger,
-// and executes the steps of its state until the invoice is finished or rejected:
+// A session (session.go) acquires the record of the invoice, and executes the step of its state until
+// the invoice is finished or rejected:
 //
 //	claiming ─▶ charging ─▶ closing ─▶ settling ─▶ done (closed | left_open | empty | gone)
 //	    │           │           │          │

@@ -10,16 +10,16 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// otherInvoices finds unbilled events of a subscription that another invoice has claimed or billed. Their
-// producer wrote them again, and so overwrote the status and the invoice in the event.
+// otherInvoices finds rewritten events of a subscription (billing.Rewritten): the index shows them as
+// unbilled, but another invoice claimed or billed them.
 type otherInvoices struct {
 	*Settler
 
 	subscription string
 	invoices     []billing.SubscriptionInvoice
-	latest       int64 // date of the latest one, unix seconds
+	latest       int64 // date of the latest invoice, unix seconds
 	seed         maphash.Seed
-	claims       map[uint64]pageRef // by the hash of the event id, which takes less memory; nil until readClaims
+	claims       map[uint64]pageRef // by the hash of the event id, which is smaller; nil until readClaims
 }
 
 // pageRef is the page of another invoice that has an event.
@@ -45,30 +45,30 @@ func (s *Settler) otherInvoices(ctx context.Context, subscription, invoiceID str
 	return others, nil
 }
 
-// find returns the claim of an unbilled event by another invoice. Only an event that occurred before the
-// date of such an invoice can be on it, so that the pages are read only for events that are late.
-func (o *otherInvoices) find(ctx context.Context, event billing.Event) (again billing.WrittenAgain, found bool, err error) {
+// find looks for the claim of an unbilled event by another invoice. An invoice has only events that occurred
+// before its date. So the pages of the other invoices are read only for late events.
+func (o *otherInvoices) find(ctx context.Context, event billing.Event) (rewritten billing.Rewritten, found bool, err error) {
 	if event.OccurredAt >= o.latest { //mutant:late-event
-		return again, false, nil
+		return rewritten, false, nil
 	}
 	if o.claims == nil {
 		if err := o.readClaims(ctx); err != nil {
-			return again, false, err
+			return rewritten, false, err
 		}
 	}
 	ref, found := o.claims[maphash.String(o.seed, event.EventID)]
 	if !found {
-		return again, false, nil
+		return rewritten, false, nil
 	}
 	page, err := o.readPage(ctx, *ref.record, ref.page)
 	if err != nil {
-		return again, false, err
+		return rewritten, false, err
 	}
 	at := slices.IndexFunc(page.Events, func(claimed billing.Event) bool { return claimed.EventKey == event.EventKey })
 	if at < 0 { // another event id with the same hash
-		return again, false, nil
+		return rewritten, false, nil
 	}
-	return billing.WrittenAgain{
+	return billing.Rewritten{
 		Event: event, Claimed: page.Events[at], Settled: ref.settled,
 		InvoiceID: ref.record.InvoiceID, FinalInvoiceID: ref.record.FinalInvoiceID, BilledAt: ref.record.UpdatedAt,
 	}, true, nil
@@ -93,9 +93,10 @@ func (o *otherInvoices) readClaimsOf(ctx context.Context, record billing.Record)
 	if record.Epoch == "" || record.ReleasesAll() {
 		return nil
 	}
-	// Which events are billed depends on the plan also without dispositions: those of a credit are not.
+	// An invoice that neither holds claims nor releases them all has billed events: it is settled. Its plan
+	// is needed also without dispositions, because the events of a credit line are not billed.
+	settled := !record.HoldsClaims()
 	var dispositions map[billing.LineKey]billing.Disposition // empty while none is decided
-	settled := !record.HoldsClaims()                         // as not all are released, some events are billed
 	if settled || record.Dispositions != "" {
 		plan, err := o.Claims.Plan(ctx, record.InvoiceID, record.Epoch)
 		if err != nil {

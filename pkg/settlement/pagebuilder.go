@@ -10,8 +10,8 @@ import (
 // eventMargin is the number of bytes that names and structure of an event take in a page.
 const eventMargin = 128
 
-// eventSet is the set of the events on the pages of an epoch. It has hashes, which take less memory than
-// keys: two keys with the same hash would only leave one event to the next invoice.
+// eventSet is a set of events. It holds hashes, which take less memory than keys. If two keys had the same
+// hash, one event would be left to the next invoice.
 type eventSet struct {
 	seed   maphash.Seed
 	hashes map[uint64]struct{}
@@ -38,12 +38,13 @@ func (e *eventSet) has(key billing.EventKey) bool {
 type pageBuilder struct {
 	events []billing.Event
 	keys   map[billing.EventKey]bool
-	page   int // bytes of the page
-	stored int // bytes of the events
+	page   int // size of the page in bytes
+	stored int // size of the stored events in bytes
 
 	subscriptions []string // of the events
 }
 
+// fits reports whether the page has room for the event.
 func (b *pageBuilder) fits(event billing.Event) bool {
 	items := len(b.events) + len(b.subscriptions)
 	if !slices.Contains(b.subscriptions, event.SubscriptionID) {
@@ -54,7 +55,7 @@ func (b *pageBuilder) fits(event billing.Event) bool {
 		b.stored+event.Size <= billing.MaxEventsSize
 }
 
-// add adds an event. One that the index shows twice is added once.
+// add adds an event, unless the page has it: the index may show an event twice.
 func (b *pageBuilder) add(event billing.Event) {
 	if b.keys[event.EventKey] {
 		return

@@ -15,7 +15,7 @@ type Replay struct {
 	Detail     string           `json:"detail"`
 
 	// Billable reports whether the invoice can still be billed by this replay or a later one. It is
-	// null if that depends on what Chargebee shows then.
+	// null if that depends on what Chargebee shows at that time.
 	Billable *bool `json:"billable"`
 }
 
@@ -51,7 +51,7 @@ type ReplayInput struct {
 	Now       time.Time
 }
 
-// NeedsPreview reports whether the replay makes a new plan, of which only a preview shows what comes of it.
+// NeedsPreview reports whether the replay makes a new plan. Only a preview predicts what a new plan charges.
 func (r Replay) NeedsPreview() bool {
 	return r.Prediction == NewEpoch || r.Prediction == ResumesClaiming
 }
@@ -70,14 +70,14 @@ func PredictReplay(in ReplayInput) Replay {
 		return in.begin(NewEpoch, "the invoice is not in the ledger: its events are claimed and charged")
 	}
 	how, err := decideAcquire(*in.Record, true, in.Now, 0)
-	later, deferred := errors.AsType[*deferral](err)
+	deferred, ok := errors.AsType[*deferral](err)
 	switch {
 	case errors.Is(err, errFinished):
 		return predictFinished(*in.Record)
 	case in.Record.SchemaVersion > billing.SchemaVersion:
-		return Replay{Waits, later.reason, nil}
-	case deferred:
-		return Replay{Waits, later.reason, in.billable()}
+		return Replay{Waits, deferred.reason, nil}
+	case ok:
+		return Replay{Waits, deferred.reason, in.billable()}
 	case how.newEpoch:
 		return in.begin(NewEpoch, "its events were released: they are claimed again and charged")
 	default:
@@ -169,28 +169,28 @@ var reconciled = Replay{Reconciles, "the draft is no longer pending: its lines a
 
 // predictSettling predicts what becomes of an invoice whose lines are decided, or that was closed.
 func predictSettling(record billing.Record) Replay {
-	verdict, on := record.Dispositions, record.CurrentInvoiceID()
+	decided, on := record.Dispositions, record.CurrentInvoiceID()
 	switch {
-	case isDecided(record), verdict == "", !verdict.Has(billing.NotCharged) && !verdict.Has(billing.ChargeUnknown):
+	case isDecided(record), decided == "", !decided.Has(billing.NotCharged) && !decided.Has(billing.ChargeUnknown):
 		return Replay{ResumesBilling, "all its lines are on " + on + ": the remaining events are marked as billed", new(true)}
 	case record.State != billing.Rejected:
 		replay := Replay{ResumesBilling, "what was decided about its lines is applied: events are marked as billed on " + on + ", released, or stay claimed", nil}
 		if record.Reason != "" {
 			replay.Detail += fmt.Sprintf("; then the message is rejected as %s", record.Reason)
 		}
-		if !verdict.Has(billing.ChargeUnknown) {
-			replay.Billable = new(verdict.Has(billing.Charged))
+		if !decided.Has(billing.ChargeUnknown) {
+			replay.Billable = new(decided.Has(billing.Charged))
 		}
 		return replay
-	case verdict.Has(billing.ChargeUnknown):
+	case decided.Has(billing.ChargeUnknown):
 		return Replay{Reconciles, "the lines in doubt are looked for again on the final invoice; nothing is charged", nil}
 	default:
 		return Replay{RejectedAgain, "every line is decided: some are billed, and the next invoice bills the events of the others", new(false)}
 	}
 }
 
-// missing reports whether the draft is known not to be pending. What the ledger recorded counts
-// unless Chargebee was read.
+// missing reports whether the draft is known not to be pending: at Chargebee if that was read, or
+// else in the ledger.
 func (in ReplayInput) missing() bool {
 	if in.Pending == nil {
 		return in.Record != nil && in.Record.MissingSince != 0

@@ -159,7 +159,7 @@ func (s *Settler) addEvents(ctx context.Context, preview *Preview, sums *billing
 			}
 		}
 	}
-	for event, err := range s.unbilled(ctx, preview.Manifest, func(billing.WrittenAgain) {}) {
+	for event, err := range s.unbilled(ctx, preview.Manifest, func(billing.Rewritten) {}) {
 		if err != nil {
 			return err
 		}

@@ -75,9 +75,9 @@ func TestSession_ProducerWritesAgain(t *testing.T) {
 	}
 }
 
-// TestSession_WrittenAgainWhileClaiming: an event that its producer writes again once it is on a page is not
+// TestSession_RewrittenWhileClaiming: an event that its producer writes again once it is on a page is not
 // claimed again on a later page of the same invoice.
-func TestSession_WrittenAgainWhileClaiming(t *testing.T) {
+func TestSession_RewrittenWhileClaiming(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		change   func(item map[string]types.AttributeValue)
@@ -135,9 +135,9 @@ func TestSession_WrittenAgainWhileClaiming(t *testing.T) {
 	}
 }
 
-// TestSession_WrittenAgainAfterBilling: an event that its producer writes again once it was billed is billed on
+// TestSession_RewrittenAfterBilling: an event that its producer writes again once it was billed is billed on
 // its first invoice again, and reported. It is not charged on the next one.
-func TestSession_WrittenAgainAfterBilling(t *testing.T) {
+func TestSession_RewrittenAfterBilling(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		change    func(item map[string]types.AttributeValue)
@@ -211,8 +211,8 @@ func (f *fixture) adHocOfFinal(draft string) []chargebee.LineItem {
 	return f.adHoc(f.finalOf(draft).ID)
 }
 
-// TestSession_WrittenAgainWhileClaimed: an event that another invoice holds is not claimed, and not reported.
-func TestSession_WrittenAgainWhileClaimed(t *testing.T) {
+// TestSession_RewrittenWhileClaimed: an event that another invoice holds is not claimed, and not reported.
+func TestSession_RewrittenWhileClaimed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, nil)

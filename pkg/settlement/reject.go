@@ -13,15 +13,15 @@ import (
 // the dispositions of 800 lines and the longest ids, the record stays below the 4 KB of one read unit.
 const maxDetail = queue.MaxDetail
 
-// reject writes a rejection into the record. Other errors are returned unchanged. If nothing was
-// sent, the claims are released. Otherwise they stay, and a later message resumes from this state.
-func (s *session) reject(ctx context.Context, err error) error {
+// recordRejection writes the rejection in err into the record. It returns any other err unchanged. If
+// no line was sent, the claims are released. Otherwise they stay, and a later message resumes here.
+func (s *session) recordRejection(ctx context.Context, err error) error {
 	rejection, ok := errors.AsType[*billing.Rejection](err)
 	if !ok {
 		return err
 	}
 	record := s.record()
-	// Without its plan it is not known whether a line was sent: then the claims stay.
+	// If the plan cannot be read, a line may have been sent: the claims stay.
 	unsent := record.State == billing.Claiming || record.State == billing.Charging && s.loadPlan(ctx) == nil && !s.sentAny()
 	s.recheck = false
 	return s.lease.commit(ctx, func(step *billing.Step) {
@@ -41,8 +41,8 @@ func (s *session) reject(ctx context.Context, err error) error {
 	})
 }
 
-// applyRelease starts to release the claims of an invoice on which no line was sent. Without claims
-// it ends at once.
+// applyRelease starts to release the claims of an invoice for which no line was sent. If there are no
+// claims, the invoice is rejected at once.
 func applyRelease(step *billing.Step) {
 	if step.Record.Pages == 0 {
 		applyRejection(step, billing.Claiming)
@@ -52,7 +52,7 @@ func applyRelease(step *billing.Step) {
 }
 
 // isRejecting reports whether the invoice is being rejected: its claims are being released, or its
-// dispositions applied. The first reason is kept, whatever fails until then.
+// dispositions applied. Until that ends, the reason of the rejection stays, whatever else fails.
 func isRejecting(record billing.Record) bool {
 	return record.Reason != "" && record.State != billing.Rejected
 }
@@ -64,7 +64,7 @@ func applyRejection(step *billing.Step, resume billing.State) {
 }
 
 // resume continues with a rejected invoice whose claims were not released. The record stays rejected
-// until its lines were compared with the draft, so that a crash leaves it rejected.
+// until the added lines were compared with the draft: a session that takes over compares them again.
 func (s *session) resume(ctx context.Context) error {
 	record := s.record()
 	if isDecided(record) {
@@ -76,25 +76,25 @@ func (s *session) resume(ctx context.Context) error {
 	if record.Dispositions != "" {
 		return s.reconcile(ctx, s.Now())
 	}
-	missingLine, missing, err := s.findMissingLine(ctx)
-	if err == nil && missingLine != "" {
+	lostLine, missing, err := s.findLostLine(ctx)
+	if err == nil && lostLine != "" {
 		// A line that was added right before the rejection may not be visible yet.
 		if err := retry.Wait(ctx, s.Settings.MaxEffectDelay, nil); err != nil {
 			return err
 		}
-		missingLine, missing, err = s.findMissingLine(ctx)
+		lostLine, missing, err = s.findLostLine(ctx)
 	}
 	switch {
 	case err != nil:
 		return err
 	case missing && record.MissingSince == 0 && record.Resume == billing.Closing:
-		return s.resumeState(ctx, 0) // if this product closed it, the repeated close is answered with the invoice
+		return s.resumeState(ctx, 0) // if a session closed it, the repeated close is answered with the final invoice
 	case missing && record.MissingSince == 0:
 		return s.resumeState(ctx, s.Now().Unix())
 	case missing:
 		return s.resumeState(ctx, record.MissingSince)
-	case missingLine != "":
-		return &billing.Rejection{Reason: billing.LineRemoved, Detail: "the line " + missingLine + " is not on " + s.manifest.InvoiceID}
+	case lostLine != "":
+		return &billing.Rejection{Reason: billing.LineRemoved, Detail: "the line " + lostLine + " is not on " + s.manifest.InvoiceID}
 	}
 	s.linesSeen = !record.IsSending()
 	return s.resumeState(ctx, 0)
@@ -105,9 +105,9 @@ func isDecided(record billing.Record) bool {
 	return record.Resume == billing.Releasing || record.Resume == billing.Settling && record.Dispositions == ""
 }
 
-// findMissingLine reads the draft, and returns the identity of an added line that is not on it.
-// missing reports that the draft does not exist or is not pending.
-func (s *session) findMissingLine(ctx context.Context) (identity string, missing bool, err error) {
+// findLostLine reads the draft, and returns the identity of an added line that is not on it; empty if
+// all are. missing reports that the draft does not exist or is not pending.
+func (s *session) findLostLine(ctx context.Context) (identity string, missing bool, err error) {
 	draft, missing, err := s.readDraft(ctx)
 	if err != nil || missing {
 		return "", missing, err

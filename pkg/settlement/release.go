@@ -220,8 +220,8 @@ func (r *releaser) reconcileRelease(ctx context.Context, started time.Time) erro
 
 // explainDelay adds to a deferral of a dry run that nothing recorded when it started.
 func (r *releaser) explainDelay(err error) error {
-	if later, ok := errors.AsType[*deferral](err); ok && r.order.DryRun && r.found.MissingSince == 0 && r.found.Dispositions == "" {
-		return fmt.Errorf("%w; the delay starts only with --yes, which records that the draft is no longer pending", later)
+	if deferred, ok := errors.AsType[*deferral](err); ok && r.order.DryRun && r.found.MissingSince == 0 && r.found.Dispositions == "" {
+		return fmt.Errorf("%w; the delay starts only with --yes, which records that the draft is no longer pending", deferred)
 	}
 	return err
 }

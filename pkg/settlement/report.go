@@ -21,8 +21,8 @@ type Report struct {
 	SendingSince int64 // unix seconds; not 0 while a line is in doubt
 	Attempts     int
 
-	Repeated       bool // the invoice was finished before
-	UnknownInvoice bool // the first read of the invoice showed that Chargebee has none
+	Repeated       bool // an earlier session had finished the invoice
+	UnknownInvoice bool // Chargebee had no such invoice when it was first read
 
 	Events         int // claimed by this session
 	Lines          int
@@ -55,11 +55,11 @@ func (r *Report) recordEnd(record billing.Record, err error) {
 	if record.State == billing.Rejected || record.State == billing.Releasing {
 		r.Reason = record.Reason
 	}
-	var later *deferral
+	var deferred *deferral
 	switch {
 	case err == nil:
-	case errors.As(err, &later):
-		r.DeferReason = later.reason
+	case errors.As(err, &deferred):
+		r.DeferReason = deferred.reason
 	case errors.Is(err, billing.ErrFenced):
 		r.DeferReason = "another session has the lease of the invoice"
 	default:

@@ -12,9 +12,9 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// session is the processing of one message under one lease. message is its input. claims are what
-// the ledger holds for the epoch. progress is what this session found out: nothing of it is needed
-// by a session that takes over.
+// session is the processing of one message under one lease. message is its input, and claims are the
+// items of the epoch in the ledger. progress is what only this session found out: a session that takes
+// over does not need it.
 type session struct {
 	*Settler
 	message
@@ -35,34 +35,50 @@ type message struct {
 	assertedNotCharged bool // an operator asserts that lines that are not found were not charged
 }
 
-// claims are the items of an epoch. They do not change once they are written.
+// claims are the items of an epoch as far as this session read or wrote them. They never change.
 type claims struct {
 	manifest billing.Manifest
 	plan     billing.Plan
-	planned  bool         // plan is loaded
-	lastPage billing.Page // the last one that this session claimed
+	planned  bool         // plan was read or written
+	lastPage billing.Page // the last page that this session claimed
 }
 
 // progress is the state of a session besides the record.
 type progress struct {
 	firstMessage bool // the ledger had no record of the invoice
-	recheck      bool // a rejected invoice is resumed: compare its lines with the draft first
+	recheck      bool // the invoice was rejected, and its lines were not compared with the draft yet
 
-	claimed     eventSet         // on pages before the last one of the epoch
+	claimed     eventSet         // events on the pages of the epoch
 	draft       *billing.Invoice // as read before the first charge; nil if it was not read
 	planChecked bool             // this session made the manifest, or compared it with the draft
 
-	added            int  // lines below it are on the invoice; at most one more than the record's cursor
-	linesSeen        bool // an answer showed the invoice with the added lines
-	answerIncomplete bool // an answer lacked an added line, perhaps because it showed only some lines
+	added            int  // the record's cursor, or one more if the line at the cursor was added since
+	linesSeen        bool // a response contained lines of the invoice
+	answerIncomplete bool // a response lacked a line that was added before
 }
 
-// errReload means that the record or the situation at Chargebee changed: run continues with the
-// state of the record.
+// errReload means that the record or the invoice at Chargebee changed: run continues with the step of
+// the record's state.
 var errReload = errors.New("settlement: continue with the changed record")
 
 // record returns the record as last written.
 func (s *session) record() billing.Record { return s.lease.current() }
+
+// settle acquires the record, and settles the invoice unless it is finished.
+func (s *session) settle(ctx context.Context, delivery *queue.Delivery) error {
+	if err := s.checkClock(); err != nil {
+		return err
+	}
+	if err := s.acquire(ctx); err != nil {
+		return err
+	}
+	if s.record().State == billing.Finished {
+		s.report.Repeated = true
+		return nil
+	}
+	delivery.SetHeartbeat(s.lease.heartbeat)
+	return s.run(ctx)
+}
 
 // run executes the steps of the states until the invoice is finished or rejected. An error ends the
 // session.
@@ -71,7 +87,7 @@ func (s *session) run(ctx context.Context) error {
 	if err == nil {
 		err = s.loadManifest(ctx)
 	}
-	if err := s.reject(ctx, err); err != nil {
+	if err := s.recordRejection(ctx, err); err != nil {
 		return err
 	}
 	for {
@@ -86,7 +102,7 @@ func (s *session) run(ctx context.Context) error {
 		if errors.Is(err, errReload) {
 			continue
 		}
-		if err := s.reject(ctx, err); err != nil {
+		if err := s.recordRejection(ctx, err); err != nil {
 			return err
 		}
 	}
@@ -128,27 +144,27 @@ func (s *session) checkLimits() error {
 }
 
 // outcome returns what the queue must do with the message after a session that ended with err. It
-// releases the lease of a message that is retried.
+// releases the lease if the message is retried.
 func (s *session) outcome(ctx context.Context, err error) queue.Outcome {
 	record := s.record()
 	s.report.recordEnd(record, err)
 	switch {
 	case err == nil && record.Replanned():
 		s.report.DeferReason = record.Detail
-		return queue.Outcome{Delay: indexDelay + s.Settings.MaxSkew + time.Second}
+		return queue.Outcome{Action: queue.Retry, Delay: indexDelay + s.Settings.MaxSkew + time.Second}
 	case err == nil && record.State == billing.Rejected:
 		return queue.Outcome{Action: queue.DeadLetter, Reason: string(record.Reason), Detail: record.Detail}
 	case err == nil:
 		return queue.Outcome{Action: queue.Ack}
 	case errors.Is(err, billing.ErrFenced):
-		return queue.Outcome{Delay: retry.Jitter(attemptBackoff.First, 0.5)}
+		return queue.Outcome{Action: queue.Retry, Delay: retry.Jitter(attemptBackoff.First, 0.5)}
 	}
-	later := toDeferral(ctx, err)
-	if later.countsAttempt {
-		later.delay = attemptBackoff.Jittered(max(record.Attempts, 1))
+	deferred := toDeferral(ctx, err)
+	if deferred.countsAttempt {
+		deferred.delay = attemptBackoff.Jittered(max(record.Attempts, 1))
 	}
-	s.releaseLease(ctx, *later)
-	return queue.Outcome{Delay: later.delay}
+	s.releaseLease(ctx, *deferred)
+	return queue.Outcome{Action: queue.Retry, Delay: deferred.delay}
 }
 
 // toDeferral returns the deferral in err. An unexpected error defers with backoff.
@@ -156,15 +172,15 @@ func toDeferral(ctx context.Context, err error) *deferral {
 	if ctx.Err() != nil {
 		return &deferral{reason: "the session was stopped"}
 	}
-	if later, ok := errors.AsType[*deferral](err); ok {
-		return later
+	if deferred, ok := errors.AsType[*deferral](err); ok {
+		return deferred
 	}
 	return &deferral{reason: err.Error(), countsAttempt: true}
 }
 
 // releaseLease ends the lease, so that the next session need not wait for its expiry. A session that
 // is deferred for a known time does not count as an attempt.
-func (s *session) releaseLease(ctx context.Context, later deferral) {
+func (s *session) releaseLease(ctx context.Context, deferred deferral) {
 	if s.record().Owner == "" {
 		return
 	}
@@ -173,10 +189,10 @@ func (s *session) releaseLease(ctx context.Context, later deferral) {
 		endLease(&step.Record)
 		s.applyProgress(step)
 		switch {
-		case !later.countsAttempt:
+		case !deferred.countsAttempt:
 			step.Record.Attempts = max(step.Record.Attempts-1, 0)
 		case !isRejecting(step.Record):
-			step.Record.Detail = billing.CutBytes(later.reason, maxDetail)
+			step.Record.Detail = billing.CutBytes(deferred.reason, maxDetail)
 		}
 	})
 }

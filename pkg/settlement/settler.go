@@ -50,7 +50,7 @@ func (s *Settler) process(ctx context.Context, delivery *queue.Delivery, report 
 	}
 	report.InvoiceID = webhook.Invoice.ID
 
-	session := &session{
+	current := &session{
 		Settler: s,
 		message: message{
 			invoice:    webhook.Invoice,
@@ -61,17 +61,5 @@ func (s *Settler) process(ctx context.Context, delivery *queue.Delivery, report 
 		lease:  newLease(s.Ledger, s.Now, s.Settings.Lease),
 		report: report,
 	}
-	err = session.checkClock()
-	if err == nil {
-		err = session.acquire(ctx)
-	}
-	switch {
-	case err != nil:
-	case session.record().State == billing.Finished:
-		report.Repeated = true
-	default:
-		delivery.SetHeartbeat(session.lease.heartbeat)
-		err = session.run(ctx)
-	}
-	return session.outcome(ctx, err)
+	return current.outcome(ctx, current.settle(ctx, delivery))
 }
