@@ -25,8 +25,8 @@ type Event struct {
 	Quantity     string // decimal
 	CurrencyCode string
 
-	// Fault is why the event cannot be billed; it names the attribute. Such an event has no values. It is
-	// never claimed, and its invoice is rejected.
+	// Fault is the reason why the event cannot be billed, with the attribute's name. Such an event has no
+	// values. It is never claimed, and its invoice is rejected.
 	Fault string
 
 	Size int // bytes of the item as it was read; not kept in pages
@@ -45,8 +45,8 @@ func (e Event) Values() string {
 // https://apidocs.chargebee.com/docs/api/invoices/add-one-time-charge-to-a-pending-invoice
 const MaxDescription = 250
 
-// MaxPageEvents is the maximum number of events of one page, and of their subscriptions: with the record,
-// the manifest and the page they fit one transaction of 100 actions.
+// MaxPageEvents is the maximum number of events of one page and their subscriptions together. With the
+// record, the manifest and the page they fit one transaction of 100 actions.
 const MaxPageEvents = 97
 
 // MaxPageSize is the maximum size in bytes of one page, and of one part of a plan: an item takes

@@ -8,8 +8,8 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// startSettling writes what became of the lines, and starts to settle their events. If all events
-// are on one page, the same step settles them.
+// startSettling records the dispositions of the lines, and starts to settle their events. If the epoch
+// has one page, the same step settles its events.
 func (s *session) startSettling(ctx context.Context, result billing.ReconcileResult, finalInvoiceID string) error {
 	start := func(step *billing.Step) {
 		s.applyProgress(step)
@@ -18,7 +18,7 @@ func (s *session) startSettling(ctx context.Context, result billing.ReconcileRes
 		step.Record.Outcome = result.Outcome
 		step.Record.Reason = result.Reason
 		step.Record.Detail = result.Detail
-		if finalInvoiceID != "" { // otherwise an earlier result may have it
+		if finalInvoiceID != "" { // an id that was found earlier stays
 			step.Final = finalInvoiceID != step.Record.FinalInvoiceID
 			step.Record.FinalInvoiceID = finalInvoiceID
 		}
@@ -49,8 +49,8 @@ func (s *session) release(ctx context.Context) error {
 	return s.settlePages(ctx, s.record().ProcessedPages, nil, nil)
 }
 
-// lineDispositions returns the disposition of each line. Before the draft was closed or went missing
-// none is decided: all lines are charged then, but for credits, whose events are carried forward.
+// lineDispositions returns the disposition of each line. If none are decided, the draft was closed or left
+// open with all its charges: every line is charged except credits, whose events are carried forward.
 func lineDispositions(plan billing.Plan, decided billing.Dispositions) map[billing.LineKey]billing.Disposition {
 	dispositions := make(map[billing.LineKey]billing.Disposition, len(plan.Lines))
 	for i, line := range plan.Lines {
@@ -66,7 +66,7 @@ func lineDispositions(plan billing.Plan, decided billing.Dispositions) map[billi
 	return dispositions
 }
 
-// billed returns what the lines with these dispositions bill.
+// billed returns the sum of the lines that are charged.
 func (s *session) billed(decided billing.Dispositions) Billed {
 	billed := Billed{CurrencyCode: s.manifest.CurrencyCode}
 	dispositions := lineDispositions(s.plan, decided)
@@ -83,14 +83,14 @@ func (s *session) billed(decided billing.Dispositions) Billed {
 	return billed
 }
 
-// pageChanges are the changes of the events of a page. Those of neither list stay claimed.
+// pageChanges are the changes of the events of a page. Events in none of the lists stay claimed.
 type pageChanges struct {
 	bill        []billing.Event
-	billChanged []billing.EventKey // their values changed after they were claimed
+	billChanged []billing.EventKey // to be billed; their values changed after they were claimed
 	release     []billing.EventKey
 }
 
-// changesOf returns what becomes of the events of a page. Without dispositions all are released.
+// changesOf returns the changes of the events of a page. If dispositions is nil, all are released.
 func changesOf(page billing.Page, dispositions map[billing.LineKey]billing.Disposition) pageChanges {
 	var changes pageChanges
 	for _, event := range page.Events {
@@ -106,33 +106,33 @@ func changesOf(page billing.Page, dispositions map[billing.LineKey]billing.Dispo
 	return changes
 }
 
-// settlePages settles the events of the pages from the given one on, one step each. start, which may
-// be nil, changes the first step. The step of the last page also ends the work on the invoice, or
-// else a step of its own does.
-func (s *session) settlePages(ctx context.Context, first int, dispositions map[billing.LineKey]billing.Disposition, start func(*billing.Step)) error {
+// settlePages bills or releases the events of the pages from first on, in one step per page. applyStart,
+// if it is not nil, also changes the first step. The end of the work on the invoice is part of the last
+// page's step if it fits, or else a step of its own.
+func (s *session) settlePages(ctx context.Context, first int, dispositions map[billing.LineKey]billing.Disposition, applyStart func(*billing.Step)) error {
 	for number := first; number < s.record().Pages; number++ {
 		page, err := s.page(ctx, number)
 		if err != nil {
 			return err
 		}
-		if err := s.settlePage(ctx, changesOf(page, dispositions), start); err != nil {
+		if err := s.settlePage(ctx, changesOf(page, dispositions), applyStart); err != nil {
 			return err
 		}
-		start = nil
+		applyStart = nil
 	}
-	if s.record().Owner == "" { // the last page ended the work
+	if s.record().Owner == "" { // the step of the last page ended the lease
 		return nil
 	}
-	return s.writeEnd(ctx, start)
+	return s.writeEnd(ctx, applyStart)
 }
 
-// settlePage settles the events of the next page. Events that a producer changed in the meantime are
-// handled by resolveChanged.
-func (s *session) settlePage(ctx context.Context, changes pageChanges, start func(*billing.Step)) error {
+// settlePage bills or releases the events of one page. If some are not as they were claimed, it commits
+// again with what resolveChanged decided about them.
+func (s *session) settlePage(ctx context.Context, changes pageChanges, applyStart func(*billing.Step)) error {
 	for mayReclaim := true; ; mayReclaim = false {
 		err := s.lease.commit(ctx, func(step *billing.Step) {
-			if start != nil {
-				start(step)
+			if applyStart != nil {
+				applyStart(step)
 			}
 			step.Bill, step.BillChanged, step.Release = changes.bill, changes.billChanged, changes.release
 			step.Record.ProcessedPages++
@@ -160,16 +160,18 @@ func (s *session) settlePage(ctx context.Context, changes pageChanges, start fun
 	}
 }
 
-// resolveChanged decides about events that are not as the changes require:
+// resolveChanged decides about events that the step found in another state than it requires:
 //
-//   - one to be billed that is unbilled with the claimed values was written again by its producer: it
-//     is returned, to be claimed again;
-//   - one to be billed that is claimed with other values is billed as claimed, and reported;
-//   - any other is left unchanged, and reported unless it is already as the step would make it: an
-//     earlier session may have settled its page.
+//	to be     the event as it was found                   decision
+//	billed    unbilled, with the claimed values           its producer rewrote it: returned, to be claimed again,
+//	                                                      if mayReclaim is set
+//	billed    claimed for the invoice, other values       billed as it was claimed, and reported
+//	either    billed on the invoice                       left as it is: an earlier session settled it
+//	released  exists, and is not claimed for the invoice  left as it is
+//	either    anything else                               left as it is, and reported
 func (s *session) resolveChanged(changes *pageChanges, changed *billing.EventsChanged, mayReclaim bool) (reclaim []billing.Event) {
 	for _, found := range changed.Events {
-		claimed, isBilling := changes.claimed(found.EventKey)
+		claimed, isBilling := changes.eventToBill(found.EventKey)
 		if isBilling && mayReclaim && found.IsUnbilledAs(claimed) {
 			reclaim = append(reclaim, found.Current)
 			continue
@@ -187,8 +189,9 @@ func (s *session) resolveChanged(changes *pageChanges, changed *billing.EventsCh
 	return reclaim
 }
 
-// claimed returns the event with the values that are billed, and whether it is to be billed with them.
-func (c *pageChanges) claimed(key billing.EventKey) (event billing.Event, ok bool) {
+// eventToBill returns the event with the values that are billed. If the event is not to be billed with its
+// values, ok is false and the result has none.
+func (c *pageChanges) eventToBill(key billing.EventKey) (event billing.Event, ok bool) {
 	at := slices.IndexFunc(c.bill, func(event billing.Event) bool { return event.EventKey == key })
 	if at < 0 {
 		return billing.Event{EventKey: key}, false
@@ -196,21 +199,22 @@ func (c *pageChanges) claimed(key billing.EventKey) (event billing.Event, ok boo
 	return c.bill[at], true
 }
 
-// remove leaves an event as it is.
+// remove removes an event from the changes.
 func (c *pageChanges) remove(key billing.EventKey) {
-	is := func(other billing.EventKey) bool { return other == key }
+	isKey := func(other billing.EventKey) bool { return other == key }
 	c.bill = slices.DeleteFunc(c.bill, func(event billing.Event) bool { return event.EventKey == key })
-	c.billChanged, c.release = slices.DeleteFunc(c.billChanged, is), slices.DeleteFunc(c.release, is)
+	c.billChanged = slices.DeleteFunc(c.billChanged, isKey)
+	c.release = slices.DeleteFunc(c.release, isKey)
 }
 
-// writeEnd ends the work in a step of its own. If the expiry of the epoch's items does not fit that
-// step, steps before it set the expiry of some pages.
-func (s *session) writeEnd(ctx context.Context, start func(*billing.Step)) error {
-	for expired := 0; ; {
+// writeEnd ends the work on the invoice in a step of its own. If setting the TTL of all pages does not fit
+// that step, steps before it set the TTL of some.
+func (s *session) writeEnd(ctx context.Context, applyStart func(*billing.Step)) error {
+	for expired := 0; ; { // pages whose TTL is set
 		more := false
 		err := s.lease.commit(ctx, func(step *billing.Step) {
-			if start != nil {
-				start(step)
+			if applyStart != nil {
+				applyStart(step)
 			}
 			withEnd := *step
 			s.applyEnd(&withEnd)
@@ -227,7 +231,7 @@ func (s *session) writeEnd(ctx context.Context, start func(*billing.Step)) error
 		if err != nil || !more {
 			return err
 		}
-		start = nil
+		applyStart = nil
 	}
 }
 
@@ -249,17 +253,17 @@ func (s *session) applyEnd(step *billing.Step) {
 		s.report.Billed = s.billed(step.Record.Dispositions)
 		s.applyExpiry(step)
 		if outcome := step.Record.Outcome; outcome == billing.Closed || outcome == billing.Gone {
-			step.Record.ExpiresAt = step.Expire.At // otherwise the draft is pending, and must not be charged again
+			step.Record.ExpiresAt = step.Expire.At // for other outcomes the draft is still pending: the record keeps it from being charged again
 		}
 	default:
 		applyRejection(step, billing.Settling)
 		if step.Record.ClaimsReleased() {
-			s.applyExpiry(step) // the next message begins a new epoch
+			s.applyExpiry(step) // the next message begins a new epoch: the items of this one are not needed
 		}
 	}
 }
 
-// applyExpiry sets the TTL of everything that belongs to the epoch. No event is claimed anymore.
+// applyExpiry sets the TTL of all items of the epoch, once none of its events is claimed anymore.
 func (s *session) applyExpiry(step *billing.Step) {
 	step.Expire = billing.Expiry{At: step.Record.UpdatedAt + int64(retention.Seconds()), Manifest: true}
 	for number := range step.Record.Pages {

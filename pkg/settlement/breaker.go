@@ -15,20 +15,20 @@ import (
 // which Chargebee counts as down.
 const outageCalls = 5
 
-// Breaker is a circuit breaker: it keeps a consumer from receiving messages while Chargebee does not
-// answer or refuses the credentials, so that no message uses up its attempts. While it is open, one
-// message per interval passes as a probe. The first answer closes it. While the clock of the process
-// is wrong, none passes.
+// Breaker is a circuit breaker. While Chargebee does not answer or refuses the credentials, it is open:
+// the consumer receives one message per interval, as a probe, so that messages do not use up their
+// attempts. The first answer closes it. While the clock of the process is wrong, it is open without
+// probes.
 type Breaker struct {
 	now func() time.Time
 
 	mu         sync.Mutex
-	reason     string          // why it is open; empty: closed, unless the clock is wrong
+	reason     string          // why it is open because of Chargebee; empty otherwise
 	interval   time.Duration   // between probes
 	probe      time.Time       // when the next one may pass
 	unanswered map[string]bool // invoices of consecutive calls without an answer
-	clock      string          // why the clock of this process is wrong; empty: it is not
-	changed    chan struct{}   // closed and replaced when the breaker closes
+	clock      string          // why the clock of this process is wrong; empty if it is right
+	changed    chan struct{}   // closed and replaced when Wait must check again
 }
 
 // NewBreaker returns a closed breaker.
@@ -60,14 +60,14 @@ func (b *Breaker) Record(invoiceID string, err error) {
 	}
 }
 
-// wake wakes those that wait for a change.
+// wake makes all calls of Wait check again.
 func (b *Breaker) wake() {
 	close(b.changed)
 	b.changed = make(chan struct{})
 }
 
-// SetClockError records why the clock of this process is wrong; empty: it is not. It reports whether that
-// is a change from or to empty.
+// SetClockError sets why the clock of this process is wrong; empty if it is right. It reports whether the
+// clock became wrong or right.
 func (b *Breaker) SetClockError(reason string) (changed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -79,7 +79,7 @@ func (b *Breaker) SetClockError(reason string) (changed bool) {
 	return changed
 }
 
-// ClockError returns why the clock of this process is wrong. It is empty if it is not.
+// ClockError returns why the clock of this process is wrong; empty if it is right.
 func (b *Breaker) ClockError() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

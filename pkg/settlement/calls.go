@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	permitTimeout     = 5 * time.Minute  // for a permit under the lease
+	permitTimeout     = 5 * time.Minute  // maximum wait for a permit
 	outageDelay       = 10 * time.Second // while Chargebee does not answer
 	unauthorizedDelay = time.Minute      // while Chargebee refuses the credentials or the site
 	lockDelay         = 3 * time.Second  // while another call on the same invoice is in progress
@@ -36,8 +36,8 @@ func isRefusal(failure *billing.Failure) bool {
 	return failure.Kind == billing.Permanent || failure.Kind == billing.Missing
 }
 
-// checkClock defers the message while the clock of this process is wrong: its decisions about leases and
-// windows may be wrong too. Another process may have the right time.
+// checkClock returns a deferral while the clock of this process is wrong: decisions about leases and
+// idempotency keys would be wrong too. Another process may have the right time.
 func (s *Settler) checkClock() error {
 	if reason := s.Breaker.ClockError(); reason != "" {
 		return deferFor(clockDelay, reason)
@@ -74,8 +74,8 @@ func (s *Settler) call(ctx context.Context, send func(context.Context, *ratelimi
 	return s.callUnder(ctx, permit, send)
 }
 
-// read makes one call that reads, for the invoice, subscription or customer of the id. Nothing is decided
-// by its answer if that shows that the clock of this process is wrong.
+// read makes one call that reads. id is that of the invoice, subscription or customer. If the response shows
+// that the clock of this process is wrong, it is not used.
 func (s *Settler) read(ctx context.Context, id string, send func(context.Context, *ratelimit.Permit) error) error {
 	err := s.call(ctx, func(ctx context.Context, permit *ratelimit.Permit) error {
 		err := send(ctx, permit)
@@ -88,8 +88,8 @@ func (s *Settler) read(ctx context.Context, id string, send func(context.Context
 	return err
 }
 
-// callUnder makes one call under the given permit, or under a new one if that expired before the
-// call could start.
+// callUnder makes one call under the permit. If the permit expires before the call starts, it acquires
+// another one, once.
 func (s *Settler) callUnder(ctx context.Context, permit *ratelimit.Permit, send func(context.Context, *ratelimit.Permit) error) error {
 	err := s.spend(ctx, permit, send)
 	if errors.Is(err, ratelimit.ErrExpired) {
@@ -111,8 +111,8 @@ func (s *Settler) spend(ctx context.Context, permit *ratelimit.Permit, send func
 	return ratelimit.DoUnder(s.RateLimiter, permit, func(permit *ratelimit.Permit) error { return send(ctx, permit) })
 }
 
-// untilAnswered repeats a read while the limit of the site interrupts it. The rate limiter delays
-// the next attempt.
+// untilAnswered repeats a read while Chargebee answers that the site is over its limit. The rate limiter
+// delays the next attempt.
 func untilAnswered(read func() error) error {
 	for {
 		if err := read(); !errors.Is(err, errReload) {

@@ -42,12 +42,12 @@ func (s *session) charge(ctx context.Context) error {
 	}
 }
 
-// chargeError returns the error of a charge that failed. Before a rejection, if nothing was charged
-// yet, it reads the draft: the draft may have changed since the plan was made.
+// chargeError returns the error of a charge that failed. If Chargebee refused the first charge, the draft
+// may have changed since the plan was made: then the error of checkPlan is returned instead.
 func (s *session) chargeError(ctx context.Context, err error) error {
 	if _, rejected := errors.AsType[*billing.Rejection](err); rejected && !s.sentAny() {
-		if changed := s.checkPlan(ctx); changed != nil {
-			return changed
+		if err := s.checkPlan(ctx); err != nil {
+			return err
 		}
 	}
 	return err
@@ -63,7 +63,7 @@ func (s *session) nextLine() int {
 	return len(s.plan.Lines)
 }
 
-// sentAny reports whether any line was or may have been sent.
+// sentAny reports whether a call for any line was or may have been made.
 func (s *session) sentAny() bool {
 	return s.record().IsSending() || slices.ContainsFunc(s.plan.Lines[:s.added], billing.Line.IsCharge) //mutant:sent-any
 }
@@ -97,7 +97,7 @@ func (s *session) sendLine(ctx context.Context, line int) (billing.Invoice, erro
 	if failure, ok := asFailure(err); ok {
 		return invoice, s.recoverFrom(ctx, opAdd, failure)
 	}
-	if err != nil { // nothing was sent
+	if err != nil { // the call was not made
 		return invoice, errors.Join(s.undoSend(ctx), err)
 	}
 	return invoice, nil
@@ -108,9 +108,9 @@ func (s *session) undoSend(ctx context.Context) error {
 	return s.lease.commit(ctx, func(step *billing.Step) { step.Record.SendingSince = 0 })
 }
 
-// addCharge returns the call that adds a line, for the first time or again. The call starts only if
-// the lease lasts longer than it, while Chargebee is certain to remember the idempotency key, and with the
-// API key that the record has.
+// addCharge returns the call that adds a line, for the first time or again. The call is made only if the
+// lease lasts long enough, Chargebee is certain to remember the idempotency key, and the API key is the one
+// in the record.
 func (s *session) addCharge(line int, sent stopwatch, into *billing.Invoice) func(context.Context, *ratelimit.Permit) error {
 	return func(ctx context.Context, permit *ratelimit.Permit) (err error) {
 		if err := s.lease.ensure(ctx, s.Settings.CallTimeout); err != nil {
@@ -128,6 +128,7 @@ func (s *session) addCharge(line int, sent stopwatch, into *billing.Invoice) fun
 	}
 }
 
+// chargeOf returns the charge of the i-th line.
 func (s *session) chargeOf(i int) billing.Charge {
 	line := s.plan.Lines[i]
 	charge := billing.Charge{
@@ -149,7 +150,7 @@ func (s *session) chargeOf(i int) billing.Charge {
 	return charge
 }
 
-// saveProgress writes the record if it does not have all added lines yet.
+// saveProgress writes the record if a line was added since the last write.
 func (s *session) saveProgress(ctx context.Context) error {
 	if s.added <= s.record().Cursor {
 		return nil
@@ -157,7 +158,7 @@ func (s *session) saveProgress(ctx context.Context) error {
 	return s.lease.commit(ctx, s.applyProgress)
 }
 
-// applyProgress puts the lines into a step that were added since the last write.
+// applyProgress moves the cursor of a step behind a line that was added since the last write.
 func (s *session) applyProgress(step *billing.Step) {
 	if s.added > step.Record.Cursor {
 		step.Record.Cursor = s.added
@@ -167,8 +168,8 @@ func (s *session) applyProgress(step *billing.Step) {
 	}
 }
 
-// endCharging continues once every line was added: with closing, or with settling if the invoice
-// stays open.
+// endCharging continues with the next state once all lines were added: closing, or settling if the
+// invoice stays open.
 func (s *session) endCharging(ctx context.Context) error {
 	if err := s.verifyAllAdded(ctx); err != nil {
 		return err

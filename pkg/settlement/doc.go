@@ -12,7 +12,7 @@
 //	cursor       the number of lines that were added; the line at the cursor may be in doubt
 //	draft        the invoice while it is pending
 //	final        the invoice that the draft becomes when it is closed, perhaps with another id
-//	missing      said of a draft that does not exist, or is not pending
+//	missing      draft that does not exist, or is not pending: it was closed, voided or deleted
 //	disposition  what became of a line: charged, not charged, or unknown
 //
 // # States

@@ -13,13 +13,13 @@ type doubtAction int
 
 const (
 	resendLine    doubtAction = iota // Chargebee still remembers the idempotency key: a repeated call has no second effect
-	waitForExpiry                    // neither is safe before Chargebee has forgotten the idempotency key
-	readBackLine                     // everything that was sent has had its effect, and is visible
+	waitForExpiry                    // a call may have a second effect, and a read may be too early
+	readBackLine                     // every call for the line took effect or never will: a read decides
 )
 
-// decideDoubt decides about a line in doubt by the time since it was first sent, and by whether that was
-// with the API key that is used now. Chargebee does not document whether an idempotency key is valid for
-// the site or for one API key: a call with another one may have a second effect.
+// decideDoubt decides about a line in doubt. elapsed is the time since it was first sent, and sameAPIKey
+// reports that this was with the current API key. Chargebee does not document whether an idempotency key
+// is valid for the site or for one API key: a call with another API key may have a second effect.
 func decideDoubt(elapsed time.Duration, sameAPIKey bool, settings Settings) doubtAction {
 	switch {
 	case sameAPIKey && elapsed <= settings.resendLimit(): //mutant:doubt-send-again
@@ -51,8 +51,8 @@ func (s *session) hasSameAPIKey() bool {
 	return s.record().SentWith == s.Charger.APIKeyID() //mutant:same-api-key
 }
 
-// resend sends the line again, with the same key and the same bytes. Only success ends the doubt: a
-// refusal may be about a concurrent duplicate, or an old answer that is replayed.
+// resend sends the line again, with the same idempotency key and the same bytes. Only success ends the
+// doubt: a refusal may be the response to a concurrent duplicate, or an old response that is replayed.
 func (s *session) resend(ctx context.Context, line int, sent stopwatch) error {
 	if err := s.lease.ensure(ctx, s.Settings.minLeaseForPermit()); err != nil {
 		return err
@@ -72,8 +72,7 @@ func (s *session) resend(ctx context.Context, line int, sent stopwatch) error {
 	return s.verifyLines(ctx, invoice)
 }
 
-// readBack looks for the line on the draft, at a time when nothing that was sent can still take
-// effect.
+// readBack looks for the line on the draft. It is called when no earlier call can take effect anymore.
 func (s *session) readBack(ctx context.Context, line int) error {
 	draft, err := s.pendingDraft(ctx)
 	if err != nil {
@@ -93,8 +92,8 @@ func (s *session) readBack(ctx context.Context, line int) error {
 			Detail: fmt.Sprintf("%s has a line that may be the line of %s %s after a manual edit: restore it or remove it, then replay", draft.ID, billing.FormatAmount(planned.Amount, s.manifest.CurrencyCode), planned.Identity()),
 		}
 	default:
-		// The line was not added: it is sent again as for the first time. The attempts are not
-		// reset, because nothing advanced.
+		// The line was not added: it is sent as for the first time. The attempts are not reset, because
+		// the session made no progress.
 		return s.lease.commit(ctx, func(step *billing.Step) {
 			step.Record.SendingSince, step.Record.InDoubt = 0, false
 		})

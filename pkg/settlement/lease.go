@@ -10,8 +10,8 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// commitTimeout bounds one write of the record with its retries. A write is not canceled with its
-// session: the content of the record would be unknown.
+// commitTimeout is the maximum time of one write of the record with its retries. A write is not canceled
+// with its session: whether it was applied would be unknown.
 const commitTimeout = 10 * time.Second
 
 var commitBackoff = retry.Backoff{First: 20 * time.Millisecond, Max: time.Second}
@@ -30,8 +30,8 @@ type lease struct {
 	now    func() time.Time
 	length time.Duration
 
-	// keepUpdatedAt leaves Record.UpdatedAt unchanged: the time of the last write by a session that
-	// may have called Chargebee. A release sets it while it only reads.
+	// keepUpdatedAt makes writes leave Record.UpdatedAt unchanged. It is the time of the last write by a
+	// session that may have changed the invoice at Chargebee; a release only reads.
 	keepUpdatedAt bool
 
 	// mutex is held during a write and guards the fields below. It is a channel because a
@@ -39,7 +39,7 @@ type lease struct {
 	mutex     chan struct{}
 	record    billing.Record // as last written
 	expiresAt time.Time      // with monotonic clock reading
-	lost      bool           // fenced, or released: no further write
+	lost      bool           // the lease is fenced or released: nothing more is written
 }
 
 func newLease(ledger Ledger, now func() time.Time, length time.Duration) *lease {
@@ -57,7 +57,7 @@ func (l *lease) current() billing.Record {
 	return l.record
 }
 
-// commit writes the record, and whatever change puts into the step. It renews the lease unless
+// commit writes the record with the changes that change makes in the step. It renews the lease unless
 // change releases it.
 func (l *lease) commit(ctx context.Context, change func(*billing.Step)) error {
 	defer l.lock()()
@@ -114,8 +114,8 @@ func (l *lease) write(ctx context.Context, change func(*billing.Step)) error {
 		l.lost = step.Record.Owner == ""
 		return nil
 	}
-	// After ErrBusy the write may have been applied. After other errors but ErrFenced nothing was
-	// written, and the lease is still held.
+	// After ErrBusy the write may have been applied. After other errors nothing was written; unless it is
+	// ErrFenced, the session still has the lease.
 	l.lost = errors.Is(err, billing.ErrFenced) || errors.Is(err, billing.ErrBusy)
 	return fmt.Errorf("write the record of %s: %w", step.Record.InvoiceID, err)
 }

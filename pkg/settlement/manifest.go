@@ -10,14 +10,14 @@ import (
 	"github.com/billable-events/billable/pkg/event"
 )
 
-// maxTrustedAge is the maximum age of a webhook that is trusted: the draft may have changed since.
+// maxTrustedAge is the maximum age of a webhook that is trusted. The draft may have changed after an older
+// one.
 const maxTrustedAge = 5 * time.Minute
 
-// makeManifest makes the manifest of a new epoch from the draft as Chargebee shows it. Only the
-// invoice id of the webhook is used, unless the settings trust it. The manifest is written with the
-// first claim.
+// makeManifest makes the manifest of a new epoch from the draft. It reads the draft from Chargebee, unless
+// the webhook is trusted. The manifest is written to the ledger with the first claim.
 func (s *session) makeManifest(ctx context.Context) error {
-	started := s.Now() // before the read, so that every later change of the draft is found
+	started := s.Now() // before the read: the search for the final invoice begins at this time
 	invoice, trusted := s.trustedInvoice(started)
 	if !trusted {
 		draft, missing, err := s.readDraft(ctx)
@@ -53,9 +53,9 @@ func (s *session) makeManifest(ctx context.Context) error {
 	return nil
 }
 
-// rejectNotPending rejects an invoice that is missing or not pending before anything was claimed for
-// it. One that is missing may only not be visible yet: its message is deferred once, until it must
-// be.
+// rejectNotPending rejects an invoice that does not exist or is not pending, before anything was claimed
+// for it. A new invoice may not be visible yet: if Chargebee has none, the message is first deferred until
+// it must be visible.
 func (s *session) rejectNotPending(ctx context.Context, draft billing.Invoice, readAt time.Time) error {
 	exists := draft.ID != ""
 	if !exists && s.record().MissingSince == 0 {
@@ -74,11 +74,12 @@ func (s *session) rejectNotPending(ctx context.Context, draft billing.Invoice, r
 	}
 }
 
+// statusOrMissing describes the status of an invoice, which is zero if Chargebee has none.
 func statusOrMissing(invoice billing.Invoice) string {
 	return cmp.Or(invoice.Status, "missing (deleted, or unknown on this site)")
 }
 
-// clearMissing records that the draft exists, if the record has it as missing.
+// clearMissing records that the draft is pending after all, if the record has it as missing.
 func (s *session) clearMissing(ctx context.Context) error {
 	if s.record().MissingSince == 0 {
 		return nil
@@ -86,10 +87,10 @@ func (s *session) clearMissing(ctx context.Context) error {
 	return s.lease.commit(ctx, func(step *billing.Step) { step.Record.MissingSince, step.Record.Refused = 0, false })
 }
 
-// trustedInvoice returns the invoice as the webhook shows it, if the settings trust webhooks and
-// this one is the first message for the invoice, recent, complete and not a replay. Its lines have
-// ids and subscriptions only, which is not enough to recognise lines of item prices: with a catalog
-// no webhook is trusted.
+// trustedInvoice returns the invoice as the webhook shows it. A webhook is trusted if the settings allow
+// it, it is the first message for the invoice, and it is recent, complete and not a replay. The result has
+// only ids and subscriptions of lines, which is too little to recognise lines of item prices: with a
+// catalog no webhook is trusted.
 func (s *session) trustedInvoice(now time.Time) (invoice billing.Invoice, trusted bool) {
 	webhook := s.invoice
 	age := now.Sub(time.Unix(s.occurredAt, 0))
@@ -113,7 +114,7 @@ func (s *session) trustedInvoice(now time.Time) (invoice billing.Invoice, truste
 	return invoice, true
 }
 
-// isComplete reports whether a webhook shows everything that a manifest needs.
+// isComplete reports whether a webhook has everything that a manifest needs.
 func isComplete(webhook event.Invoice) bool {
 	if webhook.Status != billing.StatusPending || webhook.Date <= 0 || webhook.CurrencyCode == "" || webhook.CustomerID == "" {
 		return false
@@ -129,9 +130,8 @@ func isComplete(webhook event.Invoice) bool {
 	return webhook.SubscriptionID != "" || len(webhook.LineItems) > 0
 }
 
-// checkPlan reads the draft before the first charge. If the plan no longer fits it, the claims are
-// released and the invoice is planned again by a later session, once the index shows the events
-// again.
+// checkPlan reads the draft before the first charge. If the draft changed since the manifest was made, the
+// claims are released, and a later session makes a new plan, once the index shows the events again.
 func (s *session) checkPlan(ctx context.Context) error {
 	draft, err := s.pendingDraft(ctx)
 	if err != nil {
@@ -147,8 +147,8 @@ func (s *session) checkPlan(ctx context.Context) error {
 	return errReload
 }
 
-// applyReplan starts the release of the claims without a rejection reason (Record.Replanned): the
-// message begins a new epoch instead of becoming a dead letter.
+// applyReplan starts to release the claims. The record gets no rejection reason (Record.Replanned), so that
+// the message is retried with a new epoch and does not become a dead letter.
 func applyReplan(step *billing.Step) {
 	step.Record.Reason, step.Record.Detail = "", "the invoice changed before it was charged: it is planned again"
 	step.Record.Attempts = 0

@@ -8,8 +8,9 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// resolveMissing decides what became of the lines of a draft that does not exist or is not pending.
-// It returns errReload once it has decided.
+// resolveMissing decides what became of the lines of a draft that an earlier read showed as missing. It
+// reads the draft again, because that read may have been stale. It returns errReload once the decision is in
+// the ledger.
 func (s *session) resolveMissing(ctx context.Context) error {
 	started := s.Now()
 	if s.record().MissingSince == 0 {
@@ -26,7 +27,7 @@ func (s *session) resolveMissing(ctx context.Context) error {
 		return err
 	}
 	//mutant:draft-gone
-	if !missing { // the read before was stale
+	if !missing { // the earlier read was stale
 		if err := s.clearMissing(ctx); err != nil {
 			return err
 		}
@@ -35,7 +36,8 @@ func (s *session) resolveMissing(ctx context.Context) error {
 	return s.reconcile(ctx, started)
 }
 
-// reconcile decides about each line by the final invoice, and starts to settle the events.
+// reconcile decides about each line by the final invoice, and starts to settle the events. started is the
+// time before the first read of the draft.
 func (s *session) reconcile(ctx context.Context, started time.Time) error {
 	result, finalInvoiceID, err := s.reconcileWhenVisible(ctx, started)
 	if err != nil {
@@ -48,9 +50,9 @@ func (s *session) reconcile(ctx context.Context, started time.Time) error {
 	return errReload
 }
 
-// reconcileWhenVisible looks for the final invoice and decides about each line. A decision that
-// follows from the absence of a line counts only if the reads started, at started, when everything
-// must have been visible; otherwise the message is deferred until then.
+// reconcileWhenVisible searches the final invoice and decides about each line. A decision because a line was
+// not found is valid only if every line must have been visible at started, when the reads began. Otherwise
+// the message is deferred until that time.
 func (s *session) reconcileWhenVisible(ctx context.Context, started time.Time) (result billing.ReconcileResult, finalInvoiceID string, err error) {
 	search, err := s.findFinal(ctx, allFinal)
 	if err != nil {
@@ -84,15 +86,15 @@ func (s *session) reconcileWith(final *billing.Invoice) billing.ReconcileResult 
 	})
 }
 
-// siteClockMargin is more than any difference between the clocks of a process and of Chargebee. A list
-// that starts earlier than necessary has some more invoices of the customer.
+// siteClockMargin exceeds any difference between the clocks of a process and of Chargebee. With a larger
+// margin a list has a few more invoices of the customer.
 const siteClockMargin = time.Hour
 
 // finalSearch is a search for the final invoice of a draft.
 type finalSearch struct {
-	best       *billing.Invoice // the most similar invoice so far, with all its lines; nil: none is similar
-	similarity int              // of best
-	unreadable bool             // an invoice was listed and could not be read: either the list or the read is stale
+	best       *billing.Invoice // the most similar invoice so far, with all its lines; nil if none is similar
+	similarity int              // of best to the draft
+	unreadable bool             // an invoice was listed and could not be read: list or read was stale
 }
 
 // finalScope selects the invoices that a search for the final invoice compares.
@@ -100,15 +102,15 @@ type finalScope int
 
 const (
 	allFinal         finalScope = iota
-	withoutWithdrawn            // those that were voided do not count
+	withoutWithdrawn            // without voided and deleted invoices
 )
 
-// findFinal looks for the invoice that the draft became: of the customer's invoices the one with our
-// markers, or else with most of the lines that were on the draft before.
+// findFinal searches the invoices of the customer for the one that the draft became: the one with the
+// markers of the plan, or else with most of the original lines.
 //
-// An assertion that lines were not charged counts only if the list of the subscription has no final
-// invoice either. It is independent of the clock of a process, and of the customer of the draft. It
-// has no consolidated invoices: https://apidocs.chargebee.com/docs/api/invoices/list-invoices
+// If nothing is found and an operator asserted that the lines were not charged, it also searches the list
+// of the subscription. That list depends neither on a clock nor on the customer, but it has no consolidated
+// invoices: https://apidocs.chargebee.com/docs/api/invoices/list-invoices
 func (s *session) findFinal(ctx context.Context, scope finalScope) (finalSearch, error) {
 	var search finalSearch
 	updatedAfter := time.Unix(s.manifest.ClaimedAt, 0).Add(-siteClockMargin)
@@ -119,7 +121,7 @@ func (s *session) findFinal(ctx context.Context, scope finalScope) (finalSearch,
 	return search, err
 }
 
-// searchFinal compares the invoices of a list with the draft.
+// searchFinal adds the invoices of a list to the search.
 func (s *session) searchFinal(ctx context.Context, scope finalScope, search *finalSearch, query billing.InvoiceQuery) error {
 	for {
 		if err := s.lease.ensure(ctx, s.Settings.CallTimeout); err != nil {
@@ -152,8 +154,8 @@ func (s *session) searchFinal(ctx context.Context, scope finalScope, search *fin
 	}
 }
 
-// withAllLines returns a listed invoice with all its lines. The list may lack some. An invoice is
-// read if the list shows too few of its lines, or if it is the best candidate.
+// withAllLines returns a listed invoice with all its lines. It reads the invoice if the list may lack some,
+// or if the invoice is more similar than all before: then it must be right.
 func (s *session) withAllLines(ctx context.Context, listed billing.Invoice, best int) (billing.Invoice, error) {
 	if len(listed.Lines) > 0 && !listed.MayLackLines() && s.similarity(listed) <= best {
 		return listed, nil
@@ -164,9 +166,9 @@ func (s *session) withAllLines(ctx context.Context, listed billing.Invoice, best
 	return s.readInvoice(ctx, listed.ID)
 }
 
-// similarity returns how similar an invoice is to the draft. A marker of the plan counts for more
-// than all lines that were on the draft before. Lines of item prices do not count: an invoice with
-// an equal line may charge other events, and events would be billed that were never charged.
+// similarity returns how similar an invoice is to the draft: the number of original lines, plus more than
+// that for each marker of the plan. Lines of item prices do not count: another invoice may have an equal
+// line for other events.
 func (s *session) similarity(invoice billing.Invoice) int {
 	similarity := 0
 	for _, line := range invoice.Lines {

@@ -19,8 +19,8 @@ const maxLinePages = 1000
 // maxReads is the maximum number of reads of an invoice that changes between its pages.
 const maxReads = 3
 
-// readInvoice returns an invoice with all its lines. If there is none, isNotFound reports the error.
-// For any other failed call the error is what follows from it: a deferral, or errReload.
+// readInvoice returns an invoice with all its lines. isNotFound reports the error if Chargebee has none. After
+// any other failed call the error is a deferral, or errReload.
 func (s *Settler) readInvoice(ctx context.Context, invoiceID string) (billing.Invoice, error) {
 	invoice, err := s.fetchInvoice(ctx, invoiceID)
 	if failure, ok := asFailure(err); ok {
@@ -29,9 +29,8 @@ func (s *Settler) readInvoice(ctx context.Context, invoiceID string) (billing.In
 	return invoice, err
 }
 
-// fetchInvoice returns an invoice with all its lines. A failure of the first call is returned
-// unchanged. Nothing is decided by a part of the lines: an invoice of which a later page cannot be
-// read is a deferral.
+// fetchInvoice returns an invoice with all its lines. If the first call fails, the error is its failure. If a
+// later page cannot be read, the error is a deferral, and no lines are used.
 func (s *Settler) fetchInvoice(ctx context.Context, invoiceID string) (billing.Invoice, error) {
 	for range maxReads {
 		invoice, err := s.fetchPages(ctx, invoiceID)
@@ -45,6 +44,7 @@ func (s *Settler) fetchInvoice(ctx context.Context, invoiceID string) (billing.I
 // errChanged means that an invoice changed between two pages of its lines.
 var errChanged = errors.New("settlement: the invoice changed while it was read")
 
+// fetchPages reads the pages of an invoice's lines once. The error is errChanged, or those of fetchInvoice.
 func (s *Settler) fetchPages(ctx context.Context, invoiceID string) (billing.Invoice, error) {
 	invoice, err := s.fetchPage(ctx, billing.LinePage{InvoiceID: invoiceID})
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *Settler) fetchPages(ctx context.Context, invoiceID string) (billing.Inv
 	return invoice, nil
 }
 
-// addIDs adds the ids of lines to those seen, and reports whether all were new.
+// addIDs adds the ids of lines to seen, and reports whether none was in it.
 func addIDs(seen map[string]bool, lines []billing.InvoiceLine) (allNew bool) {
 	allNew = true
 	for _, line := range lines {
@@ -89,8 +89,7 @@ func addIDs(seen map[string]bool, lines []billing.InvoiceLine) (allNew bool) {
 	return allNew
 }
 
-// fetchPage returns one page of an invoice's lines. For an invoice that is shown as deleted the
-// error is the same as for one that does not exist.
+// fetchPage returns one page of an invoice's lines. A deleted invoice is an error, as one that does not exist.
 func (s *Settler) fetchPage(ctx context.Context, page billing.LinePage) (billing.Invoice, error) {
 	var invoice billing.Invoice
 	err := s.read(ctx, page.InvoiceID, func(ctx context.Context, permit *ratelimit.Permit) (err error) {
@@ -103,8 +102,8 @@ func (s *Settler) fetchPage(ctx context.Context, page billing.LinePage) (billing
 	return invoice, err
 }
 
-// listInvoices returns one page of a list. While the answer is too large, it reduces the limit of the
-// query, also for later pages.
+// listInvoices returns one page of a list. If the response is too large, it reduces the limit of the query, also
+// for later pages.
 func (s *Settler) listInvoices(ctx context.Context, query *billing.InvoiceQuery) (billing.InvoicePage, error) {
 	page, err := query.List(func(query billing.InvoiceQuery) (page billing.InvoicePage, err error) {
 		id := cmp.Or(query.InvoiceID, query.SubscriptionID, query.CustomerID)
@@ -125,11 +124,11 @@ func (s *Settler) listInvoices(ctx context.Context, query *billing.InvoiceQuery)
 	}
 }
 
-// readDraft reads the draft. missing reports that it does not exist or is not pending; if it exists,
-// draft has its status.
+// readDraft reads the draft. missing reports that it does not exist, and draft is zero, or that it is not
+// pending.
 //
-// Only a 404 means that an invoice does not exist. Chargebee does not document the answer to a read by
-// the id of a closed draft: if a read is refused, a list by the id decides.
+// Only a 404 means that an invoice does not exist. Chargebee does not document the response to a read with
+// the id of a closed draft. If a read is refused, a list by the id decides.
 func (s *session) readDraft(ctx context.Context) (draft billing.Invoice, missing bool, err error) {
 	if err := s.lease.ensure(ctx, s.Settings.CallTimeout); err != nil {
 		return draft, false, err
@@ -152,8 +151,8 @@ func (s *session) readDraft(ctx context.Context) (draft billing.Invoice, missing
 	}
 }
 
-// listDraft looks for the draft in a list by its id, after a read was refused. If it is listed as
-// pending, it cannot be read now, and the message is deferred.
+// listDraft looks for the draft in a list by its id, after a read was refused. If it is listed as pending, the
+// message is deferred: its lines cannot be read now.
 func (s *session) listDraft(ctx context.Context, refusal *billing.Failure) (draft billing.Invoice, missing bool, err error) {
 	if err := s.lease.ensure(ctx, s.Settings.CallTimeout); err != nil {
 		return draft, false, err
@@ -173,8 +172,8 @@ func (s *session) listDraft(ctx context.Context, refusal *billing.Failure) (draf
 	}
 }
 
-// pendingDraft returns the draft if it is pending. Otherwise it decides what became of the lines, and
-// returns an error: errReload, or a deferral.
+// pendingDraft returns the draft if it is pending. Otherwise it decides what became of the lines
+// (resolveMissing), and returns errReload or a deferral.
 func (s *session) pendingDraft(ctx context.Context) (billing.Invoice, error) {
 	draft, missing, err := s.readDraft(ctx)
 	if err == nil && missing {

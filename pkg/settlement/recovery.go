@@ -23,7 +23,7 @@ const (
 type lineEffect int
 
 const (
-	effectUnchanged lineEffect = iota // nothing: it added no line, or the line stays in doubt
+	effectUnchanged lineEffect = iota // no change: the call was to add no line, or the line stays in doubt
 	effectInDoubt                     // the line may be on the invoice
 	effectNone                        // the line is not on the invoice
 )
@@ -43,18 +43,18 @@ const (
 // recovery is the decision after a failed call.
 type recovery struct {
 	effect      lineEffect
-	draftReads  int // reads of the draft, MaxEffectDelay apart; the action follows only if all show it as pending
+	draftReads  int // reads of the draft before the action, MaxEffectDelay apart; all must show it as pending
 	action      nextAction
 	delay       time.Duration  // deferDelay: at most, unless Chargebee asks for more
 	reason      billing.Reason // rejectMessage
 	newCloseKey bool           // the next close needs another idempotency key
 }
 
-// decideRecovery returns what follows from a failed call. All meanings of failures are here. outage
-// reports that Chargebee answers no calls at all.
+// decideRecovery returns what follows from a failed call. No other function decides by the kind of a failure
+// how a session continues. outage reports that Chargebee answers no calls at all.
 func decideRecovery(op operation, failure *billing.Failure, outage bool) recovery {
 	decided := decideByKind(op, failure, outage)
-	// Chargebee may store a refusal under the key, and repeat it after its cause is gone.
+	// Chargebee may store a refusal under the key, and replay it when its cause no longer exists.
 	decided.newCloseKey = op == opClose && (failure.Replayed || isRefusal(failure)) //mutant:close-key
 	return decided
 }
@@ -79,9 +79,9 @@ func decideByKind(op operation, failure *billing.Failure, outage bool) recovery 
 	}
 }
 
-// effectIfNotExecuted returns the effect of a call that Chargebee did not execute. A line in doubt
-// stays in doubt: the answer may be about a concurrent duplicate. An answer without Chargebee's error
-// code is from a proxy, which may have passed the call on before: the line is in doubt.
+// effectIfNotExecuted returns the effect of a call that was answered as not executed. A resent line stays in
+// doubt: the first call may have had an effect. A response without Chargebee's error code is from a proxy,
+// which may have forwarded the call before: the line is in doubt.
 func effectIfNotExecuted(op operation, failure *billing.Failure) lineEffect {
 	switch {
 	case op != opAdd:
@@ -93,8 +93,8 @@ func effectIfNotExecuted(op operation, failure *billing.Failure) lineEffect {
 	}
 }
 
-// decideMissing decides on a 404 or 409. Neither decides about the line: the draft itself shows
-// whether it is still pending.
+// decideMissing decides after a 404 or 409. Neither proves that the draft is missing: reads of the draft
+// decide.
 func decideMissing(op operation, failure *billing.Failure) recovery {
 	switch {
 	case op == opAdd && failure.Replayed:
@@ -110,9 +110,9 @@ func decideMissing(op operation, failure *billing.Failure) recovery {
 	}
 }
 
-// decideRefusal decides on what Chargebee will never do. A refusal does not decide about a line in
-// doubt: it may be the answer to a concurrent duplicate, or an old answer that is replayed. An
-// invoice that cannot be read is read again later.
+// decideRefusal decides after a refusal, which a repeated call would get again. It leaves a line in doubt:
+// the response may be to a concurrent duplicate, or an old one that is replayed. An invoice that cannot be
+// read is read again later.
 func decideRefusal(op operation, failure *billing.Failure) recovery {
 	switch {
 	case op == opResend: //mutant:refused-in-doubt
@@ -129,11 +129,11 @@ func decideRefusal(op operation, failure *billing.Failure) recovery {
 	}
 }
 
-// decideUnknown decides on a call that may have been executed. The next attempt sends the same call
-// with the same key. The stored answer of a close shows the final invoice, by which lines of item
-// prices alone would not be found.
+// decideUnknown decides after a call that may have been executed. The next attempt repeats it with the same
+// key. If that is a close, the stored response has the final invoice. No search finds it if all lines are
+// of item prices.
 func decideUnknown(op operation, outage bool) recovery {
-	var decided recovery // backoff
+	decided := recovery{action: deferBackoff}
 	if outage || op == opRead {
 		decided = recovery{action: deferDelay, delay: outageDelay}
 	}
@@ -143,10 +143,10 @@ func decideUnknown(op operation, outage bool) recovery {
 	return decided
 }
 
-// recoverFrom continues after a failed call. It returns the error that ends the step.
+// recoverFrom carries out decideRecovery, and returns the error that ends the step.
 //
-// A refusal does not prove that the call had no effect: a proxy may have sent it twice. The line stays
-// in doubt until reads of the draft have not found it.
+// A refused call may have had an effect: a proxy may have sent it twice. So the line is in doubt until the
+// reads of the draft have not found it.
 func (s *session) recoverFrom(ctx context.Context, op operation, failure *billing.Failure) error {
 	decided := decideRecovery(op, failure, s.Breaker.Open())
 	sent := s.record()
@@ -178,9 +178,8 @@ func (s *session) recoverFrom(ctx context.Context, op operation, failure *billin
 	return decided.err(failure)
 }
 
-// readAfterRefusal reads the draft. It returns nil if the draft is pending and does not have the line
-// that was refused. If the draft is missing, the read may be stale: the line was not added only if the
-// draft stays missing.
+// readAfterRefusal reads the draft. It returns nil if the draft is pending without the refused line. If the
+// draft is missing, the record has the line as refused: if the draft stays missing, the line was not added.
 func (s *session) readAfterRefusal(ctx context.Context, op operation) error {
 	draft, missing, err := s.readDraft(ctx)
 	switch {
@@ -198,7 +197,7 @@ func (s *session) readAfterRefusal(ctx context.Context, op operation) error {
 	case missing:
 		return s.resolveMissing(ctx)
 	case op != opAdd:
-		return nil // a line in doubt is read back once its key has expired
+		return nil // a line in doubt is read back when its key has expired
 	}
 	line := s.record().Cursor
 	switch count := billing.Recognize(draft, s.plan.Lines, s.manifest.Originals).Counts[line]; {
@@ -215,7 +214,7 @@ func (s *session) readAfterRefusal(ctx context.Context, op operation) error {
 	}
 }
 
-// commitRecovery writes what the call means for the record, if it means anything.
+// commitRecovery writes the changes of the record that follow from the call, if there are any.
 func (s *session) commitRecovery(ctx context.Context, decided recovery) error {
 	if decided.effect == effectUnchanged && !decided.newCloseKey {
 		return nil
@@ -223,7 +222,7 @@ func (s *session) commitRecovery(ctx context.Context, decided recovery) error {
 	return s.lease.commit(ctx, decided.apply)
 }
 
-// apply puts what the call means for the record into a step.
+// apply changes the record of a step.
 func (r recovery) apply(step *billing.Step) {
 	switch r.effect {
 	case effectInDoubt:
@@ -236,7 +235,7 @@ func (r recovery) apply(step *billing.Step) {
 	}
 }
 
-// err returns the error of the action.
+// err returns the error by which the session carries out the action.
 func (r recovery) err(failure *billing.Failure) error {
 	switch r.action {
 	case reload:
@@ -252,13 +251,14 @@ func (r recovery) err(failure *billing.Failure) error {
 	}
 }
 
-// deferUntilKeyExpires defers the message until Chargebee has forgotten the key of the line that the
-// record has as being sent.
+// deferUntilKeyExpires defers the message until Chargebee has forgotten the key of the line at the record's
+// cursor.
 func (s *session) deferUntilKeyExpires(record billing.Record, reason string) error {
 	return s.deferUntil(time.Unix(record.SendingSince, 0).Add(s.Settings.IdempotencyWindow), reason)
 }
 
-// readError returns the error of a read that failed. A missing invoice is returned as the failure.
+// readError returns what follows from a failed read: a deferral, errReload, or the failure itself if there is
+// no such invoice.
 func (s *Settler) readError(failure *billing.Failure) error {
 	return decideRecovery(opRead, failure, s.Breaker.Open()).err(failure)
 }

@@ -13,12 +13,12 @@ type releaseAction int
 
 const (
 	nothingClaimed releaseAction = iota // there is nothing to release
-	applyDecision                       // the record has what becomes of the events
-	readChargebee                       // Chargebee decides
-	readFinal                           // the events are billed: Chargebee decides whether they are still charged
+	applyDecision                       // the record has the decision about the events
+	readChargebee                       // the draft, or the final invoice, decides about claimed events
+	readFinal                           // the final invoice decides about billed events
 )
 
-// Refusal is the reason why claims cannot be released safely, or not yet, with what to do instead.
+// Refusal is the error of a release that is not safe, or not yet. Its text contains what to do.
 type Refusal struct{ text string }
 
 func (r *Refusal) Error() string { return r.text }
@@ -70,7 +70,7 @@ func errLeased(record billing.Record) error {
 //	last write ── MaxEffectDelay ──▶ added lines are visible
 //	last write ── MaxEffectDelay ──▶ a call in doubt took effect ── MaxEffectDelay ──▶ it is visible
 func (s Settings) allVisibleAt(record billing.Record) time.Time {
-	// The record has whole seconds. The next one is not before the write.
+	// UpdatedAt is rounded down to seconds.
 	visibleAt := time.Unix(record.UpdatedAt+1, 0).Add(s.MaxEffectDelay + s.MaxSkew)
 	if record.IsSending() {
 		visibleAt = visibleAt.Add(s.MaxEffectDelay)
@@ -78,9 +78,9 @@ func (s Settings) allVisibleAt(record billing.Record) time.Time {
 	return visibleAt
 }
 
-// decideDraft refuses to release the claims of a plan while one of its lines is, or may be, on the
-// pending draft. A line that was sent and may be there after a manual edit is accepted if an operator
-// asserted that it was not charged.
+// decideDraft refuses to release the claims of a plan while one of its lines is, or may be, on the pending
+// draft. The draft may have a line that looks like a sent one after a manual edit. It does not prevent the
+// release if an operator asserted that the line was not charged.
 func decideDraft(draft billing.Invoice, lines []billing.Line, record billing.Record, originals []billing.InvoiceLine, assertedNotCharged bool) error {
 	found := billing.Recognize(draft, lines, originals)
 	var charged, similar []string
@@ -105,7 +105,7 @@ func decideDraft(draft billing.Invoice, lines []billing.Line, record billing.Rec
 	return nil
 }
 
-// errChargeUnknown returns the refusal for lines of which it is not known whether they were charged.
+// errChargeUnknown returns the refusal for lines that may have been charged.
 func errChargeUnknown(manifest billing.Manifest, result billing.ReconcileResult, lines []billing.Line) error {
 	if result.Reason == billing.DuplicateLine {
 		return refusef("%s: %s: charged events are not released; credit the surplus at Chargebee", manifest.InvoiceID, result.Detail)
@@ -123,7 +123,7 @@ func errChargeUnknown(manifest billing.Manifest, result billing.ReconcileResult,
 // maxNamed is the maximum number of lines that an error names.
 const maxNamed = 10
 
-// joinFirst joins the first texts, and adds the number of further ones.
+// joinFirst joins the first maxNamed texts, and adds the number of the others.
 func joinFirst(all []string) string {
 	if more := len(all) - maxNamed; more > 0 {
 		return fmt.Sprintf("%s, and %d more", strings.Join(all[:maxNamed], ", "), more)

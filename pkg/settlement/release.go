@@ -17,8 +17,8 @@ var ErrNoInvoice = errors.New("settlement: no such invoice")
 type Order struct {
 	InvoiceID string // of the draft
 
-	// NotCharged is an operator's reason for the assertion that lines in doubt were not charged.
-	// Empty: there is no assertion.
+	// NotCharged is an operator's assertion that lines in doubt were not charged, with the reason; empty for no
+	// assertion.
 	NotCharged string
 
 	// Reason explains why the events of a finished invoice are released. The ledger keeps it.
@@ -29,20 +29,19 @@ type Order struct {
 
 // Release is the result of an Order.
 type Release struct {
-	Record       billing.Record       // as it is now; in a dry run as it was found
+	Record       billing.Record       // after the release; in a dry run as it was found
 	Claimed      bool                 // events were claimed; otherwise there was nothing to do
 	CurrencyCode string               // of the lines
-	Lines        []billing.Line       // of the plan; none if the events were refused
+	Lines        []billing.Line       // of the plan; none if its events could not be billed
 	Dispositions billing.Dispositions // of the lines
 }
 
-// Release releases the claims of a rejected invoice, or marks events as billed whose lines are on the
-// final invoice. It also releases the events of a finished invoice that was voided or deleted since. It
-// resumes a release that was interrupted. It writes nothing to Chargebee.
+// Release ends the claims of a rejected invoice: events whose lines are on the final invoice are marked as
+// billed, and all others are released. It also releases the events of a finished invoice that was voided or
+// deleted later. It resumes a release that was interrupted. It changes nothing at Chargebee.
 //
-// An error has what to do instead. It is a *Refusal if the claims cannot be released in the state
-// that was found in the ledger or at Chargebee. The record is then unchanged, but for its version
-// and, if the draft is missing, the time since when.
+// The text of an error contains what to do. The error is a *Refusal if the state in the ledger or at
+// Chargebee does not allow the release. The record is then unchanged except for Version and MissingSince.
 func (s *Settler) Release(ctx context.Context, order Order) (Release, error) {
 	found, ok, err := s.Ledger.Record(ctx, order.InvoiceID)
 	if err != nil {
@@ -66,7 +65,7 @@ func (s *Settler) Release(ctx context.Context, order Order) (Release, error) {
 	return release, r.explainFenced(err)
 }
 
-// explainFenced returns err, or what to do if another session acquired the record.
+// explainFenced returns err, or an error with what to do if another session acquired the record.
 func (r *releaser) explainFenced(err error) error {
 	if !errors.Is(err, billing.ErrFenced) {
 		return err
@@ -74,7 +73,7 @@ func (r *releaser) explainFenced(err error) error {
 	return fmt.Errorf("another session acquired %s: inspect it with invoice show, then run this again", r.order.InvoiceID)
 }
 
-// newReleaser returns a releaser for an invoice with the record that was found.
+// newReleaser returns a releaser for an invoice, whose record is found.
 func (s *Settler) newReleaser(order Order, found billing.Record) *releaser {
 	ledger := s.Ledger
 	if order.DryRun {
@@ -91,7 +90,7 @@ func (s *Settler) newReleaser(order Order, found billing.Record) *releaser {
 	return r
 }
 
-// dryRunLedger discards every write, so that a dry run decides as the real run does.
+// dryRunLedger discards every write: a dry run makes the decisions of the real run, and changes nothing.
 type dryRunLedger struct{ Ledger }
 
 func (dryRunLedger) Commit(context.Context, billing.Step) error { return nil }
@@ -104,8 +103,8 @@ type releaser struct {
 	found billing.Record
 }
 
-// run acquires the record, decides, and settles the events. It acquires first: a paused process that
-// owned the record before can change nothing after that.
+// run acquires the record, decides, and settles the events. It acquires the record before it reads anything:
+// after that, a paused process that owned the record can change nothing.
 func (r *releaser) run(ctx context.Context, action releaseAction) (Release, error) {
 	err := r.lease.commit(ctx, func(step *billing.Step) {
 		setOwner(&step.Record)
@@ -137,12 +136,12 @@ func (r *releaser) run(ctx context.Context, action releaseAction) (Release, erro
 		release.Record = r.found
 		return release, nil
 	}
-	err = r.settle(ctx)
+	err = r.settleEvents(ctx)
 	release.Record = r.record()
 	return release, err
 }
 
-// loadPlanIfAny reads the plan. There is none if the events were refused.
+// loadPlanIfAny reads the plan. A release has none if the events could not be billed.
 func (r *releaser) loadPlanIfAny(ctx context.Context) error {
 	err := r.loadPlan(ctx)
 	releasing := r.record().State == billing.Releasing || r.record().Resume == billing.Releasing
@@ -152,8 +151,8 @@ func (r *releaser) loadPlanIfAny(ctx context.Context) error {
 	return err
 }
 
-// decide records what becomes of the lines. The draft decides as long as it is pending, and the final
-// invoice after that.
+// decide decides about the lines and records it: by the draft while that is pending, or else by the final
+// invoice.
 func (r *releaser) decide(ctx context.Context, started time.Time) error {
 	if r.record().Dispositions != "" {
 		return r.reconcileRelease(ctx, started)
@@ -176,7 +175,7 @@ func (r *releaser) decide(ctx context.Context, started time.Time) error {
 	return r.reconcileRelease(ctx, started)
 }
 
-// recordMissing records since when the draft is missing.
+// recordMissing records that the draft is missing, unless the record has that already.
 func (r *releaser) recordMissing(ctx context.Context) error {
 	if r.record().MissingSince != 0 {
 		return nil
@@ -198,8 +197,8 @@ func (r *releaser) releaseFromDraft(ctx context.Context, draft billing.Invoice) 
 	})
 }
 
-// reconcileRelease decides about the lines of a missing draft as a message would, with the operator's
-// assertion.
+// reconcileRelease decides about the lines of a missing draft as a session of a message does, but with the
+// operator's assertion.
 func (r *releaser) reconcileRelease(ctx context.Context, started time.Time) error {
 	var result billing.ReconcileResult
 	var finalInvoiceID string
@@ -218,7 +217,7 @@ func (r *releaser) reconcileRelease(ctx context.Context, started time.Time) erro
 	return r.startSettling(ctx, result, finalInvoiceID)
 }
 
-// explainDelay adds to a deferral of a dry run that nothing recorded when it started.
+// explainDelay adds to a deferral that a dry run does not record when the draft was first missing.
 func (r *releaser) explainDelay(err error) error {
 	if deferred, ok := errors.AsType[*deferral](err); ok && r.order.DryRun && r.found.MissingSince == 0 && r.found.Dispositions == "" {
 		return fmt.Errorf("%w; the delay starts only with --yes, which records that the draft is no longer pending", deferred)
@@ -226,7 +225,8 @@ func (r *releaser) explainDelay(err error) error {
 	return err
 }
 
-// detail returns the detail of a released record: when, why, with which assertion, and the detail before.
+// detail returns the detail of a released record: the time, reason and assertion, and then the earlier
+// detail.
 func (r *releaser) detail(before string) string {
 	detail := "released at " + formatTime(r.Now())
 	if r.order.Reason != "" {
@@ -241,7 +241,7 @@ func (r *releaser) detail(before string) string {
 	return billing.CutBytes(detail, maxDetail)
 }
 
-// dispositions returns what was decided about the lines.
+// dispositions returns the dispositions that the release applies.
 func (r *releaser) dispositions() billing.Dispositions {
 	record := r.record()
 	if record.State == billing.Releasing || record.State == billing.Rejected && record.Resume == billing.Claiming {
@@ -250,8 +250,8 @@ func (r *releaser) dispositions() billing.Dispositions {
 	return cmp.Or(record.Dispositions, billing.RepeatDisposition(billing.Charged, len(r.plan.Lines)))
 }
 
-// settle settles the events as decided. A session that takes over continues with it.
-func (r *releaser) settle(ctx context.Context) error {
+// settleEvents releases the events or marks them as billed, as decided. A session that takes over resumes it.
+func (r *releaser) settleEvents(ctx context.Context) error {
 	switch r.record().State {
 	case billing.Releasing:
 		return r.release(ctx)

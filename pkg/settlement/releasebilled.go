@@ -8,13 +8,13 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// minRemaining is the minimum time until the items of an invoice expire, for a release of its events to start:
-// DynamoDB may delete expired items at any time.
+// minRemaining is the minimum time from the start of a release to the expiry of the invoice's items. DynamoDB may
+// delete expired items at any time.
 const minRemaining = 7 * 24 * time.Hour
 
-// decideReleaseBilled decides about an invoice whose events are billed: a finished one, or a rejected one of
-// which only some lines were charged. The events can be released if Chargebee shows that nothing charges
-// them anymore. The error is a *Refusal.
+// decideReleaseBilled decides about an invoice with billed events: a finished one, or a rejected one with some
+// charged lines. The events can be released if Chargebee shows that nothing charges them anymore. The error is
+// a *Refusal.
 func decideReleaseBilled(record billing.Record, order Order, now time.Time) (releaseAction, error) {
 	id := record.InvoiceID
 	expiry := time.Unix(record.UpdatedAt, 0).Add(retention) // of a finished invoice
@@ -32,13 +32,13 @@ func decideReleaseBilled(record billing.Record, order Order, now time.Time) (rel
 	}
 }
 
-// releaseBilled starts to release the events of a settled invoice. Chargebee must show the invoice that
-// charged them as voided or deleted, unless an operator asserts that they are not charged, and it must
-// show no other invoice with their lines.
+// releaseBilled starts to release the events of a settled invoice. Chargebee must show that the invoice was
+// voided or deleted, unless an operator asserts that it does not charge the events. No other invoice may have
+// their lines.
 //
-// The draft of an invoice that was left open may have been closed manually. Its final invoice has another
-// id, and Chargebee may list the draft as deleted. So the deletion of a draft counts only after the time in
-// which a final invoice would have appeared, and only if a marker would show that it is the final invoice.
+// An invoice that was left open may have been closed manually. Its final invoice has another id, and Chargebee
+// may list the draft as deleted. So a draft counts as deleted only if its lines have markers, by which the
+// final invoice would be found, and if there was enough time for it to appear.
 func (r *releaser) releaseBilled(ctx context.Context, started time.Time) error {
 	record := r.record()
 	id, isDraft := record.CurrentInvoiceID(), record.FinalInvoiceID == ""
@@ -57,7 +57,7 @@ func (r *releaser) releaseBilled(ctx context.Context, started time.Time) error {
 		return refusef("the lines of %s are on %s, which is %s: its events stay billed", record.InvoiceID, search.best.ID, search.best.Status)
 	case search.unreadable:
 		return refusef("an invoice that may have the lines of %s is listed, and cannot be read: try again later", record.InvoiceID)
-	case r.assertedNotCharged: // an operator has checked what Chargebee does not show
+	case r.assertedNotCharged: // the operator has checked it
 	case !withdrawn:
 		return refusef("Chargebee does not show %s as voided or deleted: if its lines are on no other invoice, state with --assert-not-charged how you know", id)
 	case isDraft && !hasMarkers(r.plan):
@@ -68,8 +68,8 @@ func (r *releaser) releaseBilled(ctx context.Context, started time.Time) error {
 			return err
 		}
 	}
-	// At the end of the release the retention of the items starts again from UpdatedAt. Until then they may
-	// expire: minRemaining is for that.
+	// At the end of the release the retention of the items starts again from UpdatedAt. Before that end they
+	// may expire, which minRemaining prevents.
 	r.lease.keepUpdatedAt = false
 	return r.lease.commit(ctx, func(step *billing.Step) {
 		step.Record.State, step.Record.Outcome = billing.Releasing, billing.Released
@@ -79,9 +79,8 @@ func (r *releaser) releaseBilled(ctx context.Context, started time.Time) error {
 	})
 }
 
-// isWithdrawn reports whether Chargebee shows an invoice as voided or deleted. It refuses the release if
-// the invoice is listed and is neither. It is listed by its id, because a retrieve does not return deleted
-// invoices.
+// isWithdrawn reports whether Chargebee lists an invoice as voided or deleted. The error is a *Refusal if the
+// invoice is listed and is neither. A list is used because a retrieve does not return deleted invoices.
 // https://apidocs.chargebee.com/docs/api/invoices/delete-an-invoice
 func (r *releaser) isWithdrawn(ctx context.Context, id string) (bool, error) {
 	page, err := r.listInvoices(ctx, &billing.InvoiceQuery{InvoiceID: id, IncludeDeleted: true})
@@ -103,8 +102,8 @@ func hasMarkers(plan billing.Plan) bool {
 	return slices.ContainsFunc(plan.Lines, func(line billing.Line) bool { return line.IsCharge() && line.Marker != "" })
 }
 
-// awaitFinal returns an error if reads that began at started may have been too early to show the final
-// invoice of a draft that was closed rather than deleted.
+// awaitFinal returns a deferral if reads that began at started may have been too early to show the final
+// invoice of a draft that was closed and not deleted.
 func (r *releaser) awaitFinal(ctx context.Context, started time.Time) error {
 	if err := r.recordMissing(ctx); err != nil {
 		return err

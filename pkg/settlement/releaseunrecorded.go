@@ -9,13 +9,16 @@ import (
 )
 
 // ReleaseUnrecorded releases events that are claimed for an invoice and are on no page of it, for example
-// because the ledger was restored to an earlier moment. It reads the whole events table. It returns the
-// record as it is now, and the number of events that were released; in a dry run, that would be.
+// because the ledger was restored to an earlier time. It reads the whole events table. It returns the record
+// after the release, and the number of events that were released, or would be without Order.DryRun.
 //
-// The ledger does not have the lines of such a claim. They are released without more from a pending draft
-// without added lines and without a record. A line with a marker on a draft without a record refuses the
-// release. Everything else needs an operator's assertion. An error has what to do instead, and leaves at
-// most a record without claims.
+// The ledger does not have the lines for such events, so that the draft must show whether they were charged:
+//
+//	no record, and the draft is pending without added lines   the events are released
+//	no record, and the draft has a line with a marker         the release is refused
+//	anything else                                             the release needs an operator's assertion
+//
+// The text of an error contains what to do.
 func (s *Settler) ReleaseUnrecorded(ctx context.Context, order Order) (record billing.Record, events int, err error) {
 	found, exists, err := s.Ledger.Record(ctx, order.InvoiceID)
 	switch {
@@ -27,7 +30,7 @@ func (s *Settler) ReleaseUnrecorded(ctx context.Context, order Order) (record bi
 		return found, 0, errLeased(found)
 	}
 	r := s.newReleaser(order, found)
-	r.lease.keepUpdatedAt = exists // until it releases something
+	r.lease.keepUpdatedAt = exists // until events are released
 	err = r.acquireUnrecorded(ctx, exists)
 	if err == nil {
 		events, err = r.releaseUnrecorded(ctx)
@@ -39,7 +42,7 @@ func (s *Settler) ReleaseUnrecorded(ctx context.Context, order Order) (record bi
 	return found, events, r.explainFenced(err)
 }
 
-// acquireUnrecorded acquires the record, which fences all other sessions. Without one it begins a new epoch.
+// acquireUnrecorded acquires the record, which fences all other sessions. If there is none, it creates one.
 func (r *releaser) acquireUnrecorded(ctx context.Context, exists bool) error {
 	return r.lease.commit(ctx, func(step *billing.Step) {
 		if exists {
@@ -51,8 +54,8 @@ func (r *releaser) acquireUnrecorded(ctx context.Context, exists bool) error {
 	})
 }
 
-// endUnrecorded ends the lease. A new record ends like one whose claims were released: a message begins a
-// new epoch.
+// endUnrecorded ends the lease. A record that acquireUnrecorded created becomes one whose claims were released:
+// a message begins a new epoch.
 func (r *releaser) endUnrecorded(ctx context.Context, exists bool) {
 	// If this fails, the lease expires.
 	_ = r.lease.commit(ctx, func(step *billing.Step) {
@@ -82,8 +85,8 @@ func (r *releaser) releaseUnrecorded(ctx context.Context) (released int, err err
 	return released, nil
 }
 
-// unrecordedEvents returns the events that are claimed for the invoice and are on no page of its epoch. If the
-// claims of the epoch were released, its pages do not count.
+// unrecordedEvents returns the events that are claimed for the invoice and are on no page of its epoch. The pages
+// of an epoch whose claims were released do not count.
 func (r *releaser) unrecordedEvents(ctx context.Context) ([]billing.EventKey, error) {
 	recorded := map[billing.EventKey]bool{}
 	pages := r.found.Pages
@@ -111,8 +114,8 @@ func (r *releaser) unrecordedEvents(ctx context.Context) ([]billing.EventKey, er
 	return unrecorded, nil
 }
 
-// checkUnrecorded refuses the release if the invoice has, or may have, a line that charges the events. With
-// an epoch, lines with markers may be those of its plan.
+// checkUnrecorded refuses the release if the invoice has, or may have, a line that charges the events. If the
+// record has an epoch, lines with markers may be those of its plan.
 func (r *releaser) checkUnrecorded(ctx context.Context) error {
 	var draft billing.Invoice
 	var missing bool

@@ -47,32 +47,32 @@ type Settings struct {
 	Catalog billing.Catalog // the products of charge codes in new plans
 }
 
-// missingConfirmedAt returns the time from which reads show what became of a draft that was first
-// seen missing at record.MissingSince.
+// missingConfirmedAt returns the time from which reads show what became of a draft that was missing first at
+// record.MissingSince.
 func (s Settings) missingConfirmedAt(record billing.Record) time.Time {
-	// The record has whole seconds. The next one is not before the draft was missing.
+	// MissingSince is rounded down to seconds.
 	return time.Unix(record.MissingSince+1, 0).Add(s.MaxEffectDelay + s.MaxSkew)
 }
 
-// resendLimit returns the age up to which a line may be sent again. A call takes effect within
-// MaxEffectDelay of the check of this age, and its effect must be visible before Chargebee forgets
-// the key.
+// resendLimit returns the maximum time after the first call for a line in which it may be sent again. A call
+// takes effect within MaxEffectDelay, and its effect must be visible, MaxEffectDelay later, before Chargebee
+// forgets the key.
 func (s Settings) resendLimit() time.Duration {
 	return s.IdempotencyWindow - 2*s.MaxEffectDelay - s.MaxSkew //mutant:send-until
 }
 
-// leavesOpen reports whether an invoice with these lines is left open once they are charged.
+// leavesOpen reports whether an invoice is left open after these lines were charged.
 func (s Settings) leavesOpen(lines []billing.Line) bool {
 	return !s.Close || len(lines) == 0 && !s.CloseWithoutEvents
 }
 
-// minLeaseForPermit returns the minimum remaining lease before a permit is acquired. It exceeds the
-// time of a call, so that the lease need not be renewed between permit and call.
+// minLeaseForPermit returns the minimum remaining time of the lease when a permit is acquired. It exceeds the
+// time of a call: the lease need not be renewed between permit and call.
 func (s Settings) minLeaseForPermit() time.Duration { return s.CallTimeout * 3 / 2 }
 
-// MaxIdle returns how long the record of an unfinished invoice may stay unchanged while a message
-// for it exists: the longest delay of a message, and a lease. It is exceeded only while no consumer
-// receives, or if Chargebee asks for longer delays.
+// MaxIdle returns how long the record of an unfinished invoice may stay unchanged while there is a message for
+// it: the longest delay of a message, and a lease. It is longer only while no consumer receives messages, or if
+// Chargebee asks for longer delays.
 func (s Settings) MaxIdle() time.Duration {
 	keyExpiry := s.IdempotencyWindow + s.MaxEffectDelay + s.MaxSkew
 	return max(keyExpiry, attemptBackoff.Max, rareDelay) + s.MaxSkew + s.Lease

@@ -2,12 +2,12 @@ package settlement
 
 import "time"
 
-// stopwatch measures the time since a line was first sent, by the wall clock and the monotonic clock:
-// either may stop or be set while the process runs.
+// stopwatch measures the time since a line was first sent, by the wall clock and the monotonic clock. The
+// wall clock may be set, and the monotonic clock may stop while the machine sleeps.
 type stopwatch struct {
-	sent   time.Time     // wall clock
-	from   time.Time     // with monotonic reading
-	before time.Duration // what had passed at from
+	sent   time.Time     // when the line was first sent, by the wall clock
+	from   time.Time     // when the stopwatch started, with monotonic reading
+	before time.Duration // between sent and from
 }
 
 // startedAt returns the stopwatch of a line that this session sends now.
@@ -21,7 +21,7 @@ func resumedAt(sent int64, now time.Time) stopwatch {
 	return stopwatch{sent: wall, from: now, before: now.Round(0).Sub(wall)}
 }
 
-// elapsed returns the time by the clock that gives more.
+// elapsed returns the larger of the times by both clocks.
 func (s stopwatch) elapsed(now time.Time) time.Duration {
 	return max(now.Round(0).Sub(s.sent), s.before+now.Sub(s.from))
 }

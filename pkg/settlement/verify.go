@@ -8,10 +8,10 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// verifyLines checks that every added line is once on the invoice in an answer. The answer may lack
-// lines: verifyAllAdded reads them all once, before closing.
+// verifyLines checks that the invoice in a response has no added line twice, and records whether the response
+// has all added lines. If it lacks any, verifyAllAdded reads the draft before it is closed.
 func (s *session) verifyLines(ctx context.Context, invoice billing.Invoice) error {
-	if invoice.SubscriptionID != s.manifest.SubscriptionID { // only a read decides about that
+	if invoice.SubscriptionID != s.manifest.SubscriptionID { // a read decides whether the subscription changed
 		if err := s.saveProgress(ctx); err != nil {
 			return err
 		}
@@ -26,8 +26,7 @@ func (s *session) verifyLines(ctx context.Context, invoice billing.Invoice) erro
 	return err
 }
 
-// verifyAllAdded reads the draft before closing, unless an answer to this session showed every added
-// line.
+// verifyAllAdded reads the draft, unless every response in this session had all added lines.
 func (s *session) verifyAllAdded(ctx context.Context) error {
 	if !s.sentAny() || s.linesSeen && !s.answerIncomplete {
 		return nil
@@ -44,12 +43,12 @@ func (s *session) verifyAllAdded(ctx context.Context) error {
 	if err != nil || missing == "" {
 		return err
 	}
-	return s.confirmMissing(ctx)
+	return s.confirmRemoved(ctx)
 }
 
-// confirmMissing rejects the invoice if an added line is still missing at a time when it must be
-// visible: then it was removed.
-func (s *session) confirmMissing(ctx context.Context) error {
+// confirmRemoved rejects the invoice if an added line is not on it when it must be visible: an operator removed
+// the line.
+func (s *session) confirmRemoved(ctx context.Context) error {
 	if err := s.saveProgress(ctx); err != nil {
 		return err
 	}
@@ -70,8 +69,8 @@ func (s *session) confirmMissing(ctx context.Context) error {
 	return err
 }
 
-// compareLines looks for the added lines on the invoice. It returns the identity of one that is
-// missing, and rejects an invoice that has a line more than once or changed its subscription.
+// compareLines looks for the added lines on the invoice. It returns the identity of one that is not on it;
+// empty if all are. It rejects an invoice that has a line more than once, or that changed its subscription.
 func (s *session) compareLines(invoice billing.Invoice) (missing string, err error) {
 	if invoice.SubscriptionID != s.manifest.SubscriptionID {
 		return "", &billing.Rejection{
