@@ -16,12 +16,12 @@ type Product struct {
 // fields are not sent.
 // https://apidocs.chargebee.com/docs/api/invoices/add-one-time-charge-to-a-pending-invoice
 type Tax struct {
-	TaxJarProductCode      string
-	HSNCode                string
-	AvalaraSaleType        string
-	AvalaraTransactionType *int32 // 0 is a value
-	AvalaraServiceType     *int32
-	AvalaraTaxCode         string
+	TaxJarProductCode      string `json:"taxjar_product_code,omitempty"`
+	HSNCode                string `json:"hsn_code,omitempty"`
+	AvalaraSaleType        string `json:"avalara_sale_type,omitempty"`
+	AvalaraTransactionType *int32 `json:"avalara_transaction_type,omitempty"` // 0 is a value
+	AvalaraServiceType     *int32 `json:"avalara_service_type,omitempty"`
+	AvalaraTaxCode         string `json:"avalara_tax_code,omitempty"`
 }
 
 // size returns the encoded size of the texts in bytes.

@@ -12,4 +12,7 @@
 //
 // Amounts are exact: decimals while events are summed, and integers in minor units of the currency
 // once a line is rounded.
+//
+// The JSON form of Manifest, Event and Line is the one that the ledger stores (package dynamostore).
+// Invoices in progress are read by later versions: a tag does not change.
 package billing

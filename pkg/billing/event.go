@@ -8,8 +8,8 @@ import (
 
 // EventKey identifies a billable event.
 type EventKey struct {
-	SubscriptionID string
-	EventID        string
+	SubscriptionID string `json:"subscription_id"`
+	EventID        string `json:"event_id"`
 }
 
 func (k EventKey) String() string { return k.SubscriptionID + "/" + k.EventID }
@@ -18,18 +18,18 @@ func (k EventKey) String() string { return k.SubscriptionID + "/" + k.EventID }
 type Event struct {
 	EventKey
 
-	OccurredAt   int64 // unix seconds
-	ChargeCode   string
-	Description  string
-	Amount       string // decimal, in the unit that Chargebee counts for the currency
-	Quantity     string // decimal
-	CurrencyCode string
+	OccurredAt   int64  `json:"occurred_at"` // unix seconds
+	ChargeCode   string `json:"charge_code,omitempty"`
+	Description  string `json:"description,omitempty"`
+	Amount       string `json:"amount,omitempty"`   // decimal, in the unit that Chargebee counts for the currency
+	Quantity     string `json:"quantity,omitempty"` // decimal
+	CurrencyCode string `json:"currency_code,omitempty"`
 
 	// Fault is the reason why the event cannot be billed, with the attribute's name. Such an event has no
 	// values. It is never claimed, and its invoice is rejected.
-	Fault string
+	Fault string `json:"fault,omitempty"`
 
-	Size int // bytes of the item as it was read; not kept in pages
+	Size int `json:"-"` // bytes of the item as it was read
 }
 
 // Values describes the values that determine the charge of the event; empty if it has none.

@@ -39,15 +39,16 @@ type Invoice struct {
 	NextOffset     string // of the next page of lines; empty on the last one
 }
 
-// InvoiceLine is one line item of an Invoice.
+// InvoiceLine is one line item of an Invoice. Manifest.Originals are stored without descriptions.
 type InvoiceLine struct {
-	ID             string
-	SubscriptionID string
-	EntityType     string
-	EntityID       string // the item price; empty for an ad-hoc line
-	Description    string
-	Amount         int64 // minor units
-	From, To       int64 // the period of the line, unix seconds
+	ID             string `json:"id"`
+	SubscriptionID string `json:"subscription_id,omitempty"`
+	EntityType     string `json:"entity_type,omitempty"`
+	EntityID       string `json:"entity_id,omitempty"` // the item price; empty for an ad-hoc line
+	Description    string `json:"-"`
+	Amount         int64  `json:"amount,omitempty"`    // minor units
+	From           int64  `json:"date_from,omitempty"` // the period of the line, unix seconds
+	To             int64  `json:"date_to,omitempty"`
 }
 
 // MayLackLines reports whether the invoice may have more lines than the answer shows.

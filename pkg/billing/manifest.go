@@ -4,15 +4,15 @@ import "slices"
 
 // Manifest describes the invoice at the beginning of an epoch. The plan is made from it.
 type Manifest struct {
-	InvoiceID      string
-	Epoch          string
-	Date           int64 // unix seconds; only events before it are billed
-	CurrencyCode   string
-	CustomerID     string
-	SubscriptionID string        // empty on a consolidated invoice
-	Subscriptions  []string      // the subscriptions whose events are billed, sorted
-	Originals      []InvoiceLine // the lines before those of the plan, without descriptions; only ids and subscriptions if a webhook was trusted
-	ClaimedAt      int64         // unix seconds, before the invoice was read
+	InvoiceID      string        `json:"-"`
+	Epoch          string        `json:"-"`
+	Date           int64         `json:"date"` // unix seconds; only events before it are billed
+	CurrencyCode   string        `json:"currency_code"`
+	CustomerID     string        `json:"customer_id"`
+	SubscriptionID string        `json:"subscription_id,omitempty"` // empty on a consolidated invoice
+	Subscriptions  []string      `json:"subscriptions"`             // whose events are billed, sorted
+	Originals      []InvoiceLine `json:"originals"`                 // the lines before those of the plan; of a trusted webhook only ids and subscriptions
+	ClaimedAt      int64         `json:"claimed_at"`                // unix seconds, before the invoice was read
 }
 
 // NewManifest returns the manifest of an invoice with all its lines.

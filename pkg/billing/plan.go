@@ -13,20 +13,21 @@ const MaxAmount = 1<<53 - 1
 // Line is one line of a plan: the total of one charge code of one subscription. It holds everything
 // that is sent to Chargebee, so that a call can be repeated with the same bytes.
 type Line struct {
-	SubscriptionID string
-	ChargeCode     string
-	Amount         int64  // minor units
-	Quantity       string // plain decimal; empty if no event has one
-	Events         int    // number of events
-	From, To       int64  // first and last occurred_at, unix seconds; To is at least From + 1
-	Description    string // of an ad-hoc line, as sent: text, quantity, marker
-	Marker         string // of an ad-hoc line
-	IdempotencyKey string
+	SubscriptionID string `json:"subscription_id"`
+	ChargeCode     string `json:"charge_code"`
+	Amount         int64  `json:"amount"`             // minor units
+	Quantity       string `json:"quantity,omitempty"` // plain decimal; empty if no event has one
+	Events         int    `json:"events"`             // number of events
+	From           int64  `json:"date_from"`          // first occurred_at, unix seconds
+	To             int64  `json:"date_to"`            // last occurred_at; at least From + 1
+	Description    string `json:"description"`        // of an ad-hoc line, as sent: text, quantity, marker
+	Marker         string `json:"marker"`             // of an ad-hoc line
+	IdempotencyKey string `json:"idempotency_key"`
 
 	// The catalog entry of the charge code when the plan was made.
-	ItemPriceID string // empty: an ad-hoc line
-	PerUnit     bool   // the pricing model of the item price needs a quantity
-	Tax         Tax    // of an ad-hoc line
+	ItemPriceID string `json:"item_price_id,omitempty"` // empty for an ad-hoc line
+	PerUnit     bool   `json:"per_unit,omitempty"`      // the pricing model of the item price needs a quantity
+	Tax                // of an ad-hoc line
 }
 
 // IsCharge reports whether the line is sent to Chargebee. The events of a line that nets to 0 are

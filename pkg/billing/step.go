@@ -27,7 +27,7 @@ type Step struct {
 	// Events that become unbilled again. They are claimed, or billed if Record.Outcome is Released.
 	Release []EventKey
 	Restore []Rewritten // unbilled events that become billed again on their invoice
-	Reclaim []Event        // events that a producer made unbilled again, and that become claimed again
+	Reclaim []Event     // events that a producer made unbilled again, and that become claimed again
 
 	// Expire sets the TTL of items of the epoch.
 	Expire Expiry

@@ -233,10 +233,18 @@ func TestStore_KeepsEpoch(t *testing.T) {
 	}
 }
 
-// TestStore_LinesAsStored compares the stored form of lines exactly: plans that are in progress while
-// another version takes over must be read as they were written.
-func TestStore_LinesAsStored(t *testing.T) {
+// TestStore_EpochAsStored compares the stored form of manifest, page and plan exactly: those of invoices
+// that are in progress while another version takes over must be read as they were written.
+func TestStore_EpochAsStored(t *testing.T) {
 	t.Parallel()
+	manifest := billing.Manifest{
+		InvoiceID: "draft", Epoch: "e", Date: 9, CurrencyCode: "EUR", CustomerID: "c", SubscriptionID: "s",
+		Subscriptions: []string{"s"}, ClaimedAt: 8,
+		Originals: []billing.InvoiceLine{
+			{ID: "l1", SubscriptionID: "s", EntityType: "plan_item_price", EntityID: "p", Description: "Plan", Amount: 7, From: 1, To: 2},
+			{ID: "l2"},
+		},
+	}
 	plan := billing.Plan{Lines: []billing.Line{
 		{
 			SubscriptionID: "s", ChargeCode: "calls", Amount: 5, Quantity: "1.5", Events: 2, From: 3, To: 4,
@@ -254,8 +262,19 @@ func TestStore_LinesAsStored(t *testing.T) {
 		},
 	}}
 	f := newFixture(t)
-	f.must(billing.Step{Record: billing.Record{InvoiceID: "draft", Epoch: "e", Version: "w1"}, Plan: &plan})
-	const want = `{"parts":1,"lines":[` +
+	f.put(event("v", map[string]types.AttributeValue{"description": text("Calls"), "quantity": number("2")}))
+	f.put(event("w", map[string]types.AttributeValue{"charge_code": text("")}))
+	page := billing.Page{}
+	for _, event := range f.unbilled() {
+		page.Events = append(page.Events, event.Validated())
+	}
+	f.must(billing.Step{Record: billing.Record{InvoiceID: "draft", Epoch: "e", Version: "w1"}, Manifest: &manifest, Claim: &page, Plan: &plan})
+	const wantManifest = `{"date":9,"currency_code":"EUR","customer_id":"c","subscription_id":"s","subscriptions":["s"],"originals":[` +
+		`{"id":"l1","subscription_id":"s","entity_type":"plan_item_price","entity_id":"p","amount":7,"date_from":1,"date_to":2},{"id":"l2"}],` +
+		`"claimed_at":8}`
+	const wantPage = `[{"subscription_id":"sub","event_id":"v","occurred_at":100,"charge_code":"calls","description":"Calls","amount":"1.5",` +
+		`"quantity":"2","currency_code":"EUR"},{"subscription_id":"sub","event_id":"w","occurred_at":100,"fault":"charge_code is missing"}]`
+	const wantPlan = `{"parts":1,"lines":[` +
 		`{"subscription_id":"s","charge_code":"calls","amount":5,"quantity":"1.5","events":2,"date_from":3,"date_to":4,` +
 		`"description":"Calls (1.5) [m]","marker":"m","idempotency_key":"k1"},` +
 		`{"subscription_id":"s","charge_code":"sms","amount":6,"quantity":"7","events":1,"date_from":3,"date_to":3,` +
@@ -264,14 +283,16 @@ func TestStore_LinesAsStored(t *testing.T) {
 		`"description":"storage [n]","marker":"n","idempotency_key":"k3",` +
 		`"taxjar_product_code":"31000","hsn_code":"998313","avalara_sale_type":"retail","avalara_transaction_type":0,` +
 		`"avalara_service_type":600,"avalara_tax_code":"P1"}]}`
-	found, err := f.sdk.GetItem(t.Context(), &awsdynamodb.GetItemInput{
-		TableName: &f.store.LedgerTable, Key: map[string]types.AttributeValue{"invoice_id": text("draft#e#l0")},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, _ := found.Item["content"].(*types.AttributeValueMemberS); got == nil || got.Value != want {
-		t.Errorf("got  %+v\nwant %s", got, want)
+	for key, want := range map[string]string{"draft#e#m": wantManifest, "draft#e#p0": wantPage, "draft#e#l0": wantPlan} {
+		found, err := f.sdk.GetItem(t.Context(), &awsdynamodb.GetItemInput{
+			TableName: &f.store.LedgerTable, Key: map[string]types.AttributeValue{"invoice_id": text(key)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := found.Item["content"].(*types.AttributeValueMemberS); got == nil || got.Value != want {
+			t.Errorf("%s: got  %+v\nwant %s", key, got, want)
+		}
 	}
 	if got, err := f.store.Plan(t.Context(), "draft", "e"); err != nil || !reflect.DeepEqual(got, plan) {
 		t.Errorf("got %+v, %v", got, err)
