@@ -19,14 +19,15 @@ func number[N ~int | ~int64](value N) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(int64(value), 10)}
 }
 
-// put sets a text attribute unless it is empty.
+// writer sets attributes of an item. It leaves out zero values.
+type writer item
+
 func (w writer) text(name, value string) {
 	if value != "" {
 		w[name] = text(value)
 	}
 }
 
-// number sets a number attribute unless it is 0.
 func (w writer) number(name string, value int64) {
 	if value != 0 {
 		w[name] = number(value)
@@ -39,10 +40,7 @@ func (w writer) flag(name string, value bool) {
 	}
 }
 
-// writer sets attributes of an item. Zero values are left out.
-type writer item
-
-// reader reads attributes of an item. Absent ones are zero values.
+// reader reads attributes of an item. It returns zero values for absent attributes.
 type reader item
 
 func (r reader) text(name string) string {

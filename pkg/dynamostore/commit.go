@@ -138,7 +138,7 @@ func (s *Store) buildTransaction(step billing.Step) transaction {
 	for _, event := range step.Bill {
 		all.event(event.EventKey, change.bill(event))
 	}
-	for _, key := range step.BillChanged { // their values may have changed since the claim
+	for _, key := range step.BillChanged {
 		all.event(key, change.billChanged(key))
 	}
 	for _, key := range step.Release {

@@ -8,8 +8,8 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// Expressions of the changes to events. A transaction has one per event, so they are short, and built
-// once: encoding them is most of the cost of a large claim.
+// Expressions of the changes to events. A transaction has one for each event: encoding them is most of the
+// cost of a large claim, so they are short and built once.
 const (
 	unbilledCondition = "(attribute_not_exists(#s) OR #s = :u)"
 	claimedCondition  = "#s = :c AND invoice_id = :i" // :c is the status claimed unless noted
@@ -22,8 +22,8 @@ const (
 
 	releaseUpdate = "SET #s = :u, unbilled = :s REMOVE invoice_id, final_invoice_id, billed_at"
 
-	// checkUpdate changes nothing: an event that cannot be billed may be too large for another
-	// attribute.
+	// checkUpdate changes nothing. An event that cannot be billed is not marked as claimed: it may be too
+	// large for another attribute.
 	checkUpdate    = "SET unbilled = unbilled"
 	checkCondition = "attribute_exists(unbilled) AND " + unbilledCondition
 )
@@ -36,8 +36,7 @@ var (
 	statusBilled   = text(billing.EventBilled)
 )
 
-// eventChanges builds the changes to events of one step. Values that are the same for all are built
-// once.
+// eventChanges builds the changes to events of one step. It holds the values that all of them share.
 type eventChanges struct {
 	store      *Store
 	invoice    types.AttributeValue
@@ -71,15 +70,14 @@ func (c eventChanges) claim(event billing.Event) *types.Update {
 	}
 	values := make(item, 9)
 	values[":c"], values[":u"], values[":i"] = statusClaimed, statusUnbilled, c.invoice
-	absent := addValues(values, event)
-	values[":d"] = text(event.Description)
+	absent := addValues(values, event, true)
 	return c.update(event.EventKey, claimUpdate, asRead[absent], values) //mutant:claim-condition
 }
 
 // bill marks an event as billed that is claimed with these values.
 func (c eventChanges) bill(event billing.Event) *types.Update {
 	values := c.billed()
-	absent := addValues(values, event)
+	absent := addValues(values, event, false)
 	return c.update(event.EventKey, c.billUpdate, asClaimed[absent], values)
 }
 
@@ -88,29 +86,29 @@ func (c eventChanges) billChanged(key billing.EventKey) *types.Update {
 	return c.update(key, c.billUpdate, claimedCondition, c.billed())
 }
 
-// restore marks an unbilled event with these values as billed on the invoice that has it.
+// restore marks an unbilled event with these values as billed on the invoice that billed it before.
 func (c eventChanges) restore(event billing.Rewritten) *types.Update {
-	values := item{":b": statusBilled, ":u": statusUnbilled, ":i": text(event.InvoiceID), ":at": number(event.BilledAt), ":d": text(event.Description)}
+	values := item{":b": statusBilled, ":u": statusUnbilled, ":i": text(event.InvoiceID), ":at": number(event.BilledAt)}
 	update := restoreUpdate
 	if event.FinalInvoiceID != "" {
 		update, values[":f"] = restoreFinalUpdate, text(event.FinalInvoiceID)
 	}
-	absent := addValues(values, event.Event)
+	absent := addValues(values, event.Event, true)
 	return c.update(event.EventKey, update+" REMOVE unbilled", asRead[absent], values)
 }
 
-// addValues adds the values of a condition, without the description, and returns which are absent.
-func addValues(values item, event billing.Event) presence {
+// addValues adds the values of the condition that an event is unchanged, and returns which of them are absent.
+func addValues(values item, event billing.Event, withDescription bool) absence {
 	values[":o"] = number(event.OccurredAt)
-	var absent presence
-	for i, read := range [...]string{event.ChargeCode, event.Description, event.CurrencyCode} {
-		if absent[i] = read == ""; chargeStringAttrs[i].placeholder != ":d" {
-			values[chargeStringAttrs[i].placeholder] = text(read)
-		}
-	}
-	for i, read := range [...]string{event.Amount, event.Quantity} {
-		if absent[len(chargeStringAttrs)+i] = read == ""; read != "" {
-			values[chargeNumberAttrs[i].placeholder] = &types.AttributeValueMemberN{Value: read}
+	var absent absence
+	for i, field := range chargeFields(&event) {
+		attribute := chargeAttributes[i]
+		absent[i] = *field == ""
+		switch {
+		case attribute.isNumber && *field != "":
+			values[attribute.placeholder] = &types.AttributeValueMemberN{Value: *field}
+		case !attribute.isNumber && (withDescription || attribute.name != "description"):
+			values[attribute.placeholder] = text(*field)
 		}
 	}
 	return absent
@@ -143,42 +141,41 @@ func (c eventChanges) update(key billing.EventKey, update, condition string, val
 	}
 }
 
-// presence has true for each of chargeStringAttrs and chargeNumberAttrs that is absent.
-type presence [len(chargeStringAttrs) + len(chargeNumberAttrs)]bool
+// absence has true for each of chargeAttributes that an event does not have.
+type absence [len(chargeAttributes)]bool
 
-// asRead is the condition of a claim, and asClaimed of billing, by the attributes that were absent when
-// the event was read. Pages cut descriptions, so billing does not compare them.
+// asRead has the condition that an event is unbilled and as it was read, for each absence; asClaimed that it
+// is claimed and as the page has it. Pages cut descriptions: asClaimed does not compare them.
 var (
 	asRead    = valueConditions(unbilledCondition, true)
 	asClaimed = valueConditions(claimedCondition, false)
 )
 
-func valueConditions(status string, withDescription bool) map[presence]string {
-	conditions := map[presence]string{}
-	for bits := range 1 << len(presence{}) {
-		var absent presence
+func valueConditions(status string, withDescription bool) map[absence]string {
+	conditions := map[absence]string{}
+	for bits := range 1 << len(absence{}) {
+		var absent absence
 		terms := []string{status, "occurred_at = :o"}
-		for i := range absent {
+		for i, attribute := range chargeAttributes {
 			absent[i] = bits>>i&1 == 1
-		}
-		for i, attr := range chargeStringAttrs {
-			if attr.placeholder == ":d" && !withDescription {
-				continue
+			if withDescription || attribute.name != "description" {
+				terms = append(terms, attribute.condition(absent[i]))
 			}
-			term := attr.name + " = " + attr.placeholder
-			if absent[i] { // an empty text is the same as an absent one
-				term = "(attribute_not_exists(" + attr.name + ") OR " + term + ")"
-			}
-			terms = append(terms, term)
-		}
-		for i, attr := range chargeNumberAttrs {
-			term := attr.name + " = " + attr.placeholder
-			if absent[len(chargeStringAttrs)+i] {
-				term = "attribute_not_exists(" + attr.name + ")"
-			}
-			terms = append(terms, term)
 		}
 		conditions[absent] = strings.Join(terms, " AND ")
 	}
 	return conditions
+}
+
+// condition returns the condition that the attribute has its value, or is absent. A text may be empty instead.
+func (a chargeAttribute) condition(absent bool) string {
+	equal, notExists := a.name+" = "+a.placeholder, "attribute_not_exists("+a.name+")"
+	switch {
+	case !absent:
+		return equal
+	case a.isNumber:
+		return notExists
+	default:
+		return "(" + notExists + " OR " + equal + ")"
+	}
 }

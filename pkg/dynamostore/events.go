@@ -1,6 +1,7 @@
 package dynamostore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -51,16 +52,42 @@ func (s *Store) query(ctx context.Context, query *dynamodb.QueryInput) (*dynamod
 	return output, nil
 }
 
-// chargeStringAttrs and chargeNumberAttrs are the attributes, in addition to occurred_at, that determine
-// a charge. A claim requires them to be unchanged. decodeEvent and addValues list the fields of an event
-// in the same order.
-var (
-	chargeStringAttrs = [...]attribute{{"charge_code", ":cc"}, {"description", ":d"}, {"currency_code", ":cu"}}
-	chargeNumberAttrs = [...]attribute{{"amount", ":a"}, {"quantity", ":q"}}
-)
+// chargeAttributes are the attributes, in addition to occurred_at, that determine a charge. A claim
+// requires them to be unchanged.
+var chargeAttributes = [...]chargeAttribute{
+	{"charge_code", ":cc", false}, {"description", ":d", false}, {"currency_code", ":cu", false}, {"amount", ":a", true}, {"quantity", ":q", true},
+}
 
-// attribute is an attribute of an event, and the placeholder of its value in conditions.
-type attribute struct{ name, placeholder string }
+// chargeAttribute is an attribute of an event. The placeholder is for its value in conditions.
+type chargeAttribute struct {
+	name, placeholder string
+	isNumber          bool
+}
+
+// chargeFields returns the fields of an event, in the order of chargeAttributes.
+func chargeFields(event *billing.Event) [len(chargeAttributes)]*string {
+	return [...]*string{&event.ChargeCode, &event.Description, &event.CurrencyCode, &event.Amount, &event.Quantity}
+}
+
+// decode decodes a value of the attribute, which is nil if it is absent.
+func (a chargeAttribute) decode(value types.AttributeValue) (decoded, fault string) {
+	switch value := value.(type) {
+	case nil:
+		return "", ""
+	case *types.AttributeValueMemberS:
+		if !a.isNumber {
+			return value.Value, ""
+		}
+	case *types.AttributeValueMemberN:
+		if a.isNumber {
+			return value.Value, ""
+		}
+	}
+	if a.isNumber {
+		return "", a.name + " is not a number"
+	}
+	return "", a.name + " is not a string"
+}
 
 // isVoid reports whether the producer withdrew the event. The index may still show it.
 func isVoid(event item) bool { return reader(event).text("status") == billing.EventVoid }
@@ -78,25 +105,11 @@ func decodeEvent(src item) billing.Event {
 	if unbilled := reader(src).text("unbilled"); unbilled != event.SubscriptionID {
 		event.Fault = fmt.Sprintf("unbilled is %q, want subscription_id %q", unbilled, event.SubscriptionID)
 	}
-	texts := []*string{&event.ChargeCode, &event.Description, &event.CurrencyCode}
-	for i, attr := range chargeStringAttrs {
-		switch value := src[attr.name].(type) {
-		case nil:
-		case *types.AttributeValueMemberS:
-			*texts[i] = value.Value
-		default:
-			event.Fault = attr.name + " is not a string"
-		}
-	}
-	numbers := []*string{&event.Amount, &event.Quantity}
-	for i, attr := range chargeNumberAttrs {
-		switch value := src[attr.name].(type) {
-		case nil:
-		case *types.AttributeValueMemberN:
-			*numbers[i] = value.Value
-		default:
-			event.Fault = attr.name + " is not a number"
-		}
+	for i, field := range chargeFields(&event) {
+		attribute := chargeAttributes[i]
+		var fault string
+		*field, fault = attribute.decode(src[attribute.name])
+		event.Fault = cmp.Or(fault, event.Fault)
 	}
 	return event
 }
