@@ -59,9 +59,9 @@ type DiscardOptions struct {
 // ErrNoFilter refuses to discard all messages.
 var ErrNoFilter = errors.New("a filter is required to discard dead letters")
 
-// Run archives and deletes the selected messages. A message whose invoice holds claims is refused,
-// unless the claims can be released first: only the message refers to the claimed events, and without
-// it they would never be billed.
+// Run archives and deletes the selected messages. If the invoice of a message holds claims, only the message
+// leads to the claimed events: without it they would never be billed. Such a message is refused, unless its
+// claims can be released first.
 //
 // Errors: those of Messages and Records, ErrNoFilter, ErrPartial and ErrRefused.
 func (d *Discarder) Run(ctx context.Context, options DiscardOptions, progress Progress) (Result, error) {
@@ -121,8 +121,7 @@ func (d discard) predict(ctx context.Context, action Action, received queue.Mess
 	return d.Releaser.Release(ctx, id, true)
 }
 
-// release releases the claims of the message's invoice, unless that was done for another message of
-// it in the meantime.
+// release releases the claims of the message's invoice, unless another message of the invoice had that done.
 func (d discard) release(ctx context.Context, received queue.Message) error {
 	d.releasing.Lock()
 	defer d.releasing.Unlock()

@@ -17,7 +17,7 @@ type Filter struct {
 	Invoice      string        // draft id
 	Event        string        // event id, or message id
 	OlderThan    time.Duration // since the message failed, or else was sent
-	NewerThan    time.Duration // the same
+	NewerThan    time.Duration // likewise
 
 	Messages map[string]bool // message ids; nil selects all
 }
@@ -25,13 +25,14 @@ type Filter struct {
 // IsEmpty reports whether the filter selects all messages.
 func (f Filter) IsEmpty() bool { return reflect.ValueOf(f).IsZero() }
 
+// selects reports whether the message matches all fields. now is the time for its age.
 func (f Filter) selects(message Message, now time.Time) bool {
-	is := func(wanted string, found *string) bool { return wanted == "" || found != nil && *found == wanted }
-	return (is(f.Reason, message.Reason) || f.Reason == NoReason && message.Reason == nil) &&
-		is(f.Customer, message.CustomerID) &&
-		is(f.Invoice, message.InvoiceID) &&
+	matches := func(wanted string, found *string) bool { return wanted == "" || found != nil && *found == wanted }
+	return (matches(f.Reason, message.Reason) || f.Reason == NoReason && message.Reason == nil) &&
+		matches(f.Customer, message.CustomerID) &&
+		matches(f.Invoice, message.InvoiceID) &&
 		(f.Subscription == "" || slices.Contains(message.SubscriptionIDs, f.Subscription)) &&
-		(is(f.Event, message.EventID) || f.Event == message.MessageID) &&
+		(matches(f.Event, message.EventID) || f.Event == message.MessageID) &&
 		(f.OlderThan == 0 || now.Sub(message.failedSince()) > f.OlderThan) &&
 		(f.NewerThan == 0 || now.Sub(message.failedSince()) < f.NewerThan) &&
 		(f.Messages == nil || f.Messages[message.MessageID])

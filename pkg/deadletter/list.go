@@ -31,7 +31,7 @@ type Ledger interface {
 	Plan(ctx context.Context, invoiceID, epoch string) (billing.Plan, error)
 }
 
-// Incomplete is the reason why not all messages were visited.
+// Incomplete is the text for a queue of which not all messages were visited.
 const Incomplete = "some messages are in flight with another reader, or there are too many"
 
 // NoLedger is the ledger state of a message whose invoice has no record.

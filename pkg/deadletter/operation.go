@@ -33,7 +33,7 @@ const (
 	Replayed  Action = "replayed"
 	Discarded Action = "discarded"
 	Skipped   Action = "skipped"  // its invoice is finished: a replay would do nothing
-	Dropped   Action = "dropped"  // deleted for the same reason
+	Dropped   Action = "dropped"  // its invoice is finished: deleted
 	Released  Action = "released" // claims released, then discarded
 	Refused   Action = "refused"  // events are claimed for its invoice, and only the message refers to them
 	Failed    Action = "failed"   // left in the dead-letter queue
@@ -76,8 +76,8 @@ var ErrRefused = errors.New("some dead letters were refused or skipped: see the 
 const (
 	// messageTimeout bounds sending or archiving, and deleting, one message.
 	messageTimeout = 30 * time.Second
-	// rebrowseDelay is the delay before messages that were not visited are looked for again. SQS's
-	// counts of messages in flight may be a minute old.
+	// rebrowseDelay is the delay before the queue is browsed again because some messages were not visited.
+	// SQS's counts of messages in flight may be a minute old.
 	rebrowseDelay = time.Minute
 )
 
@@ -85,19 +85,20 @@ const (
 type operation interface {
 	// decide returns the action for a message.
 	decide(message Message) Action
-	// skip reports whether the operation leaves a message alone.
+	// skip reports whether the operation ignores a message.
 	skip(message queue.Message) bool
-	// waitTurn waits until the action may be applied. errNotNow means that it may not be soon.
+	// waitTurn waits until the action may be applied to one message. If that would take too long, it returns
+	// errNotNow, and the message is postponed to a later browse.
 	waitTurn(ctx context.Context, action Action) error
-	// waitReady waits, after errNotNow, until an action may be applied.
+	// waitReady waits until waitTurn no longer returns errNotNow. It calls waiting while it waits.
 	waitReady(ctx context.Context, waiting func(reason string)) error
-	// apply applies the action. ErrReleaseRefused leaves the message where it is.
+	// apply applies the action. After ErrReleaseRefused the message is still in the dead-letter queue.
 	apply(ctx context.Context, action Action, message queue.Message) error
 	// predict returns the error that apply would return, and changes nothing.
 	predict(ctx context.Context, action Action, message queue.Message) error
 }
 
-// errNotNow means that the turn of a message does not come soon.
+// errNotNow means that the action cannot be applied to a message soon.
 var errNotNow = errors.New("deadletter: not now")
 
 // runner applies an operation once to each selected message.
@@ -114,9 +115,9 @@ type runner struct {
 	result    Result
 }
 
-// run browses the queue until every selected message was processed. A browse ends after some minutes,
-// and makes postponed messages visible again, so the queue is browsed again as long as there is
-// progress. Errors: those of the queue and the ledger, and ErrPartial, also if ctx ends.
+// run browses the queue until every selected message was processed. A browse takes some minutes at most.
+// After it, postponed messages are visible again, and the queue is browsed again as long as each browse
+// processes a message. Errors: those of the queue and the ledger, and ErrPartial, also if ctx ends.
 func (r *runner) run(ctx context.Context) (Result, error) {
 	r.started, r.processed = r.Now(), map[string]bool{}
 	r.result = Result{DryRun: r.dryRun, Counts: map[Action]int{}, Messages: []MessageResult{}}
@@ -154,7 +155,7 @@ func (r *runner) partial() error {
 	}
 }
 
-// browse visits the queue once. postponed reports that messages wait for their turn.
+// browse visits the messages of the queue once. postponed reports that errNotNow was returned for some.
 func (r *runner) browse(ctx context.Context) (postponed bool, err error) {
 	var failed error
 	complete, err := r.Messages.Browse(ctx, func(messages []queue.Message) bool {
@@ -177,11 +178,11 @@ type visit struct {
 	message  queue.Message
 	selected bool
 	result   MessageResult
-	err      error // of the ledger, errNotNow, or why ctx ended
+	err      error // of the ledger, errNotNow, or the cause of ctx
 }
 
-// visitAll processes the messages of one receive concurrently, and returns when all are done: then
-// they may become visible again.
+// visitAll processes the messages of one receive concurrently, and returns when all are done, because they
+// may become visible to others after that.
 func (r *runner) visitAll(ctx context.Context, messages []queue.Message) []*visit {
 	var visits []*visit
 	var running sync.WaitGroup

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	callsPerMessage = 2               // the minimum: add one line, and close
-	burst           = time.Minute     // a burst has the messages of at most this time
-	refreshInterval = 5 * time.Second // of the rate limiter's state
+	callsPerMessage = 2               // at least: add one line, and close
+	burst           = time.Minute     // after a break, the messages of this time are sent at once
+	refreshInterval = 5 * time.Second // between reads of the rate limiter's state
 	maxTurnDelay    = 4 * time.Minute // far below the 10 minutes for which a browsed message is hidden
 )
 
@@ -59,8 +59,8 @@ func (p *pacer) refresh(ctx context.Context) error {
 	return nil
 }
 
-// waitTurn waits for the turn of a message. errNotNow means that calls are paused, or that the wait would
-// be too long.
+// waitTurn waits for the turn of a message. It returns errNotNow if calls are paused, or if the turn is more
+// than maxTurnDelay away.
 func (p *pacer) waitTurn(ctx context.Context) error {
 	wait, err := p.reserve(ctx)
 	if err != nil || wait <= 0 {
@@ -77,8 +77,7 @@ func (p *pacer) waitTurn(ctx context.Context) error {
 	return errNotNow
 }
 
-// reserve reserves the next turn, and returns the delay until then. errNotNow means that it exceeds
-// maxTurnDelay, or that calls are paused.
+// reserve reserves the next turn, and returns the delay until it. Errors are those of waitTurn.
 func (p *pacer) reserve(ctx context.Context) (wait time.Duration, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -35,11 +35,12 @@ type ReplayOptions struct {
 	DryRun   bool // change nothing
 }
 
-// Run replays the selected messages at the rate of the pacer, and not while calls are paused. Messages of
-// finished invoices are skipped or dropped. With a limit it browses the queue twice: SQS has no order.
+// Run replays the selected messages at the rate of the pacer, and waits while calls to Chargebee are paused.
+// Messages of finished invoices are skipped or dropped. With a limit it browses the queue twice: once to find
+// the oldest messages, because SQS has no order, and once to replay them.
 //
-// A message is sent before it is deleted: a crash may leave it in both queues, which is harmless. Run
-// may be repeated at any time. A message that fails again while Run is running is not replayed again.
+// A message is sent before it is deleted: a crash may leave it in both queues, which is harmless. Run may be
+// repeated at any time. A message that fails again during Run is not replayed again.
 //
 // Errors: those of Messages, Records and RateLimit, ErrPartial and ErrRefused.
 func (r *Replayer) Run(ctx context.Context, options ReplayOptions, progress Progress) (Result, error) {
@@ -64,8 +65,8 @@ func (r *Replayer) Run(ctx context.Context, options ReplayOptions, progress Prog
 	return result, err
 }
 
-// oldest returns the ids of the selected messages that failed first. complete reports whether all messages
-// were visited: otherwise there may be older ones.
+// oldest returns the ids of the messages that failed first, at most options.Limit. complete is false if not all
+// messages were visited: older ones may be among them.
 func (r *Replayer) oldest(ctx context.Context, options ReplayOptions) (ids map[string]bool, complete bool, err error) {
 	type failure struct {
 		id    string
@@ -140,12 +141,12 @@ func (r replay) apply(ctx context.Context, action Action, message queue.Message)
 
 func (replay) predict(context.Context, Action, queue.Message) error { return nil }
 
-// replayCounts has the lowest replay count that was visited, by the hash of the body.
+// replayCounts holds, by the hash of a body, the lowest replay count of the messages with that body so far.
 type replayCounts map[[sha256.Size]byte]int
 
-// failedAgain records the replay count of a message. It reports whether the message was replayed and has
-// failed again since one with the same body and a lower count was visited. One with the same count is a
-// copy that SQS delivered twice.
+// failedAgain records the replay count of a message. It reports whether a message with the same body and a lower
+// count was visited before: then that one was replayed during this run, and failed again. A message with the
+// same body and the same count is a copy, which SQS may deliver.
 func (c replayCounts) failedAgain(message queue.Message) bool {
 	digest, count := sha256.Sum256(message.Body), message.ReplayCount()
 	before, seen := c[digest]

@@ -27,7 +27,7 @@ func (m *Message) addRecordAndCharge(ctx context.Context, ledger Ledger) error {
 	return err
 }
 
-// plannedCharges reports whether a plan is in force, and whether charges of it may be left.
+// plannedCharges reports whether the record has a valid plan, and whether charges of it may not be billed yet.
 func plannedCharges(record billing.Record) (planned, charges bool) {
 	switch activeState(record) {
 	case billing.Claiming, billing.Releasing: // there is no plan yet, or it was discarded
