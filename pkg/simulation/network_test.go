@@ -171,6 +171,9 @@ func (l link) RoundTrip(request *http.Request) (*http.Response, error) {
 	if l.service == site && a.err == nil {
 		l.recordAnswer(request, a.response)
 	}
+	if draft, ok := writtenRecord(call); ok && a.err == nil && a.response.StatusCode == http.StatusOK {
+		l.from.env.recorder.recordCommit(l.from.name, draft)
+	}
 	if empty := int64(len("{}")); !poll || a.err != nil || a.response.ContentLength > empty {
 		l.logf(call, "%s", a)
 	}
@@ -205,6 +208,15 @@ func (l link) refuseAsProxy(call string, response *http.Response) {
 	_ = response.Body.Close()
 	response.StatusCode, response.ContentLength = refusal.status, int64(len(refusal.body))
 	response.Body = io.NopCloser(strings.NewReader(refusal.body))
+}
+
+// writtenRecord returns the draft whose record a call to DynamoDB writes.
+func writtenRecord(call string) (draft string, ok bool) {
+	fields := strings.Fields(call)
+	if len(fields) < 2 || fields[0] != "PutItem" && fields[0] != "TransactWriteItems" {
+		return "", false
+	}
+	return fields[1], true
 }
 
 // recordAnswer records an answer of Chargebee before the process gets it.

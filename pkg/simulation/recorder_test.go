@@ -21,14 +21,15 @@ type recorder struct {
 	events       map[string]int64 // billable events, by id; see recordWritten
 	invoices     []invoiceRecord  // in the order of their creation
 	edits        []subscriptionEdit
-	removed      map[string]string  // subscription of the line that was removed from a draft, by draft
-	sent         []time.Time        // calls of consumers to Chargebee
-	reads        map[podDraft]int64 // version of a draft that a pod read last
-	charged      map[string]int64   // version that the pod had read that first charged a draft, by draft; 0: none
-	refused      map[string]int     // refusals of a close that pods received, by idempotency key
-	closeRefused map[string]bool    // drafts whose close was refused, as pods received it
-	sessions     int                // that consumers reported
-	rejected     int                // sessions that rejected their message
+	removed      map[string]string   // subscription of the line that was removed from a draft, by draft
+	sent         []time.Time         // calls of consumers to Chargebee
+	reads        map[podDraft]int64  // version of a draft that a pod read last
+	charged      map[string]int64    // version that the pod had read that first charged a draft, by draft; 0: none
+	refused      map[podDraft]string // idempotency key of a close that was refused, until the pod writes the record
+	refusals     map[string]int      // refusals of a close after which the pod wrote the record, by idempotency key
+	closeRefused map[string]bool     // drafts whose close was refused, as pods received it
+	sessions     int                 // that consumers reported
+	rejected     int                 // sessions that rejected their message
 }
 
 // invoiceRecord is an invoice as it was created.
@@ -53,7 +54,8 @@ type podDraft struct{ pod, draft string }
 func newRecorder(e *env) *recorder {
 	return &recorder{
 		env: e, events: map[string]int64{}, removed: map[string]string{},
-		reads: map[podDraft]int64{}, charged: map[string]int64{}, refused: map[string]int{}, closeRefused: map[string]bool{},
+		reads: map[podDraft]int64{}, charged: map[string]int64{}, refused: map[podDraft]string{}, refusals: map[string]int{},
+		closeRefused: map[string]bool{},
 	}
 }
 
@@ -146,8 +148,8 @@ func invoiceCall(request *http.Request) (id, operation string, ok bool) {
 	return id, operation, ok
 }
 
-// maxRefusals is the most refusals of a close under one key: a pod may crash before it records
-// that the key has to change.
+// maxRefusals is the maximum number of refusals of a close under one key after which the pod wrote the
+// record. The first write that is not only a heartbeat changes the key.
 const maxRefusals = 2
 
 // resourceVersion matches the version of an invoice in an answer.
@@ -166,11 +168,21 @@ func (r *recorder) recordAnswer(pod string, request *http.Request, status int, b
 		r.reads[podDraft{pod, draft}], _ = strconv.ParseInt(string(found[1]), 10, 64)
 	case operation == "close" && isRefusal(status, body):
 		key := request.Header.Get("chargebee-idempotency-key")
-		r.refused[key]++
-		r.closeRefused[draft] = true
-		if r.refused[key] == maxRefusals+1 {
-			r.env.violations.addf("the close of %s is refused %d times under one key", draft, r.refused[key])
+		if r.refusals[key] == maxRefusals {
+			r.env.violations.addf("the close of %s is refused under a key after %d recorded refusals", draft, maxRefusals)
 		}
+		r.refused[podDraft{pod, draft}] = key
+		r.closeRefused[draft] = true
+	}
+}
+
+// recordCommit records that a pod wrote the record of a draft.
+func (r *recorder) recordCommit(pod, draft string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if key, ok := r.refused[podDraft{pod, draft}]; ok {
+		delete(r.refused, podDraft{pod, draft})
+		r.refusals[key]++
 	}
 }
 
