@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/billable-events/billable/pkg/billing"
 )
@@ -27,36 +28,36 @@ type Preview struct {
 	Prediction InvoicePrediction
 	Reason     billing.Reason // of a rejection, predicted or recorded
 	Detail     string
-	Status     string // at Chargebee; empty if it was not read, or does not exist
+	Status     string // of the invoice at Chargebee; empty if it was not read, or does not exist
 	Manifest   billing.Manifest
 	Record     billing.Record // zero if there is none
 	Lines      []billing.Line
 	Planned    bool // the lines are from the ledger, with the markers and keys that are sent
-	Events     int
+	Events     int  // number of events of the lines
 }
 
-// Preview returns what a message for the invoice would charge now, and writes nothing. found is its record
-// in the ledger, nil if there is none. If the ledger has a plan, the preview shows it. Otherwise it reads
-// the invoice from Chargebee, and the unbilled events from the index.
+// Preview returns what a message for the invoice would charge now, and writes nothing. found is the record
+// of the invoice in the ledger, nil if there is none. If the ledger has a plan, that is the preview.
+// Otherwise a plan is made from the invoice at Chargebee and the unbilled events in the index.
 func (s *Settler) Preview(ctx context.Context, invoiceID string, found *billing.Record) (preview Preview, err error) {
-	ok := found != nil
-	if ok {
-		preview.Record = *found
+	var record billing.Record
+	if found != nil {
+		record = *found
 	}
-	record := preview.Record
-	if ok && record.SchemaVersion > billing.SchemaVersion {
-		return preview, fmt.Errorf("the schema version %d of %s is newer than this program: use the program that wrote it", record.SchemaVersion, invoiceID)
+	if record.SchemaVersion > billing.SchemaVersion {
+		return preview, errNewerSchema(record)
 	}
-	claimed := ok && !record.ClaimsReleased() && record.Epoch != ""
+	preview.Record = record
+	claimed := record.Epoch != "" && !record.ClaimsReleased()
 	if claimed {
 		if preview.Manifest, err = s.Claims.Manifest(ctx, invoiceID, record.Epoch); err != nil {
 			return preview, fmt.Errorf("read the manifest of %s: %w", invoiceID, err)
 		}
 		if record.State != billing.Claiming {
-			return s.showPlan(ctx, preview)
+			return s.addStoredPlan(ctx, preview)
 		}
 	}
-	var read billing.Invoice
+	var read billing.Invoice // zero if Chargebee has none
 	err = untilAnswered(func() (err error) {
 		read, err = s.readInvoice(ctx, invoiceID)
 		return err
@@ -73,12 +74,12 @@ func (s *Settler) Preview(ctx context.Context, invoiceID string, found *billing.
 	if !claimed {
 		preview.Manifest = billing.NewManifest(read, s.Now().Unix())
 	}
-	err = s.newPlan(ctx, &preview, read)
+	err = s.addNewPlan(ctx, &preview, read)
 	return preview, err
 }
 
-// showPlan adds the plan from the ledger.
-func (s *Settler) showPlan(ctx context.Context, preview Preview) (Preview, error) {
+// addStoredPlan adds the plan from the ledger to a preview.
+func (s *Settler) addStoredPlan(ctx context.Context, preview Preview) (Preview, error) {
 	record := preview.Record
 	plan, err := s.Claims.Plan(ctx, record.InvoiceID, record.Epoch)
 	if err != nil && !errors.Is(err, billing.ErrNotFound) {
@@ -95,8 +96,8 @@ func (s *Settler) showPlan(ctx context.Context, preview Preview) (Preview, error
 	return preview, nil
 }
 
-// newPlan makes the plan as claim does, and predicts how charging ends.
-func (s *Settler) newPlan(ctx context.Context, preview *Preview, read billing.Invoice) error {
+// addNewPlan adds the plan that claim would make to a preview, and predicts how the settlement ends.
+func (s *Settler) addNewPlan(ctx context.Context, preview *Preview, read billing.Invoice) error {
 	sums := billing.NewAggregator(preview.Manifest)
 	if err := s.addEvents(ctx, preview, sums); err != nil {
 		return err
@@ -110,8 +111,9 @@ func (s *Settler) newPlan(ctx context.Context, preview *Preview, read billing.In
 		return err
 	}
 	preview.Lines = lines
-	if preview.Prediction = s.predict(lines, read); preview.Prediction == WillFindClosed && preview.Record.Epoch == "" {
-		preview.Prediction = WillReject // nothing was claimed: events are not even looked for
+	preview.Prediction = s.predict(lines, read)
+	if preview.Prediction == WillFindClosed && preview.Record.Epoch == "" { // nothing was claimed
+		preview.Prediction = WillReject
 	}
 	if preview.Prediction == WillReject {
 		preview.Reason, preview.Detail = billing.InvoiceNotPending, fmt.Sprintf("the invoice is %s and not pending", statusOrMissing(read))
@@ -121,10 +123,7 @@ func (s *Settler) newPlan(ctx context.Context, preview *Preview, read billing.In
 
 // predict returns how the settlement of an invoice with these lines ends.
 func (s *Settler) predict(lines []billing.Line, read billing.Invoice) InvoicePrediction {
-	charges := false
-	for _, line := range lines {
-		charges = charges || line.IsCharge()
-	}
+	charges := slices.ContainsFunc(lines, billing.Line.IsCharge)
 	switch {
 	case read.Status != billing.StatusPending && charges:
 		return WillReject
