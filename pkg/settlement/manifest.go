@@ -57,16 +57,14 @@ func (s *session) makeManifest(ctx context.Context) error {
 // for it. A new invoice may not be visible yet: if Chargebee has none, the message is first deferred until
 // it must be visible.
 func (s *session) rejectNotPending(ctx context.Context, draft billing.Invoice, readAt time.Time) error {
-	exists := draft.ID != ""
-	if !exists && s.record().MissingSince == 0 {
-		err := s.lease.commit(ctx, func(step *billing.Step) { step.Record.MissingSince = readAt.Unix() })
-		if err != nil {
+	if exists := draft.ID != ""; !exists {
+		s.report.UnknownInvoice = s.record().MissingSince == 0
+		if err := s.recordMissing(ctx, readAt); err != nil {
 			return err
 		}
-		s.report.UnknownInvoice = true
-	}
-	if confirmedAt := s.Settings.missingConfirmedAt(s.record()); !exists && readAt.Before(confirmedAt) {
-		return s.deferUntil(confirmedAt, "Chargebee has no invoice "+s.invoice.ID)
+		if confirmedAt := s.Settings.missingConfirmedAt(s.record()); readAt.Before(confirmedAt) {
+			return s.deferUntil(confirmedAt, "Chargebee has no invoice "+s.invoice.ID)
+		}
 	}
 	return &billing.Rejection{
 		Reason: billing.InvoiceNotPending,

@@ -13,14 +13,8 @@ import (
 // the ledger.
 func (s *session) resolveMissing(ctx context.Context) error {
 	started := s.Now()
-	if s.record().MissingSince == 0 {
-		err := s.lease.commit(ctx, func(step *billing.Step) {
-			s.applyProgress(step)
-			step.Record.MissingSince = started.Unix()
-		})
-		if err != nil {
-			return err
-		}
+	if err := s.recordMissing(ctx, started); err != nil {
+		return err
 	}
 	_, missing, err := s.readDraft(ctx)
 	if err != nil {
@@ -34,6 +28,17 @@ func (s *session) resolveMissing(ctx context.Context) error {
 		return errReload
 	}
 	return s.reconcile(ctx, started)
+}
+
+// recordMissing records since when the draft is missing, unless the record has that already.
+func (s *session) recordMissing(ctx context.Context, since time.Time) error {
+	if s.record().MissingSince != 0 {
+		return nil
+	}
+	return s.lease.commit(ctx, func(step *billing.Step) {
+		s.applyProgress(step)
+		step.Record.MissingSince = since.Unix()
+	})
 }
 
 // reconcile decides about each line by the final invoice, and starts to settle the events. started is the

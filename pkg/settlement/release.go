@@ -169,18 +169,10 @@ func (r *releaser) decide(ctx context.Context, started time.Time) error {
 	case !missing:
 		return r.releaseFromDraft(ctx, draft)
 	}
-	if err := r.recordMissing(ctx); err != nil {
+	if err := r.recordMissing(ctx, r.Now()); err != nil {
 		return err
 	}
 	return r.reconcileRelease(ctx, started)
-}
-
-// recordMissing records that the draft is missing, unless the record has that already.
-func (r *releaser) recordMissing(ctx context.Context) error {
-	if r.record().MissingSince != 0 {
-		return nil
-	}
-	return r.lease.commit(ctx, func(step *billing.Step) { step.Record.MissingSince = r.Now().Unix() })
 }
 
 // releaseFromDraft releases all claims if no line of the plan is on the pending draft.

@@ -105,7 +105,7 @@ func hasMarkers(plan billing.Plan) bool {
 // awaitFinal returns a deferral if reads that began at started may have been too early to show the final
 // invoice of a draft that was closed and not deleted.
 func (r *releaser) awaitFinal(ctx context.Context, started time.Time) error {
-	if err := r.recordMissing(ctx); err != nil {
+	if err := r.recordMissing(ctx, r.Now()); err != nil {
 		return err
 	}
 	confirmedAt := r.Settings.missingConfirmedAt(r.record())
