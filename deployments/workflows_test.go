@@ -4,12 +4,12 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -101,8 +101,9 @@ func TestWorkflows(t *testing.T) {
 func TestWorkflows_Release(t *testing.T) {
 	t.Parallel()
 	w := readWorkflow(t, "../.github/workflows/release.yml")
-	if want := map[string]any{"push": map[string]any{"tags": []any{"v*.*.*"}}}; !reflect.DeepEqual(w.On, want) {
-		t.Errorf("it runs on %v, want %v", w.On, want)
+	want := map[string]any{"push": map[string]any{"tags": []any{"v*.*.*"}}}
+	if diff := cmp.Diff(want, w.On); diff != "" {
+		t.Errorf("triggers (-want +got):\n%s", diff)
 	}
 	jobs := w.Jobs
 	for name, command := range map[string]string{

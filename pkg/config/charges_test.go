@@ -3,9 +3,10 @@ package config_test
 import (
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/billable-events/billable/pkg/config"
 )
@@ -45,8 +46,8 @@ func TestCharges_KeepCodesAsWritten(t *testing.T) {
 			if err != nil || len(warnings) != 2 {
 				t.Fatal(err, warnings)
 			}
-			if !reflect.DeepEqual(settings.Charges, test.want) {
-				t.Errorf("got %+v, want %+v", settings.Charges, test.want)
+			if diff := cmp.Diff(test.want, settings.Charges); diff != "" {
+				t.Errorf("charges (-want +got):\n%s", diff)
 			}
 		})
 	}

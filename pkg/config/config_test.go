@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/billable-events/billable/pkg/config"
 )
 
@@ -18,6 +20,9 @@ const configs = "../../configs"
 
 // required is the environment without which the receiver does not start.
 var required = []string{"BILLABLE_QUEUE_URL=http://q/1/w", "BILLABLE_AUTH_USERNAME=u", "BILLABLE_AUTH_PASSWORD=a:b"}
+
+// withUnexported also compares secrets, whose values are unexported.
+var withUnexported = cmp.Exporter(func(reflect.Type) bool { return true })
 
 func TestExamples_ShowDefaults(t *testing.T) {
 	t.Parallel()
@@ -27,15 +32,15 @@ func TestExamples_ShowDefaults(t *testing.T) {
 	}
 	want := config.DefaultReceiver()
 	want.Queue.URL, want.Auth.Username, want.Auth.Password = "http://q/1/w", "u", "a:b"
-	if !reflect.DeepEqual(receiver, want) {
-		t.Errorf("configs/receiver.yaml: got %+v, want %+v", receiver, want)
+	if diff := cmp.Diff(want, receiver, withUnexported); diff != "" {
+		t.Errorf("configs/receiver.yaml differs from the defaults (-want +got):\n%s", diff)
 	}
 	consumer, warnings, err := config.LoadConsumer(config.Source{File: filepath.Join(configs, "consumer.yaml")})
 	if err != nil || len(warnings) != 0 {
 		t.Fatal(err, warnings)
 	}
-	if want := config.DefaultConsumer(); !reflect.DeepEqual(consumer, want) {
-		t.Errorf("configs/consumer.yaml: got %+v, want %+v", consumer, want)
+	if diff := cmp.Diff(config.DefaultConsumer(), consumer, withUnexported); diff != "" {
+		t.Errorf("configs/consumer.yaml differs from the defaults (-want +got):\n%s", diff)
 	}
 }
 

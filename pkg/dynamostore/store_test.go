@@ -17,6 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/dynamostore"
@@ -215,8 +217,8 @@ func TestStore_KeepsEpoch(t *testing.T) {
 	f.must(billing.Step{PreviousVersion: "w2", Record: record, Plan: &plan})
 
 	gotManifest, err := f.store.Manifest(t.Context(), "draft", "e")
-	if err != nil || !reflect.DeepEqual(gotManifest, manifest) {
-		t.Errorf("got %+v, %v", gotManifest, err)
+	if diff := cmp.Diff(manifest, gotManifest); err != nil || diff != "" {
+		t.Errorf("%v, manifest (-want +got):\n%s", err, diff)
 	}
 	page, err := f.store.Page(t.Context(), "draft", "e", 0)
 	want := claimed[0]
@@ -225,8 +227,8 @@ func TestStore_KeepsEpoch(t *testing.T) {
 		t.Errorf("got %+v, %v", page, err)
 	}
 	gotPlan, err := f.store.Plan(t.Context(), "draft", "e")
-	if err != nil || !reflect.DeepEqual(gotPlan, plan) {
-		t.Errorf("got %d lines, %v", len(gotPlan.Lines), err)
+	if diff := cmp.Diff(plan, gotPlan); err != nil || diff != "" {
+		t.Errorf("%v, plan (-want +got):\n%s", err, diff)
 	}
 	if len(plan.Parts()) < 3 {
 		t.Error("the plan has too few parts to test them")
@@ -294,8 +296,9 @@ func TestStore_EpochAsStored(t *testing.T) {
 			t.Errorf("%s: got  %+v\nwant %s", key, got, want)
 		}
 	}
-	if got, err := f.store.Plan(t.Context(), "draft", "e"); err != nil || !reflect.DeepEqual(got, plan) {
-		t.Errorf("got %+v, %v", got, err)
+	got, err := f.store.Plan(t.Context(), "draft", "e")
+	if diff := cmp.Diff(plan, got); err != nil || diff != "" {
+		t.Errorf("%v, plan (-want +got):\n%s", err, diff)
 	}
 }
 
@@ -433,8 +436,8 @@ func TestStore_BillAndRelease(t *testing.T) {
 	for name, want := range map[string]types.AttributeValue{
 		"status": text("billed"), "invoice_id": text("draft"), "final_invoice_id": text("final"), "billed_at": number("500"),
 	} {
-		if !reflect.DeepEqual(output.Item[name], want) {
-			t.Errorf("%s is %v", name, output.Item[name])
+		if diff := cmp.Diff(want, output.Item[name], cmpopts.IgnoreUnexported(types.AttributeValueMemberS{}, types.AttributeValueMemberN{})); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 	if found, ok, err := f.store.FindRecord(t.Context(), "final"); err != nil || !ok || found.InvoiceID != "draft" {

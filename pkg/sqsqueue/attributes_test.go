@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/sqsqueue"
@@ -78,8 +79,8 @@ func TestAttributes_AllTypes(t *testing.T) {
 				}
 				delete(got, name)
 			}
-			if !reflect.DeepEqual(got, theirs) {
-				t.Errorf("got %v", got)
+			if diff := cmp.Diff(theirs, got, cmpopts.IgnoreUnexported(types.MessageAttributeValue{})); diff != "" {
+				t.Errorf("attributes (-want +got):\n%s", diff)
 			}
 		})
 	}

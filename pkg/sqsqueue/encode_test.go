@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/sqsqueue"
@@ -74,8 +74,8 @@ func FuzzBatchProtocol(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		if got, want := decoded(t, ours.body), decoded(t, theirs.body); !reflect.DeepEqual(got, want) {
-			t.Errorf("got\n%v\nwant\n%v", got, want)
+		if diff := cmp.Diff(decoded(t, theirs.body), decoded(t, ours.body)); diff != "" {
+			t.Errorf("body (-want +got):\n%s", diff)
 		}
 		own := func(name string) bool { return strings.HasPrefix(name, "X-Amz") || name == "Content-Type" }
 		for _, name := range slices.Sorted(maps.Keys(theirs.header)) {
