@@ -7,13 +7,11 @@ import (
 
 	"github.com/billable-events/billable/pkg/sandbox/awsjson"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
-	"github.com/billable-events/billable/pkg/sandbox/dynamodb/expression"
 )
 
 // Limits of batches.
 const (
 	maxBatchWrites = 25
-	maxBatchGets   = 100
 	maxBatchBytes  = 16 << 20
 )
 
@@ -124,92 +122,4 @@ func (w *batchWrite) on(t *table) (*plan, error) {
 		return nil, err
 	}
 	return p, p.prepare()
-}
-
-type batchGetInput struct {
-	RequestItems map[string]*batchGet
-}
-
-type batchGet struct {
-	Keys                     []attribute.Item
-	ConsistentRead           bool              `json:",omitempty"`
-	ProjectionExpression     *string           `json:",omitempty"`
-	ExpressionAttributeNames map[string]string `json:",omitempty"`
-	legacyMembers
-}
-
-type batchGetOutput struct {
-	Responses       map[string][]attribute.Item
-	UnprocessedKeys map[string]*batchGet
-}
-
-func (s *Service) batchGetItem(input *batchGetInput, call awsjson.Call) (*batchGetOutput, error) {
-	total := 0
-	projections := map[string]*expression.Projection{}
-	names := slices.Sorted(maps.Keys(input.RequestItems))
-	for _, name := range names {
-		get := input.RequestItems[name]
-		if get == nil || len(get.Keys) == 0 {
-			return nil, constraint("[]", "requestItems."+name+".member.keys", "Member must have length greater than or equal to 1")
-		}
-		total += len(get.Keys)
-		var err error
-		if projections[name], err = parseProjection(get.ProjectionExpression, get.ExpressionAttributeNames); err != nil {
-			return nil, err
-		}
-	}
-	if total == 0 {
-		return nil, constraint("{}", "requestItems", "Member must have length greater than or equal to 1")
-	}
-	if total > maxBatchGets {
-		return nil, attribute.Invalidf("Too many items requested for the BatchGetItem call")
-	}
-
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.config.Now()
-	output := &batchGetOutput{Responses: map[string][]attribute.Item{}, UnprocessedKeys: map[string]*batchGet{}}
-	done := 0
-	entry, bytes := 0, 0
-	for _, name := range names {
-		get := input.RequestItems[name]
-		t, err := s.table(name)
-		if err != nil {
-			return nil, err
-		}
-		output.Responses[name] = []attribute.Item{}
-		rows := t.asOf(now, call.Fault.Lag, get.ConsistentRead)
-		seen := map[place]bool{}
-		var unprocessed []attribute.Item
-		for _, key := range get.Keys {
-			at, err := t.primaryKey(key)
-			if err != nil {
-				return nil, err
-			}
-			if seen[at] {
-				return nil, errDuplicateKeys
-			}
-			seen[at] = true
-			item := itemAt(at, rows)
-			bytes += item.Size()
-			if !spared(call, entry) || bytes > maxBatchBytes {
-				unprocessed = append(unprocessed, key)
-			} else {
-				done++
-				if item != nil {
-					output.Responses[name] = append(output.Responses[name], projections[name].Of(item))
-				}
-			}
-			entry++
-		}
-		if len(unprocessed) > 0 {
-			rest := *get
-			rest.Keys = unprocessed
-			output.UnprocessedKeys[name] = &rest
-		}
-	}
-	if done == 0 {
-		return nil, throughputExceeded() // a batch of which nothing is done fails
-	}
-	return output, nil
 }

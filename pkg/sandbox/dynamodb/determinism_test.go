@@ -53,7 +53,7 @@ const bad = `{"x":{"N":"one"},"y":{"N":"two"},"pk":{"S":"a"}}`
 
 // step makes one call, or lets some time go by.
 func (s *script) step() {
-	switch s.random.IntN(12) {
+	switch s.random.IntN(10) {
 	case 0:
 		s.call("PutItem", fmt.Sprintf(`{"TableName":"events","Item":%s,"ReturnValues":"ALL_OLD"}`, s.item()))
 	case 1:
@@ -71,17 +71,12 @@ func (s *script) step() {
 	case 6:
 		s.call("BatchWriteItem", fmt.Sprintf(`{"RequestItems":{"events":[{"PutRequest":{"Item":%s}},{"DeleteRequest":{"Key":{"pk":{"S":"x"}}}}],"persons":[{"PutRequest":{"Item":{"pk":{"S":"a"}}}},{"PutRequest":{"Item":{"pk":{"S":"b"}}}}]}}`, s.item()))
 	case 7:
-		s.call("BatchGetItem", fmt.Sprintf(`{"RequestItems":{"persons":{"Keys":[{"pk":{"S":"a"}},{"pk":{"S":"b"}}]},"events":{"Keys":[%s]}}}`, s.key()))
-	case 8:
 		s.call("TransactWriteItems", fmt.Sprintf(`{"ClientRequestToken":"%d","TransactItems":[{"Put":{"TableName":"events","Item":%s}},
 			{"Update":{"TableName":"persons","Key":{"pk":{"S":"a"}},"UpdateExpression":"ADD n :one","ExpressionAttributeValues":{":one":{"N":"1"}}}}]}`, s.random.IntN(100), s.item()))
-	case 9:
-		s.call("TransactGetItems", fmt.Sprintf(`{"TransactItems":[{"Get":{"TableName":"events","Key":%s}},{"Get":{"TableName":"persons","Key":{"pk":{"S":"a"}}}}]}`, s.key()))
-	case 10:
+	case 8:
 		s.call("PutItem", `{"TableName":"events","Item":`+bad+`}`)
-		s.call("BatchGetItem", `{"RequestItems":{"events":{"Keys":[]},"persons":{"Keys":[]}}}`)
 		s.call("DescribeTable", `{"TableName":"events"}`)
-	case 11:
+	case 9:
 		time.Sleep(time.Duration(s.random.Int64N(int64(time.Second))))
 	}
 }
@@ -125,6 +120,6 @@ func TestSameSeedSameAnswers(t *testing.T) {
 	t.Parallel()
 	conformance.Repeatable(t, func(seed uint64) []string { return played(t, seed) },
 		`"LastEvaluatedKey":{`, `"UnprocessedItems":{"`, "TransactionConflict", "TransactionInProgress", "KeyRangeThroughputExceeded", "connection cut",
-		"ConditionalCheckFailed", "IdempotentParameterMismatch", `"Responses":[{"Item"`,
+		"ConditionalCheckFailed", "IdempotentParameterMismatch",
 	)
 }

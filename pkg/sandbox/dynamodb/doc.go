@@ -21,10 +21,10 @@
 // partition is a setting and not a fault, Config.PartitionWrites.
 //
 // Emulated: creating, updating, describing, listing and deleting tables with global
-// secondary indexes, time to live, deletion protection, and all operations on items, single,
-// in batches, in transactions, by query and scan, with all expressions.
+// secondary indexes, time to live, deletion protection, and the operations on items, with all expressions: single ones, Query,
+// Scan, BatchWriteItem and TransactWriteItems.
 //
-// Not emulated: legacy parameters, local secondary indexes, parallel scans, consumed
+// Not emulated: BatchGetItem, TransactGetItems, legacy parameters, local secondary indexes, parallel scans, consumed
 // capacity, PartiQL, streams, backups, policies (Config.Denied replaces them), and the
 // throughput of whole tables, which faults inject instead.
 //

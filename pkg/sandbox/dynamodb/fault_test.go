@@ -174,27 +174,6 @@ func TestPartialBatchWrite(t *testing.T) {
 	}
 }
 
-func TestPartialBatchGet(t *testing.T) {
-	t.Parallel()
-	b := withFault(t, "BatchGetItem", sandbox.Fault{Kind: sandbox.Partial})
-	var keys []map[string]types.AttributeValue
-	for i := range 5 {
-		b.must(b.put(fmt.Sprint(i)))
-		keys = append(keys, key(i))
-	}
-	got := 0
-	requests := map[string]types.KeysAndAttributes{tableName: {Keys: keys, ConsistentRead: aws.Bool(true)}}
-	for len(requests) > 0 {
-		out, err := b.client.BatchGetItem(t.Context(), &awsdynamodb.BatchGetItemInput{RequestItems: requests})
-		b.must(err)
-		got += len(out.Responses[tableName])
-		requests = out.UnprocessedKeys
-	}
-	if got != 5 {
-		t.Errorf("read %d items, want 5", got)
-	}
-}
-
 // Whatever is chosen, the rest is left for another try; if it is all, the call fails.
 func TestPartialBatchByChoice(t *testing.T) {
 	t.Parallel()
@@ -216,18 +195,6 @@ func TestPartialBatchByChoice(t *testing.T) {
 			t.Errorf("choice %b: %d are stored", choice, b.stored())
 		}
 
-		b = withFault(t, "BatchGetItem", sandbox.Fault{Kind: sandbox.Partial, Choice: choice})
-		got, err := b.client.BatchGetItem(t.Context(), &awsdynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
-			tableName: {Keys: []map[string]types.AttributeValue{key(1), key(2), key(3)}},
-		}})
-		if want == 0 {
-			b.code(err, "ProvisionedThroughputExceededException")
-			continue
-		}
-		b.must(err)
-		if left := len(got.UnprocessedKeys[tableName].Keys); left != 3-want {
-			t.Errorf("choice %b: %d keys are left", choice, left)
-		}
 	}
 }
 
@@ -343,13 +310,6 @@ func TestConflictByChoice(t *testing.T) {
 	for choice, want := range map[uint64]string{2: "None TransactionConflict", 4: "TransactionConflict None"} {
 		b := withFault(t, "TransactWriteItems", sandbox.Fault{Kind: sandbox.Partial, Choice: choice})
 		if got := b.reasons(b.transact("token")); got != want {
-			t.Errorf("choice %d: reasons %s", choice, got)
-		}
-		b = withFault(t, "TransactGetItems", sandbox.Fault{Kind: sandbox.Partial, Choice: choice})
-		_, err := b.client.TransactGetItems(t.Context(), &awsdynamodb.TransactGetItemsInput{TransactItems: []types.TransactGetItem{
-			{Get: &types.Get{TableName: aws.String(tableName), Key: key(1)}}, {Get: &types.Get{TableName: aws.String(tableName), Key: key(2)}},
-		}})
-		if got := b.reasons(err); got != want {
 			t.Errorf("choice %d: reasons %s", choice, got)
 		}
 	}

@@ -76,9 +76,7 @@ func New(config Config) *Service {
 			"DeleteItem":         operation(s.deleteItem),
 			"Query":              operation(s.query),
 			"Scan":               operation(s.scan),
-			"BatchGetItem":       operation(s.batchGetItem),
 			"BatchWriteItem":     operation(s.batchWriteItem),
-			"TransactGetItems":   operation(s.transactGetItems),
 			"TransactWriteItems": operation(s.transactWriteItems),
 		},
 		Unknown:  &awsjson.Error{Type: framework + "UnknownOperationException", Message: "The requested operation is not supported here."},
@@ -133,7 +131,7 @@ func operation[I, O any](run func(*I, awsjson.Call) (*O, error)) awsjson.Operati
 //
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
 var transactActions = map[string]string{
-	"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem", "Get": "GetItem",
+	"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem",
 }
 
 // authorize refuses what Config.Denied names.

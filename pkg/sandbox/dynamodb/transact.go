@@ -11,7 +11,6 @@ import (
 	"github.com/billable-events/billable/pkg/sandbox"
 	"github.com/billable-events/billable/pkg/sandbox/awsjson"
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
-	"github.com/billable-events/billable/pkg/sandbox/dynamodb/expression"
 )
 
 // Limits of transactions.
@@ -88,14 +87,6 @@ type transactWriteItem struct {
 	Delete         *writeInput `json:",omitempty"`
 }
 
-type transactOutput struct {
-	Responses []transactResponse `json:",omitempty"`
-}
-
-type transactResponse struct {
-	Item *attribute.Item `json:",omitempty"`
-}
-
 // transaction is a finished TransactWriteItems.
 type transaction struct {
 	actions  [sha256.Size]byte
@@ -121,7 +112,7 @@ func (i transactWriteItem) write() (*write, error) {
 	return newWrite(kind, input)
 }
 
-func (s *Service) transactWriteItems(input *transactWriteInput, call awsjson.Call) (*transactOutput, error) {
+func (s *Service) transactWriteItems(input *transactWriteInput, call awsjson.Call) (*struct{}, error) {
 	writes, err := input.writes()
 	if err != nil {
 		return nil, err
@@ -138,7 +129,7 @@ func (s *Service) transactWriteItems(input *transactWriteInput, call awsjson.Cal
 		if earlier.actions != actions {
 			return nil, failure("IdempotentParameterMismatchException", "Request uses the same client token as a previous, but non-identical request")
 		}
-		return &transactOutput{}, nil
+		return &struct{}{}, nil
 	}
 	if call.Fault.Kind == sandbox.Partial && call.Fault.Choice%2 == 1 && input.ClientRequestToken != "" {
 		return nil, failure("TransactionInProgressException", "The transaction with the given request token is already in progress.") // an earlier try of the same transaction
@@ -155,7 +146,7 @@ func (s *Service) transactWriteItems(input *transactWriteInput, call awsjson.Cal
 		s.requests[input.ClientRequestToken] = transaction{actions, now}
 		s.tokens = append(s.tokens, input.ClientRequestToken)
 	}
-	return &transactOutput{}, nil
+	return &struct{}{}, nil
 }
 
 // writes reads and checks the actions.
@@ -163,8 +154,11 @@ func (i *transactWriteInput) writes() ([]*write, error) {
 	if len(i.ClientRequestToken) > maxToken {
 		return nil, constraint(i.ClientRequestToken, "clientRequestToken", "Member must have length less than or equal to 36")
 	}
-	if err := checkCount(len(i.TransactItems)); err != nil {
-		return nil, err
+	switch items := len(i.TransactItems); {
+	case items == 0:
+		return nil, constraint("[]", "transactItems", "Member must have length greater than or equal to 1")
+	case items > maxTransactItems:
+		return nil, constraint(fmt.Sprintf("[%d items]", items), "transactItems", "Member must have length less than or equal to 100")
 	}
 	writes := make([]*write, len(i.TransactItems))
 	for at, item := range i.TransactItems {
@@ -174,16 +168,6 @@ func (i *transactWriteInput) writes() ([]*write, error) {
 		}
 	}
 	return writes, nil
-}
-
-func checkCount(items int) error {
-	if items == 0 {
-		return constraint("[]", "transactItems", "Member must have length greater than or equal to 1")
-	}
-	if items > maxTransactItems {
-		return constraint(fmt.Sprintf("[%d items]", items), "transactItems", "Member must have length less than or equal to 100")
-	}
-	return nil
 }
 
 // fingerprint returns equal for equal actions, in whatever order their members came. It
@@ -252,63 +236,4 @@ func (s *Service) planAll(writes []*write, fault sandbox.Fault, now time.Time) (
 		return nil, transactionCanceled(reasons)
 	}
 	return plans, nil
-}
-
-type transactGetInput struct {
-	TransactItems []struct{ Get *getInput }
-}
-
-func (s *Service) transactGetItems(input *transactGetInput, call awsjson.Call) (*transactOutput, error) {
-	if err := checkCount(len(input.TransactItems)); err != nil {
-		return nil, err
-	}
-	projections := make([]*expression.Projection, len(input.TransactItems))
-	for i, item := range input.TransactItems {
-		if item.Get == nil {
-			return nil, attribute.Invalidf("TransactItems can only contain Get")
-		}
-		var err error
-		if projections[i], err = parseProjection(item.Get.ProjectionExpression, item.Get.ExpressionAttributeNames); err != nil {
-			return nil, err
-		}
-	}
-
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	output := &transactOutput{}
-	reasons := make([]cancellationReason, len(input.TransactItems))
-	taken := map[*table]map[place]bool{}
-	cancelled, bytes := false, 0
-	for i, item := range input.TransactItems {
-		t, err := s.table(item.Get.TableName)
-		if err != nil {
-			return nil, err
-		}
-		at, err := t.primaryKey(item.Get.Key)
-		reasons[i], _ = reasonFor(err, nil) // a ValidationError, if any
-		if err != nil {
-			cancelled = true
-			continue
-		}
-		if taken[t] == nil {
-			taken[t] = map[place]bool{}
-		}
-		if taken[t][at] {
-			return nil, errOneItem
-		}
-		taken[t][at] = true
-		found := itemAt(at, t.rows)
-		bytes += found.Size()
-		output.Responses = append(output.Responses, transactResponse{Item: projectedOrNone(projections[i], found)})
-	}
-	if cancelled {
-		return nil, transactionCanceled(reasons)
-	}
-	if call.Fault.Kind == sandbox.Partial {
-		return nil, conflict(call.Fault, len(reasons))
-	}
-	if bytes > maxTransactBytes {
-		return nil, attribute.Invalidf("Aggregated size of all items in the transaction has exceeded the limit of 4 MB")
-	}
-	return output, nil
 }

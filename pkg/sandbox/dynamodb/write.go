@@ -232,7 +232,6 @@ func (s *Service) writeItem(kind writeKind, input *writeInput, call awsjson.Call
 	return &writeOutput{p.returned()}, nil
 }
 
-// getInput is the input of GetItem and one action of TransactGetItems.
 type getInput struct {
 	legacyMembers
 	TableName                string
@@ -246,24 +245,18 @@ type getOutput struct {
 	Item *attribute.Item `json:",omitempty"`
 }
 
-// parseProjection reads the only expression of a request.
-func parseProjection(source *string, names map[string]string) (*expression.Projection, error) {
-	placeholders, err := expression.NewPlaceholders(names, nil)
+func (s *Service) getItem(input *getInput, call awsjson.Call) (*getOutput, error) {
+	placeholders, err := expression.NewPlaceholders(input.ExpressionAttributeNames, nil)
 	if err != nil {
 		return nil, err
 	}
 	var projection *expression.Projection
-	if source != nil {
-		if projection, err = expression.ParseProjection(*source, placeholders); err != nil {
+	if input.ProjectionExpression != nil {
+		if projection, err = expression.ParseProjection(*input.ProjectionExpression, placeholders); err != nil {
 			return nil, err
 		}
 	}
-	return projection, placeholders.Unused(projection != nil, "")
-}
-
-func (s *Service) getItem(input *getInput, call awsjson.Call) (*getOutput, error) {
-	projection, err := parseProjection(input.ProjectionExpression, input.ExpressionAttributeNames)
-	if err != nil {
+	if err := placeholders.Unused(projection != nil, ""); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -278,15 +271,9 @@ func (s *Service) getItem(input *getInput, call awsjson.Call) (*getOutput, error
 		return nil, err
 	}
 	item := itemAt(at, t.asOf(now, call.Fault.Lag, input.ConsistentRead))
-	return &getOutput{projectedOrNone(projection, item)}, nil
-}
-
-// projectedOrNone returns an empty item if the item has none of the chosen attributes, and
-// nil if there is no item.
-func projectedOrNone(projection *expression.Projection, item attribute.Item) *attribute.Item {
 	if item == nil {
-		return nil
+		return &getOutput{}, nil
 	}
-	chosen := projection.Of(item)
-	return &chosen
+	chosen := projection.Of(item) // may be empty, which differs from no item
+	return &getOutput{&chosen}, nil
 }

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -33,19 +32,6 @@ func (b *bench) transactAs(token, table string, writes ...write) error {
 func (b *bench) transactItems(token string, actions ...types.TransactWriteItem) error {
 	_, err := b.client.TransactWriteItems(b.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: actions, ClientRequestToken: text(token)})
 	return err
-}
-
-// transactGet reads items of one table in a transaction.
-func (b *bench) transactGet(table string, keys ...attributes) ([]types.ItemResponse, error) {
-	var gets []types.TransactGetItem
-	for _, key := range keys {
-		gets = append(gets, types.TransactGetItem{Get: &types.Get{TableName: &table, Key: key}})
-	}
-	got, err := b.client.TransactGetItems(b.Context(), &dynamodb.TransactGetItemsInput{TransactItems: gets})
-	if err != nil {
-		return nil, err
-	}
-	return got.Responses, nil
 }
 
 // cancelled requires a cancelled transaction and returns its reasons.
@@ -170,10 +156,6 @@ var transactions = []check{
 		b.has(table, keys[99], puts[99].put)
 		b.invalid(b.transact(table, puts...))
 		b.has(table, keys[100], nil)
-		_, err := b.transactGet(table, keys[:100]...)
-		b.must(err)
-		_, err = b.transactGet(table, keys...)
-		b.invalid(err)
 	}},
 	{Name: "transactions/4 MB", Run: func(b *bench) {
 		table := b.table(layout{})
@@ -228,36 +210,6 @@ var transactions = []check{
 		b.put(table, item("pk", "a"))
 		b.must(b.transactAs(token, table, update))
 		b.has(table, item("pk", "a"), item("pk", "a", "x", 1))
-	}},
-	{Name: "transactions/reads", Run: func(b *bench) {
-		one, two := b.table(layout{}), b.table(layout{})
-		b.put(one, item("pk", "a", "x", 1, "y", 2))
-		b.put(two, item("pk", "a", "z", 3))
-		got, err := b.client.TransactGetItems(b.Context(), &dynamodb.TransactGetItemsInput{TransactItems: []types.TransactGetItem{
-			{Get: &types.Get{TableName: &two, Key: item("pk", "a")}},
-			{Get: &types.Get{TableName: &one, Key: item("pk", "absent")}},
-			{Get: &types.Get{TableName: &one, Key: item("pk", "a"), ProjectionExpression: aws.String("y")}},
-		}})
-		b.must(err)
-		for i, want := range []attributes{item("pk", "a", "z", 3), nil, item("y", 2)} {
-			b.is(got.Responses[i].Item, want)
-		}
-	}},
-	{Name: "transactions/reads that are refused", Run: func(b *bench) {
-		table := b.table(layout{})
-		_, twice := b.transactGet(table, item("pk", "a"), item("pk", "b"), item("pk", "a"))
-		b.invalid(twice, "multiple operations on one item")
-		_, missing := b.transactGet(conformance.Name(), item("pk", "a"))
-		b.code(missing, "ResourceNotFoundException")
-		keys, puts := keys(11, 390<<10)
-		for _, put := range puts {
-			b.write(table, put)
-		}
-		_, err := b.transactGet(table, keys[:10]...)
-		b.must(err)
-		if _, err := b.transactGet(table, keys...); err == nil {
-			b.Fatal("4.2 MB were read")
-		}
 	}},
 }
 
