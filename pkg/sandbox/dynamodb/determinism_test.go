@@ -57,7 +57,7 @@ func (s *script) step() {
 	case 0:
 		s.call("PutItem", fmt.Sprintf(`{"TableName":"events","Item":%s,"ReturnValues":"ALL_OLD"}`, s.item()))
 	case 1:
-		s.call("UpdateItem", fmt.Sprintf(`{"TableName":"events","Key":%s,"UpdateExpression":"SET m.b = m.b + :one, #o = :o REMOVE z ADD n :one","ExpressionAttributeNames":{"#o":"owner"},
+		s.call("UpdateItem", fmt.Sprintf(`{"TableName":"events","Key":%s,"UpdateExpression":"SET v = if_not_exists(v, :one) + :one, #o = :o REMOVE z ADD n :one","ExpressionAttributeNames":{"#o":"owner"},
 			"ExpressionAttributeValues":{":one":{"N":"1"},":o":{"S":"%d"}},"ReturnValues":"ALL_NEW"}`, s.key(), s.random.IntN(3)))
 	case 2:
 		s.call("DeleteItem", fmt.Sprintf(`{"TableName":"events","Key":%s,"ConditionExpression":"n > :n","ExpressionAttributeValues":{":n":{"N":"1"}},"ReturnValuesOnConditionCheckFailure":"ALL_OLD"}`, s.key()))

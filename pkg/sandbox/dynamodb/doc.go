@@ -21,12 +21,14 @@
 // partition is a setting and not a fault, Config.PartitionWrites.
 //
 // Emulated: creating, updating, describing, listing and deleting tables with global
-// secondary indexes, time to live, deletion protection, and the operations on items, with all expressions: single ones, Query,
-// Scan, BatchWriteItem and TransactWriteItems.
+// secondary indexes, time to live, deletion protection, and the operations on items with
+// their expressions: single ones, Query, Scan, BatchWriteItem and TransactWriteItems.
 //
-// Not emulated: BatchGetItem, TransactGetItems, legacy parameters, local secondary indexes, parallel scans, consumed
-// capacity, PartiQL, streams, backups, policies (Config.Denied replaces them), and the
-// throughput of whole tables, which faults inject instead.
+// Not emulated, and refused: BatchGetItem, TransactGetItems, legacy parameters, local
+// secondary indexes, parallel scans, PartiQL, streams, backups, and in expressions paths into
+// maps and lists, and the functions list_append, size and attribute_type. Not emulated, and
+// ignored: consumed capacity, policies (Config.Denied replaces them), and the throughput of
+// whole tables, which faults inject instead.
 //
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/Welcome.html
 package dynamodb

@@ -138,7 +138,7 @@ type pageOutput struct {
 type page struct {
 	input      *pageInput
 	filter     *expression.Condition
-	projection *expression.Projection
+	projection expression.Projection
 	table      *table
 	index      *index // nil: the table itself
 	rows       rows   // of the one or the other, as this read sees them

@@ -43,7 +43,7 @@ type write struct {
 	kind      writeKind
 	input     *writeInput
 	condition *expression.Condition
-	update    *expression.Update
+	update    expression.Update
 }
 
 func newWrite(kind writeKind, input *writeInput) (*write, error) {
@@ -141,9 +141,9 @@ func (p *plan) update() error {
 		p.new = item
 		return nil
 	}
-	for _, path := range p.write.update.Paths() {
-		if p.table.schema.has(path[0].Name) {
-			return attribute.Invalidf("One or more parameter values were invalid: Cannot update attribute %s. This attribute is part of the key", path[0].Name)
+	for _, name := range p.write.update.Names() {
+		if p.table.schema.has(name) {
+			return attribute.Invalidf("One or more parameter values were invalid: Cannot update attribute %s. This attribute is part of the key", name)
 		}
 	}
 	var err error
@@ -179,7 +179,7 @@ func (p *plan) returned() attribute.Item {
 		if p.write.update == nil {
 			return nil
 		}
-		updated := expression.NewProjection(p.write.update.Paths())
+		updated := expression.Projection(p.write.update.Names())
 		if p.write.input.ReturnValues == "UPDATED_OLD" {
 			return updated.Of(p.old)
 		}
@@ -250,7 +250,7 @@ func (s *Service) getItem(input *getInput, call awsjson.Call) (*getOutput, error
 	if err != nil {
 		return nil, err
 	}
-	var projection *expression.Projection
+	var projection expression.Projection
 	if input.ProjectionExpression != nil {
 		if projection, err = expression.ParseProjection(*input.ProjectionExpression, placeholders); err != nil {
 			return nil, err

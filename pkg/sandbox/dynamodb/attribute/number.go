@@ -56,9 +56,6 @@ func (n Number) Plus(other Number) (Number, error) { return newNumber(n.Add(othe
 // Minus returns n - other, refused when it needs more digits than a number has.
 func (n Number) Minus(other Number) (Number, error) { return newNumber(n.Sub(other.Decimal)) }
 
-// CompareNumbers orders numbers by magnitude.
-func CompareNumbers(a, b Number) int { return a.Cmp(b.Decimal) }
-
 // Sortable returns bytes that sort, within one type, as the values of a key do: strings and
 // binaries by their bytes, numbers by magnitude. ok is false for types that cannot be keys.
 //

@@ -1,89 +1,63 @@
 package attribute
 
-import (
-	"bytes"
-	"cmp"
-	"slices"
-)
+import "slices"
 
-func newStringSet(elements []string) (Value, error) {
-	set, err := newSet("string", elements, cmp.Compare[string])
-	return StringSet(set), err
-}
-
-func newNumberSet(elements []Number) (Value, error) {
-	set, err := newSet("number", elements, CompareNumbers)
-	return NumberSet(set), err
-}
-
-func newBinarySet(elements [][]byte) (Value, error) {
-	set, err := newSet("binary", elements, bytes.Compare)
-	return BinarySet(set), err
+// Set is a set of strings, numbers or binaries, sorted and without duplicates.
+type Set struct {
+	Type     Type // TypeStringSet, TypeNumberSet or TypeBinarySet
+	Elements []Value
 }
 
 // newSet sorts the elements of a set, which must be different.
-func newSet[E any](kind string, elements []E, compare func(E, E) int) ([]E, error) {
+func newSet(setType Type, kind string, elements []Value) (Value, error) {
 	if len(elements) == 0 {
 		return nil, Invalidf("One or more parameter values were invalid: An %s set  may not be empty", kind)
 	}
-	set := merged(elements, nil, compare)
+	set := merge(elements, nil)
 	if len(set) != len(elements) {
 		return nil, Invalidf("One or more parameter values were invalid: Input collection contains duplicates.")
 	}
-	return set, nil
+	return Set{setType, set}, nil
 }
 
 // Union returns all elements of two sets. ok is false unless both are sets of one type.
 func Union(a, b Value) (union Value, ok bool) {
-	switch a := a.(type) {
-	case StringSet:
-		b, ok := b.(StringSet)
-		return StringSet(merged(a, b, cmp.Compare[string])), ok
-	case NumberSet:
-		b, ok := b.(NumberSet)
-		return NumberSet(merged(a, b, CompareNumbers)), ok
-	case BinarySet:
-		b, ok := b.(BinarySet)
-		return BinarySet(merged(a, b, bytes.Compare)), ok
-	}
-	return nil, false
+	one, two, ok := setsOfOneType(a, b)
+	return Set{one.Type, merge(one.Elements, two.Elements)}, ok
 }
 
 // Difference returns the elements of a that are not in b, nil if there are none. ok is false
 // unless both are sets of one type.
 func Difference(a, b Value) (difference Value, ok bool) {
-	switch a := a.(type) {
-	case StringSet:
-		b, ok := b.(StringSet)
-		if rest := without(a, b, cmp.Compare[string]); len(rest) > 0 {
-			return StringSet(rest), ok
-		}
-		return nil, ok
-	case NumberSet:
-		b, ok := b.(NumberSet)
-		if rest := without(a, b, CompareNumbers); len(rest) > 0 {
-			return NumberSet(rest), ok
-		}
-		return nil, ok
-	case BinarySet:
-		b, ok := b.(BinarySet)
-		if rest := without(a, b, bytes.Compare); len(rest) > 0 {
-			return BinarySet(rest), ok
-		}
-		return nil, ok
-	}
-	return nil, false
-}
-
-func merged[E any](a, b []E, compare func(E, E) int) []E {
-	all := slices.Concat(a, b)
-	slices.SortFunc(all, compare)
-	return slices.CompactFunc(all, func(x, y E) bool { return compare(x, y) == 0 })
-}
-
-func without[E any](a, b []E, compare func(E, E) int) []E {
-	return slices.DeleteFunc(slices.Clone(a), func(e E) bool {
-		_, found := slices.BinarySearchFunc(b, e, compare)
+	one, two, ok := setsOfOneType(a, b)
+	rest := slices.DeleteFunc(slices.Clone(one.Elements), func(element Value) bool {
+		_, found := slices.BinarySearchFunc(two.Elements, element, order)
 		return found
 	})
+	if len(rest) == 0 {
+		return nil, ok
+	}
+	return Set{one.Type, rest}, ok
+}
+
+func setsOfOneType(a, b Value) (one, two Set, ok bool) {
+	one, _ = a.(Set)
+	two, _ = b.(Set)
+	if one.Type == "" || one.Type != two.Type {
+		return Set{}, Set{}, false
+	}
+	return one, two, true
+}
+
+// merge returns the elements of both, sorted and without duplicates.
+func merge(a, b []Value) []Value {
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, order)
+	return slices.CompactFunc(all, func(x, y Value) bool { return order(x, y) == 0 })
+}
+
+// order compares two elements of one type.
+func order(a, b Value) int {
+	order, _ := Compare(a, b)
+	return order
 }

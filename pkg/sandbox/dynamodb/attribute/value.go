@@ -29,8 +29,7 @@ const (
 	TypeBinarySet Type = "BS"
 )
 
-// Value is a String, Number, Binary, Bool, Null, List, Map, StringSet,
-// NumberSet or BinarySet.
+// Value is a String, Number, Binary, Bool, Null, List, Map or Set.
 type Value interface{ isValue() }
 
 type (
@@ -46,12 +45,6 @@ type (
 	List []Value
 	// Map is values by name, nested in an item.
 	Map map[string]Value
-	// StringSet is sorted and without duplicates.
-	StringSet []string
-	// NumberSet is sorted and without duplicates.
-	NumberSet []Number
-	// BinarySet is sorted and without duplicates.
-	BinarySet [][]byte
 )
 
 // Item is attributes by name.
@@ -67,20 +60,18 @@ func Invalidf(format string, arguments ...any) error {
 	return &ValidationError{Message: fmt.Sprintf(format, arguments...)}
 }
 
-func (String) isValue()    {}
-func (Number) isValue()    {}
-func (Binary) isValue()    {}
-func (Bool) isValue()      {}
-func (Null) isValue()      {}
-func (List) isValue()      {}
-func (Map) isValue()       {}
-func (StringSet) isValue() {}
-func (NumberSet) isValue() {}
-func (BinarySet) isValue() {}
+func (String) isValue() {}
+func (Number) isValue() {}
+func (Binary) isValue() {}
+func (Bool) isValue()   {}
+func (Null) isValue()   {}
+func (List) isValue()   {}
+func (Map) isValue()    {}
+func (Set) isValue()    {}
 
 // TypeOf returns the data type of a value.
 func TypeOf(value Value) Type {
-	switch value.(type) {
+	switch value := value.(type) {
 	case String:
 		return TypeString
 	case Number:
@@ -95,12 +86,8 @@ func TypeOf(value Value) Type {
 		return TypeList
 	case Map:
 		return TypeMap
-	case StringSet:
-		return TypeStringSet
-	case NumberSet:
-		return TypeNumberSet
-	case BinarySet:
-		return TypeBinarySet
+	case Set:
+		return value.Type
 	}
 	return ""
 }
@@ -131,17 +118,9 @@ func Size(value Value) int {
 		}
 	case Map:
 		size = container + element*len(value) + Item(value).Size()
-	case StringSet:
-		for _, one := range value {
-			size += len(one)
-		}
-	case NumberSet:
-		for _, one := range value {
+	case Set:
+		for _, one := range value.Elements {
 			size += Size(one)
-		}
-	case BinarySet:
-		for _, one := range value {
-			size += len(one)
 		}
 	}
 	return size

@@ -13,49 +13,24 @@ import (
 type Condition struct {
 	operator string // OR AND NOT ( = <> < <= > >= BETWEEN IN, or the name of a function
 	inner    []*Condition
-	operands []Operand
+	operands []operand
 }
 
 // exists is the function of which attribute_not_exists is the negation.
 const exists = "attribute_exists"
 
-// Operand is a Path, a Literal or a Size.
-type Operand interface {
-	// value returns nil when the item lacks what the operand asks for.
-	value(item attribute.Item) attribute.Value
+// operand is an attribute, or a value of the request.
+type operand struct {
+	name  string // empty: the value
+	value attribute.Value
 }
 
-type (
-	// Literal is a value of the request.
-	Literal struct{ Value attribute.Value }
-	// Size is the size of the attribute at a path.
-	Size struct{ Path Path }
-)
-
-func (l Literal) value(attribute.Item) attribute.Value { return l.Value }
-
-func (p Path) value(item attribute.Item) attribute.Value { return p.find(item) }
-
-// value returns the length of strings in characters, of binaries in bytes, of everything
-// else in elements.
-func (s Size) value(item attribute.Item) attribute.Value {
-	switch value := s.Path.find(item).(type) {
-	case attribute.String:
-		return attribute.Int(int64(len([]rune(string(value)))))
-	case attribute.Binary:
-		return attribute.Int(int64(len(value)))
-	case attribute.List:
-		return attribute.Int(int64(len(value)))
-	case attribute.Map:
-		return attribute.Int(int64(len(value)))
-	case attribute.StringSet:
-		return attribute.Int(int64(len(value)))
-	case attribute.NumberSet:
-		return attribute.Int(int64(len(value)))
-	case attribute.BinarySet:
-		return attribute.Int(int64(len(value)))
+// of returns the value of an operand, nil if the item lacks the attribute.
+func (o operand) of(item attribute.Item) attribute.Value {
+	if o.name != "" {
+		return item[o.name]
 	}
-	return nil
+	return o.value
 }
 
 // Holds evaluates the condition; an item that does not exist is empty. An absent attribute
@@ -71,8 +46,8 @@ func (c *Condition) Holds(item attribute.Item) bool {
 	case "(":
 		return c.inner[0].Holds(item)
 	}
-	first := c.operands[0].value(item)
-	value := func(i int) attribute.Value { return c.operands[i].value(item) }
+	first := c.operands[0].of(item)
+	value := func(i int) attribute.Value { return c.operands[i].of(item) }
 	switch c.operator {
 	case "=":
 		return attribute.Equal(first, value(1))
@@ -81,11 +56,9 @@ func (c *Condition) Holds(item attribute.Item) bool {
 	case "BETWEEN":
 		return ordered(first, ">=", value(1)) && ordered(first, "<=", value(2))
 	case "IN":
-		return slices.ContainsFunc(c.operands[1:], func(o Operand) bool { return attribute.Equal(first, o.value(item)) })
+		return slices.ContainsFunc(c.operands[1:], func(o operand) bool { return attribute.Equal(first, o.of(item)) })
 	case exists:
 		return first != nil
-	case "attribute_type":
-		return first != nil && attribute.String(attribute.TypeOf(first)) == value(1)
 	case "begins_with":
 		return beginsWith(first, value(1))
 	case "contains":
@@ -129,17 +102,10 @@ func contains(value, element attribute.Value) bool {
 	case attribute.String:
 		part, ok := element.(attribute.String)
 		return ok && strings.Contains(string(value), string(part))
-	case attribute.Binary:
-		part, ok := element.(attribute.Binary)
-		return ok && bytes.Contains(value, part)
 	case attribute.List:
 		return slices.ContainsFunc(value, equal)
-	case attribute.StringSet:
-		return slices.ContainsFunc(value, func(s string) bool { return equal(attribute.String(s)) })
-	case attribute.NumberSet:
-		return slices.ContainsFunc(value, func(n attribute.Number) bool { return equal(n) })
-	case attribute.BinarySet:
-		return slices.ContainsFunc(value, func(b []byte) bool { return equal(attribute.Binary(b)) })
+	case attribute.Set:
+		return slices.ContainsFunc(value.Elements, equal)
 	}
 	return false
 }
@@ -147,15 +113,7 @@ func contains(value, element attribute.Value) bool {
 // Mentions reports whether a condition refers to an attribute of this name.
 func (c *Condition) Mentions(name string) bool {
 	return slices.ContainsFunc(c.inner, func(inner *Condition) bool { return inner.Mentions(name) }) ||
-		slices.ContainsFunc(c.operands, func(operand Operand) bool {
-			switch operand := operand.(type) {
-			case Path:
-				return operand[0].Name == name
-			case Size:
-				return operand.Path[0].Name == name
-			}
-			return false
-		})
+		slices.ContainsFunc(c.operands, func(o operand) bool { return o.name == name })
 }
 
 // KeyCondition is the part of a table or an index that a query reads.
@@ -215,25 +173,21 @@ func (c *Condition) collectKeys(byName map[string]SortCondition) error {
 	default:
 		return attribute.Invalidf("Invalid operator used in KeyConditionExpression: %s", c.operator)
 	}
-	path, ok := c.operands[0].(Path)
-	if !ok {
+	key := c.operands[0].name
+	if key == "" {
 		return attribute.Invalidf("Invalid condition in KeyConditionExpression: %s operator must have the key attribute as its first operand", c.operator)
 	}
-	if len(path) > 1 {
-		return attribute.Invalidf("Invalid KeyConditionExpression: KeyConditionExpressions cannot have conditions on nested attributes")
-	}
-	if _, twice := byName[path[0].Name]; twice {
+	if _, twice := byName[key]; twice {
 		return attribute.Invalidf("KeyConditionExpressions must only contain one condition per key")
 	}
 	found := SortCondition{Operator: c.operator}
 	for _, operand := range c.operands[1:] {
-		literal, ok := operand.(Literal)
-		if !ok {
+		if operand.name != "" {
 			return attribute.Invalidf("Invalid condition in KeyConditionExpression: %s operator must compare the key attribute with values", c.operator)
 		}
-		found.Values = append(found.Values, literal.Value)
+		found.Values = append(found.Values, operand.value)
 	}
-	byName[path[0].Name] = found
+	byName[key] = found
 	return nil
 }
 
@@ -284,7 +238,7 @@ func (p *parser) primary() *Condition {
 		}
 		return &Condition{operator: "(", inner: []*Condition{inner}}
 	}
-	if p.atCall() && p.peek().text != "size" {
+	if p.atCall() {
 		return p.function()
 	}
 	return p.comparison()
@@ -292,7 +246,7 @@ func (p *parser) primary() *Condition {
 
 // comparison := operand ( operator operand | BETWEEN operand AND operand | IN "(" operand { "," operand } ")" )
 func (p *parser) comparison() *Condition {
-	c := &Condition{operands: []Operand{p.operand()}}
+	c := &Condition{operands: []operand{p.operand()}}
 	p.countOperator()
 	switch t := p.peek(); {
 	case t.kind == symbol && slices.Contains([]string{"=", "<>", "<", "<=", ">", ">="}, t.text):
@@ -324,8 +278,8 @@ func (p *parser) comparison() *Condition {
 }
 
 // operandList := operand { "," operand } ")"
-func (p *parser) operandList() []Operand {
-	list := []Operand{p.operand()}
+func (p *parser) operandList() []operand {
+	list := []operand{p.operand()}
 	for p.accept(",") {
 		list = append(list, p.operand())
 	}
@@ -333,34 +287,27 @@ func (p *parser) operandList() []Operand {
 	return list
 }
 
-// operand := path | literal | size "(" path ")"
-func (p *parser) operand() Operand {
-	switch {
-	case p.atLiteral():
+// operand := name | literal
+func (p *parser) operand() operand {
+	if p.atLiteral() {
 		return p.literal()
-	case !p.atCall():
-		return p.path()
 	}
-	name := p.next().text
-	if name != "size" {
-		p.failFunction(name, "is not allowed to be used this way in an expression")
-		return Literal{}
-	}
-	p.countOperator()
-	p.expect("(")
-	size := Size{p.path()}
-	p.expect(")")
-	return size
+	return operand{name: p.name()}
 }
+
+const ifNotExists = "if_not_exists"
 
 // operandCounts are the numbers of operands of the functions that are conditions.
 var operandCounts = map[string]int{
-	exists: 1, "attribute_not_exists": 1, "attribute_type": 2, "begins_with": 2, "contains": 2,
+	exists: 1, "attribute_not_exists": 1, "begins_with": 2, "contains": 2,
 }
 
-// failFunction fails at a function that exists but has a problem here, or does not exist.
+// failFunction fails at a function that is not emulated, or exists but has a problem here.
 func (p *parser) failFunction(name, problem string) {
-	if operandCounts[name] > 0 || name == "size" || name == "if_not_exists" || name == "list_append" {
+	if slices.Contains([]string{"attribute_type", "size", "list_append"}, name) {
+		p.failf("The fake does not support the function; function: %s", name)
+	}
+	if operandCounts[name] > 0 || name == ifNotExists {
 		p.failf("The function %s; function: %s", problem, name)
 	}
 	p.failf("Invalid function name; function: %s", name)
@@ -386,45 +333,24 @@ func (p *parser) function() *Condition {
 		for _, operand := range c.operands {
 			p.requireType("operator or function: "+name, operand, attribute.TypeString, attribute.TypeBinary)
 		}
-		return c
 	case "contains":
 		p.requireDistinct(c)
-		return c
+	default:
+		if c.operands[0].name == "" {
+			p.failf("Operator or function requires a document path; operator or function: %s", name)
+		}
 	}
-	if _, isPath := c.operands[0].(Path); !isPath {
-		p.failf("Operator or function requires a document path; operator or function: %s", name)
-	}
-	switch name {
-	case "attribute_type":
-		p.requireTypeName(c.operands[1])
-	case "attribute_not_exists":
+	if name == "attribute_not_exists" {
 		c.operator = exists
 		return &Condition{operator: "NOT", inner: []*Condition{c}}
 	}
 	return c
 }
 
-// requireTypeName refuses what is not the name of a type.
-func (p *parser) requireTypeName(operand Operand) {
-	literal, _ := operand.(Literal)
-	name, isString := literal.Value.(attribute.String)
-	if !isString {
-		p.failf("Incorrect operand type for operator or function; operator or function: attribute_type, operand type: %s", attribute.TypeOf(literal.Value))
-	}
-	switch attribute.Type(name) {
-	case attribute.TypeString, attribute.TypeNumber, attribute.TypeBinary, attribute.TypeBool, attribute.TypeNull,
-		attribute.TypeList, attribute.TypeMap, attribute.TypeStringSet, attribute.TypeNumberSet, attribute.TypeBinarySet:
-	default:
-		p.failf("Invalid attribute type name found; type: %s, valid types: {B,NULL,SS,BOOL,L,BS,N,NS,S,M}", string(name))
-	}
-}
-
-// requireDistinct refuses a path compared with itself.
+// requireDistinct refuses an attribute compared with itself.
 func (p *parser) requireDistinct(c *Condition) {
-	one, isOne := c.operands[0].(Path)
-	two, isTwo := c.operands[1].(Path)
-	if isOne && isTwo && slices.Equal(one, two) {
-		p.failf("The first operand must be distinct from the remaining operands for this operator or function; operator: %s, first operand: %s", c.operator, one)
+	if name := c.operands[0].name; name != "" && name == c.operands[1].name {
+		p.failf("The first operand must be distinct from the remaining operands for this operator or function; operator: %s, first operand: [%s]", c.operator, name)
 	}
 }
 
@@ -436,26 +362,24 @@ func (p *parser) requireOrder(c *Condition) {
 }
 
 // requireType refuses literals of other types.
-func (p *parser) requireType(where string, operand any, types ...attribute.Type) {
-	if literal, ok := operand.(Literal); ok && literal.Value != nil && !slices.Contains(types, attribute.TypeOf(literal.Value)) {
-		p.failf("Incorrect operand type for operator or function; %s, operand type: %s", where, attribute.TypeOf(literal.Value))
+func (p *parser) requireType(where string, literal operand, types ...attribute.Type) {
+	if literal.value != nil && !slices.Contains(types, attribute.TypeOf(literal.value)) {
+		p.failf("Incorrect operand type for operator or function; %s, operand type: %s", where, attribute.TypeOf(literal.value))
 	}
 }
 
 // requireBounds refuses literals that nothing lies between.
-func (p *parser) requireBounds(low, high Operand) {
-	from, isFrom := low.(Literal)
-	to, isTo := high.(Literal)
-	if !isFrom || !isTo || p.err != nil {
+func (p *parser) requireBounds(low, high operand) {
+	if low.value == nil || high.value == nil {
 		return
 	}
-	if order, same := attribute.Compare(from.Value, to.Value); !same || order > 0 {
+	if order, same := attribute.Compare(low.value, high.value); !same || order > 0 {
 		rule := "upper bound to be greater than or equal to lower bound"
 		if !same {
 			rule = "same data type for lower and upper bounds"
 		}
 		p.failf("The BETWEEN operator requires %s; lower bound operand: AttributeValue: %s, upper bound operand: AttributeValue: %s",
-			rule, shown(from.Value), shown(to.Value))
+			rule, shown(low.value), shown(high.value))
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
@@ -32,7 +31,6 @@ const (
 	maxLength    = 4096 // of an expression, in bytes
 	maxOperators = 300  // operators and functions in an expression
 	maxIn        = 100  // values in the list of IN
-	maxIndex     = 99_999
 )
 
 // parser reads one expression. The first error sticks: it moves the parser to
@@ -136,23 +134,7 @@ func (p *parser) countOperator() {
 	}
 }
 
-// path := name { "." name | "[" index "]" }
-func (p *parser) path() Path {
-	path := Path{{Name: p.name()}}
-	for {
-		switch {
-		case p.accept("."):
-			path = append(path, Step{Name: p.name()})
-		case p.accept("["):
-			path = append(path, Step{Index: p.index(), IsIndex: true})
-			p.expect("]")
-		default:
-			return path
-		}
-	}
-}
-
-// name := word | "#" word
+// name := word | "#" word. Paths into maps and lists are not emulated.
 func (p *parser) name() string {
 	t := p.peek()
 	switch {
@@ -162,7 +144,7 @@ func (p *parser) name() string {
 		p.failf("Attribute name is a reserved keyword; reserved keyword: %s", t.text)
 	case t.kind == word:
 		p.at++
-		return t.text
+		return p.endOfName(t.text)
 	case t.kind == placeholder && t.text[0] == '#':
 		name, ok := p.placeholders.names[t.text]
 		if !ok {
@@ -171,11 +153,19 @@ func (p *parser) name() string {
 		}
 		p.placeholders.used[t.text] = true
 		p.at++
-		return name
+		return p.endOfName(name)
 	default:
 		p.unexpected()
 	}
 	return ""
+}
+
+// endOfName refuses a path that goes on behind a name.
+func (p *parser) endOfName(name string) string {
+	if next := p.peek().text; next == "." || next == "[" {
+		p.failf("The fake does not support paths into maps and lists; attribute name: %s", name)
+	}
+	return name
 }
 
 func isKeyword(text string) bool {
@@ -186,36 +176,21 @@ func isKeyword(text string) bool {
 	return false
 }
 
-func (p *parser) index() int {
-	t := p.peek()
-	if t.kind != digits {
-		p.unexpected()
-		return 0
-	}
-	index, err := strconv.Atoi(t.text)
-	if err != nil || index > maxIndex {
-		p.failf("List index is not within the allowable range; index: [%s]", t.text)
-		return 0
-	}
-	p.at++
-	return index
-}
-
 // literal := ":" word
-func (p *parser) literal() Literal {
+func (p *parser) literal() operand {
 	t := p.peek()
-	if t.kind != placeholder || t.text[0] != ':' {
+	if !p.atLiteral() {
 		p.unexpected()
-		return Literal{}
+		return operand{}
 	}
 	value, ok := p.placeholders.values[t.text]
 	if !ok {
 		p.failf("An expression attribute value used in expression is not defined; attribute value: %s", t.text)
-		return Literal{}
+		return operand{}
 	}
 	p.placeholders.used[t.text] = true
 	p.at++
-	return Literal{value}
+	return operand{value: value}
 }
 
 // atLiteral reports whether a value placeholder comes next.
@@ -231,7 +206,6 @@ const (
 	end         tokenKind = iota
 	word                  // a name, keyword or function
 	placeholder           // #name or :value
-	digits                // a list index
 	symbol                // an operator or punctuation
 	unknown               // what no expression may contain
 )
@@ -259,14 +233,11 @@ func lex(source string) []token {
 			if at == from+1 {
 				kind = unknown
 			}
-		case isDigit(c):
-			kind, at = digits, skip(source, at, isDigit)
 		case c == '<' && at+1 < len(source) && (source[at+1] == '=' || source[at+1] == '>'):
 			at += 2
 		case c == '>' && at+1 < len(source) && source[at+1] == '=':
 			at += 2
-		case c == '=' || c == '<' || c == '>' || c == '(' || c == ')' || c == '[' || c == ']' ||
-			c == ',' || c == '.' || c == '+' || c == '-':
+		case strings.IndexByte("=<>()[],.+-", c) >= 0:
 			at++
 		default:
 			kind, at = unknown, at+1
