@@ -98,6 +98,7 @@ func (s *Service) addChargeItem(call *call, fields fields) (any, error) {
 // roundDates moves the dates of a line to the start and to the last second of
 // their days, in a time zone with an offset from UTC.
 func (l *LineItem) roundDates(offset time.Duration) {
+	const secondsPerDay = 24 * 60 * 60
 	seconds := int64(offset / time.Second)
 	startOfDay := func(at int64) int64 {
 		local := at + seconds

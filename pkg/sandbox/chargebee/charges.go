@@ -77,7 +77,7 @@ func (f fields) tax() Tax {
 // and what fill sets. from and to are the names of the parameters with the
 // line's dates.
 func (s *Service) addLine(call *call, fields fields, from, to string, fill func(*Invoice, *LineItem) error) (Invoice, error) {
-	return s.change(call.invoiceID, call.causing(EventPendingInvoiceUpdated), func(invoice *Invoice) error {
+	return s.change(call.invoiceID, cause{EventPendingInvoiceUpdated, sourceAPI}, func(invoice *Invoice) error {
 		if err := invoice.requirePending(); err != nil {
 			return err
 		}

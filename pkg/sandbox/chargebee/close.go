@@ -27,7 +27,7 @@ func (s *Service) closePending(call *call, fields fields) (any, error) {
 	if fields.has("invoice_date") {
 		return nil, errInvoiceDate
 	}
-	invoice, err := s.issue(call.invoiceID, call.causing(EventInvoiceGenerated))
+	invoice, err := s.issue(call.invoiceID, cause{EventInvoiceGenerated, sourceAPI})
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,6 @@ func TestClosedDraft(t *testing.T) {
 				"retrieve":   {method: http.MethodGet, path: "invoices/" + id},
 				"add_charge": chargeRequest(id, "1", ""),
 				"close":      {path: "invoices/" + id + "/close"},
-				"delete":     {path: "invoices/" + id + "/delete"},
 			}
 		}
 		for name, r := range requests(draft.ID) {

@@ -45,7 +45,6 @@ type Attempt struct {
 // event is the site's record of an Event.
 type event struct {
 	Event
-	sequence   int // of its occurrence, from 1
 	source     string
 	apiVersion string
 	content    json.RawMessage // the invoice as it was then
@@ -85,22 +84,17 @@ type bareBody struct {
 	EventType string       `json:"event_type"`
 }
 
-// webhook returns the body of the webhook if it were sent now.
-func (e *event) webhook() []byte {
-	if !e.bare {
-		return e.body()
-	}
-	return encode(bareBody{
-		ID:        e.ID,
-		Content:   eventContent{encode(map[string]string{"id": e.InvoiceID})},
-		EventType: e.Type,
-	})
-}
-
-// body returns the event as the API shows it now. It has no webhooks as long as nothing was sent;
-// afterwards they have the status of the last attempt, so that the bytes can
+// webhook returns the body of the webhook if it were sent now. It has no webhooks as long as
+// nothing was sent; afterwards they have the status of the last attempt, so that the bytes can
 // differ between attempts.
-func (e *event) body() []byte {
+func (e *event) webhook() []byte {
+	if e.bare {
+		return encode(bareBody{
+			ID:        e.ID,
+			Content:   eventContent{encode(map[string]string{"id": e.InvoiceID})},
+			EventType: e.Type,
+		})
+	}
 	body := eventBody{
 		ID:            e.ID,
 		OccurredAt:    e.OccurredAt.Unix(),
@@ -128,7 +122,7 @@ func encode(value any) []byte {
 
 // cause is the cause of an event.
 type cause struct {
-	eventType string // "": there is no event
+	eventType string
 	source    string
 }
 
@@ -164,14 +158,6 @@ func (s *Service) emit(cause cause, invoice Invoice, id string) Event {
 		emitted.Status = WebhookScheduled
 	}
 	return s.outbox.record(emitted)
-}
-
-// causing returns the cause of a call's event; no event if the caller disabled them.
-func (c *call) causing(eventType string) cause {
-	if c.quiet {
-		return cause{}
-	}
-	return cause{eventType, sourceAPI}
 }
 
 // Events returns all events so far, in the order in which they occurred.

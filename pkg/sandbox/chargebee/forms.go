@@ -1,12 +1,10 @@
 package chargebee
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,8 +18,6 @@ const (
 	text    kind = iota // at most max code points
 	integer             // from min to max
 	boolean             // true or false
-	texts               // a JSON array of strings
-	moments             // a JSON array of two timestamps
 )
 
 // parameter is one documented parameter of an operation.
@@ -30,7 +26,6 @@ type parameter struct {
 	kind     kind
 	required bool
 	min, max int64
-	indexed  bool // sent as name[0], name[1], …
 }
 
 // parameters are the parameters of an operation. Others are refused: Chargebee's response
@@ -42,63 +37,36 @@ func timestamp(name string) parameter {
 	return parameter{name: name, kind: integer, max: math.MaxInt64}
 }
 
-// fields are the values of an operation's parameters, checked.
-type fields struct {
-	values  map[string]string   // by name
-	indexed map[string][]string // by name
-}
+// fields are the values of an operation's parameters by name, checked.
+type fields map[string]string
 
 // parse checks a form. A blank value is an absent one.
 func (p parameters) parse(form url.Values) (fields, error) {
-	parsed := fields{values: map[string]string{}, indexed: map[string][]string{}}
+	parsed := fields{}
 	for _, name := range slices.Sorted(maps.Keys(form)) { // sorted: the same form has the same first fault
 		values := form[name]
-		parameter, known := p.find(name)
-		if !known {
-			return fields{}, wrongValue(name, "unknown parameter")
+		at := slices.IndexFunc(p, func(one parameter) bool { return one.name == name })
+		if at < 0 {
+			return nil, wrongValue(name, "unknown parameter")
 		}
 		if len(values) > 1 {
-			return fields{}, wrongValue(name, "given more than once")
+			return nil, wrongValue(name, "given more than once")
 		}
 		if strings.TrimSpace(values[0]) == "" {
 			continue
 		}
-		if problem := parameter.problem(values[0]); problem != "" {
-			return fields{}, wrongValue(name, problem)
+		if problem := p[at].problem(values[0]); problem != "" {
+			return nil, wrongValue(name, problem)
 		}
-		if !parameter.indexed {
-			parsed.values[name] = values[0]
-			continue
-		}
-		parsed.indexed[parameter.name] = append(parsed.indexed[parameter.name], values[0])
+		parsed[name] = values[0]
 	}
 	for _, parameter := range p {
-		if !parameter.required {
-			continue
-		}
-		if parameter.indexed && len(parsed.indexed[parameter.name]) == 0 {
-			return fields{}, wrongValue(parameter.name+"[0]", "cannot be blank")
-		}
-		if !parameter.indexed && !parsed.has(parameter.name) {
-			return fields{}, wrongValue(parameter.name, "cannot be blank")
+		if parameter.required && !parsed.has(parameter.name) {
+			return nil, wrongValue(parameter.name, "cannot be blank")
 		}
 	}
 	return parsed, nil
 }
-
-// find looks up the parameter that a name in a form belongs to.
-func (p parameters) find(name string) (found parameter, known bool) {
-	array := arrayIndex.ReplaceAllString(name, "")
-	for _, parameter := range p {
-		if parameter.indexed && array != name && array == parameter.name || !parameter.indexed && name == parameter.name {
-			return parameter, true
-		}
-	}
-	return parameter{}, false
-}
-
-// arrayIndex is the end of the name of an indexed parameter.
-var arrayIndex = regexp.MustCompile(`\[[0-9]+\]$`)
 
 // problem returns the problem of a value, or nothing.
 func (p parameter) problem(value string) string {
@@ -124,50 +92,20 @@ func (p parameter) problem(value string) string {
 		if value != "true" && value != "false" {
 			return "should be true or false"
 		}
-	case texts:
-		var list []string
-		if err := json.Unmarshal([]byte(value), &list); err != nil || len(list) == 0 {
-			return "should be a JSON array of strings"
-		}
-	case moments:
-		if _, err := parseMoments(value); err != nil {
-			return "should be a JSON array of two timestamps"
-		}
 	}
 	return ""
 }
 
-// parseMoments reads ["1700000000","1700086400"], as the clients send it, or
-// the same with numbers.
-func parseMoments(value string) ([2]int64, error) {
-	var list []json.Number
-	if err := json.Unmarshal([]byte(value), &list); err != nil {
-		return [2]int64{}, err
-	}
-	if len(list) != 2 {
-		return [2]int64{}, fmt.Errorf("%d timestamps instead of 2", len(list))
-	}
-	var both [2]int64
-	for i, number := range list {
-		moment, err := number.Int64()
-		if err != nil {
-			return [2]int64{}, err
-		}
-		both[i] = moment
-	}
-	return both, nil
-}
-
 func (f fields) has(name string) bool {
-	_, ok := f.values[name]
+	_, ok := f[name]
 	return ok
 }
 
-func (f fields) text(name string) string { return f.values[name] }
+func (f fields) text(name string) string { return f[name] }
 
 // integer returns the value of an integer parameter, or otherwise when it is absent.
 func (f fields) integer(name string, otherwise int64) int64 {
-	value, ok := f.values[name]
+	value, ok := f[name]
 	if !ok {
 		return otherwise
 	}
@@ -175,18 +113,4 @@ func (f fields) integer(name string, otherwise int64) int64 {
 	return number
 }
 
-func (f fields) boolean(name string) bool { return f.values[name] == "true" }
-
-func (f fields) texts(name string) []string {
-	if !f.has(name) {
-		return nil
-	}
-	var list []string
-	_ = json.Unmarshal([]byte(f.values[name]), &list) // checked by problem
-	return list
-}
-
-func (f fields) moments(name string) [2]int64 {
-	both, _ := parseMoments(f.values[name]) // checked by problem
-	return both
-}
+func (f fields) boolean(name string) bool { return f[name] == "true" }

@@ -1,7 +1,6 @@
 package chargebee
 
 import (
-	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -128,8 +127,6 @@ func (i *Invoice) requirePending() error {
 var retrieveParameters = parameters{
 	{name: limitParameter, kind: integer, min: 1, max: 300},
 	{name: offsetParameter, kind: text, max: 1000},
-	{name: "line_item[subscription_id][is]", kind: text, max: 50},
-	{name: "line_item[customer_id][is]", kind: text, max: 50},
 }
 
 // retrieve returns GET /invoices/{id}.
@@ -144,17 +141,7 @@ func (s *Service) retrieve(call *call, fields fields) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if fields.has("line_item[subscription_id][is]") || fields.has("line_item[customer_id][is]") {
-		page.only = func(line LineItem) bool {
-			return matches(fields, "line_item[subscription_id][is]", line.SubscriptionID) &&
-				matches(fields, "line_item[customer_id][is]", line.CustomerID)
-		}
-	}
 	return s.show(s.inSchema(call, invoice), page), nil
-}
-
-func matches(fields fields, name, value string) bool {
-	return !fields.has(name) || fields.text(name) == value
 }
 
 // Invoice returns a snapshot of one invoice, with all its lines.
@@ -267,57 +254,6 @@ func (s *Service) read(call *call) (Invoice, error) {
 		return Invoice{}, notFound(call.invoiceID, "")
 	}
 	return *invoice, nil
-}
-
-var deleteParameters = parameters{
-	{name: "comment", kind: text, max: 300},
-}
-
-// deleteOne returns POST /invoices/{id}/delete. The record stays in lists that
-// include deleted ones, and is not found otherwise.
-//
-// https://apidocs.chargebee.com/docs/api/invoices/delete-an-invoice
-func (s *Service) deleteOne(call *call, _ fields) (any, error) {
-	invoice, err := s.remove(call.invoiceID, call.causing(EventInvoiceDeleted))
-	if err != nil {
-		return nil, err
-	}
-	return s.show(invoice, s.responsePage()), nil
-}
-
-func (s *Service) remove(id string, cause cause) (Invoice, error) {
-	return s.change(id, cause, func(invoice *Invoice) error {
-		if invoice.AmountPaid != 0 {
-			return wrongState("The invoice " + id + " has payments and cannot be deleted")
-		}
-		invoice.Deleted = true
-		return nil
-	})
-}
-
-var deleteLineItemsParameters = parameters{
-	{name: "line_items[id]", kind: text, required: true, max: 40, indexed: true},
-}
-
-// deleteLineItems returns POST /invoices/{id}/delete_line_items.
-//
-// https://apidocs.chargebee.com/docs/api/invoices/delete-line-items-from-a-pending-invoice
-func (s *Service) deleteLineItems(call *call, fields fields) (any, error) {
-	invoice, err := s.change(call.invoiceID, call.causing(EventPendingInvoiceUpdated), func(invoice *Invoice) error {
-		if err := invoice.requirePending(); err != nil {
-			return err
-		}
-		for i, id := range fields.indexed["line_items[id]"] {
-			if !invoice.removeLine(id) {
-				return notFound(id, fmt.Sprintf("line_items[id][%d]", i))
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return s.show(invoice, s.responsePage()), nil
 }
 
 // removeLine removes a line and reports whether it existed.

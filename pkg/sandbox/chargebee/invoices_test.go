@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -145,9 +144,8 @@ func TestDelete(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, chargebee.Config{ClosedStatus: chargebee.StatusPaid})
 	draft := s.renew("ada-1")
-	answer := s.must(request{path: "invoices/" + draft.ID + "/delete", form: "comment=wrong"})
-	if answer.status != http.StatusOK || !answer.Invoice.Deleted {
-		t.Errorf("deleted: %d %s", answer.status, answer.raw)
+	if err := s.DeleteInvoice(draft.ID); err != nil {
+		t.Fatal(err)
 	}
 	if got := s.get(draft.ID, ""); got.status != http.StatusNotFound {
 		t.Errorf("read after it was deleted: %d", got.status)
@@ -162,30 +160,6 @@ func TestDelete(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantRefusal(t, s.DeleteInvoice(paid.ID), "invalid_state_for_request")
-}
-
-func TestDeleteLineItems(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, chargebee.Config{})
-	draft := s.renew("ada-1")
-	var ids []string
-	for amount := range 3 {
-		answer := s.charge(draft.ID, strconv.Itoa(amount+1), "")
-		ids = append(ids, answer.Invoice.LineItems[amount+1].ID)
-	}
-	form := url.Values{"line_items[id][0]": {ids[0]}, "line_items[id][1]": {"li_none"}}
-	remove := request{path: "invoices/" + draft.ID + "/delete_line_items", form: form.Encode()}
-	if answer := s.must(remove); answer.Param != "line_items[id][1]" {
-		t.Errorf("unknown line: %s", answer.raw)
-	}
-	if got := s.amounts(draft.ID); !slices.Equal(got, []int64{1, 2, 3}) {
-		t.Errorf("a refused call took lines off: %v", got)
-	}
-	form.Set("line_items[id][1]", ids[2])
-	remove.form = form.Encode()
-	if answer := s.must(remove); answer.status != http.StatusOK || answer.Invoice.Total != 1002 {
-		t.Errorf("removal: %s", answer.raw)
-	}
 }
 
 func TestManualEdits(t *testing.T) {

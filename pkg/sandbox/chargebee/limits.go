@@ -99,11 +99,8 @@ func (s *Service) RateLimited() int {
 // Call is one request that arrived.
 type Call struct {
 	At        time.Time // of its arrival
-	InvoiceID string    // "" for lists and events
-
-	// Operation is add_charge, add_charge_item, add_addon_charge, close, delete,
-	// delete_line_items, retrieve, list, list_events, retrieve_event or unknown.
-	Operation string
+	InvoiceID string    // "" for lists
+	Operation string    // add_charge, add_charge_item, close, retrieve, list or unknown
 
 	Status   int    // HTTP status; 0: not answered, or not yet
 	Code     string // api_error_code of a refusal

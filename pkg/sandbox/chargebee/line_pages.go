@@ -31,25 +31,19 @@ const (
 
 // linePage is the part of an invoice's lines that an answer shows.
 type linePage struct {
-	first  int                 // index of the first line
-	limit  int                 // in lines; 0: none
-	only   func(LineItem) bool // nil: all lines
-	silent bool                // a cut page has no next offset
+	first  int  // index of the first line
+	limit  int  // in lines; 0: none
+	silent bool // a cut page has no next offset
 }
 
 // take returns the lines of the page. next is the index of the first line after
 // them; -1 means that there is none.
 func (p linePage) take(all []LineItem) (lines []LineItem, next int) {
-	for i := p.first; i < len(all); i++ {
-		if p.only != nil && !p.only(all[i]) {
-			continue
-		}
-		if p.limit > 0 && len(lines) == p.limit {
-			return lines, i
-		}
-		lines = append(lines, all[i])
+	first := min(p.first, len(all))
+	if end := first + p.limit; p.limit > 0 && end < len(all) {
+		return all[first:end], end
 	}
-	return lines, -1
+	return all[first:], -1
 }
 
 // cut returns the invoice with the lines of a page only.

@@ -61,22 +61,15 @@ func TestListFilters(t *testing.T) {
 			want  []string
 		}{
 			{url.Values{}, []string{a, b, c}}, // in the order of creation; the closed one is the newest record
-			{url.Values{"sort_by[desc]": {"date"}}, []string{c, b, a}},
 			{url.Values{"sort_by[asc]": {"date"}}, []string{a, b, c}},
 			{url.Values{"sort_by[asc]": {"updated_at"}}, []string{b, a, c}},
-			{url.Values{"sort_by[desc]": {"updated_at"}}, []string{c, a, b}},
 			{url.Values{"status[is]": {"pending"}}, []string{a, b}},
-			{url.Values{"status[in]": {`["pending","paid"]`}}, []string{a, b}},
 			{url.Values{"id[is]": {b}}, []string{b}},
 			{url.Values{"customer_id[is]": {"ada"}}, []string{a, c}},
 			{url.Values{"subscription_id[is]": {"ada-1"}}, []string{a}}, // no consolidated ones
 			{url.Values{"subscription_id[is]": {"ada-1"}, "status[is]": {"paid"}}, nil},
 			{url.Values{"updated_at[after]": {at(10)}}, []string{a, c}},
 			{url.Values{"updated_at[after]": {at(29)}, "customer_id[is]": {"ada"}}, []string{a, c}},
-			{url.Values{"updated_at[before]": {at(30)}}, []string{b}},
-			{url.Values{"date[after]": {at(0)}}, []string{b, c}},
-			{url.Values{"date[before]": {at(10)}}, []string{a}},
-			{url.Values{"date[between]": {`["` + at(0) + `","` + at(10) + `"]`}}, []string{a, b}},
 		} {
 			if got, _ := s.ids(test.query); !slices.Equal(got, test.want) {
 				t.Errorf("%v: %v, want %v", test.query, got, test.want)

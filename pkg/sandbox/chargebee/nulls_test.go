@@ -96,7 +96,7 @@ func TestNulls(t *testing.T) {
 	}
 }
 
-// A bare webhook has nothing optional; the API shows the event in full.
+// A bare webhook has nothing optional.
 func TestBareWebhooks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -111,10 +111,6 @@ func TestBareWebhooks(t *testing.T) {
 		all := receiver.all()
 		if len(all) != 2 || all[0].body != want || all[1].body != want {
 			t.Errorf("received %+v, want %s twice", all, want)
-		}
-		shown := s.must(request{method: http.MethodGet, path: "events/" + event.ID}).raw
-		if got := attribute(t, shown, "event", "content", "invoice", "customer_id"); got != `"ada"` {
-			t.Errorf("event %s", shown)
 		}
 	})
 }

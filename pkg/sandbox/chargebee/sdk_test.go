@@ -122,8 +122,8 @@ func TestSDKList(t *testing.T) {
 	params := &invoice.ListRequestParams{
 		Limit:          new(int32(2)),
 		Status:         &filter.EnumFilter{Is: invoiceEnum.StatusPending},
-		SubscriptionId: &filter.StringFilter{In: []string{"ada-1", "ada-2"}},
-		Date:           &filter.TimestampFilter{Between: []int64{1, time.Now().Add(time.Hour).Unix()}},
+		SubscriptionId: &filter.StringFilter{Is: "ada-1"},
+		UpdatedAt:      &filter.TimestampFilter{After: time.Now().Add(-time.Hour).Unix()},
 		SortBy:         &filter.SortFilter{Asc: "date"},
 	}
 	pages := 0

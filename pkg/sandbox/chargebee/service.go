@@ -143,7 +143,6 @@ const (
 	root = "/api/v2/"
 
 	keyHeader    = "chargebee-idempotency-key"
-	quietHeader  = "chargebee-event-webhook"
 	schemaHeader = "chargebee-response-schema-type"
 
 	maxBody = 1 << 20 // bytes
@@ -163,31 +162,25 @@ type operation struct {
 
 // actions are the operations of POST /invoices/{id}/{action}.
 var actions = map[string]*operation{
-	"add_charge":        {"add_charge", addChargeParameters, (*Service).addCharge},
-	"add_charge_item":   {"add_charge_item", addChargeItemParameters, (*Service).addChargeItem},
-	"close":             {"close", closeParameters, (*Service).closePending},
-	"delete":            {"delete", deleteParameters, (*Service).deleteOne},
-	"delete_line_items": {"delete_line_items", deleteLineItemsParameters, (*Service).deleteLineItems},
+	"add_charge":      {"add_charge", addChargeParameters, (*Service).addCharge},
+	"add_charge_item": {"add_charge_item", addChargeItemParameters, (*Service).addChargeItem},
+	"close":           {"close", closeParameters, (*Service).closePending},
 }
 
 var (
 	retrieveOperation = &operation{"retrieve", retrieveParameters, (*Service).retrieve}
 	listOperation     = &operation{"list", listParameters, (*Service).list}
-	eventsOperation   = &operation{"list_events", listEventsParameters, (*Service).listEvents}
-	eventOperation    = &operation{"retrieve_event", nil, (*Service).retrieveEvent}
 	noOperation       = &operation{name: "unknown"}
 )
 
 // call is one request, once it is known what it asks for.
 type call struct {
 	operation *operation
-	invoiceID string // "" for lists and events
-	eventID   string // of retrieve_event
+	invoiceID string // "" for lists
 	method    string
 	path      string // as sent, without the query
 	key       string // idempotency key of a POST
 	apiKey    string // the header with it
-	quiet     bool   // the caller wants no webhook for what it does
 	schema    string // the requested form of the answer; "": none
 	body      []byte
 	form      url.Values
@@ -213,10 +206,6 @@ func route(r *http.Request) (*call, error) {
 
 	wanted := http.MethodGet
 	switch {
-	case segments[0] == "events" && len(segments) == 1:
-		call.operation = eventsOperation
-	case segments[0] == "events" && len(segments) == 2:
-		call.operation, call.eventID = eventOperation, segments[1]
 	case segments[0] != "invoices" || len(segments) > 3:
 		return call, ErrResourceNotFound
 	case len(segments) == 1:
@@ -239,7 +228,6 @@ func route(r *http.Request) (*call, error) {
 		call.key = r.Header.Get(keyHeader)
 	}
 	call.apiKey = r.Header.Get("Authorization")
-	call.quiet = r.Header.Get(quietHeader) == "all-disabled"
 	call.schema = r.Header.Get(schemaHeader)
 	return call, nil
 }

@@ -90,9 +90,18 @@ func (s *Service) CloseInvoice(invoiceID string) (Invoice, error) {
 	return invoice.clone(), err
 }
 
-// DeleteInvoice deletes an invoice on which nothing was paid.
+// DeleteInvoice deletes an invoice on which nothing was paid. The record stays in lists that
+// include deleted ones, and is not found otherwise.
+//
+// https://apidocs.chargebee.com/docs/api/invoices/delete-an-invoice
 func (s *Service) DeleteInvoice(invoiceID string) error {
-	_, err := s.remove(invoiceID, cause{EventInvoiceDeleted, sourceConsole})
+	_, err := s.change(invoiceID, cause{EventInvoiceDeleted, sourceConsole}, func(invoice *Invoice) error {
+		if invoice.AmountPaid != 0 {
+			return wrongState("The invoice " + invoiceID + " has payments and cannot be deleted")
+		}
+		invoice.Deleted = true
+		return nil
+	})
 	return err
 }
 

@@ -256,7 +256,6 @@ func (o *outbox) record(e *event) Event {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.events = append(o.events, e)
-	e.sequence = len(o.events)
 	o.byID[e.ID] = e
 	if e.Status == WebhookScheduled {
 		o.push(delivery{event: e, at: e.OccurredAt})
