@@ -25,13 +25,9 @@ func failure(name, message string) *awsjson.Error {
 	return &awsjson.Error{Type: shapes + name, Message: message}
 }
 
-func resourceNotFound(message string) error { return failure("ResourceNotFoundException", message) }
-
-func tableNotFound(name string) error {
-	return resourceNotFound("Requested resource not found: Table: " + name + " not found")
+func resourceNotFound() error {
+	return failure("ResourceNotFoundException", "Requested resource not found")
 }
-
-func resourceInUse(message string) error { return failure("ResourceInUseException", message) }
 
 // conditionalCheckFailed has the old item if the caller asked for it.
 func conditionalCheckFailed(item attribute.Item) error {

@@ -23,7 +23,6 @@ type index struct {
 	pending    []change
 	history    history
 	meter      meter
-	throughput throughput // shown only
 }
 
 // follow notes what a write of the table means for the index; old and current

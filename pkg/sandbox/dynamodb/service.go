@@ -184,7 +184,7 @@ type unsupported struct{}
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (*unsupported) UnmarshalJSON([]byte) error {
-	return attribute.Invalidf("The request has a parameter that the fake does not support: a legacy one, or Segment")
+	return attribute.Invalidf("The request has a parameter that the fake does not support")
 }
 
 // placeholderMembers are the members of a request that its expressions refer to.
@@ -201,7 +201,7 @@ func (m placeholderMembers) placeholders() (*expression.Placeholders, error) {
 func (s *Service) table(name string) (*table, error) {
 	t, ok := s.tables[tableName(name)]
 	if !ok {
-		return nil, resourceNotFound("Requested resource not found")
+		return nil, resourceNotFound()
 	}
 	return t, nil
 }

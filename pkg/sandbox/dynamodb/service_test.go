@@ -162,7 +162,7 @@ func TestMalformedCalls(t *testing.T) {
 		{"two types", put, `{"TableName":"billable_events","Item":{"pk":{"S":"a","N":"1"}}}`, "more than one datatypes set"},
 		{"no type", put, `{"TableName":"billable_events","Item":{"pk":{}}}`, "Supplied AttributeValue is empty"},
 		{"false NULL", put, `{"TableName":"billable_events","Item":{"pk":{"S":"a"},"x":{"NULL":false}}}`, "Null attribute value types must have the value of true"},
-		{"legacy", put, `{"TableName":"billable_events","Item":{"pk":{"S":"a"}},"Expected":{}}`, "a legacy one"},
+		{"legacy", put, `{"TableName":"billable_events","Item":{"pk":{"S":"a"}},"Expected":{}}`, "a parameter that the fake does not support"},
 		{"no items", "DynamoDB_20120810.TransactWriteItems", "{}", "ValidationException"},
 		{"no action", "DynamoDB_20120810.TransactWriteItems", `{"TransactItems":[{}]}`, "ValidationException"},
 		{"null requests", "DynamoDB_20120810.BatchWriteItem", `{"RequestItems":{"billable_events":[null]}}`, "ValidationException"},

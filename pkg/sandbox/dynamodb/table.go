@@ -47,7 +47,6 @@ type table struct {
 
 	created           time.Time
 	billingMode       string
-	throughput        throughput // shown only
 	deletionProtected bool
 	timeToLive        string // the attribute; empty: off
 }
