@@ -122,8 +122,8 @@ func build(t *testing.T, gate *gate) *env {
 		"AWS_REGION": region, "AWS_SECRET_ACCESS_KEY": "secret",
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 		"AWS_ENDPOINT_URL_STS":      serve(http.NotFoundHandler()), // the caller is unknown
-		"AWS_ENDPOINT_URL_SQS":      serve(gate.before(sqs.New(sqs.Config{Region: region}))),
-		"AWS_ENDPOINT_URL_DYNAMODB": serve(gate.before(dynamodb.New(dynamodb.Config{Region: region}))),
+		"AWS_ENDPOINT_URL_SQS":      serve(gate.before(sqs.New(sqs.Config{}))),
+		"AWS_ENDPOINT_URL_DYNAMODB": serve(gate.before(dynamodb.New(dynamodb.Config{}))),
 	} {
 		t.Setenv(name, value)
 	}

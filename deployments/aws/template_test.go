@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	region  = "eu-central-1"
-	account = "000000000000" // of the fakes
+	region  = "eu-central-1" // of the fakes, as the account
+	account = "000000000000"
 
 	mainQueue = "billable-webhooks"
 	deadQueue = "billable-webhooks-dead"

@@ -45,7 +45,7 @@ const (
 	deadLetterSuffix = "-webhooks-dead"
 )
 
-// Options are the settings of an Env. Addresses, region and API key of the fakes are filled in.
+// Options are the settings of an Env. Addresses and API key of the fakes are filled in.
 type Options struct {
 	SQS       sqs.Config
 	DynamoDB  dynamodb.Config
@@ -86,7 +86,7 @@ func New(o Options) (*Env, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.SQS.BaseURL, o.SQS.Region = e.SQSURL, region
+		o.SQS.BaseURL = e.SQSURL
 		e.SQS = sqs.New(o.SQS)
 		sqsTransport = sandbox.Transport{Handler: e.SQS}
 		e.serve(o, listener, "SQS", e.SQS)

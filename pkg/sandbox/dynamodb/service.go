@@ -19,9 +19,6 @@ type Config struct {
 	Now    func() time.Time // the clock. Defaults to time.Now
 	Faults sandbox.Faults   // decides which calls go wrong, see the package. Defaults to none
 
-	Region    string // in ARNs. Defaults to eu-central-1
-	AccountID string // in ARNs. Defaults to 000000000000
-
 	// IndexLag is the time from a write to its effect on an index, drawn for each write
 	// and index. Writes reach an index in their order. It is called
 	// inside the critical section and must not block. Defaults to no lag.
@@ -52,12 +49,6 @@ type Service struct {
 func New(config Config) *Service {
 	if config.Now == nil {
 		config.Now = time.Now
-	}
-	if config.Region == "" {
-		config.Region = "eu-central-1"
-	}
-	if config.AccountID == "" {
-		config.AccountID = "000000000000"
 	}
 	s := &Service{config: config, tables: map[string]*table{}, requests: map[string]transaction{}}
 	s.dispatch = awsjson.Service{
@@ -169,7 +160,7 @@ func (s *Service) authorizeOn(action, table string) error {
 	return &awsjson.Error{
 		Type: framework + "AccessDeniedException",
 		Message: fmt.Sprintf("User: arn:aws:iam::%s:user/sandbox is not authorized to perform: dynamodb:%s on resource: %s because no identity-based policy allows the dynamodb:%s action",
-			s.config.AccountID, action, s.arn(table), action),
+			accountID, action, arn(table), action),
 	}
 }
 

@@ -53,7 +53,7 @@ func (s *Service) take(p *plan, now time.Time) error {
 		return nil
 	}
 	t := p.table
-	hot := &hotPartition{resource: s.arn(t.name), reason: "TableWriteKeyRangeThroughputExceeded"}
+	hot := &hotPartition{resource: arn(t.name), reason: "TableWriteKeyRangeThroughputExceeded"}
 	if !t.meter.take(p.place.partition, p.cost(), limit, now) {
 		return hot
 	}

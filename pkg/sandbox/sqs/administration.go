@@ -111,18 +111,6 @@ func (s *Service) deleteQueue(call awsjson.Call) (any, error) {
 	})
 }
 
-// purgeQueue takes effect at once, where AWS may take up to 60 seconds.
-func (s *Service) purgeQueue(call awsjson.Call) (any, error) {
-	input, err := decode[queueReference](call)
-	if err != nil {
-		return nil, err
-	}
-	return nil, s.onQueue(input.QueueURL, func(q *queue, _ time.Time) error {
-		q.clear()
-		return nil
-	})
-}
-
 // queueAttributeNames can be asked for; those that a queue does not have are
 // left out of the answer.
 var queueAttributeNames = []string{
@@ -166,7 +154,7 @@ func (s *Service) getQueueAttributes(call awsjson.Call) (any, error) {
 
 func (s *Service) attributesOf(q *queue) map[string]string {
 	all := q.settings.attributes()
-	all["QueueArn"] = s.arn(q.name)
+	all["QueueArn"] = arn(q.name)
 	all["CreatedTimestamp"] = strconv.FormatInt(q.createdAt.Unix(), 10)
 	all["LastModifiedTimestamp"] = strconv.FormatInt(q.modifiedAt.Unix(), 10)
 	all["ApproximateNumberOfMessages"] = strconv.Itoa(q.visible.Len())

@@ -130,27 +130,18 @@ func digest(data string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// selected returns the attributes that a receiver asked for: by name, by "prefix.*"
-// or all of them by "All" or ".*".
+// selected returns the attributes that a receiver asked for, by name or all of them by "All".
 func (a attributes) selected(names []string) attributes {
-	if len(a) == 0 || len(names) == 0 {
-		return nil
+	if slices.Contains(names, "All") {
+		return a
 	}
 	chosen := attributes{}
-	for name, value := range a {
-		if slices.ContainsFunc(names, func(pattern string) bool { return selects(pattern, name) }) {
+	for _, name := range names {
+		if value, ok := a[name]; ok {
 			chosen[name] = value
 		}
 	}
 	return chosen
-}
-
-func selects(pattern, name string) bool {
-	if pattern == "All" || pattern == name {
-		return true
-	}
-	prefix, ok := strings.CutSuffix(pattern, ".*")
-	return ok && strings.HasPrefix(name, prefix)
 }
 
 func isNumber(value string) bool {

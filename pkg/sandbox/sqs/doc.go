@@ -2,7 +2,7 @@
 // that implements the AWS JSON protocol as AWS documents it. Package sqstest checks it.
 //
 // Where the documentation leaves room, the fake is strict, so that a program that works with
-// it works with AWS: counts are exact, changes of attributes, purges and deletions take
+// it works with AWS: counts are exact, changes of attributes and deletions take
 // effect when the call returns. What AWS does rarely (duplicates, lost responses, entries of
 // a batch that fail) is injected by faults. Duplicate delivers a message again while it is
 // in flight; DeliverLate makes messages visible late and out of order. The seed of the queue
@@ -13,13 +13,14 @@
 // by channel and timer, so the service runs in real time and in the virtual
 // time of a testing/synctest bubble alike.
 //
-// Emulated: creating, listing, purging and deleting queues, their attributes, sending,
+// Emulated: creating, listing and deleting queues, their attributes, sending,
 // receiving (long polls included), deleting and changing visibility, single and in batches,
 // dead-letter queues, and StartMessageMoveTask.
 //
-// Not emulated: FIFO queues, the query protocol, policies (Config.Denied replaces them),
-// encryption (its attributes are kept), tags, system attributes of senders, listing and
-// cancelling move tasks, and the preference that fair queues give to quiet groups.
+// Not emulated: FIFO queues, the query protocol, PurgeQueue, prefixes of attribute names,
+// policies (Config.Denied replaces them), encryption (its attributes are kept), tags, system
+// attributes of senders, listing and cancelling move tasks, and the preference that fair
+// queues give to quiet groups.
 //
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/Welcome.html
 package sqs

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/billable-events/billable/pkg/sandbox"
@@ -49,6 +50,11 @@ func (in receiveInput) check() error {
 		if limit.value != nil && (*limit.value < limit.min || *limit.value > limit.max) {
 			return invalidParameterValue.errorf("Value %d for parameter %s is invalid. Reason: Must be between %d and %d, if provided.",
 				*limit.value, limit.name, limit.min, limit.max)
+		}
+	}
+	for _, name := range in.MessageAttributeNames {
+		if strings.HasSuffix(name, ".*") {
+			return invalidParameterValue.errorf("The fake does not support prefixes of attribute names: %s", name)
 		}
 	}
 	for _, name := range in.systemNames() {
@@ -103,35 +109,35 @@ func (s *Service) receiveMessage(call awsjson.Call) (any, error) {
 
 	var output receiveOutput
 	for _, d := range p.got {
-		output.Messages = append(output.Messages, s.received(d, input))
+		output.Messages = append(output.Messages, received(d, input))
 	}
 	return output, nil
 }
 
-func (s *Service) received(d delivery, input receiveInput) receivedMessage {
+func received(d delivery, input receiveInput) receivedMessage {
 	m := d.seen
-	received := receivedMessage{
-		MessageID:         m.id.String(),
-		ReceiptHandle:     d.handle.String(),
-		MD5OfBody:         m.bodyDigest,
-		Body:              m.body,
-		Attributes:        s.systemAttributes(m, input.systemNames()),
-		MessageAttributes: m.attributes.selected(input.MessageAttributeNames),
+	chosen := m.attributes.selected(input.MessageAttributeNames)
+	chosenDigest := m.attributesDigest
+	if len(chosen) < len(m.attributes) {
+		chosenDigest = chosen.digest()
 	}
-	if len(received.MessageAttributes) == len(m.attributes) {
-		received.MD5OfMessageAttributes = m.attributesDigest
-	} else {
-		received.MD5OfMessageAttributes = received.MessageAttributes.digest()
+	return receivedMessage{
+		MessageID:              m.id.String(),
+		ReceiptHandle:          d.handle.String(),
+		MD5OfBody:              m.bodyDigest,
+		Body:                   m.body,
+		Attributes:             systemAttributes(m, input.systemNames()),
+		MessageAttributes:      chosen,
+		MD5OfMessageAttributes: chosenDigest,
 	}
-	return received
 }
 
-func (s *Service) systemAttributes(m message, names []string) map[string]string {
+func systemAttributes(m message, names []string) map[string]string {
 	if len(names) == 0 {
 		return nil
 	}
 	all := map[string]string{
-		"SenderId":                         s.config.SenderID,
+		"SenderId":                         senderID,
 		"SentTimestamp":                    strconv.FormatInt(m.sentAt.UnixMilli(), 10),
 		"ApproximateReceiveCount":          strconv.Itoa(m.total),
 		"ApproximateFirstReceiveTimestamp": strconv.FormatInt(m.first.UnixMilli(), 10),

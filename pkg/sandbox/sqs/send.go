@@ -19,12 +19,11 @@ const (
 //
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 type sendEntry struct {
-	ID                     string     `json:"Id"`
-	MessageBody            *string    `json:"MessageBody"`
-	DelaySeconds           *int       `json:"DelaySeconds"`
-	MessageAttributes      attributes `json:"MessageAttributes"`
-	MessageGroupID         *string    `json:"MessageGroupId"`
-	MessageDeduplicationID *string    `json:"MessageDeduplicationId"`
+	ID                string     `json:"Id"`
+	MessageBody       *string    `json:"MessageBody"`
+	DelaySeconds      *int       `json:"DelaySeconds"`
+	MessageAttributes attributes `json:"MessageAttributes"`
+	MessageGroupID    *string    `json:"MessageGroupId"`
 }
 
 type sendInput struct {
@@ -136,9 +135,6 @@ func (e sendEntry) draft() (draft, error) {
 		if !isGroupID(groupID) {
 			return draft{}, invalidParameterValue.errorf("Value %s for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include alphanumeric and punctuation characters. 1 to %d in length.", groupID, maxGroupID)
 		}
-	}
-	if e.MessageDeduplicationID != nil {
-		return draft{}, invalidParameterValue.errorf("Value %s for parameter MessageDeduplicationId is invalid. Reason: The request include parameter that is not valid for this queue type.", *e.MessageDeduplicationID)
 	}
 	body := *e.MessageBody
 	return draft{

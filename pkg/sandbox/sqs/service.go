@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"cmp"
 	"encoding/json"
 	"math/rand/v2"
 	"net/http"
@@ -19,10 +20,7 @@ type Config struct {
 	Now    func() time.Time // the clock. Defaults to time.Now
 	Faults sandbox.Faults   // decides which calls go wrong. Defaults to none
 
-	BaseURL   string // queue URLs are BaseURL/AccountID/name. Defaults to http://sandbox.local
-	Region    string // in ARNs. Defaults to eu-central-1
-	AccountID string // in ARNs and queue URLs. Defaults to 000000000000
-	SenderID  string // sender of every message. Defaults to AIDASANDBOX0000000000
+	BaseURL string // queue URLs are BaseURL/000000000000/name. Defaults to http://sandbox.local
 
 	// MaxInFlight is the maximum number of messages in flight of one queue. Defaults
 	// to 120,000, the quota that AWS raises only on request.
@@ -36,6 +34,13 @@ type Config struct {
 	// queue, the same order of calls give the same answers.
 	Seed uint64
 }
+
+// The owner and only caller of all queues, in the form that AWS gives it.
+const (
+	accountID = "000000000000"
+	senderID  = "AIDASANDBOX0000000000"
+	arnPrefix = "arn:aws:sqs:eu-central-1:" + accountID + ":"
+)
 
 // Service is a fake Amazon SQS.
 type Service struct {
@@ -54,22 +59,8 @@ func New(config Config) *Service {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	config.BaseURL = strings.TrimSuffix(config.BaseURL, "/")
-	if config.BaseURL == "" {
-		config.BaseURL = "http://sandbox.local"
-	}
-	if config.Region == "" {
-		config.Region = "eu-central-1"
-	}
-	if config.AccountID == "" {
-		config.AccountID = "000000000000"
-	}
-	if config.SenderID == "" {
-		config.SenderID = "AIDASANDBOX0000000000"
-	}
-	if config.MaxInFlight == 0 {
-		config.MaxInFlight = 120_000
-	}
+	config.BaseURL = cmp.Or(strings.TrimSuffix(config.BaseURL, "/"), "http://sandbox.local")
+	config.MaxInFlight = cmp.Or(config.MaxInFlight, 120_000)
 
 	s := &Service{
 		config: config,
@@ -83,7 +74,6 @@ func New(config Config) *Service {
 			"GetQueueUrl":                  s.getQueueURL,
 			"ListQueues":                   s.listQueues,
 			"DeleteQueue":                  s.deleteQueue,
-			"PurgeQueue":                   s.purgeQueue,
 			"GetQueueAttributes":           s.getQueueAttributes,
 			"SetQueueAttributes":           s.setQueueAttributes,
 			"SendMessage":                  s.sendMessage,
@@ -148,7 +138,7 @@ func (s *Service) queueByURL(url string) (*queue, error) {
 		return nil, invalidAddress.errorf("The address %s is not valid for this endpoint.", url)
 	}
 	q, ok := s.queues[path[len(path)-1]]
-	if !ok || path[len(path)-2] != s.config.AccountID {
+	if !ok || path[len(path)-2] != accountID {
 		return nil, queueDoesNotExist.errorf("The specified queue does not exist.")
 	}
 	return q, nil
@@ -156,19 +146,17 @@ func (s *Service) queueByURL(url string) (*queue, error) {
 
 // queueByARN returns nil when there is no such queue.
 func (s *Service) queueByARN(arn string) *queue {
-	name, ok := strings.CutPrefix(arn, s.arn(""))
+	name, ok := strings.CutPrefix(arn, arnPrefix)
 	if !ok {
 		return nil
 	}
 	return s.queues[name]
 }
 
-func (s *Service) arn(name string) string {
-	return "arn:aws:sqs:" + s.config.Region + ":" + s.config.AccountID + ":" + name
-}
+func arn(name string) string { return arnPrefix + name }
 
 func (s *Service) url(name string) string {
-	return s.config.BaseURL + "/" + s.config.AccountID + "/" + name
+	return s.config.BaseURL + "/" + accountID + "/" + name
 }
 
 // decode reads the input of an operation.
@@ -197,10 +185,6 @@ func (s *Service) authorize(operation string, body []byte) error {
 	if !s.config.Denied(action, queue) {
 		return nil
 	}
-	return denied(s.config.SenderID, action, s.arn(queue))
-}
-
-func denied(caller, action, arn string) *awsjson.Error {
 	return accessDenied.errorf("User: %s is not authorized to perform: sqs:%s on resource: %s because no identity-based policy allows the sqs:%s action",
-		caller, strings.ToLower(action), arn, strings.ToLower(action))
+		senderID, strings.ToLower(action), arn(queue), strings.ToLower(action))
 }

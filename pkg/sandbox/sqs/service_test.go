@@ -85,7 +85,7 @@ func TestErrorsOnTheWire(t *testing.T) {
 			"com.amazonaws.sqs#QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue;Sender"},
 		{"no queue URL", "SendMessage", `{"MessageBody":"x"}`, 400,
 			"com.amazon.coral.service#MissingRequiredParameterException", "MissingParameter;Sender"},
-		{"queue URL that is none", "PurgeQueue", `{"QueueUrl":"events"}`, 404,
+		{"queue URL that is none", "DeleteQueue", `{"QueueUrl":"events"}`, 404,
 			"com.amazonaws.sqs#InvalidAddress", "InvalidAddress;Sender"},
 		{"garbage handle", "DeleteMessage", `{"QueueUrl":"QUEUE","ReceiptHandle":"x"}`, 404,
 			"com.amazonaws.sqs#ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid;Sender"},

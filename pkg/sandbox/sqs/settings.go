@@ -217,7 +217,7 @@ func (s *Service) checkRedrive(name string, policy *redrivePolicy) error {
 	if target == nil {
 		return invalidRedrive(policy.String(), "Dead letter target does not exist")
 	}
-	if !target.settings.redriveAllow.allows(s.arn(name)) {
+	if !target.settings.redriveAllow.allows(arn(name)) {
 		return invalidRedrive(policy.String(), "The dead letter target does not allow this source queue")
 	}
 	return nil
@@ -239,7 +239,7 @@ func (s *Service) deadLetterQueue(q *queue, m *message) *queue {
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/setting-up-dead-letter-queue-retention.html
 func (s *Service) deadLetter(from, to *queue, m *message, now time.Time) {
 	from.remove(m)
-	m.sourceARN = s.arn(from.name)
+	m.sourceARN = arn(from.name)
 	m.inQueue = 0
 	to.add(m, now, 0)
 	s.touch(to)

@@ -15,7 +15,6 @@ var Known = map[string]map[string]string{
 		"batches/empty":                                         "an empty batch succeeds",
 		"batches/ids":                                           "ids that are malformed or too long are accepted",
 		"batches/one mebibyte in all":                           "a batch that is too long is refused with another error",
-		"bodies/attributes chosen by name and prefix":           "a prefix like bar.* chooses nothing",
 		"bodies/characters outside the permitted":               "they are refused with another error, if at all",
 		"dead letters/a policy is removed by an empty one":      "an empty redrive policy is refused",
 		"dead letters/a poll on the dead-letter queue is woken": "a message that is moved there wakes no poll",

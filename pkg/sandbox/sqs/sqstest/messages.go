@@ -3,7 +3,6 @@ package sqstest
 import (
 	"bytes"
 	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,26 +70,6 @@ var bodies = []check{
 		}
 		if !maps.EqualFunc(got, sent, same) {
 			b.Errorf("attributes are %v, want %v", got, sent)
-		}
-	}},
-	{Name: "bodies/attributes chosen by name and prefix", Run: func(b *bench) {
-		url := b.queue(visibleAgain)
-		b.sendWith(url, attributes{"bar.a": text("1"), "bar.b": text("2"), "foo": text("3")})
-		for _, choice := range []struct{ names, want []string }{
-			{nil, nil},
-			{[]string{"foo"}, []string{"foo"}},
-			{[]string{"bar.*"}, []string{"bar.a", "bar.b"}},
-			{[]string{"foo", "bar.b", "none"}, []string{"bar.b", "foo"}},
-			{[]string{".*"}, []string{"bar.a", "bar.b", "foo"}},
-			{[]string{"All"}, []string{"bar.a", "bar.b", "foo"}},
-		} {
-			got := b.receive(url, sqs.ReceiveMessageInput{WaitTimeSeconds: 1, MessageAttributeNames: choice.names})
-			if len(got) != 1 {
-				b.Fatalf("received %d messages", len(got))
-			}
-			if names := slices.Sorted(maps.Keys(got[0].MessageAttributes)); !slices.Equal(names, choice.want) {
-				b.Errorf("%v chooses %v, want %v", choice.names, names, choice.want)
-			}
 		}
 	}},
 	{Name: "bodies/system attributes", Lasts: time.Second, Run: func(b *bench) {
