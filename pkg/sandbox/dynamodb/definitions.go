@@ -23,8 +23,8 @@ type keySchemaElement struct {
 }
 
 type projection struct {
-	Type             string   `json:"ProjectionType"`
-	NonKeyAttributes []string `json:",omitempty"`
+	Type             string       `json:"ProjectionType"`
+	NonKeyAttributes *unsupported `json:",omitempty"` // of the type INCLUDE
 }
 
 // indexDefinition defines a global secondary index.
@@ -100,9 +100,6 @@ func (s *Service) addIndex(t *table, definition indexDefinition) (*index, error)
 	schema, err := newKeySchema(definition.KeySchema, t.types)
 	if err != nil {
 		return nil, err
-	}
-	if projection := definition.Projection; (projection.Type == "INCLUDE") != (len(projection.NonKeyAttributes) > 0) {
-		return nil, attribute.Invalidf("One or more parameter values were invalid: NonKeyAttributes belong to ProjectionType INCLUDE")
 	}
 	added := &index{
 		name:       definition.IndexName,

@@ -1,7 +1,6 @@
 package dynamodb
 
 import (
-	"slices"
 	"time"
 
 	"github.com/billable-events/billable/pkg/sandbox/dynamodb/attribute"
@@ -104,22 +103,18 @@ func (i *index) projected(item attribute.Item) attribute.Item {
 
 // projects reports whether an attribute is in the index.
 func (i *index) projects(name string) bool {
-	return i.projection.Type == projectAll || i.schema.has(name) || i.table.has(name) ||
-		slices.Contains(i.projection.NonKeyAttributes, name)
+	return i.projection.Type == projectAll || i.schema.has(name) || i.table.has(name)
 }
 
 // check refuses items whose attributes cannot be keys of the index. An item
 // without them is fine: it is not in the index.
-func (i *index) check(item attribute.Item, updated bool) error {
+func (i *index) check(item attribute.Item) error {
 	for _, a := range i.schema.attributes() {
 		value, ok := item[a.name]
 		if !ok {
 			continue
 		}
 		if attribute.TypeOf(value) != a.typeName {
-			if updated {
-				return attribute.Invalidf("The update expression attempted to update the secondary index key to unsupported type")
-			}
 			return attribute.Invalidf("One or more parameter values were invalid: Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s",
 				a.name, a.typeName, attribute.TypeOf(value), i.name)
 		}
@@ -128,13 +123,7 @@ func (i *index) check(item attribute.Item, updated bool) error {
 				"The AttributeValue for a key attribute cannot contain an empty %s value. IndexName: %s, IndexKey: %s", kind, i.name, a.name)
 		}
 	}
-	if err := i.schema.checkSize(item); err != nil {
-		if updated {
-			return attribute.Invalidf("The update expression attempted to update the secondary index key beyond allowed size limits")
-		}
-		return err
-	}
-	return nil
+	return i.schema.checkSize(item)
 }
 
 // backfill fills a new index from its table.

@@ -31,7 +31,7 @@ func (s *Service) query(input *queryInput, call awsjson.Call) (*pageOutput, erro
 	if err := p.parse(placeholders); err != nil {
 		return nil, err
 	}
-	if err := placeholders.Unused(true, ""); err != nil {
+	if err := placeholders.Unused(true); err != nil {
 		return nil, err
 	}
 
@@ -98,7 +98,7 @@ func (s *Service) scan(input *scanInput, call awsjson.Call) (*pageOutput, error)
 	if err := p.parse(placeholders); err != nil {
 		return nil, err
 	}
-	if err := placeholders.Unused(p.filter != nil || p.projection != nil, "FilterExpression is null"); err != nil {
+	if err := placeholders.Unused(p.filter != nil || p.projection != nil); err != nil {
 		return nil, err
 	}
 

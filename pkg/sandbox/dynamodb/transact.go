@@ -192,9 +192,13 @@ func (s *Service) earlier(token string, now time.Time) (transaction, bool) {
 
 // planAll plans all actions, or returns the reasons of all that fail.
 func (s *Service) planAll(writes []*write, fault sandbox.Fault, now time.Time) ([]*plan, error) {
+	type key struct {
+		table *table
+		place place
+	}
 	plans := make([]*plan, len(writes))
 	reasons := make([]cancellationReason, len(writes))
-	taken := map[*table]map[place]bool{}
+	taken := map[key]bool{}
 	cancelled, bytes := false, 0
 	for i, w := range writes {
 		t, err := s.table(w.input.TableName)
@@ -202,29 +206,23 @@ func (s *Service) planAll(writes []*write, fault sandbox.Fault, now time.Time) (
 			return nil, err
 		}
 		p, err := w.on(t)
+		var failed attribute.Item
 		if err == nil {
-			if taken[t] == nil {
-				taken[t] = map[place]bool{}
-			}
-			if taken[t][p.place] {
+			if taken[key{t, p.place}] {
 				return nil, errOneItem
 			}
-			taken[t][p.place] = true
-			plans[i] = p
+			taken[key{t, p.place}] = true
 			if err = p.prepare(); err == nil {
 				err = s.take(p, now)
 			}
 			bytes += p.new.Size()
-		}
-		var failed attribute.Item
-		if p != nil {
 			failed = p.failedItem()
 		}
 		reason, ok := reasonFor(err, failed)
 		if !ok {
 			return nil, err
 		}
-		reasons[i] = reason
+		plans[i], reasons[i] = p, reason
 		cancelled = cancelled || err != nil
 	}
 	switch {

@@ -55,10 +55,6 @@ func newWrite(kind writeKind, input *writeInput) (*write, error) {
 		return nil, err
 	}
 	w := &write{kind: kind, input: input}
-	missing := "ConditionExpression is null"
-	if kind == update {
-		missing = "UpdateExpression and ConditionExpression are null"
-	}
 	if input.UpdateExpression != nil && kind == update {
 		if w.update, err = expression.ParseUpdate(*input.UpdateExpression, placeholders); err != nil {
 			return nil, err
@@ -70,7 +66,7 @@ func newWrite(kind writeKind, input *writeInput) (*write, error) {
 			return nil, err
 		}
 	}
-	return w, placeholders.Unused(w.update != nil || w.condition != nil, missing)
+	return w, placeholders.Unused(w.update != nil || w.condition != nil)
 }
 
 // plan is a valid write that was not made yet.
@@ -119,14 +115,11 @@ func (p *plan) prepare() error {
 		return nil
 	}
 	for _, index := range p.table.indexes {
-		if err := index.check(p.new, w.kind == update); err != nil {
+		if err := index.check(p.new); err != nil {
 			return err
 		}
 	}
 	if p.new.Size() > maxItem {
-		if w.kind == update {
-			return attribute.Invalidf("Item size to update has exceeded the maximum allowed size")
-		}
 		return attribute.Invalidf("Item size has exceeded the maximum allowed size")
 	}
 	return nil
@@ -256,7 +249,7 @@ func (s *Service) getItem(input *getInput, call awsjson.Call) (*getOutput, error
 			return nil, err
 		}
 	}
-	if err := placeholders.Unused(projection != nil, ""); err != nil {
+	if err := placeholders.Unused(projection != nil); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()

@@ -181,8 +181,8 @@ var validations = []check{
 		table := b.table(layout{})
 		room := limit400KB - len("pk") - len("a") - len("data")
 		b.put(table, item("pk", "a", "data", strings.Repeat("x", room)))
-		b.refuse(table, write{put: item("pk", "a", "data", strings.Repeat("x", room+1))}, "Item size has exceeded the maximum allowed size")
-		b.refuse(table, write{update: "SET x = :x", values: item(":x", "y")}, "Item size to update has exceeded the maximum allowed size")
+		b.refuse(table, write{put: item("pk", "a", "data", strings.Repeat("x", room+1))}, "maximum allowed size")
+		b.refuse(table, write{update: "SET x = :x", values: item(":x", "y")}, "maximum allowed size")
 	}},
 	{Name: "validations/nesting has 32 levels", Run: func(b *bench) {
 		table := b.table(layout{})

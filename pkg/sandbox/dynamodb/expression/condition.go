@@ -203,7 +203,6 @@ func ParseCondition(label, source string, placeholders *Placeholders) (*Conditio
 func (p *parser) or() *Condition {
 	left := p.and()
 	for p.acceptKeyword("OR") {
-		p.countOperator()
 		left = &Condition{operator: "OR", inner: []*Condition{left, p.and()}}
 	}
 	return left
@@ -213,7 +212,6 @@ func (p *parser) or() *Condition {
 func (p *parser) and() *Condition {
 	left := p.not()
 	for p.acceptKeyword("AND") {
-		p.countOperator()
 		left = &Condition{operator: "AND", inner: []*Condition{left, p.not()}}
 	}
 	return left
@@ -222,7 +220,6 @@ func (p *parser) and() *Condition {
 // not := NOT not | primary
 func (p *parser) not() *Condition {
 	if p.acceptKeyword("NOT") {
-		p.countOperator()
 		return &Condition{operator: "NOT", inner: []*Condition{p.not()}}
 	}
 	return p.primary()
@@ -247,7 +244,6 @@ func (p *parser) primary() *Condition {
 // comparison := operand ( operator operand | BETWEEN operand AND operand | IN "(" operand { "," operand } ")" )
 func (p *parser) comparison() *Condition {
 	c := &Condition{operands: []operand{p.operand()}}
-	p.countOperator()
 	switch t := p.peek(); {
 	case t.kind == symbol && slices.Contains([]string{"=", "<>", "<", "<=", ">", ">="}, t.text):
 		p.at++
@@ -316,7 +312,6 @@ func (p *parser) failFunction(name, problem string) {
 // function := name "(" operand { "," operand } ")"
 func (p *parser) function() *Condition {
 	name := p.next().text
-	p.countOperator()
 	p.expect("(")
 	if operandCounts[name] == 0 {
 		p.failFunction(name, "is not allowed in a condition expression")

@@ -91,10 +91,15 @@ func TestReserved(t *testing.T) {
 
 func TestDeepNestingDoesNotOverflow(t *testing.T) {
 	t.Parallel()
-	for _, source := range []string{strings.Repeat("NOT ", 1000) + "a = :n", strings.Repeat("(", 4000), strings.Repeat("(NOT ", 800)} {
-		_, err := expression.ParseCondition(expression.ConditionExpression, source, placeholders(t))
-		if err == nil {
-			t.Errorf("%.20s...: no error", source)
+	for source, valid := range map[string]bool{
+		strings.Repeat("NOT ", 1000) + "a = :n": true, strings.Repeat("(", 4000): false, strings.Repeat("(NOT ", 800): false,
+	} {
+		condition, err := expression.ParseCondition(expression.ConditionExpression, source, placeholders(t))
+		if valid != (err == nil) {
+			t.Errorf("%.20s...: error %v", source, err)
+		}
+		if valid && condition.Holds(nil) {
+			t.Errorf("%.20s... holds", source)
 		}
 	}
 }

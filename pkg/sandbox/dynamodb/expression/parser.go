@@ -28,9 +28,8 @@ const (
 )
 
 const (
-	maxLength    = 4096 // of an expression, in bytes
-	maxOperators = 300  // operators and functions in an expression
-	maxIn        = 100  // values in the list of IN
+	maxLength = 4096 // of an expression, in bytes
+	maxIn     = 100  // values in the list of IN
 )
 
 // parser reads one expression. The first error sticks: it moves the parser to
@@ -40,7 +39,6 @@ type parser struct {
 	source       string
 	tokens       []token
 	at           int
-	operators    int
 	placeholders *Placeholders
 	err          error
 }
@@ -125,13 +123,6 @@ func (p *parser) atCall() bool {
 	}
 	after := p.tokens[p.at+1]
 	return after.kind == symbol && after.text == "("
-}
-
-// countOperator counts an operator or function.
-func (p *parser) countOperator() {
-	if p.operators++; p.operators > maxOperators {
-		p.failf("The expression contains too many operators and functions; maximum: %d", maxOperators)
-	}
 }
 
 // name := word | "#" word. Paths into maps and lists are not emulated.
@@ -290,15 +281,14 @@ func checkKeys[V any](member string, sign byte, placeholders map[string]V) error
 	return nil
 }
 
-// Unused returns the error for placeholders that no expression has used. The
-// expressions are named for the case that there were none, e.g.
-// "ConditionExpression is null".
-func (p *Placeholders) Unused(parsed bool, missing string) error {
+// Unused returns the error for placeholders that no expression has used; parsed reports
+// whether there was one.
+func (p *Placeholders) Unused(parsed bool) error {
 	if !parsed && p.names != nil {
 		return attribute.Invalidf("ExpressionAttributeNames can only be specified when using expressions")
 	}
 	if !parsed && p.values != nil {
-		return attribute.Invalidf("ExpressionAttributeValues can only be specified when using expressions: %s", missing)
+		return attribute.Invalidf("ExpressionAttributeValues can only be specified when using expressions")
 	}
 	if unused := unusedKeys(p.values, p.used); unused != "" {
 		return attribute.Invalidf("Value provided in ExpressionAttributeValues unused in expressions: keys: {%s}", unused)

@@ -95,7 +95,6 @@ func (p *parser) removal() action {
 
 // change := name literal
 func (p *parser) change(section string, apply func(old, given attribute.Value) (attribute.Value, error)) action {
-	p.countOperator()
 	name, given := p.name(), p.literal().value
 	_, isSet := given.(attribute.Set)
 	if _, isNumber := given.(attribute.Number); !isSet && (section == "DELETE" || !isNumber) {
@@ -136,7 +135,6 @@ func difference(old, deleted attribute.Value) (attribute.Value, error) {
 // assignment := name "=" term [ ( "+" | "-" ) term ]
 func (p *parser) assignment() action {
 	name := p.name()
-	p.countOperator()
 	p.expect("=")
 	left := p.term()
 	calculate, ok := arithmetic[p.peek().text]
@@ -144,7 +142,6 @@ func (p *parser) assignment() action {
 		return action{name, left.evaluate}
 	}
 	operator := p.next().text
-	p.countOperator()
 	right := p.term()
 	for _, t := range []term{left, right} {
 		p.requireType("operator or function: "+operator, t.operand, attribute.TypeNumber)
@@ -196,7 +193,6 @@ func (p *parser) term() term {
 		return term{operand: p.operand()}
 	}
 	function := p.next().text
-	p.countOperator()
 	p.expect("(")
 	if function != ifNotExists {
 		p.failFunction(function, "is not allowed in an update expression")
