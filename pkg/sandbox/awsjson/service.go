@@ -51,8 +51,7 @@ type Service struct {
 	Operations map[string]Operation // by operation name
 	Unknown    *Error               // the answer to an operation that is not there
 	Throttle   []*Error             // the answers to a throttled call, of which the fault chooses one
-	Internal   *Error               // the response to a call that the service fails
-	Failures   []*Error             // further such answers: the fault chooses one, and Internal with choice 0
+	Failures   []*Error             // the answers to a call that the service fails, likewise
 	Faults     sandbox.Faults       // nil: nothing fails
 
 	// Authorize returns the error of a call that its caller may not make, before the
@@ -64,7 +63,7 @@ type Service struct {
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := read(w, r)
 	if err != nil {
-		s.write(w, nil, s.Internal, sandbox.None)
+		s.write(w, nil, s.Failures[0], sandbox.None)
 		return
 	}
 	target, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
@@ -73,10 +72,11 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.write(w, nil, s.Unknown, sandbox.None)
 		return
 	}
-
-	if err := s.authorize(name, body); err != nil {
-		s.write(w, nil, err, sandbox.None)
-		return
+	if s.Authorize != nil {
+		if err := s.Authorize(name, body); err != nil {
+			s.write(w, nil, err, sandbox.None)
+			return
+		}
 	}
 
 	call := Call{Context: r.Context(), Body: body}
@@ -88,10 +88,10 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch call.Fault.Kind {
 	case sandbox.Throttle:
-		s.write(w, nil, s.Throttle[call.Fault.Choice%uint64(len(s.Throttle))], sandbox.None)
+		s.write(w, nil, choose(s.Throttle, call.Fault), sandbox.None)
 		return
 	case sandbox.Refuse:
-		s.write(w, nil, s.failure(call.Fault), sandbox.None)
+		s.write(w, nil, choose(s.Failures, call.Fault), sandbox.None)
 		return
 	case sandbox.ApplyLate:
 		call.Context = context.WithoutCancel(r.Context())
@@ -103,27 +103,16 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	case sandbox.EffectThenError:
 		_, _ = operation(call)
-		s.write(w, nil, s.failure(call.Fault), sandbox.None)
+		s.write(w, nil, choose(s.Failures, call.Fault), sandbox.None)
 		return
 	}
 	output, err := operation(call)
 	s.write(w, output, err, call.Fault.Kind)
 }
 
-// failure returns the answer to a call that the service fails.
-func (s *Service) failure(fault sandbox.Fault) *Error {
-	choice := fault.Choice % uint64(1+len(s.Failures))
-	if choice == 0 {
-		return s.Internal
-	}
-	return s.Failures[choice-1]
-}
-
-func (s *Service) authorize(operation string, body []byte) error {
-	if s.Authorize == nil {
-		return nil
-	}
-	return s.Authorize(operation, body)
+// choose returns the answer that a fault chooses.
+func choose(answers []*Error, fault sandbox.Fault) *Error {
+	return answers[fault.Choice%uint64(len(answers))]
 }
 
 // read reads the whole body of a request.
@@ -141,7 +130,7 @@ func (s *Service) write(w http.ResponseWriter, output any, err error, fault sand
 	if err != nil {
 		var typed *Error
 		if !errors.As(err, &typed) {
-			internal := *s.Internal
+			internal := *s.Failures[0]
 			internal.Message = err.Error()
 			typed = &internal
 		}

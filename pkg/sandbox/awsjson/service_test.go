@@ -30,7 +30,7 @@ func service(echo awsjson.Operation, faults sandbox.Faults) *awsjson.Service {
 			{Status: 403, Type: "test#Throttled", Message: "slow down", QueryCode: "Throttled;Sender"},
 			{Status: 400, Type: "test#TooFast", Message: "slow down", QueryCode: "TooFast;Sender"},
 		},
-		Internal: &awsjson.Error{Status: 500, Type: "test#Internal", Message: "try again", QueryCode: "Internal;Receiver"},
+		Failures: []*awsjson.Error{{Status: 500, Type: "test#Internal", Message: "try again", QueryCode: "Internal;Receiver"}},
 		Faults:   faults,
 	}
 }
@@ -231,7 +231,7 @@ func TestFailures(t *testing.T) {
 	} {
 		for _, kind := range []sandbox.Kind{sandbox.Refuse, sandbox.EffectThenError} {
 			from := service(echo, always(sandbox.Fault{Kind: kind, Choice: choice}))
-			from.Failures = []*awsjson.Error{{Status: 503, Message: "unavailable"}}
+			from.Failures = append(from.Failures, &awsjson.Error{Status: 503, Message: "unavailable"})
 			got := must(t, from, request(t.Context(), "Test_20260101.Echo", `{}`))
 			if answered := fmt.Sprintf("%d %s", got.status, got.body); answered != want {
 				t.Errorf("choice %d: got %s, want %s", choice, answered, want)
@@ -372,7 +372,7 @@ func ExampleService() {
 		},
 		Unknown:  &awsjson.Error{Type: "greeter#UnknownOperationException"},
 		Throttle: []*awsjson.Error{{Type: "greeter#ThrottlingException"}},
-		Internal: &awsjson.Error{Status: http.StatusInternalServerError, Type: "greeter#InternalServerError"},
+		Failures: []*awsjson.Error{{Status: http.StatusInternalServerError, Type: "greeter#InternalServerError"}},
 	}
 	for _, input := range []string{`{"Name":"Ada"}`, `{}`} {
 		got, err := send(greeter, request(context.Background(), "Greeter_20260101.Greet", input))

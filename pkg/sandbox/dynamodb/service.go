@@ -72,8 +72,7 @@ func New(config Config) *Service {
 		},
 		Unknown:  &awsjson.Error{Type: framework + "UnknownOperationException", Message: "The requested operation is not supported here."},
 		Throttle: []*awsjson.Error{throughputExceeded(), throttled()},
-		Internal: failures[0],
-		Failures: failures[1:],
+		Failures: failures,
 		Faults:   config.Faults,
 	}
 	if config.Denied != nil {

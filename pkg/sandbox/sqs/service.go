@@ -87,7 +87,7 @@ func New(config Config) *Service {
 		},
 		Unknown:  unknownOperation.errorf("The requested operation is not supported here."),
 		Throttle: []*awsjson.Error{requestThrottled.errorf("The request was denied due to request throttling.")},
-		Internal: internalFailure.errorf("The request processing has failed because of an unknown error."),
+		Failures: []*awsjson.Error{internalFailure.errorf("The request processing has failed because of an unknown error.")},
 		Faults:   config.Faults,
 	}
 	if config.Denied != nil {
