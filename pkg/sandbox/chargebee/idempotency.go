@@ -19,10 +19,7 @@ const maxKey = 100 // characters
 //
 // https://apidocs.chargebee.com/docs/api/v1/idempotency
 type keys struct {
-	now         func() time.Time
-	window      time.Duration
-	storeErrors bool
-	concurrent  *Error // response to a concurrent duplicate; nil: it waits
+	config Config
 
 	mu      sync.Mutex
 	entries map[string]*remembered
@@ -40,13 +37,7 @@ type remembered struct {
 }
 
 func newKeys(config Config) *keys {
-	return &keys{
-		now:         config.Now,
-		window:      config.IdempotencyWindow,
-		storeErrors: config.StoreErrors,
-		concurrent:  config.ConcurrentRefusal,
-		entries:     map[string]*remembered{},
-	}
+	return &keys{config: config, entries: map[string]*remembered{}}
 }
 
 func checkKey(key string) error {
@@ -61,7 +52,7 @@ func checkKey(key string) error {
 func (k *keys) begin(key string, fingerprint [sha256.Size]byte) (entry *remembered, first bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	now := k.now()
+	now := k.config.Now()
 	k.forget(now)
 
 	entry, known := k.entries[key]
@@ -69,13 +60,13 @@ func (k *keys) begin(key string, fingerprint [sha256.Size]byte) (entry *remember
 		if entry.fingerprint != fingerprint {
 			return nil, false, ErrKeyReused
 		}
-		if !entry.finished && k.concurrent != nil {
-			return nil, false, k.concurrent
+		if !entry.finished && k.config.ConcurrentRefusal != nil {
+			return nil, false, k.config.ConcurrentRefusal
 		}
 		return entry, false, nil
 	}
 	entry = &remembered{
-		key: key, fingerprint: fingerprint, expires: now.Add(k.window), done: make(chan struct{}),
+		key: key, fingerprint: fingerprint, expires: now.Add(k.config.IdempotencyWindow), done: make(chan struct{}),
 	}
 	k.entries[key] = entry
 	k.order = append(k.order, entry)
@@ -90,7 +81,7 @@ func (k *keys) finish(entry *remembered, answer answer) {
 	entry.answer = answer
 	entry.finished = true
 	close(entry.done)
-	if answer.code != "" && !k.storeErrors {
+	if answer.code != "" && !k.config.StoreErrors {
 		k.drop(entry)
 	}
 }

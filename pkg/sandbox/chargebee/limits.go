@@ -15,9 +15,7 @@ const window = time.Minute
 //
 // https://www.chargebee.com/docs/billing/2.0/kb/platform/what-are-the-chargebee-api-limits
 type limits struct {
-	concurrent, gets, posts int // limits; 0: none
-	blockFor                time.Duration
-	noRetryAfter            bool
+	config Config
 
 	mu           sync.Mutex
 	arrivals     []time.Time // ring of the last RequestsPerMinute arrivals
@@ -29,29 +27,25 @@ type limits struct {
 
 func newLimits(config Config) *limits {
 	return &limits{
-		concurrent:   config.MaxConcurrent,
-		gets:         config.MaxConcurrentGET,
-		posts:        config.MaxConcurrentPOST,
-		blockFor:     config.BlockFor,
-		noRetryAfter: config.NoRetryAfter,
-		arrivals:     make([]time.Time, config.RequestsPerMinute),
-		inFlight:     map[string]int{},
+		config:   config,
+		arrivals: make([]time.Time, config.RequestsPerMinute),
+		inFlight: map[string]int{},
 	}
 }
 
 // enter admits a request until it calls leave, or returns the refusal.
-func (l *limits) enter(clock func() time.Time, method string) (leave func(), err error) {
+func (l *limits) enter(method string) (leave func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := clock()
+	now := l.config.Now()
 
 	crossed := l.count(now) || l.crowded(method)
 	if crossed && !now.Before(l.blockedUntil) {
-		l.blockedUntil = now.Add(l.blockFor)
+		l.blockedUntil = now.Add(l.config.BlockFor)
 	}
 	if now.Before(l.blockedUntil) {
 		l.rejections++
-		if l.noRetryAfter {
+		if l.config.NoRetryAfter {
 			return nil, ErrRateLimited
 		}
 		return nil, rateLimited(l.blockedUntil.Sub(now))
@@ -83,9 +77,9 @@ func (l *limits) crowded(method string) bool {
 	for _, n := range l.inFlight {
 		used += n
 	}
-	return full(l.concurrent, used) ||
-		method == http.MethodGet && full(l.gets, l.inFlight[method]) ||
-		method == http.MethodPost && full(l.posts, l.inFlight[method])
+	return full(l.config.MaxConcurrent, used) ||
+		method == http.MethodGet && full(l.config.MaxConcurrentGET, l.inFlight[method]) ||
+		method == http.MethodPost && full(l.config.MaxConcurrentPOST, l.inFlight[method])
 }
 
 // RateLimited returns the number of requests were answered 429 because of the site's

@@ -72,7 +72,7 @@ func (s *Service) answer(r *http.Request, call *call, unroutable error) answer {
 	if !s.authentic(r) {
 		return failure(ErrUnauthenticated)
 	}
-	leave, err := s.limits.enter(s.config.Now, r.Method)
+	leave, err := s.limits.enter(r.Method)
 	if err != nil {
 		return failure(err)
 	}
