@@ -98,10 +98,10 @@ func (s settings) attributes() map[string]string {
 		values["KmsMasterKeyId"] = s.kmsKey
 	}
 	if s.redrive != nil {
-		values["RedrivePolicy"] = s.redrive.String()
+		values["RedrivePolicy"] = encode(s.redrive)
 	}
 	if s.redriveAllow != nil {
-		values["RedriveAllowPolicy"] = s.redriveAllow.String()
+		values["RedriveAllowPolicy"] = encode(s.redriveAllow)
 	}
 	return values
 }
@@ -123,38 +123,27 @@ type redrivePolicy struct {
 
 // parseRedrivePolicy reads a policy; the empty one is none.
 func parseRedrivePolicy(value string) (*redrivePolicy, error) {
-	if value == "" {
-		return nil, nil //nolint:nilnil // an attribute set to nothing is removed
-	}
 	var given struct {
 		TargetARN   string          `json:"deadLetterTargetArn"`
 		MaxReceives json.RawMessage `json:"maxReceiveCount"`
 	}
-	decoder := json.NewDecoder(strings.NewReader(value))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&given); err != nil {
-		return nil, invalidRedrive(value, "Redrive policy is not a valid JSON map")
+	if err := parsePolicy("RedrivePolicy", value, &given); err != nil || value == "" {
+		return nil, err
 	}
 	if given.TargetARN == "" {
-		return nil, invalidRedrive(value, "Redrive policy does not contain mandatory attribute: deadLetterTargetArn")
+		return nil, invalidPolicy("RedrivePolicy", value, "Redrive policy does not contain mandatory attribute: deadLetterTargetArn")
 	}
 	policy := &redrivePolicy{TargetARN: given.TargetARN, MaxReceives: defaultMaxReceives}
 	if given.MaxReceives != nil {
 		// Both 3 and "3" are in use.
 		n, err := strconv.Atoi(strings.Trim(string(given.MaxReceives), `"`))
 		if err != nil || n < 1 || n > maxMaxReceives {
-			return nil, invalidRedrive(value, "Invalid value for maxReceiveCount, valid values are from 1 to 1000 both inclusive")
+			return nil, invalidPolicy("RedrivePolicy", value, "Invalid value for maxReceiveCount, valid values are from 1 to 1000 both inclusive")
 		}
 		policy.MaxReceives = n
 	}
 	return policy, nil
 }
-
-func invalidRedrive(value, reason string) error {
-	return invalidParameterValue.errorf("Value %s for parameter RedrivePolicy is invalid. Reason: %s.", value, reason)
-}
-
-func (p *redrivePolicy) String() string { return encode(p) }
 
 // redriveAllowPolicy lists the queues that may dead-letter to a queue.
 type redriveAllowPolicy struct {
@@ -162,36 +151,43 @@ type redriveAllowPolicy struct {
 	SourceARNs []string `json:"sourceQueueArns,omitempty"`
 }
 
+// parseRedriveAllowPolicy reads a policy; the empty one is none.
 func parseRedriveAllowPolicy(value string) (*redriveAllowPolicy, error) {
-	if value == "" {
-		return nil, nil //nolint:nilnil // an attribute set to nothing is removed
-	}
 	var policy redriveAllowPolicy
-	decoder := json.NewDecoder(strings.NewReader(value))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&policy); err != nil {
-		return nil, invalidRedriveAllow(value, "It is not a valid JSON map")
+	if err := parsePolicy("RedriveAllowPolicy", value, &policy); err != nil || value == "" {
+		return nil, err
 	}
+	sources := len(policy.SourceARNs)
 	switch policy.Permission {
 	case "allowAll", "denyAll":
-		if len(policy.SourceARNs) > 0 {
-			return nil, invalidRedriveAllow(value, "sourceQueueArns can only be used with byQueue")
+		if sources > 0 {
+			return nil, invalidPolicy("RedriveAllowPolicy", value, "sourceQueueArns can only be used with byQueue")
 		}
 	case "byQueue":
-		if len(policy.SourceARNs) == 0 || len(policy.SourceARNs) > maxSourceQueues {
-			return nil, invalidRedriveAllow(value, "byQueue takes 1 to 10 sourceQueueArns")
+		if sources == 0 || sources > maxSourceQueues {
+			return nil, invalidPolicy("RedriveAllowPolicy", value, "byQueue takes 1 to 10 sourceQueueArns")
 		}
 	default:
-		return nil, invalidRedriveAllow(value, "redrivePermission must be allowAll, denyAll or byQueue")
+		return nil, invalidPolicy("RedriveAllowPolicy", value, "redrivePermission must be allowAll, denyAll or byQueue")
 	}
 	return &policy, nil
 }
 
-func invalidRedriveAllow(value, reason string) error {
-	return invalidParameterValue.errorf("Value %s for parameter RedriveAllowPolicy is invalid. Reason: %s.", value, reason)
+func parsePolicy(attribute, value string, policy any) error {
+	if value == "" {
+		return nil
+	}
+	decoder := json.NewDecoder(strings.NewReader(value))
+	decoder.DisallowUnknownFields()
+	if decoder.Decode(policy) != nil {
+		return invalidPolicy(attribute, value, "It is not a valid JSON map")
+	}
+	return nil
 }
 
-func (p *redriveAllowPolicy) String() string { return encode(p) }
+func invalidPolicy(attribute, value, reason string) error {
+	return invalidParameterValue.errorf("Value %s for parameter %s is invalid. Reason: %s.", value, attribute, reason)
+}
 
 func (p *redriveAllowPolicy) allows(sourceARN string) bool {
 	if p == nil || p.Permission == "allowAll" {
@@ -215,10 +211,10 @@ func (s *Service) checkRedrive(name string, policy *redrivePolicy) error {
 	}
 	target := s.queueByARN(policy.TargetARN)
 	if target == nil {
-		return invalidRedrive(policy.String(), "Dead letter target does not exist")
+		return invalidPolicy("RedrivePolicy", encode(policy), "Dead letter target does not exist")
 	}
 	if !target.settings.redriveAllow.allows(arn(name)) {
-		return invalidRedrive(policy.String(), "The dead letter target does not allow this source queue")
+		return invalidPolicy("RedrivePolicy", encode(policy), "The dead letter target does not allow this source queue")
 	}
 	return nil
 }
