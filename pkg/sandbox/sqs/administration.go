@@ -18,20 +18,18 @@ type queueReference struct {
 	QueueURL string `json:"QueueUrl"`
 }
 
+type createQueueInput struct {
+	QueueName string `json:"QueueName"`
+	queueAttributes
+}
+
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
-func (s *Service) createQueue(call awsjson.Call) (any, error) {
-	input, err := decode[struct {
-		QueueName  string            `json:"QueueName"`
-		Attributes map[string]string `json:"Attributes"`
-	}](call)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) createQueue(input createQueueInput, _ awsjson.Call) (any, error) {
 	name := input.QueueName
 	if !queueName.MatchString(name) {
 		return nil, invalidParameterValue.errorf("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
 	}
-	err = s.locked(func(now time.Time) error {
+	err := s.locked(func(now time.Time) error {
 		if existing, ok := s.queues[name]; ok {
 			return existing.checkAttributes(input.Attributes)
 		}
@@ -62,29 +60,21 @@ func (q *queue) checkAttributes(given map[string]string) error {
 	return nil
 }
 
-func (s *Service) getQueueURL(call awsjson.Call) (any, error) {
-	input, err := decode[struct {
-		QueueName string `json:"QueueName"`
-	}](call)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) getQueueURL(input createQueueInput, _ awsjson.Call) (any, error) {
 	url := s.url(input.QueueName)
 	return queueReference{QueueURL: url}, s.onQueue(url, func(*queue, time.Time) error { return nil })
 }
 
+type listQueuesInput struct {
+	Prefix string `json:"QueueNamePrefix"`
+}
+
 // listQueues lists all queues with a prefix in one answer.
-func (s *Service) listQueues(call awsjson.Call) (any, error) {
-	input, err := decode[struct {
-		Prefix string `json:"QueueNamePrefix"`
-	}](call)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) listQueues(input listQueuesInput, _ awsjson.Call) (any, error) {
 	var output struct {
 		QueueURLs []string `json:"QueueUrls,omitempty"`
 	}
-	err = s.locked(func(time.Time) error {
+	err := s.locked(func(time.Time) error {
 		for _, name := range slices.Sorted(maps.Keys(s.queues)) {
 			if strings.HasPrefix(name, input.Prefix) {
 				output.QueueURLs = append(output.QueueURLs, s.url(name))
@@ -96,11 +86,7 @@ func (s *Service) listQueues(call awsjson.Call) (any, error) {
 }
 
 // deleteQueue takes effect at once; polls that wait on the queue end.
-func (s *Service) deleteQueue(call awsjson.Call) (any, error) {
-	input, err := decode[queueReference](call)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) deleteQueue(input queueReference, _ awsjson.Call) (any, error) {
 	return nil, s.onQueue(input.QueueURL, func(q *queue, _ time.Time) error {
 		delete(s.queues, q.name)
 		q.clear()
@@ -125,22 +111,20 @@ type queueAttributes struct {
 	Attributes map[string]string `json:"Attributes,omitempty"`
 }
 
+type getQueueAttributesInput struct {
+	queueReference
+	AttributeNames []string `json:"AttributeNames"`
+}
+
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
-func (s *Service) getQueueAttributes(call awsjson.Call) (any, error) {
-	input, err := decode[struct {
-		QueueURL       string   `json:"QueueUrl"`
-		AttributeNames []string `json:"AttributeNames"`
-	}](call)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) getQueueAttributes(input getQueueAttributesInput, _ awsjson.Call) (any, error) {
 	for _, name := range input.AttributeNames {
 		if !slices.Contains(queueAttributeNames, name) {
 			return nil, invalidAttributeName.errorf("Unknown Attribute %s.", name)
 		}
 	}
 	var output queueAttributes
-	err = s.onQueue(input.QueueURL, func(q *queue, _ time.Time) error {
+	err := s.onQueue(input.QueueURL, func(q *queue, _ time.Time) error {
 		output.Attributes = s.attributesOf(q)
 		return nil
 	})
@@ -163,18 +147,16 @@ func (s *Service) attributesOf(q *queue) map[string]string {
 	return all
 }
 
+type setQueueAttributesInput struct {
+	queueReference
+	queueAttributes
+}
+
 // setQueueAttributes sets all of the given attributes or, when one is invalid,
 // none. Those that are not given keep their values.
 //
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
-func (s *Service) setQueueAttributes(call awsjson.Call) (any, error) {
-	input, err := decode[struct {
-		QueueURL string `json:"QueueUrl"`
-		queueAttributes
-	}](call)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) setQueueAttributes(input setQueueAttributesInput, _ awsjson.Call) (any, error) {
 	return nil, s.onQueue(input.QueueURL, func(q *queue, now time.Time) error {
 		changed, err := q.settings.with(input.Attributes)
 		if err != nil {

@@ -25,28 +25,18 @@ type handleResult struct {
 
 // onHandle makes an operation of do, for one receipt handle.
 func (s *Service) onHandle(do func(*queue, handleEntry, time.Time) error) awsjson.Operation {
-	return func(call awsjson.Call) (any, error) {
-		input, err := decode[struct {
-			QueueURL string `json:"QueueUrl"`
-			handleEntry
-		}](call)
-		if err != nil {
-			return nil, err
-		}
-		return nil, s.onQueue(input.QueueURL, func(q *queue, now time.Time) error { return do(q, input.handleEntry, now) })
+	type input struct {
+		queueReference
+		handleEntry
 	}
+	return operation(func(input input, _ awsjson.Call) (any, error) {
+		return nil, s.onQueue(input.QueueURL, func(q *queue, now time.Time) error { return do(q, input.handleEntry, now) })
+	})
 }
 
 // onHandles makes a batch operation of do.
 func (s *Service) onHandles(do func(*queue, handleEntry, time.Time) error) awsjson.Operation {
-	return func(call awsjson.Call) (any, error) {
-		input, err := decode[struct {
-			QueueURL string        `json:"QueueUrl"`
-			Entries  []handleEntry `json:"Entries"`
-		}](call)
-		if err != nil {
-			return nil, err
-		}
+	return operation(func(input batchInput[handleEntry], call awsjson.Call) (any, error) {
 		batch, err := newBatch[handleResult](input.Entries, call.Fault)
 		if err != nil {
 			return nil, err
@@ -58,7 +48,7 @@ func (s *Service) onHandles(do func(*queue, handleEntry, time.Time) error) awsjs
 			return nil
 		})
 		return batch.output, err
-	}
+	})
 }
 
 // deleteByHandle deletes a message by the handle of its latest receive, in flight or not.

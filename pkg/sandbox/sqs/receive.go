@@ -85,11 +85,7 @@ type receivedMessage struct {
 	MessageAttributes      attributes        `json:"MessageAttributes,omitempty"`
 }
 
-func (s *Service) receiveMessage(call awsjson.Call) (any, error) {
-	input, err := decode[receiveInput](call)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) receiveMessage(input receiveInput, call awsjson.Call) (any, error) {
 	if err := input.check(); err != nil {
 		return nil, err
 	}

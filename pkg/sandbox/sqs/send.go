@@ -27,13 +27,8 @@ type sendEntry struct {
 }
 
 type sendInput struct {
-	QueueURL string `json:"QueueUrl"`
+	queueReference
 	sendEntry
-}
-
-type sendBatchInput struct {
-	QueueURL string      `json:"QueueUrl"`
-	Entries  []sendEntry `json:"Entries"`
 }
 
 type sendResult struct {
@@ -43,11 +38,7 @@ type sendResult struct {
 	MD5OfMessageAttributes string `json:"MD5OfMessageAttributes,omitempty"`
 }
 
-func (s *Service) sendMessage(call awsjson.Call) (any, error) {
-	input, err := decode[sendInput](call)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) sendMessage(input sendInput, call awsjson.Call) (any, error) {
 	draft, err := input.draft()
 	if err != nil {
 		return nil, err
@@ -60,11 +51,7 @@ func (s *Service) sendMessage(call awsjson.Call) (any, error) {
 	return result, err
 }
 
-func (s *Service) sendMessageBatch(call awsjson.Call) (any, error) {
-	input, err := decode[sendBatchInput](call)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) sendMessageBatch(input batchInput[sendEntry], call awsjson.Call) (any, error) {
 	batch, err := newBatch[sendResult](input.Entries, call.Fault)
 	if err != nil {
 		return nil, err
@@ -202,6 +189,11 @@ const maxEntries = 10
 var entryID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 type batchEntry interface{ entryID() string }
+
+type batchInput[Entry batchEntry] struct {
+	queueReference
+	Entries []Entry `json:"Entries"`
+}
 
 // batch runs the entries of a batch call, each of which succeeds or fails by
 // itself.

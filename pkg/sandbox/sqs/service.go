@@ -70,20 +70,20 @@ func New(config Config) *Service {
 	s.dispatch = awsjson.Service{
 		Target: "AmazonSQS",
 		Operations: map[string]awsjson.Operation{
-			"CreateQueue":                  s.createQueue,
-			"GetQueueUrl":                  s.getQueueURL,
-			"ListQueues":                   s.listQueues,
-			"DeleteQueue":                  s.deleteQueue,
-			"GetQueueAttributes":           s.getQueueAttributes,
-			"SetQueueAttributes":           s.setQueueAttributes,
-			"SendMessage":                  s.sendMessage,
-			"SendMessageBatch":             s.sendMessageBatch,
-			"ReceiveMessage":               s.receiveMessage,
+			"CreateQueue":                  operation(s.createQueue),
+			"GetQueueUrl":                  operation(s.getQueueURL),
+			"ListQueues":                   operation(s.listQueues),
+			"DeleteQueue":                  operation(s.deleteQueue),
+			"GetQueueAttributes":           operation(s.getQueueAttributes),
+			"SetQueueAttributes":           operation(s.setQueueAttributes),
+			"SendMessage":                  operation(s.sendMessage),
+			"SendMessageBatch":             operation(s.sendMessageBatch),
+			"ReceiveMessage":               operation(s.receiveMessage),
 			"DeleteMessage":                s.onHandle((*queue).deleteByHandle),
 			"DeleteMessageBatch":           s.onHandles((*queue).deleteByHandle),
 			"ChangeMessageVisibility":      s.onHandle((*queue).changeVisibility),
 			"ChangeMessageVisibilityBatch": s.onHandles((*queue).changeVisibility),
-			"StartMessageMoveTask":         s.startMessageMoveTask,
+			"StartMessageMoveTask":         operation(s.startMessageMoveTask),
 		},
 		Unknown:  unknownOperation.errorf("The requested operation is not supported here."),
 		Throttle: []*awsjson.Error{requestThrottled.errorf("The request was denied due to request throttling.")},
@@ -159,16 +159,18 @@ func (s *Service) url(name string) string {
 	return s.config.BaseURL + "/" + accountID + "/" + name
 }
 
-// decode reads the input of an operation.
-func decode[Input any](call awsjson.Call) (Input, error) {
-	var input Input
-	if !utf8.Valid(call.Body) {
-		return input, serializationException.errorf("The input is not valid UTF-8.")
+// operation makes an operation of run, which gets the decoded input.
+func operation[Input any](run func(Input, awsjson.Call) (any, error)) awsjson.Operation {
+	return func(call awsjson.Call) (any, error) {
+		var input Input
+		if !utf8.Valid(call.Body) {
+			return nil, serializationException.errorf("The input is not valid UTF-8.")
+		}
+		if err := json.Unmarshal(call.Body, &input); err != nil {
+			return nil, serializationException.errorf("The input cannot be read: %s.", err)
+		}
+		return run(input, call)
 	}
-	if err := json.Unmarshal(call.Body, &input); err != nil {
-		return input, serializationException.errorf("The input cannot be read: %s.", err)
-	}
-	return input, nil
 }
 
 // authorize refuses what Config.Denied names. AWS decides on the queue as a whole: a

@@ -244,21 +244,19 @@ func (s *Service) deadLetter(from, to *queue, m *message, now time.Time) {
 // moveInterval is the time between two messages that a move task moves: 500 a second.
 const moveInterval = 2 * time.Millisecond
 
+type moveTaskInput struct {
+	SourceARN      string `json:"SourceArn"`
+	DestinationARN string `json:"DestinationArn"`
+}
+
 // startMessageMoveTask moves the visible messages of a dead-letter queue to a destination,
 // or each back to the queue that it came from. A moved message is a new one: it has a new
 // id and a new time of sending. The task cannot be listed or cancelled.
 //
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
-func (s *Service) startMessageMoveTask(call awsjson.Call) (any, error) {
-	input, err := decode[struct {
-		SourceARN      string `json:"SourceArn"`
-		DestinationARN string `json:"DestinationArn"`
-	}](call)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) startMessageMoveTask(input moveTaskInput, _ awsjson.Call) (any, error) {
 	var handle string
-	err = s.locked(func(now time.Time) error {
+	err := s.locked(func(now time.Time) error {
 		source := s.queueByARN(input.SourceARN)
 		if source == nil || input.DestinationARN != "" && s.queueByARN(input.DestinationARN) == nil {
 			return resourceNotFound.errorf("The resource that you specified for the SourceArn or DestinationArn parameter doesn't exist.")
