@@ -63,14 +63,10 @@ var failures = []*awsjson.Error{
 	{Status: http.StatusServiceUnavailable, Message: "Service Unavailable"},
 }
 
-func validation(message string) error {
-	return &awsjson.Error{Type: validator + "ValidationException", Message: message}
-}
-
 // typedError converts a mistake of the caller to the service's error.
 func typedError(err error) error {
 	if invalid, ok := errors.AsType[*attribute.ValidationError](err); ok {
-		return validation(invalid.Message)
+		return &awsjson.Error{Type: validator + "ValidationException", Message: invalid.Message}
 	}
 	if hot, ok := errors.AsType[*hotPartition](err); ok {
 		return hot.typed()
@@ -78,9 +74,10 @@ func typedError(err error) error {
 	return err
 }
 
+// decodingError converts an error of encoding/json, or of a type that decodes itself.
 func decodingError(err error) error {
-	if invalid, ok := errors.AsType[*attribute.ValidationError](err); ok {
-		return validation(invalid.Message)
+	if _, ok := errors.AsType[*attribute.ValidationError](err); ok {
+		return typedError(err)
 	}
 	return &awsjson.Error{Type: framework + "SerializationException", Message: err.Error()}
 }

@@ -181,19 +181,14 @@ func (p *plan) returned() attribute.Item {
 	return nil
 }
 
-func (s *Service) putItem(input *writeInput, call awsjson.Call) (*writeOutput, error) {
-	return s.writeItem(put, input, call)
+// writeItem returns PutItem, UpdateItem or DeleteItem.
+func (s *Service) writeItem(kind writeKind) func(*writeInput, awsjson.Call) (*writeOutput, error) {
+	return func(input *writeInput, call awsjson.Call) (*writeOutput, error) {
+		return s.makeWrite(kind, input, call)
+	}
 }
 
-func (s *Service) updateItem(input *writeInput, call awsjson.Call) (*writeOutput, error) {
-	return s.writeItem(update, input, call)
-}
-
-func (s *Service) deleteItem(input *writeInput, call awsjson.Call) (*writeOutput, error) {
-	return s.writeItem(deletion, input, call)
-}
-
-func (s *Service) writeItem(kind writeKind, input *writeInput, call awsjson.Call) (*writeOutput, error) {
+func (s *Service) makeWrite(kind writeKind, input *writeInput, call awsjson.Call) (*writeOutput, error) {
 	w, err := newWrite(kind, input)
 	if err != nil {
 		return nil, err
