@@ -46,7 +46,9 @@ func attributeTypes(definitions []attributeDefinition) (map[string]attribute.Typ
 	types := map[string]attribute.Type{}
 	for _, definition := range definitions {
 		switch definition.AttributeType {
-		case attribute.TypeString, attribute.TypeNumber, attribute.TypeBinary:
+		case attribute.TypeString, attribute.TypeNumber:
+		case attribute.TypeBinary:
+			return nil, attribute.Invalidf("The fake does not support binary keys")
 		default:
 			return nil, constraint(string(definition.AttributeType), "attributeDefinitions.member.attributeType",
 				"Member must satisfy enum value set: [B, N, S]")

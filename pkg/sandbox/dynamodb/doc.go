@@ -24,12 +24,12 @@
 // secondary indexes, time to live, deletion protection, and the operations on items with
 // their expressions: single ones, Query, Scan, BatchWriteItem and TransactWriteItems.
 //
-// Not emulated, and refused: BatchGetItem, TransactGetItems, legacy parameters, local
-// secondary indexes, the projection type INCLUDE, pages of ListTables, changes of the billing
-// mode, parallel scans, PartiQL, streams, backups, and in expressions paths into maps and
-// lists, and the functions list_append, size and attribute_type. Not emulated, and ignored:
-// consumed capacity, policies (Config.Denied replaces them), and the throughput of whole
-// tables, which faults inject instead.
+// Not emulated, and refused: BatchGetItem, TransactGetItems, legacy parameters, binary keys,
+// local secondary indexes, the projection type INCLUDE, pages of ListTables, changes of the
+// billing mode, parallel scans, PartiQL, streams, backups, and in expressions paths into maps
+// and lists, and the functions list_append, size and attribute_type. Not emulated, and
+// ignored: consumed capacity, policies (Config.Denied replaces them), and the throughput of
+// whole tables, which faults inject instead.
 //
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/Welcome.html
 package dynamodb

@@ -118,9 +118,8 @@ func (i *index) check(item attribute.Item) error {
 			return attribute.Invalidf("One or more parameter values were invalid: Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s",
 				a.name, a.typeName, attribute.TypeOf(value), i.name)
 		}
-		if kind := emptyKind(value); kind != "" {
-			return attribute.Invalidf("One or more parameter values are not valid. A value specified for a secondary index key is not supported. "+
-				"The AttributeValue for a key attribute cannot contain an empty %s value. IndexName: %s, IndexKey: %s", kind, i.name, a.name)
+		if err := a.checkEmpty(value); err != nil {
+			return err
 		}
 	}
 	return i.schema.checkSize(item)

@@ -55,9 +55,8 @@ func (a keyAttribute) of(item attribute.Item) (string, bool) {
 // check refuses empty and oversized values of a table's key.
 func (k keySchema) check(item attribute.Item) error {
 	for _, a := range k.attributes() {
-		if kind := emptyKind(item[a.name]); kind != "" {
-			return attribute.Invalidf("One or more parameter values are not valid. "+
-				"The AttributeValue for a key attribute cannot contain an empty %s value. Key: %s", kind, a.name)
+		if err := a.checkEmpty(item[a.name]); err != nil {
+			return err
 		}
 	}
 	return k.checkSize(item)
@@ -73,19 +72,13 @@ func (k keySchema) checkSize(item attribute.Item) error {
 	return nil
 }
 
-// emptyKind names the type of a string or binary without content.
-func emptyKind(value attribute.Value) string {
-	switch value := value.(type) {
-	case attribute.String:
-		if value == "" {
-			return "string"
-		}
-	case attribute.Binary:
-		if len(value) == 0 {
-			return "binary"
-		}
+// checkEmpty refuses the empty string as a key.
+func (a keyAttribute) checkEmpty(value attribute.Value) error {
+	if value == attribute.String("") {
+		return attribute.Invalidf("One or more parameter values are not valid. "+
+			"The AttributeValue for a key attribute cannot contain an empty string value. Key: %s", a.name)
 	}
-	return ""
+	return nil
 }
 
 // place is the position of a row in the order of a table or an index, or a gap between rows.
@@ -173,22 +166,9 @@ func sortWindow(partition, operator string, keys []string) window {
 		w.from, w.to = first.gap(withSort, -1), newPlace(partition, keys[1]).gap(withSort, 1)
 	case "begins_with":
 		w.from = first.gap(withSort, -1)
-		if after, ok := afterPrefix(keys[0]); ok {
-			w.to = newPlace(partition, after).gap(withSort, -1)
-		}
+		w.to = newPlace(partition, keys[0]+"\xff").gap(withSort, -1) // no byte of UTF-8 is as high
 	}
 	return w
-}
-
-// afterPrefix returns the least string above all strings with a prefix; there is
-// none if the prefix is empty or of the highest bytes only.
-func afterPrefix(prefix string) (string, bool) {
-	for at := len(prefix) - 1; at >= 0; at-- {
-		if prefix[at] < 0xff {
-			return prefix[:at] + string([]byte{prefix[at] + 1}), true
-		}
-	}
-	return "", false
 }
 
 // hashOf spreads partitions evenly, the same in every process.

@@ -75,12 +75,8 @@ func (a keyAttribute) sortable(value attribute.Value) (string, error) {
 	if attribute.TypeOf(value) != a.typeName {
 		return "", attribute.Invalidf("One or more parameter values were invalid: Condition parameter type does not match schema type")
 	}
-	if kind := emptyKind(value); kind != "" {
-		return "", attribute.Invalidf("One or more parameter values are not valid. "+
-			"The AttributeValue for a key attribute cannot contain an empty %s value. Key: %s", kind, a.name)
-	}
 	key, _ := attribute.Sortable(value)
-	return key, nil
+	return key, a.checkEmpty(value)
 }
 
 // scanInput is a scan of a whole table or index; parallel scans are not supported.

@@ -56,8 +56,8 @@ func (n Number) Plus(other Number) (Number, error) { return newNumber(n.Add(othe
 // Minus returns n - other, refused when it needs more digits than a number has.
 func (n Number) Minus(other Number) (Number, error) { return newNumber(n.Sub(other.Decimal)) }
 
-// Sortable returns bytes that sort, within one type, as the values of a key do: strings and
-// binaries by their bytes, numbers by magnitude. ok is false for types that cannot be keys.
+// Sortable returns bytes that sort, within one type, as the values of a key do: strings by
+// their bytes, numbers by magnitude. ok is false for types that cannot be keys.
 //
 // The bytes of a number are its sign, the exponent of the first digit and the digits;
 // exponent and digits are inverted for negative numbers, which end in a byte above all
@@ -65,8 +65,6 @@ func (n Number) Minus(other Number) (Number, error) { return newNumber(n.Sub(oth
 func Sortable(value Value) (key string, ok bool) {
 	switch value := value.(type) {
 	case String:
-		return string(value), true
-	case Binary:
 		return string(value), true
 	case Number:
 		digits, magnitude := value.significant()

@@ -377,8 +377,6 @@ func column(items []attributes, name string) string {
 			values = append(values, v.Value)
 		case *types.AttributeValueMemberN:
 			values = append(values, v.Value)
-		case *types.AttributeValueMemberB:
-			values = append(values, fmt.Sprintf("%x", v.Value))
 		default:
 			values = append(values, "-")
 		}

@@ -157,7 +157,6 @@ var validations = []check{
 		b.put(table, item("pk", "a", "sk", strings.Repeat("k", 1024)))
 		b.refuse(table, write{put: item("pk", "a", "sk", strings.Repeat("k", 1025))})
 		b.refuse(table, write{put: item("pk", "a", "sk", "")})
-		b.refuse(b.table(layout{sort: types.ScalarAttributeTypeB}), write{put: item("pk", "a", "sk", []byte{})})
 	}},
 	{Name: "validations/keys never collide", Run: func(b *bench) {
 		table := b.table(layout{sort: types.ScalarAttributeTypeS})

@@ -111,9 +111,6 @@ var queries = []check{
 		table := b.sorted(types.ScalarAttributeTypeS, "2026-01", "2026-01-31", "2026-02", "2025-12", "2026", "2027")
 		b.order(partition(table, prefix, ":x", "2026-01"), true, "2026-01 2026-01-31")
 		b.order(partition(table, prefix, ":x", "2026-01"), false, "2026-01-31 2026-01")
-		table = b.sorted(types.ScalarAttributeTypeB, []byte{0xff}, []byte{0xff, 0xff}, []byte{0xfe, 0xff}, []byte{0xfe, 0xff, 1}, []byte{0xfe})
-		b.order(partition(table, prefix, ":x", []byte{0xff}), true, "ff ffff")
-		b.order(partition(table, prefix, ":x", []byte{0xfe, 0xff}), true, "feff feff01")
 	}},
 	{Name: "queries/conditions that no key can meet", Run: func(b *bench) {
 		table := b.events(1)
