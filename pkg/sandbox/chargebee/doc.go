@@ -16,6 +16,9 @@
 // such as EditInvoice, EditLine and CloseInvoice are manual edits in Chargebee's
 // user interface, without API calls.
 //
+// Calls and parameters that Billable does not use are refused as unknown, among them the API
+// of events, deletions, descending lists, and filters other than those of listParameters.
+//
 // # Documented behaviour
 //
 // The fake follows the documentation in these points, without a switch:

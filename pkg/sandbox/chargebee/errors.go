@@ -49,8 +49,6 @@ const (
 	untyped         = "untyped"
 )
 
-func rateLimited(retryAfter time.Duration) *Error { return ErrRateLimited.After(retryAfter) }
-
 func wrongValue(param, problem string) *Error {
 	return &Error{
 		Status: http.StatusBadRequest, Type: invalidRequest, Code: "param_wrong_value",

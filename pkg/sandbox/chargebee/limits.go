@@ -48,7 +48,7 @@ func (l *limits) enter(method string) (leave func(), err error) {
 		if l.config.NoRetryAfter {
 			return nil, ErrRateLimited
 		}
-		return nil, rateLimited(l.blockedUntil.Sub(now))
+		return nil, ErrRateLimited.After(l.blockedUntil.Sub(now))
 	}
 	l.inFlight[method]++
 	return func() {
@@ -82,7 +82,7 @@ func (l *limits) crowded(method string) bool {
 		method == http.MethodPost && full(l.config.MaxConcurrentPOST, l.inFlight[method])
 }
 
-// RateLimited returns the number of requests were answered 429 because of the site's
+// RateLimited returns the number of requests that were answered 429 because of the site's
 // rate or concurrency limit.
 func (s *Service) RateLimited() int {
 	s.limits.mu.Lock()

@@ -155,7 +155,7 @@ func (s *Service) newID(prefix string) string {
 }
 
 // Catalog is a version of Chargebee's product catalog. It determines the entity types
-// of lines, and which of add_charge_item and add_addon_charge the site has.
+// of lines, and whether the site has add_charge_item.
 type Catalog int
 
 const (
