@@ -97,6 +97,14 @@ func (s *Service) deleteQueue(input queueReference, _ awsjson.Call) (any, error)
 	})
 }
 
+// purgeQueue takes effect at once. At AWS it may take up to 60 seconds.
+func (s *Service) purgeQueue(input queueReference, _ awsjson.Call) (any, error) {
+	return nil, s.onQueue(input.QueueURL, func(q *queue, _ time.Time) error {
+		q.clear()
+		return nil
+	})
+}
+
 // queueAttributeNames can be asked for; those that a queue does not have are
 // left out of the answer.
 var queueAttributeNames = []string{

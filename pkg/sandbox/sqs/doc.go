@@ -13,11 +13,11 @@
 // by channel and timer, so the service runs in real time and in the virtual
 // time of a testing/synctest bubble alike.
 //
-// Emulated: creating, listing and deleting queues, their attributes, sending,
+// Emulated: creating, listing, purging and deleting queues, their attributes, sending,
 // receiving (long polls included), deleting and changing visibility, single and in batches,
 // dead-letter queues, and StartMessageMoveTask.
 //
-// Not emulated: FIFO queues, the query protocol, PurgeQueue, prefixes of attribute names,
+// Not emulated: FIFO queues, the query protocol, prefixes of attribute names,
 // policies (Config.Denied replaces them), encryption (its attributes are kept), tags, system
 // attributes of senders, listing and cancelling move tasks, and the preference that fair
 // queues give to quiet groups.

@@ -74,6 +74,7 @@ func New(config Config) *Service {
 			"GetQueueUrl":                  operation(s.getQueueURL),
 			"ListQueues":                   operation(s.listQueues),
 			"DeleteQueue":                  operation(s.deleteQueue),
+			"PurgeQueue":                   operation(s.purgeQueue),
 			"GetQueueAttributes":           operation(s.getQueueAttributes),
 			"SetQueueAttributes":           operation(s.setQueueAttributes),
 			"SendMessage":                  operation(s.sendMessage),

@@ -189,6 +189,17 @@ var administration = []check{
 		_, err = b.client.ReceiveMessage(b.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url})
 		fails[*types.QueueDoesNotExist](b, err)
 	}},
+	{Name: "administration/purge takes all messages", Lasts: time.Minute, Run: func(b *bench) {
+		url := b.queue(nil)
+		b.send(url, "in flight")
+		b.one(url)
+		b.send(url, "visible")
+		b.sendDelayed(url, "delayed", 30)
+		_, err := b.client.PurgeQueue(b.Context(), &sqs.PurgeQueueInput{QueueUrl: &url})
+		b.must(err)
+		time.Sleep(time.Minute) // as long as the purge may take
+		b.counts(url, "0", "0", "0")
+	}},
 	{Name: "administration/retention", Lasts: time.Minute, Run: func(b *bench) {
 		url := b.queue(queueAttributes{"MessageRetentionPeriod": "60", "VisibilityTimeout": "0"})
 		b.send(url, "x")
