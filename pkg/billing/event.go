@@ -21,12 +21,12 @@ type Event struct {
 	OccurredAt   int64  `json:"occurred_at"` // unix seconds
 	ChargeCode   string `json:"charge_code,omitempty"`
 	Description  string `json:"description,omitempty"`
-	Amount       string `json:"amount,omitempty"`   // decimal, in the unit that Chargebee counts for the currency
+	Amount       string `json:"amount,omitempty"`   // decimal, in minor units: hundredths, or whole units of a zero-decimal currency
 	Quantity     string `json:"quantity,omitempty"` // decimal
 	CurrencyCode string `json:"currency_code,omitempty"`
 
-	// Fault is the reason why the event cannot be billed, with the attribute's name. Such an event has no
-	// values. It is never claimed, and its invoice is rejected.
+	// Fault is the reason why the event cannot be billed. Such an event is on a page like any other, but it
+	// is not marked as claimed, and the plan is rejected. Validated removes its values.
 	Fault string `json:"fault,omitempty"`
 
 	Size int `json:"-"` // bytes of the item as it was read
@@ -49,8 +49,8 @@ const MaxDescription = 250
 // record, the manifest and the page they fit one transaction of 100 actions.
 const MaxPageEvents = 97
 
-// MaxPageSize is the maximum size in bytes of one page, and of one part of a plan: an item takes
-// 400 KB. MaxEventsSize is the maximum stored size of the events of one page: with the page they fit
+// MaxPageSize is the maximum size in bytes of one page, and of one part of a plan: DynamoDB allows 400 KB
+// for an item. MaxEventsSize is the maximum stored size of the events of one page: with the page they fit
 // one transaction of 4 MB.
 const (
 	MaxPageSize   = 300 << 10

@@ -46,7 +46,7 @@ type Failure struct {
 	Code       string        // Chargebee's api_error_code, if any
 	Message    string        // bounded, without secrets
 	RetryAfter time.Duration // Limited: how long to wait; 0 if Chargebee did not specify it
-	Resource   bool          // Limited: this invoice only (lock_timeout), not the site
+	Resource   bool          // Limited: by a lock of the invoice or a third party, not by the limit of the site
 	Replayed   bool          // the answer was stored under the idempotency key
 	TooLarge   bool          // the answer was too long to read; a smaller limit of a list may help
 	Err        error         // the cause, if there is one

@@ -30,13 +30,14 @@ func lineDescription(text, quantity, marker string) string {
 }
 
 // Cut shortens a text to at most the given number of UTF-16 code units, between two characters. A
-// text that was cut ends with an ellipsis.
+// text that was cut ends with an ellipsis if there is room for it.
 func Cut(text string, maxUnits int) string {
 	if len(text) <= maxUnits { // a character has no more code units than bytes
 		return text
 	}
 	const ellipsis = "…"
-	units, end := 0, 0 // of what fits before an ellipsis
+	units := 0 // of the text
+	end := 0   // offset in bytes up to which the text fits before an ellipsis
 	for at, character := range text {
 		if units <= maxUnits-1 {
 			end = at
@@ -62,8 +63,8 @@ func utf16Length(text string) int {
 	return units
 }
 
-// CutBytes shortens a text to at most the given number of bytes, between two characters;
-// one that was cut ends with an ellipsis.
+// CutBytes shortens a text to at most the given number of bytes, between two characters. A text that was cut
+// ends with an ellipsis if there is room for it.
 func CutBytes(text string, most int) string {
 	const ellipsis = "…"
 	if len(text) <= most {
@@ -75,8 +76,8 @@ func CutBytes(text string, most int) string {
 	return truncate.Bytes(text, most-len(ellipsis)) + ellipsis
 }
 
-// EncodedSize returns the size in bytes of a text in the JSON that pages and parts of plans
-// are stored as, without its quotes: up to six for one character.
+// EncodedSize returns the maximum size in bytes of a text in the JSON of pages and parts of plans, without its
+// quotes: up to six for one character. U+FFFD may be an invalid byte, which JSON escapes.
 // https://pkg.go.dev/encoding/json#Marshal
 func EncodedSize(text string) int {
 	const escaped = len(`\u0000`)

@@ -16,7 +16,7 @@ import (
 
 // kindOf classifies an error response by its HTTP status and api_error_code. The code is empty if
 // the response is not from Chargebee's API but from a proxy in front of it. resource reports that
-// billing.Limited concerns one invoice only.
+// billing.Limited is not about the limit of the site.
 //
 // The type and the text of an error are not used: 503 comes with invalid_request as well as with
 // operation_failed, and "Please try after some time" with 429 and 503.
@@ -42,7 +42,8 @@ func kindOf(status int, code string) (kind billing.Kind, resource bool) {
 	case http.StatusRequestTimeout:
 		return billing.Unknown, false // from a gateway, which may have forwarded the request
 	case http.StatusTooManyRequests:
-		// A third party, for example one that computes taxes, has a limit of its own.
+		// lock_timeout: another call changes the invoice. third_party_…: for example a tax service is over its
+		// limit. Neither means that the site is over its limit.
 		return billing.Limited, code == "lock_timeout" || code == "third_party_api_request_limit_exceeded"
 	case http.StatusServiceUnavailable:
 		if code == "site_not_ready" || code == "site_read_only_mode" {
@@ -53,8 +54,8 @@ func kindOf(status int, code string) (kind billing.Kind, resource bool) {
 	if 400 <= status && status <= 499 && code != "" {
 		return billing.Permanent, false
 	}
-	// Chargebee documents no redirects. A refusal without a code is from a proxy: the call may have
-	// been executed before.
+	// Chargebee documents no redirects. A response without a code is from a proxy, which may have forwarded the
+	// call before it answered.
 	return billing.Unknown, false
 }
 
@@ -148,7 +149,7 @@ func parseRetryAfter(header string, now time.Time) time.Duration {
 	return min(max(wait, 0), maxRetryAfter)
 }
 
-// maxText is the maximum length of a text of Chargebee in a failure, in characters.
+// maxText is the maximum length of a text of Chargebee in a failure, in UTF-16 code units.
 const maxText = 256
 
 // redact prepares a text for logs and message attributes: one line of limited length, without the

@@ -13,7 +13,7 @@ import (
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-// Message is a dead letter. Absent values are null.
+// Message is a dead letter. Absent values are null, except SubscriptionIDs (empty) and LedgerState (NoLedger).
 type Message struct {
 	MessageID       string     `json:"message_id"`
 	EventID         *string    `json:"event_id"`
@@ -30,7 +30,7 @@ type Message struct {
 	ChargeAtRisk    *int64     `json:"charge_at_risk"` // minor units; null without a plan
 	CurrencyCode    *string    `json:"currency_code"`
 
-	sentAt      time.Time // to the queue
+	sentAt      time.Time // to the dead-letter queue, or to the main queue if SQS moved it
 	holdsClaims bool      // events are claimed for its invoice
 }
 
@@ -96,10 +96,10 @@ func subscriptions(invoice event.Invoice) []string {
 			distinct[line.SubscriptionID] = true
 		}
 	}
-	return slices.AppendSeq([]string{}, slices.Values(slices.Sorted(maps.Keys(distinct))))
+	return append([]string{}, slices.Sorted(maps.Keys(distinct))...) // not nil: [] in JSON
 }
 
-// parseTime parses a time in RFC 3339, which other producers may have written.
+// parseTime parses a time in RFC 3339. It returns nil for any other text, which other producers may write.
 func parseTime(value string) *time.Time {
 	parsed, err := time.Parse(time.RFC3339, value)
 	if err != nil {

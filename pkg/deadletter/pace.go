@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	callsPerMessage = 2               // at least: add one line, and close
-	burst           = time.Minute     // after a break, the messages of this time are sent at once
+	callsPerMessage = 2               // a lower bound: most messages need a read and more lines, too
+	burst           = time.Minute     // at the start and after a pause, the turns of one minute are taken at once
 	refreshInterval = 5 * time.Second // between reads of the rate limiter's state
 	maxTurnDelay    = 4 * time.Minute // far below the 10 minutes for which a browsed message is hidden
 )
@@ -22,8 +22,8 @@ type RateLimit interface {
 	Read(ctx context.Context) (ratelimit.State, error)
 }
 
-// pacer limits a replay to the rate at which consumers can process its messages within Chargebee's
-// limit. The replay itself makes no calls, and takes no permits.
+// pacer limits a replay to a rate that consumers cannot exceed within Chargebee's limit. The replay itself
+// makes no calls, and takes no permits.
 type pacer struct {
 	rateLimit RateLimit
 	perMinute int // chargebee.requests_per_minute
@@ -47,7 +47,8 @@ func (p *pacer) refresh(ctx context.Context) error {
 		return fmt.Errorf("read the state of the rate limiter: %w", err)
 	}
 	p.refreshedAt = now
-	p.interval = time.Minute * callsPerMessage * ratelimit.FullScale / time.Duration(max(int64(p.perMinute)*found.Scale, 1))
+	limit := time.Duration(p.perMinute) * time.Duration(found.Scale) / ratelimit.FullScale // calls per minute; lower after a 429
+	p.interval = time.Minute * callsPerMessage / max(limit, 1)
 	switch {
 	case found.OperatorPause.InForce():
 		p.pausedBy = "calls to Chargebee are paused by an operator (" + found.OperatorPause.Reason + "): resume them with consumer resume --yes"
@@ -85,6 +86,7 @@ func (p *pacer) reserve(ctx context.Context) (wait time.Duration, err error) {
 		return 0, err
 	}
 	now := p.now()
+	// Turns that were not taken are kept for the time of one burst.
 	if earliest := now.Add(min(p.interval-burst, 0)); p.nextTurn.Before(earliest) {
 		p.nextTurn = earliest
 	}
@@ -109,7 +111,8 @@ func (p *pacer) waitReady(ctx context.Context, waiting func(reason string)) erro
 	}
 }
 
-// delay returns the delay until the next message may be sent, and its reason.
+// delay returns the delay until the next message may be sent, and its reason. While calls are paused it is the
+// time until the state is read again.
 func (p *pacer) delay(ctx context.Context) (wait time.Duration, reason string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 const (
 	// installationKey is the key of the item with what the consumers of the ledger share.
 	installationKey = "#installation"
-	// memberPrefix begins the attributes of that item that are consumers.
+	// memberPrefix begins the name of each attribute that holds a consumer.
 	memberPrefix = "member "
 )
 

@@ -13,10 +13,10 @@ type QueueAttributes struct {
 	Encrypted       bool
 	KMSKey          string // empty: owned by SQS
 
-	RedriveTarget string // ARN; empty: messages are never moved
-	MaxReceives   int    // of a message before it is moved
-	AllowsSources string // redrive permission: allowAll, denyAll, byQueue; empty: allowAll
-	Sources       string // ARNs that byQueue allows, separated by spaces
+	RedriveTarget     string // ARN; empty: messages are never moved
+	MaxReceives       int    // of a message before it is moved
+	RedrivePermission string // allowAll, denyAll, byQueue; empty: allowAll
+	Sources           string // ARNs that byQueue allows, separated by spaces
 
 	Visible  int // messages; SQS counts with up to a minute of delay
 	InFlight int // received and not deleted

@@ -144,7 +144,7 @@ func (f *findings) redrive(main, deadLetters finding.QueueAttributes, needs Requ
 			"it moves messages to %s, which the commands do not read", main.RedriveTarget)
 	case deadLetters.ARN != "" && !accepts(deadLetters, main.ARN):
 		f.addf(finding.Error, "redrive_not_allowed", "add this queue to the RedriveAllowPolicy of the dead-letter queue",
-			"the dead-letter queue does not accept its messages (%s)", deadLetters.AllowsSources)
+			"the dead-letter queue does not accept its messages (%s)", deadLetters.RedrivePermission)
 	}
 	if main.MaxReceives < needs.MinReceives {
 		f.addf(finding.Error, "max_receive_count_low", "set maxReceiveCount to 1000",
@@ -153,7 +153,7 @@ func (f *findings) redrive(main, deadLetters finding.QueueAttributes, needs Requ
 }
 
 func accepts(deadLetters finding.QueueAttributes, source string) bool {
-	switch deadLetters.AllowsSources {
+	switch deadLetters.RedrivePermission {
 	case "denyAll":
 		return false
 	case "byQueue":

@@ -64,12 +64,12 @@ func TestQueues(t *testing.T) {
 		"in China":       {func(main, _ *preflight.Queue) { main.URL = "https://sqs.cn-north-1.amazonaws.com.cn/0/main" }, "error queue_region_differs"},
 		"a fake":         {func(main, _ *preflight.Queue) { main.URL = "http://127.0.0.1:9324/000000000000/main" }, ""},
 		"a source of two": {func(_, deadLetters *preflight.Queue) {
-			deadLetters.Attributes.AllowsSources, deadLetters.Attributes.Sources = "byQueue", arn+"other "+arn+"main"
+			deadLetters.Attributes.RedrivePermission, deadLetters.Attributes.Sources = "byQueue", arn+"other "+arn+"main"
 		}, ""},
 		"not the source": {func(_, deadLetters *preflight.Queue) {
-			deadLetters.Attributes.AllowsSources, deadLetters.Attributes.Sources = "byQueue", arn+"other"
+			deadLetters.Attributes.RedrivePermission, deadLetters.Attributes.Sources = "byQueue", arn+"other"
 		}, "error redrive_not_allowed"},
-		"all are allowed": {func(_, deadLetters *preflight.Queue) { deadLetters.Attributes.AllowsSources = "allowAll" }, ""},
+		"all are allowed": {func(_, deadLetters *preflight.Queue) { deadLetters.Attributes.RedrivePermission = "allowAll" }, ""},
 		"dead letters missing": {func(_, deadLetters *preflight.Queue) {
 			deadLetters.Missing, deadLetters.Attributes = true, finding.QueueAttributes{}
 		}, "error queue_missing"},

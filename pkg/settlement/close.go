@@ -38,14 +38,14 @@ func (s *session) closeInvoice(ctx context.Context) error {
 	return s.checkClosed(ctx, closed)
 }
 
-// checkClosed compares the closed invoice with the plan, as any final invoice. The answer may lack
-// lines: if one is missing, the invoice is read by the id in the answer.
+// checkClosed compares the closed invoice with the plan. The response may lack lines: if one is missing, the
+// invoice is read by the id in the response.
 func (s *session) checkClosed(ctx context.Context, invoice billing.Invoice) error {
 	complete := s.hasAllCharges(invoice)
 	if !complete {
 		read, err := s.readInvoice(ctx, invoice.ID)
 		//mutant:closed-missing
-		if isNotFound(err) { // only the answer of the repeated close may lead to it
+		if isNotFound(err) { // the response of the repeated close has its id, and a search may not find it
 			return deferFor(s.Settings.MaxEffectDelay, invoice.ID+" is not visible yet")
 		}
 		if err != nil { //mutant:closed-unread
@@ -59,7 +59,8 @@ func (s *session) checkClosed(ctx context.Context, invoice billing.Invoice) erro
 	return s.startSettling(ctx, billing.ReconcileResult{Outcome: billing.Closed}, invoice.ID)
 }
 
-// hasAllCharges reports whether the closed invoice has everything that the plan charges.
+// hasAllCharges reports whether the closed invoice has all charges of the plan. The outcome is Gone if the plan
+// has none.
 func (s *session) hasAllCharges(invoice billing.Invoice) bool {
 	result := s.reconcileWith(&invoice)
 	return result.Outcome == billing.Closed || result.Outcome == billing.Gone //mutant:closed-complete

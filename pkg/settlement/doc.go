@@ -63,4 +63,7 @@
 //
 // Decisions are pure functions: decideAcquire, decideDoubt, decideRecovery (what follows from a failed
 // call), decideRelease, decideDraft, billing.Reconcile and billing.Recognize.
+//
+// A comment //mutant:<name> marks a statement that enforces a rule. The mutation tests of package simulation
+// change it, and fail if no scenario detects the change.
 package settlement

@@ -7,8 +7,9 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// eventMargin is the number of bytes that names and structure of an event take in a page.
-const eventMargin = 128
+// eventMargin is the maximum number of bytes of an event in a page without its texts and numbers: the JSON
+// names and punctuation, and occurred_at.
+const eventMargin = 160
 
 // eventSet is a set of events. It holds hashes, which take less memory than keys. If two keys had the same
 // hash, one event would be left to the next invoice.
@@ -51,11 +52,11 @@ func (b *pageBuilder) fits(event billing.Event) bool {
 		items++
 	}
 	return items < billing.MaxPageEvents &&
-		b.page+pageSize(event) <= billing.MaxPageSize &&
+		b.page+sizeInPage(event) <= billing.MaxPageSize &&
 		b.stored+event.Size <= billing.MaxEventsSize
 }
 
-// add adds an event, unless the page has it: the index may show an event twice.
+// add adds an event, unless the page has it: the index of unbilled events may show an event twice.
 func (b *pageBuilder) add(event billing.Event) {
 	if b.keys[event.EventKey] {
 		return
@@ -69,7 +70,7 @@ func (b *pageBuilder) add(event billing.Event) {
 	if !slices.Contains(b.subscriptions, event.SubscriptionID) {
 		b.subscriptions = append(b.subscriptions, event.SubscriptionID)
 	}
-	b.page += pageSize(event)
+	b.page += sizeInPage(event)
 	b.stored += event.Size
 }
 
@@ -80,8 +81,8 @@ func (b *pageBuilder) take() []billing.Event {
 	return events
 }
 
-// pageSize returns the maximum number of bytes that an event takes in a page.
-func pageSize(event billing.Event) int {
+// sizeInPage returns the maximum number of bytes of an event in a page.
+func sizeInPage(event billing.Event) int {
 	size := eventMargin + len(event.Amount) + len(event.Quantity)
 	for _, text := range []string{
 		event.SubscriptionID, event.EventID, event.ChargeCode, billing.Cut(event.Description, billing.MaxDescription), event.CurrencyCode, event.Fault,

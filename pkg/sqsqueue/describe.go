@@ -19,7 +19,7 @@ import (
 var ErrNoQueue = errors.New("sqs: queue not found")
 
 // Describe reads the configuration of the queue at the URL. Errors: ErrNoQueue,
-// ErrUnavailable, and those that Denied reports.
+// and for a failed call those of a batch; Denied reports a missing permission.
 func Describe(ctx context.Context, client Client, url string) (finding.QueueAttributes, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -65,20 +65,20 @@ func parseAttributes(values map[string]string) (finding.QueueAttributes, error) 
 	}
 	maxReceives, _ := redrive.MaxReceiveCount.Int64()
 	return finding.QueueAttributes{
-		ARN:             attributes.QueueArn,
-		FIFO:            attributes.FifoQueue,
-		Retention:       time.Duration(attributes.MessageRetentionPeriod) * time.Second,
-		Delay:           time.Duration(attributes.DelaySeconds) * time.Second,
-		Visibility:      time.Duration(attributes.VisibilityTimeout) * time.Second,
-		MaxMessageBytes: attributes.MaximumMessageSize,
-		Encrypted:       attributes.KmsMasterKeyID != "" || attributes.SqsManagedSseEnabled,
-		KMSKey:          attributes.KmsMasterKeyID,
-		RedriveTarget:   redrive.DeadLetterTargetArn,
-		MaxReceives:     int(maxReceives),
-		AllowsSources:   allow.RedrivePermission,
-		Sources:         strings.Join(allow.SourceQueueArns, " "),
-		Visible:         attributes.ApproximateNumberOfMessages,
-		InFlight:        attributes.ApproximateNumberOfMessagesNotVisible,
-		Delayed:         attributes.ApproximateNumberOfMessagesDelayed,
+		ARN:               attributes.QueueArn,
+		FIFO:              attributes.FifoQueue,
+		Retention:         time.Duration(attributes.MessageRetentionPeriod) * time.Second,
+		Delay:             time.Duration(attributes.DelaySeconds) * time.Second,
+		Visibility:        time.Duration(attributes.VisibilityTimeout) * time.Second,
+		MaxMessageBytes:   attributes.MaximumMessageSize,
+		Encrypted:         attributes.KmsMasterKeyID != "" || attributes.SqsManagedSseEnabled,
+		KMSKey:            attributes.KmsMasterKeyID,
+		RedriveTarget:     redrive.DeadLetterTargetArn,
+		MaxReceives:       int(maxReceives),
+		RedrivePermission: allow.RedrivePermission,
+		Sources:           strings.Join(allow.SourceQueueArns, " "),
+		Visible:           attributes.ApproximateNumberOfMessages,
+		InFlight:          attributes.ApproximateNumberOfMessagesNotVisible,
+		Delayed:           attributes.ApproximateNumberOfMessagesDelayed,
 	}, nil
 }

@@ -65,7 +65,7 @@ func TestDescribe(t *testing.T) {
 		},
 		*deadLetters.QueueUrl: {
 			ARN: arn + "deadLetters", Retention: 96 * time.Hour, Visibility: 30 * time.Second, MaxMessageBytes: 1 << 20,
-			AllowsSources: "byQueue", Sources: arn + "events " + arn + "others", Visible: 1,
+			RedrivePermission: "byQueue", Sources: arn + "events " + arn + "others", Visible: 1,
 		},
 	} {
 		if got, err := sqsqueue.Describe(t.Context(), client, url); err != nil || got != want {

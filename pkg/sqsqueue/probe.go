@@ -12,8 +12,8 @@ import (
 	"github.com/billable-events/billable/pkg/finding"
 )
 
-// Denied reports whether an error means that the caller lacks a permission. Invalid or
-// expired credentials do not count.
+// Denied reports whether an error means that the caller lacks a permission of SQS. Errors of KMS, and of
+// invalid or expired credentials, do not count.
 func Denied(err error) bool {
 	api, ok := errors.AsType[smithy.APIError](err)
 	return ok && (api.ErrorCode() == "AccessDenied" || api.ErrorCode() == "AccessDeniedException" || api.ErrorCode() == "NotAuthorized")
@@ -22,16 +22,16 @@ func Denied(err error) bool {
 // noReceipt is the receipt handle of no message.
 const noReceipt = "consumer-check"
 
-// noMessage is refused because of U+FFFE. An SQS emulator may accept it; the consumers ignore it
-// then, because of its event type.
+// noMessage is refused because of U+FFFE. An SQS emulator may accept it: then it stays in the queue,
+// and a consumer deletes it because of its event type.
 const noMessage = "{\"event_type\":\"consumer_check\",\"note\":\"\uFFFE\"}"
 
 // Probes tests the caller's permissions on the queue by calls that have no effect.
 //
-// SQS authorizes a batch as a whole and then refuses its entries: a receipt handle of no
-// message, a body with an invalid character. A receive has no entries, and a successful receive
-// would hide messages and increase their receive count. So the probe's receive has invalid
-// parameters; whether SQS checks permissions before parameters is not documented.
+// SQS authorizes a batch call before it checks the entries. So each batch here has one entry that SQS
+// refuses: an invalid receipt handle, or a body with an invalid character. A receive has no entries, and
+// a successful one would hide messages and increase their receive count. So the receive here has invalid
+// parameters. Whether SQS checks permissions before parameters is not documented.
 func Probes(ctx context.Context, client Client, url string) []finding.Probe {
 	probe := func(action string, call func(context.Context) error) finding.Probe {
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)

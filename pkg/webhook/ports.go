@@ -22,7 +22,7 @@ type Observer interface {
 }
 
 // RequestResult describes a request and its response. It contains no credentials, and of the
-// body only ids.
+// body only ids and the event type.
 type RequestResult struct {
 	Status    int    // StatusClientGone if the client left before the response
 	EventType string // empty if the request failed before the event was parsed
@@ -30,7 +30,7 @@ type RequestResult struct {
 	InvoiceID string
 	MessageID string // empty if the event was not enqueued
 
-	ClientAddress string // IP address; of a client behind trusted proxies by their X-Forwarded-For
+	ClientAddress string // IP address of the client; behind a trusted proxy from X-Forwarded-For
 
 	Bytes    int64 // of the body that were read
 	Duration time.Duration

@@ -45,8 +45,8 @@ func errInvalidEvent(err error) error {
 	return response
 }
 
-// errEnqueue has status 503 even if SQS rejected the message: whatever SQS does not accept was
-// already answered with 400 or 413.
+// errEnqueue has status 503 even if SQS refused the message. A message with invalid content was answered
+// with 400 or 413 before, so the cause is the queue, for example its MaximumMessageSize.
 func errEnqueue(err error) error {
 	return &httpError{status: http.StatusServiceUnavailable, detail: "the event could not be enqueued", cause: err}
 }
@@ -65,7 +65,7 @@ type problemDetails struct {
 // gone.
 func (h *Handler) respond(c echo.Context, success any, err error) (status int) {
 	header := c.Response().Header()
-	if h.draining.Load() || !hasUnambiguousLength(c.Request()) {
+	if h.draining.Load() || !hasCertainLength(c.Request()) {
 		header.Set("Connection", "close")
 	}
 	if err == nil {
@@ -99,12 +99,12 @@ func (h *Handler) respond(c echo.Context, success any, err error) (status int) {
 	return httpErr.status
 }
 
-// hasUnambiguousLength returns false if a proxy may disagree with net/http about where the request
-// ends, and take a part of the body for the next request (request smuggling): net/http ignores a
-// Content-Length next to chunks, and chunks in HTTP/1.0. It also returns false for chunks without a
-// Content-Length, which are unambiguous: net/http removes the header in both cases.
+// hasCertainLength reports whether a proxy and net/http certainly agree about where the request ends. If
+// they do not, one of them takes a part of the body for the next request (request smuggling). They may
+// disagree if a request has both chunks and a Content-Length, or chunks in HTTP/1.0. net/http removes the
+// Content-Length of a request with chunks, so that no request with chunks has a certain length.
 // https://www.rfc-editor.org/rfc/rfc9112#section-6.1-14
-func hasUnambiguousLength(r *http.Request) bool {
+func hasCertainLength(r *http.Request) bool {
 	return r.ProtoAtLeast(1, 1) && len(r.TransferEncoding) == 0
 }
 
