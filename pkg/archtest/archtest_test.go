@@ -93,17 +93,18 @@ var rules = map[string]rule{
 		others: []string{awsSDK, prom, zerolog, otel},
 		why:    "wires the consumer",
 	},
+	"pkg/results": {own: []string{"billing", "deadletter", "inspect", "nullable", "settlement"}, why: "results that commands and console show"},
 	"pkg/console": {
-		own:    []string{"billing", "cli", "deadletter", "escape", "finding", "inspect", "preflight", "ratelimit", "settlement"},
+		own:    []string{"billing", "cli", "deadletter", "escape", "finding", "inspect", "preflight", "ratelimit", "results", "settlement"},
 		others: []string{zerolog},
 		why:    "the web page of operators",
 	},
 	"pkg/commands": {
 		own: []string{
 			"billing", "chargebeeapi", "cli", "config", "console", "consumer", "deadletter", "dynamostore", "escape", "event", "finding", "inspect", "installation", "lifecycle", "nullable",
-			"preflight", "queue", "ratelimit", "reconcile", "settlement", "sqsqueue", "telemetry",
+			"preflight", "queue", "ratelimit", "reconcile", "results", "settlement", "sqsqueue", "telemetry",
 		},
-		others: []string{awsSDK, zerolog, cobra, "github.com/spf13/pflag"},
+		others: []string{awsSDK, zerolog, cobra},
 		why:    "the command line of the consumer",
 	},
 	"cmd/receiver": {own: []string{"cli", "lifecycle", "receiver"}, why: "runs the receiver"},

@@ -1,5 +1,5 @@
-// Package cli has the shared parts of both command lines: exit codes and errors (cli.go), tables and
-// JSON (table.go), and progress (progress.go).
+// Package cli has the shared parts of both command lines: exit codes and errors (cli.go), flags (flags.go), results
+// (format.go, table.go, csv.go), and progress (progress.go).
 package cli
 
 import (
@@ -51,11 +51,13 @@ func (e UsageError) Error() string { return e.Err.Error() }
 // Unwrap returns the error.
 func (e UsageError) Unwrap() error { return e.Err }
 
-// Run runs the command until it is done or ctx ends, writes its error, and returns the exit code.
+// Run runs the command until it is done or ctx ends, writes its error, and returns the exit code. Commands without Args
+// take no arguments.
 func Run(ctx context.Context, process Process, root *cobra.Command) int {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return UsageError{err} })
 	root.PersistentPreRunE = rejectEmpty
+	setArgChecks(root)
 	root.SetArgs(process.Args)
 	root.SetOut(process.Stdout)
 	root.SetErr(process.Stderr)
@@ -83,13 +85,20 @@ func writeError(w io.Writer, name string, err error) {
 	}
 }
 
-// Args returns a check whose errors are usage errors.
-func Args(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
+// setArgChecks makes a command and those below it check their arguments. Wrong ones are usage errors.
+func setArgChecks(cmd *cobra.Command) {
+	check := cmd.Args
+	if check == nil {
+		check = cobra.NoArgs
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
 			return UsageError{fmt.Errorf("%s: %w", cmd.CommandPath(), err)}
 		}
 		return nil
+	}
+	for _, child := range cmd.Commands() {
+		setArgChecks(child)
 	}
 }
 
@@ -113,7 +122,6 @@ func VersionCommand(name string) *cobra.Command {
 		Use:     "version",
 		Short:   "Print the version",
 		Example: "  " + name + " version",
-		Args:    Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s %s %s/%s\n", name, Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err

@@ -36,7 +36,7 @@ func TestRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			root := &cobra.Command{Use: "tool", Args: cli.Args(cobra.NoArgs), RunE: func(cmd *cobra.Command, _ []string) error {
+			root := &cobra.Command{Use: "tool", RunE: func(cmd *cobra.Command, _ []string) error {
 				if test.err == nil {
 					_, _ = fmt.Fprint(cmd.OutOrStdout(), "ran")
 				}

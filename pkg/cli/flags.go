@@ -52,6 +52,32 @@ func (d *durationValue) Set(text string) error {
 	return err
 }
 
+// ChoiceVar adds a flag whose value is one of allowed. The help shows placeholder as the value.
+func ChoiceVar[T ~string](flags *pflag.FlagSet, target *T, name, placeholder, usage string, allowed []T) {
+	flags.Var(choiceValue[T]{target, placeholder, allowed}, name, usage)
+}
+
+type choiceValue[T ~string] struct {
+	target      *T
+	placeholder string
+	allowed     []T
+}
+
+// String implements pflag.Value.
+func (c choiceValue[T]) String() string { return string(*c.target) }
+
+// Type implements pflag.Value.
+func (c choiceValue[T]) Type() string { return c.placeholder }
+
+// Set implements pflag.Value.
+func (c choiceValue[T]) Set(text string) error {
+	value, err := parseChoice(text, c.allowed)
+	if err == nil {
+		*c.target = value
+	}
+	return err
+}
+
 var durationWithDays = regexp.MustCompile(`^(\d{1,5})d(.*)$`)
 
 // ParseDuration parses a duration that is not negative, and may begin with days, for example 7d.
@@ -75,7 +101,7 @@ func ParseDuration(text string) (time.Duration, error) {
 func ParseChoices[T ~string](list string, allowed []T) ([]T, error) {
 	var values []T
 	for part := range strings.SplitSeq(list, ",") {
-		value, err := ParseChoice(strings.TrimSpace(part), allowed)
+		value, err := parseChoice(strings.TrimSpace(part), allowed)
 		if err != nil {
 			return nil, err
 		}
@@ -84,23 +110,21 @@ func ParseChoices[T ~string](list string, allowed []T) ([]T, error) {
 	return values, nil
 }
 
-// ParseChoice parses one of the allowed values.
-func ParseChoice[T ~string](text string, allowed []T) (T, error) {
-	value := T(text)
-	if !slices.Contains(allowed, value) {
-		hint := ""
-		if nearest, ok := suggest.Nearest(text, allowed); ok {
-			hint = fmt.Sprintf("did you mean %q? It ", string(nearest))
-		}
-		return "", fmt.Errorf("invalid value %q: %smust be one of %s", text, hint, joinChoices(allowed))
+func parseChoice[T ~string](text string, allowed []T) (T, error) {
+	if value := T(text); slices.Contains(allowed, value) {
+		return value, nil
 	}
-	return value, nil
+	hint := ""
+	if nearest, ok := suggest.Nearest(text, allowed); ok {
+		hint = fmt.Sprintf("did you mean %q? It ", string(nearest))
+	}
+	return "", fmt.Errorf("invalid value %q: %smust be one of %s", text, hint, strings.Join(texts(allowed), ", "))
 }
 
-func joinChoices[T ~string](values []T) string {
-	texts := make([]string, len(values))
+func texts[T ~string](values []T) []string {
+	converted := make([]string, len(values))
 	for i, value := range values {
-		texts[i] = string(value)
+		converted[i] = string(value)
 	}
-	return strings.Join(texts, ", ")
+	return converted
 }

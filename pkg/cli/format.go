@@ -4,8 +4,35 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 )
+
+// Format is the format of a result.
+type Format string
+
+// The formats.
+const (
+	Table Format = "table"
+	JSON  Format = "json"
+	CSV   Format = "csv" // of listings only
+)
+
+// FormatVar adds the flag --output, whose value is one of formats.
+func FormatVar(flags *pflag.FlagSet, target *Format, formats ...Format) {
+	ChoiceVar(flags, target, "output", strings.Join(texts(formats), "|"), "format of the result", formats)
+}
+
+// WriteJSON writes the value as an indented document.
+func WriteJSON(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
+}
 
 // None is shown for an absent value.
 const None = "-"

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"io"
 	"math"
 	"os"
@@ -14,60 +13,6 @@ import (
 
 	"github.com/billable-events/billable/pkg/escape"
 )
-
-// Format is the format of a result.
-type Format string
-
-// The formats.
-const (
-	Table Format = "table"
-	JSON  Format = "json"
-	CSV   Format = "csv" // of listings only
-)
-
-// Formats lists the formats of all results.
-var Formats = []Format{Table, JSON}
-
-// String returns the format's name.
-func (f *Format) String() string { return string(*f) }
-
-// Set parses the value of a flag.
-func (f *Format) Set(value string) error {
-	format, err := ParseChoice(value, Formats)
-	if err == nil {
-		*f = format
-	}
-	return err
-}
-
-// Type returns the placeholder of the value in the help.
-func (f *Format) Type() string { return "table|json" }
-
-// ListingFormat is the flag for the Format of a listing, which can also be CSV.
-type ListingFormat Format
-
-// String returns the format's name.
-func (f *ListingFormat) String() string { return string(*f) }
-
-// Set parses the value of a flag.
-func (f *ListingFormat) Set(value string) error {
-	format, err := ParseChoice(value, append(slices.Clone(Formats), CSV))
-	if err == nil {
-		*f = ListingFormat(format)
-	}
-	return err
-}
-
-// Type returns the placeholder of the value in the help.
-func (f *ListingFormat) Type() string { return "table|json|csv" }
-
-// WriteJSON writes the value as an indented document.
-func WriteJSON(w io.Writer, value any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(value)
-}
 
 // Column is one column of a table. Without --wide, long cells wrap.
 type Column struct {
@@ -169,7 +114,7 @@ func (t *table) writeRow(row []string) {
 
 func (t *table) writeBelow(row []string) {
 	for _, column := range t.below {
-		if row[column] == "" || row[column] == "-" {
+		if row[column] == "" || row[column] == None {
 			continue
 		}
 		for _, line := range wrap(t.columns[column].Title+": "+escape.Line(row[column]), t.available-len(columnGap)) {

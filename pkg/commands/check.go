@@ -1,12 +1,17 @@
 package commands
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
+	"github.com/billable-events/billable/pkg/finding"
 	"github.com/billable-events/billable/pkg/preflight"
 )
 
@@ -22,28 +27,40 @@ func (a *app) check() *cobra.Command {
 		Use:     "check",
 		Short:   "Check queues, tables, permissions, Chargebee and rate limit",
 		Example: "  consumer check --config consumer.yaml",
-		Args:    cli.Args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			deps, err := a.connect(cmd.Context(), config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
-			if err != nil {
-				return err
-			}
-			result := newChecker(deps).run(cmd.Context())
-			if err := a.writeResult(result, func() error { return a.writeCheck(result) }); err != nil {
-				return err
-			}
+		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
+			result := checkResult{newChecker(deps).run(ctx)}
+			a.writeResult(result, func() { a.writeCheck(result) })
 			if preflight.Failed(result.Findings) {
 				return errCheck
 			}
 			return nil
-		},
+		}, config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey),
 	})
 }
 
-func (a *app) writeCheck(result checkResult) error {
+func (a *app) writeCheck(result checkResult) {
 	var rows [][]string
-	for _, finding := range result.Findings {
-		rows = append(rows, []string{string(finding.Level), finding.Subject, finding.Name, finding.Message, finding.Solution})
+	for _, found := range result.Findings {
+		rows = append(rows, []string{string(found.Level), found.Subject, found.Name, found.Message, found.Solution})
 	}
-	return a.writeTable([]cli.Column{{Title: "level"}, {Title: "subject"}, {Title: "name"}, {Title: "finding"}, {Title: "solution", Below: true}}, rows)
+	a.writeTable([]cli.Column{{Title: "level"}, {Title: "subject"}, {Title: "name"}, {Title: "finding"}, {Title: "solution", Below: true}}, rows)
+}
+
+// startupTimeout limits how long the start waits for SQS, which may be unavailable.
+const startupTimeout = 5 * time.Second
+
+// checkQueuesAtStart returns a UsageError for the first finding that the consumer must not start with. It
+// logs other findings of level error, and leaves warnings to consumer check.
+func (c *checker) checkQueuesAtStart(ctx context.Context, logger zerolog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, startupTimeout)
+	defer cancel()
+	for _, found := range c.evaluateQueues(c.describeQueues(ctx)) {
+		switch {
+		case preflight.PreventsStart(found):
+			return cli.UsageError{Err: fmt.Errorf("%s: %s: %s", found.Subject, found.Message, found.Solution)}
+		case found.Level == finding.Error:
+			logger.Error().Str("subject", found.Subject).Str("name", found.Name).Str("detail", found.Message).Str("remedy", found.Solution).Msg("queue is not set up as required")
+		}
+	}
+	return nil
 }

@@ -43,7 +43,8 @@ func newChecker(deps Deps) *checker {
 	return &checker{deps: deps, queues: deps.sqs(), tables: deps.tables(), store: deps.store()}
 }
 
-func (c *checker) run(ctx context.Context) checkResult {
+// run returns the findings of all checks, the most severe first.
+func (c *checker) run(ctx context.Context) []preflight.Finding {
 	var queues, events []preflight.Finding
 	var checks sync.WaitGroup
 	checks.Go(func() { queues = c.checkQueues(ctx) })
@@ -52,9 +53,10 @@ func (c *checker) run(ctx context.Context) checkResult {
 	limit, noPermit := c.checkRateLimit(ctx, usable)
 	site := c.probeSite(ctx, noPermit)
 	checks.Wait()
-	result := checkResult{Findings: slices.Concat(queues, events, ledger, c.checkInstallation(ctx, usable), limit, preflight.MaxAmount(c.deps.Settings.Invoice.MaxAmount), preflight.SiteFindings(site))}
-	slices.SortStableFunc(result.Findings, func(a, b preflight.Finding) int { return finding.Compare(a.Level, b.Level) })
-	return result
+	settings := preflight.MaxAmount(c.deps.Settings.Invoice.MaxAmount)
+	findings := slices.Concat(queues, events, ledger, c.checkInstallation(ctx, usable), limit, settings, preflight.SiteFindings(site))
+	slices.SortStableFunc(findings, func(a, b preflight.Finding) int { return finding.Compare(a.Level, b.Level) })
+	return findings
 }
 
 func (c *checker) checkQueues(ctx context.Context) []preflight.Finding {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
@@ -37,6 +36,7 @@ type app struct {
 	format          cli.Format // of the result
 	wide            bool       // tables are not fitted to the terminal
 	apply           bool       // false: a dry run
+	writeErr        error      // the first error of the output
 }
 
 func (a *app) root() *cobra.Command {
@@ -45,8 +45,9 @@ func (a *app) root() *cobra.Command {
 		Use:     "consumer",
 		Short:   "Bill pending Chargebee invoices",
 		Example: "  consumer run --config consumer.yaml",
-		Args:    cli.Args(cobra.NoArgs),
 		RunE:    run,
+
+		PersistentPostRunE: func(*cobra.Command, []string) error { return a.writeErr },
 	}
 	root.PersistentFlags().StringVar(&a.configPath, "config", "", "path of the settings file (YAML)")
 	root.PersistentFlags().BoolVar(&a.allowUnknownEnv, cli.AllowUnknownEnv, false, cli.AllowUnknownEnvHelp)
@@ -55,7 +56,6 @@ func (a *app) root() *cobra.Command {
 			Use:     "run",
 			Short:   "Receive messages and settle their invoices",
 			Example: "  consumer run --config consumer.yaml",
-			Args:    cli.Args(cobra.NoArgs),
 			RunE:    run,
 		},
 		a.check(),
@@ -76,7 +76,6 @@ func group(name, short string, commands ...*cobra.Command) *cobra.Command {
 	parent := &cobra.Command{
 		Use:   name,
 		Short: short,
-		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cli.UsageError{Err: fmt.Errorf("%s requires a subcommand: see %s --help", cmd.CommandPath(), cmd.CommandPath())}
 		},
@@ -85,18 +84,18 @@ func group(name, short string, commands ...*cobra.Command) *cobra.Command {
 	return parent
 }
 
-// withOutput adds the flags of the output format.
+// withOutput adds the flags of the output.
 func (a *app) withOutput(cmd *cobra.Command) *cobra.Command {
-	return a.withFormat(cmd, &a.format)
+	return a.withFormats(cmd, cli.Table, cli.JSON)
 }
 
 // withListingOutput is withOutput for a listing, which can be CSV.
 func (a *app) withListingOutput(cmd *cobra.Command) *cobra.Command {
-	return a.withFormat(cmd, (*cli.ListingFormat)(&a.format))
+	return a.withFormats(cmd, cli.Table, cli.JSON, cli.CSV)
 }
 
-func (a *app) withFormat(cmd *cobra.Command, format pflag.Value) *cobra.Command {
-	cmd.Flags().Var(format, "output", "format of the result")
+func (a *app) withFormats(cmd *cobra.Command, formats ...cli.Format) *cobra.Command {
+	cli.FormatVar(cmd.Flags(), &a.format, formats...)
 	cmd.Flags().BoolVar(&a.wide, "wide", false, "all columns, one line per row (default: as wide as the terminal)")
 	return cmd
 }

@@ -40,20 +40,24 @@ type consoleFlags struct {
 
 func (a *app) console() *cobra.Command {
 	var flags consoleFlags
+	var cfg console.Config
 	cmd := &cobra.Command{
 		Use:   "console",
 		Short: "Serve the operator's web page",
 		Long: "Serve a web page for operators, with the credentials and settings of this process: queues, dead letters, invoices, and the " +
 			"actions of the other commands. It prints its address with a token for one login. An address other than loopback needs TLS and a token file.",
 		Example: "  consumer console --read-only",
-		Args:    cli.Args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, certificates, err := flags.load()
-			if err != nil {
+		PreRunE: func(*cobra.Command, []string) (err error) {
+			if cfg, err = flags.load(); err != nil {
 				return cli.UsageError{Err: err}
 			}
-			return a.serveConsole(cmd.Context(), flags, cfg, certificates)
+			return nil
 		},
+		RunE: a.connectedSite(func(ctx context.Context, deps Deps, _ []string) error {
+			cfg.Log = deps.log.Level(min(deps.log.GetLevel(), zerolog.InfoLevel)) // actions are logged whatever log.level is
+			cfg.Operations, cfg.Caller = operations{deps, flags.archives}, deps.caller(ctx)
+			return a.serveConsole(ctx, flags, cfg)
+		}, config.QueueURL, config.DeadLetterURL),
 	}
 	set := cmd.Flags()
 	set.StringVar(&flags.addr, "addr", "127.0.0.1:9092", "address to listen on")
@@ -66,74 +70,64 @@ func (a *app) console() *cobra.Command {
 }
 
 // load reads the files of the flags, and checks that they suffice for the address.
-func (f consoleFlags) load() (cfg console.Config, certificates []tls.Certificate, err error) {
+func (f consoleFlags) load() (console.Config, error) {
+	cfg := console.Config{ReadOnly: f.readOnly, Token: rand.Text(), Now: time.Now}
 	host, _, err := net.SplitHostPort(f.addr)
 	if err != nil {
-		return cfg, nil, fmt.Errorf("invalid --addr: %w", err)
+		return cfg, fmt.Errorf("invalid --addr: %w", err)
 	}
 	loopback := host == "localhost" || net.ParseIP(host).IsLoopback()
 	switch {
 	case !loopback && (f.cert == "" || f.tokenFile == ""):
-		return cfg, nil, fmt.Errorf("--addr %s is not on loopback: it needs --tls-cert, --tls-key and --token-file", f.addr)
+		return cfg, fmt.Errorf("--addr %s is not on loopback: it needs --tls-cert, --tls-key and --token-file", f.addr)
 	case (f.cert == "") != (f.key == ""):
-		return cfg, nil, errors.New("--tls-cert and --tls-key belong together")
+		return cfg, errors.New("--tls-cert and --tls-key belong together")
 	}
-	cfg = console.Config{ReadOnly: f.readOnly, Token: rand.Text(), Now: time.Now}
 	if f.cert != "" {
 		certificate, err := tls.LoadX509KeyPair(f.cert, f.key)
 		if err != nil {
-			return cfg, nil, fmt.Errorf("invalid --tls-cert or --tls-key: %w", err)
+			return cfg, fmt.Errorf("invalid --tls-cert or --tls-key: %w", err)
 		}
-		cfg.Certificate, certificates = certificate.Leaf, []tls.Certificate{certificate}
+		cfg.Certificate = &certificate
 	}
 	if f.tokenFile != "" {
 		content, err := os.ReadFile(f.tokenFile)
 		if err != nil {
-			return cfg, nil, fmt.Errorf("invalid --token-file: %w", err)
+			return cfg, fmt.Errorf("invalid --token-file: %w", err)
 		}
 		cfg.Token, cfg.TokenReusable = strings.TrimSpace(string(content)), true
 		if len(cfg.Token) < minToken {
-			return cfg, nil, fmt.Errorf("invalid --token-file: the token is shorter than %d bytes", minToken)
+			return cfg, fmt.Errorf("invalid --token-file: the token is shorter than %d bytes", minToken)
 		}
 	}
-	return cfg, certificates, nil
+	return cfg, nil
 }
 
 // serveConsole serves the console until ctx ends.
-func (a *app) serveConsole(ctx context.Context, flags consoleFlags, cfg console.Config, certificates []tls.Certificate) error {
-	deps, err := a.connectSite(ctx, config.QueueURL, config.DeadLetterURL)
-	if err != nil {
-		return err
-	}
-	cfg.Log = deps.log.Level(min(deps.log.GetLevel(), zerolog.InfoLevel)) // actions are logged whatever log.level is
-	cfg.Operations, cfg.Caller = operations{deps, flags.archives}, deps.caller(ctx)
+func (a *app) serveConsole(ctx context.Context, flags consoleFlags, cfg console.Config) error {
 	page := console.New(cfg)
 	defer lifecycle.Background(ctx, page.Run)()
-	server := &http.Server{
-		Handler: page, ReadHeaderTimeout: consoleHeader, ReadTimeout: consoleRequest, WriteTimeout: consoleRequest,
-		TLSConfig: &tls.Config{Certificates: certificates, MinVersion: tls.VersionTLS12},
+	server := &http.Server{Handler: page, ReadHeaderTimeout: consoleHeader, ReadTimeout: consoleRequest, WriteTimeout: consoleRequest}
+	scheme, serve := "http", server.Serve
+	if cfg.Certificate != nil {
+		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*cfg.Certificate}, MinVersion: tls.VersionTLS12}
+		scheme, serve = "https", func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", flags.addr)
 	if err != nil {
 		return err
 	}
 	failed := make(chan error, 1)
-	scheme, serve := "http", server.Serve
-	if len(certificates) > 0 {
-		scheme, serve = "https", func(l net.Listener) error { return server.ServeTLS(l, "", "") }
-	}
 	go func() { failed <- serve(listener) }()
 	address := scheme + "://" + listener.Addr().String()
 	if cfg.TokenReusable {
-		err = a.printLine("Open %s/ and log in with the token of %s. Ctrl-C stops the console.", address, flags.tokenFile)
+		a.printLinef("Open %s/ and log in with the token of %s. Ctrl-C stops the console.", address, flags.tokenFile)
 	} else {
-		err = a.printLine("Open %s/login?token=%s which is for one login. Ctrl-C stops the console.", address, cfg.Token)
+		a.printLinef("Open %s/login?token=%s which is for one login. Ctrl-C stops the console.", address, cfg.Token)
 	}
-	if err == nil {
-		select {
-		case err = <-failed:
-		case <-ctx.Done():
-		}
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
 	}
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), consoleStopLimit)
 	defer cancel()

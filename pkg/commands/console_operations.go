@@ -18,6 +18,7 @@ import (
 	"github.com/billable-events/billable/pkg/inspect"
 	"github.com/billable-events/billable/pkg/preflight"
 	"github.com/billable-events/billable/pkg/ratelimit"
+	"github.com/billable-events/billable/pkg/results"
 	"github.com/billable-events/billable/pkg/settlement"
 	"github.com/billable-events/billable/pkg/sqsqueue"
 )
@@ -47,7 +48,7 @@ func (o operations) RateLimit(ctx context.Context) (console.RateLimit, error) {
 
 // Check implements console.Operations.
 func (o operations) Check(ctx context.Context) []preflight.Finding {
-	return newChecker(o.Deps).run(ctx).Findings
+	return newChecker(o.Deps).run(ctx)
 }
 
 // Filter implements console.Operations.
@@ -65,16 +66,8 @@ func (o operations) DeadLetters(ctx context.Context, filter deadletter.Filter) (
 }
 
 // DeadLetter implements console.Operations.
-func (o operations) DeadLetter(ctx context.Context, id string) (deadletter.Shown, console.Invoice, error) {
-	details, err := o.deadLetterDetails(ctx, id)
-	if err != nil {
-		return deadletter.Shown{}, console.Invoice{}, err
-	}
-	var invoiceID string
-	if details.InvoiceID != nil {
-		invoiceID = *details.InvoiceID
-	}
-	return details.Shown, shownInvoice(invoiceID, details.invoiceDetails), nil
+func (o operations) DeadLetter(ctx context.Context, id string) (results.DeadLetter, error) {
+	return o.showDeadLetter(ctx, id)
 }
 
 // Invoices implements console.Operations.
@@ -83,42 +76,25 @@ func (o operations) Invoices(ctx context.Context, filter inspect.Filter) (inspec
 }
 
 // Invoice implements console.Operations. A replay is predicted as that of its webhook.
-func (o operations) Invoice(ctx context.Context, id string) (console.Invoice, error) {
+func (o operations) Invoice(ctx context.Context, id string) (results.Invoice, error) {
 	store := o.store()
 	record, ok, err := store.FindRecord(ctx, id)
 	if err != nil {
-		return console.Invoice{}, err
+		return results.Invoice{}, err
 	}
-	var found *billing.Record
-	var plan billing.Plan
-	invoiceToRead := id
+	query := invoiceQuery{eventType: event.PendingInvoiceCreated, invoiceToRead: id, withEvents: true}
 	if ok {
-		found, id, invoiceToRead = &record, record.InvoiceID, record.CurrentInvoiceID()
-		if plan, err = store.Plan(ctx, id, record.Epoch); err != nil && !errors.Is(err, billing.ErrNotFound) {
-			return console.Invoice{}, err
+		id, query.record, query.invoiceToRead = record.InvoiceID, &record, record.CurrentInvoiceID()
+		if query.plan, err = store.Plan(ctx, id, record.Epoch); err != nil && !errors.Is(err, billing.ErrNotFound) {
+			return results.Invoice{}, err
 		}
 	}
-	details, err := o.invoiceDetails(ctx, event.PendingInvoiceCreated, found, plan, invoiceToRead, true)
-	switch {
-	case err != nil:
-		return console.Invoice{}, err
-	case !ok && details.siteErr == nil && !details.Chargebee.Found:
-		return console.Invoice{}, fmt.Errorf("%w: %s", inspect.ErrUnknown, id)
-	default:
-		return shownInvoice(id, details), nil
+	shown, err := o.showInvoice(ctx, query)
+	shown.ID = id
+	if err == nil && !ok && shown.SiteErr == nil && !shown.Chargebee.Found {
+		err = fmt.Errorf("%w: %s", inspect.ErrUnknown, id)
 	}
-}
-
-func shownInvoice(id string, details invoiceDetails) console.Invoice {
-	shown := console.Invoice{ID: id, Ledger: details.Ledger, Chargebee: details.Chargebee.String(), SiteErr: details.siteErr, Replay: details.Replay}
-	if details.Chargebee != nil {
-		shown.SiteLines = details.Chargebee.lines
-	}
-	if details.preview != nil {
-		plan := newPlanResult(*details.preview)
-		shown.Preview = &console.Plan{Result: plan.summary(), CurrencyCode: plan.CurrencyCode, Events: plan.Events, Total: plan.Total, Lines: plan.Lines}
-	}
-	return shown
+	return shown, err
 }
 
 // Replay implements console.Operations.
@@ -137,21 +113,12 @@ func (o operations) Discard(ctx context.Context, options deadletter.DiscardOptio
 }
 
 // Release implements console.Operations.
-func (o operations) Release(ctx context.Context, order settlement.Order) (console.Release, error) {
-	err := cmp.Or(checkNotes(order.NotCharged, order.Reason), o.checkInstallation(ctx)) // consumers may have started since
-	if err != nil {
-		return console.Release{}, err
+func (o operations) Release(ctx context.Context, order settlement.Order) (results.Release, error) {
+	if err := cmp.Or(checkNotes(order), o.checkInstallation(ctx)); err != nil { // consumers may have started since
+		return results.Release{}, err
 	}
 	released, err := Release(ctx, o.Deps, order)
-	if err != nil {
-		return console.Release{}, err
-	}
-	result := newReleaseResult(released, order.DryRun)
-	shown := console.Release{Summary: result.summary(), Changes: result.Held, Currency: result.CurrencyCode}
-	for _, line := range result.Lines {
-		shown.Lines = append(shown.Lines, console.ReleasedLine{Line: line.Line, Becomes: line.Becomes})
-	}
-	return shown, nil
+	return results.NewRelease(released, order.DryRun), err
 }
 
 // Pause implements console.Operations.

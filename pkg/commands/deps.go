@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/chargebeeapi"
@@ -51,14 +52,30 @@ func (a *app) connect(ctx context.Context, required ...string) (Deps, error) {
 	}, nil
 }
 
-// connectSite connects like connect, for a command that calls Chargebee and uses the ledger. It requires that the
-// ledger belongs to the site, and that no bound is below that of a running consumer.
-func (a *app) connectSite(ctx context.Context, required ...string) (Deps, error) {
-	deps, err := a.connect(ctx, append(required, config.ChargebeeSite, config.ChargebeeKey)...)
-	if err != nil {
-		return deps, err
+// operatorCommand is the work of a command with its dependencies.
+type operatorCommand func(ctx context.Context, deps Deps, args []string) error
+
+// connected returns the RunE of a command that requires keys to have a value.
+func (a *app) connected(run operatorCommand, required ...string) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		deps, err := a.connect(cmd.Context(), required...)
+		if err != nil {
+			return err
+		}
+		return run(cmd.Context(), deps, args)
 	}
-	return deps, deps.checkInstallation(ctx)
+}
+
+// connectedSite is connected for a command that calls Chargebee and uses the ledger. It requires that the ledger
+// belongs to the site, and that no bound is below that of a running consumer.
+func (a *app) connectedSite(run operatorCommand, required ...string) func(*cobra.Command, []string) error {
+	checked := func(ctx context.Context, deps Deps, args []string) error {
+		if err := deps.checkInstallation(ctx); err != nil {
+			return err
+		}
+		return run(ctx, deps, args)
+	}
+	return a.connected(checked, append(required, config.ChargebeeSite, config.ChargebeeKey)...)
 }
 
 // checkInstallation checks the settings of a command that calls Chargebee and uses the ledger.

@@ -16,7 +16,8 @@ import (
 // withFilter adds the flags that select dead letters.
 func withFilter(filter *deadletter.Filter, cmd *cobra.Command) *cobra.Command {
 	flags := cmd.Flags()
-	flags.Var((*reasonValue)(&filter.Reason), "reason", "only this reason ("+deadletter.NoReason+": moved by the SQS redrive policy)")
+	reasons := append(billing.Reasons(), deadletter.NoReason)
+	cli.ChoiceVar(flags, (*billing.Reason)(&filter.Reason), "reason", "reason", "only this reason ("+deadletter.NoReason+": moved by the SQS redrive policy)", reasons)
 	flags.StringVar(&filter.Customer, "customer", "", "only this customer")
 	flags.StringVar(&filter.Subscription, "subscription", "", "only invoices of this subscription")
 	flags.StringVar(&filter.Invoice, "invoice", "", "only this pending invoice")
@@ -24,22 +25,6 @@ func withFilter(filter *deadletter.Filter, cmd *cobra.Command) *cobra.Command {
 	cli.DurationVar(flags, &filter.OlderThan, "older-than", 0, "only failures older than this, for example 48h or 7d")
 	cli.DurationVar(flags, &filter.NewerThan, "newer-than", 0, "only failures newer than this, for example 30m")
 	return cmd
-}
-
-// reasonValue is a flag whose value is a reason of a rejection, or deadletter.NoReason.
-type reasonValue string
-
-// String implements pflag.Value.
-func (r *reasonValue) String() string { return string(*r) }
-
-// Type implements pflag.Value.
-func (*reasonValue) Type() string { return "reason" }
-
-// Set implements pflag.Value.
-func (r *reasonValue) Set(text string) error {
-	reason, err := cli.ParseChoice(text, append(billing.Reasons(), deadletter.NoReason))
-	*r = reasonValue(reason)
-	return err
 }
 
 // deadLetterQueue returns the dead-letter queue with what replay and discard need.
@@ -61,20 +46,20 @@ func (a *app) runOnDeadLetters(run func(deadletter.Progress) (deadletter.Result,
 		Waiting: progress.Wait,
 	})
 	progress.Finish()
-	if err != nil && len(result.Messages) == 0 && !errors.Is(err, deadletter.ErrPartial) {
-		return err
+	if err == nil || len(result.Messages) > 0 || errors.Is(err, deadletter.ErrPartial) {
+		a.writeResult(result, func() { a.writeDeadLetterResult(result) })
 	}
-	writeErr := a.writeResult(result, func() error { return a.writeDeadLetterResult(result) })
-	return errors.Join(writeErr, err)
+	return err
 }
 
-func (a *app) writeDeadLetterResult(result deadletter.Result) error {
+func (a *app) writeDeadLetterResult(result deadletter.Result) {
 	if len(result.Messages) == 0 {
 		text := "No matching dead letters."
 		if !result.Complete {
 			text += " " + incompleteListing
 		}
-		return a.printLine("%s", text)
+		a.printLinef("%s", text)
+		return
 	}
 	var rows [][]string
 	for _, action := range deadletter.Actions {
@@ -82,22 +67,16 @@ func (a *app) writeDeadLetterResult(result deadletter.Result) error {
 			rows = append(rows, []string{string(action), strconv.Itoa(count)})
 		}
 	}
-	if err := a.writeTable([]cli.Column{{Title: "action"}, {Title: "count", Right: true}}, rows); err != nil {
-		return err
-	}
+	a.writeTable([]cli.Column{{Title: "action"}, {Title: "count", Right: true}}, rows)
 	for _, message := range result.Messages {
 		if message.Error != nil {
-			if err := a.printLine("%s %s: %s", message.MessageID, message.Action, *message.Error); err != nil {
-				return err
-			}
+			a.printLinef("%s %s: %s", message.MessageID, message.Action, *message.Error)
 		}
 	}
 	switch {
 	case result.DryRun:
-		return a.endDryRun()
+		a.printDryRun()
 	case result.Archive != nil:
-		return a.printLine("Archived in %s: consumer dlq restore puts the messages back.", *result.Archive)
-	default:
-		return nil
+		a.printLinef("Archived in %s: consumer dlq restore puts the messages back.", *result.Archive)
 	}
 }

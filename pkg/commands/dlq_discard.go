@@ -25,16 +25,27 @@ func (a *app) dlqDiscard() *cobra.Command {
 		Short:   "Archive dead letters in a file, then delete them",
 		Long:    "Delete the dead letters that a filter selects, after writing each to a file. Dead letters of invoices that hold claims are refused.",
 		Example: `  consumer dlq discard --event ev_1 --reason-note "test data" --yes`,
-		Args:    cli.Args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		PreRunE: func(*cobra.Command, []string) error {
 			switch {
 			case options.IsEmpty():
 				return cli.UsageError{Err: fmt.Errorf("%w: --reason, --event, --invoice and others, see --help", deadletter.ErrNoFilter)}
 			case a.apply && options.Note == "":
 				return cli.UsageError{Err: errors.New("missing --reason-note: it is archived with the messages")}
+			default:
+				return nil
 			}
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
 			options.DryRun = !a.apply
-			return a.discard(cmd.Context(), options)
+			connected := a.connected
+			if options.release {
+				connected = a.connectedSite
+			}
+			return connected(func(ctx context.Context, deps Deps, _ []string) error {
+				return a.runOnDeadLetters(func(progress deadletter.Progress) (deadletter.Result, error) {
+					return deps.discard(ctx, options, progress)
+				})
+			}, config.DeadLetterURL)(cmd, args)
 		},
 	})))
 	flags := cmd.Flags()
@@ -50,20 +61,6 @@ type discardOptions struct {
 
 	path    string // of the archive file
 	release bool   // release claims first
-}
-
-func (a *app) discard(ctx context.Context, options discardOptions) error {
-	connect := a.connect
-	if options.release {
-		connect = a.connectSite
-	}
-	deps, err := connect(ctx, config.DeadLetterURL)
-	if err != nil {
-		return err
-	}
-	return a.runOnDeadLetters(func(progress deadletter.Progress) (deadletter.Result, error) {
-		return deps.discard(ctx, options, progress)
-	})
 }
 
 // discard runs a Discarder whose archive is a file.

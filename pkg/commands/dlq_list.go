@@ -2,13 +2,13 @@ package commands
 
 import (
 	"cmp"
+	"context"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/deadletter"
@@ -20,57 +20,52 @@ func (a *app) dlqList() *cobra.Command {
 		Use:     "list",
 		Short:   "List dead letters with reasons and charge at risk",
 		Example: "  consumer dlq list --reason invalid_event --older-than 7d",
-		Args:    cli.Args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			deps, err := a.connect(cmd.Context(), config.DeadLetterURL)
-			if err != nil {
-				return err
-			}
+		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
 			now := time.Now()
-			listing, err := deadletter.List(cmd.Context(), deps.deadLetters(), deps.store(), filter, now)
+			listing, err := deadletter.List(ctx, deps.deadLetters(), deps.store(), filter, now)
 			if err != nil {
 				return err
 			}
-			return writeListing(a, listing, listing.Messages, func() error { return a.writeDeadLetters(listing, now) })
-		},
+			writeListing(a, listing, listing.Messages, func() { a.writeDeadLetters(listing, now) })
+			return nil
+		}, config.DeadLetterURL),
 	}))
-}
-
-func (a *app) writeDeadLetters(listing deadletter.Listing, now time.Time) error {
-	if len(listing.Messages) == 0 {
-		if !listing.Complete {
-			return a.printLine("No matching dead letters. " + incompleteListing)
-		}
-		return a.printLine("There are no dead letters.")
-	}
-	if err := a.writeDeadLetterGroups(listing.Groups, now); err != nil {
-		return err
-	}
-	if err := a.writeDeadLetterMessages(listing.Messages, now); err != nil {
-		return err
-	}
-	if !listing.Complete {
-		return a.printLine("\n" + incompleteListing)
-	}
-	return nil
 }
 
 const incompleteListing = "Incomplete: " + deadletter.Incomplete + "."
 
-func (a *app) writeDeadLetterGroups(groups []deadletter.Group, now time.Time) error {
+func (a *app) writeDeadLetters(listing deadletter.Listing, now time.Time) {
+	switch {
+	case len(listing.Messages) > 0:
+		a.writeDeadLetterGroups(listing.Groups, now)
+		a.writeDeadLetterMessages(listing.Messages, now)
+		if !listing.Complete {
+			a.printLinef("\n" + incompleteListing)
+		}
+	case listing.Complete:
+		a.printLinef("There are no dead letters.")
+	default:
+		a.printLinef("No matching dead letters. " + incompleteListing)
+	}
+}
+
+func (a *app) writeDeadLetterGroups(groups []deadletter.Group, now time.Time) {
 	var rows [][]string
 	for _, group := range groups {
 		var risks []string
 		for _, risk := range group.AtRisk {
 			risks = append(risks, amount(risk.Amount, risk.CurrencyCode))
 		}
-		rows = append(rows, []string{cli.OrNone(group.Reason), strconv.Itoa(group.Count), cli.TimeOrNone(group.Oldest), cli.FormatAge(group.Oldest, now), cmp.Or(strings.Join(risks, ", "), none)})
+		rows = append(rows, []string{
+			cli.OrNone(group.Reason), strconv.Itoa(group.Count), cli.TimeOrNone(group.Oldest), cli.FormatAge(group.Oldest, now),
+			cmp.Or(strings.Join(risks, ", "), cli.None),
+		})
 	}
 	columns := []cli.Column{{Title: "reason"}, {Title: "count", Right: true}, {Title: "oldest"}, {Title: "age", Right: true}, {Title: "at risk"}}
-	return a.writeTable(columns, rows)
+	a.writeTable(columns, rows)
 }
 
-func (a *app) writeDeadLetterMessages(messages []deadletter.Message, now time.Time) error {
+func (a *app) writeDeadLetterMessages(messages []deadletter.Message, now time.Time) {
 	var rows [][]string
 	for _, message := range messages {
 		rows = append(rows, []string{
@@ -83,21 +78,13 @@ func (a *app) writeDeadLetterMessages(messages []deadletter.Message, now time.Ti
 		{Title: "message", Wide: true}, {Title: "customer", Wide: true}, {Title: "ledger", Wide: true}, {Title: "at risk", Right: true},
 		{Title: "replays", Right: true}, {Title: "detail", Below: true},
 	}
-	return a.writeNextTable(columns, rows)
+	a.writeNextTable(columns, rows)
 }
 
 // chargeAtRisk formats the charge at risk of a dead letter.
 func chargeAtRisk(message deadletter.Message) string {
 	if message.ChargeAtRisk == nil {
-		return none
+		return cli.None
 	}
 	return amount(*message.ChargeAtRisk, message.CurrencyCode)
-}
-
-// amount formats an amount of minor units in the major unit.
-func amount(minor int64, currencyCode *string) string {
-	if currencyCode == nil {
-		return billing.FormatAmount(minor, "")
-	}
-	return billing.FormatAmount(minor, *currencyCode)
 }

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
@@ -17,20 +18,18 @@ func (a *app) dlqReplay() *cobra.Command {
 		Use:     "replay",
 		Short:   "Send dead letters back to the queue",
 		Example: "  consumer dlq replay --reason attempts_exhausted --yes",
-		Args:    cli.Args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		PreRunE: func(*cobra.Command, []string) error {
 			if options.Limit < 0 {
 				return cli.UsageError{Err: errors.New("--limit is less than 1")}
 			}
-			deps, err := a.connect(cmd.Context(), config.QueueURL, config.DeadLetterURL)
-			if err != nil {
-				return err
-			}
+			return nil
+		},
+		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
 			options.DryRun = !a.apply
 			return a.runOnDeadLetters(func(progress deadletter.Progress) (deadletter.Result, error) {
-				return deps.replayer().Run(cmd.Context(), options, progress)
+				return deps.replayer().Run(ctx, options, progress)
 			})
-		},
+		}, config.QueueURL, config.DeadLetterURL),
 	})))
 	cmd.Flags().BoolVar(&options.DropDone, "drop-done", false, "delete dead letters of finished invoices instead of skipping them")
 	cmd.Flags().IntVar(&options.Limit, "limit", 0, "at most this number, the oldest failures first (default: all)")

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"errors"
 	"os"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/deadletter"
+	"github.com/billable-events/billable/pkg/queue"
 	"github.com/billable-events/billable/pkg/sqsqueue"
 )
 
@@ -26,7 +28,7 @@ func (a *app) dlqRestore() *cobra.Command {
 		Short:   "Put discarded dead letters back",
 		Long:    "Send the messages of an archive of dlq discard to the dead-letter queue, as they were. The file is kept. Restored twice, a message is there twice, which does no harm: the ledger decides.",
 		Example: "  consumer dlq restore discarded-20261130T101421Z.jsonl --yes",
-		Args:    cli.Args(cobra.ExactArgs(1)),
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file, err := os.Open(args[0])
 			if err != nil {
@@ -36,26 +38,31 @@ func (a *app) dlqRestore() *cobra.Command {
 			if err := errors.Join(err, file.Close()); err != nil {
 				return err
 			}
-			deps, err := a.connect(cmd.Context(), config.DeadLetterURL)
-			if err != nil {
-				return err
-			}
-			result := restoreResult{File: args[0], DryRun: !a.apply, Messages: len(messages)}
-			if a.apply {
-				progress := cli.NewProgress(a.process.Stderr, "restored")
-				sender := sqsqueue.NewSender(deps.sqs(), deps.Settings.Queue.DeadLetterURL, nil)
-				err = deadletter.Restore(cmd.Context(), sender, messages, func() { progress.Add(1) })
-				progress.Finish()
-				result.Restored = progress.Steps()
-			}
-			return errors.Join(a.writeResult(result, func() error { return a.writeRestored(result) }), err)
+			return a.connected(func(ctx context.Context, deps Deps, _ []string) error {
+				return a.restore(ctx, deps, args[0], messages)
+			}, config.DeadLetterURL)(cmd, args)
 		},
 	}))
 }
 
-func (a *app) writeRestored(result restoreResult) error {
-	if result.DryRun {
-		return errors.Join(a.printLine("%d dead letters would be restored from %s.", result.Messages, result.File), a.endDryRun())
+func (a *app) restore(ctx context.Context, deps Deps, file string, messages []queue.Message) (err error) {
+	result := restoreResult{File: file, DryRun: !a.apply, Messages: len(messages)}
+	if a.apply {
+		progress := cli.NewProgress(a.process.Stderr, "restored")
+		sender := sqsqueue.NewSender(deps.sqs(), deps.Settings.Queue.DeadLetterURL, nil)
+		err = deadletter.Restore(ctx, sender, messages, func() { progress.Add(1) })
+		progress.Finish()
+		result.Restored = progress.Steps()
 	}
-	return a.printLine("Restored %d of %d dead letters. The file is kept: restored again, a message is there twice, which does no harm.", result.Restored, result.Messages)
+	a.writeResult(result, func() { a.writeRestored(result) })
+	return err
+}
+
+func (a *app) writeRestored(result restoreResult) {
+	if result.DryRun {
+		a.printLinef("%d dead letters would be restored from %s.", result.Messages, result.File)
+		a.printDryRun()
+		return
+	}
+	a.printLinef("Restored %d of %d dead letters. The file is kept: restored again, a message is there twice, which does no harm.", result.Restored, result.Messages)
 }

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -22,24 +23,22 @@ func (a *app) invoiceList() *cobra.Command {
 		Short:   "List invoices in the ledger, by last update",
 		Long:    "List invoices in the ledger, by last update. It scans the whole ledger table.",
 		Example: "  consumer invoice list --state rejected --since 7d --customer cust_1",
-		Args:    cli.Args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			now := time.Now()
 			filter, err := selected.parse(now)
 			if err != nil {
 				return cli.UsageError{Err: err}
 			}
-			deps, err := a.connect(cmd.Context())
-			if err != nil {
-				return err
-			}
-			progress := cli.NewProgress(a.process.Stderr, "invoices read")
-			listing, err := inspect.List(cmd.Context(), deps.store(), deps.store(), filter, now, func() { progress.Add(1) })
-			progress.Finish()
-			if err != nil {
-				return err
-			}
-			return writeListing(a, listing, listing.Invoices, func() error { return a.writeInvoices(listing) })
+			return a.connected(func(ctx context.Context, deps Deps, _ []string) error {
+				progress := cli.NewProgress(a.process.Stderr, "invoices read")
+				listing, err := inspect.List(ctx, deps.store(), deps.store(), filter, now, func() { progress.Add(1) })
+				progress.Finish()
+				if err != nil {
+					return err
+				}
+				writeListing(a, listing, listing.Invoices, func() { a.writeInvoices(listing) })
+				return nil
+			})(cmd, args)
 		},
 	})
 	flags := cmd.Flags()
@@ -100,17 +99,18 @@ func flagError(flag string, err error) error {
 	return fmt.Errorf("--%s: %w", flag, err)
 }
 
-func (a *app) writeInvoices(listing inspect.Listing) error {
+func (a *app) writeInvoices(listing inspect.Listing) {
 	if len(listing.Invoices) == 0 {
-		return a.printLine("No matching invoices.")
+		a.printLinef("No matching invoices.")
+		return
 	}
 	var rows [][]string
 	for _, invoice := range listing.Invoices {
-		held := none
+		held := cli.None
 		if invoice.HoldsClaims {
 			held = "held"
 		}
-		result, charges := cmp.Or(invoice.Outcome, invoice.Reason), none
+		result, charges := cmp.Or(invoice.Outcome, invoice.Reason), cli.None
 		if invoice.State == string(billing.Rejected) {
 			result = invoice.Reason
 		}
@@ -128,5 +128,5 @@ func (a *app) writeInvoices(listing inspect.Listing) error {
 		{Title: "state"}, {Title: "result"}, {Title: "events", Wide: true}, {Title: "resumes as", Wide: true}, {Title: "attempts", Right: true, Wide: true},
 		{Title: "sending since", Wide: true}, {Title: "final invoice", Wide: true},
 	}
-	return a.writeTable(columns, rows)
+	a.writeTable(columns, rows)
 }

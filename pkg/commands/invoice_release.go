@@ -1,7 +1,7 @@
 package commands
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"strconv"
 
@@ -9,8 +9,7 @@ import (
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/cli"
-	"github.com/billable-events/billable/pkg/inspect"
-	"github.com/billable-events/billable/pkg/nullable"
+	"github.com/billable-events/billable/pkg/results"
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
@@ -18,35 +17,8 @@ import (
 // ledger keeps them in front of the previous detail, in at most 1,024 bytes.
 const maxNotes = 500
 
-const (
-	assertNotCharged = "assert-not-charged"
-	reasonNote       = "reason-note"
-)
-
-// releaseResult is the result of invoice release. Absent values are null.
-type releaseResult struct {
-	InvoiceID      string         `json:"invoice_id"`
-	CurrencyCode   *string        `json:"currency_code"`
-	DryRun         bool           `json:"dry_run"`
-	Held           bool           `json:"held"`     // it had claimed or billed events to release; otherwise nothing was done
-	Released       int            `json:"released"` // events
-	Billed         int            `json:"billed"`   // events
-	State          string         `json:"state"`
-	Outcome        *string        `json:"outcome"`
-	Reason         *string        `json:"reason"`
-	Detail         *string        `json:"detail"`
-	FinalInvoiceID *string        `json:"final_invoice_id"`
-	Lines          []releasedLine `json:"lines"`
-}
-
-type releasedLine struct {
-	inspect.Line
-
-	Becomes string `json:"becomes"` // state of its events: released, billed
-}
-
 func (a *app) invoiceRelease() *cobra.Command {
-	var notCharged, reason string
+	var order settlement.Order
 	var unrecorded bool
 	cmd := a.withYesFlag(a.withOutput(&cobra.Command{
 		Use:   "release ID",
@@ -54,121 +26,81 @@ func (a *app) invoiceRelease() *cobra.Command {
 		Long: "Release the events of a rejected invoice, if none of their lines is on the invoice in Chargebee or can still " +
 			"appear there. Or release the billed events of an invoice that was voided or deleted in Chargebee. The next invoice bills them.",
 		Example: "  consumer invoice release draft_inv_1 --yes",
-		Args:    cli.Args(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkNotes(notCharged, reason); err != nil {
-				return cli.UsageError{Err: err}
-			}
-			deps, err := a.connectSite(cmd.Context())
-			if err != nil {
-				return err
-			}
-			var result releaseResult
-			err = deps.withSettler(cmd.Context(), args[0], func(settler *settlement.Settler, invoiceID string, _ *billing.Record) error {
-				order := settlement.Order{InvoiceID: invoiceID, NotCharged: notCharged, Reason: reason, DryRun: !a.apply}
+		Args:    cobra.ExactArgs(1),
+		PreRunE: func(*cobra.Command, []string) error { return checkNotes(order) },
+		RunE: a.connectedSite(func(ctx context.Context, deps Deps, args []string) error {
+			order.DryRun = !a.apply
+			var release results.Release
+			err := deps.withSettler(ctx, args[0], func(settler *settlement.Settler, invoiceID string, _ *billing.Record) (err error) {
+				order.InvoiceID = invoiceID
 				if unrecorded {
-					record, events, err := settler.ReleaseUnrecorded(cmd.Context(), order)
-					record.InvoiceID = invoiceID
-					result = newReleaseResult(settlement.Release{Record: record, Claimed: events > 0}, !a.apply)
-					result.Released = events
+					release, err = releaseUnrecorded(ctx, settler, order)
 					return err
 				}
-				released, err := settler.Release(cmd.Context(), order)
-				result = newReleaseResult(released, !a.apply)
+				released, err := settler.Release(ctx, order)
+				release = results.NewRelease(released, order.DryRun)
 				return err
 			})
 			if err != nil {
 				return err
 			}
-			return a.writeResult(result, func() error { return a.writeRelease(result) })
-		},
+			a.writeResult(release, func() { a.writeRelease(release) })
+			return nil
+		}),
 	}))
-	cmd.Flags().StringVar(&notCharged, assertNotCharged, "", "evidence that lines in doubt were not charged, kept in the ledger")
-	cmd.Flags().StringVar(&reason, reasonNote, "", "why the events of a voided or deleted invoice are released, kept in the ledger")
+	cmd.Flags().StringVar(&order.NotCharged, "assert-not-charged", "", "evidence that lines in doubt were not charged, kept in the ledger")
+	cmd.Flags().StringVar(&order.Reason, "reason-note", "", "why the events of a voided or deleted invoice are released, kept in the ledger")
 	cmd.Flags().BoolVar(&unrecorded, "unrecorded", false, "release claims that the ledger does not have, after a restore; reads the whole events table")
 	return cmd
 }
 
-func checkNotes(notCharged, reason string) error {
+// releaseUnrecorded releases claims that the ledger does not have. There is no plan, so the result has no lines.
+func releaseUnrecorded(ctx context.Context, settler *settlement.Settler, order settlement.Order) (results.Release, error) {
+	record, events, err := settler.ReleaseUnrecorded(ctx, order)
+	record.InvoiceID = order.InvoiceID
+	release := results.NewRelease(settlement.Release{Record: record, Claimed: events > 0}, order.DryRun)
+	release.Released = events
+	return release, err
+}
+
+// checkNotes returns a usage error if the texts of an order are too long.
+func checkNotes(order settlement.Order) error {
 	switch {
-	case len(notCharged) > maxNotes:
-		return fmt.Errorf("--assert-not-charged is longer than %d bytes", maxNotes)
-	case len(notCharged)+len(reason) > maxNotes:
-		return fmt.Errorf("--reason-note, with --assert-not-charged, is longer than %d bytes", maxNotes)
+	case len(order.NotCharged) > maxNotes:
+		return cli.UsageError{Err: fmt.Errorf("--assert-not-charged is longer than %d bytes", maxNotes)}
+	case len(order.NotCharged)+len(order.Reason) > maxNotes:
+		return cli.UsageError{Err: fmt.Errorf("--reason-note, with --assert-not-charged, is longer than %d bytes", maxNotes)}
 	default:
 		return nil
 	}
 }
 
-func newReleaseResult(from settlement.Release, dryRun bool) releaseResult {
-	result := releaseResult{
-		InvoiceID:      from.Record.InvoiceID,
-		CurrencyCode:   nullable.String(from.CurrencyCode),
-		DryRun:         dryRun,
-		Held:           from.Claimed,
-		State:          string(from.Record.State),
-		Outcome:        nullable.String(from.Record.Outcome),
-		Reason:         nullable.String(from.Record.Reason),
-		Detail:         nullable.String(from.Record.Detail),
-		FinalInvoiceID: nullable.String(from.Record.FinalInvoiceID),
-		Lines:          []releasedLine{},
-	}
-	for i, line := range inspect.Lines(from.Record, from.Lines) {
-		becomes := "released"
-		if from.Dispositions.Of(i) == billing.Charged {
-			becomes = "billed"
-			result.Billed += line.Events
-		} else {
-			result.Released += line.Events
-		}
-		result.Lines = append(result.Lines, releasedLine{line, becomes})
-	}
-	return result
-}
-
-// summary describes the result in one line.
-func (r releaseResult) summary() string {
-	counts := fmt.Sprintf("%d events unbilled again, %d billed", r.Released, r.Billed)
+func (a *app) writeRelease(release results.Release) {
+	a.writeReleasedLines(release)
+	a.printLinef("%s", release.Summary())
 	switch {
-	case !r.Held:
-		return fmt.Sprintf("No events are claimed for %s: there is nothing to release.", r.InvoiceID)
-	case r.DryRun:
-		return "Would be: " + counts + "."
+	case !release.Held:
+	case release.DryRun:
+		a.printDryRun()
+	case release.Released == 0:
+	case release.State == string(billing.Finished): // a replay would be acknowledged without effect
+		a.printLinef("The next invoice bills them.")
 	default:
-		return "Released: " + counts + "."
+		a.printLinef("The next invoice bills them. While this one is pending, consumer dlq replay --invoice %s --yes charges them on it.", release.InvoiceID)
 	}
 }
 
-func (a *app) writeRelease(result releaseResult) error {
-	if !result.Held {
-		return a.printLine("%s", result.summary())
-	}
-	currency := ""
-	if result.CurrencyCode != nil {
-		currency = *result.CurrencyCode
+func (a *app) writeReleasedLines(release results.Release) {
+	if len(release.Lines) == 0 {
+		return
 	}
 	var rows [][]string
-	for _, line := range result.Lines {
+	for _, line := range release.Lines {
 		rows = append(rows, []string{
-			line.SubscriptionID, line.ChargeCode, billing.FormatAmount(line.Amount, currency), strconv.Itoa(line.Events), line.Becomes,
+			line.SubscriptionID, line.ChargeCode, amount(line.Amount, release.CurrencyCode), strconv.Itoa(line.Events), line.Becomes,
 		})
 	}
-	columns := []cli.Column{
+	a.writeTable([]cli.Column{
 		{Title: "subscription"}, {Title: "charge code"}, {Title: "amount", Right: true}, {Title: "events", Right: true}, {Title: "become"},
-	}
-	if len(rows) > 0 {
-		if err := a.writeTable(columns, rows); err != nil {
-			return err
-		}
-	}
-	if result.DryRun {
-		return errors.Join(a.printLine("%s", result.summary()), a.endDryRun())
-	}
-	if err := a.printLine("%s", result.summary()); err != nil || result.Released == 0 {
-		return err
-	}
-	if result.State == string(billing.Finished) { // a replay would be acknowledged without effect
-		return a.printLine("The next invoice bills them.")
-	}
-	return a.printLine("The next invoice bills them. While this one is pending, consumer dlq replay --invoice %s --yes charges them on it.", result.InvoiceID)
+	}, rows)
 }

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -18,41 +19,32 @@ func (a *app) invoiceShow() *cobra.Command {
 		Use:     "show ID",
 		Short:   "Show an invoice by draft or final id",
 		Example: "  consumer invoice show draft_inv_1 --events",
-		Args:    cli.Args(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			deps, err := a.connect(cmd.Context())
-			if err != nil {
-				return err
-			}
+		Args:    cobra.ExactArgs(1),
+		RunE: a.connected(func(ctx context.Context, deps Deps, args []string) error {
 			query.ID = args[0]
 			store := deps.store()
-			invoice, err := inspect.Show(cmd.Context(), store, store, query)
+			invoice, err := inspect.Show(ctx, store, store, query)
 			if err != nil {
 				return err
 			}
-			return a.writeResult(invoice, func() error { return a.writeInvoice(invoice) })
-		},
+			a.writeResult(invoice, func() { a.writeInvoice(invoice) })
+			return nil
+		}),
 	})
 	cmd.Flags().BoolVar(&query.Events, "events", false, "also list the claimed events")
 	return cmd
 }
 
 // writeInvoice writes a summary and an empty line, then the details.
-func (a *app) writeInvoice(invoice inspect.Invoice) error {
-	if err := a.printLine("%s\n", headline(invoice)); err != nil {
-		return err
-	}
-	if err := a.writeFacts(append(stateFacts(invoice), claimFacts(invoice.Claims)...)); err != nil {
-		return err
-	}
+func (a *app) writeInvoice(invoice inspect.Invoice) {
+	a.printLinef("%s\n", headline(invoice))
+	a.writeFacts(append(stateFacts(invoice), claimFacts(invoice.Claims)...))
 	var currencyCode string
 	if invoice.Claims != nil {
 		currencyCode = invoice.Claims.CurrencyCode
 	}
-	if err := a.writeLines(invoice.Lines, currencyCode); err != nil {
-		return err
-	}
-	return a.writeEvents(invoice.Events)
+	a.writeLines(invoice.Lines, currencyCode)
+	a.writeEvents(invoice.Events)
 }
 
 // headline returns the state of an invoice as a sentence.
@@ -109,11 +101,7 @@ func claimFacts(claims *inspect.Claimed) [][]string {
 	}
 }
 
-// writeLines writes an empty line and a table of the lines of a plan, or nothing without lines.
-func (a *app) writeLines(lines []inspect.Line, currencyCode string) error {
-	if len(lines) == 0 {
-		return nil
-	}
+func (a *app) writeLines(lines []inspect.Line, currencyCode string) {
 	columns := []cli.Column{
 		{Title: "subscription"}, {Title: "charge code"}, {Title: "amount", Right: true}, {Title: "quantity", Right: true},
 		{Title: "events", Right: true}, {Title: "from", Wide: true}, {Title: "to", Wide: true}, {Title: "item price", Wide: true}, {Title: "marker"},
@@ -127,13 +115,10 @@ func (a *app) writeLines(lines []inspect.Line, currencyCode string) error {
 			cli.OrNone(line.Description),
 		})
 	}
-	return a.writeNextTable(columns, rows)
+	a.writeNextTable(columns, rows)
 }
 
-func (a *app) writeEvents(events []inspect.Event) error {
-	if len(events) == 0 {
-		return nil
-	}
+func (a *app) writeEvents(events []inspect.Event) {
 	columns := []cli.Column{
 		{Title: "subscription"}, {Title: "event"}, {Title: "occurred at"}, {Title: "charge code"}, {Title: "amount", Right: true},
 		{Title: "quantity", Right: true, Wide: true}, {Title: "state"}, {Title: "fault", Below: true},
@@ -145,7 +130,7 @@ func (a *app) writeEvents(events []inspect.Event) error {
 			cli.OrNone(event.Quantity), cli.OrNone(event.State), cli.OrNone(event.Fault),
 		})
 	}
-	return a.writeNextTable(columns, rows)
+	a.writeNextTable(columns, rows)
 }
 
 // eventAmount formats the amount of an event in the major unit. Without a currency it returns the amount

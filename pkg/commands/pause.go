@@ -22,35 +22,31 @@ func (a *app) pause() *cobra.Command {
 		Short:   "Stop all calls to Chargebee until resume",
 		Long:    "Stop all calls of all consumers to Chargebee within two seconds, until consumer resume.",
 		Example: `  consumer pause --reason "prices are wrong" --yes`,
-		Args:    cli.Args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkPauseReason(reason); err != nil {
-				return cli.UsageError{Err: err}
-			}
-			deps, err := a.connect(cmd.Context())
-			if err == nil {
-				err = deps.pause(cmd.Context(), reason, !a.apply)
-			}
-			switch {
-			case err != nil:
+		PreRunE: func(*cobra.Command, []string) error { return checkPauseReason(reason) },
+		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
+			if err := deps.pause(ctx, reason, !a.apply); err != nil {
 				return err
-			case !a.apply:
-				return errors.Join(a.printLine("All processes would stop calling Chargebee until consumer resume."), a.endDryRun())
-			default:
-				return a.printLine("Paused: all processes stop calling Chargebee within two seconds, until consumer resume.")
 			}
-		},
+			if a.apply {
+				a.printLinef("Paused: all processes stop calling Chargebee within two seconds, until consumer resume.")
+				return nil
+			}
+			a.printLinef("All processes would stop calling Chargebee until consumer resume.")
+			a.printDryRun()
+			return nil
+		}),
 	})
 	cmd.Flags().StringVar(&reason, "reason", "", "reason, logged by all processes (required)")
 	return cmd
 }
 
+// checkPauseReason returns a usage error if the reason is empty or too long.
 func checkPauseReason(reason string) error {
 	switch {
 	case reason == "":
-		return errors.New("missing --reason: all processes log it")
+		return cli.UsageError{Err: errors.New("missing --reason: all processes log it")}
 	case len(reason) > maxPauseReason:
-		return fmt.Errorf("--reason is longer than %d bytes", maxPauseReason)
+		return cli.UsageError{Err: fmt.Errorf("--reason is longer than %d bytes", maxPauseReason)}
 	default:
 		return nil
 	}
@@ -84,24 +80,21 @@ func (a *app) resume() *cobra.Command {
 		Use:     "resume",
 		Short:   "End an operator pause",
 		Example: "  consumer resume --yes",
-		Args:    cli.Args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			deps, err := a.connect(cmd.Context())
-			if err != nil {
-				return err
-			}
-			pause, err := deps.resume(cmd.Context(), !a.apply)
+		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
+			pause, err := deps.resume(ctx, !a.apply)
 			switch {
 			case err != nil:
 				return err
 			case !pause.InForce():
-				return a.printLine("Calls are not paused.")
-			case !a.apply:
-				return errors.Join(a.printLine("Calls are paused since %s: %s", since(pause), pause.Reason), a.endDryRun())
+				a.printLinef("Calls are not paused.")
+			case a.apply:
+				a.printLinef("Resumed: all processes call Chargebee again within two seconds.")
 			default:
-				return a.printLine("Resumed: all processes call Chargebee again within two seconds.")
+				a.printLinef("Calls are paused since %s: %s", since(pause), pause.Reason)
+				a.printDryRun()
 			}
-		},
+			return nil
+		}),
 	})
 }
 

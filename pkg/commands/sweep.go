@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -28,31 +27,15 @@ func (a *app) sweep() *cobra.Command {
 		Short:   "Enqueue pending invoices without message, report stuck claims",
 		Long:    "Enqueue pending invoices whose webhook never arrived, and report claims and events that are not being billed.",
 		Example: "  consumer sweep --older-than 2h --yes",
-		Args:    cli.Args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			deps, err := a.connectSite(cmd.Context(), config.QueueURL, config.DeadLetterURL)
-			if err != nil {
-				return err
-			}
-			client, store, queueURL := deps.sqs(), deps.store(), deps.Settings.Queue.URL
+		RunE: a.connectedSite(func(ctx context.Context, deps Deps, _ []string) error {
 			progress := cli.NewProgress(a.process.Stderr, "checked")
-			sweeper := &reconcile.Sweeper{
-				Ledger:      store,
-				Events:      store,
-				DeadLetters: deps.deadLetters(),
-				Queue:       sweepQueue{sqsqueue.NewSender(client, queueURL, nil), client, queueURL},
-				Now:         time.Now,
-				CallSite: func(ctx context.Context, call func(reconcile.Site) error) error {
-					return deps.withSite(ctx, func(site site) error { return call(site) })
-				},
-				Progress: func() { progress.Add(1) },
-			}
 			setOptions(&options, consumer.SettlementSettings(deps.Settings))
 			options.DryRun = !a.apply
-			result, err := sweeper.Run(cmd.Context(), options)
+			result, err := deps.sweeper(func() { progress.Add(1) }).Run(ctx, options)
 			progress.Finish()
-			return errors.Join(a.writeResult(result, func() error { return a.writeSwept(result) }), err)
-		},
+			a.writeResult(result, func() { a.writeSwept(result) })
+			return err
+		}, config.QueueURL, config.DeadLetterURL),
 	}))
 	cli.DurationVar(cmd.Flags(), &options.OlderThan, "older-than", time.Hour, "skip younger pending invoices: their webhook may still arrive")
 	cli.DurationVar(cmd.Flags(), &options.EventsOlderThan, "events-older-than", 35*24*time.Hour, "report older unbilled events")
@@ -68,6 +51,21 @@ func setOptions(options *reconcile.Options, settings settlement.Settings) {
 	options.Close, options.CloseWithoutEvents = settings.Close, settings.CloseWithoutEvents
 }
 
+func (d Deps) sweeper(progress func()) *reconcile.Sweeper {
+	client, store, queueURL := d.sqs(), d.store(), d.Settings.Queue.URL
+	return &reconcile.Sweeper{
+		Ledger:      store,
+		Events:      store,
+		DeadLetters: d.deadLetters(),
+		Queue:       sweepQueue{sqsqueue.NewSender(client, queueURL, nil), client, queueURL},
+		Now:         time.Now,
+		CallSite: func(ctx context.Context, call func(reconcile.Site) error) error {
+			return d.withSite(ctx, func(site site) error { return call(site) })
+		},
+		Progress: progress,
+	}
+}
+
 // sweepQueue is a reconcile.Queue.
 type sweepQueue struct {
 	*sqsqueue.Sender
@@ -81,23 +79,16 @@ func (q sweepQueue) Backlog(ctx context.Context) (reconcile.Backlog, error) {
 	return reconcile.Backlog{Visible: found.Visible, InFlight: found.InFlight, Delayed: found.Delayed}, err
 }
 
-func (a *app) writeSwept(swept reconcile.Result) error {
-	if err := a.writeSweptCounts(swept); err != nil {
-		return err
-	}
-	if err := a.writeSweptInvoices(swept); err != nil {
-		return err
-	}
-	if err := a.writeSweptFindings(swept.Findings); err != nil {
-		return err
-	}
+func (a *app) writeSwept(swept reconcile.Result) {
+	a.writeSweptCounts(swept)
+	a.writeSweptInvoices(swept)
+	a.writeSweptFindings(swept.Findings)
 	if swept.DryRun {
-		return a.endDryRun()
+		a.printDryRun()
 	}
-	return nil
 }
 
-func (a *app) writeSweptCounts(swept reconcile.Result) error {
+func (a *app) writeSweptCounts(swept reconcile.Result) {
 	rows := [][]string{{"pending at Chargebee", strconv.Itoa(swept.Pending)}, {"enqueued", strconv.Itoa(len(swept.Enqueued))}}
 	for _, skip := range reconcile.SkipReasons {
 		if count := swept.Skipped[skip]; count > 0 {
@@ -107,29 +98,23 @@ func (a *app) writeSweptCounts(swept reconcile.Result) error {
 	if failed := len(swept.Failed); failed > 0 {
 		rows = append(rows, []string{"failed", strconv.Itoa(failed)})
 	}
-	return a.writeTable([]cli.Column{{Title: "what"}, {Title: "count", Right: true}}, rows)
+	a.writeTable([]cli.Column{{Title: "what"}, {Title: "count", Right: true}}, rows)
 }
 
-func (a *app) writeSweptInvoices(swept reconcile.Result) error {
-	if len(swept.Enqueued)+len(swept.Failed) == 0 {
-		return nil
-	}
+func (a *app) writeSweptInvoices(swept reconcile.Result) {
 	var rows [][]string
 	for _, one := range swept.Enqueued {
-		rows = append(rows, []string{one.InvoiceID, one.CustomerID, one.Date.Format(time.RFC3339), string(one.Reason), cli.OrNone(one.MessageID), none})
+		rows = append(rows, []string{one.InvoiceID, one.CustomerID, one.Date.Format(time.RFC3339), string(one.Reason), cli.OrNone(one.MessageID), cli.None})
 	}
 	for _, one := range swept.Failed {
-		rows = append(rows, []string{one.InvoiceID, none, none, "failed", none, one.Error})
+		rows = append(rows, []string{one.InvoiceID, cli.None, cli.None, "failed", cli.None, one.Error})
 	}
-	return a.writeNextTable([]cli.Column{
+	a.writeNextTable([]cli.Column{
 		{Title: "invoice"}, {Title: "customer"}, {Title: "date"}, {Title: "reason"}, {Title: "message", Wide: true}, {Title: "error", Below: true},
 	}, rows)
 }
 
-func (a *app) writeSweptFindings(findings []reconcile.Finding) error {
-	if len(findings) == 0 {
-		return nil
-	}
+func (a *app) writeSweptFindings(findings []reconcile.Finding) {
 	var rows [][]string
 	for _, found := range findings {
 		rows = append(rows, []string{
@@ -137,7 +122,7 @@ func (a *app) writeSweptFindings(findings []reconcile.Finding) error {
 			found.Message, found.Solution, strings.Join(found.Examples, " "), amounts(found.Amounts),
 		})
 	}
-	return a.writeNextTable([]cli.Column{
+	a.writeNextTable([]cli.Column{
 		{Title: "level"}, {Title: "name"}, {Title: "count", Right: true}, {Title: "oldest"}, {Title: "newest"},
 		{Title: "finding", Below: true}, {Title: "solution", Below: true}, {Title: "examples", Below: true},
 		{Title: "charges", Below: true},

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -18,18 +19,13 @@ func (a *app) tablesCreate() *cobra.Command {
 		Use:     "create",
 		Short:   "Create missing tables and enable the ledger's TTL",
 		Example: "  consumer tables create",
-		Args:    cli.Args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			deps, err := a.connect(cmd.Context())
-			if err != nil {
-				return err
-			}
-			states, err := deps.tables().Create(cmd.Context())
+		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
+			states, err := deps.tables().Create(ctx)
 			if err != nil {
 				return err
 			}
 			return a.writeTables(states)
-		},
+		}),
 	}
 }
 
@@ -41,24 +37,24 @@ func (d Deps) tables() *dynamostore.Tables {
 	}
 }
 
-func (a *app) writeTables(states []dynamostore.TableState) error {
+// writeTables writes what was found or done. It returns an error if a table differs.
+func (a *app) writeTables(states []dynamostore.TableState) (err error) {
 	var rows [][]string
-	var different error
 	for _, state := range states {
 		found := "as required"
 		switch {
 		case state.Created:
 			found = "created"
 		case len(state.Differences) > 0:
-			texts := make([]string, len(state.Differences))
-			for i, difference := range state.Differences {
-				texts[i] = difference.Text
+			var texts []string
+			for _, difference := range state.Differences {
+				texts = append(texts, difference.Text)
 			}
 			found = "different: " + strings.Join(texts, "; ")
-			different = errTablesDiffer
+			err = errTablesDiffer
 		}
 		rows = append(rows, []string{state.Table, found})
 	}
-	err := a.writeTable([]cli.Column{{Title: "table"}, {Title: "state"}}, rows)
-	return errors.Join(err, different)
+	a.writeTable([]cli.Column{{Title: "table"}, {Title: "state"}}, rows)
+	return err
 }

@@ -70,12 +70,9 @@ func (c *Console) listDeadLetters(r request) error {
 }
 
 func (c *Console) showDeadLetter(r request) error {
-	shown, invoice, err := c.cfg.Operations.DeadLetter(r.Context(), r.FormValue("id"))
+	shown, err := c.cfg.Operations.DeadLetter(r.Context(), r.FormValue("id"))
 	if err == nil {
-		c.render(r, http.StatusOK, "dead-letter", "Dead letter", struct {
-			deadletter.Shown
-			Invoice Invoice
-		}{shown, invoice})
+		c.render(r, http.StatusOK, "dead-letter", "Dead letter", shown)
 	}
 	return err
 }

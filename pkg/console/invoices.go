@@ -96,7 +96,10 @@ func (c *Console) release(r request) error {
 		apply: func(ctx context.Context, run run) (outcome, error) {
 			order.DryRun = run.dryRun
 			released, err := c.cfg.Operations.Release(ctx, order)
-			return outcome{Text: released.Summary, Release: &released, Changes: err == nil && released.Changes}, err
+			if err != nil {
+				return outcome{}, err
+			}
+			return outcome{Text: released.Summary(), Release: &released, Changes: released.Held}, nil
 		},
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/deadletter"
+	"github.com/billable-events/billable/pkg/results"
 )
 
 const (
@@ -40,7 +41,7 @@ type outcome struct {
 	deadletter.Result // of a replay or a discard
 
 	Text    string // what was done, or would be
-	Release *Release
+	Release *results.Release
 	Changes bool // a confirmation would change something
 }
 

@@ -7,12 +7,12 @@ import (
 	"context"
 	"net/url"
 
-	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/deadletter"
 	"github.com/billable-events/billable/pkg/finding"
 	"github.com/billable-events/billable/pkg/inspect"
 	"github.com/billable-events/billable/pkg/preflight"
 	"github.com/billable-events/billable/pkg/ratelimit"
+	"github.com/billable-events/billable/pkg/results"
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
@@ -27,16 +27,16 @@ type Operations interface {
 	Filter(flags url.Values) (deadletter.Filter, error)
 	DeadLetters(ctx context.Context, filter deadletter.Filter) (deadletter.Listing, error)
 	// DeadLetter returns the dead letter with a message or event id, and its invoice.
-	DeadLetter(ctx context.Context, id string) (deadletter.Shown, Invoice, error)
+	DeadLetter(ctx context.Context, id string) (results.DeadLetter, error)
 	Invoices(ctx context.Context, filter inspect.Filter) (inspect.Listing, error)
 	// Invoice returns the invoice with a draft or final id. The error for an unknown one is
 	// inspect.ErrUnknown.
-	Invoice(ctx context.Context, id string) (Invoice, error)
+	Invoice(ctx context.Context, id string) (results.Invoice, error)
 
 	Replay(ctx context.Context, options deadletter.ReplayOptions, progress deadletter.Progress) (deadletter.Result, error)
 	// Discard releases the claims of invoices first if release is set.
 	Discard(ctx context.Context, options deadletter.DiscardOptions, release bool, progress deadletter.Progress) (deadletter.Result, error)
-	Release(ctx context.Context, order settlement.Order) (Release, error)
+	Release(ctx context.Context, order settlement.Order) (results.Release, error)
 	Pause(ctx context.Context, reason string, dryRun bool) error
 	// Resume ends an operator pause, and returns it. Its zero value means that there was none.
 	Resume(ctx context.Context, dryRun bool) (ratelimit.OperatorPause, error)
@@ -51,41 +51,4 @@ type RateLimit struct {
 
 	InUse int64   // calls per minute that all processes may make: less than configured after a 429
 	Spent float64 // share of the burst, from 0 to 1. At 1 calls wait
-}
-
-// Invoice is an invoice in the ledger and at Chargebee.
-type Invoice struct {
-	ID     string
-	Ledger *inspect.Invoice // nil: it is not in the ledger
-
-	Chargebee string                // its id and status there
-	SiteLines []billing.InvoiceLine // there, at most one page; nil if they were not read
-	SiteErr   error                 // why Chargebee could not be asked
-
-	Replay  settlement.Replay
-	Preview *Plan // of what would be charged; nil if there is a plan already, or Chargebee was not asked
-}
-
-// Plan has the lines that would be charged.
-type Plan struct {
-	Result       string // of the message
-	CurrencyCode string
-	Events       int
-	Total        int64 // minor units
-	Lines        []inspect.Line
-}
-
-// Release is the result of a release, or of its dry run.
-type Release struct {
-	Summary  string
-	Changes  bool    // there was something to release
-	Currency *string // nil if there is no plan
-	Lines    []ReleasedLine
-}
-
-// ReleasedLine is a line of a released invoice.
-type ReleasedLine struct {
-	inspect.Line
-
-	Becomes string // state of its events
 }

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"crypto/x509"
+	"crypto/tls"
 	"embed"
 	"errors"
 	"html/template"
@@ -45,7 +45,7 @@ type Config struct {
 	ReadOnly      bool   // there are no actions
 	Token         string // of the login
 	TokenReusable bool   // the token is for any number of logins
-	Certificate   *x509.Certificate
+	Certificate   *tls.Certificate
 	Now           func() time.Time
 	Log           zerolog.Logger
 }
@@ -123,7 +123,7 @@ func (c *Console) isOwnHost(host string) bool {
 		host = name
 	}
 	host = strings.Trim(host, "[]")
-	return host == "localhost" || net.ParseIP(host).IsLoopback() || c.cfg.Certificate != nil && c.cfg.Certificate.VerifyHostname(host) == nil
+	return host == "localhost" || net.ParseIP(host).IsLoopback() || c.cfg.Certificate != nil && c.cfg.Certificate.Leaf.VerifyHostname(host) == nil
 }
 
 // request is a request of a session.

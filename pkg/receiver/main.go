@@ -27,7 +27,6 @@ func command(process cli.Process) *cobra.Command {
 		Use:     "receiver",
 		Short:   "Enqueue Chargebee's webhooks in SQS",
 		Example: "  receiver --config receiver.yaml",
-		Args:    cli.Args(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), process, source) },
 	}
 	root.Flags().StringVar(&source.File, "config", "", "settings file (YAML)")
