@@ -28,7 +28,7 @@ func (a *app) check() *cobra.Command {
 		Short:   "Check queues, tables, permissions, Chargebee and rate limit",
 		Example: "  consumer check --config consumer.yaml",
 		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
-			result := checkResult{newChecker(deps).run(ctx)}
+			result := checkResult{deps.Check(ctx)}
 			a.writeResult(result, func() { a.writeCheck(result) })
 			if preflight.Failed(result.Findings) {
 				return errCheck
@@ -51,7 +51,7 @@ const startupTimeout = 5 * time.Second
 
 // checkQueuesAtStart returns a UsageError for the first finding that the consumer must not start with. It
 // logs other findings of level error, and leaves warnings to consumer check.
-func (c *checker) checkQueuesAtStart(ctx context.Context, logger zerolog.Logger) error {
+func (c checker) checkQueuesAtStart(ctx context.Context, logger zerolog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, startupTimeout)
 	defer cancel()
 	for _, found := range c.evaluateQueues(c.describeQueues(ctx)) {

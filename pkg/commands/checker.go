@@ -8,14 +8,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/consumer"
 	"github.com/billable-events/billable/pkg/dynamostore"
 	"github.com/billable-events/billable/pkg/finding"
-	"github.com/billable-events/billable/pkg/installation"
 	"github.com/billable-events/billable/pkg/preflight"
 	"github.com/billable-events/billable/pkg/ratelimit"
 	"github.com/billable-events/billable/pkg/settlement"
@@ -32,19 +28,11 @@ const (
 
 // checker collects the state that package preflight evaluates. What cannot be read becomes a
 // finding, and does not prevent the other checks.
-type checker struct {
-	deps   Deps
-	queues *sqs.Client
-	tables *dynamostore.Tables
-	store  *dynamostore.Store
-}
+type checker struct{ Deps }
 
-func newChecker(deps Deps) *checker {
-	return &checker{deps: deps, queues: deps.sqs(), tables: deps.tables(), store: deps.store()}
-}
-
-// run returns the findings of all checks, the most severe first.
-func (c *checker) run(ctx context.Context) []preflight.Finding {
+// Check returns the findings of all checks, the most severe first.
+func (d Deps) Check(ctx context.Context) []preflight.Finding {
+	c := checker{d}
 	var queues, events []preflight.Finding
 	var checks sync.WaitGroup
 	checks.Go(func() { queues = c.checkQueues(ctx) })
@@ -53,13 +41,13 @@ func (c *checker) run(ctx context.Context) []preflight.Finding {
 	limit, noPermit := c.checkRateLimit(ctx, usable)
 	site := c.probeSite(ctx, noPermit)
 	checks.Wait()
-	settings := preflight.MaxAmount(c.deps.Settings.Invoice.MaxAmount)
+	settings := preflight.MaxAmount(c.Settings.Invoice.MaxAmount)
 	findings := slices.Concat(queues, events, ledger, c.checkInstallation(ctx, usable), limit, settings, preflight.SiteFindings(site))
 	slices.SortStableFunc(findings, func(a, b preflight.Finding) int { return finding.Compare(a.Level, b.Level) })
 	return findings
 }
 
-func (c *checker) checkQueues(ctx context.Context) []preflight.Finding {
+func (c checker) checkQueues(ctx context.Context) []preflight.Finding {
 	main, deadLetters := c.describeQueues(ctx)
 	return slices.Concat(
 		c.evaluateQueues(main, deadLetters),
@@ -68,12 +56,12 @@ func (c *checker) checkQueues(ctx context.Context) []preflight.Finding {
 	)
 }
 
-func (c *checker) describeQueues(ctx context.Context) (main, deadLetters preflight.Queue) {
-	return c.describeQueue(ctx, c.deps.Settings.Queue.URL), c.describeQueue(ctx, c.deps.Settings.Queue.DeadLetterURL)
+func (c checker) describeQueues(ctx context.Context) (main, deadLetters preflight.Queue) {
+	return c.describeQueue(ctx, c.Settings.Queue.URL), c.describeQueue(ctx, c.Settings.Queue.DeadLetterURL)
 }
 
-func (c *checker) describeQueue(ctx context.Context, url string) preflight.Queue {
-	attributes, err := sqsqueue.Describe(ctx, c.queues, url)
+func (c checker) describeQueue(ctx context.Context, url string) preflight.Queue {
+	attributes, err := sqsqueue.Describe(ctx, c.sqs(), url)
 	found := preflight.Queue{URL: url, Attributes: attributes}
 	switch {
 	case err == nil:
@@ -87,31 +75,31 @@ func (c *checker) describeQueue(ctx context.Context, url string) preflight.Queue
 	return found
 }
 
-func (c *checker) evaluateQueues(main, deadLetters preflight.Queue) []preflight.Finding {
+func (c checker) evaluateQueues(main, deadLetters preflight.Queue) []preflight.Finding {
 	return preflight.Queues(main, deadLetters, preflight.Requirements{
 		MinReceives: settlement.MinReceives,
 		MaxAge:      settlement.MaxAge,
-		MaxIdle:     consumer.SettlementSettings(c.deps.Settings).MaxIdle(),
-		Visibility:  c.deps.Settings.Worker.VisibilityTimeout,
+		MaxIdle:     consumer.SettlementSettings(c.Settings).MaxIdle(),
+		Visibility:  c.Settings.Worker.VisibilityTimeout,
 	})
 }
 
 // probeQueue probes the permissions on a queue, if it exists.
-func (c *checker) probeQueue(ctx context.Context, queue preflight.Queue) []finding.Probe {
+func (c checker) probeQueue(ctx context.Context, queue preflight.Queue) []finding.Probe {
 	if queue.Missing || queue.Err != nil {
 		return nil
 	}
 	describe := finding.Probe{Action: "sqs:GetQueueAttributes", Denied: queue.Denied}
-	return append([]finding.Probe{describe}, sqsqueue.Probes(ctx, c.queues, queue.URL)...)
+	return append([]finding.Probe{describe}, sqsqueue.Probes(ctx, c.sqs(), queue.URL)...)
 }
 
-func (c *checker) checkEvents(ctx context.Context) []preflight.Finding {
-	setup, err := c.tables.DescribeEvents(ctx)
-	found, probes := table(c.deps.Settings.Events.Table, setup, err)
+func (c checker) checkEvents(ctx context.Context) []preflight.Finding {
+	setup, err := c.tables().DescribeEvents(ctx)
+	found, probes := table(c.Settings.Events.Table, setup, err)
 	found.NeedsIndex = true
 	findings := preflight.TableFindings(preflight.SubjectEvents, found)
 	if usable(found) {
-		probes = append(probes, c.store.ProbeEvents(ctx)...)
+		probes = append(probes, c.store().ProbeEvents(ctx)...)
 		findings = append(findings, c.checkUnbilled(ctx)...)
 	}
 	return append(findings, preflight.Permissions(preflight.SubjectEvents, probes)...)
@@ -119,38 +107,38 @@ func (c *checker) checkEvents(ctx context.Context) []preflight.Finding {
 
 // checkUnbilled returns a finding if invoices are settled while no event is unbilled. It returns none if
 // the tables cannot be scanned: that is a finding of Permissions.
-func (c *checker) checkUnbilled(ctx context.Context) []preflight.Finding {
-	for _, err := range c.store.AllUnbilled(ctx) {
+func (c checker) checkUnbilled(ctx context.Context) []preflight.Finding {
+	for _, err := range c.store().AllUnbilled(ctx) {
 		_ = err
 		return nil
 	}
 	read, since := 0, time.Now().Add(-settledRecently)
-	for record, err := range c.store.Records(ctx) {
+	for record, err := range c.store().Records(ctx) {
 		if read++; err != nil || read > maxRecordsRead {
 			return nil
 		}
 		if at := time.Unix(record.UpdatedAt, 0); record.State == billing.Finished && at.After(since) {
-			return preflight.NothingUnbilled(c.deps.Settings.Events.Table, at)
+			return preflight.NothingUnbilled(c.Settings.Events.Table, at)
 		}
 	}
 	return nil
 }
 
 // checkLedger also reports whether the ledger table can be used.
-func (c *checker) checkLedger(ctx context.Context) (findings []preflight.Finding, ok bool) {
-	setup, err := c.tables.DescribeLedger(ctx)
-	found, probes := table(c.deps.Settings.Ledger.Table, setup, err)
+func (c checker) checkLedger(ctx context.Context) (findings []preflight.Finding, ok bool) {
+	setup, err := c.tables().DescribeLedger(ctx)
+	found, probes := table(c.Settings.Ledger.Table, setup, err)
 	ok = usable(found)
 	if ok {
 		probes = append(probes, c.timeToLive(ctx, &found))
-		probes = append(probes, c.store.ProbeLedger(ctx)...)
+		probes = append(probes, c.store().ProbeLedger(ctx)...)
 	}
 	return append(preflight.TableFindings(preflight.SubjectLedger, found), preflight.Permissions(preflight.SubjectLedger, probes)...), ok
 }
 
 // timeToLive reads the TTL attribute of the ledger table.
-func (c *checker) timeToLive(ctx context.Context, found *preflight.Table) finding.Probe {
-	attribute, err := c.tables.TimeToLive(ctx)
+func (c checker) timeToLive(ctx context.Context, found *preflight.Table) finding.Probe {
+	attribute, err := c.tables().TimeToLive(ctx)
 	if dynamostore.Denied(err) {
 		return finding.Probe{Action: "dynamodb:DescribeTimeToLive", Denied: true}
 	}
@@ -183,49 +171,37 @@ func usable(found preflight.Table) bool {
 
 // checkRateLimit returns findings about the rate limiter. noPermit is the reason why no permit for a
 // call to Chargebee can be acquired.
-func (c *checker) checkRateLimit(ctx context.Context, usable bool) (findings []preflight.Finding, noPermit error) {
+func (c checker) checkRateLimit(ctx context.Context, usable bool) (findings []preflight.Finding, noPermit error) {
 	if !usable {
 		return nil, errors.New("the ledger table, which holds the state of the rate limiter, cannot be used")
 	}
-	state, err := c.store.RateLimit().Read(ctx)
+	state, err := c.store().RateLimit().Read(ctx)
 	if err != nil {
 		return preflight.RateLimitUnread(err, dynamostore.Denied(err)), fmt.Errorf("read the state of the rate limiter: %w", err)
 	}
-	return preflight.RateLimit(state, preflight.Limits{
-		RequestsPerMinute: c.deps.Settings.Chargebee.RequestsPerMinute,
-		MaxPlanRate:       config.MaxPlanRate,
-		MaxConcurrent:     c.deps.Settings.Chargebee.MaxConcurrent,
-		Concurrency:       c.deps.Settings.Worker.Concurrency,
-	}), nil
+	return preflight.RateLimit(state, c.Settings), nil
 }
 
 // checkInstallation returns findings about the site of the ledger and the settings of running consumers. A read
 // that is refused is a finding of the rate limit or the permissions.
-func (c *checker) checkInstallation(ctx context.Context, usable bool) []preflight.Finding {
+func (c checker) checkInstallation(ctx context.Context, usable bool) []preflight.Finding {
 	if !usable {
 		return nil
 	}
-	found, err := c.store.Installation(ctx)
+	found, err := c.store().Installation(ctx)
 	if err != nil {
 		return nil
 	}
-	settings, now := c.deps.Settings, c.deps.Clock()()
-	running := found.Live(now, settings.Clock.MaxSkew)
-	return preflight.InstallationFindings(preflight.Installation{
-		Site:        found.Site,
-		Refusals:    found.Refusals(settings, now),
-		Running:     len(running),
-		Differences: installation.Differences(settings.Shared(), running),
-	})
+	return preflight.Installation(found, c.Settings, c.Clock()())
 }
 
 // probeSite makes one call to Chargebee, if a permit is granted soon.
-func (c *checker) probeSite(ctx context.Context, noPermit error) preflight.Site {
-	found := preflight.Site{NotCalled: noPermit, MaxSkew: c.deps.Settings.Clock.MaxSkew}
+func (c checker) probeSite(ctx context.Context, noPermit error) preflight.Site {
+	found := preflight.Site{NotCalled: noPermit, MaxSkew: c.Settings.Clock.MaxSkew}
 	if noPermit != nil {
 		return found
 	}
-	found.NotCalled = c.deps.withSite(ctx, func(site site) error {
+	found.NotCalled = c.withSite(ctx, func(site site) error {
 		waiting, cancel := context.WithTimeoutCause(ctx, checkPermitTimeout, fmt.Errorf("no permit within %s", checkPermitTimeout))
 		defer cancel()
 		err := ratelimit.Do(waiting, site, func(permit *ratelimit.Permit) (err error) {

@@ -117,7 +117,8 @@ func (a *app) run(ctx context.Context) error {
 		return cli.UsageError{Err: err}
 	}
 	deps := consumer.Deps{AWS: cfg}
-	if err := newChecker(Deps{Deps: deps, Settings: settings}).checkQueuesAtStart(ctx, logger); err != nil {
+	starting := checker{Deps{Deps: deps, Settings: settings}}
+	if err := starting.checkQueuesAtStart(ctx, logger); err != nil {
 		return err
 	}
 	runtimeLimits.Apply(a.process.Environ)

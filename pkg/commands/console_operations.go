@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,28 +15,28 @@ import (
 	"github.com/billable-events/billable/pkg/deadletter"
 	"github.com/billable-events/billable/pkg/event"
 	"github.com/billable-events/billable/pkg/inspect"
-	"github.com/billable-events/billable/pkg/preflight"
 	"github.com/billable-events/billable/pkg/ratelimit"
 	"github.com/billable-events/billable/pkg/results"
 	"github.com/billable-events/billable/pkg/settlement"
 	"github.com/billable-events/billable/pkg/sqsqueue"
 )
 
-// operations are the console.Operations: the use cases of the commands.
+// operations are the console.Operations: those of the commands (methods of Deps), and those that only the console
+// has. Consumers may have started since the console: what calls Chargebee and the ledger checks the installation again.
 type operations struct {
 	Deps
 
 	archives string // directory
 }
 
-// Queues implements console.Operations.
-func (o operations) Queues(ctx context.Context) (queues console.Queues, err error) {
+// Queues returns the attributes of both queues.
+func (o operations) Queues(ctx context.Context) (console.Queues, error) {
 	main, mainErr := sqsqueue.Describe(ctx, o.sqs(), o.Settings.Queue.URL)
 	dead, deadErr := sqsqueue.Describe(ctx, o.sqs(), o.Settings.Queue.DeadLetterURL)
 	return console.Queues{Main: main, DeadLetters: dead}, errors.Join(mainErr, deadErr)
 }
 
-// RateLimit implements console.Operations.
+// RateLimit returns the state of the rate limiter.
 func (o operations) RateLimit(ctx context.Context) (console.RateLimit, error) {
 	state, err := o.store().RateLimit().Read(ctx)
 	limit := o.Settings.Chargebee.RequestsPerMinute
@@ -46,12 +45,7 @@ func (o operations) RateLimit(ctx context.Context) (console.RateLimit, error) {
 	}, err
 }
 
-// Check implements console.Operations.
-func (o operations) Check(ctx context.Context) []preflight.Finding {
-	return newChecker(o.Deps).run(ctx)
-}
-
-// Filter implements console.Operations.
+// Filter returns the filter of flags of the dlq commands.
 func (operations) Filter(flags url.Values) (filter deadletter.Filter, err error) {
 	cmd := withFilter(&filter, &cobra.Command{})
 	for name := range flags {
@@ -60,22 +54,12 @@ func (operations) Filter(flags url.Values) (filter deadletter.Filter, err error)
 	return filter, err
 }
 
-// DeadLetters implements console.Operations.
-func (o operations) DeadLetters(ctx context.Context, filter deadletter.Filter) (deadletter.Listing, error) {
-	return deadletter.List(ctx, o.deadLetters(), o.store(), filter, time.Now())
-}
-
-// DeadLetter implements console.Operations.
-func (o operations) DeadLetter(ctx context.Context, id string) (results.DeadLetter, error) {
-	return o.showDeadLetter(ctx, id)
-}
-
-// Invoices implements console.Operations.
+// Invoices returns the invoices of the ledger that the filter selects.
 func (o operations) Invoices(ctx context.Context, filter inspect.Filter) (inspect.Listing, error) {
 	return inspect.List(ctx, o.store(), o.store(), filter, time.Now(), func() {})
 }
 
-// Invoice implements console.Operations. A replay is predicted as that of its webhook.
+// Invoice returns the invoice with a draft or final id. A replay is predicted as that of its webhook.
 func (o operations) Invoice(ctx context.Context, id string) (results.Invoice, error) {
 	store := o.store()
 	record, ok, err := store.FindRecord(ctx, id)
@@ -97,39 +81,21 @@ func (o operations) Invoice(ctx context.Context, id string) (results.Invoice, er
 	return shown, err
 }
 
-// Replay implements console.Operations.
-func (o operations) Replay(ctx context.Context, options deadletter.ReplayOptions, progress deadletter.Progress) (deadletter.Result, error) {
-	return o.replayer().Run(ctx, options, progress)
-}
-
-// Discard implements console.Operations.
+// Discard discards dead letters, with an archive below archives.
 func (o operations) Discard(ctx context.Context, options deadletter.DiscardOptions, release bool, progress deadletter.Progress) (deadletter.Result, error) {
 	if release {
-		if err := o.checkInstallation(ctx); err != nil { // consumers may have started since
+		if err := o.checkInstallation(ctx); err != nil {
 			return deadletter.Result{}, err
 		}
 	}
 	return o.discard(ctx, discardOptions{DiscardOptions: options, path: filepath.Join(o.archives, archiveName(time.Now())), release: release}, progress)
 }
 
-// Release implements console.Operations.
+// Release releases the claims of a rejected invoice.
 func (o operations) Release(ctx context.Context, order settlement.Order) (results.Release, error) {
-	if err := cmp.Or(checkNotes(order), o.checkInstallation(ctx)); err != nil { // consumers may have started since
+	if err := errors.Join(checkNotes(order), o.checkInstallation(ctx)); err != nil {
 		return results.Release{}, err
 	}
-	released, err := Release(ctx, o.Deps, order)
+	released, err := o.Deps.Release(ctx, order)
 	return results.NewRelease(released, order.DryRun), err
-}
-
-// Pause implements console.Operations.
-func (o operations) Pause(ctx context.Context, reason string, dryRun bool) error {
-	if err := checkPauseReason(reason); err != nil {
-		return err
-	}
-	return o.pause(ctx, reason, dryRun)
-}
-
-// Resume implements console.Operations.
-func (o operations) Resume(ctx context.Context, dryRun bool) (ratelimit.OperatorPause, error) {
-	return o.resume(ctx, dryRun)
 }

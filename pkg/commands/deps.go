@@ -164,9 +164,9 @@ func (d Deps) withSettler(ctx context.Context, id string, fn func(settler *settl
 }
 
 // Release releases the claims of a rejected invoice, as the command invoice release does.
-func Release(ctx context.Context, deps Deps, order settlement.Order) (released settlement.Release, err error) {
-	err = deps.withSite(ctx, func(site site) error {
-		released, err = deps.settler(site).Release(ctx, order)
+func (d Deps) Release(ctx context.Context, order settlement.Order) (released settlement.Release, err error) {
+	err = d.withSite(ctx, func(site site) error {
+		released, err = d.settler(site).Release(ctx, order)
 		return err
 	})
 	return released, err

@@ -21,15 +21,19 @@ func (a *app) dlqList() *cobra.Command {
 		Short:   "List dead letters with reasons and charge at risk",
 		Example: "  consumer dlq list --reason invalid_event --older-than 7d",
 		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
-			now := time.Now()
-			listing, err := deadletter.List(ctx, deps.deadLetters(), deps.store(), filter, now)
+			listing, err := deps.DeadLetters(ctx, filter)
 			if err != nil {
 				return err
 			}
-			writeListing(a, listing, listing.Messages, func() { a.writeDeadLetters(listing, now) })
+			writeListing(a, listing, listing.Messages, func() { a.writeDeadLetters(listing, time.Now()) })
 			return nil
 		}, config.DeadLetterURL),
 	}))
+}
+
+// DeadLetters lists the dead letters that a filter selects.
+func (d Deps) DeadLetters(ctx context.Context, filter deadletter.Filter) (deadletter.Listing, error) {
+	return deadletter.List(ctx, d.deadLetters(), d.store(), filter, time.Now())
 }
 
 const incompleteListing = "Incomplete: " + deadletter.Incomplete + "."

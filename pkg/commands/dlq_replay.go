@@ -27,7 +27,7 @@ func (a *app) dlqReplay() *cobra.Command {
 		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
 			options.DryRun = !a.apply
 			return a.runOnDeadLetters(func(progress deadletter.Progress) (deadletter.Result, error) {
-				return deps.replayer().Run(ctx, options, progress)
+				return deps.Replay(ctx, options, progress)
 			})
 		}, config.QueueURL, config.DeadLetterURL),
 	})))
@@ -36,11 +36,13 @@ func (a *app) dlqReplay() *cobra.Command {
 	return cmd
 }
 
-func (d Deps) replayer() *deadletter.Replayer {
-	return &deadletter.Replayer{
+// Replay sends dead letters back to the queue.
+func (d Deps) Replay(ctx context.Context, options deadletter.ReplayOptions, progress deadletter.Progress) (deadletter.Result, error) {
+	replayer := &deadletter.Replayer{
 		Queue:             d.deadLetterQueue(),
 		Source:            sqsqueue.NewSender(d.sqs(), d.Settings.Queue.URL, nil), // where dead letters come from
 		RateLimit:         d.store().RateLimit(),
 		RequestsPerMinute: d.Settings.Chargebee.RequestsPerMinute,
 	}
+	return replayer.Run(ctx, options, progress)
 }

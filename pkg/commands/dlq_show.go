@@ -30,7 +30,7 @@ func (a *app) dlqShow() *cobra.Command {
 		Example: "  consumer dlq show ev_1",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.connected(func(ctx context.Context, deps Deps, args []string) error {
-			shown, err := deps.showDeadLetter(ctx, args[0])
+			shown, err := deps.DeadLetter(ctx, args[0])
 			if err != nil {
 				return err
 			}
@@ -43,8 +43,8 @@ func (a *app) dlqShow() *cobra.Command {
 	})
 }
 
-// showDeadLetter collects what the queue, the ledger and Chargebee hold about a dead letter.
-func (d Deps) showDeadLetter(ctx context.Context, id string) (shown results.DeadLetter, err error) {
+// DeadLetter collects what the queue, the ledger and Chargebee hold about a dead letter.
+func (d Deps) DeadLetter(ctx context.Context, id string) (shown results.DeadLetter, err error) {
 	if shown.Shown, err = deadletter.Show(ctx, d.deadLetters(), d.store(), id); err != nil {
 		return shown, err
 	}

@@ -24,7 +24,7 @@ func (a *app) pause() *cobra.Command {
 		Example: `  consumer pause --reason "prices are wrong" --yes`,
 		PreRunE: func(*cobra.Command, []string) error { return checkPauseReason(reason) },
 		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
-			if err := deps.pause(ctx, reason, !a.apply); err != nil {
+			if err := deps.Pause(ctx, reason, !a.apply); err != nil {
 				return err
 			}
 			if a.apply {
@@ -52,8 +52,11 @@ func checkPauseReason(reason string) error {
 	}
 }
 
-// pause begins an operator pause. A dry run only checks that there is none.
-func (d Deps) pause(ctx context.Context, reason string, dryRun bool) error {
+// Pause begins an operator pause. A dry run only checks that there is none.
+func (d Deps) Pause(ctx context.Context, reason string, dryRun bool) error {
+	if err := checkPauseReason(reason); err != nil {
+		return err
+	}
 	store := d.store().RateLimit()
 	found, err := store.Read(ctx)
 	switch {
@@ -81,7 +84,7 @@ func (a *app) resume() *cobra.Command {
 		Short:   "End an operator pause",
 		Example: "  consumer resume --yes",
 		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
-			pause, err := deps.resume(ctx, !a.apply)
+			pause, err := deps.Resume(ctx, !a.apply)
 			switch {
 			case err != nil:
 				return err
@@ -98,8 +101,8 @@ func (a *app) resume() *cobra.Command {
 	})
 }
 
-// resume ends the operator pause that is in force, and returns it. A dry run only returns it.
-func (d Deps) resume(ctx context.Context, dryRun bool) (ratelimit.OperatorPause, error) {
+// Resume ends the operator pause that is in force, and returns it. A dry run only returns it.
+func (d Deps) Resume(ctx context.Context, dryRun bool) (ratelimit.OperatorPause, error) {
 	store := d.store().RateLimit()
 	found, err := store.Read(ctx)
 	if err != nil || dryRun || !found.OperatorPause.InForce() {

@@ -3,6 +3,7 @@ package preflight
 import (
 	"time"
 
+	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/finding"
 	"github.com/billable-events/billable/pkg/ratelimit"
 )
@@ -18,24 +19,19 @@ func RateLimitUnread(err error, denied bool) []Finding {
 	return f.list
 }
 
-// Limits are the settings of this process.
-type Limits struct {
-	RequestsPerMinute int // chargebee.requests_per_minute
-	MaxPlanRate       int // of the largest plan
-	MaxConcurrent     int // chargebee.max_concurrent
-	Concurrency       int // worker.concurrency
-}
-
 // RateLimit evaluates the rate limiter that all processes share, and the simultaneous calls of one
 // process.
-func RateLimit(state ratelimit.State, limits Limits) []Finding {
+func RateLimit(state ratelimit.State, settings config.Consumer) []Finding {
 	f := &findings{subject: "rate limit"}
-	f.addf(finding.OK, "rate_limit", "", "all processes together make at most %d calls a minute", int64(limits.RequestsPerMinute)*state.Scale/ratelimit.FullScale)
-	if limits.Concurrency <= limits.MaxConcurrent {
+	limit, maxConcurrent, concurrency := settings.Chargebee.RequestsPerMinute, settings.Chargebee.MaxConcurrent, settings.Worker.Concurrency
+	f.addf(finding.OK, "rate_limit", "", "all processes together make at most %d calls a minute", int64(limit)*state.Scale/ratelimit.FullScale)
+	if concurrency <= maxConcurrent {
 		f.addf(finding.OK, "concurrency", "", "up to %d consumers of %d workers stay within %d simultaneous calls",
-			limits.MaxConcurrent/limits.Concurrency, limits.Concurrency, limits.MaxConcurrent)
+			maxConcurrent/concurrency, concurrency, maxConcurrent)
+	} else {
+		f.addf(finding.Error, "concurrency_above_max_concurrent", "lower worker.concurrency: replicas × worker.concurrency must not exceed chargebee.max_concurrent",
+			"worker.concurrency is %d: one consumer alone can exceed chargebee.max_concurrent (%d)", concurrency, maxConcurrent)
 	}
-
 	if pause := state.OperatorPause; pause.InForce() {
 		f.addf(finding.Warning, "operator_pause", "resume calls with consumer resume --yes",
 			"calls are paused by an operator since %s: %s", time.Unix(pause.Since, 0).UTC().Format(time.RFC3339), pause.Reason)
@@ -47,17 +43,13 @@ func RateLimit(state ratelimit.State, limits Limits) []Finding {
 		f.addf(finding.Warning, "limit_reduced", "lower chargebee.requests_per_minute to the site's limit minus the calls of other integrations",
 			"%.1f %% of the limit is used after a 429; it grows by 2 %% per minute", float64(state.Scale)*100/ratelimit.FullScale)
 	}
-	if granted := state.RequestsPerMinute; granted != 0 && granted != int64(limits.RequestsPerMinute) {
+	if granted := state.RequestsPerMinute; granted != 0 && granted != int64(limit) {
 		f.addf(finding.Warning, "requests_per_minute_differs", "use the same chargebee.requests_per_minute for all consumers and commands",
-			"chargebee.requests_per_minute is %d in the process with the last call, and %d here", granted, limits.RequestsPerMinute)
+			"chargebee.requests_per_minute is %d in the process with the last call, and %d here", granted, limit)
 	}
-	if limits.RequestsPerMinute > limits.MaxPlanRate {
+	if limit > config.MaxPlanRate {
 		f.addf(finding.Warning, "requests_per_minute_above_plans", "set chargebee.requests_per_minute to the limit of the site's plan minus the calls of other integrations",
-			"chargebee.requests_per_minute is %d, but no plan of Chargebee includes more than %d", limits.RequestsPerMinute, limits.MaxPlanRate)
-	}
-	if limits.Concurrency > limits.MaxConcurrent {
-		f.addf(finding.Error, "concurrency_above_max_concurrent", "lower worker.concurrency: replicas × worker.concurrency must not exceed chargebee.max_concurrent",
-			"worker.concurrency is %d: one consumer alone can exceed chargebee.max_concurrent (%d)", limits.Concurrency, limits.MaxConcurrent)
+			"chargebee.requests_per_minute is %d, but no plan of Chargebee includes more than %d", limit, config.MaxPlanRate)
 	}
 	return f.list
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/finding"
 	"github.com/billable-events/billable/pkg/preflight"
 	"github.com/billable-events/billable/pkg/ratelimit"
@@ -12,59 +13,62 @@ import (
 
 func TestRateLimit(t *testing.T) {
 	t.Parallel()
-	limits := preflight.Limits{RequestsPerMinute: 600, MaxPlanRate: 3500, MaxConcurrent: 50, Concurrency: 15}
+	settings := config.DefaultConsumer()
+	settings.Chargebee.RequestsPerMinute, settings.Worker.Concurrency = 600, 15
 	for name, test := range map[string]struct {
-		change func(*ratelimit.State, *preflight.Limits)
+		change func(*ratelimit.State, *config.Consumer)
 		level  finding.Level
 		want   string // of the last finding
 	}{
 		"healthy": {
-			change: func(*ratelimit.State, *preflight.Limits) {},
+			change: func(*ratelimit.State, *config.Consumer) {},
 			level:  finding.OK, want: "up to 3 consumers of 15 workers stay within 50 simultaneous calls",
 		},
 		"no grant yet": {
-			change: func(s *ratelimit.State, _ *preflight.Limits) { s.RequestsPerMinute = 0 },
+			change: func(s *ratelimit.State, _ *config.Consumer) { s.RequestsPerMinute = 0 },
 			level:  finding.OK, want: "up to 3 consumers",
 		},
 		"operator pause": {
-			change: func(s *ratelimit.State, _ *preflight.Limits) {
+			change: func(s *ratelimit.State, _ *config.Consumer) {
 				s.OperatorPause = ratelimit.OperatorPause{Reason: "month end", Since: 1_790_000_000}
 			},
 			level: finding.Warning, want: "calls are paused by an operator since 2026-09-21T14:13:20Z: month end",
 		},
 		"rate-limit pause": {
-			change: func(s *ratelimit.State, _ *preflight.Limits) {
+			change: func(s *ratelimit.State, _ *config.Consumer) {
 				s.Pause = ratelimit.Pause{ID: "1", Seconds: 30, Reason: "over"}
 			},
 			level: finding.Warning, want: "calls are paused for 30 s: over",
 		},
 		"reduced": {
-			change: func(s *ratelimit.State, _ *preflight.Limits) { s.Scale = 620 },
+			change: func(s *ratelimit.State, _ *config.Consumer) { s.Scale = 620 },
 			level:  finding.Warning, want: "62.0 % of the limit",
 		},
 		"another limit": {
-			change: func(s *ratelimit.State, _ *preflight.Limits) { s.RequestsPerMinute = 150 },
+			change: func(s *ratelimit.State, _ *config.Consumer) { s.RequestsPerMinute = 150 },
 			level:  finding.Warning, want: "chargebee.requests_per_minute is 150 in the process with the last call, and 600 here",
 		},
 		"above all plans": {
-			change: func(s *ratelimit.State, l *preflight.Limits) { s.RequestsPerMinute, l.RequestsPerMinute = 4000, 4000 },
-			level:  finding.Warning, want: "no plan of Chargebee includes more than 3500",
+			change: func(s *ratelimit.State, c *config.Consumer) {
+				s.RequestsPerMinute, c.Chargebee.RequestsPerMinute = 4000, 4000
+			},
+			level: finding.Warning, want: "no plan of Chargebee includes more than 3500",
 		},
 		"too many workers": {
-			change: func(_ *ratelimit.State, l *preflight.Limits) { l.Concurrency = 51 },
+			change: func(_ *ratelimit.State, c *config.Consumer) { c.Worker.Concurrency = 51 },
 			level:  finding.Error, want: "one consumer alone can exceed chargebee.max_concurrent (50)",
 		},
 		"as many workers as calls": {
-			change: func(_ *ratelimit.State, l *preflight.Limits) { l.Concurrency = 50 },
+			change: func(_ *ratelimit.State, c *config.Consumer) { c.Worker.Concurrency = 50 },
 			level:  finding.OK, want: "up to 1 consumers of 50 workers",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			state := ratelimit.State{RequestsPerMinute: 600, Control: ratelimit.Control{Scale: ratelimit.FullScale}}
-			limits := limits
-			test.change(&state, &limits)
-			findings := preflight.RateLimit(state, limits)
+			settings := settings
+			test.change(&state, &settings)
+			findings := preflight.RateLimit(state, settings)
 			last := findings[len(findings)-1]
 			if last.Level != test.level || !strings.Contains(last.Message, test.want) {
 				t.Errorf("got %+v", findings)

@@ -121,7 +121,7 @@ func (e *env) releaseAll(ctx context.Context, as *process) (remaining int) {
 		if coin(random) && !e.mayBeCharged(ctx, store, record) {
 			order.NotCharged = "looked at all invoices"
 		}
-		_, err = commands.Release(ctx, e.commandDeps(as), order)
+		_, err = e.commandDeps(as).Release(ctx, order)
 		e.timeline.logf(as.name, "releases %s, %s, sending %t, gone %t: %v", created.draft, record.Reason, record.IsSending(), record.MissingSince != 0, err)
 		if err != nil {
 			remaining++

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/billing"
-	"github.com/billable-events/billable/pkg/commands"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/pkg/settlement"
 )
@@ -63,7 +62,7 @@ func (e *env) releaseVoided(ctx context.Context, as *process) (remaining int) {
 		case !record.HasBilled():
 			continue
 		}
-		_, err = commands.Release(ctx, e.commandDeps(as), order)
+		_, err = e.commandDeps(as).Release(ctx, order)
 		e.timeline.logf(as.name, "releases the events of %s, which is %s, deleted %t: %v", invoice.DraftID, invoice.Status, invoice.Deleted, err)
 		if (err != nil || order.NotCharged != "") && isWithdrawn(invoice) {
 			remaining++
