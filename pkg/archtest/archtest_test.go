@@ -58,7 +58,7 @@ var rules = map[string]rule{
 	"pkg/suggest":      {why: "the name that was probably meant by a misspelled one"},
 	"pkg/truncate":     {why: "texts with a maximum size"},
 	"pkg/nullable":     {why: "absent values in JSON results"},
-	"pkg/telemetry":    {own: []string{"truncate"}, others: []string{prom, zerolog, otel}, why: "logger, metrics, traces, admin listener"},
+	"pkg/telemetry":    {own: []string{"lifecycle", "truncate"}, others: []string{prom, zerolog, otel}, why: "logger, metrics, traces, admin listener"},
 
 	// Layer 1: use cases. They import no adapter, but declare the interfaces that they need.
 	"pkg/webhook":    {own: []string{"event", "queue", "telemetry"}, others: []string{echo}, why: "the HTTP side"},
@@ -70,7 +70,7 @@ var rules = map[string]rule{
 	"pkg/preflight":  {own: []string{"billing", "config", "finding", "installation", "ratelimit"}, why: "evaluates the state of an installation"},
 
 	// Layer 2: adapters. They import no use case, and one technology each.
-	"pkg/awsclient":    {own: []string{"retry"}, others: []string{awsSDK, awsSmithy, otel, xsync}, why: "how AWS is reached, and spans of the calls: the SDK has a place for them"},
+	"pkg/awsclient":    {own: []string{"retry"}, others: []string{awsSDK, awsSmithy, otel, xsync, zerolog}, why: "how AWS is reached, and spans of the calls: the SDK has a place for them"},
 	"pkg/sqsqueue":     {own: words, others: []string{awsSDK, awsSmithy, jsonText, xsync}, why: "SQS"},
 	"pkg/dynamostore":  {own: append([]string{"installation"}, words...), others: []string{awsSDK, awsSmithy}, why: "DynamoDB"},
 	"pkg/chargebeeapi": {own: words, others: []string{chargebee}, why: "Chargebee"},

@@ -14,21 +14,11 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/smithy-go/logging"
+	"github.com/rs/zerolog"
 )
 
 // ErrNoRegion means that neither the environment nor the shared configuration has a region.
 var ErrNoRegion = errors.New("AWS configuration: no region: set AWS_REGION")
-
-// Options configure Load.
-type Options struct {
-	// Connections is the number of concurrent calls to one service. By default the SDK
-	// keeps 10 connections and opens others for each call, which takes five times the CPU.
-	Connections int
-	// Log receives the SDK's log of connections.
-	Log func(format string, values ...any)
-	// RenewalFailed is called when credentials could not be renewed, while they are still valid.
-	RenewalFailed func(error)
-}
 
 // writeBuffer holds a transaction on a page of events or a batch of webhooks, with headers, so
 // that it is sent in one write and without a copy buffer.
@@ -38,12 +28,13 @@ const writeBuffer = 64 << 10
 // longer than a long poll of SQS.
 const responseTimeout = 30 * time.Second
 
-// Load returns the configuration of the SDK's clients. Errors: ErrNoRegion, and those of the
-// shared configuration.
-func Load(ctx context.Context, options Options) (aws.Config, error) {
+// Load returns the configuration of the SDK's clients, for the number of concurrent calls to one service. By
+// default the SDK keeps 10 connections and opens others for each call, which takes five times the CPU. Errors:
+// ErrNoRegion, and those of the shared configuration.
+func Load(ctx context.Context, connections int, logger zerolog.Logger) (aws.Config, error) {
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(transport *http.Transport) {
-		transport.MaxIdleConns = 2 * options.Connections
-		transport.MaxIdleConnsPerHost = options.Connections
+		transport.MaxIdleConns = 2 * connections
+		transport.MaxIdleConnsPerHost = connections
 		transport.WriteBufferSize = writeBuffer
 		transport.ResponseHeaderTimeout = responseTimeout
 	})
@@ -53,7 +44,7 @@ func Load(ctx context.Context, options Options) (aws.Config, error) {
 		// Renew has its own rule. The SDK's of 5 min for containers would take shorter ones for expired.
 		awsconfig.WithCredentialsCacheOptions(func(cache *aws.CredentialsCacheOptions) { cache.ExpiryWindow = 0 }),
 		awsconfig.WithLogger(logging.LoggerFunc(func(_ logging.Classification, format string, values ...any) {
-			options.Log(format, values...)
+			logger.Debug().Str("component", "aws-sdk").Msgf(format, values...)
 		})),
 	)
 	if err != nil {
@@ -63,7 +54,9 @@ func Load(ctx context.Context, options Options) (aws.Config, error) {
 		return loaded, ErrNoRegion
 	}
 	loaded.HTTPClient = bufferedBody{loaded.HTTPClient} // Load may have replaced client, for AWS_CA_BUNDLE
-	return Renew(loaded, options.RenewalFailed), nil
+	return Renew(loaded, func(err error) {
+		logger.Warn().Err(err).Msg("renewal of AWS credentials failed; keeping current credentials")
+	}), nil
 }
 
 // bufferedBody copies the body of every request into a bytes.Reader, for two reasons. net/http

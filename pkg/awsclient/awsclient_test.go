@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/rs/zerolog"
 
 	"github.com/billable-events/billable/pkg/awsclient"
 	"github.com/billable-events/billable/pkg/sandbox/sqs"
@@ -45,12 +46,17 @@ func counted(t *testing.T, handler http.Handler) (url string, opened *atomic.Int
 	return server.URL, opened
 }
 
+// failingLog fails the test that logs something.
+type failingLog struct{ *testing.T }
+
+func (l failingLog) Write(line []byte) (int, error) {
+	l.Errorf("logged: %s", line)
+	return len(line), nil
+}
+
 func load(t *testing.T, connections int) aws.Config {
 	t.Helper()
-	config, err := awsclient.Load(t.Context(), awsclient.Options{
-		Connections: connections,
-		Log:         t.Errorf,
-	})
+	config, err := awsclient.Load(t.Context(), connections, zerolog.New(failingLog{t}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +129,7 @@ func TestLoad_NoRegion(t *testing.T) {
 	environment(t)
 	t.Setenv("AWS_REGION", "")
 	t.Setenv("AWS_DEFAULT_REGION", "")
-	if _, err := awsclient.Load(t.Context(), awsclient.Options{Connections: 1}); !errors.Is(err, awsclient.ErrNoRegion) {
+	if _, err := awsclient.Load(t.Context(), 1, zerolog.Nop()); !errors.Is(err, awsclient.ErrNoRegion) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -137,10 +137,7 @@ func (a *app) settings(required ...string) (config.Consumer, zerolog.Logger, err
 	if err != nil {
 		return settings, zerolog.Nop(), cli.UsageError{Err: err}
 	}
-	logger, err := telemetry.NewLogger(a.process.Stderr, settings.Log.Level, settings.Log.Format)
-	if err != nil {
-		return settings, logger, cli.UsageError{Err: err}
-	}
+	logger := telemetry.NewLogger(a.process.Stderr, settings.Log.Level, settings.Log.Format)
 	for _, warning := range warnings {
 		logger.Warn().Msg(warning)
 	}

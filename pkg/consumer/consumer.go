@@ -24,10 +24,8 @@ import (
 	"github.com/billable-events/billable/pkg/worker"
 )
 
-const (
-	settleTimeout = 10 * time.Second // for acknowledging and delaying messages after the drain timeout
-	adminTimeout  = 5 * time.Second
-)
+// settleTimeout is for acknowledging and delaying messages after the drain timeout.
+const settleTimeout = 10 * time.Second
 
 var errDraining = errors.New("draining")
 
@@ -39,7 +37,6 @@ type Consumer struct {
 	registry *prometheus.Registry
 	breaker  *settlement.Breaker
 	limiter  *ratelimit.Limiter
-	health   *sqsqueue.Health
 	pool     *worker.Pool
 
 	chargebee    *chargebeeapi.Client
@@ -61,11 +58,9 @@ func New(settings config.Consumer, deps Deps, logger zerolog.Logger) (*Consumer,
 	limit.Observe = observer.recordRateLimit
 	limiter := ratelimit.New(limit)
 	breaker := settlement.NewBreaker(now)
-	observer.metrics.watch(registry, limiter, settings.Chargebee.RequestsPerMinute, breaker)
 	dependencies := &dependencies{logger: logger, store: store, limiter: limiter, breaker: breaker, member: newMember(settings, store, logger, now)}
-	observer.metrics.watchSettings(registry, dependencies.member)
 	clock := &clock{maxSkew: settings.Clock.MaxSkew, breaker: breaker, logger: logger}
-	observer.metrics.watchClock(registry, clock)
+	gauges{limiter, settings.Chargebee.RequestsPerMinute, breaker, dependencies.member, clock}.register(registry)
 	site := ChargebeeConfig(settings, deps)
 	site.Observe = func(ctx context.Context, observation chargebeeapi.Observation) {
 		observer.recordCall(ctx, observation)
@@ -77,9 +72,8 @@ func New(settings config.Consumer, deps Deps, logger zerolog.Logger) (*Consumer,
 		return nil, err
 	}
 	client := sqs.NewFromConfig(deps.AWS)
-	health := sqsqueue.NewHealth(client, settings.Queue.URL)
 	dependencies.chargebee = chargebee
-	dependencies.init(settings, health)
+	dependencies.init(settings, sqsqueue.NewHealth(client, settings.Queue.URL))
 	return &Consumer{
 		settings: settings,
 		logger:   logger,
@@ -87,7 +81,6 @@ func New(settings config.Consumer, deps Deps, logger zerolog.Logger) (*Consumer,
 		registry: registry,
 		breaker:  breaker,
 		limiter:  limiter,
-		health:   health,
 
 		chargebee:    chargebee,
 		dependencies: dependencies,
@@ -153,18 +146,9 @@ func (c *Consumer) Run(ctx context.Context) error {
 		Registry: c.registry,
 		Pprof:    c.settings.Admin.Pprof,
 	}
-	var adminAddr net.Addr
 	err := lifecycle.Run(ctx, failed,
 		lifecycle.Component{Name: "tracing", Stop: c.tracing.Stop, StopTimeout: telemetry.FlushTimeout},
-		lifecycle.Component{
-			Name: "admin listener",
-			Start: func(ctx context.Context) (err error) {
-				adminAddr, err = admin.Start(ctx, c.settings.Admin.Addr, failed)
-				return err
-			},
-			Stop:        admin.Stop,
-			StopTimeout: adminTimeout,
-		},
+		admin.Component(c.settings.Admin.Addr, failed),
 		lifecycle.BackgroundComponent("credentials", c.WatchAPIKey),
 		lifecycle.Component{
 			Name: "dependencies",
@@ -172,7 +156,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 				if err := c.dependencies.start(ctx, failed); err != nil {
 					return err
 				}
-				c.logStart(adminAddr)
+				c.logStart(admin.Addr)
 				return nil
 			},
 			Stop:        c.dependencies.stop,
@@ -213,7 +197,7 @@ func (c *Consumer) logStart(admin net.Addr) {
 
 // ready returns why the consumer cannot settle invoices now, or nil.
 func (c *Consumer) ready(draining bool) error {
-	pause, failure := c.limiter.Status().OperatorPause, c.dependencies.failure()
+	pause := c.limiter.Status().OperatorPause
 	switch {
 	case draining:
 		return errDraining
@@ -221,9 +205,7 @@ func (c *Consumer) ready(draining bool) error {
 		return errors.New(c.breaker.Reason())
 	case pause.InForce():
 		return fmt.Errorf("calls to Chargebee are paused by an operator: %s", pause.Reason)
-	case failure != nil:
-		return failure
 	default:
-		return c.health.Check()
+		return c.dependencies.failure()
 	}
 }

@@ -19,7 +19,7 @@ type metrics struct {
 	messages        *prometheus.CounterVec // outcome
 	ignored         prometheus.Counter
 	settlements     *prometheus.CounterVec // outcome, reason
-	duration        prometheus.Histogram
+	duration        prometheus.Observer
 	requests        *prometheus.CounterVec   // operation, kind
 	requestDuration *prometheus.HistogramVec // operation
 	revenueAtRisk   *prometheus.CounterVec   // reason
@@ -34,25 +34,21 @@ type metrics struct {
 }
 
 func newMetrics(registry *prometheus.Registry) *metrics {
-	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: telemetry.Namespace, Name: name, Help: help})
-	}
+	factory := telemetry.Metrics(registry)
 	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: telemetry.Namespace, Name: name, Help: help}, labels)
+		return factory.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	counter := func(name, help string) prometheus.Counter { return counters(name, help).WithLabelValues() }
+	histograms := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+		return factory.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
 	}
 	m := &metrics{
-		messages:    counters("messages_total", "Messages by outcome.", "outcome"),
-		ignored:     counter("messages_ignored_total", "Messages acknowledged because their event is of another type."),
-		settlements: counters("settlements_total", "Sessions of invoices by outcome.", "outcome", "reason"),
-		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: telemetry.Namespace, Name: "settlement_duration_seconds", Help: "Duration of a session of an invoice.",
-			Buckets: prometheus.ExponentialBuckets(0.01, 3, 11),
-		}),
-		requests: counters("chargebee_requests_total", "Calls to Chargebee by kind of response.", "operation", "kind"),
-		requestDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: telemetry.Namespace, Name: "chargebee_request_duration_seconds", Help: "Duration of a call to Chargebee.",
-			Buckets: prometheus.ExponentialBuckets(0.01, 2, 12),
-		}, []string{"operation"}),
+		messages:        counters("messages_total", "Messages by outcome.", "outcome"),
+		ignored:         counter("messages_ignored_total", "Messages acknowledged because their event is of another type."),
+		settlements:     counters("settlements_total", "Sessions of invoices by outcome.", "outcome", "reason"),
+		duration:        histograms("settlement_duration_seconds", "Duration of a session of an invoice.", prometheus.ExponentialBuckets(0.01, 3, 11)).WithLabelValues(),
+		requests:        counters("chargebee_requests_total", "Calls to Chargebee by kind of response.", "operation", "kind"),
+		requestDuration: histograms("chargebee_request_duration_seconds", "Duration of a call to Chargebee.", prometheus.ExponentialBuckets(0.01, 2, 12), "operation"),
 		revenueAtRisk:   counters("revenue_at_risk_total", "Invoices that may have been closed without all charges.", "reason"),
 		mismatched:      counter("events_mismatched_total", "Events that did not match the ledger."),
 		carriedForward:  counter("events_carried_forward_total", "Events of credits that were left unbilled for the next invoice."),
@@ -63,13 +59,9 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		workerFailures:  counters("worker_failures_total", "Worker errors that were recovered.", "operation"),
 		linesInDoubt:    linesInDoubt{byInvoice: map[string]lineInDoubt{}},
 	}
+	oldest := prometheus.GaugeOpts{Name: "sending_oldest_seconds", Help: "Age of the oldest line in doubt that this process left."}
+	factory.NewGaugeFunc(oldest, m.linesInDoubt.oldest)
 	m.initialize()
-	registry.MustRegister(
-		m.messages, m.ignored, m.settlements, m.duration, m.requests, m.requestDuration, m.revenueAtRisk, m.mismatched, m.carriedForward, m.billedEvents, m.billedLines, m.billedAmount, m.unknownInvoices, m.workerFailures,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Namespace: telemetry.Namespace, Name: "sending_oldest_seconds", Help: "Age of the oldest line in doubt that this process left.",
-		}, m.linesInDoubt.oldest),
-	)
 	return m
 }
 
@@ -91,46 +83,37 @@ func (m *metrics) initialize() {
 	}
 }
 
-// watch registers metrics of the rate limiter and the breaker.
-func (m *metrics) watch(registry *prometheus.Registry, limiter *ratelimit.Limiter, requestsPerMinute int, breaker *settlement.Breaker) {
-	gauge := func(name, help string, value func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: telemetry.Namespace, Name: name, Help: help}, value)
+// gauges are read when the metrics are.
+type gauges struct {
+	limiter           *ratelimit.Limiter
+	requestsPerMinute int
+	breaker           *settlement.Breaker
+	member            *member
+	clock             *clock
+}
+
+func (g gauges) register(registry *prometheus.Registry) {
+	factory := telemetry.Metrics(registry)
+	gauge := func(name, help string, value func() float64) {
+		factory.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
-	registry.MustRegister(
-		gauge("ratelimit_scale_ratio", "Part of chargebee.requests_per_minute that all processes use; below 1 after a 429.", func() float64 {
-			return ratio(limiter.Status().Scale)
-		}),
-		gauge("ratelimit_limit", "Calls to Chargebee per minute that all processes together may make now.", func() float64 {
-			return float64(requestsPerMinute) * ratio(limiter.Status().Scale)
-		}),
-		gauge("ratelimit_paused", "1 while calls to Chargebee are paused or the circuit breaker is open.", func() float64 {
-			status := limiter.Status()
-			if status.Pause.InForce() || status.OperatorPause.InForce() || breaker.Open() {
-				return 1
-			}
-			return 0
-		}),
-		gauge("ratelimit_waiting", "Calls of this process that wait for a permit.", func() float64 {
-			return float64(limiter.Status().Waiting)
-		}),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Namespace: telemetry.Namespace, Name: "ratelimit_permits_total", Help: "Permits for calls to Chargebee granted to this process.",
-		}, func() float64 { return float64(limiter.Status().Granted) }),
-	)
-}
-
-// watchSettings registers the metric of settings that differ between consumers.
-func (m *metrics) watchSettings(registry *prometheus.Registry, member *member) {
-	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Namespace: telemetry.Namespace, Name: "settings_differences", Help: "Settings in which another running consumer differs from this process.",
-	}, member.countDifferences))
-}
-
-// watchClock registers the metric of the clock.
-func (m *metrics) watchClock(registry *prometheus.Registry, clock *clock) {
-	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Namespace: telemetry.Namespace, Name: "clock_difference_seconds", Help: "Smallest certain difference between the clock of this process and Chargebee's, by the last response; negative: it is behind.",
-	}, clock.seconds))
+	scale := func() float64 { return ratio(g.limiter.Status().Scale) }
+	gauge("ratelimit_scale_ratio", "Part of chargebee.requests_per_minute that all processes use; below 1 after a 429.", scale)
+	gauge("ratelimit_limit", "Calls to Chargebee per minute that all processes together may make now.", func() float64 {
+		return float64(g.requestsPerMinute) * scale()
+	})
+	gauge("ratelimit_paused", "1 while calls to Chargebee are paused or the circuit breaker is open.", func() float64 {
+		status := g.limiter.Status()
+		if status.Pause.InForce() || status.OperatorPause.InForce() || g.breaker.Open() {
+			return 1
+		}
+		return 0
+	})
+	gauge("ratelimit_waiting", "Calls of this process that wait for a permit.", func() float64 { return float64(g.limiter.Status().Waiting) })
+	permits := prometheus.CounterOpts{Name: "ratelimit_permits_total", Help: "Permits for calls to Chargebee granted to this process."}
+	factory.NewCounterFunc(permits, func() float64 { return float64(g.limiter.Status().Granted) })
+	gauge("settings_differences", "Settings in which another running consumer differs from this process.", g.member.countDifferences)
+	gauge("clock_difference_seconds", "Smallest certain difference between the clock of this process and Chargebee's, by the last response; negative: it is behind.", g.clock.seconds)
 }
 
 // ratio returns a scale of the rate limiter as a part of 1.

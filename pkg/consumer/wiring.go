@@ -45,13 +45,7 @@ const (
 
 // LoadAWS loads region, credentials and endpoints like the AWS SDK.
 func LoadAWS(ctx context.Context, settings config.Consumer, logger zerolog.Logger) (aws.Config, error) {
-	return awsclient.Load(ctx, awsclient.Options{
-		Connections: connectionsPerWorker*settings.Worker.Concurrency + spareConnections,
-		Log:         func(format string, values ...any) { logger.Debug().Str("component", "aws-sdk").Msgf(format, values...) },
-		RenewalFailed: func(err error) {
-			logger.Warn().Err(err).Msg("renewal of AWS credentials failed; keeping current credentials")
-		},
-	})
+	return awsclient.Load(ctx, connectionsPerWorker*settings.Worker.Concurrency+spareConnections, logger)
 }
 
 // NewStore returns the store of events and ledger in DynamoDB.

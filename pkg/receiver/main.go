@@ -5,9 +5,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/billable-events/billable/pkg/awsclient"
 	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/lifecycle"
+	"github.com/billable-events/billable/pkg/sqsqueue"
 	"github.com/billable-events/billable/pkg/telemetry"
 )
 
@@ -41,17 +43,14 @@ func run(ctx context.Context, process cli.Process, source config.Source) error {
 	if err != nil {
 		return cli.UsageError{Err: err}
 	}
-	logger, err := telemetry.NewLogger(process.Stderr, settings.Log.Level, settings.Log.Format)
-	if err != nil {
-		return cli.UsageError{Err: err}
-	}
+	logger := telemetry.NewLogger(process.Stderr, settings.Log.Level, settings.Log.Format)
 	for _, warning := range warnings {
 		logger.Warn().Msg(warning)
 	}
 	if settings.Auth.Disabled {
 		logger.Warn().Msg("authentication is disabled")
 	}
-	aws, err := awsConfig(ctx, logger)
+	aws, err := awsclient.Load(ctx, sqsqueue.MaxConcurrentBatches+spareConnections, logger)
 	if err != nil {
 		return cli.UsageError{Err: err}
 	}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/billable-events/billable/pkg/sqsqueue"
 	"github.com/billable-events/billable/pkg/telemetry"
@@ -26,12 +25,12 @@ type metrics struct {
 }
 
 func newMetrics(registry *prometheus.Registry) *metrics {
-	factory := promauto.With(registry)
+	factory := telemetry.Metrics(registry)
 	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return factory.NewCounterVec(prometheus.CounterOpts{Namespace: telemetry.Namespace, Name: name, Help: help}, labels)
+		return factory.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
-		return factory.NewHistogram(prometheus.HistogramOpts{Namespace: telemetry.Namespace, Name: name, Help: help, Buckets: buckets})
+		return factory.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
 	}
 	m := &metrics{
 		requests:        counters("webhook_requests_total", "Requests by status and type of event.", "code", "event_type"),
@@ -52,13 +51,6 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		m.enqueueFailures.WithLabelValues(class)
 	}
 	return m
-}
-
-// registerInFlight registers the number of webhooks in flight.
-func registerInFlight(registry *prometheus.Registry, handler *webhook.Handler) {
-	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Namespace: telemetry.Namespace, Name: "webhook_in_flight", Help: "Webhooks in flight.",
-	}, func() float64 { return float64(handler.InFlight()) }))
 }
 
 func (m *metrics) recordRequest(result webhook.RequestResult) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log"
-	"net"
 	"net/http"
 	"path"
 	"strings"
@@ -15,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
-	"github.com/billable-events/billable/pkg/awsclient"
 	"github.com/billable-events/billable/pkg/cli"
 	"github.com/billable-events/billable/pkg/config"
 	"github.com/billable-events/billable/pkg/lifecycle"
@@ -25,7 +23,6 @@ import (
 )
 
 const (
-	adminTimeout = 5 * time.Second
 	// flushTimeout is for batches in flight after the last response: their clients have left.
 	flushTimeout = 5 * time.Second
 	// spareConnections are for the readiness check and overlapping sends.
@@ -33,17 +30,6 @@ const (
 )
 
 var errDraining = errors.New("draining")
-
-// awsConfig loads region, credentials and endpoint as the SDK does by default.
-func awsConfig(ctx context.Context, logger zerolog.Logger) (aws.Config, error) {
-	return awsclient.Load(ctx, awsclient.Options{
-		Connections: sqsqueue.MaxConcurrentBatches + spareConnections,
-		Log:         func(format string, values ...any) { logger.Debug().Str("component", "aws-sdk").Msgf(format, values...) },
-		RenewalFailed: func(err error) {
-			logger.Warn().Err(err).Msg("renewal of AWS credentials failed; keeping current credentials")
-		},
-	})
-}
 
 // Deps are the dependencies of a Receiver.
 type Deps struct {
@@ -85,7 +71,8 @@ func New(settings config.Receiver, deps Deps, logger zerolog.Logger) *Receiver {
 		MaxBodyBytes:         int64(settings.HTTP.MaxBodyBytes),
 		RequestTimeout:       settings.HTTP.RequestTimeout,
 	})
-	registerInFlight(registry, handler)
+	inFlight := prometheus.GaugeOpts{Name: "webhook_in_flight", Help: "Webhooks in flight."}
+	telemetry.Metrics(registry).NewGaugeFunc(inFlight, func() float64 { return float64(handler.InFlight()) })
 	return &Receiver{
 		settings: settings,
 		logger:   logger,
@@ -129,18 +116,9 @@ func (r *Receiver) Run(ctx context.Context) error {
 		ErrorLog:      log.New(connectionLog{r.logger}, "", 0),
 		Evicted:       r.metrics.evictions.Inc,
 	}
-	var adminAddr net.Addr
 	err := lifecycle.Run(ctx, failed,
 		lifecycle.Component{Name: "tracing", Stop: r.tracing.Stop, StopTimeout: telemetry.FlushTimeout},
-		lifecycle.Component{
-			Name: "admin listener",
-			Start: func(ctx context.Context) (err error) {
-				adminAddr, err = admin.Start(ctx, r.settings.Admin.Addr, failed)
-				return err
-			},
-			Stop:        admin.Stop,
-			StopTimeout: adminTimeout,
-		},
+		admin.Component(r.settings.Admin.Addr, failed),
 		lifecycle.Component{Name: "queue", Stop: r.Close, StopTimeout: flushTimeout},
 		lifecycle.BackgroundComponent("credentials", r.WatchCredentials),
 		lifecycle.Component{
@@ -151,7 +129,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 					return err
 				}
 				r.logger.Info().Str("version", cli.Version()).
-					Stringer("http", addr).Stringer("admin", adminAddr).Msg("receiver started")
+					Stringer("http", addr).Stringer("admin", admin.Addr).Msg("receiver started")
 				return nil
 			},
 			Stop: func(ctx context.Context) error {

@@ -12,10 +12,17 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/billable-events/billable/pkg/lifecycle"
 )
 
 // Probe returns nil or why a check fails. It must not block.
 type Probe func() error
+
+const (
+	adminHeaderTimeout = 5 * time.Second
+	adminStopTimeout   = 5 * time.Second
+)
 
 // Admin serves probes and metrics on a separate listener, so that they work under any load.
 type Admin struct {
@@ -24,6 +31,7 @@ type Admin struct {
 	Registry *prometheus.Registry
 	Pprof    bool // serve /debug/pprof
 
+	Addr   net.Addr // set when the Component has started
 	server *http.Server
 }
 
@@ -35,7 +43,7 @@ func (a *Admin) Start(ctx context.Context, addr string, failed chan<- error) (ne
 	}
 	a.server = &http.Server{
 		Handler:           a.Handler(),
-		ReadHeaderTimeout: 5 * time.Second,
+		ReadHeaderTimeout: adminHeaderTimeout,
 		IdleTimeout:       time.Minute,
 	}
 	go func() {
@@ -48,6 +56,19 @@ func (a *Admin) Start(ctx context.Context, addr string, failed chan<- error) (ne
 
 // Stop closes the listener and waits for requests in flight.
 func (a *Admin) Stop(ctx context.Context) error { return a.server.Shutdown(ctx) }
+
+// Component returns the component that serves on the address.
+func (a *Admin) Component(addr string, failed chan<- error) lifecycle.Component {
+	return lifecycle.Component{
+		Name: "admin listener",
+		Start: func(ctx context.Context) (err error) {
+			a.Addr, err = a.Start(ctx, addr, failed)
+			return err
+		},
+		Stop:        a.Stop,
+		StopTimeout: adminStopTimeout,
+	}
+}
 
 // Handler serves /livez, /readyz, /metrics and, if enabled, /debug/pprof.
 func (a *Admin) Handler() http.Handler {

@@ -2,15 +2,14 @@ package telemetry
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/rs/zerolog"
 )
 
 // ReloadFailures returns a function that counts each failed reload of credential files, and logs the
 // first of a series.
 func ReloadFailures(registry *prometheus.Registry, logger zerolog.Logger) func(err error, first bool) {
-	failures := promauto.With(registry).NewCounter(prometheus.CounterOpts{
-		Namespace: Namespace, Name: "credentials_reload_failures_total", Help: "Failed attempts to reload credential files.",
+	failures := Metrics(registry).NewCounter(prometheus.CounterOpts{
+		Name: "credentials_reload_failures_total", Help: "Failed attempts to reload credential files.",
 	})
 	return func(err error, first bool) {
 		failures.Inc()

@@ -125,10 +125,7 @@ func TestTraceParent(t *testing.T) {
 			t.Errorf("%s became %s", parent, got)
 		}
 		var log bytes.Buffer
-		logger, err := telemetry.NewLogger(&log, "info", "json")
-		if err != nil {
-			t.Fatal(err)
-		}
+		logger := telemetry.NewLogger(&log, "info", "json")
 		logger.Info().Msg("without")
 		logger.Info().Ctx(ctx).Msg("within")
 		without, within, _ := strings.Cut(log.String(), "\n")

@@ -16,6 +16,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/labstack/echo/v4"
+	"github.com/rs/zerolog"
 
 	"github.com/billable-events/billable/pkg/awsclient"
 	"github.com/billable-events/billable/pkg/event"
@@ -54,7 +55,7 @@ func serveBaseline(ctx context.Context, args []string) error {
 	if args[0] == withMemory {
 		receiverMemory.Apply(os.Environ())
 	}
-	config, err := awsclient.Load(ctx, awsclient.Options{Connections: 1024, Log: func(string, ...any) {}, RenewalFailed: func(error) {}})
+	config, err := awsclient.Load(ctx, 1024, zerolog.Nop())
 	if err != nil {
 		return err
 	}
