@@ -11,9 +11,6 @@ import (
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-// orphanedClaims is the name of the finding about claims that no message or dead letter refers to.
-const orphanedClaims = "orphaned_claims"
-
 // checkDeadLetters reports invoices that only a dead letter could resume, and that have none: those that
 // hold claims, and those that are rejected and still pending at Chargebee. It browses the dead-letter
 // queue only if necessary, because that hides its messages from other readers.
@@ -46,7 +43,7 @@ func (s *sweep) checkDeadLetters(ctx context.Context) error {
 		return fmt.Errorf("browse dead letters: %w", err)
 	}
 	s.addWithoutDeadLetter(held, complete, finding.Finding{
-		Name: orphanedClaims, Level: finding.Error,
+		Name: "orphaned_claims", Level: finding.Error,
 		Message:  "events are claimed for invoices without a dead letter: nothing will bill them",
 		Solution: "inspect each with consumer invoice show ID, and let Chargebee resend its webhook: any message resumes it",
 	})
@@ -75,7 +72,7 @@ func (s *sweep) addWithoutDeadLetter(found map[string]time.Time, complete bool, 
 	for id, at := range found {
 		invoices.add(id, "", at)
 	}
-	s.addTally(invoices, Finding{Finding: common})
+	s.addTally(invoices, common)
 }
 
 // invoiceOf returns the invoice of a dead letter. The body has precedence over the attributes, which

@@ -20,7 +20,7 @@ const maxAhead = 24 * time.Hour
 func (s *sweep) checkEvents(ctx context.Context) error {
 	old, ahead := s.began.Add(-s.options.EventsOlderThan), s.began.Add(maxAhead)
 	var late, early tally
-	var credits credits
+	credits := credits{}
 	for unbilled, err := range s.Events.AllUnbilled(ctx) {
 		if err != nil {
 			return fmt.Errorf("read unbilled events: %w", err)
@@ -38,21 +38,21 @@ func (s *sweep) checkEvents(ctx context.Context) error {
 			early.add(unbilled.String(), unbilled.SubscriptionID, at)
 		}
 	}
-	s.addTally(late, Finding{Finding: finding.Finding{
+	s.addTally(late, finding.Finding{
 		Name: "old_unbilled_events", Level: finding.Warning,
 		Message:  fmt.Sprintf("events older than %s are not billed: there was no invoice for them", s.options.EventsOlderThan),
 		Solution: "check that the subscriptions still renew and have metered billing; bill events of a cancelled one manually",
-	}})
-	s.addTally(early, Finding{Finding: finding.Finding{
+	})
+	s.addTally(early, finding.Finding{
 		Name: "future_unbilled_events", Level: finding.Warning,
 		Message:  "events are dated more than a day in the future: they are billed on the invoice after that date",
 		Solution: "check that their producer writes occurred_at in seconds; void wrong ones while they are unbilled, and write the right ones under a new event_id",
-	}})
-	s.addTally(credits.notNetted(), Finding{Finding: finding.Finding{
+	})
+	s.addTally(credits.notNetted(), finding.Finding{
 		Name: "credits_not_netted", Level: finding.Warning,
 		Message:  fmt.Sprintf("credits older than %s exceed the charges of their subscription and charge code: they are carried forward from invoice to invoice", s.options.EventsOlderThan),
 		Solution: "issue a credit note in Chargebee, and void the events that it covers",
-	}})
+	})
 	return nil
 }
 
@@ -82,39 +82,34 @@ func (s *sweep) checkClaims(ctx context.Context) error {
 			unrecorded.add(claimed.InvoiceID, claimed.SubscriptionID, time.Unix(record.UpdatedAt, 0).UTC())
 		}
 	}
-	s.addTally(unrecorded, Finding{Finding: finding.Finding{
+	s.addTally(unrecorded, finding.Finding{
 		Name: "claims_without_record", Level: finding.Error,
 		Message:  "events are claimed for invoices that the ledger does not have, or has as settled: nothing will bill them. Was a table restored?",
 		Solution: "for each: consumer invoice release ID --unrecorded",
-	}})
+	})
 	return nil
 }
 
 // isCredit reports whether an event has a negative amount.
 func isCredit(event billing.Event) bool { return strings.HasPrefix(event.Amount, "-") }
 
-// credits sums up old unbilled events by line. Lines beyond maxCounted are ignored.
-type credits struct {
-	lines map[billing.LineKey]*creditLine
-}
+// credits has the sums of old unbilled events by line. Lines beyond maxCounted are ignored.
+type credits map[billing.LineKey]*creditLine
 
 type creditLine struct {
 	sum    decimal.Decimal
 	oldest time.Time
 }
 
-func (c *credits) add(event billing.Event, at time.Time) {
+func (c credits) add(event billing.Event, at time.Time) {
 	amount, err := decimal.NewFromString(event.Amount)
-	line, known := c.lines[event.Line()]
-	if err != nil || !known && len(c.lines) >= maxCounted {
+	line, known := c[event.Line()]
+	if err != nil || !known && len(c) >= maxCounted {
 		return
 	}
 	if !known {
-		if c.lines == nil {
-			c.lines = map[billing.LineKey]*creditLine{}
-		}
 		line = &creditLine{oldest: at}
-		c.lines[event.Line()] = line
+		c[event.Line()] = line
 	}
 	line.sum = line.sum.Add(amount)
 	if at.Before(line.oldest) {
@@ -123,9 +118,9 @@ func (c *credits) add(event billing.Event, at time.Time) {
 }
 
 // notNetted counts the lines whose credits exceed their charges.
-func (c *credits) notNetted() tally {
+func (c credits) notNetted() tally {
 	var counted tally
-	for key, line := range c.lines {
+	for key, line := range c {
 		if line.sum.IsNegative() {
 			counted.add(fmt.Sprintf("%s/%s: %s", key.SubscriptionID, key.ChargeCode, line.sum), key.SubscriptionID, line.oldest)
 		}

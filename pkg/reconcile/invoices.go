@@ -101,16 +101,16 @@ func (s *sweep) checkInvoices(ctx context.Context) error {
 		return errors.Join(listErr, checks.Wait())
 	})
 	s.addMissingWebhooks()
-	s.addTally(s.closed, Finding{Finding: finding.Finding{
+	s.addTally(s.closed, finding.Finding{
 		Name: "closed_but_pending", Level: finding.Error,
 		Message:  "invoices are pending at Chargebee, but closed in the ledger: it was written for another site, or edited",
 		Solution: "compare with consumer invoice show ID; they will not be charged again",
-	}})
-	s.addTally(s.leftOpen, Finding{Finding: finding.Finding{
+	})
+	s.addTally(s.leftOpen, finding.Finding{
 		Name: "left_open", Level: finding.Warning,
 		Message:  "invoices were charged and left open while invoice.close or invoice.close_without_events was off",
 		Solution: "close them in Chargebee",
-	}})
+	})
 	if err != nil {
 		return fmt.Errorf("check pending invoices: %w", err)
 	}
@@ -129,11 +129,11 @@ func (s *sweep) addMissingWebhooks() {
 		}
 	}
 	if missing.count >= minMissingWebhooks {
-		s.addTally(missing, Finding{Finding: finding.Finding{
+		s.addTally(missing, finding.Finding{
 			Name: "webhooks_missing", Level: finding.Warning,
 			Message:  "many pending invoices never had a message: Chargebee does not send pending_invoice_created, or the receiver does not get it",
 			Solution: "check in Chargebee that Notify for Pending Invoices is enabled, and that the webhook has this event and API version V2",
-		}})
+		})
 	}
 }
 

@@ -14,30 +14,27 @@ import (
 // webhook has the fields that a consumer requires: it reads the invoice itself from Chargebee.
 // https://apidocs.chargebee.com/docs/api/events/webhook/pending_invoice_created
 type webhook struct {
-	ID         string  `json:"id"`
-	OccurredAt int64   `json:"occurred_at"`
-	Source     string  `json:"source"`
-	EventType  string  `json:"event_type"`
-	Content    content `json:"content"`
-}
-
-type content struct {
-	Invoice pendingInvoice `json:"invoice"`
-}
-
-type pendingInvoice struct {
-	ID string `json:"id"`
+	ID         string `json:"id"`
+	OccurredAt int64  `json:"occurred_at"`
+	Source     string `json:"source"`
+	EventType  string `json:"event_type"`
+	Content    struct {
+		Invoice struct {
+			ID string `json:"id"`
+		} `json:"invoice"`
+	} `json:"content"`
 }
 
 // newMessage returns the message that the receiver would have sent for the webhook of an invoice.
 func newMessage(invoice billing.Invoice, now time.Time) (queue.Message, error) {
-	body, err := json.Marshal(webhook{
+	sent := webhook{
 		ID:         fmt.Sprintf("sweep_%s_%d", invoice.ID, now.Unix()),
 		OccurredAt: now.Unix(),
 		Source:     "consumer_sweep",
 		EventType:  event.PendingInvoiceCreated,
-		Content:    content{pendingInvoice{invoice.ID}},
-	})
+	}
+	sent.Content.Invoice.ID = invoice.ID
+	body, err := json.Marshal(sent)
 	if err != nil {
 		return queue.Message{}, err
 	}

@@ -179,10 +179,13 @@ func (s *sweep) checkBacklog(ctx context.Context) error {
 	}
 	s.result.Queue = &found
 	if !found.Empty() {
-		s.addFinding(Finding{Count: found.Visible + found.InFlight + found.Delayed, Finding: finding.Finding{
-			Name: "queue_not_empty", Level: finding.OK,
-			Message: "the queue holds messages, which cannot be listed: some may be for invoices that this sweep enqueues again, which is harmless",
-		}})
+		s.result.Findings = append(s.result.Findings, Finding{
+			Count: found.Visible + found.InFlight + found.Delayed, Examples: []string{}, Subscriptions: []SubscriptionCount{},
+			Finding: finding.Finding{
+				Name: "queue_not_empty", Level: finding.OK,
+				Message: "the queue holds messages, which cannot be listed: some may be for invoices that this sweep enqueues again, which is harmless",
+			},
+		})
 	}
 	return nil
 }

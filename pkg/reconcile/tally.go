@@ -38,7 +38,8 @@ type tally struct {
 	count          int
 	oldest, newest time.Time
 	examples       []string
-	parts          map[string]int
+	parts          map[string]int   // by subscription
+	amounts        map[string]int64 // charges in minor units, by currency; nil if unknown
 }
 
 func (t *tally) add(id, subscriptionID string, at time.Time) {
@@ -72,23 +73,14 @@ func (t *tally) largest() []SubscriptionCount {
 	return slices.Clone(parts[:min(len(parts), maxParts)])
 }
 
-func (s *sweep) addFinding(found Finding) {
-	if found.Examples == nil {
-		found.Examples = []string{}
-	}
-	if found.Subscriptions == nil {
-		found.Subscriptions = []SubscriptionCount{}
-	}
-	s.result.Findings = append(s.result.Findings, found)
-}
-
 // addTally adds a finding with its count, unless that is zero.
-func (s *sweep) addTally(counted tally, found Finding) {
+func (s *sweep) addTally(counted tally, found finding.Finding) {
 	if counted.count == 0 {
 		return
 	}
-	found.Count, found.Oldest, found.Newest = counted.count, &counted.oldest, &counted.newest
-	found.Examples, found.Subscriptions = counted.examples, counted.largest()
-	slices.Sort(found.Examples)
-	s.addFinding(found)
+	slices.Sort(counted.examples)
+	s.result.Findings = append(s.result.Findings, Finding{
+		Finding: found, Count: counted.count, Oldest: &counted.oldest, Newest: &counted.newest,
+		Examples: counted.examples, Subscriptions: counted.largest(), Amounts: counted.amounts,
+	})
 }

@@ -10,15 +10,9 @@ import (
 	"github.com/billable-events/billable/pkg/finding"
 )
 
-// withdrawals are invoices that were voided or deleted after their events were billed.
-type withdrawals struct {
-	tally
-	amounts map[string]int64 // by currency
-}
-
 // checkWithdrawn reports invoices that Chargebee shows as voided or deleted, and whose events are billed.
 func (s *sweep) checkWithdrawn(ctx context.Context) error {
-	found := withdrawals{amounts: map[string]int64{}}
+	found := tally{amounts: map[string]int64{}}
 	err := s.CallSite(ctx, func(site Site) error {
 		changed := billing.InvoiceQuery{UpdatedAfter: s.began.Add(-s.options.ChangedWithin).Unix(), IncludeDeleted: true}
 		for invoice, err := range invoices(ctx, site, changed) {
@@ -31,11 +25,11 @@ func (s *sweep) checkWithdrawn(ctx context.Context) error {
 		}
 		return nil
 	})
-	s.addTally(found.tally, Finding{Amounts: found.amounts, Finding: finding.Finding{
+	s.addTally(found, finding.Finding{
 		Name: "voided_after_billing", Level: finding.Error,
 		Message:  "invoices with billed events are voided or deleted at Chargebee",
 		Solution: "consumer invoice release ID --reason-note WHY checks that nothing charges the events, and with --yes lets the next invoice bill them",
-	}})
+	})
 	// What was found before an error counts.
 	if err != nil {
 		return fmt.Errorf("check voided invoices: %w", err)
@@ -44,7 +38,7 @@ func (s *sweep) checkWithdrawn(ctx context.Context) error {
 }
 
 // checkWithdrawnInvoice counts an invoice that was voided or deleted, if its events are still billed.
-func (s *sweep) checkWithdrawnInvoice(ctx context.Context, invoice billing.Invoice, found *withdrawals) error {
+func (s *sweep) checkWithdrawnInvoice(ctx context.Context, invoice billing.Invoice, found *tally) error {
 	record, ok, err := s.Ledger.FindRecord(ctx, invoice.ID)
 	if err != nil {
 		return fmt.Errorf("read the record of %s: %w", invoice.ID, err)
