@@ -109,10 +109,8 @@ func (c *renewedCredentials) store(credentials aws.Credentials) {
 // refuses an expired token. Clocks may differ, and a session may be revoked.
 type expiredTokens struct{ credentials *renewedCredentials }
 
-// ID implements middleware.InitializeMiddleware.
 func (expiredTokens) ID() string { return "BillableExpiredTokens" }
 
-// HandleInitialize implements middleware.InitializeMiddleware.
 func (e expiredTokens) HandleInitialize(ctx context.Context, input middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 	output, metadata, err := next.HandleInitialize(ctx, input)
 	if !isExpiredToken(err) {

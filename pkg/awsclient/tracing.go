@@ -29,10 +29,8 @@ func Trace(config aws.Config, tracer trace.Tracer) aws.Config {
 // https://opentelemetry.io/docs/specs/semconv/cloud-providers/aws-sdk/
 type spans struct{ tracer trace.Tracer }
 
-// ID implements middleware.InitializeMiddleware.
 func (spans) ID() string { return "BillableSpans" }
 
-// HandleInitialize implements middleware.InitializeMiddleware.
 func (s spans) HandleInitialize(ctx context.Context, input middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return next.HandleInitialize(ctx, input)

@@ -39,13 +39,10 @@ func DurationVar(flags *pflag.FlagSet, target *time.Duration, name string, value
 
 type durationValue time.Duration
 
-// String implements pflag.Value.
 func (d *durationValue) String() string { return time.Duration(*d).String() }
 
-// Type implements pflag.Value.
 func (*durationValue) Type() string { return "duration" }
 
-// Set implements pflag.Value.
 func (d *durationValue) Set(text string) error {
 	parsed, err := ParseDuration(text)
 	*d = durationValue(parsed)
@@ -63,13 +60,10 @@ type choiceValue[T ~string] struct {
 	allowed     []T
 }
 
-// String implements pflag.Value.
 func (c choiceValue[T]) String() string { return string(*c.target) }
 
-// Type implements pflag.Value.
 func (c choiceValue[T]) Type() string { return c.placeholder }
 
-// Set implements pflag.Value.
 func (c choiceValue[T]) Set(text string) error {
 	value, err := parseChoice(text, c.allowed)
 	if err == nil {

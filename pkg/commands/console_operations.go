@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/console"
 	"github.com/billable-events/billable/pkg/deadletter"
 	"github.com/billable-events/billable/pkg/event"
@@ -61,21 +60,18 @@ func (o operations) Invoices(ctx context.Context, filter inspect.Filter) (inspec
 
 // Invoice returns the invoice with a draft or final id. A replay is predicted as that of its webhook.
 func (o operations) Invoice(ctx context.Context, id string) (results.Invoice, error) {
-	store := o.store()
-	record, ok, err := store.FindRecord(ctx, id)
-	if err != nil {
-		return results.Invoice{}, err
-	}
 	query := invoiceQuery{eventType: event.PendingInvoiceCreated, invoiceToRead: id, withEvents: true}
-	if ok {
-		id, query.record, query.invoiceToRead = record.InvoiceID, &record, record.CurrentInvoiceID()
-		if query.plan, err = store.Plan(ctx, id, record.Epoch); err != nil && !errors.Is(err, billing.ErrNotFound) {
-			return results.Invoice{}, err
-		}
+	record, plan, err := inspect.Find(ctx, o.store(), id)
+	inLedger := err == nil
+	switch {
+	case inLedger:
+		id, query.record, query.plan, query.invoiceToRead = record.InvoiceID, &record, plan, record.CurrentInvoiceID()
+	case !errors.Is(err, inspect.ErrUnknown):
+		return results.Invoice{}, err
 	}
 	shown, err := o.showInvoice(ctx, query)
 	shown.ID = id
-	if err == nil && !ok && shown.SiteErr == nil && !shown.Chargebee.Found {
+	if err == nil && !inLedger && shown.SiteErr == nil && !shown.Chargebee.Found {
 		err = fmt.Errorf("%w: %s", inspect.ErrUnknown, id)
 	}
 	return shown, err

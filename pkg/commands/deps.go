@@ -178,7 +178,6 @@ type mismatchObserver func(text string)
 // Handled implements settlement.Observer. Commands have no sessions.
 func (mismatchObserver) Handled(context.Context, settlement.Report) {}
 
-// Mismatched implements settlement.Observer.
 func (o mismatchObserver) Mismatched(invoiceID string, claimed billing.Event, found billing.ChangedEvent) {
 	o(fmt.Sprintf("event %s is not as it was claimed for %s: status %q, invoice %q, claimed %q, now %q",
 		found.EventKey, invoiceID, found.Status, found.InvoiceID, claimed.Values(), found.Current.Values()))

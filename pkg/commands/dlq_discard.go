@@ -87,7 +87,6 @@ func (d Deps) discard(ctx context.Context, options discardOptions, progress dead
 // claimReleaser is a deadletter.Releaser. It makes no assertion about lines in doubt.
 type claimReleaser struct{ settler *settlement.Settler }
 
-// Release implements deadletter.Releaser.
 func (c claimReleaser) Release(ctx context.Context, invoiceID string, dryRun bool) error {
 	_, err := c.settler.Release(ctx, settlement.Order{InvoiceID: invoiceID, DryRun: dryRun})
 	if refusal, ok := errors.AsType[*settlement.Refusal](err); ok {
@@ -109,7 +108,6 @@ type archiveFile struct {
 	file *os.File
 }
 
-// Add implements deadletter.Archive.
 func (f *archiveFile) Add(message deadletter.ArchivedMessage) error {
 	line, err := json.Marshal(message)
 	if err != nil {

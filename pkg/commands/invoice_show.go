@@ -14,16 +14,14 @@ import (
 )
 
 func (a *app) invoiceShow() *cobra.Command {
-	var query inspect.Query
+	var withEvents bool
 	cmd := a.withOutput(&cobra.Command{
 		Use:     "show ID",
 		Short:   "Show an invoice by draft or final id",
 		Example: "  consumer invoice show draft_inv_1 --events",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.connected(func(ctx context.Context, deps Deps, args []string) error {
-			query.ID = args[0]
-			store := deps.store()
-			invoice, err := inspect.Show(ctx, store, store, query)
+			invoice, err := inspect.Show(ctx, deps.store(), args[0], withEvents)
 			if err != nil {
 				return err
 			}
@@ -31,7 +29,7 @@ func (a *app) invoiceShow() *cobra.Command {
 			return nil
 		}),
 	})
-	cmd.Flags().BoolVar(&query.Events, "events", false, "also list the claimed events")
+	cmd.Flags().BoolVar(&withEvents, "events", false, "also list the claimed events")
 	return cmd
 }
 

@@ -37,7 +37,6 @@ type tracedHandler struct {
 	queue  string // name
 }
 
-// Handle implements worker.Handler.
 func (h tracedHandler) Handle(ctx context.Context, delivery *queue.Delivery) queue.Outcome {
 	ctx = telemetry.WithTraceParent(ctx, delivery.Attributes[queue.AttributeTraceParent])
 	ctx, span := h.tracer.Start(ctx, "process "+h.queue,

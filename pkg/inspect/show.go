@@ -13,10 +13,11 @@ import (
 // ErrUnknown means that the invoice is not in the ledger.
 var ErrUnknown = errors.New("no such invoice")
 
-// Records finds the records of invoices.
+// Records finds the records of invoices, and reads the items of their epochs.
 type Records interface {
 	// FindRecord returns the record of the invoice with the given draft or final id.
 	FindRecord(ctx context.Context, id string) (record billing.Record, ok bool, err error)
+	Claims
 }
 
 // Claims reads the items of an epoch. The error of a missing item is billing.ErrNotFound.
@@ -24,12 +25,6 @@ type Claims interface {
 	Manifest(ctx context.Context, invoiceID, epoch string) (billing.Manifest, error)
 	Page(ctx context.Context, invoiceID, epoch string, number int) (billing.Page, error)
 	Plan(ctx context.Context, invoiceID, epoch string) (billing.Plan, error)
-}
-
-// Query selects an invoice.
-type Query struct {
-	ID     string // of the draft or of the final invoice
-	Events bool   // include all claimed events
 }
 
 // Invoice is the state of one invoice in the ledger. Absent values are null.
@@ -60,7 +55,7 @@ type Invoice struct {
 	HoldsClaims    bool       `json:"held"`   // events may be claimed that are neither billed nor released
 	Claims         *Claimed   `json:"claims"` // null before anything is claimed, and after it expired
 	Lines          []Line     `json:"lines"`
-	Events         []Event    `json:"events"` // null unless Query.Events
+	Events         []Event    `json:"events"` // null unless they are asked for
 }
 
 // Claimed describes the claims of the present epoch.
@@ -115,20 +110,29 @@ const (
 	CarriedForward = "carried_forward" // a credit: never sent, its events are for the next invoice
 )
 
-// Show returns the state of an invoice in the ledger, or ErrUnknown.
-func Show(ctx context.Context, records Records, claims Claims, query Query) (Invoice, error) {
-	record, ok, err := records.FindRecord(ctx, query.ID)
+// Show returns the state of the invoice with a draft or final id, or ErrUnknown.
+func Show(ctx context.Context, ledger Records, id string, withEvents bool) (Invoice, error) {
+	record, plan, err := Find(ctx, ledger, id)
 	if err != nil {
 		return Invoice{}, err
 	}
+	return Describe(ctx, ledger, record, plan, withEvents)
+}
+
+// Find returns the record of the invoice with a draft or final id, and its plan, which has no lines if there is
+// none. Without a record it returns ErrUnknown.
+func Find(ctx context.Context, ledger Records, id string) (record billing.Record, plan billing.Plan, err error) {
+	record, ok, err := ledger.FindRecord(ctx, id)
+	if err != nil {
+		return record, plan, err
+	}
 	if !ok {
-		return Invoice{}, fmt.Errorf("%w: %s", ErrUnknown, query.ID)
+		return record, plan, fmt.Errorf("%w: %s", ErrUnknown, id)
 	}
-	plan, err := claims.Plan(ctx, record.InvoiceID, record.Epoch)
-	if err != nil && !errors.Is(err, billing.ErrNotFound) {
-		return Invoice{}, err
+	if plan, err = ledger.Plan(ctx, record.InvoiceID, record.Epoch); errors.Is(err, billing.ErrNotFound) {
+		err = nil
 	}
-	return Describe(ctx, claims, record, plan, query.Events)
+	return record, plan, err
 }
 
 // Describe returns the state of the invoice with this record and plan, which has no lines if there is none.

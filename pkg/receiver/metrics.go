@@ -64,16 +64,13 @@ func (m *metrics) recordRequest(result webhook.RequestResult) {
 	}
 }
 
-// Sent implements sqsqueue.SendObserver.
 func (m *metrics) Sent(entries int, took time.Duration) {
 	m.batches.Observe(float64(entries))
 	m.sendDurations.Observe(took.Seconds())
 }
 
-// Waited implements sqsqueue.SendObserver.
 func (m *metrics) Waited(took time.Duration) { m.waits.Observe(took.Seconds()) }
 
-// Failed implements sqsqueue.SendObserver.
 func (m *metrics) Failed(class string, entries int) {
 	m.enqueueFailures.WithLabelValues(class).Add(float64(entries))
 }

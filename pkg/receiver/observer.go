@@ -50,7 +50,6 @@ func perSecond(lines uint32) zerolog.Sampler {
 	return &zerolog.BurstSampler{Burst: lines, Period: time.Second}
 }
 
-// RequestDone implements webhook.Observer.
 func (o observer) RequestDone(ctx context.Context, result webhook.RequestResult) {
 	o.metrics.recordRequest(result)
 	recordSpan(ctx, result)

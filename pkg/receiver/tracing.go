@@ -112,7 +112,6 @@ type tracedQueue struct {
 	tracing tracing
 }
 
-// Send implements webhook.Enqueuer.
 func (q tracedQueue) Send(ctx context.Context, message queue.Message) (id string, err error) {
 	ctx, span := q.tracing.Start(ctx, "create "+q.tracing.queue, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
 		semconv.MessagingSystemAWSSQS,
@@ -152,7 +151,6 @@ type tracedBatches struct {
 	tracing tracing
 }
 
-// SendMessageBatch implements sqsqueue.Client.
 func (b tracedBatches) SendMessageBatch(ctx context.Context, input *sqs.SendMessageBatchInput, options ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
 	parent, others := creators(input.Entries)
 	if !parent.IsValid() { // no message has a trace

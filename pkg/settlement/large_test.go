@@ -56,7 +56,7 @@ func TestTwentyThousandEvents(t *testing.T) {
 			case <-time.After(5 * time.Second):
 			}
 			looks++
-			shown, err := inspect.Show(t.Context(), f.store, f.store, inspect.Query{ID: id})
+			shown, err := inspect.Show(t.Context(), f.store, id, false)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -130,7 +130,6 @@ func WithTraceParent(ctx context.Context, parent string) context.Context {
 // https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/
 type traceHook struct{}
 
-// Run implements zerolog.Hook.
 func (traceHook) Run(line *zerolog.Event, _ zerolog.Level, _ string) {
 	if span := trace.SpanContextFromContext(line.GetCtx()); span.IsValid() {
 		line.Stringer("trace_id", span.TraceID()).Stringer("span_id", span.SpanID())
