@@ -42,7 +42,6 @@ func Renew(config aws.Config, failed func(error)) aws.Config {
 	return config
 }
 
-// renewedCredentials is an aws.CredentialsProvider.
 type renewedCredentials struct {
 	cache  *aws.CredentialsCache // retrieves credentials once it is invalidated
 	failed func(error)

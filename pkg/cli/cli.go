@@ -66,13 +66,14 @@ func Run(ctx context.Context, process Process, root *cobra.Command) int {
 		return Done
 	}
 	writeError(process.Stderr, root.Name(), err)
-	if _, ok := errors.AsType[UsageError](err); ok {
+	_, wrongUsage := errors.AsType[UsageError](err)
+	_, invalidSettings := errors.AsType[*config.Error](err)
+	if wrongUsage || invalidSettings {
 		return Usage
 	}
 	return Failed
 }
 
-// writeError writes an error, with each invalid setting on a line of its own.
 func writeError(w io.Writer, name string, err error) {
 	invalid, ok := errors.AsType[*config.Error](err)
 	if !ok {

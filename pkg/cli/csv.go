@@ -73,7 +73,6 @@ func csvValue(value any) string {
 	}
 }
 
-// withoutFormula returns a text that no spreadsheet takes for a formula.
 func withoutFormula(text string) string {
 	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
 		return "'" + text

@@ -11,11 +11,10 @@ import (
 	"github.com/billable-events/billable/pkg/escape"
 )
 
-// stepsPerLine is the number of steps between two lines of progress without a terminal.
-const stepsPerLine = 1000
-
-// redrawInterval is the minimum time between two drawings of the bar.
-const redrawInterval = 100 * time.Millisecond
+const (
+	stepsPerLine   = 1000                   // without a terminal
+	redrawInterval = 100 * time.Millisecond // of the bar
+)
 
 // Progress shows the progress of work of unknown length: as a bar on a terminal, otherwise as lines.
 // It is safe for concurrent use.

@@ -22,13 +22,11 @@ type Column struct {
 	Below bool // on a line of its own below the row, unless --wide; left out if empty
 }
 
-// defaultWidth is the width of tables that are not written to a terminal.
-const defaultWidth = 100
-
-// minColumnWidth is the width that every column keeps, on however narrow a terminal.
-const minColumnWidth = 4
-
-const columnGap = "  "
+const (
+	defaultWidth   = 100 // of tables that are not written to a terminal
+	minColumnWidth = 4   // on however narrow a terminal
+	columnGap      = "  "
+)
 
 // WriteTable writes rows under titles, no wider than the terminal unless minColumnWidth makes it wider.
 // With wide, each row is one line with all columns.

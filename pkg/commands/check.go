@@ -17,7 +17,6 @@ import (
 
 var errCheck = errors.New("check failed: see the findings")
 
-// checkResult is the result of check.
 type checkResult struct {
 	Findings []preflight.Finding `json:"findings"` // the most severe first
 }

@@ -136,7 +136,6 @@ func (c checker) checkLedger(ctx context.Context) (findings []preflight.Finding,
 	return append(preflight.TableFindings(preflight.SubjectLedger, found), preflight.Permissions(preflight.SubjectLedger, probes)...), ok
 }
 
-// timeToLive reads the TTL attribute of the ledger table.
 func (c checker) timeToLive(ctx context.Context, found *preflight.Table) finding.Probe {
 	attribute, err := c.tables().TimeToLive(ctx)
 	if dynamostore.Denied(err) {

@@ -71,7 +71,6 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
-// group returns a command that only has subcommands.
 func group(name, short string, commands ...*cobra.Command) *cobra.Command {
 	parent := &cobra.Command{
 		Use:   name,
@@ -106,7 +105,6 @@ func (a *app) withYesFlag(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// run runs the consumer until ctx ends.
 func (a *app) run(ctx context.Context) error {
 	settings, logger, err := a.settings(config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
 	if err != nil {
@@ -127,7 +125,7 @@ func (a *app) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return usage(c.Run(ctx))
+	return c.Run(ctx)
 }
 
 // settings loads the settings, builds their logger, and logs warnings about them. The required keys must

@@ -30,7 +30,6 @@ const (
 	consoleStopLimit = time.Second     // for the requests in flight at the end
 )
 
-// consoleFlags are the flags of console.
 type consoleFlags struct {
 	addr                 string
 	cert, key, tokenFile string
@@ -103,7 +102,6 @@ func (f consoleFlags) load() (console.Config, error) {
 	return cfg, nil
 }
 
-// serveConsole serves the console until ctx ends.
 func (a *app) serveConsole(ctx context.Context, flags consoleFlags, cfg console.Config) error {
 	page := console.New(cfg)
 	defer lifecycle.Background(ctx, page.Run)()

@@ -28,14 +28,12 @@ type operations struct {
 	archives string // directory
 }
 
-// Queues returns the attributes of both queues.
 func (o operations) Queues(ctx context.Context) (console.Queues, error) {
 	main, mainErr := sqsqueue.Describe(ctx, o.sqs(), o.Settings.Queue.URL)
 	dead, deadErr := sqsqueue.Describe(ctx, o.sqs(), o.Settings.Queue.DeadLetterURL)
 	return console.Queues{Main: main, DeadLetters: dead}, errors.Join(mainErr, deadErr)
 }
 
-// RateLimit returns the state of the rate limiter.
 func (o operations) RateLimit(ctx context.Context) (console.RateLimit, error) {
 	state, err := o.store().RateLimit().Read(ctx)
 	limit := o.Settings.Chargebee.RequestsPerMinute
@@ -44,7 +42,6 @@ func (o operations) RateLimit(ctx context.Context) (console.RateLimit, error) {
 	}, err
 }
 
-// Filter returns the filter of flags of the dlq commands.
 func (operations) Filter(flags url.Values) (filter deadletter.Filter, err error) {
 	cmd := withFilter(&filter, &cobra.Command{})
 	for name := range flags {
@@ -53,7 +50,6 @@ func (operations) Filter(flags url.Values) (filter deadletter.Filter, err error)
 	return filter, err
 }
 
-// Invoices returns the invoices of the ledger that the filter selects.
 func (o operations) Invoices(ctx context.Context, filter inspect.Filter) (inspect.Listing, error) {
 	return inspect.List(ctx, o.store(), o.store(), filter, time.Now(), func() {})
 }
@@ -77,7 +73,6 @@ func (o operations) Invoice(ctx context.Context, id string) (results.Invoice, er
 	return shown, err
 }
 
-// Discard discards dead letters, with an archive below archives.
 func (o operations) Discard(ctx context.Context, options deadletter.DiscardOptions, release bool, progress deadletter.Progress) (deadletter.Result, error) {
 	if release {
 		if err := o.checkInstallation(ctx); err != nil {
@@ -87,7 +82,6 @@ func (o operations) Discard(ctx context.Context, options deadletter.DiscardOptio
 	return o.discard(ctx, discardOptions{DiscardOptions: options, path: filepath.Join(o.archives, archiveName(time.Now())), release: release}, progress)
 }
 
-// Release releases the claims of a rejected invoice.
 func (o operations) Release(ctx context.Context, order settlement.Order) (results.Release, error) {
 	if err := errors.Join(checkNotes(order), o.checkInstallation(ctx)); err != nil {
 		return results.Release{}, err

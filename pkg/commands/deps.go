@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -34,33 +33,26 @@ type Deps struct {
 	Mismatch func(text string)
 }
 
-// connect loads the settings and the AWS configuration. The required keys must have a value.
-func (a *app) connect(ctx context.Context, required ...string) (Deps, error) {
-	settings, logger, err := a.settings(required...)
-	if err != nil {
-		return Deps{}, err
-	}
-	cfg, err := consumer.LoadAWS(ctx, settings, logger)
-	if err != nil {
-		return Deps{}, cli.UsageError{Err: err}
-	}
-	return Deps{
-		Deps:     consumer.Deps{AWS: cfg},
-		Settings: settings,
-		log:      logger,
-		Mismatch: func(text string) { _, _ = fmt.Fprintln(a.process.Stderr, text) },
-	}, nil
-}
-
 // operatorCommand is the work of a command with its dependencies.
 type operatorCommand func(ctx context.Context, deps Deps, args []string) error
 
-// connected returns the RunE of a command that requires keys to have a value.
+// connected returns the RunE of a command that requires keys to have a value. It loads the settings and the AWS
+// configuration.
 func (a *app) connected(run operatorCommand, required ...string) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		deps, err := a.connect(cmd.Context(), required...)
+		settings, logger, err := a.settings(required...)
 		if err != nil {
 			return err
+		}
+		cfg, err := consumer.LoadAWS(cmd.Context(), settings, logger)
+		if err != nil {
+			return cli.UsageError{Err: err}
+		}
+		deps := Deps{
+			Deps:     consumer.Deps{AWS: cfg},
+			Settings: settings,
+			log:      logger,
+			Mismatch: func(text string) { _, _ = fmt.Fprintln(a.process.Stderr, text) },
 		}
 		return run(cmd.Context(), deps, args)
 	}
@@ -84,15 +76,7 @@ func (d Deps) checkInstallation(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return usage(found.Check(d.Settings, time.Now()))
-}
-
-// usage returns invalid settings as a usage error, and other errors unchanged.
-func usage(err error) error {
-	if _, invalid := errors.AsType[*config.Error](err); invalid {
-		return cli.UsageError{Err: err}
-	}
-	return err
+	return found.Check(d.Settings, time.Now())
 }
 
 func (d Deps) store() *dynamostore.Store { return consumer.NewStore(d.AWS, d.Settings) }
@@ -132,7 +116,6 @@ func (d Deps) withSite(ctx context.Context, fn func(site) error) error {
 	return fn(site{client, limiter})
 }
 
-// settler returns the settler of a command.
 func (d Deps) settler(site site) *settlement.Settler {
 	store := d.store()
 	return &settlement.Settler{

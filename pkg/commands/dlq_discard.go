@@ -55,7 +55,6 @@ func (a *app) dlqDiscard() *cobra.Command {
 	return cmd
 }
 
-// discardOptions holds the flags of discard.
 type discardOptions struct {
 	deadletter.DiscardOptions
 
@@ -95,7 +94,6 @@ func (c claimReleaser) Release(ctx context.Context, invoiceID string, dryRun boo
 	return err
 }
 
-// archiveName returns the default name of an archive file.
 func archiveName(now time.Time) string {
 	return fmt.Sprintf("discarded-%s.jsonl", now.UTC().Format("20060102T150405Z"))
 }

@@ -85,7 +85,6 @@ func (a *app) writeDeadLetterMessages(messages []deadletter.Message, now time.Ti
 	a.writeNextTable(columns, rows)
 }
 
-// chargeAtRisk formats the charge at risk of a dead letter.
 func chargeAtRisk(message deadletter.Message) string {
 	if message.ChargeAtRisk == nil {
 		return cli.None

@@ -14,7 +14,6 @@ import (
 	"github.com/billable-events/billable/pkg/sqsqueue"
 )
 
-// restoreResult is the result of dlq restore.
 type restoreResult struct {
 	File     string `json:"file"`
 	DryRun   bool   `json:"dry_run"`

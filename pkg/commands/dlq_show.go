@@ -54,7 +54,6 @@ func (d Deps) DeadLetter(ctx context.Context, id string) (shown results.DeadLett
 	return shown, err
 }
 
-// invoiceQuery has the parameters of showInvoice.
 type invoiceQuery struct {
 	eventType     string          // of the message whose replay is predicted
 	record        *billing.Record // nil: it is not in the ledger

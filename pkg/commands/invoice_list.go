@@ -53,7 +53,6 @@ func (a *app) invoiceList() *cobra.Command {
 	return cmd
 }
 
-// invoiceFilter holds the flags of list.
 type invoiceFilter struct {
 	states, since, outcomes, reasons, customer, subscription string
 	minAmount                                                int64 // minor units

@@ -45,7 +45,6 @@ func (a *app) writeInvoice(invoice inspect.Invoice) {
 	a.writeEvents(invoice.Events)
 }
 
-// headline returns the state of an invoice as a sentence.
 func headline(invoice inspect.Invoice) string {
 	text := invoice.InvoiceID + " is " + invoice.State
 	switch {

@@ -43,7 +43,6 @@ var (
 	saleTypes     = []string{"wholesale", "retail", "consumed", "vendor_use"}
 )
 
-// chargeFields parse the keys of a charge code.
 var chargeFields = map[string]func(*Charge, any) error{
 	itemPriceID:                func(c *Charge, value any) error { return parseText(&c.ItemPriceID, value, 100) },
 	pricingModel:               func(c *Charge, value any) error { return parseChoice(&c.PricingModel, value, pricingModels) },

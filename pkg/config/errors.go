@@ -28,7 +28,6 @@ func (e *Error) Error() string {
 	return "settings: " + strings.Join(lines, "; ")
 }
 
-// fieldErrors collects the invalid settings.
 type fieldErrors []FieldError
 
 func (f *fieldErrors) add(key, problem string) { *f = append(*f, FieldError{key, problem}) }

@@ -58,21 +58,16 @@ func load(source Source, settings any, charges *Charges) (result loaded, err err
 	}
 	environment := result.readEnvironment(source, fields)
 	for _, field := range fields {
-		path, err := field.secretFile(file, environment)
-		switch {
-		case err != nil:
-		case path == "":
-			err = field.read(file, environment)
-		default:
-			if result.files == nil {
-				result.files = secretFiles{}
-			}
-			result.files[field.key] = path
-			err = field.readSecret(path)
+		path := field.secretFile(file, environment, &result.errs)
+		if path == "" {
+			field.read(file, environment, &result.errs)
+			continue
 		}
-		if err != nil {
-			result.errs = append(result.errs, *err)
+		if result.files == nil {
+			result.files = secretFiles{}
 		}
+		result.files[field.key] = path
+		field.readSecret(path, &result.errs)
 	}
 	return result, nil
 }
@@ -150,21 +145,19 @@ func (f *fieldErrors) addUnknownKeys(file map[string]any, fields []field) {
 }
 
 // read sets the field to the value that the environment or the file has for it, if any.
-func (f field) read(file map[string]any, environment map[string]string) *FieldError {
+func (f field) read(file map[string]any, environment map[string]string, errs *fieldErrors) {
 	text, ok := environment[f.key]
 	if !ok {
 		if file[f.key] == nil {
-			return nil
+			return
 		}
 		text = fmt.Sprint(file[f.key])
 	}
 	if f.isSecret() && text != "" && strings.TrimSpace(text) == "" {
-		return &FieldError{f.key, "has only blanks"}
+		errs.add(f.key, "has only blanks")
+	} else if err := f.parse(text); err != nil {
+		errs.add(f.key, err.Error())
 	}
-	if err := f.parse(text); err != nil {
-		return &FieldError{f.key, err.Error()}
-	}
-	return nil
 }
 
 func (f field) parse(text string) error {

@@ -16,7 +16,6 @@ import (
 // maxRows is the maximum number of rows of a page. Actions on all that match are not limited.
 const maxRows = 500
 
-// filterFlags are the fields of a form that select dead letters.
 var filterFlags = []string{"reason", "customer", "subscription", "invoice", "event", "older-than", "newer-than"}
 
 // parseFilter returns the filter of a form, and its fields with a value.
@@ -42,7 +41,6 @@ var orders = map[string]func(a, b deadletter.Message) int{
 	"replays":  func(a, b deadletter.Message) int { return cmp.Compare(b.ReplayCount, a.ReplayCount) },
 }
 
-// deadLettersView is the data of the page.
 type deadLettersView struct {
 	deadletter.Listing
 

@@ -12,7 +12,6 @@ import (
 	"github.com/billable-events/billable/pkg/inspect"
 )
 
-// functions are those of the templates.
 var functions = template.FuncMap{
 	"text":        cli.OrNone,
 	"time":        cli.TimeOrNone,

@@ -43,13 +43,11 @@ func (c *Console) listInvoices(r request) error {
 	return nil
 }
 
-// moment is an entry of the timeline of an invoice.
 type moment struct {
 	At   *time.Time
 	Text string
 }
 
-// timeline returns the times that the ledger has, in their order.
 func timeline(invoice *inspect.Invoice) []moment {
 	if invoice == nil {
 		return nil

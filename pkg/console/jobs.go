@@ -36,7 +36,6 @@ type run struct {
 	progress deadletter.Progress
 }
 
-// outcome is the result of a run.
 type outcome struct {
 	deadletter.Result // of a replay or a discard
 
@@ -58,7 +57,6 @@ type job struct {
 	status status
 }
 
-// status is the progress of a job, and its result.
 type status struct {
 	Done      int
 	Waiting   string // why nothing happens
@@ -158,13 +156,11 @@ func (j *jobs) find(id string) (*job, error) {
 	return j.list[i], nil
 }
 
-// begin starts the dry run of an operation, and shows it.
 func (c *Console) begin(r request, op operation) error {
 	started, err := c.jobs.start(op, nil)
 	return c.show(r, started, err)
 }
 
-// confirm applies what a dry run has shown.
 func (c *Console) confirm(r request) error {
 	shown, err := c.jobs.find(r.PostFormValue("id"))
 	if err != nil {
@@ -195,7 +191,6 @@ func (*Console) show(r request, job *job, err error) error {
 	return nil
 }
 
-// jobView is the data of the page of a job.
 type jobView struct {
 	*job
 	status
@@ -225,7 +220,6 @@ func (c *Console) showJob(r request) error {
 	return err
 }
 
-// deadLetterOutcome describes the result of a replay or a discard.
 func deadLetterOutcome(result deadletter.Result) outcome {
 	described := outcome{Result: result, Text: fmt.Sprintf("%d dead letters", len(result.Messages))}
 	described.Changes = len(result.Messages) > result.Counts[deadletter.Skipped]+result.Counts[deadletter.Refused]+result.Counts[deadletter.Failed]

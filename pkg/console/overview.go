@@ -29,14 +29,12 @@ type report struct {
 	Checked        int
 }
 
-// stateCount counts the invoices in a state.
 type stateCount struct {
 	State  string
 	Count  int
 	Oldest *time.Time // last update
 }
 
-// overview keeps the latest report.
 type overview struct {
 	mu     sync.Mutex
 	latest report

@@ -47,14 +47,12 @@ func (s *sampler) take(ctx context.Context) {
 	s.samples = append(slices.DeleteFunc(s.samples, expired), taken)
 }
 
-// all returns the samples, in their order.
 func (s *sampler) all() []sample {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.samples)
 }
 
-// plot is a drawing of the last hour.
 type plot struct {
 	Title, Max string // Max of the vertical axis
 	Lines      []plotLine
@@ -63,7 +61,6 @@ type plot struct {
 // plotLine has the points of an SVG polyline.
 type plotLine struct{ Name, Latest, Points string }
 
-// curve is a value of the samples.
 type curve struct {
 	name  string
 	value func(sample) float64

@@ -167,7 +167,6 @@ func (c *Console) action(pattern string, handle func(request) error) {
 	})
 }
 
-// httpError is an error with a status.
 type httpError struct {
 	status int
 	text   string
@@ -175,7 +174,6 @@ type httpError struct {
 
 func (e httpError) Error() string { return e.text }
 
-// statusOf returns the status that an error is answered with.
 func statusOf(err error) int {
 	found, ok := errors.AsType[httpError](err)
 	switch {
@@ -190,7 +188,6 @@ func statusOf(err error) int {
 
 func errBadRequest(text string) error { return httpError{http.StatusBadRequest, text} }
 
-// view is the data of a template.
 type view struct {
 	Title, Page  string // Page is the name of the template
 	CSRF, Caller string

@@ -45,7 +45,6 @@ func (s *sessions) login(w http.ResponseWriter, token string) bool {
 	return true
 }
 
-// find returns the session of a request.
 func (s *sessions) find(r *http.Request) (session, bool) {
 	cookie, err := r.Cookie(cookieName)
 	if err != nil {

@@ -48,5 +48,4 @@ func (c *clock) record(observation chargebeeapi.Observation) {
 	c.logger.Error().Dur("difference_ms", difference).Str("remedy", preflight.ClockRemedy).Msg("clock differs from Chargebee's; nothing is sent")
 }
 
-// seconds returns the certain difference of the clocks in seconds.
 func (c *clock) seconds() float64 { return time.Duration(c.difference.Load()).Seconds() }

@@ -52,7 +52,6 @@ type dependencies struct {
 	stopChecks func()
 }
 
-// dependency is one dependency, with the remedy for the operator if its check fails.
 type dependency struct {
 	name, remedy string
 	check        func(context.Context) error
@@ -90,7 +89,6 @@ func (d *dependencies) start(ctx context.Context, failed chan<- error) error {
 	return nil
 }
 
-// stop ends the checks and leaves the consumers of the ledger.
 func (d *dependencies) stop(ctx context.Context) error {
 	d.stopChecks()
 	return d.member.leave(ctx)

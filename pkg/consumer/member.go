@@ -136,7 +136,6 @@ func (m *member) recordDifferences(found []installation.Difference) {
 	m.differences = texts
 }
 
-// countDifferences returns the number of settings in which others differ.
 func (m *member) countDifferences() float64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()

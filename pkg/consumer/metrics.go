@@ -116,7 +116,6 @@ func (g gauges) register(registry *prometheus.Registry) {
 	gauge("clock_difference_seconds", "Smallest certain difference between the clock of this process and Chargebee's, by the last response; negative: it is behind.", g.clock.seconds)
 }
 
-// ratio returns a scale of the rate limiter as a part of 1.
 func ratio(scale int64) float64 { return float64(scale) / ratelimit.FullScale }
 
 // The outcomes of sessions that are not results of billing.
@@ -125,7 +124,6 @@ const (
 	closedWithoutCharges = "closed_without_charges" // a result of billing.Closed
 )
 
-// outcome returns the label of the outcome of a session.
 func outcome(report settlement.Report) string {
 	switch {
 	case report.Repeated:
@@ -170,7 +168,6 @@ func (m *metrics) recordSession(report settlement.Report) {
 	}
 }
 
-// recordBilled counts what a finished invoice billed.
 func (m *metrics) recordBilled(report settlement.Report) {
 	if report.Outcome.Action != queue.Ack || report.Billed.Events == 0 {
 		return
@@ -215,7 +212,6 @@ func (l *linesInDoubt) record(report settlement.Report) {
 	}
 }
 
-// oldest returns the age of the oldest line in doubt, in seconds.
 func (l *linesInDoubt) oldest() float64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,7 +13,6 @@ import (
 	"github.com/billable-events/billable/pkg/telemetry"
 )
 
-// observer records metrics and logs.
 type observer struct {
 	metrics *metrics
 	logger  zerolog.Logger
@@ -52,7 +51,6 @@ func (o settlementObserver) Handled(ctx context.Context, report settlement.Repor
 	entry.Msg("message handled")
 }
 
-// level returns the log level of a session.
 func level(report settlement.Report) zerolog.Level {
 	switch {
 	case report.Err != nil:
@@ -94,7 +92,6 @@ func (o workerObserver) Failed(operation string, err error) {
 	o.logger.Warn().Err(err).Str("operation", operation).Msg("worker error")
 }
 
-// recordCall records one call to Chargebee.
 func (o observer) recordCall(ctx context.Context, observation chargebeeapi.Observation) {
 	o.metrics.requests.WithLabelValues(observation.Operation, observation.Kind).Inc()
 	o.metrics.requestDuration.WithLabelValues(observation.Operation).Observe(observation.Duration.Seconds())

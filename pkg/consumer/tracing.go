@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
@@ -82,8 +81,7 @@ func recordSession(ctx context.Context, report settlement.Report) {
 		span.SetAttributes(attribute.String("billable.reason", string(report.Reason)))
 	}
 	if report.Err != nil {
-		span.SetAttributes(semconv.ErrorTypeOther)
-		span.SetStatus(codes.Error, "")
+		telemetry.SetSpanError(span, semconv.ErrorTypeOther.Value.AsString())
 	}
 }
 
@@ -105,7 +103,6 @@ func recordCallSpan(ctx context.Context, tracer trace.Tracer, observation charge
 		span.SetAttributes(semconv.HTTPResponseStatusCode(observation.Status))
 	}
 	if observation.Kind != "ok" {
-		span.SetAttributes(semconv.ErrorTypeKey.String(observation.Kind))
-		span.SetStatus(codes.Error, "")
+		telemetry.SetSpanError(span, observation.Kind)
 	}
 }

@@ -265,7 +265,6 @@ func Lines(record billing.Record, lines []billing.Line) []Line {
 	return described
 }
 
-// lineState returns the state of a line according to the record.
 func lineState(record billing.Record, i int, line billing.Line) string {
 	switch {
 	case line.IsCredit():
@@ -285,7 +284,6 @@ func lineState(record billing.Record, i int, line billing.Line) string {
 	}
 }
 
-// decidedState returns the state of a line whose disposition is decided.
 func decidedState(disposition billing.Disposition) string {
 	switch disposition {
 	case billing.Charged:

@@ -17,7 +17,6 @@ type Finding struct {
 	Subject string `json:"subject"` // what was checked: queue, dead-letter queue, events, ledger, consumers, rate limit, settings, chargebee
 }
 
-// findings collects the findings about one subject.
 type findings struct {
 	subject string
 	list    []Finding

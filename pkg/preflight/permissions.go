@@ -15,7 +15,6 @@ const (
 	SubjectLedger      = "ledger"
 )
 
-// purpose is the use of a permission.
 type purpose struct {
 	use    string
 	level  finding.Level // if the permission is missing

@@ -182,7 +182,6 @@ func (f *findings) deadLetters(deadLetters, main finding.QueueAttributes) {
 	}
 }
 
-// summary describes the configuration of a queue.
 func (f *findings) summary(queue Queue, known bool, needs Requirements) {
 	if !known {
 		return
@@ -199,7 +198,6 @@ func (f *findings) summary(queue Queue, known bool, needs Requirements) {
 		formatDays(found.Retention), key, found.Visibility, needs.Visibility, found.Visible, found.InFlight, found.Delayed)
 }
 
-// formatDays formats whole days as days.
 func formatDays(d time.Duration) string {
 	if d%day != 0 || d == 0 {
 		return d.String()

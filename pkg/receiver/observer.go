@@ -73,7 +73,6 @@ func (o observer) RequestDone(ctx context.Context, result webhook.RequestResult)
 // Chargebee repeats such a webhook, and then gives up.
 var invalidStatuses = []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType}
 
-// levelFor returns the logger and the level for a response status.
 func (o observer) levelFor(status int) (*zerolog.Logger, zerolog.Level) {
 	switch {
 	case status < http.StatusMultipleChoices && o.successes.Sample(zerolog.InfoLevel):

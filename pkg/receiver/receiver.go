@@ -146,7 +146,6 @@ func (r *Receiver) Run(ctx context.Context) error {
 	return nil
 }
 
-// connectionLog is the writer of net/http's error log.
 type connectionLog struct{ logger zerolog.Logger }
 
 func (l connectionLog) Write(line []byte) (int, error) {

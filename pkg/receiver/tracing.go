@@ -11,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
@@ -85,7 +84,6 @@ var methods = []string{
 	http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace,
 }
 
-// recordSpan adds the result of a request to its span.
 func recordSpan(ctx context.Context, result webhook.RequestResult) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
@@ -99,8 +97,7 @@ func recordSpan(ctx context.Context, result webhook.RequestResult) {
 		attribute.String("billable.invoice_id", truncated(result.InvoiceID)),
 	)
 	if result.Status >= http.StatusInternalServerError {
-		span.SetAttributes(semconv.ErrorTypeKey.String(strconv.Itoa(result.Status)))
-		span.SetStatus(codes.Error, "")
+		telemetry.SetSpanError(span, strconv.Itoa(result.Status))
 	}
 }
 
@@ -124,8 +121,7 @@ func (q tracedQueue) Send(ctx context.Context, message queue.Message) (id string
 	message.Attributes[queue.AttributeTraceParent] = telemetry.TraceParent(ctx)
 	id, err = q.Enqueuer.Send(ctx, message)
 	if err != nil {
-		span.SetAttributes(semconv.ErrorTypeKey.String(enqueueErrorType(err)))
-		span.SetStatus(codes.Error, "")
+		telemetry.SetSpanError(span, enqueueErrorType(err))
 		return id, err
 	}
 	span.SetAttributes(semconv.MessagingMessageID(id))
@@ -168,11 +164,9 @@ func (b tracedBatches) SendMessageBatch(ctx context.Context, input *sqs.SendMess
 	output, err := b.Client.SendMessageBatch(ctx, input, options...)
 	switch {
 	case err != nil:
-		span.SetAttributes(semconv.ErrorTypeKey.String(awsclient.ErrorType(err)))
-		span.SetStatus(codes.Error, "")
+		telemetry.SetSpanError(span, awsclient.ErrorType(err))
 	case len(output.Failed) > 0:
-		span.SetAttributes(semconv.ErrorTypeKey.String(aws.ToString(output.Failed[0].Code)))
-		span.SetStatus(codes.Error, "")
+		telemetry.SetSpanError(span, aws.ToString(output.Failed[0].Code))
 	}
 	return output, err
 }

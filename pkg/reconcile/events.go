@@ -90,7 +90,6 @@ func (s *sweep) checkClaims(ctx context.Context) error {
 	return nil
 }
 
-// isCredit reports whether an event has a negative amount.
 func isCredit(event billing.Event) bool { return strings.HasPrefix(event.Amount, "-") }
 
 // credits has the sums of old unbilled events by line. Lines beyond maxCounted are ignored.

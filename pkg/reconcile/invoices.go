@@ -40,7 +40,6 @@ const (
 // SkipReasons lists all of them.
 var SkipReasons = []SkipReason{TooRecent, InProgress, Rejected, LeftOpen, Empty, JustFinished, ReportedAsFinding}
 
-// decision is the decision about one pending invoice.
 type decision struct {
 	enqueue EnqueueReason // empty: nothing is sent
 	skip    SkipReason    // if nothing is sent
@@ -172,7 +171,6 @@ func (s *sweep) checkInvoice(ctx context.Context, invoice billing.Invoice) error
 	return nil
 }
 
-// enqueue sends the message that the receiver would have sent.
 func (s *sweep) enqueue(ctx context.Context, invoice billing.Invoice) (*string, error) {
 	message, err := newMessage(invoice, s.began)
 	if err != nil {

@@ -138,7 +138,6 @@ type EnqueueFailure struct {
 // ErrPartial means that some invoices were not examined or not enqueued.
 var ErrPartial = errors.New("incomplete sweep: run it again")
 
-// sweep is one run.
 type sweep struct {
 	*Sweeper
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
@@ -76,7 +77,6 @@ func newExporter(ctx context.Context, settings variables) (*otlptrace.Exporter, 
 	return otlptracehttp.New(ctx)
 }
 
-// newResource returns the attributes of the process.
 func newResource(ctx context.Context, service Service) *resource.Resource {
 	attributes, err := resource.New(ctx,
 		resource.WithAttributes(
@@ -107,6 +107,12 @@ func (t *Tracing) Stop(ctx context.Context) error {
 		logSpanLoss(t.logger, err)
 	}
 	return nil
+}
+
+// SetSpanError marks a span as failed, with the type of the error.
+func SetSpanError(span trace.Span, errorType string) {
+	span.SetAttributes(semconv.ErrorTypeKey.String(errorType))
+	span.SetStatus(codes.Error, "")
 }
 
 const traceParentHeader = "traceparent"
