@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -49,30 +48,26 @@ type deadLettersView struct {
 	Matches int // messages; at most maxRows of them are in Messages
 }
 
-func (c *Console) listDeadLetters(r request) error {
+func (c *Console) listDeadLetters(r request) (response, error) {
 	filter, fields, err := c.parseFilter(r.URL.Query())
 	if err != nil {
-		return err
+		return response{}, err
 	}
 	listing, err := c.cfg.Operations.DeadLetters(r.Context(), filter)
 	if err != nil {
-		return err
+		return response{}, err
 	}
 	data := deadLettersView{listing, fields, r.URL.Query().Get("sort"), len(listing.Messages)}
 	if order, ok := orders[data.Sort]; ok {
 		slices.SortStableFunc(data.Messages, order)
 	}
 	data.Messages = data.Messages[:min(len(data.Messages), maxRows)]
-	c.render(r, http.StatusOK, "dead-letters", "Dead letters", data)
-	return nil
+	return response{template: "dead-letters", title: "Dead letters", data: data}, nil
 }
 
-func (c *Console) showDeadLetter(r request) error {
+func (c *Console) showDeadLetter(r request) (response, error) {
 	shown, err := c.cfg.Operations.DeadLetter(r.Context(), r.FormValue("id"))
-	if err == nil {
-		c.render(r, http.StatusOK, "dead-letter", "Dead letter", shown)
-	}
-	return err
+	return response{template: "dead-letter", title: "Dead letter", data: shown}, err
 }
 
 // selection returns the filter of an action: the selected messages, or all that match.
@@ -91,19 +86,19 @@ func (c *Console) selection(r request) (filter deadletter.Filter, text string, e
 	return filter, fmt.Sprintf("%d selected: %s", len(filter.Messages), strings.Join(r.PostForm["message"][:min(len(filter.Messages), 20)], " ")), nil
 }
 
-func (c *Console) replay(r request) error {
+func (c *Console) replay(r request) (response, error) {
 	filter, text, err := c.selection(r)
 	if err != nil {
-		return err
+		return response{}, err
 	}
 	options := deadletter.ReplayOptions{Filter: filter, DropDone: r.PostFormValue("drop-done") != ""}
 	if limit := r.PostFormValue("limit"); limit != "" {
 		if options.Limit, err = strconv.Atoi(limit); err != nil || options.Limit < 1 {
-			return errBadRequest("invalid limit " + strconv.Quote(limit) + ": use a number from 1")
+			return response{}, errBadRequest("invalid limit " + strconv.Quote(limit) + ": use a number from 1")
 		}
 		text += " limit=" + limit
 	}
-	return c.begin(r, operation{
+	return c.begin(operation{
 		Title: "Replay dead letters", Back: "/dead-letters", Filter: text, name: "replay",
 		apply: func(ctx context.Context, run run) (outcome, error) {
 			options := options
@@ -117,19 +112,19 @@ func (c *Console) replay(r request) error {
 	})
 }
 
-func (c *Console) discard(r request) error {
+func (c *Console) discard(r request) (response, error) {
 	filter, text, err := c.selection(r)
 	note := strings.TrimSpace(r.PostFormValue("note"))
 	switch {
 	case err != nil:
-		return err
+		return response{}, err
 	case filter.IsEmpty():
-		return errBadRequest(deadletter.ErrNoFilter.Error())
+		return response{}, errBadRequest(deadletter.ErrNoFilter.Error())
 	case note == "":
-		return errBadRequest("a reason is required: it is archived with the messages")
+		return response{}, errBadRequest("a reason is required: it is archived with the messages")
 	}
 	release := r.PostFormValue("release") != ""
-	return c.begin(r, operation{
+	return c.begin(operation{
 		Title: "Discard dead letters", Back: "/dead-letters", Filter: text, Reason: note, name: "discard",
 		apply: func(ctx context.Context, run run) (outcome, error) {
 			options := deadletter.DiscardOptions{Filter: filter, Note: note, DryRun: run.dryRun}

@@ -3,7 +3,6 @@ package console
 import (
 	"cmp"
 	"context"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -14,33 +13,28 @@ import (
 )
 
 // listInvoices searches by the id of an invoice, a subscription or a customer.
-func (c *Console) listInvoices(r request) error {
+func (c *Console) listInvoices(r request) (response, error) {
 	text, by := strings.TrimSpace(r.FormValue("q")), cmp.Or(r.FormValue("by"), "id")
-	filter := inspect.Filter{}
-	switch {
-	case text == "":
-	case by == "id":
-		http.Redirect(r.w, r.Request, "/invoice?id="+url.QueryEscape(text), http.StatusSeeOther)
-		return nil
-	case by == "customer":
-		filter.Customer = text
-	default:
-		filter.Subscription = text
+	if text != "" && by == "id" {
+		return response{location: "/invoice?id=" + url.QueryEscape(text)}, nil
+	}
+	filter := inspect.Filter{Subscription: text}
+	if by == "customer" {
+		filter = inspect.Filter{Customer: text}
 	}
 	var listing inspect.Listing
 	if text != "" {
 		var err error
 		if listing, err = c.cfg.Operations.Invoices(r.Context(), filter); err != nil {
-			return err
+			return response{}, err
 		}
 		slices.Reverse(listing.Invoices) // the latest first
 	}
-	c.render(r, http.StatusOK, "invoices", "Invoices", struct {
+	return response{template: "invoices", title: "Invoices", data: struct {
 		Text, By string
 		Found    int
 		Invoices []inspect.Summary
-	}{text, by, len(listing.Invoices), listing.Invoices[:min(len(listing.Invoices), maxRows)]})
-	return nil
+	}{text, by, len(listing.Invoices), listing.Invoices[:min(len(listing.Invoices), maxRows)]}}, nil
 }
 
 type moment struct {
@@ -67,19 +61,15 @@ func timeline(invoice *inspect.Invoice) []moment {
 	return moments
 }
 
-func (c *Console) showInvoice(r request) error {
+func (c *Console) showInvoice(r request) (response, error) {
 	invoice, err := c.cfg.Operations.Invoice(r.Context(), r.FormValue("id"))
-	if err != nil {
-		return err
-	}
 	if invoice.Ledger != nil {
 		invoice.Ledger.Events = invoice.Ledger.Events[:min(len(invoice.Ledger.Events), maxRows)]
 	}
-	c.render(r, http.StatusOK, "invoice", "Invoice "+invoice.ID, invoice)
-	return nil
+	return response{template: "invoice", title: "Invoice " + invoice.ID, data: invoice}, err
 }
 
-func (c *Console) release(r request) error {
+func (c *Console) release(r request) (response, error) {
 	order := settlement.Order{
 		InvoiceID:  r.PostFormValue("id"),
 		NotCharged: strings.TrimSpace(r.PostFormValue("assert-not-charged")),
@@ -89,7 +79,7 @@ func (c *Console) release(r request) error {
 	if order.NotCharged != "" {
 		reason += " asserted as not charged: " + order.NotCharged
 	}
-	return c.begin(r, operation{
+	return c.begin(operation{
 		Title: "Release the events of an invoice", Back: "/invoice?id=" + url.QueryEscape(order.InvoiceID), Filter: order.InvoiceID, Reason: reason, name: "release",
 		apply: func(ctx context.Context, run run) (outcome, error) {
 			order.DryRun = run.dryRun
@@ -102,20 +92,17 @@ func (c *Console) release(r request) error {
 	})
 }
 
-func (c *Console) showCalls(r request) error {
+func (c *Console) showCalls(r request) (response, error) {
 	found, err := c.cfg.Operations.RateLimit(r.Context())
-	if err == nil {
-		c.render(r, http.StatusOK, "calls", "Pause and resume", found)
-	}
-	return err
+	return response{template: "calls", title: "Pause and resume", data: found}, err
 }
 
-func (c *Console) pause(r request) error {
+func (c *Console) pause(r request) (response, error) {
 	reason := strings.TrimSpace(r.PostFormValue("note"))
 	if reason == "" {
-		return errBadRequest("a reason is required: all processes log it")
+		return response{}, errBadRequest("a reason is required: all processes log it")
 	}
-	return c.begin(r, operation{
+	return c.begin(operation{
 		Title: "Pause all calls to Chargebee", Back: "/calls", Filter: "all processes", Reason: reason, name: "pause",
 		apply: func(ctx context.Context, run run) (outcome, error) {
 			err := c.cfg.Operations.Pause(ctx, reason, run.dryRun)
@@ -124,8 +111,8 @@ func (c *Console) pause(r request) error {
 	})
 }
 
-func (c *Console) resume(r request) error {
-	return c.begin(r, operation{
+func (c *Console) resume(r request) (response, error) {
+	return c.begin(operation{
 		Title: "Resume calls to Chargebee", Back: "/calls", Filter: "all processes", Reason: strings.TrimSpace(r.PostFormValue("note")), name: "resume",
 		apply: func(ctx context.Context, run run) (outcome, error) {
 			ended, err := c.cfg.Operations.Resume(ctx, run.dryRun)

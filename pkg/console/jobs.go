@@ -78,6 +78,20 @@ func (j *job) update(change func(*status)) {
 	change(&j.status)
 }
 
+// confirm marks a dry run as applied, once, and returns its messages.
+func (j *job) confirm() (messages map[string]bool, err error) {
+	found := j.snapshot()
+	if !j.DryRun || !found.Outcome.Changes || found.Confirmed {
+		return nil, httpError{http.StatusConflict, "there is nothing to confirm: the dry run would change nothing, or was applied already"}
+	}
+	j.update(func(s *status) { s.Confirmed = true })
+	messages = map[string]bool{}
+	for _, message := range found.Outcome.Messages {
+		messages[message.MessageID] = true
+	}
+	return messages, nil
+}
+
 // jobs runs one job at a time.
 type jobs struct {
 	cfg     Config
@@ -115,14 +129,9 @@ func (j *jobs) start(op operation, shown *job) (*job, error) {
 	started := &job{operation: op, ID: rand.Text(), DryRun: shown == nil, ended: make(chan struct{})}
 	var messages map[string]bool
 	if shown != nil {
-		found := shown.snapshot()
-		if !shown.DryRun || !found.Outcome.Changes || found.Confirmed {
-			return nil, httpError{http.StatusConflict, "there is nothing to confirm: the dry run would change nothing, or was applied already"}
-		}
-		shown.update(func(s *status) { s.Confirmed = true })
-		messages = map[string]bool{}
-		for _, message := range found.Outcome.Messages {
-			messages[message.MessageID] = true
+		var err error
+		if messages, err = shown.confirm(); err != nil {
+			return nil, err
 		}
 	}
 	ctx, cancel := context.WithCancel(j.ctx)
@@ -156,39 +165,38 @@ func (j *jobs) find(id string) (*job, error) {
 	return j.list[i], nil
 }
 
-func (c *Console) begin(r request, op operation) error {
+func (c *Console) begin(op operation) (response, error) {
 	started, err := c.jobs.start(op, nil)
-	return c.show(r, started, err)
+	return redirect(started, err)
 }
 
-func (c *Console) confirm(r request) error {
+func (c *Console) confirm(r request) (response, error) {
 	shown, err := c.jobs.find(r.PostFormValue("id"))
 	if err != nil {
-		return err
+		return response{}, err
 	}
 	started, err := c.jobs.start(shown.operation, shown)
-	return c.show(r, started, err)
+	return redirect(started, err)
 }
 
-func (c *Console) stop(r request) error {
+func (c *Console) stop(r request) (response, error) {
 	found, err := c.jobs.find(r.PostFormValue("id"))
 	if err == nil {
 		found.cancel()
 	}
-	return c.show(r, found, err)
+	return redirect(found, err)
 }
 
-// show redirects to a job, if possible once it has ended.
-func (*Console) show(r request, job *job, err error) error {
+// redirect leads to the page of a job, if possible once it has ended.
+func redirect(job *job, err error) (response, error) {
 	if err != nil {
-		return err
+		return response{}, err
 	}
 	select {
 	case <-job.ended:
 	case <-time.After(settleTime):
 	}
-	http.Redirect(r.w, r.Request, "/job?id="+job.ID, http.StatusSeeOther)
-	return nil
+	return response{location: "/job?id=" + job.ID}, nil
 }
 
 type jobView struct {
@@ -211,13 +219,16 @@ func (v jobView) Rows() []deadletter.MessageResult {
 }
 
 // showJob shows a job: as a page, or the part of it that is refreshed.
-func (c *Console) showJob(r request) error {
+func (c *Console) showJob(r request) (response, error) {
 	found, err := c.jobs.find(r.FormValue("id"))
-	if err == nil {
-		name := map[bool]string{false: "job", true: "progress"}[r.Form.Has("progress")]
-		c.render(r, http.StatusOK, name, found.Title, jobView{found, found.snapshot()})
+	if err != nil {
+		return response{}, err
 	}
-	return err
+	shown := response{template: "job", title: found.Title, data: jobView{found, found.snapshot()}}
+	if r.Form.Has("progress") {
+		shown.template = "progress"
+	}
+	return shown, nil
 }
 
 func deadLetterOutcome(result deadletter.Result) outcome {

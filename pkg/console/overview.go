@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -114,15 +113,13 @@ func (c *Console) live(r request) live {
 	}
 }
 
-func (c *Console) showOverview(r request) error {
-	c.render(r, http.StatusOK, "overview", "Overview", struct {
+func (c *Console) showOverview(r request) (response, error) {
+	return response{template: "overview", title: "Overview", data: struct {
 		Live   live
 		Report report
-	}{c.live(r), c.overview.read(r.Context(), c.cfg.Operations, c.cfg.Now(), r.FormValue("again") != "")})
-	return nil
+	}{c.live(r), c.overview.read(r.Context(), c.cfg.Operations, c.cfg.Now(), r.FormValue("again") != "")}}, nil
 }
 
-func (c *Console) showLive(r request) error {
-	c.render(r, http.StatusOK, "live", "", c.live(r))
-	return nil
+func (c *Console) showLive(r request) (response, error) {
+	return response{template: "live", data: c.live(r)}, nil
 }

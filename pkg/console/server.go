@@ -130,13 +130,19 @@ func (c *Console) isOwnHost(host string) bool {
 type request struct {
 	*http.Request
 
-	w       http.ResponseWriter
 	session session
+}
+
+// response is a page, or a redirect.
+type response struct {
+	template, title string
+	data            any
+	location        string // of a redirect
 }
 
 // page registers a handler of requests with a session. Others are sent to the login. An error of the
 // handler is shown.
-func (c *Console) page(pattern string, handle func(request) error) {
+func (c *Console) page(pattern string, handle func(request) (response, error)) {
 	c.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		found, ok := c.sessions.find(r)
 		if !ok {
@@ -145,22 +151,27 @@ func (c *Console) page(pattern string, handle func(request) error) {
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 		defer cancel()
-		req := request{r.WithContext(ctx), w, found}
-		if err := handle(req); err != nil {
-			c.render(req, statusOf(err), "error", "Error", err.Error())
+		resp, err := handle(request{r.WithContext(ctx), found})
+		switch {
+		case err != nil:
+			c.render(w, found, statusOf(err), response{template: "error", title: "Error", data: err.Error()})
+		case resp.location != "":
+			http.Redirect(w, r, resp.location, http.StatusSeeOther)
+		default:
+			c.render(w, found, http.StatusOK, resp)
 		}
 	})
 }
 
 // action registers a handler that can change something. It requires the CSRF token. A read-only console
 // refuses it.
-func (c *Console) action(pattern string, handle func(request) error) {
-	c.page(pattern, func(r request) error {
+func (c *Console) action(pattern string, handle func(request) (response, error)) {
+	c.page(pattern, func(r request) (response, error) {
 		switch {
 		case c.cfg.ReadOnly:
-			return httpError{http.StatusForbidden, "this console is read-only: start it without --read-only to change something"}
+			return response{}, httpError{http.StatusForbidden, "this console is read-only: start it without --read-only to change something"}
 		case !r.session.allows(r.Request):
-			return httpError{http.StatusForbidden, "the form is not of this session: reload the page, and send it again"}
+			return response{}, httpError{http.StatusForbidden, "the form is not of this session: reload the page, and send it again"}
 		default:
 			return handle(r)
 		}
@@ -197,17 +208,17 @@ type view struct {
 }
 
 // render writes a page, or a part of one. Control characters in texts of others are escaped.
-func (c *Console) render(r request, status int, name, title string, data any) {
+func (c *Console) render(w http.ResponseWriter, session session, status int, resp response) {
 	var out bytes.Buffer
-	err := c.templates.ExecuteTemplate(&out, name, view{title, name, r.session.csrf, c.cfg.Caller, c.cfg.ReadOnly, c.cfg.Now(), data})
-	if err != nil {
-		c.cfg.Log.Error().Err(err).Str("page", name).Msg("page not rendered")
-		http.Error(r.w, "the page could not be rendered", http.StatusInternalServerError)
+	data := view{resp.title, resp.template, session.csrf, c.cfg.Caller, c.cfg.ReadOnly, c.cfg.Now(), resp.data}
+	if err := c.templates.ExecuteTemplate(&out, resp.template, data); err != nil {
+		c.cfg.Log.Error().Err(err).Str("page", resp.template).Msg("page not rendered")
+		http.Error(w, "the page could not be rendered", http.StatusInternalServerError)
 		return
 	}
-	r.w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	r.w.WriteHeader(status)
-	_, _ = io.WriteString(r.w, escape.Text(out.String())) // fails if the client has gone
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, escape.Text(out.String())) // fails if the client has gone
 }
 
 // login shows the form for the token. The token is in the form, or in the link that was printed: it is for
@@ -217,13 +228,14 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	if !c.cfg.TokenReusable {
 		token = r.FormValue("token")
 	}
-	req := request{r, w, session{}}
+	form := response{template: "login", title: "Log in"}
 	switch {
 	case token == "":
-		c.render(req, http.StatusOK, "login", "Log in", "")
+		c.render(w, session{}, http.StatusOK, form)
 	case !c.sessions.login(w, token):
 		c.cfg.Log.Warn().Str("remote", r.RemoteAddr).Msg("console login refused")
-		c.render(req, http.StatusUnauthorized, "login", "Log in", "The token is wrong, or was used before.")
+		form.data = "The token is wrong, or was used before."
+		c.render(w, session{}, http.StatusUnauthorized, form)
 	default:
 		c.cfg.Log.Info().Str("remote", r.RemoteAddr).Msg("console login")
 		http.Redirect(w, r, "/", http.StatusSeeOther)
