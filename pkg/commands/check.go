@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/billable-events/billable/pkg/cli"
@@ -50,7 +49,7 @@ const startupTimeout = 5 * time.Second
 
 // checkQueuesAtStart returns a UsageError for the first finding that the consumer must not start with. It
 // logs other findings of level error, and leaves warnings to consumer check.
-func (c checker) checkQueuesAtStart(ctx context.Context, logger zerolog.Logger) error {
+func (c checker) checkQueuesAtStart(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startupTimeout)
 	defer cancel()
 	for _, found := range c.evaluateQueues(c.describeQueues(ctx)) {
@@ -58,7 +57,7 @@ func (c checker) checkQueuesAtStart(ctx context.Context, logger zerolog.Logger) 
 		case preflight.PreventsStart(found):
 			return cli.UsageError{Err: fmt.Errorf("%s: %s: %s", found.Subject, found.Message, found.Solution)}
 		case found.Level == finding.Error:
-			logger.Error().Str("subject", found.Subject).Str("name", found.Name).Str("detail", found.Message).Str("remedy", found.Solution).Msg("queue is not set up as required")
+			c.log.Error().Str("subject", found.Subject).Str("name", found.Name).Str("detail", found.Message).Str("remedy", found.Solution).Msg("queue is not set up as required")
 		}
 	}
 	return nil

@@ -24,23 +24,22 @@ var runtimeLimits = lifecycle.RuntimeLimits{GCPercent: 400}
 // Main runs the consumer or one of its commands until it is done or ctx ends. It returns the exit
 // code.
 func Main(ctx context.Context, process cli.Process) int {
-	app := &app{process: process.Escaped(), format: cli.Table}
+	app := &app{process: process.Escaped(), source: config.Source{Environ: process.Environ}, format: cli.Table}
 	return cli.Run(ctx, app.process, app.root())
 }
 
 // app is one run of the program, with the flags that commands share.
 type app struct {
-	process         cli.Process
-	configPath      string     // of the settings file
-	allowUnknownEnv bool       // unknown variables of the environment are warnings
-	format          cli.Format // of the result
-	wide            bool       // tables are not fitted to the terminal
-	apply           bool       // false: a dry run
-	writeErr        error      // the first error of the output
+	process  cli.Process
+	source   config.Source // of the settings
+	format   cli.Format    // of the result
+	wide     bool          // tables are not fitted to the terminal
+	apply    bool          // false: a dry run
+	writeErr error         // the first error of the output
 }
 
 func (a *app) root() *cobra.Command {
-	run := func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) }
+	run := a.connected(a.run, config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
 	root := &cobra.Command{
 		Use:     "consumer",
 		Short:   "Bill pending Chargebee invoices",
@@ -49,8 +48,8 @@ func (a *app) root() *cobra.Command {
 
 		PersistentPostRunE: func(*cobra.Command, []string) error { return a.writeErr },
 	}
-	root.PersistentFlags().StringVar(&a.configPath, "config", "", "path of the settings file (YAML)")
-	root.PersistentFlags().BoolVar(&a.allowUnknownEnv, cli.AllowUnknownEnv, false, cli.AllowUnknownEnvHelp)
+	root.PersistentFlags().StringVar(&a.source.File, "config", "", "path of the settings file (YAML)")
+	root.PersistentFlags().BoolVar(&a.source.AllowUnknownEnv, cli.AllowUnknownEnv, false, cli.AllowUnknownEnvHelp)
 	root.AddCommand(
 		&cobra.Command{
 			Use:     "run",
@@ -105,23 +104,14 @@ func (a *app) withYesFlag(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-func (a *app) run(ctx context.Context) error {
-	settings, logger, err := a.settings(config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
-	if err != nil {
-		return err
-	}
-	cfg, err := consumer.LoadAWS(ctx, settings, logger)
-	if err != nil {
-		return cli.UsageError{Err: err}
-	}
-	deps := consumer.Deps{AWS: cfg}
-	starting := checker{Deps{Deps: deps, Settings: settings}}
-	if err := starting.checkQueuesAtStart(ctx, logger); err != nil {
+func (a *app) run(ctx context.Context, deps Deps, _ []string) error {
+	if err := (checker{deps}).checkQueuesAtStart(ctx); err != nil {
 		return err
 	}
 	runtimeLimits.Apply(a.process.Environ)
-	deps.Tracing = telemetry.NewTracing(ctx, telemetry.Service{Name: "billable-consumer", Version: cli.Version()}, a.process.Environ, logger)
-	c, err := consumer.New(settings, deps, logger)
+	service := telemetry.Service{Name: "billable-consumer", Version: cli.Version()}
+	deps.Tracing = telemetry.NewTracing(ctx, service, a.process.Environ, deps.log)
+	c, err := consumer.New(deps.Settings, deps.Deps, deps.log)
 	if err != nil {
 		return err
 	}
@@ -131,7 +121,7 @@ func (a *app) run(ctx context.Context) error {
 // settings loads the settings, builds their logger, and logs warnings about them. The required keys must
 // have a value.
 func (a *app) settings(required ...string) (config.Consumer, zerolog.Logger, error) {
-	settings, warnings, err := config.LoadConsumer(config.Source{File: a.configPath, Environ: a.process.Environ, AllowUnknownEnv: a.allowUnknownEnv}, required...)
+	settings, warnings, err := config.LoadConsumer(a.source, required...)
 	if err != nil {
 		return settings, zerolog.Nop(), cli.UsageError{Err: err}
 	}

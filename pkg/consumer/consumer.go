@@ -47,62 +47,63 @@ type Consumer struct {
 // New returns a consumer. It makes no call.
 func New(settings config.Consumer, deps Deps, logger zerolog.Logger) (*Consumer, error) {
 	now := deps.Clock()
-	tracing := deps.Tracing
-	if tracing != nil {
-		deps.AWS = awsclient.Trace(deps.AWS, tracing)
+	if deps.Tracing != nil {
+		deps.AWS = awsclient.Trace(deps.AWS, deps.Tracing)
 	}
 	store := NewStore(deps.AWS, settings)
+	client := sqs.NewFromConfig(deps.AWS)
 	registry := telemetry.NewRegistry(cli.Version())
-	observer := observer{newMetrics(registry), logger, tracing}
+	recorder := observer{newMetrics(registry), logger, deps.Tracing}
 	limit := LimiterConfig(settings, store.RateLimit(), now)
-	limit.Observe = observer.recordRateLimit
+	limit.Observe = recorder.recordRateLimit
 	limiter := ratelimit.New(limit)
 	breaker := settlement.NewBreaker(now)
-	dependencies := &dependencies{logger: logger, store: store, limiter: limiter, breaker: breaker, member: newMember(settings, store, logger, now)}
-	clock := &clock{maxSkew: settings.Clock.MaxSkew, breaker: breaker, logger: logger}
-	gauges{limiter, settings.Chargebee.RequestsPerMinute, breaker, dependencies.member, clock}.register(registry)
+	process := newMember(settings, store, logger, now)
+	skew := &clock{maxSkew: settings.Clock.MaxSkew, breaker: breaker, logger: logger}
+	gauges{limiter, settings.Chargebee.RequestsPerMinute, breaker, process, skew}.register(registry)
+	checks := &dependencies{logger: logger, store: store, limiter: limiter, breaker: breaker, member: process}
 	site := ChargebeeConfig(settings, deps)
 	site.Observe = func(ctx context.Context, observation chargebeeapi.Observation) {
-		observer.recordCall(ctx, observation)
-		dependencies.recordCall(observation.Kind)
-		clock.record(observation)
+		recorder.recordCall(ctx, observation)
+		checks.recordCall(observation.Kind)
+		skew.record(observation)
 	}
 	chargebee, err := chargebeeapi.New(site)
 	if err != nil {
 		return nil, err
 	}
-	client := sqs.NewFromConfig(deps.AWS)
-	dependencies.chargebee = chargebee
-	dependencies.init(settings, sqsqueue.NewHealth(client, settings.Queue.URL))
+	checks.chargebee = chargebee
+	checks.init(settings, sqsqueue.NewHealth(client, settings.Queue.URL))
+	settler := &settlement.Settler{
+		Ledger:      store,
+		Claims:      store,
+		Events:      store,
+		Charger:     chargebee,
+		Invoices:    chargebee,
+		RateLimiter: limiter,
+		Breaker:     breaker,
+		Observer:    settlementObserver{recorder},
+		Now:         now,
+		Settings:    SettlementSettings(settings),
+	}
 	return &Consumer{
 		settings: settings,
 		logger:   logger,
-		tracing:  tracing,
+		tracing:  deps.Tracing,
 		registry: registry,
 		breaker:  breaker,
 		limiter:  limiter,
 
 		chargebee:    chargebee,
-		dependencies: dependencies,
+		dependencies: checks,
 		reloadFailed: telemetry.ReloadFailures(registry, logger),
 
 		pool: &worker.Pool{
-			Queue:       sqsqueue.NewQueue(client, settings.Queue.URL, settings.Worker.VisibilityTimeout),
-			DeadLetters: sqsqueue.NewDeadLetters(client, settings.Queue.DeadLetterURL),
-			Handler: traced(&settlement.Settler{
-				Ledger:      store,
-				Claims:      store,
-				Events:      store,
-				Charger:     chargebee,
-				Invoices:    chargebee,
-				RateLimiter: limiter,
-				Breaker:     breaker,
-				Observer:    settlementObserver{observer},
-				Now:         now,
-				Settings:    SettlementSettings(settings),
-			}, tracing, path.Base(settings.Queue.URL)),
+			Queue:             sqsqueue.NewQueue(client, settings.Queue.URL, settings.Worker.VisibilityTimeout),
+			DeadLetters:       sqsqueue.NewDeadLetters(client, settings.Queue.DeadLetterURL),
+			Handler:           traced(settler, deps.Tracing, path.Base(settings.Queue.URL)),
 			Gates:             []worker.Gate{breaker, limiter},
-			Observer:          workerObserver{observer},
+			Observer:          workerObserver{recorder},
 			Concurrency:       settings.Worker.Concurrency,
 			VisibilityTimeout: settings.Worker.VisibilityTimeout,
 			HeartbeatInterval: min(settings.Worker.VisibilityTimeout, settings.Ledger.Lease) / 3,

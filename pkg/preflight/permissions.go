@@ -1,7 +1,6 @@
 package preflight
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/billable-events/billable/pkg/finding"
@@ -16,41 +15,40 @@ const (
 )
 
 type purpose struct {
-	use    string
-	level  finding.Level // if the permission is missing
-	action string
+	use   string
+	level finding.Level // if the permission is missing
 }
 
-// purposes has the permissions of each subject. Those that only commands need are a warning:
+// purposes has the permissions of each subject, by action. Those that only commands need are a warning:
 // another role may run the commands.
-var purposes = map[string][]purpose{
+var purposes = map[string]map[string]purpose{
 	SubjectQueue: {
-		{"to receive messages", finding.Error, "sqs:ReceiveMessage"},
-		{"to delete billed messages", finding.Error, "sqs:DeleteMessage"},
-		{"to extend the visibility timeout of a message, and to delay it", finding.Error, "sqs:ChangeMessageVisibility"},
-		{"for /readyz and for this check", finding.Error, "sqs:GetQueueAttributes"},
-		{"for dlq replay and sweep", finding.Warning, "sqs:SendMessage"},
+		"sqs:ReceiveMessage":          {"to receive messages", finding.Error},
+		"sqs:DeleteMessage":           {"to delete billed messages", finding.Error},
+		"sqs:ChangeMessageVisibility": {"to extend the visibility timeout of a message, and to delay it", finding.Error},
+		"sqs:GetQueueAttributes":      {"for /readyz and for this check", finding.Error},
+		"sqs:SendMessage":             {"for dlq replay and sweep", finding.Warning},
 	},
 	SubjectDeadLetters: {
-		{"to reject messages", finding.Error, "sqs:SendMessage"},
-		{"for dlq list, replay and discard", finding.Warning, "sqs:ReceiveMessage"},
-		{"for dlq replay and discard", finding.Warning, "sqs:DeleteMessage"},
-		{"for dlq list: to make messages visible again", finding.Warning, "sqs:ChangeMessageVisibility"},
-		{"for the check of the queues at the start, for dlq list, and for this check", finding.Warning, "sqs:GetQueueAttributes"},
+		"sqs:SendMessage":             {"to reject messages", finding.Error},
+		"sqs:ReceiveMessage":          {"for dlq list, replay and discard", finding.Warning},
+		"sqs:DeleteMessage":           {"for dlq replay and discard", finding.Warning},
+		"sqs:ChangeMessageVisibility": {"for dlq list: to make messages visible again", finding.Warning},
+		"sqs:GetQueueAttributes":      {"for the check of the queues at the start, for dlq list, and for this check", finding.Warning},
 	},
 	SubjectEvents: {
-		{"to find unbilled events", finding.Error, "dynamodb:Query on the index"},
-		{"to claim events and to mark them as billed", finding.Error, "dynamodb:UpdateItem"},
-		{"for sweep", finding.Warning, "dynamodb:Scan on the index"},
-		{"for this check", finding.Warning, "dynamodb:DescribeTable"},
+		"dynamodb:Query on the index": {"to find unbilled events", finding.Error},
+		"dynamodb:UpdateItem":         {"to claim events and to mark them as billed", finding.Error},
+		"dynamodb:Scan on the index":  {"for sweep", finding.Warning},
+		"dynamodb:DescribeTable":      {"for this check", finding.Warning},
 	},
 	SubjectLedger: {
-		{"to read invoices and the rate limit", finding.Error, "dynamodb:GetItem"},
-		{"to create invoices", finding.Error, "dynamodb:PutItem"},
-		{"to update invoices and the rate limit", finding.Error, "dynamodb:UpdateItem"},
-		{"for sweep", finding.Warning, "dynamodb:Scan"},
-		{"for this check", finding.Warning, "dynamodb:DescribeTable"},
-		{"for this check", finding.Warning, "dynamodb:DescribeTimeToLive"},
+		"dynamodb:GetItem":            {"to read invoices and the rate limit", finding.Error},
+		"dynamodb:PutItem":            {"to create invoices", finding.Error},
+		"dynamodb:UpdateItem":         {"to update invoices and the rate limit", finding.Error},
+		"dynamodb:Scan":               {"for sweep", finding.Warning},
+		"dynamodb:DescribeTable":      {"for this check", finding.Warning},
+		"dynamodb:DescribeTimeToLive": {"for this check", finding.Warning},
 	},
 }
 
@@ -61,7 +59,7 @@ func Permissions(subject string, probes []finding.Probe) []Finding {
 	for _, probe := range probes {
 		switch {
 		case probe.Denied:
-			need := purposeOf(subject, probe.Action)
+			need := purposes[subject][probe.Action]
 			f.addf(need.level, "permission_missing", "allow "+probe.Action+" in the policy of the role of this process",
 				"%s is not allowed: it is required %s", probe.Action, need.use)
 		case probe.Err != nil:
@@ -80,12 +78,4 @@ func Permissions(subject string, probes []finding.Probe) []Finding {
 		f.addf(finding.OK, "permissions", "", "%s", text)
 	}
 	return f.list
-}
-
-func purposeOf(subject, action string) purpose {
-	needs := purposes[subject]
-	if at := slices.IndexFunc(needs, func(p purpose) bool { return p.action == action }); at >= 0 {
-		return needs[at]
-	}
-	return purpose{use: "for an unknown purpose", level: finding.Warning, action: action}
 }

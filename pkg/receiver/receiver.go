@@ -56,13 +56,13 @@ func New(settings config.Receiver, deps Deps, logger zerolog.Logger) *Receiver {
 	client := sqs.NewFromConfig(deps.AWS)
 	registry := telemetry.NewRegistry(cli.Version())
 	metrics := newMetrics(registry)
-	tracing := tracing{deps.Tracing, path.Base(settings.Queue.URL)}
-	sender := sqsqueue.NewSender(tracing.batches(client), settings.Queue.URL, metrics)
+	spans := tracing{deps.Tracing, path.Base(settings.Queue.URL)}
+	sender := sqsqueue.NewSender(spans.batches(client), settings.Queue.URL, metrics)
 	handler := webhook.NewHandler(webhook.Config{
-		Queue:                tracing.messages(sender),
+		Queue:                spans.messages(sender),
 		Observer:             newObserver(metrics, logger),
 		Now:                  time.Now,
-		Middleware:           tracing.requests(),
+		Middleware:           spans.requests(),
 		Credentials:          credentialsOf(settings.Auth),
 		AllowUnauthenticated: settings.Auth.Disabled,
 		TrustedProxies:       settings.HTTP.TrustedProxies,
