@@ -20,8 +20,7 @@ import (
 	"github.com/billable-events/billable/pkg/sqsqueue"
 )
 
-// operations are the console.Operations: those of the commands (methods of Deps), and those that only the console
-// has. Consumers may have started since the console: what calls Chargebee and the ledger checks the installation again.
+// operations are the console.Operations: those of the commands (methods of Deps), and those that only the console has.
 type operations struct {
 	Deps
 
@@ -74,15 +73,12 @@ func (o operations) Invoice(ctx context.Context, id string) (results.Invoice, er
 }
 
 func (o operations) Discard(ctx context.Context, options deadletter.DiscardOptions, release bool, progress deadletter.Progress) (deadletter.Result, error) {
-	if release {
-		if err := o.checkInstallation(ctx); err != nil {
-			return deadletter.Result{}, err
-		}
-	}
-	return o.discard(ctx, discardOptions{DiscardOptions: options, path: filepath.Join(o.archives, archiveName(time.Now())), release: release}, progress)
+	archive := filepath.Join(o.archives, archiveName(time.Now()))
+	return o.discard(ctx, discardOptions{DiscardOptions: options, path: archive, release: release}, progress)
 }
 
 func (o operations) Release(ctx context.Context, order settlement.Order) (results.Release, error) {
+	// Consumers may have started since the console.
 	if err := errors.Join(checkNotes(order), o.checkInstallation(ctx)); err != nil {
 		return results.Release{}, err
 	}

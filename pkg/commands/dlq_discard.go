@@ -37,15 +37,16 @@ func (a *app) dlqDiscard() *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			options.DryRun = !a.apply
-			connected := a.connected
+			required := []string{config.DeadLetterURL}
 			if options.release {
-				connected = a.connectedSite
+				required = append(required, config.ChargebeeSite, config.ChargebeeKey)
 			}
-			return connected(func(ctx context.Context, deps Deps, _ []string) error {
+			discard := func(ctx context.Context, deps Deps, _ []string) error {
 				return a.runOnDeadLetters(func(progress deadletter.Progress) (deadletter.Result, error) {
 					return deps.discard(ctx, options, progress)
 				})
-			}, config.DeadLetterURL)(cmd, args)
+			}
+			return a.connected(discard, required...)(cmd, args)
 		},
 	})))
 	flags := cmd.Flags()
@@ -62,7 +63,7 @@ type discardOptions struct {
 	release bool   // release claims first
 }
 
-// discard runs a Discarder whose archive is a file.
+// discard runs a Discarder whose archive is a file. Only a release of claims needs Chargebee.
 func (d Deps) discard(ctx context.Context, options discardOptions, progress deadletter.Progress) (result deadletter.Result, err error) {
 	archive := &archiveFile{path: options.path}
 	discarder := &deadletter.Discarder{Queue: d.deadLetterQueue(), Archive: archive}
@@ -72,14 +73,17 @@ func (d Deps) discard(ctx context.Context, options discardOptions, progress dead
 		result.Archive, closeErr = archive.close()
 		return errors.Join(runErr, closeErr)
 	}
-	if options.release {
-		err = d.withSite(ctx, func(site site) error {
-			discarder.Releaser = claimReleaser{d.settler(site)}
-			return run()
-		})
-	} else {
+	if !options.release {
 		err = run()
+		return result, err
 	}
+	if err := d.checkInstallation(ctx); err != nil {
+		return result, err
+	}
+	err = d.withSite(ctx, func(site site) error {
+		discarder.Releaser = claimReleaser{d.settler(site)}
+		return run()
+	})
 	return result, err
 }
 

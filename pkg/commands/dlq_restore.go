@@ -22,25 +22,24 @@ type restoreResult struct {
 }
 
 func (a *app) dlqRestore() *cobra.Command {
+	var messages []queue.Message
 	return a.withYesFlag(a.withOutput(&cobra.Command{
 		Use:     "restore FILE",
 		Short:   "Put discarded dead letters back",
 		Long:    "Send the messages of an archive of dlq discard to the dead-letter queue, as they were. The file is kept. Restored twice, a message is there twice, which does no harm: the ledger decides.",
 		Example: "  consumer dlq restore discarded-20261130T101421Z.jsonl --yes",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		PreRunE: func(_ *cobra.Command, args []string) error {
 			file, err := os.Open(args[0])
 			if err != nil {
 				return err
 			}
-			messages, err := deadletter.ReadArchive(file)
-			if err := errors.Join(err, file.Close()); err != nil {
-				return err
-			}
-			return a.connected(func(ctx context.Context, deps Deps, _ []string) error {
-				return a.restore(ctx, deps, args[0], messages)
-			}, config.DeadLetterURL)(cmd, args)
+			messages, err = deadletter.ReadArchive(file)
+			return errors.Join(err, file.Close())
 		},
+		RunE: a.connected(func(ctx context.Context, deps Deps, args []string) error {
+			return a.restore(ctx, deps, args[0], messages)
+		}, config.DeadLetterURL),
 	}))
 }
 

@@ -18,28 +18,26 @@ import (
 
 func (a *app) invoiceList() *cobra.Command {
 	var selected invoiceFilter
+	var filter inspect.Filter
 	cmd := a.withListingOutput(&cobra.Command{
 		Use:     "list",
 		Short:   "List invoices in the ledger, by last update",
 		Long:    "List invoices in the ledger, by last update. It scans the whole ledger table.",
 		Example: "  consumer invoice list --state rejected --since 7d --customer cust_1",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			now := time.Now()
-			filter, err := selected.parse(now)
-			if err != nil {
-				return cli.UsageError{Err: err}
-			}
-			return a.connected(func(ctx context.Context, deps Deps, _ []string) error {
-				progress := cli.NewProgress(a.process.Stderr, "invoices read")
-				listing, err := inspect.List(ctx, deps.store(), deps.store(), filter, now, func() { progress.Add(1) })
-				progress.Finish()
-				if err != nil {
-					return err
-				}
-				writeListing(a, listing, listing.Invoices, func() { a.writeInvoices(listing) })
-				return nil
-			})(cmd, args)
+		PreRunE: func(*cobra.Command, []string) (err error) {
+			filter, err = selected.parse(time.Now())
+			return err
 		},
+		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
+			progress := cli.NewProgress(a.process.Stderr, "invoices read")
+			listing, err := inspect.List(ctx, deps.store(), deps.store(), filter, time.Now(), func() { progress.Add(1) })
+			progress.Finish()
+			if err != nil {
+				return err
+			}
+			writeListing(a, listing, listing.Invoices, func() { a.writeInvoices(listing) })
+			return nil
+		}),
 	})
 	flags := cmd.Flags()
 	flags.StringVar(&selected.states, "state", "", "only these states, for example rejected,charging")
@@ -59,7 +57,7 @@ type invoiceFilter struct {
 	held                                                     bool
 }
 
-// parse returns the filter. The error lists every invalid flag.
+// parse returns the filter. The usage error lists every invalid flag.
 func (f invoiceFilter) parse(now time.Time) (inspect.Filter, error) {
 	filter := inspect.Filter{HoldsClaims: f.held, Customer: f.customer, Subscription: f.subscription, MinAmount: f.minAmount}
 	var states, outcomes, reasons, since error
@@ -75,7 +73,11 @@ func (f invoiceFilter) parse(now time.Time) (inspect.Filter, error) {
 	if f.since != "" {
 		filter.Since, since = parseSince(f.since, now)
 	}
-	return filter, errors.Join(flagError("state", states), flagError("since", since), flagError("outcome", outcomes), flagError("reason", reasons))
+	err := errors.Join(flagError("state", states), flagError("since", since), flagError("outcome", outcomes), flagError("reason", reasons))
+	if err != nil {
+		return filter, cli.UsageError{Err: err}
+	}
+	return filter, nil
 }
 
 // parseSince parses a time in RFC 3339, or a duration before now.
