@@ -163,16 +163,12 @@ func (c Consumer) validate(required []string) fieldErrors {
 	errs.atLeast("worker.max_attempts", int64(c.Worker.MaxAttempts), 1)
 	errs.require(c.Events.Table != "", "events.table", "must not be empty")
 	errs.require(c.Ledger.Table != "" && c.Ledger.Table != c.Events.Table, "ledger.table", "must not be empty, nor the table of events")
-	c.Queue.validate(&errs)
+	errs.require(c.Queue.URL == "" || c.Queue.URL != c.Queue.DeadLetterURL, DeadLetterURL, "is the same queue as queue.url: rejected messages would be handled again, forever")
 	c.Chargebee.validate(&errs)
 	c.validateTimes(&errs)
 	errs.atLeast("invoice.max_amount", c.Invoice.MaxAmount, 0)
 	c.Log.validate(&errs)
 	return errs
-}
-
-func (q ConsumerQueue) validate(errs *fieldErrors) {
-	errs.require(q.URL == "" || q.URL != q.DeadLetterURL, DeadLetterURL, "is the same queue as queue.url: rejected messages would be handled again, forever")
 }
 
 // MaxPlanRate is the number of calls per minute of the largest plan, apart from custom ones.

@@ -47,21 +47,19 @@ func Queues(main, deadLetters Queue, needs Requirements) []Finding {
 			"queue.url and queue.dead_letter_url are the same queue: rejected messages would be handled again, forever")
 		return f.list
 	}
-	known := f.basics(main, "queue.url")
-	deadKnown := dead.basics(deadLetters, "queue.dead_letter_url")
-	if known {
+	if f.basics(main, "queue.url") {
 		f.retention(main.Attributes, needs)
 		f.redrive(main.Attributes, deadLetters.Attributes, needs)
 		if size := main.Attributes.MaxMessageBytes; size < maxMessageBytes {
 			f.addf(finding.Warning, "message_size_limited", "set MaximumMessageSize to 1048576",
 				"messages above %d bytes are refused: webhooks of large invoices are answered 503", size)
 		}
+		f.summary(main.Attributes, needs)
 	}
-	if deadKnown {
+	if dead.basics(deadLetters, "queue.dead_letter_url") {
 		dead.deadLetters(deadLetters.Attributes, main.Attributes)
+		dead.summary(deadLetters.Attributes, needs)
 	}
-	f.summary(main, known, needs)
-	dead.summary(deadLetters, deadKnown, needs)
 	return append(f.list, dead.list...)
 }
 
@@ -182,11 +180,7 @@ func (f *findings) deadLetters(deadLetters, main finding.QueueAttributes) {
 	}
 }
 
-func (f *findings) summary(queue Queue, known bool, needs Requirements) {
-	if !known {
-		return
-	}
-	found := queue.Attributes
+func (f *findings) summary(found finding.QueueAttributes, needs Requirements) {
 	key := "a key of SQS"
 	switch {
 	case found.KMSKey != "":
