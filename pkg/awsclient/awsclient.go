@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,6 +15,7 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
 	"github.com/rs/zerolog"
 )
 
@@ -57,6 +59,16 @@ func Load(ctx context.Context, connections int, logger zerolog.Logger) (aws.Conf
 	return Renew(loaded, func(err error) {
 		logger.Warn().Err(err).Msg("renewal of AWS credentials failed; keeping current credentials")
 	}), nil
+}
+
+// initializeFunc is a middleware of the SDK around a call with all its attempts.
+type initializeFunc func(context.Context, middleware.InitializeInput, middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error)
+
+func withMiddleware(config aws.Config, id string, handle initializeFunc) aws.Config {
+	config.APIOptions = append(slices.Clip(config.APIOptions), func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc(id, handle), middleware.After)
+	})
+	return config
 }
 
 // bufferedBody copies the body of every request into a bytes.Reader, for two reasons. net/http

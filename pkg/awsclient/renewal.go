@@ -3,7 +3,6 @@ package awsclient
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -36,10 +35,7 @@ func Renew(config aws.Config, failed func(error)) aws.Config {
 	}
 	renewed := &renewedCredentials{cache: cache, failed: failed}
 	config.Credentials = renewed
-	config.APIOptions = append(slices.Clip(config.APIOptions), func(stack *middleware.Stack) error {
-		return stack.Initialize.Add(expiredTokens{renewed}, middleware.After)
-	})
-	return config
+	return withMiddleware(config, "BillableExpiredTokens", renewed.repeatExpired)
 }
 
 type renewedCredentials struct {
@@ -104,18 +100,14 @@ func (c *renewedCredentials) store(credentials aws.Credentials) {
 	c.current.Store(&renewable{credentials, time.Now().Add(max(delay, minRenewalInterval))})
 }
 
-// expiredTokens is a middleware of the SDK that renews the credentials and repeats the call if AWS
-// refuses an expired token. Clocks may differ, and a session may be revoked.
-type expiredTokens struct{ credentials *renewedCredentials }
-
-func (expiredTokens) ID() string { return "BillableExpiredTokens" }
-
-func (e expiredTokens) HandleInitialize(ctx context.Context, input middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+// repeatExpired renews the credentials and repeats the call if AWS refuses an expired token. Clocks may differ, and a
+// session may be revoked.
+func (c *renewedCredentials) repeatExpired(ctx context.Context, input middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 	output, metadata, err := next.HandleInitialize(ctx, input)
 	if !isExpiredToken(err) {
 		return output, metadata, err
 	}
-	if _, renewalErr := e.credentials.renew(ctx); renewalErr != nil {
+	if _, renewalErr := c.renew(ctx); renewalErr != nil {
 		return output, metadata, errors.Join(err, renewalErr)
 	}
 	return next.HandleInitialize(ctx, input)

@@ -3,7 +3,6 @@ package awsclient
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -18,20 +17,14 @@ import (
 // Trace returns a configuration that makes a span of each call, with all its attempts. A call
 // without a parent span has none: polls, probes and heartbeats would be most of all traces. No
 // trace context is sent to AWS.
+// https://opentelemetry.io/docs/specs/semconv/cloud-providers/aws-sdk/
 func Trace(config aws.Config, tracer trace.Tracer) aws.Config {
-	config.APIOptions = append(slices.Clip(config.APIOptions), func(stack *middleware.Stack) error {
-		return stack.Initialize.Add(spans{tracer}, middleware.After)
-	})
-	return config
+	return withMiddleware(config, "BillableSpans", spans{tracer}.handle)
 }
 
-// spans is a middleware of the SDK that makes spans of calls.
-// https://opentelemetry.io/docs/specs/semconv/cloud-providers/aws-sdk/
 type spans struct{ tracer trace.Tracer }
 
-func (spans) ID() string { return "BillableSpans" }
-
-func (s spans) HandleInitialize(ctx context.Context, input middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+func (s spans) handle(ctx context.Context, input middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return next.HandleInitialize(ctx, input)
 	}

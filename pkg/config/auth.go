@@ -11,17 +11,13 @@ type Auth struct {
 	PreviousPassword Secret `key:"previous_password"`
 	Disabled         bool   `key:"disabled"`
 
-	files secretFiles
+	secretFiles
 }
-
-// FromFiles reports whether a part of the credentials is given as a file, so that Reload
-// can return others.
-func (a Auth) FromFiles() bool { return len(a.files) > 0 }
 
 // Reload returns the credentials with the present content of their files. An *Error
 // reports every unreadable or empty file and every invalid value.
 func (a Auth) Reload() (Auth, error) {
-	loading := a.files.reload(&a, "auth.")
+	loading := a.readFiles(&a, "auth.")
 	var errs fieldErrors
 	a.validate(&errs)
 	return a, joinErrors(loading, errs)

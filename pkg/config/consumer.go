@@ -24,7 +24,7 @@ type Consumer struct {
 	Charges   Charges       // under chargesKey, in the file only
 	Log       Log           `key:"log"`
 
-	files secretFiles
+	secretFiles
 }
 
 // ConsumerQueue is the queue of webhooks and its dead-letter queue.
@@ -126,17 +126,14 @@ func LoadConsumer(source Source, required ...string) (Consumer, []string, error)
 	if err != nil {
 		return settings, nil, err
 	}
-	settings.files = loaded.files
+	settings.secretFiles = loaded.files
 	return settings, loaded.warnings, joinErrors(loaded.errs, settings.validate(required))
 }
-
-// FromFiles reports whether the API key is given as a file, so that Reload can return another.
-func (c Consumer) FromFiles() bool { return len(c.files) > 0 }
 
 // Reload returns the settings with the present content of the API key's file. The error is an *Error
 // if the file is unreadable or empty.
 func (c Consumer) Reload() (Consumer, error) {
-	loading := c.files.reload(&c, "")
+	loading := c.readFiles(&c, "")
 	return c, joinErrors(loading, nil)
 }
 

@@ -57,7 +57,7 @@ func LoadReceiver(source Source) (Receiver, []string, error) {
 	if err != nil {
 		return settings, nil, err
 	}
-	settings.Auth.files = loaded.files
+	settings.Auth.secretFiles = loaded.files
 	return settings, loaded.warnings, joinErrors(loaded.errs, settings.validate())
 }
 

@@ -10,6 +10,9 @@ import (
 // secretFiles are the paths of the secrets that are given as files, by key.
 type secretFiles map[string]string
 
+// FromFiles reports whether there are any, so that Reload can return others.
+func (s secretFiles) FromFiles() bool { return len(s) > 0 }
+
 // secretFile returns the path of a secret that is given as a file, else "". The environment overrides the file of
 // settings; in each of them, the secret and its path exclude each other.
 func (f field) secretFile(file map[string]any, environment map[string]string, errs *fieldErrors) string {
@@ -43,8 +46,8 @@ func (f field) readSecret(path string, errs *fieldErrors) {
 	}
 }
 
-// reload reads the secrets in settings, a pointer to the struct below the prefix, from their files again.
-func (s secretFiles) reload(settings any, prefix string) (errs fieldErrors) {
+// readFiles reads the secrets in settings, a pointer to the struct below the prefix, from their files again.
+func (s secretFiles) readFiles(settings any, prefix string) (errs fieldErrors) {
 	for _, field := range fieldsOf(reflect.ValueOf(settings).Elem(), prefix) {
 		if path, ok := s[field.key]; ok {
 			field.readSecret(path, &errs)
