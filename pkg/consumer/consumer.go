@@ -61,7 +61,10 @@ func New(settings config.Consumer, deps Deps, logger zerolog.Logger) (*Consumer,
 	process := newMember(settings, store, logger, now)
 	skew := &clock{maxSkew: settings.Clock.MaxSkew, breaker: breaker, logger: logger}
 	gauges{limiter, settings.Chargebee.RequestsPerMinute, breaker, process, skew}.register(registry)
-	checks := &dependencies{logger: logger, store: store, limiter: limiter, breaker: breaker, member: process}
+	checks := &dependencies{
+		logger: logger, store: store, limiter: limiter, breaker: breaker, member: process,
+		queue: sqsqueue.NewHealth(client, settings.Queue.URL),
+	}
 	site := ChargebeeConfig(settings, deps)
 	site.Observe = func(ctx context.Context, observation chargebeeapi.Observation) {
 		recorder.recordCall(ctx, observation)
@@ -73,7 +76,7 @@ func New(settings config.Consumer, deps Deps, logger zerolog.Logger) (*Consumer,
 		return nil, err
 	}
 	checks.chargebee = chargebee
-	checks.init(settings, sqsqueue.NewHealth(client, settings.Queue.URL))
+	checks.init(settings)
 	settler := &settlement.Settler{
 		Ledger:      store,
 		Claims:      store,
@@ -198,7 +201,7 @@ func (c *Consumer) logStart(admin net.Addr) {
 
 // ready returns why the consumer cannot settle invoices now, or nil.
 func (c *Consumer) ready(draining bool) error {
-	pause := c.limiter.Status().OperatorPause
+	pause, failure := c.limiter.Status().OperatorPause, c.dependencies.failure()
 	switch {
 	case draining:
 		return errDraining
@@ -206,7 +209,9 @@ func (c *Consumer) ready(draining bool) error {
 		return errors.New(c.breaker.Reason())
 	case pause.InForce():
 		return fmt.Errorf("calls to Chargebee are paused by an operator: %s", pause.Reason)
+	case failure != nil:
+		return failure
 	default:
-		return c.dependencies.failure()
+		return c.dependencies.queue.Check() // the last check of the dependencies may be 15 s old
 	}
 }

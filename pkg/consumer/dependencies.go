@@ -39,6 +39,7 @@ type dependencies struct {
 	breaker   *settlement.Breaker
 	chargebee *chargebeeapi.Client
 	member    *member
+	queue     *sqsqueue.Health
 	list      []dependency
 
 	accepted atomic.Bool // Chargebee accepted the API key
@@ -57,11 +58,11 @@ type dependency struct {
 	check        func(context.Context) error
 }
 
-func (d *dependencies) init(settings config.Consumer, queue *sqsqueue.Health) {
+func (d *dependencies) init(settings config.Consumer) {
 	const table = ", AWS_REGION and the permissions of the role, or create the table with consumer tables create; consumer check shows more"
 	d.failures = map[string]error{}
 	d.list = []dependency{
-		{"queue", "check queue.url, AWS_REGION and the permissions of the role; consumer check shows more", func(context.Context) error { return queue.Check() }},
+		{"queue", "check queue.url, AWS_REGION and the permissions of the role; consumer check shows more", func(context.Context) error { return d.queue.Check() }},
 		{"events table", "check events.table (" + settings.Events.Table + ")" + table, d.store.CheckEvents},
 		{"ledger table", "check ledger.table (" + settings.Ledger.Table + ")" + table, d.member.check},
 		{"rate limit", "its item is in the ledger table: check ledger.table (" + settings.Ledger.Table + ")" + table, d.checkRateLimit},
@@ -138,7 +139,7 @@ func (d *dependencies) record(dependency dependency, err error) {
 	}
 }
 
-// failure returns the error of the first dependency that fails, with the remedy, or nil.
+// failure returns the error of the first dependency that failed at the last check, with the remedy, or nil.
 func (d *dependencies) failure() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
