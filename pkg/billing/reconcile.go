@@ -29,8 +29,8 @@ type ReconcileResult struct {
 	// of any. It cannot change when a later read shows more.
 	Certain bool
 
-	Outcome Result // if nothing is left for an operator
-	Reason  Reason // otherwise
+	Outcome Outcome // if nothing is left for an operator
+	Reason  Reason  // otherwise
 	Detail  string
 }
 

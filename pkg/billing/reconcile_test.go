@@ -28,7 +28,7 @@ func TestReconcile(t *testing.T) {
 		evidence billing.ReconcileInput
 		verdict  string
 		certain  bool
-		outcome  billing.Result
+		outcome  billing.Outcome
 		reason   billing.Reason
 	}{
 		"all stand":                            {billing.ReconcileInput{Lines: lines, Cursor: 3, Closing: true, Final: invoice(c, b, a)}, "sss", true, billing.Closed, ""},

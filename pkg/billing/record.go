@@ -19,16 +19,16 @@ const (
 	Finished  State = "done"
 )
 
-// Result is the outcome of a finished invoice.
-type Result string
+// Outcome is the end of a finished invoice.
+type Outcome string
 
-// The results.
+// The outcomes.
 const (
-	Closed   Result = "closed"    // charged and closed
-	LeftOpen Result = "left_open" // charged, and left open as configured
-	Empty    Result = "empty"     // without any line: Chargebee does not close it
-	Gone     Result = "gone"      // closed or deleted elsewhere, with nothing to charge
-	Released Result = "released"  // charged, and its events released after the invoice was voided or deleted
+	Closed   Outcome = "closed"    // charged and closed
+	LeftOpen Outcome = "left_open" // charged, and left open as configured
+	Empty    Outcome = "empty"     // without any line: Chargebee does not close it
+	Gone     Outcome = "gone"      // closed or deleted elsewhere, with nothing to charge
+	Released Outcome = "released"  // charged, and its events released after the invoice was voided or deleted
 )
 
 // SchemaVersion is the version of the ledger's schema that this program writes and reads. A program
@@ -62,7 +62,7 @@ type Record struct {
 
 	Dispositions   Dispositions // of the lines, once the draft is no longer pending
 	ProcessedPages int          // pages whose events are billed or released
-	Outcome        Result
+	Outcome        Outcome
 	Reason         Reason // of the rejection, also while it is being applied
 	Detail         string
 	FinalInvoiceID string

@@ -133,7 +133,7 @@ func outcome(report settlement.Report) string {
 	case report.Outcome.Action == queue.Ack && report.ClosedWithoutCharges():
 		return closedWithoutCharges
 	case report.Outcome.Action == queue.Ack:
-		return string(report.Result)
+		return string(report.InvoiceOutcome)
 	default:
 		return "deferred"
 	}

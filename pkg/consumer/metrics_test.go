@@ -71,7 +71,7 @@ func TestMetrics_Billed(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	m := newMetrics(registry)
 	closed := func(billed settlement.Billed) settlement.Report {
-		return settlement.Report{InvoiceID: "in_1", Result: billing.Closed, Billed: billed, Outcome: queue.Outcome{Action: queue.Ack}}
+		return settlement.Report{InvoiceID: "in_1", InvoiceOutcome: billing.Closed, Billed: billed, Outcome: queue.Outcome{Action: queue.Ack}}
 	}
 	m.recordSession(closed(settlement.Billed{CurrencyCode: "EUR", Events: 5, Lines: 2, Amount: 1234}))
 	m.recordSession(closed(settlement.Billed{CurrencyCode: "EUR", Events: 1, Lines: 1, Amount: 6}))

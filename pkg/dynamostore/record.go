@@ -85,7 +85,7 @@ func decodeRecord(from item) billing.Record {
 		CloseRefusals:  int(r.number("close_refusals")),
 		Dispositions:   billing.Dispositions(r.text("verdict")),
 		ProcessedPages: int(r.number("settled")),
-		Outcome:        billing.Result(r.text("outcome")),
+		Outcome:        billing.Outcome(r.text("outcome")),
 		Reason:         billing.Reason(r.text("reason")),
 		Detail:         r.text("detail"),
 		FinalInvoiceID: r.text("final_invoice_id"),

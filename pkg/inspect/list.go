@@ -23,7 +23,7 @@ type Ledger interface {
 // Filter selects invoices. An empty field selects all.
 type Filter struct {
 	States       []billing.State
-	Outcomes     []billing.Result
+	Outcomes     []billing.Outcome
 	Reasons      []billing.Reason
 	HoldsClaims  bool      // only invoices that hold claims
 	Since        time.Time // updated then or later
@@ -60,8 +60,8 @@ func States() []billing.State {
 }
 
 // Outcomes returns all outcomes of a finished invoice.
-func Outcomes() []billing.Result {
-	return []billing.Result{billing.Closed, billing.LeftOpen, billing.Empty, billing.Gone, billing.Released}
+func Outcomes() []billing.Outcome {
+	return []billing.Outcome{billing.Closed, billing.LeftOpen, billing.Empty, billing.Gone, billing.Released}
 }
 
 // Listing has the invoices that a filter selects.

@@ -80,7 +80,7 @@ func TestList(t *testing.T) {
 	}{
 		"all, the latest last":  {inspect.Filter{}, "closed invalid judged removed empty charging"},
 		"by state":              {inspect.Filter{States: []billing.State{billing.Rejected, billing.Charging}}, "invalid judged removed charging"},
-		"by outcome":            {inspect.Filter{Outcomes: []billing.Result{billing.Closed, billing.Gone}}, "closed"},
+		"by outcome":            {inspect.Filter{Outcomes: []billing.Outcome{billing.Closed, billing.Gone}}, "closed"},
 		"by reason":             {inspect.Filter{Reasons: []billing.Reason{billing.InvalidEvent}}, "invalid"},
 		"lately":                {inspect.Filter{Since: now.Add(-3 * time.Hour)}, "judged removed empty charging"},
 		"holding events":        {inspect.Filter{HoldsClaims: true}, "judged removed charging"},

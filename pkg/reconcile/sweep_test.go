@@ -213,7 +213,7 @@ func TestSweeper_DecidesOnPendingInvoice(t *testing.T) {
 	record := func(state billing.State, idle time.Duration) *billing.Record {
 		return &billing.Record{InvoiceID: "draft", State: state, UpdatedAt: ago(idle)}
 	}
-	finished := func(outcome billing.Result, pages int, ago time.Duration) *billing.Record {
+	finished := func(outcome billing.Outcome, pages int, ago time.Duration) *billing.Record {
 		done := record(billing.Finished, ago)
 		done.Outcome, done.Pages = outcome, pages
 		return done

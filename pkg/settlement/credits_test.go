@@ -38,7 +38,7 @@ func TestCredits(t *testing.T) {
 				other := f.write("sub", "seats", "7")
 				id, body := f.renew("sub")
 				f.wantDoneAtOnce(f.settler(nil), body)
-				if report := f.last(); report.CarriedForward != test.carried || report.Result != billing.Closed {
+				if report := f.last(); report.CarriedForward != test.carried || report.InvoiceOutcome != billing.Closed {
 					t.Errorf("got %+v", report)
 				}
 				f.wantStatuses(test.statuses + " billed")

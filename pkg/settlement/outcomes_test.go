@@ -49,7 +49,7 @@ func (f *fixture) wantDoneAtOnce(settler *settlement.Settler, body []byte) {
 func (f *fixture) wantClosed(settler *settlement.Settler, body []byte) {
 	f.t.Helper()
 	f.wantDone(settler, body)
-	if last := f.last(); last.Result != billing.Closed {
+	if last := f.last(); last.InvoiceOutcome != billing.Closed {
 		f.t.Errorf("got %+v", last)
 	}
 	f.wantReconciled()

@@ -69,7 +69,7 @@ func TestPreviewIsWhatHappens(t *testing.T) {
 	for name, test := range map[string]struct {
 		arise func(f *fixture) (id string, body []byte)
 		would settlement.InvoicePrediction
-		ends  billing.Result // how it is done; empty: rejected
+		ends  billing.Outcome // how it is done; empty: rejected
 		total int64
 	}{
 		"charged and closed": {(*fixture).three, settlement.WillClose, billing.Closed, 70},

@@ -63,7 +63,7 @@ func TestSession_ProducerWritesAgain(t *testing.T) {
 				_, body := f.renew("sub")
 				f.meanwhile("close", 1, func() error { return test.write(f, item) })
 				f.wantDone(f.settler(nil), body)
-				if last := f.last(); last.Result != billing.Closed {
+				if last := f.last(); last.InvoiceOutcome != billing.Closed {
 					t.Errorf("got %+v", last)
 				}
 				f.wantStatuses(test.statuses)

@@ -15,11 +15,11 @@ type Report struct {
 	EventType string
 	InvoiceID string
 
-	State        billing.State // in which the record was left
-	Result       billing.Result
-	Reason       billing.Reason
-	SendingSince int64 // unix seconds; not 0 while a line is in doubt
-	Attempts     int
+	State          billing.State   // in which the record was left
+	InvoiceOutcome billing.Outcome // of a finished invoice
+	Reason         billing.Reason
+	SendingSince   int64 // unix seconds; not 0 while a line is in doubt
+	Attempts       int
 
 	Repeated       bool // an earlier session had finished the invoice
 	UnknownInvoice bool // Chargebee had no such invoice when it was first read
@@ -47,10 +47,12 @@ type Billed struct {
 }
 
 // ClosedWithoutCharges reports whether the session closed the invoice without a line of Billable.
-func (r Report) ClosedWithoutCharges() bool { return r.Result == billing.Closed && r.Billed.Lines == 0 }
+func (r Report) ClosedWithoutCharges() bool {
+	return r.InvoiceOutcome == billing.Closed && r.Billed.Lines == 0
+}
 
 func (r *Report) recordEnd(record billing.Record, err error) {
-	r.State, r.Result, r.Attempts = record.State, record.Outcome, record.Attempts
+	r.State, r.InvoiceOutcome, r.Attempts = record.State, record.Outcome, record.Attempts
 	r.SendingSince = record.SendingSince
 	if record.State == billing.Rejected || record.State == billing.Releasing {
 		r.Reason = record.Reason

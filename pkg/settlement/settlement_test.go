@@ -53,7 +53,7 @@ func TestNothingToCharge(t *testing.T) {
 	for name, test := range map[string]struct {
 		events []string
 		spoil  func(*fixture)
-		result billing.Result
+		result billing.Outcome
 		calls  string
 	}{
 		"no events":              {nil, func(*fixture) {}, billing.Closed, "retrieve close"},
