@@ -3,46 +3,48 @@ package ratelimit
 import "time"
 
 const (
-	window   = time.Minute // in which Chargebee counts
-	minCalls = 5           // per minute: the limit in use is never lower
-	minBurst = 3           // calls
+	window   = time.Minute // Chargebee counts the calls of a minute
+	minCalls = 5           // minimum of the limit in use, in calls per minute
+	minBurst = 3           // minimum burst, in calls
 
-	consumerReserve = 1 // calls in the bucket that consumers leave to commands
+	consumerReserve = 1 // calls that consumers leave in the bucket, for commands
 )
 
-// bucket is the rate at which calls are granted, and how far grants may fall behind it in
-// order to catch up later. Microseconds.
+// bucket is the bucket of the GCRA (see the package comment). Its fields are microseconds.
 type bucket struct {
-	interval int64 // from one call to the next: 1 / rate
+	interval int64 // T, the time from one call to the next: 1 / rate
 	depth    int64 // burst · interval
 }
 
-// newBucket returns the bucket of which no 60 s see more calls than the limit, if a call
-// takes no longer than life from the start of its update to the wire, and no longer than
-// jitter from there to Chargebee: burst + rate · (60 s + life + jitter) = limit.
+// newBucket returns the bucket with which no 60 s have more calls than the limit:
+//
+//	burst + rate · (60 s + life + jitter) = limit
+//
+// life is the maximum time from the start of the update that grants a call to the sending of the call, and
+// jitter from there to its arrival at Chargebee. scale is the part of the limit in use, in thousandths.
 func newBucket(limit int, scale int64, jitter time.Duration) bucket {
-	calls := max(int64(limit)*scale, minCalls*FullScale) // thousandths
+	calls := max(int64(limit)*scale, minCalls*FullScale) // thousandths of calls, like burst and rate
 	span := (window + life + jitter).Microseconds()
 	burst := max(calls*life.Microseconds()/(span+life.Microseconds()), minBurst*FullScale)
-	rate := calls - burst // thousandths in span
+	rate := calls - burst // in span
 	interval := (span*FullScale + rate - 1) / rate
 	return bucket{interval: interval, depth: burst * interval / FullScale} //mutant:bucket-depth
 }
 
-// free returns how many calls can be granted now.
+// free returns the number of calls that can be granted now, if reserve calls stay in the bucket.
 func (b bucket) free(tat, now, reserve int64) int {
 	return int((now-max(tat, now-b.depth))/b.interval - reserve)
 }
 
-// Spent returns the share of the burst that was granted and has not been regained, from 0 to 1. At 1, calls
-// wait. limit is the configured one, in calls per minute.
+// Spent returns the part of the burst that is used up, from 0 to 1. At 1, calls wait. limit is the configured
+// limit, in calls per minute.
 func (s State) Spent(limit int, jitter time.Duration, now time.Time) float64 {
 	b := newBucket(limit, s.Scale, jitter)
 	spent := s.TAT - (max(now.UnixMicro(), s.Clock) - b.depth)
 	return float64(min(max(spent, 0), b.depth)) / float64(b.depth)
 }
 
-// grant returns the update that grants calls now. It lacks RequestsPerMinute.
+// grant returns the update that grants calls now, without RequestsPerMinute.
 func (b bucket) grant(calls int, state State, now, reserve int64) Grant {
 	from := now - b.depth
 	return Grant{
@@ -51,7 +53,7 @@ func (b bucket) grant(calls int, state State, now, reserve int64) Grant {
 	}
 }
 
-// untilNext returns the time until one call can be granted.
+// untilNext returns the time until one call can be granted, if reserve calls stay in the bucket.
 func (b bucket) untilNext(tat, now, reserve int64) time.Duration {
 	return time.Duration(max(tat+(1+reserve)*b.interval-now, 0)) * time.Microsecond
 }
@@ -67,7 +69,8 @@ func (c fleetClock) at(now time.Time) int64 {
 	return c.started.UnixMicro() + now.Sub(c.started).Microseconds() + c.offset
 }
 
-// follow sets the clock forward to that of another process, which was read before now.
+// follow sets the clock forward to other, the clock of another process, if that is ahead. other was read before
+// now.
 func (c *fleetClock) follow(other int64, now time.Time) {
 	c.offset += max(other-c.at(now), 0)
 }

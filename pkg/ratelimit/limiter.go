@@ -12,12 +12,12 @@ import (
 
 const (
 	askInterval     = 450 * time.Millisecond // between updates while callers wait for more than the bucket has
-	commandInterval = 100 * time.Millisecond // the same, of a command
+	commandInterval = 100 * time.Millisecond // askInterval of a command
 	readInterval    = time.Second            // between reads while nothing is written
 	readTimeout     = 5 * time.Second
 	failureDelay    = 250 * time.Millisecond // after an error, and between writes of the control
-	staleAfter      = 6 * time.Second        // a state that was read longer ago means an outage of the store
-	maxQueueTime    = 5 * time.Second        // no further messages are received while a caller waits longer
+	staleAfter      = 6 * time.Second        // maximum age of the state; an older one means an outage of the store
+	maxQueueTime    = 5 * time.Second        // maximum wait of a caller while further messages are received
 )
 
 // Config configures a Limiter. All fields are required but Command and Observe.
@@ -25,7 +25,7 @@ type Config struct {
 	Store             Store
 	Now               func() time.Time // with a monotonic clock reading
 	RequestsPerMinute int              // of the site: the same in all processes
-	Jitter            time.Duration    // the longest time from the wire to the arrival at Chargebee
+	Jitter            time.Duration    // maximum time from the sending of a call to its arrival at Chargebee
 	Command           bool             // an operator's command: it asks more often than consumers
 
 	// Observe receives the status when its Control or Err changed. It must not block.
@@ -35,9 +35,9 @@ type Config struct {
 // Status is the status of one process.
 type Status struct {
 	Control
-	Err     error // why the store could not be reached; nil: it could
-	Waiting int   // callers of Acquire
-	Granted uint64
+	Err     error  // of the last access to the store; nil if it succeeded
+	Waiting int    // callers of Acquire
+	Granted uint64 // permits since the start
 }
 
 // Limiter grants permits to the callers of one process, in the order in which they ask. It
@@ -56,11 +56,11 @@ type Limiter struct {
 	waiters             []*waiter
 	granted             uint64
 	state               State
-	readAt              time.Time // when state was last confirmed; zero: never
+	readAt              time.Time // when state was last read or written; zero: never
 	err                 error     // of the last access to the store
 	serving             serving
 	report              Pause     // a 429 that is not written yet
-	scaleUnchangedSince time.Time // zero: no state was read yet
+	scaleUnchangedSince time.Time // by this process's clock; zero: no state was read yet
 }
 
 type waiter struct {
@@ -102,13 +102,14 @@ func (l *Limiter) Acquire(ctx context.Context) (*Permit, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := slices.Index(l.waiters, w)
-	if i < 0 { // its permit was granted at the same moment
+	if i < 0 { // Run has just handed out its permit
 		return <-w.permit, nil
 	}
 	l.waiters = slices.Delete(l.waiters, i, i+1)
 	return nil, context.Cause(ctx)
 }
 
+// wakeRun makes Run take its next step now.
 func (l *Limiter) wakeRun() {
 	select {
 	case l.wake <- struct{}{}:
@@ -116,10 +117,10 @@ func (l *Limiter) wakeRun() {
 	}
 }
 
-// Wait waits until a caller could expect a permit within seconds: the store answers, no
-// pause is in force, and no caller waits longer than that already. A worker pool calls it
-// before it receives messages. The result never limits their number.
-func (l *Limiter) Wait(ctx context.Context) (most int, err error) {
+// Wait waits until a new caller of Acquire can expect a permit within seconds: the store answers, no pause is in
+// force, and no caller has waited longer than maxQueueTime. A worker pool calls it before it receives messages.
+// It does not limit their number: maxMessages is math.MaxInt.
+func (l *Limiter) Wait(ctx context.Context) (maxMessages int, err error) {
 	for !l.available(l.cfg.Now()) {
 		if err := retry.Wait(ctx, commandInterval, nil); err != nil {
 			return 0, err

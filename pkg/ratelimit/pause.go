@@ -8,9 +8,9 @@ import (
 
 const (
 	minPause    = 10 * time.Second
-	backOff     = 600         // thousandths of the scale that are left after a 429
+	backOff     = 600         // thousandths by which a 429 multiplies the scale
 	minScale    = 100         // thousandths
-	growAfter   = time.Minute // the scale grows by growBy after this long without a change
+	growAfter   = time.Minute // time without a change of the scale after which it grows by growBy
 	growBy      = 20          // thousandths
 	pauseReason = "Chargebee answered 429: the site is over its limit"
 )
@@ -21,12 +21,11 @@ type serving struct {
 	began, until time.Time
 }
 
-// Pause begins a rate-limit pause of all processes: Chargebee answered 429 for the site to
-// the call that the permit was spent on. The 429 is ignored if the update that granted the permit
-// started before the last pause began.
+// Pause begins a rate-limit pause of all processes, after Chargebee answered 429 for the site to the call of the
+// permit. If the permit was granted before the last pause began, the 429 is not new, and Pause does nothing.
 //
-// Run then writes the pause to the store, and lowers the scale with it, because a 429 means that other
-// integrations use part of the site's limit. It writes neither if another pause is in force by then.
+// Run writes the pause to the store and lowers the scale, because a 429 means that other integrations use part of
+// the site's limit. If a pause is in force already when it writes, it changes nothing.
 func (l *Limiter) Pause(permit *Permit, retryAfter time.Duration) {
 	now := l.cfg.Now()
 	l.mu.Lock()
@@ -39,6 +38,7 @@ func (l *Limiter) Pause(permit *Permit, retryAfter time.Duration) {
 	l.wakeRun()
 }
 
+// serve begins a pause of this process.
 func (l *Limiter) serve(pause Pause, now time.Time) {
 	l.serving = serving{id: pause.ID, began: now, until: now.Add(time.Duration(pause.Seconds) * time.Second)}
 }
@@ -59,14 +59,14 @@ func (l *Limiter) applyState(found State, now time.Time) {
 	if found.Pause.InForce() && found.Pause.ID != l.serving.id {
 		l.serve(found.Pause, now)
 	}
-	// Once a 429 was written, by this process or another, its pause is in force, or it is over already and
-	// only the lower scale shows it.
+	// A pause was written for the 429, by this process or another: it is in force, or it has ended and only the
+	// lower scale shows it.
 	if found.Pause.InForce() || found.Scale < last.Scale {
 		l.report = Pause{}
 	}
 }
 
-// nextControl returns the control that this process has to write now, if any.
+// nextControl returns the control that this process must write now. changed is false if it is the one in the store.
 func (l *Limiter) nextControl(now time.Time) (next Control, changed bool) {
 	next = l.state.Control
 	switch {

@@ -21,8 +21,8 @@ type Permit struct {
 	spent   atomic.Bool
 }
 
-// Spend uses the permit up, immediately before the call is on the wire. It returns
-// ErrExpired if the call must not be made.
+// Spend uses the permit. It is called immediately before the call is sent. It returns ErrExpired if the call must not
+// be sent.
 func (p *Permit) Spend() error {
 	if p.now == nil || age(p.started, p.now()) > life || !p.spent.CompareAndSwap(false, true) {
 		return ErrExpired
@@ -30,8 +30,8 @@ func (p *Permit) Spend() error {
 	return nil
 }
 
-// age returns the time since started by the clock that shows more: the monotonic clock stops
-// while a machine is suspended, and the wall clock can be set back.
+// age returns the time since started by the wall clock or the monotonic clock, whichever gives more: the monotonic
+// clock stops while a machine is suspended, and the wall clock can be set back.
 func age(started, now time.Time) time.Duration {
 	return max(now.Sub(started), now.Round(0).Sub(started.Round(0)))
 }
@@ -45,11 +45,11 @@ type Caller interface {
 // SiteLimitError is an error that can report a 429 for the whole site.
 type SiteLimitError interface {
 	error
-	// SiteLimit returns the Retry-After of the response; ok is false for any other error.
+	// SiteLimit returns the Retry-After of a 429 for the whole site. ok is false for any other error.
 	SiteLimit() (retryAfter time.Duration, ok bool)
 }
 
-// Do acquires a permit and makes one call under it. It waits for the permit until waiting ends.
+// Do acquires a permit and makes one call under it. It waits for the permit until the context waiting ends.
 func Do(waiting context.Context, limiter Caller, call func(*Permit) error) error {
 	permit, err := limiter.Acquire(waiting)
 	if err != nil {
@@ -58,8 +58,8 @@ func Do(waiting context.Context, limiter Caller, call func(*Permit) error) error
 	return DoUnder(limiter, permit, call)
 }
 
-// DoUnder makes one call under the permit, and begins a rate-limit pause if its error is a
-// SiteLimitError.
+// DoUnder makes one call under the permit. If its error reports a 429 for the whole site, it begins a rate-limit
+// pause.
 func DoUnder(limiter Caller, permit *Permit, call func(*Permit) error) error {
 	err := call(permit)
 	if limit, ok := errors.AsType[SiteLimitError](err); ok {

@@ -21,7 +21,8 @@ func (l *Limiter) Run(ctx context.Context) {
 	}
 }
 
-// step accesses the store once if that is due, and returns how long Run may wait unless it is woken.
+// step accesses the store once, or not at all if nothing is due. It returns the time until the next step, unless Run
+// is woken earlier.
 func (l *Limiter) step(ctx context.Context) (wait time.Duration) {
 	now := l.cfg.Now()
 	l.mu.Lock()
@@ -56,8 +57,8 @@ func (l *Limiter) step(ctx context.Context) (wait time.Duration) {
 	}
 }
 
-// ask grants permits to the callers that wait. An update that is refused returns the present
-// state, and is repeated once with the calls that fit that.
+// ask asks the store for permits for the callers that wait. A refused update returns the present state, and ask
+// repeats it once with the number of calls that fits that state.
 func (l *Limiter) ask(ctx context.Context, waiting int) (wait time.Duration) {
 	interval, reserve := askInterval, int64(consumerReserve)
 	if l.cfg.Command {
@@ -92,14 +93,14 @@ func (l *Limiter) ask(ctx context.Context, waiting int) (wait time.Duration) {
 	return 0
 }
 
-// handOut gives permits to the callers that wait. The permits of callers that were canceled meanwhile
-// are not used.
+// handOut gives permits to the callers that wait. If there are fewer callers than permits, because some were canceled,
+// the other permits are not used.
 func (l *Limiter) handOut(calls int, started time.Time) {
 	now := l.cfg.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if age(started, now) > life || l.paused(now) {
-		return // the permits are not used
+		return
 	}
 	served := min(calls, len(l.waiters))
 	l.granted += uint64(served)
@@ -109,8 +110,8 @@ func (l *Limiter) handOut(calls int, started time.Time) {
 	l.waiters = slices.Delete(l.waiters, 0, served)
 }
 
-// access accesses the store and applies the state that it returns. A wait above 0 means that
-// it failed: it is retried after the wait.
+// access calls the store and applies the state that it returns. If the call fails, wait is above 0: the next access is
+// after it.
 func (l *Limiter) access(ctx context.Context, timeout time.Duration, call func(context.Context) (State, error)) (wait time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

@@ -2,12 +2,11 @@ package ratelimit
 
 import "context"
 
-// Store keeps the State that all processes share, in one item. Reads are strong. Each write
-// is one conditional update, and returns the state after it; a write whose condition does
-// not hold changes nothing, and returns the present state and false. After an error a write
-// may have been applied.
+// Store keeps the State that all processes share, in one item. Reads are strongly consistent. Each write is one
+// conditional update, and returns the state after it. If its condition does not hold, it changes nothing, and
+// applied is false. After an error the write may have been applied.
 //
-// An item that does not exist is a state with FullScale and nothing else.
+// If the item does not exist, the state has FullScale and is otherwise zero.
 type Store interface {
 	Read(ctx context.Context) (State, error)
 	// Grant moves State.TAT as described by the grant.
@@ -24,7 +23,7 @@ type State struct {
 	// Clock is the fleet clock of the process that was granted calls last. It is never behind
 	// TAT.
 	Clock int64
-	// RequestsPerMinute is the limit that this process is configured with; 0: no grant yet.
+	// RequestsPerMinute is the configured limit of the process of Clock; 0: no grant yet.
 	RequestsPerMinute int64
 	Control
 }
@@ -33,7 +32,7 @@ type State struct {
 type Control struct {
 	Scale         int64 // thousandths of the configured limit in use: less after a 429
 	ScaleChanged  int64 // unix seconds; 0: never
-	Pause         Pause // its zero value: none
+	Pause         Pause // zero if there is none
 	OperatorPause OperatorPause
 }
 
@@ -67,11 +66,11 @@ func (p OperatorPause) InForce() bool { return p.Since != 0 }
 //	otherwise: From <= TAT <= Until - Cost   then TAT = TAT + Cost,  Clock = Grant.Clock
 type Grant struct {
 	Idle  bool  // the bucket is expected to be full
-	From  int64 // the clock - depth of the bucket
-	Until int64 // the clock - what has to be left in the bucket
-	Cost  int64 // the time that the rate takes for the granted calls
+	From  int64 // Clock - depth of the bucket
+	Until int64 // Clock - the calls that must stay in the bucket · T
+	Cost  int64 // granted calls · T
 	Clock int64 // the fleet clock at the start of the update
-	Scale int64 // from which the rate was computed
+	Scale int64 // the scale by which T was computed
 
-	RequestsPerMinute int64 // from which the rate was computed; it is kept for diagnosis
+	RequestsPerMinute int64 // the limit by which T was computed; kept for consumer check
 }
