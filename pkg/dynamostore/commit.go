@@ -19,11 +19,12 @@ const (
 	reasonNone      = "None"
 	reasonCondition = "ConditionalCheckFailed"
 
-	// lookupTTL is the time for which the ledger keeps the draft id of a final invoice, and the invoices of a
-	// subscription. The pages of a finished invoice are kept for a shorter time.
+	// lookupTTL is the retention of the items with the draft id of a final invoice, and with the invoices of a
+	// subscription. It exceeds that of the pages of a finished invoice.
 	lookupTTL = 180 * 24 * time.Hour
 )
 
+// busyReasons are cancellation reasons after which the transaction can be repeated.
 var busyReasons = map[string]bool{
 	"TransactionConflict":           true,
 	"ProvisionedThroughputExceeded": true,
@@ -41,6 +42,7 @@ func (s *Store) Commit(ctx context.Context, step billing.Step) error {
 	return s.commitAll(ctx, step)
 }
 
+// commitRecord applies a step that changes only the record.
 func (s *Store) commitRecord(ctx context.Context, step billing.Step) error {
 	put := s.putRecord(step)
 	_, err := s.Client.PutItem(ctx, &dynamodb.PutItemInput{
@@ -62,8 +64,8 @@ func (s *Store) commitRecord(ctx context.Context, step billing.Step) error {
 	}
 }
 
-// errFencedUnlessApplied returns billing.ErrFenced, or nil if the record has the version of this step:
-// then the step was applied before, and the response was lost.
+// errFencedUnlessApplied returns the error of a step whose condition on the record failed. It is nil if the record
+// has the version of the step: an earlier attempt applied the step, and its response was lost.
 func errFencedUnlessApplied(step billing.Step, found item) error {
 	if reader(found).text(attributeWrite) == step.Record.Version {
 		return nil
@@ -71,6 +73,7 @@ func errFencedUnlessApplied(step billing.Step, found item) error {
 	return billing.ErrFenced
 }
 
+// commitAll applies a step in one transaction.
 func (s *Store) commitAll(ctx context.Context, step billing.Step) error {
 	tx := s.buildTransaction(step)
 	_, err := s.Client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: tx.items})
@@ -85,13 +88,13 @@ func (s *Store) commitAll(ctx context.Context, step billing.Step) error {
 	}
 }
 
-// transaction is a step as a transaction: the record first, then the other items of the ledger, then the
-// events.
+// transaction holds the writes of a step: the record first, then the other items of the ledger, then the events.
 type transaction struct {
 	items  []types.TransactWriteItem
-	events []billing.EventKey // the keys of the last len(events) items, in order
+	events []billing.EventKey // of the last len(events) items, in their order
 }
 
+// buildTransaction returns the writes of a step.
 func (s *Store) buildTransaction(step billing.Step) transaction {
 	record := step.Record
 	all := transaction{items: make([]types.TransactWriteItem, 0, step.Actions())}
@@ -176,8 +179,8 @@ func (t *transaction) event(key billing.EventKey, update *types.Update) {
 	t.update(update)
 }
 
-// explain returns the error of a canceled transaction. A failed condition of the record takes precedence
-// over all other reasons. The result is nil if the step was applied before.
+// explain returns the error of a canceled transaction: billing.ErrFenced before billing.ErrBusy, and that before
+// *billing.EventsChanged. It is nil if an earlier attempt applied the step.
 func (t *transaction) explain(step billing.Step, canceled *types.TransactionCanceledException) error {
 	reasons := canceled.CancellationReasons
 	if len(reasons) != len(t.items) {
@@ -189,7 +192,7 @@ func (t *transaction) explain(step billing.Step, canceled *types.TransactionCanc
 	changed := &billing.EventsChanged{}
 	for i, reason := range reasons {
 		code := aws.ToString(reason.Code)
-		event := i - (len(t.items) - len(t.events)) // the events are the last items; below 0: another item
+		event := i - (len(t.items) - len(t.events)) // index in t.events; below 0 for an item of the ledger
 		switch {
 		case busyReasons[code]:
 			return fmt.Errorf("dynamodb: transaction on %s: %w: %w", step.Record.InvoiceID, billing.ErrBusy, canceled)
@@ -215,8 +218,8 @@ func (t *transaction) explain(step billing.Step, canceled *types.TransactionCanc
 	return changed
 }
 
-// putRecord returns the action that writes the record if it has the step's PreviousVersion, or, if that
-// is empty, if there is no record.
+// putRecord returns the action that writes the record, on condition that the stored one has PreviousVersion, or that
+// there is none if PreviousVersion is empty.
 func (s *Store) putRecord(step billing.Step) *types.Put {
 	put := &types.Put{
 		TableName:                           &s.LedgerTable,
@@ -241,8 +244,7 @@ func (s *Store) putNew(newItem item) *types.Put {
 	}
 }
 
-// expire returns the action that sets the TTL of a ledger item. If the item does not exist, the whole step
-// is canceled.
+// expire returns the action that sets the TTL of a ledger item, on condition that the item exists.
 func (s *Store) expire(key string, at int64) *types.Update {
 	return &types.Update{
 		TableName:                 &s.LedgerTable,

@@ -12,7 +12,7 @@ import (
 // cost of a large claim, so they are short and built once.
 const (
 	unbilledCondition = "(attribute_not_exists(#s) OR #s = :u)"
-	claimedCondition  = "#s = :c AND invoice_id = :i" // :c is the status claimed unless noted
+	claimedCondition  = "#s = :c AND invoice_id = :i" // :c is claimed; in release it may be billed
 
 	claimUpdate        = "SET #s = :c, invoice_id = :i REMOVE unbilled"
 	billUpdate         = "SET #s = :b, billed_at = :at"
@@ -62,8 +62,8 @@ func (c eventChanges) billed() item {
 	return values
 }
 
-// claim claims an unbilled event for the invoice, if its values are unchanged. An event that cannot be
-// billed is only checked to be still unbilled.
+// claim claims an unbilled event for the invoice, on condition that its values are unchanged. An event that cannot be
+// billed is not changed: the condition is only that it is still unbilled.
 func (c eventChanges) claim(event billing.Event) *types.Update {
 	if event.Fault != "" { //mutant:unbillable-event
 		return c.update(event.EventKey, checkUpdate, checkCondition, item{":u": statusUnbilled})
@@ -74,7 +74,7 @@ func (c eventChanges) claim(event billing.Event) *types.Update {
 	return c.update(event.EventKey, claimUpdate, asRead[absent], values) //mutant:claim-condition
 }
 
-// bill marks an event as billed that is claimed with these values.
+// bill marks a claimed event as billed, on condition that its values are unchanged.
 func (c eventChanges) bill(event billing.Event) *types.Update {
 	values := c.billed()
 	absent := addValues(values, event, false)
@@ -86,7 +86,7 @@ func (c eventChanges) billChanged(key billing.EventKey) *types.Update {
 	return c.update(key, c.billUpdate, claimedCondition, c.billed())
 }
 
-// restore marks an unbilled event with these values as billed on the invoice that billed it before.
+// restore marks a rewritten event as billed again, on condition that its values are unchanged.
 func (c eventChanges) restore(event billing.Rewritten) *types.Update {
 	values := item{":b": statusBilled, ":u": statusUnbilled, ":i": text(event.InvoiceID), ":at": number(event.BilledAt)}
 	update := restoreUpdate
@@ -114,8 +114,7 @@ func addValues(values item, event billing.Event, withDescription bool) absence {
 	return absent
 }
 
-// release makes an event of the invoice unbilled again: a claimed one, or one that was billed if the
-// invoice was voided.
+// release makes an event unbilled again: a claimed one, or a billed one if the outcome of the invoice is Released.
 func (c eventChanges) release(key billing.EventKey) *types.Update {
 	status := statusClaimed
 	if c.record.Outcome == billing.Released {
@@ -144,13 +143,14 @@ func (c eventChanges) update(key billing.EventKey, update, condition string, val
 // absence has true for each of chargeAttributes that an event does not have.
 type absence [len(chargeAttributes)]bool
 
-// asRead has the condition that an event is unbilled and as it was read, for each absence; asClaimed that it
-// is claimed and as the page has it. Pages cut descriptions: asClaimed does not compare them.
+// asRead and asClaimed hold a condition for each absence: that an event is unbilled and has the values that were
+// read, or is claimed and has the values of its page. Pages cut descriptions, so asClaimed does not compare them.
 var (
 	asRead    = valueConditions(unbilledCondition, true)
 	asClaimed = valueConditions(claimedCondition, false)
 )
 
+// valueConditions returns the condition for each absence: status, and equal values.
 func valueConditions(status string, withDescription bool) map[absence]string {
 	conditions := map[absence]string{}
 	for bits := range 1 << len(absence{}) {

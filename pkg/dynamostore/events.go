@@ -19,8 +19,8 @@ import (
 // subscription id, and is present only while the event is unbilled. Its sort key is occurred_at.
 const unbilledIndex = "unbilled"
 
-// queryLimit is the maximum number of events per page of a query. A full page of 1 MB of small events
-// takes about 10 MB once decoded, for each message that is settled concurrently.
+// queryLimit is the maximum number of events per page of a query. Without it a page has 1 MB: decoded small events
+// take about 10 MB of memory then, for each session.
 const queryLimit = 5 * billing.MaxPageEvents
 
 // Unbilled returns the unbilled events of a subscription that occurred before the given unix second.
@@ -89,11 +89,11 @@ func (a chargeAttribute) decode(value types.AttributeValue) (decoded, fault stri
 	return "", a.name + " is not a string"
 }
 
-// isVoid reports whether the producer withdrew the event. The index may still show it.
+// isVoid reports whether the producer withdrew the event. The stale index may still have it.
 func isVoid(event item) bool { return reader(event).text("status") == billing.EventVoid }
 
-// decodeEvent decodes an unbilled event. If several attributes are faulty, Fault names the last. An
-// event of another status has a Fault too, because its attribute unbilled is absent.
+// decodeEvent decodes an event. If several attributes are faulty, Fault is about the last. An event that is not
+// unbilled always has a Fault, because its attribute unbilled is absent.
 func decodeEvent(src item) billing.Event {
 	event := billing.Event{Size: sizeOf(src)}
 	event.SubscriptionID = reader(src).text("subscription_id")
@@ -114,8 +114,8 @@ func decodeEvent(src item) billing.Event {
 	return event
 }
 
-// sizeOf returns the approximate size of an item in bytes, as DynamoDB counts it towards the limit of a
-// transaction. A number counts one byte per character, about twice its stored size.
+// sizeOf returns the approximate size of an item in bytes, as DynamoDB counts it for the limit of a transaction. For
+// a number it is the number of its characters, about twice the stored size.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 func sizeOf(src item) int {
 	size := 0

@@ -22,8 +22,8 @@ func Denied(err error) bool {
 	return ok && api.ErrorCode() == "AccessDeniedException"
 }
 
-// ProbeLedger tests the caller's permissions on the ledger table, by reads, and by writes whose
-// condition cannot hold: DynamoDB evaluates the condition only for a caller that may write.
+// ProbeLedger tests the caller's permissions on the ledger table by reads, and by writes whose condition is never
+// met: they change nothing, and DynamoDB checks the permission before the condition.
 func (s *Store) ProbeLedger(ctx context.Context) []finding.Probe {
 	key, never := ledgerKey(probeKey), impossible(attributeInvoiceID)
 	return []finding.Probe{
@@ -72,11 +72,12 @@ func (s *Store) CheckEvents(ctx context.Context) error {
 	return nil
 }
 
-// impossible is a condition that neither an item nor a missing item meets.
+// impossible returns a condition that is never met.
 func impossible(key string) *string {
 	return aws.String("attribute_exists(" + key + ") AND attribute_not_exists(" + key + ")")
 }
 
+// probe makes a call and returns what it shows about the permission. A failed condition shows that it is granted.
 func probe(ctx context.Context, action string, call func(context.Context) error) finding.Probe {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

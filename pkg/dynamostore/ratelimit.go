@@ -29,8 +29,8 @@ func (s RateLimitStore) Read(ctx context.Context) (ratelimit.State, error) {
 	return decodeRateLimit(found), err
 }
 
-// Grant implements ratelimit.Store. ADD depends on no value that was read, so that grants of
-// several processes do not collide while the bucket has room for them.
+// Grant implements ratelimit.Store. If the bucket is not full, it adds to tat: that needs no value that was read, so
+// that grants of several processes succeed while the bucket has room for them.
 func (s RateLimitStore) Grant(ctx context.Context, grant ratelimit.Grant) (found ratelimit.State, applied bool, err error) {
 	const sets = "SET clock = :clock, requests_per_minute = :limit"
 	const notPaused = "attribute_not_exists(pause) AND attribute_not_exists(operator_pause)"
@@ -98,7 +98,7 @@ func (s RateLimitStore) update(ctx context.Context, update string, values item, 
 	return decodeRateLimit(output.Attributes), true, nil
 }
 
-// encodeControl returns the attributes of a control. The full scale has none.
+// encodeControl returns the attributes of a control, without scale if it is FullScale.
 func encodeControl(control ratelimit.Control) item {
 	w := writer{}
 	if control.Scale != ratelimit.FullScale {

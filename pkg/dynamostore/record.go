@@ -6,8 +6,8 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// Record returns the record of the invoice. ok is false if there is none; other items of the table
-// have no state.
+// Record returns the record of the invoice. ok is false if there is none. The table has other items, which have no
+// state.
 func (s *Store) Record(ctx context.Context, invoiceID string) (record billing.Record, ok bool, err error) {
 	found, err := s.get(ctx, invoiceID)
 	if err != nil || found == nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// Records returns the records of all invoices, in no order. It scans the whole table with strongly
-// consistent reads. An invoice that changes during the scan is returned as before or after.
+// Records returns the records of all invoices, in no order. It scans the whole table with strongly consistent
+// reads. A record that changes during the scan is returned as it was before the change, or after it.
 func (s *Store) Records(ctx context.Context) iter.Seq2[billing.Record, error] {
 	return scan(ctx, s, dynamodb.ScanInput{
 		TableName:                &s.LedgerTable,
@@ -60,8 +60,8 @@ func scan[T any](ctx context.Context, s *Store, input dynamodb.ScanInput, decode
 	})
 }
 
-// paged returns the items of all pages of a read. load reads the page after start, and returns the
-// start of the next one; nil after the last.
+// paged returns the items of all pages of a read. load reads the page that begins after the key start (nil for the
+// first page), and returns its items and the start of the next page; nil after the last page.
 func paged[T any](decode func(item) T, load func(start item) (found []item, next item, err error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for start := item(nil); ; {

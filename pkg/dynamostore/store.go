@@ -16,7 +16,7 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// callTimeout bounds one call with the SDK's own retries: the SDK has no timeout for a dead
+// callTimeout is the maximum time of one call, with the SDK's own retries. The SDK has no timeout for a dead
 // connection.
 const callTimeout = 5 * time.Second
 
@@ -56,8 +56,8 @@ func (s *Store) get(ctx context.Context, key string) (item, error) {
 	return output.Item, nil
 }
 
-// withRetry repeats a call that has no second effect after a temporary failure. The SDK retries too, but not an
-// answer that was cut.
+// withRetry repeats a call after a temporary failure. A repeated call must have no second effect. The SDK retries
+// too, but not after a response that was cut.
 func withRetry[Output any](ctx context.Context, call func(context.Context) (Output, error)) (Output, error) {
 	retryable := func(err error) bool { return errors.Is(classify(err), billing.ErrBusy) }
 	return retry.Do(ctx, readBackoff, retryable, func(ctx context.Context) (Output, error) {
@@ -69,9 +69,8 @@ func withRetry[Output any](ctx context.Context, call func(context.Context) (Outp
 
 func ledgerKey(id string) item { return item{attributeInvoiceID: text(id)} }
 
-// classify adds billing.ErrBusy to the error of a write that can be repeated: it may have been applied,
-// because there was no answer, or one that does not exclude an effect. Without billing.ErrBusy the
-// write had no effect.
+// classify adds billing.ErrBusy to an error that may be temporary. A write with such an error may have been applied;
+// with any other error it had no effect.
 func classify(err error) error {
 	var api smithy.APIError
 	if !errors.As(err, &api) || isServerError(err) || busyCodes[api.ErrorCode()] {
@@ -80,8 +79,8 @@ func classify(err error) error {
 	return err
 }
 
-// isServerError reports whether the answer has a status of 500 or above. The SDK has no error type for
-// InternalFailure, or for an answer without a code, so the status decides.
+// isServerError reports whether the response has a status of 500 or above. The SDK has no error type for
+// InternalFailure, or for a response without a code.
 func isServerError(err error) bool {
 	var resp *smithyhttp.ResponseError
 	return errors.As(err, &resp) && resp.HTTPStatusCode() >= http.StatusInternalServerError

@@ -14,7 +14,7 @@ import (
 	"github.com/billable-events/billable/pkg/finding"
 )
 
-// createTimeout bounds the wait until a new table is active.
+// createTimeout is the maximum time until a new table is active.
 const createTimeout = 5 * time.Minute
 
 // TablesAPI is the part of the SDK's client that creates and describes tables.
@@ -48,9 +48,9 @@ const (
 	IndexProjectionDiffers = "index_projection_differs"
 )
 
-// Create creates missing tables, with on-demand billing and deletion protection, and waits until these
-// are active. The events table has an index, and the ledger a TTL. Existing tables are compared and left
-// unchanged, except that TTL is enabled on a ledger that has no differences.
+// Create creates missing tables, with on-demand billing and deletion protection, and waits until they are active.
+// It compares existing tables with the required layout, and does not change them, except that it enables TTL on a
+// ledger that has no differences.
 func (t *Tables) Create(ctx context.Context) ([]TableState, error) {
 	events, err := t.ensure(ctx, eventsTable(t.EventsTable))
 	if err != nil {
@@ -108,6 +108,7 @@ func keySchema(partition string, sort ...string) []types.KeySchemaElement {
 	return schema
 }
 
+// ensure creates the table if it is missing, or else compares it with the required layout.
 func (t *Tables) ensure(ctx context.Context, wanted *dynamodb.CreateTableInput) (TableState, error) {
 	state := TableState{Table: *wanted.TableName}
 	found, err := t.Client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: wanted.TableName})
@@ -132,7 +133,7 @@ func (t *Tables) ensure(ctx context.Context, wanted *dynamodb.CreateTableInput) 
 	return state, nil
 }
 
-// differences compares keys, their types, and the index.
+// differences compares the keys, their types, and the indexes of a table.
 func differences(wanted *dynamodb.CreateTableInput, found *types.TableDescription) []finding.Difference {
 	var diffs []finding.Difference
 	kinds := map[string]types.ScalarAttributeType{}
