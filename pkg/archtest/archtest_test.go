@@ -148,7 +148,7 @@ var rules = map[string]rule{
 		why:    "make conformance",
 	},
 	"scripts/bench": {
-		own:    []string{"awsclient", "event", "lifecycle", "sandbox", "sandbox/chargebee", "sandbox/sqs", "telemetry", "webhook"},
+		own:    []string{"awsclient", "event", "sandbox", "sandbox/chargebee", "sandbox/sqs", "webhook"},
 		others: []string{"*"},
 		why:    "make bench, make bench-consumer, make bench-ratelimit",
 	},

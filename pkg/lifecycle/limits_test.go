@@ -12,7 +12,7 @@ import (
 )
 
 // TestResources is for the whole process: it runs alone, and puts back what was. What comes
-// of a container's limits is tested where there is one: in scripts/bench/cgroup.
+// of a container's limits is tested where there is one: in scripts/bench/cgroup_test.go.
 func TestRuntimeLimits_Apply(t *testing.T) {
 	if container, err := memlimit.FromCgroup(); err == nil && container < math.MaxInt64 {
 		t.Skipf("a container limits this test to %d bytes", container)

@@ -5,226 +5,247 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"syscall"
+	"strconv"
 	"time"
 
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/scripts/testbed"
 )
 
-// scenarioCommand makes this program the fakes of one scenario, which starts the consumers: no
-// scenario inherits the heap of another.
-const scenarioCommand = "scenario"
-
 const (
-	consumerTimeout = 10 * time.Minute // of a run
-	workTimeout     = 2 * time.Minute  // of one scenario, which takes a few seconds
-	firstPollLimit  = 5 * time.Second
+	workTimeout  = 2 * time.Minute // of one scenario, which takes a few seconds
+	workInterval = 20 * time.Millisecond
+	idleTime     = time.Second // after which consumers are ready and only poll
 
 	mainName     = "main"
 	mainRuns     = 3 // the median counts
 	workloadSeed = 20261
 
+	// chargebeeLatency is the time of a call where consumers wait for Chargebee as in production.
+	chargebeeLatency = 100 * time.Millisecond
+
 	// manyLines is the number of lines from which a consumer has to read an invoice again: an answer of
 	// Chargebee shows at most 100.
 	manyLines = 100
+
+	cpuPerInvoice = "CPU per invoice, ms"
 )
 
-// ConsumerScenario is a load on consumers.
-type ConsumerScenario struct {
-	Name        string
-	Consumers   int
-	Concurrency int // of each consumer
-	Invoices    int
-	Events      int           // per invoice
-	Lines       int           // per invoice
-	Latency     time.Duration // of Chargebee
-	Trust       bool          // invoice.trust_webhook
-	Timeout     time.Duration
+const consumerIntroduction = `Consumers are the real binary, each in its own process; the fakes of SQS, DynamoDB and Chargebee are another process, on
+loopback, without faults, limits or latency unless the table has one. Events and pending invoices exist before the consumers start. Their
+messages are sent when every consumer is ready and idle; the time and the CPU (/proc/PID/stat, user and system) count from then until the
+last message is deleted. After each scenario billed and expected charges are compared, and Chargebee must have been called once for each line
+and once for each invoice. CPU is per invoice, of all consumers together; memory is the peak of the largest one (VmHWM).`
 
-	Binaries string
-	Profile  string        // directory for profiles of the first consumer
-	Sample   time.Duration // length of the CPU profile
+func newConsumerReport() *report {
+	return &report{
+		name: "consumer", title: "What a consumer costs", target: "bench-consumer", introduction: consumerIntroduction,
+		history: []historyColumn{
+			{"invoices/s", mainName, "invoices/s", "%.1f"},
+			{cpuPerInvoice, mainName, cpuPerInvoice, "%.2f"},
+			{"Chargebee calls per invoice", mainName, "Chargebee calls", "%.2f"},
+			{"DynamoDB calls per invoice", mainName, "DynamoDB calls", "%.2f"},
+			{"SQS calls per invoice", mainName, "SQS calls", "%.2f"},
+		},
+	}
 }
 
-func mainScenario() ConsumerScenario {
-	return ConsumerScenario{Name: mainName, Consumers: 1, Concurrency: 10, Invoices: 1000, Events: 50, Lines: 3, Timeout: workTimeout}
+// consumerScenario is a load on consumers.
+type consumerScenario struct {
+	name          string
+	consumers     int
+	concurrency   int // of each consumer
+	invoices      int
+	events, lines int           // per invoice
+	latency       time.Duration // of Chargebee
+	trust         bool          // invoice.trust_webhook
+}
+
+var mainScenario = consumerScenario{mainName, 1, 10, 1000, 50, 3, 0, false}
+
+var consumerScenarios = []consumerScenario{
+	{"trust_webhook", 1, 10, 1000, 50, 3, 0, true},
+	// Consumers and fakes share the cores: once these are busy, more consumers cannot bill more.
+	{"consumers=2", 2, 10, 1000, 50, 3, 0, false},
+	{"consumers=4", 4, 10, 1000, 50, 3, 0, false},
+	// A consumer's throughput is bounded by its concurrency, so every consumer adds the same.
+	{"latency=100ms consumers=1", 1, 10, 200, 50, 3, chargebeeLatency, false},
+	{"latency=100ms consumers=2", 2, 10, 400, 50, 3, chargebeeLatency, false},
+	{"latency=100ms consumers=4", 4, 10, 800, 50, 3, chargebeeLatency, false},
+	// Memory may grow with the size of a Query's answer, but not with the number of events beyond that.
+	{"events=10", 1, 10, 1000, 10, 3, 0, false},
+	{"events=100", 1, 10, 500, 100, 3, 0, false},
+	{"events=1000", 1, 10, 100, 1000, 3, 0, false},
+	{"events=10000", 1, 10, 20, 10_000, 3, 0, false},
+	{"lines=1", 1, 10, 500, 100, 1, 0, false},
+	{"lines=10", 1, 10, 300, 100, 10, 0, false},
+	{"lines=100", 1, 10, 50, 100, 100, 0, false},
+	{"concurrency=1", 1, 1, 500, 50, 3, 0, false},
+	{"concurrency=50", 1, 50, 500, 50, 3, 0, false},
+	{"latency=100ms concurrency=50", 1, 50, 500, 50, 3, chargebeeLatency, false},
 }
 
 // benchConsumer measures consumers.
-func benchConsumer(ctx context.Context, o options) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, consumerTimeout, fmt.Errorf("the run did not finish within %s", consumerTimeout))
-	defer cancel()
-	file := filepath.Join(o.reports, "consumer.json")
-	past, err := readRecord[ConsumerResult](file)
+func benchConsumer(ctx context.Context, o options, r *report) error {
+	s := consumerSection()
+	r.sections = append(r.sections, s)
+	result, err := measureMain(ctx, o)
 	if err != nil {
 		return err
 	}
-	r := consumerReport{comparisons: comparisons()}
-	r.before, r.baseline = past.compareWith()
-	if r.run, err = newRun[ConsumerResult](ctx); err != nil {
-		return err
-	}
-	if err := r.measure(ctx, o); err != nil {
-		return err
-	}
-	sections, err := r.sections()
-	if err != nil {
-		return err
-	}
-	if !o.quick {
-		past = past.with(r.run)
-		sections = append(sections, consumerHistory(past))
-	}
-	if err := printSections(o.out, sections, r.run.describe(), r.run.warning(r.before)); err != nil {
-		return err
-	}
-	if !o.quick {
-		if err := errors.Join(past.write(file), writeFile(filepath.Join(o.reports, "consumer.md"), r.page(sections))); err != nil {
-			return err
+	r.add(s, mainName, []string{mainName}, result)
+	for _, scenario := range consumerScenarios {
+		if o.quick {
+			scenario = scenario.quick()
 		}
-	}
-	if o.profile == "" {
-		return nil
-	}
-	s := mainScenario()
-	s.Profile, s.Sample = o.profile, r.run.Results[mainName].Took*8/10
-	if _, err := o.runScenario(ctx, s); err != nil {
-		return err
-	}
-	return printProfile(ctx, o.out, o.profile)
-}
-
-// measure runs all scenarios.
-func (r *consumerReport) measure(ctx context.Context, o options) (err error) {
-	runs := mainRuns
-	if o.quick {
-		runs = 1
-	}
-	for range runs {
-		result, err := o.runScenario(ctx, mainScenario())
+		result, err := scenario.run(ctx, o.binaries, "")
 		if err != nil {
-			return err
+			return fmt.Errorf("scenario %s: %w", scenario.name, err)
 		}
-		r.mainRuns = append(r.mainRuns, result)
+		r.add(s, scenario.name, []string{scenario.name}, result)
 	}
-	sorted := slices.SortedFunc(slices.Values(r.mainRuns), func(a, b ConsumerResult) int { return cmp.Compare(a.CPU, b.CPU) })
-	r.run.Results[mainName] = sorted[len(sorted)/2]
-	for _, comparison := range r.comparisons {
-		for _, s := range comparison.scenarios {
-			if _, done := r.run.Results[s.Name]; done {
-				continue
-			}
-			if r.run.Results[s.Name], err = o.runScenario(ctx, s); err != nil {
-				return err
-			}
-		}
+	r.addCalls(result)
+	if o.profile != "" {
+		_, err = mainScenario.run(ctx, o.binaries, o.profile)
 	}
-	return nil
-}
-
-// runScenario runs a scenario in a process of its own.
-func (o options) runScenario(ctx context.Context, s ConsumerScenario) (r ConsumerResult, err error) {
-	s.Binaries = o.binaries
-	if o.quick {
-		s = s.quick()
-	}
-	process, err := startChild(ctx, scenarioCommand)
-	if err != nil {
-		return r, err
-	}
-	if err := errors.Join(process.call("Run", s, &r), process.stop()); err != nil {
-		return r, fmt.Errorf("scenario %s: %w", s.Name, err)
-	}
-	_, _ = fmt.Fprintf(o.progress, "%-28s %5d invoices  %7.1f invoices/s  %7.2f ms CPU per invoice\n", s.Name, r.Invoices, r.perSecond(r.Invoices), r.cpuPerInvoice())
-	return r, nil
-}
-
-// quick returns a scenario that takes seconds.
-func (s ConsumerScenario) quick() ConsumerScenario {
-	s.Invoices = max(s.Invoices/8, s.Consumers*2)
-	return s
-}
-
-// scenarioRunner is the service of a scenario's process.
-type scenarioRunner struct{ ctx context.Context }
-
-// Run runs a scenario.
-func (r *scenarioRunner) Run(s ConsumerScenario, result *ConsumerResult) (err error) {
-	*result, err = s.run(r.ctx)
 	return err
 }
 
-// run prepares everything, starts the consumers, and measures until the last message is deleted.
-func (s ConsumerScenario) run(ctx context.Context) (ConsumerResult, error) {
-	gate := newGate(s.Invoices)
-	env, err := testbed.New(testbed.Options{
-		Chargebee: chargebee.Config{KeepDate: true, Latency: s.Latency},
-		Server:    gate.wrap,
-	})
-	if err != nil {
-		return ConsumerResult{}, err
+func consumerSection() *section {
+	return &section{
+		title: "Scenarios",
+		text: fmt.Sprintf("%s is an invoice of %d events and %d lines, the median of %d runs. In the others one thing differs; of other numbers of events there are fewer invoices, "+
+			"and of other numbers of lines 100 events.", mainName, mainScenario.events, mainScenario.lines, mainRuns),
+		labels: []string{"scenario"},
+		columns: []column{
+			{"invoices", "%.0f"},
+			{"invoices/s", "%.1f"},
+			{cpuPerInvoice, "%.2f"},
+			{"CPU per event, µs", "%.1f"},
+			{"peak, MB", "%.0f"},
+			{"Chargebee calls", "%.2f"},
+			{"DynamoDB calls", "%.2f"},
+			{"SQS calls", "%.2f"},
+		},
 	}
-	defer env.Close()
-	if err := s.prepare(ctx, env); err != nil {
-		return ConsumerResult{}, err
-	}
-	var consumers []*testbed.Process
-	defer func() { killAll(consumers) }()
-	for range s.Consumers {
-		consumer, err := startConsumer(env, s.Binaries,
-			fmt.Sprintf("BILLABLE_WORKER_CONCURRENCY=%d", s.Concurrency),
-			fmt.Sprintf("BILLABLE_CHARGEBEE_MAX_CONCURRENT=%d", s.Concurrency*s.Consumers),
-			"BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=1000000000", // no limit: calls never wait for a permit
-			fmt.Sprintf("BILLABLE_INVOICE_TRUST_WEBHOOK=%t", s.Trust),
-			fmt.Sprintf("BILLABLE_ADMIN_PPROF=%t", s.Profile != ""))
-		if err != nil {
-			return ConsumerResult{}, err
-		}
-		consumers = append(consumers, consumer)
-	}
-	if err := s.waitUntilIdle(ctx, gate, consumers); err != nil {
-		return ConsumerResult{}, err
-	}
-	before, err := usage(consumers)
-	if err != nil {
-		return ConsumerResult{}, err
-	}
-	profiled := make(chan error, 1)
-	go func() { profiled <- s.profile(ctx, consumers[0]) }()
-	gate.open()
-	if err := s.waitUntilFinished(ctx, gate, consumers); err != nil {
-		return ConsumerResult{}, errors.Join(err, <-profiled)
-	}
-	after, err := usage(consumers)
-	if err := errors.Join(err, <-profiled); err != nil {
-		return ConsumerResult{}, err
-	}
-	result := gate.result()
-	result.Invoices = s.Invoices
-	result.CPU, result.FakesCPU, result.PeakMemory = after.CPU-before.CPU, after.FakesCPU-before.FakesCPU, after.PeakMemory
-	return result, s.check(ctx, env, &result)
 }
 
-// prepare creates queues, tables, events, pending invoices and their messages.
-func (s ConsumerScenario) prepare(ctx context.Context, env *testbed.Env) error {
-	if err := env.CreateQueues(ctx); err != nil {
-		return err
+// measureMain returns the median of several runs.
+func measureMain(ctx context.Context, o options) (figures, error) {
+	scenario, runs := mainScenario, mainRuns
+	if o.quick {
+		scenario, runs = scenario.quick(), 1
 	}
-	if err := env.CreateTables(ctx, filepath.Join(s.Binaries, "consumer")); err != nil {
-		return err
+	var results []figures
+	for range runs {
+		result, err := scenario.run(ctx, o.binaries, "")
+		if err != nil {
+			return nil, fmt.Errorf("scenario %s: %w", mainName, err)
+		}
+		results = append(results, result)
 	}
-	events, err := env.Fill(ctx, testbed.Workload{Invoices: s.Invoices, Events: s.Events, Codes: s.Lines, Seed: workloadSeed})
+	slices.SortFunc(results, func(a, b figures) int { return cmp.Compare(a[cpuPerInvoice], b[cpuPerInvoice]) })
+	return results[len(results)/2], nil
+}
+
+// quick returns a scenario that takes seconds.
+func (s consumerScenario) quick() consumerScenario {
+	s.invoices = max(s.invoices/8, s.consumers*2)
+	return s
+}
+
+// addCalls adds the table of the calls of the main scenario.
+func (r *report) addCalls(main figures) {
+	s := &section{title: "Calls", text: "Of an invoice of the scenario " + mainName + ".", labels: []string{"call", "per invoice", "reason"}}
+	for _, expected := range expectedCalls {
+		s.rows = append(s.rows, []string{expected.call, strconv.FormatFloat(main[expected.call], 'f', 2, 64), expected.reason})
+	}
+	r.sections = append(r.sections, s)
+}
+
+// run prepares everything, starts the consumers, and measures until the last message is deleted.
+func (s consumerScenario) run(ctx context.Context, binaries, profile string) (figures, error) {
+	var counter callCounter
+	env, err := testbed.New(testbed.Options{
+		Chargebee: chargebee.Config{KeepDate: true, Latency: s.latency},
+		Server:    counter.count,
+	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, event := range events {
+	defer env.Close()
+	announcements, err := s.prepare(ctx, env, binaries)
+	if err != nil {
+		return nil, err
+	}
+	var consumers consumers
+	defer func() { consumers.kill() }()
+	for range s.consumers {
+		if err := consumers.start(ctx, env, binaries,
+			fmt.Sprintf("BILLABLE_WORKER_CONCURRENCY=%d", s.concurrency),
+			fmt.Sprintf("BILLABLE_CHARGEBEE_MAX_CONCURRENT=%d", s.concurrency*s.consumers),
+			"BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=1000000000", // no limit: calls never wait for a permit
+			fmt.Sprintf("BILLABLE_INVOICE_TRUST_WEBHOOK=%t", s.trust),
+			fmt.Sprintf("BILLABLE_ADMIN_PPROF=%t", profile != "")); err != nil {
+			return nil, err
+		}
+	}
+	if err := sleep(ctx, idleTime); err != nil {
+		return nil, err
+	}
+	counter.take()
+	before, _, err := consumers.usage()
+	if err != nil {
+		return nil, err
+	}
+	profiled := make(chan error, 1)
+	go func() { profiled <- writeProfile(ctx, consumers[0], profile) }()
+	began := time.Now()
+	if err := errors.Join(enqueue(ctx, env, announcements), waitUntilEmpty(ctx, env)); err != nil {
+		return nil, err
+	}
+	took, calls := time.Since(began), counter.take()
+	cpu, peak, err := consumers.usage()
+	if err := errors.Join(err, <-profiled); err != nil {
+		return nil, err
+	}
+	return s.figures(took, cpu-before, peak, calls), s.check(ctx, env, calls)
+}
+
+func (s consumerScenario) figures(took, cpu time.Duration, peak int64, calls map[string]int) figures {
+	invoices := float64(s.invoices)
+	f := figures{
+		"invoices":          invoices,
+		"invoices/s":        invoices / took.Seconds(),
+		cpuPerInvoice:       milliseconds(cpu) / invoices,
+		"CPU per event, µs": microseconds(cpu) / (invoices * float64(s.events)),
+		"peak, MB":          megabytes(peak),
+	}
+	for _, service := range []string{"Chargebee", "DynamoDB", "SQS"} {
+		f[service+" calls"] = float64(callsOf(calls, service)) / invoices
+	}
+	for call, count := range calls {
+		f[call] = float64(count) / invoices
+	}
+	return f
+}
+
+// prepare creates queues, tables, events and pending invoices.
+func (s consumerScenario) prepare(ctx context.Context, env *testbed.Env, binaries string) (announcements []string, err error) {
+	if err := env.CreateQueues(ctx); err != nil {
+		return nil, err
+	}
+	if err := env.CreateTables(ctx, filepath.Join(binaries, "consumer")); err != nil {
+		return nil, err
+	}
+	return env.Fill(ctx, testbed.Workload{Invoices: s.invoices, Events: s.events, Codes: s.lines, Seed: workloadSeed})
+}
+
+// enqueue sends the messages of the invoices.
+func enqueue(ctx context.Context, env *testbed.Env, announcements []string) error {
+	for _, event := range announcements {
 		if err := env.Enqueue(ctx, string(env.Chargebee.Payload(event))); err != nil {
 			return err
 		}
@@ -232,164 +253,50 @@ func (s ConsumerScenario) prepare(ctx context.Context, env *testbed.Env) error {
 	return nil
 }
 
-func startConsumer(env *testbed.Env, binaries string, settings ...string) (*testbed.Process, error) {
-	admin, err := testbed.FreeAddress()
-	if err != nil {
-		return nil, err
-	}
-	return testbed.Start(testbed.Command{Binary: filepath.Join(binaries, "consumer"), Admin: admin, Env: append(env.ConsumerEnviron(), settings...)})
-}
-
-func killAll(consumers []*testbed.Process) {
-	for _, consumer := range consumers {
-		consumer.Signal(syscall.SIGKILL)
-		<-consumer.Exited()
-	}
-}
-
-// waitUntilIdle waits until every consumer is ready and its first poll is held back.
-func (s ConsumerScenario) waitUntilIdle(ctx context.Context, gate *gate, consumers []*testbed.Process) error {
-	for _, consumer := range consumers {
-		if err := consumer.Ready(ctx); err != nil {
+func waitUntilEmpty(ctx context.Context, env *testbed.Env) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, workTimeout, fmt.Errorf("the queue was not empty within %s", workTimeout))
+	defer cancel()
+	for {
+		queued, _, err := env.Queued(ctx)
+		if err == nil && queued > 0 {
+			err = sleep(ctx, workInterval)
+		} else if err == nil {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}
-	timeout := time.After(firstPollLimit)
-	for range consumers {
-		select {
-		case <-gate.polling:
-		case <-timeout:
-			return fmt.Errorf("not every consumer polled within %s", firstPollLimit)
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	return nil
-}
-
-func (s ConsumerScenario) waitUntilFinished(ctx context.Context, gate *gate, consumers []*testbed.Process) error {
-	ended := make(chan struct{}, len(consumers))
-	for _, consumer := range consumers {
-		go func() {
-			<-consumer.Exited()
-			ended <- struct{}{}
-		}()
-	}
-	select {
-	case <-gate.finished:
-		return nil
-	case <-ended:
-		return errors.New("a consumer exited")
-	case <-time.After(s.Timeout):
-		return fmt.Errorf("%d of %d invoices were finished within %s", gate.deletedMessages(), s.Invoices, s.Timeout)
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// usage returns the CPU time and the peak memory so far.
-func usage(consumers []*testbed.Process) (u ConsumerResult, err error) {
-	for _, consumer := range consumers {
-		cpu, err := cpuTime(consumer.PID())
-		if err != nil {
-			return u, err
-		}
-		peak, err := peakMemory(consumer.PID())
-		if err != nil {
-			return u, err
-		}
-		u.CPU += cpu
-		u.PeakMemory = max(u.PeakMemory, peak)
-	}
-	u.FakesCPU, err = cpuTime(os.Getpid())
-	return u, err
 }
 
 // check checks that everything was billed as expected, with no more calls than necessary.
-func (s ConsumerScenario) check(ctx context.Context, env *testbed.Env, result *ConsumerResult) error {
-	reconciled, err := env.Reconcile(ctx)
+func (s consumerScenario) check(ctx context.Context, env *testbed.Env, calls map[string]int) error {
+	result, err := env.Reconcile(ctx)
 	if err != nil {
 		return err
 	}
-	result.Events, result.Lines = reconciled.EventsBilled, reconciled.Charges
-	if !reconciled.Reconciled() {
-		return fmt.Errorf("billed != expected in %d places, first: %s", len(reconciled.Differences), reconciled.Differences[0])
+	if !result.Reconciled() {
+		return fmt.Errorf("billed != expected in %d places, first: %s", len(result.Differences), result.Differences[0])
 	}
-	if want := s.Invoices * s.Events; reconciled.EventsBilled != want || reconciled.Closed != s.Invoices {
-		return fmt.Errorf("%d of %d invoices are closed, %d of %d events are billed", reconciled.Closed, s.Invoices, reconciled.EventsBilled, want)
+	if want := s.invoices * s.events; result.EventsBilled != want || result.Closed != s.invoices {
+		return fmt.Errorf("%d of %d invoices are closed, %d of %d events are billed", result.Closed, s.invoices, result.EventsBilled, want)
 	}
-	queued, dead, err := env.Queued(ctx)
-	if err != nil {
-		return err
-	}
-	if queued+dead > 0 {
-		return fmt.Errorf("%d messages are left, %d are dead letters", queued, dead)
-	}
-	return s.checkCalls(*result)
+	return errors.Join(s.checkCalls(calls, result.Charges), checkExpected(calls))
 }
 
 // checkCalls checks the calls to Chargebee: one for each line, one to close each invoice, and one to
 // read it unless webhooks are trusted.
-func (s ConsumerScenario) checkCalls(r ConsumerResult) error {
-	charges, closes := r.Calls["Chargebee add_charge"], r.Calls["Chargebee close"]
-	if charges != r.Lines || closes != s.Invoices {
-		return fmt.Errorf("%d lines were added with %d calls, %d invoices closed with %d", r.Lines, charges, s.Invoices, closes)
+func (s consumerScenario) checkCalls(calls map[string]int, lines int) error {
+	charges, closes := calls["Chargebee add_charge"], calls["Chargebee close"]
+	if charges != lines || closes != s.invoices {
+		return fmt.Errorf("%d lines were added with %d calls, %d invoices closed with %d", lines, charges, s.invoices, closes)
 	}
-	reads := s.Invoices
-	if s.Trust {
+	reads := s.invoices
+	if s.trust {
 		reads = 0
 	}
-	if got := r.callsOf("Chargebee") - charges - closes; got != reads && s.Lines < manyLines {
+	if got := callsOf(calls, "Chargebee") - charges - closes; got != reads && s.lines < manyLines {
 		return fmt.Errorf("%d further calls to Chargebee, want %d", got, reads)
-	}
-	_, err := callRows(r)
-	return err
-}
-
-const cpuProfile = "cpu.pprof"
-
-// profile writes a CPU profile of a consumer at work, and its allocations.
-func (s ConsumerScenario) profile(ctx context.Context, consumer *testbed.Process) error {
-	if s.Profile == "" {
-		return nil
-	}
-	if err := os.MkdirAll(s.Profile, 0o750); err != nil {
-		return err
-	}
-	seconds := max(int(s.Sample/time.Second), 1)
-	return errors.Join(
-		download(ctx, fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", consumer.Admin(), seconds), filepath.Join(s.Profile, cpuProfile)),
-		download(ctx, consumer.Admin()+"/debug/pprof/allocs", filepath.Join(s.Profile, "allocs.pprof")),
-	)
-}
-
-func download(ctx context.Context, url, file string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	content, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
-		return fmt.Errorf("get %s: status %s: %w", url, response.Status, err)
-	}
-	return writeFile(file, content)
-}
-
-// printProfile prints the functions with the most CPU time, and the program's own with all that they
-// call.
-func printProfile(ctx context.Context, out io.Writer, directory string) error {
-	for _, flags := range [][]string{{"-nodecount=30"}, {"-nodecount=40", "-cum", "-show=billable-events"}} {
-		args := slices.Concat([]string{"tool", "pprof", "-top"}, flags, []string{filepath.Join(directory, cpuProfile)})
-		pprof := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the path is the caller's
-		pprof.Stdout, pprof.Stderr = out, os.Stderr
-		if err := pprof.Run(); err != nil {
-			return fmt.Errorf("go tool pprof: %w", err)
-		}
 	}
 	return nil
 }

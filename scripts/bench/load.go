@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,299 +12,196 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"runtime/debug"
+	"os/exec"
 	"slices"
-	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
-// loadCommand makes this program the load generator.
+// loadCommand makes this program the load generator, so that it is scheduled apart from the queue.
 const loadCommand = "load"
 
 const (
-	maxResponse = 64 << 10 // bytes that are read of a response
+	username = "chargebee"
+	password = "bench-password"
+
+	// requestTimeout is somewhat longer than the receiver's.
+	requestTimeout = 10 * time.Second
+	maxResponse    = 64 << 10
+	// maxWorkers bounds the requests in flight of an open load. It is above what a receiver admits.
+	maxWorkers = 4096
 	// acceptDelay is the time that a server has to accept the connections of a burst, well below its
 	// timeout for silent connections.
 	acceptDelay = time.Second
-	// maxWorkers bounds the requests in flight of an open load. It is above what a receiver admits.
-	maxWorkers = 4096
 )
 
-// Plan is a load: open if it has a rate, else closed.
-//
-// In an open load, requests leave when they are due, however slow the server is. In a closed load,
-// each connection waits for a response before it sends the next request. Without a length, each
-// connection sends one request, all at the same instant.
-type Plan struct {
-	URL, Username, Password string
-	Attack                  int // number of the attack: its events have their own ids
-
-	Rate        int // per second
-	Length      time.Duration
-	Connections int
-	MaxRequests int // of a closed load with a length
-	Body        bodyKind
-	Timeout     time.Duration // of a request
+// load is a load of webhooks. With a rate it is open: requests leave when they are due, however slow the
+// server is. Without one, each of the clients waits for a response before it sends the next request.
+// Without a length, each client sends one request over an open connection, all at the same instant.
+type load struct {
+	URL     string
+	First   int64 // number of the first webhook
+	Rate    int   // per second
+	Length  time.Duration
+	Clients int
+	Kind    string // of webhooks
 }
 
-// Answer is the result of one request. Times are relative to the start of the attack.
-type Answer struct {
-	Due    time.Duration // when the request should leave
-	Late   time.Duration // how much later it left
-	Took   time.Duration // from Due to the end of the response
-	Status int           // 0 means that there was none
-
-	EventID    string // in the response
-	RetryAfter bool   // the response has one, in seconds
-	Problem    string // why there is no response, or why it is wrong
-}
-
-// Outcome is the result of an attack.
-type Outcome struct {
-	Answers []Answer
-	Took    time.Duration // until the last response
-	CPU     time.Duration // of the generator
-}
-
-// generator is the service of the load generator's process.
-type generator struct{ attack func() []Answer }
-
-// Prepare opens connections for an attack.
-func (g *generator) Prepare(plan Plan, _ *int) (err error) {
-	debug.SetGCPercent(childGCPercent)
-	if plan.Rate > 0 {
-		g.attack = plan.open()
-		return nil
+// run runs the load in a process of its own.
+func (l load) run(ctx context.Context) (a answers, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return a, err
 	}
-	g.attack, err = plan.closed()
-	return err
+	encoded, err := json.Marshal(l)
+	if err != nil {
+		return a, err
+	}
+	cmd := exec.CommandContext(ctx, self, loadCommand, string(encoded)) //nolint:gosec // it is this program
+	cmd.Stderr = os.Stderr
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		return a, err
+	}
+	if err := cmd.Start(); err != nil {
+		return a, err
+	}
+	decoder := vegeta.NewDecoder(bufio.NewReader(output))
+	for err == nil {
+		var result vegeta.Result
+		if err = decoder.Decode(&result); err == nil {
+			a.add(&result)
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	if err := errors.Join(err, cmd.Wait()); err != nil {
+		return a, fmt.Errorf("generate load: %w", err)
+	}
+	if l.isTimed() {
+		a.countFromDue(l.interval())
+	}
+	return a, nil
 }
 
-// Run runs the prepared attack.
-func (g *generator) Run(_ int, outcome *Outcome) error {
-	if g.attack == nil {
-		return errors.New("no attack is prepared")
+// generateLoad is the load generator's process. It writes the results.
+func generateLoad(args []string, out io.Writer) error {
+	var l load
+	if len(args) != 1 || json.Unmarshal([]byte(args[0]), &l) != nil {
+		return errors.New("give a load as JSON")
 	}
-	before, err := cpuTime(os.Getpid())
+	results, err := l.attack()
 	if err != nil {
 		return err
 	}
-	started := time.Now()
-	outcome.Answers = g.attack()
-	outcome.Took = time.Since(started)
-	g.attack = nil
-	after, err := cpuTime(os.Getpid())
-	outcome.CPU = after - before
-	return err
-}
-
-func (p Plan) authorization() string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(p.Username+":"+p.Password))
-}
-
-// read fills in the response.
-func (a *Answer) read(status int, header http.Header, body []byte) {
-	a.Status = status
-	_, err := strconv.ParseUint(header.Get("Retry-After"), 10, 31)
-	a.RetryAfter = err == nil
-	if status != http.StatusOK {
-		return
+	buffered := bufio.NewWriter(out)
+	encoder := vegeta.NewEncoder(buffered)
+	for _, result := range results {
+		if err := encoder.Encode(result); err != nil {
+			return err
+		}
 	}
-	var response struct {
-		EventID string `json:"event_id"`
+	return buffered.Flush()
+}
+
+// attack sends the load. The results are by the time at which the requests left.
+func (l load) attack() (results []*vegeta.Result, err error) {
+	transport := &http.Transport{MaxIdleConnsPerHost: max(l.Clients, maxWorkers)}
+	if l.Rate == 0 && l.Length == 0 {
+		if transport.DialContext, err = l.openConnections(); err != nil {
+			return nil, err
+		}
 	}
-	if err := json.Unmarshal(body, &response); err != nil {
-		a.Problem = "invalid response: " + err.Error()
+	workers := uint64(max(l.Clients, 64))
+	maximum := workers
+	if l.Rate > 0 {
+		maximum = maxWorkers
 	}
-	a.EventID = response.EventID
-}
-
-// pacer is a vegeta.Pacer of a constant rate that keeps the time of the start: vegeta measures from
-// when a request leaves, which may be later than it was due.
-type pacer struct {
-	vegeta.ConstantPacer
-
-	count uint64
-	began time.Time
-}
-
-// Pace implements vegeta.Pacer. It is called by one goroutine.
-func (p *pacer) Pace(elapsed time.Duration, hits uint64) (wait time.Duration, stop bool) {
-	if p.began.IsZero() {
-		p.began = time.Now().Add(-elapsed)
+	kind := webhookKinds[l.Kind]
+	attacker := vegeta.NewAttacker(vegeta.Client(&http.Client{Transport: fillingTransport{transport, kind.filler}}),
+		vegeta.Timeout(requestTimeout), vegeta.Redirects(vegeta.NoFollow), vegeta.MaxBody(maxResponse), vegeta.Workers(workers), vegeta.MaxWorkers(maximum))
+	length := l.Length
+	if l.Rate > 0 {
+		length = 0 // the pacer counts
 	}
-	return p.due(hits) - elapsed, hits >= p.count
-}
-
-func (p *pacer) due(number uint64) time.Duration {
-	return time.Duration(number) * p.Per / time.Duration(p.Freq)
-}
-
-// answer counts from when the request was due: lateness of the generator is part of the latency.
-func (p *pacer) answer(result *vegeta.Result) Answer {
-	due := p.due(result.Seq)
-	late := max(result.Timestamp.Sub(p.began)-due, 0)
-	answer := Answer{Due: due, Late: late, Took: late + result.Latency}
-	if result.Code == 0 {
-		answer.Problem = result.Error
-		return answer
+	for result := range attacker.Attack(l.targeter(kind), l.pacer(), length, "") {
+		results = append(results, result)
 	}
-	answer.read(int(result.Code), result.Headers, result.Body)
-	return answer
+	slices.SortFunc(results, func(x, y *vegeta.Result) int { return cmp.Compare(x.Seq, y.Seq) })
+	return results, nil
 }
 
-func (p Plan) open() func() []Answer {
-	attacker := vegeta.NewAttacker(
-		vegeta.Workers(64), vegeta.MaxWorkers(maxWorkers),
-		vegeta.Timeout(p.Timeout), vegeta.Redirects(vegeta.NoFollow), vegeta.MaxBody(maxResponse),
-	)
-	header := http.Header{"Authorization": {p.authorization()}, "Content-Type": {"application/json"}}
-	var sent atomic.Int64
-	targeter := func(target *vegeta.Target) error { //nolint:unparam // a vegeta.Targeter
-		target.Method, target.URL, target.Header = http.MethodPost, p.URL, header
-		target.Body = []byte(webhookBody(eventIDOf(p.Attack, int(sent.Add(1))-1)))
+func (l load) targeter(kind webhookKind) vegeta.Targeter {
+	sample := &http.Request{Header: http.Header{"Content-Type": {"application/json"}}}
+	sample.SetBasicAuth(username, password)
+	var next atomic.Int64
+	next.Store(l.First)
+	return func(target *vegeta.Target) error {
+		target.Method, target.URL, target.Header = http.MethodPost, l.URL, sample.Header
+		target.Body = kind.start(next.Add(1) - 1)
 		return nil
 	}
-	return func() (answers []Answer) {
-		pacer := &pacer{
-			ConstantPacer: vegeta.ConstantPacer{Freq: p.Rate, Per: time.Second},
-			count:         uint64(float64(p.Rate) * p.Length.Seconds()),
-		}
-		for result := range attacker.Attack(targeter, pacer, 0, "") {
-			answers = append(answers, pacer.answer(result))
-		}
-		return answers
-	}
 }
 
-// connection is a connection with one request in flight at a time. It costs less CPU than an
-// http.Client, which leaves more to the server.
-type connection struct {
-	net.Conn
-
-	plan   Plan
-	host   string
-	reader *bufio.Reader
-}
-
-func (p Plan) dial() (*connection, error) {
-	address, err := url.Parse(p.URL)
+// openConnections opens a connection for each client. It returns a function that hands them out.
+func (l load) openConnections() (func(context.Context, string, string) (net.Conn, error), error) {
+	address, err := url.Parse(l.URL)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), p.Timeout)
-	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address.Host)
-	if err != nil {
-		return nil, fmt.Errorf("open a connection: %w", err)
-	}
-	return &connection{conn, p, address.Host, bufio.NewReader(conn)}, nil
-}
-
-// request returns the request with a webhook, without the filler of its body.
-func (c *connection) request(eventID string) []byte {
-	body := c.plan.Body.start(eventID)
-	size := len(body) + len(c.plan.Body.filler())
-	path := cmp.Or(c.plan.URL[len("http://")+len(c.host):], "/")
-	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		path, c.host, c.plan.authorization(), size, body)
-}
-
-// exchange sends a request and reads the response.
-func (c *connection) exchange(eventID string, request []byte) (answer Answer) {
-	fail := func(err error) Answer {
-		answer.Problem = err.Error()
-		return answer
-	}
-	if err := c.SetDeadline(time.Now().Add(c.plan.Timeout)); err != nil {
-		return fail(err)
-	}
-	_, unsent := c.Write(request)
-	if filler := c.plan.Body.filler(); unsent == nil && len(filler) > 0 {
-		_, unsent = c.Write(filler)
-	}
-	// A server may refuse a request without reading its body, so there can be a response although
-	// sending failed.
-	response, err := http.ReadResponse(c.reader, nil)
-	if err != nil {
-		return fail(errors.Join(unsent, err))
-	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponse))
-	_ = response.Body.Close()
-	if err != nil {
-		return fail(err)
-	}
-	answer.read(response.StatusCode, response.Header, body)
-	if answer.EventID != "" && answer.EventID != eventID {
-		answer.Problem = fmt.Sprintf("the response to event %s is for event %s", eventID, answer.EventID)
-	}
-	return answer
-}
-
-func (p Plan) closed() (func() []Answer, error) {
-	connections := make([]*connection, p.Connections)
-	requests := make([][]byte, p.Connections) // the first of each connection
-	hangUp := func() {
-		for _, c := range connections {
-			if c != nil {
-				_ = c.Close()
-			}
+	opened := make(chan net.Conn, l.Clients)
+	for range l.Clients {
+		conn, err := net.DialTimeout("tcp", address.Host, requestTimeout)
+		if err != nil {
+			return nil, fmt.Errorf("open a connection: %w", err)
 		}
+		opened <- conn
 	}
-	for i := range connections {
-		var err error
-		if connections[i], err = p.dial(); err != nil {
-			hangUp()
-			return nil, err
+	time.Sleep(acceptDelay)
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		select {
+		case conn := <-opened:
+			return conn, nil
+		default:
+			return (&net.Dialer{}).DialContext(ctx, network, address)
 		}
-		requests[i] = connections[i].request(eventIDOf(p.Attack, i))
-	}
-	if p.Length == 0 {
-		p.MaxRequests = p.Connections
-		time.Sleep(acceptDelay)
-	}
-	return func() []Answer {
-		defer hangUp()
-		began := time.Now()
-		each := make([][]Answer, len(connections))
-		var next atomic.Int64
-		next.Store(int64(len(connections)))
-		start := make(chan struct{})
-		var ready, done sync.WaitGroup
-		ready.Add(len(connections))
-		for i := range connections {
-			done.Go(func() {
-				ready.Done()
-				<-start
-				for number := i; number < p.MaxRequests && (number == i || time.Since(began) < p.Length); number = int(next.Add(1)) - 1 {
-					eventID, request := eventIDOf(p.Attack, number), requests[i]
-					if number != i {
-						request = connections[i].request(eventID)
-					}
-					due := time.Since(began)
-					answer := connections[i].exchange(eventID, request)
-					answer.Due, answer.Took = due, time.Since(began)-due
-					each[i] = append(each[i], answer)
-					if answer.Status != 0 || p.Length == 0 {
-						continue
-					}
-					_ = connections[i].Close()
-					replaced, err := p.dial()
-					if err != nil {
-						return // the answer without a status reports the failure
-					}
-					connections[i] = replaced
-				}
-			})
-		}
-		ready.Wait()
-		began = time.Now()
-		close(start)
-		done.Wait()
-		return slices.Concat(each...)
 	}, nil
+}
+
+// isTimed reports whether requests are due at a time of their own.
+func (l load) isTimed() bool { return l.Rate > 0 || l.Length == 0 }
+
+// pacer decides when requests leave.
+func (l load) pacer() vegeta.Pacer {
+	switch {
+	case l.Rate > 0:
+		return countingPacer{vegeta.ConstantPacer{Freq: l.Rate, Per: time.Second}, l.interval(), uint64(float64(l.Rate) * l.Length.Seconds())}
+	case l.Length > 0:
+		return vegeta.ConstantPacer{} // as soon as a client is free
+	default:
+		return countingPacer{count: uint64(l.Clients)}
+	}
+}
+
+// countingPacer stops after a number of requests, which are due at a constant interval.
+type countingPacer struct {
+	vegeta.ConstantPacer
+
+	interval time.Duration
+	count    uint64
+}
+
+// Pace implements vegeta.Pacer.
+func (p countingPacer) Pace(elapsed time.Duration, hits uint64) (wait time.Duration, stop bool) {
+	return time.Duration(hits)*p.interval - elapsed, hits >= p.count
+}
+
+func (l load) interval() time.Duration {
+	if l.Rate == 0 {
+		return 0
+	}
+	return time.Second / time.Duration(l.Rate)
 }

@@ -12,40 +12,28 @@ import (
 	"testing"
 	"time"
 
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
 	"github.com/billable-events/billable/pkg/event"
 )
 
-// TestWebhookBody is parsed by the receiver and has the usual size.
-func TestWebhookBody(t *testing.T) {
+// TestWebhookKinds checks the sizes, and that the usual webhook is valid.
+func TestWebhookKinds(t *testing.T) {
 	t.Parallel()
-	invoices := map[string]bool{}
-	for number := range 100 {
-		id := eventIDOf(7, number)
-		body := webhookBody(id)
-		got, err := event.Parse([]byte(body))
-		if err != nil || got.ID != id || got.Type != event.PendingInvoiceCreated || len(got.Invoice.LineItems) == 0 {
-			t.Fatalf("%+v, %v", got, err)
-		}
-		if len(body) != bodySize || !json.Valid([]byte(body)) {
-			t.Fatalf("%d bytes: %s", len(body), body)
-		}
-		if !isWebhook(id, body) || isWebhook(eventIDOf(7, number+1), body) || isWebhook(id, body+" ") {
-			t.Fatal("another body is taken for the webhook")
-		}
-		if !isWebhook(id, body+strings.Repeat(" ", 1_000_000-len(body))) {
-			t.Fatal("a padded webhook is not recognised")
-		}
-		if large := linesBody.start(id) + string(linesBody.filler()); !isWebhook(id, large) || !json.Valid([]byte(large)) || len(large) > 1_000_000 {
-			t.Fatalf("a webhook of %d bytes with many lines is not recognised", len(large))
-		}
-		invoices[got.Invoice.ID] = true
+	got, err := event.Parse(webhookKinds[usualWebhook].start(7))
+	if err != nil || got.ID != "ev_0000000000007" || got.Type != event.PendingInvoiceCreated || len(got.Invoice.LineItems) == 0 {
+		t.Errorf("%+v, %v", got, err)
 	}
-	if len(invoices) != 100 || eventIDOf(1, 2) == eventIDOf(2, 1) {
-		t.Errorf("%d invoices", len(invoices))
+	for name, size := range map[string]int{usualWebhook: 5686, paddedWebhook: largeSize, linesWebhook: largeSize} {
+		kind := webhookKinds[name]
+		body := append(kind.start(7), kind.filler...)
+		if !json.Valid(body) || len(body) > size || len(body) < size-1000 {
+			t.Errorf("%s: %d bytes, valid: %t", name, len(body), json.Valid(body))
+		}
 	}
 }
 
-// target accepts webhooks as a receiver does.
+// fakeReceiver answers webhooks as a receiver does, and counts them.
 type fakeReceiver struct {
 	*httptest.Server
 
@@ -59,8 +47,8 @@ func newFakeReceiver(t *testing.T, answer func(number int, w http.ResponseWriter
 	target.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		got, invalid := event.Parse(body)
-		username, password, _ := r.BasicAuth()
-		if err != nil || invalid != nil || username != "user" || password != "pass" || r.Header.Get("Content-Type") != "application/json" {
+		user, pass, _ := r.BasicAuth()
+		if err != nil || invalid != nil || user != username || pass != password || r.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("%v, %v, %s", err, invalid, r.Header)
 		}
 		target.mu.Lock()
@@ -73,51 +61,40 @@ func newFakeReceiver(t *testing.T, answer func(number int, w http.ResponseWriter
 	return target
 }
 
-func queued(_ int, w http.ResponseWriter, eventID string) {
+func acceptEvent(_ int, w http.ResponseWriter, eventID string) {
 	_, _ = fmt.Fprintf(w, `{"status":"queued","event_id":%q}`, eventID)
 }
 
-// attack runs a plan.
-func attack(t *testing.T, plan Plan) (outcome Outcome) {
-	t.Helper()
-	plan.Username, plan.Password, plan.Attack, plan.Timeout = "user", "pass", 3, 5*time.Second
-	var g generator
-	if err := errors.Join(g.Prepare(plan, nil), g.Run(0, &outcome)); err != nil {
-		t.Fatal(err)
-	}
-	return outcome
-}
-
-// TestPlan_SendsEachEventOnce runs each kind of load.
-func TestPlan_SendsEachEventOnce(t *testing.T) {
+// TestLoad_SendsEachEventOnce runs each kind of load.
+func TestLoad_SendsEachEventOnce(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		plan Plan
-		want int
+		load load
+		want int // 0 is any number
 	}{
-		"open":   {Plan{Rate: 200, Length: 300 * time.Millisecond}, 60},
-		"closed": {Plan{Connections: 5, Length: time.Minute, MaxRequests: 40}, 40},
-		"burst":  {Plan{Connections: 30}, 30},
-		"lines":  {Plan{Connections: 3, Body: linesBody}, 3},
-		"padded": {Plan{Connections: 3, Body: paddedBody}, 3},
+		"open":   {load{Rate: 200, Length: 300 * time.Millisecond, Kind: usualWebhook}, 60},
+		"closed": {load{Clients: 5, Length: 100 * time.Millisecond, Kind: usualWebhook}, 0},
+		"burst":  {load{Clients: 30, Kind: usualWebhook}, 30},
+		"lines":  {load{Clients: 3, Kind: linesWebhook}, 3},
+		"padded": {load{Clients: 3, Kind: paddedWebhook}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			target := newFakeReceiver(t, queued)
-			test.plan.URL = target.URL + "/webhooks/chargebee"
-			got := attack(t, test.plan)
-			if len(got.Answers) != test.want || len(target.seen) != test.want || got.Took <= 0 {
-				t.Fatalf("%d answers, %d events", len(got.Answers), len(target.seen))
+			target := newFakeReceiver(t, acceptEvent)
+			test.load.URL, test.load.First = target.URL+"/webhooks/chargebee", 100
+			got, err := test.load.run(t.Context())
+			if err != nil || got.invalid != nil {
+				t.Fatal(err, got.invalid)
 			}
-			answered := map[string]bool{}
-			for _, answer := range got.Answers {
-				if answer.Status != http.StatusOK || answer.Took <= 0 || answer.Took > 5*time.Second || answer.Problem != "" {
-					t.Errorf("%+v", answer)
-				}
-				answered[answer.EventID] = true
+			f := got.figures()
+			if test.want == 0 {
+				test.want = max(len(target.seen), 1)
+			}
+			if len(got.accepted) != test.want || len(target.seen) != test.want || f["200, %"] != 100 || f["requests"] != float64(test.want) || f["max, ms"] <= 0 {
+				t.Fatalf("%d accepted, %d events, %v", len(got.accepted), len(target.seen), f)
 			}
 			for i := range test.want {
-				if id := eventIDOf(3, i); !answered[id] || target.seen[id] != 1 {
+				if id := fmt.Sprintf("ev_%013d", 100+i); target.seen[id] != 1 {
 					t.Errorf("event %s came %d times", id, target.seen[id])
 				}
 			}
@@ -125,97 +102,121 @@ func TestPlan_SendsEachEventOnce(t *testing.T) {
 	}
 }
 
-// TestPlan_RefusedBeforeTheBody reads a response that is sent before the webhook was read.
-func TestPlan_RefusedBeforeTheBody(t *testing.T) {
-	t.Parallel()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { // net/http ends the connection
-		w.Header().Set("Retry-After", "1")
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}))
-	defer server.Close()
-	for _, answer := range attack(t, Plan{URL: server.URL, Connections: 20, Body: paddedBody}).Answers {
-		if answer.Status != http.StatusServiceUnavailable || !answer.RetryAfter || answer.Problem != "" {
-			t.Errorf("%+v", answer)
-		}
-	}
-}
-
-// TestPlan_OpenDoesNotWait sends requests although earlier ones are not answered.
-func TestPlan_OpenDoesNotWait(t *testing.T) {
+// TestLoad_OpenDoesNotWait sends requests although earlier ones are not answered.
+func TestLoad_OpenDoesNotWait(t *testing.T) {
 	t.Parallel()
 	target := newFakeReceiver(t, func(number int, w http.ResponseWriter, eventID string) {
 		if number < 20 {
 			<-time.After(300 * time.Millisecond)
 		}
-		queued(number, w, eventID)
+		acceptEvent(number, w, eventID)
 	})
-	got := attack(t, Plan{URL: target.URL, Rate: 100, Length: 400 * time.Millisecond})
-	slow := 0
-	var latest time.Duration
-	for _, answer := range got.Answers {
-		latest = max(latest, answer.Due)
-		if answer.Took >= 300*time.Millisecond {
-			slow++
-		}
+	got, err := load{URL: target.URL, Rate: 100, Length: 400 * time.Millisecond, Kind: usualWebhook}.run(t.Context())
+	if err != nil || len(got.results) != 40 {
+		t.Fatal(err, len(got.results))
 	}
-	if len(got.Answers) != 40 || slow < 20 || latest != 390*time.Millisecond || got.Took > 2*time.Second {
-		t.Errorf("%d answers, %d slow ones, the last due at %s, all after %s", len(got.Answers), slow, latest, got.Took)
+	if last := got.results[39].Timestamp.Sub(got.results[0].Timestamp); last != 390*time.Millisecond || got.results[10].Latency < 300*time.Millisecond {
+		t.Errorf("the last request was due after %s, an early one took %s", last, got.results[10].Latency)
 	}
 }
 
-// TestAnswer covers answers other than success.
-func TestAnswer(t *testing.T) {
+func TestLoad_Fails(t *testing.T) {
+	t.Parallel()
+	if _, err := (load{URL: "http://127.0.0.1:1", Clients: 1, Kind: usualWebhook}).run(t.Context()); err == nil {
+		t.Error("a server that cannot be reached")
+	}
+	if err := generateLoad([]string{"{"}, io.Discard); err == nil {
+		t.Error("half a load")
+	}
+}
+
+func TestAnswers_Add(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		answer  func(w http.ResponseWriter, eventID string)
-		status  int
-		retry   bool
-		problem string // except in an open load, which does not compare event ids
+		result  vegeta.Result
+		id      string
+		invalid string
 	}{
-		"refused": {func(w http.ResponseWriter, _ string) {
-			w.Header().Set("Retry-After", "1")
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}, 503, true, ""},
-		"without when": {func(w http.ResponseWriter, _ string) { w.WriteHeader(http.StatusServiceUnavailable) }, 503, false, ""},
-		"a date": {func(w http.ResponseWriter, _ string) {
-			w.Header().Set("Retry-After", "soon")
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}, 503, false, ""},
-		"unreadable":    {func(w http.ResponseWriter, _ string) { _, _ = w.Write([]byte("{")) }, 200, false, "invalid response"},
-		"cut":           {func(http.ResponseWriter, string) { panic(http.ErrAbortHandler) }, 0, false, "EOF"},
-		"for the wrong": {func(w http.ResponseWriter, _ string) { queued(0, w, "ev_other") }, 200, false, "is for event ev_other"},
+		"accepted":          {vegeta.Result{Code: 200, Body: []byte(`{"event_id":"ev_1"}`)}, "ev_1", ""},
+		"unreadable":        {vegeta.Result{Code: 200, Body: []byte(`{`)}, "", "invalid response"},
+		"refused":           {vegeta.Result{Code: 503, Headers: http.Header{"Retry-After": {"1"}}}, "", ""},
+		"refused until":     {vegeta.Result{Code: 503, Headers: http.Header{"Retry-After": {"soon"}}}, "", "without Retry-After"},
+		"refused for good":  {vegeta.Result{Code: 503}, "", "without Retry-After"},
+		"another status":    {vegeta.Result{Code: 500}, "", "answered 500"},
+		"without an answer": {vegeta.Result{Error: "EOF"}, "", ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for _, plan := range []Plan{
-				{Rate: 100, Length: 10 * time.Millisecond},
-				{Connections: 1, Length: time.Minute, MaxRequests: 2},
-			} {
-				target := newFakeReceiver(t, func(_ int, w http.ResponseWriter, eventID string) { test.answer(w, eventID) })
-				plan.URL = target.URL
-				for _, got := range attack(t, plan).Answers {
-					if got.Status != test.status || got.RetryAfter != test.retry {
-						t.Errorf("%+v: %+v", plan, got)
-					}
-					blind := plan.Rate > 0 && got.EventID != ""
-					if !blind && (!strings.Contains(got.Problem, test.problem) || (got.Problem == "") != (test.problem == "")) {
-						t.Errorf("%+v: %+v", plan, got)
-					}
-				}
-			}
-		})
+		var a answers
+		a.add(&test.result)
+		if id := strings.Join(a.accepted, ""); id != test.id {
+			t.Errorf("%s: the event is %q", name, id)
+		}
+		if (a.invalid != nil) != (test.invalid != "") || !strings.Contains(fmt.Sprint(a.invalid), test.invalid) && test.invalid != "" {
+			t.Errorf("%s: %v", name, a.invalid)
+		}
 	}
 }
 
-// TestGenerator_Fails reports a server that cannot be reached, and a missing plan.
-func TestGenerator_Fails(t *testing.T) {
-	t.Parallel()
-	var g generator
-	err := g.Prepare(Plan{Connections: 1, URL: "http://127.0.0.1:1", Timeout: time.Second}, nil)
-	if err == nil || !strings.Contains(err.Error(), "open a connection") {
-		t.Error(err)
+// answersAt returns answers of 10 ms, one each second. Those of some seconds are bad.
+func answersAt(seconds int, bad ...int) (a answers) {
+	began := time.Now()
+	for i := range seconds {
+		a.results = append(a.results, &vegeta.Result{Code: 200, Timestamp: began.Add(time.Duration(i) * time.Second), Latency: 10 * time.Millisecond})
 	}
-	if err := g.Run(0, new(Outcome)); err == nil {
-		t.Error("an attack without a plan")
+	for _, second := range bad {
+		a.results[second].Latency = time.Second
+	}
+	return a
+}
+
+func TestAnswers_RecoveredAfter(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		answers answers
+		want    time.Duration
+	}{
+		{answersAt(20), 0},
+		{answersAt(20, 3, 9), 0}, // during the outage
+		{answersAt(20, 12), 2 * time.Second},
+		{answersAt(20, 19), -1},
+		{answers{}, -1},
+	} {
+		if got := test.answers.recoveredAfter(10 * time.Second); got != test.want {
+			t.Errorf("got %s, want %s", got, test.want)
+		}
+	}
+}
+
+func TestAnswers_CountFromDue(t *testing.T) {
+	t.Parallel()
+	a := answersAt(3)
+	a.results[2].Timestamp = a.results[2].Timestamp.Add(5 * time.Millisecond)
+	a.countFromDue(time.Second)
+	if got := a.results[2].Latency; got != 15*time.Millisecond || a.results[1].Latency != 10*time.Millisecond || a.late <= 0 {
+		t.Errorf("a late request took %s, late %s", got, a.late)
+	}
+}
+
+func TestFindLimit(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ short, long, want float64 }{
+		{5000, 5000, 4900},
+		{5000, 4500, 4450}, // confirmed a little lower
+		{40, 40, 0},
+		{1e6, 1e6, 19820},
+	} {
+		f, err := findLimit(rates(0.05), func(rate int, long bool) (figures, bool, error) {
+			limit := test.short
+			if long {
+				limit = test.long
+			}
+			return figures{limitRate: float64(rate)}, float64(rate) <= limit, nil
+		})
+		if err != nil || f[limitRate] < 0.95*test.want || f[limitRate] > test.long {
+			t.Errorf("%+v: %f, %v", test, f[limitRate], err)
+		}
+	}
+	failed := errors.New("skipped")
+	if _, err := findLimit(rates(0.05), func(int, bool) (figures, bool, error) { return nil, false, failed }); !errors.Is(err, failed) {
+		t.Error(err)
 	}
 }

@@ -5,14 +5,16 @@
 //	bench consumer [--quick] [--profile DIR]       invoices per second, CPU and calls per invoice
 //	bench ratelimit [--quick] [--only a,c]         how much of a site's limit consumers use together
 //
-// The system under test, the fakes and the load generator are separate processes, so that the CPU of
-// each is known. bench starts itself for the latter two, see child.
+// The system under test and the load generator are processes of their own. This process has the fakes.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -20,6 +22,10 @@ import (
 )
 
 const title = "bench"
+
+// gcPercent makes fakes and load generator collect garbage less often: they share the cores with the system
+// under test, and have enough memory.
+const gcPercent = 400
 
 type options struct {
 	quick    bool
@@ -31,6 +37,12 @@ type options struct {
 	out, progress io.Writer
 }
 
+// benchmark is one of the benchmarks.
+type benchmark struct {
+	report  *report
+	measure func(context.Context, options, *report) error
+}
+
 func main() { cli.Main(title, run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -38,18 +50,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return cli.Usagef(title, stderr, "give what to measure: receiver, consumer or ratelimit")
 	}
 	command, args := args[0], args[1:]
-	switch command {
-	case queueCommand:
-		return serveChild(ctx, &fakeQueue{ctx: ctx})
-	case loadCommand:
-		return serveChild(ctx, &generator{})
-	case scenarioCommand:
-		return serveChild(ctx, &scenarioRunner{ctx: ctx})
-	case baselineCommand:
+	if command == baselineCommand {
 		return serveBaseline(ctx, args)
 	}
-	bench, ok := map[string]func(context.Context, options) error{
-		"receiver": benchReceiver, "consumer": benchConsumer, "ratelimit": benchRateLimit,
+	debug.SetGCPercent(gcPercent)
+	if command == loadCommand {
+		return generateLoad(args, stdout)
+	}
+	b, ok := map[string]benchmark{
+		"receiver":  {newReceiverReport(), benchReceiver},
+		"consumer":  {newConsumerReport(), benchConsumer},
+		"ratelimit": {newRateLimitReport(), benchRateLimit},
 	}[command]
 	if !ok {
 		return cli.Usagef(title, stderr, "unknown benchmark %q: use receiver, consumer or ratelimit", command)
@@ -68,7 +79,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := cli.Parse(flags, args); err != nil {
 		return err
 	}
-	return bench(ctx, o)
+	return b.run(ctx, o)
+}
+
+// run measures. A failed or partial run is printed and not recorded.
+func (b benchmark) run(ctx context.Context, o options) (err error) {
+	b.report.progress = o.progress
+	if b.report.run, err = newRun(ctx); err != nil {
+		return err
+	}
+	if err = errors.Join(b.measure(ctx, o, b.report), b.report.failed); err != nil {
+		err = fmt.Errorf("the run is not recorded: %w", err)
+	}
+	return errors.Join(err, b.report.finish(o, err == nil && !o.quick && o.only == ""))
 }
 
 // wants reports whether a scenario is measured.

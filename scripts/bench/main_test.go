@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprint(os.Stdout, runtime.GOMAXPROCS(0), " ", debug.SetMemoryLimit(-1))
 		os.Exit(0)
 	}
-	if len(os.Args) > 1 && slices.Contains([]string{queueCommand, loadCommand, scenarioCommand, baselineCommand}, os.Args[1]) {
+	if len(os.Args) > 1 && slices.Contains([]string{loadCommand, baselineCommand}, os.Args[1]) {
 		main()
 	}
 	os.Exit(m.Run())

@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"slices"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
@@ -21,13 +18,27 @@ const (
 	callsPerInvoice  = 4
 )
 
+const rateLimitIntroduction = `Real consumers with more work than calls share the limit of a site that answers 429 above it. A row is one stretch of time.
+
+With a jitter of 1 s, (N − burst) / 61.5 · 60 calls of a limit of N are expected, which is 96.8 % of 3,500 and 1,000, and 95.6 % of
+150. A neighbour that uses a part of the site's limit costs 429s for about a minute, and then 40 % of the limit, of which 2 % are
+added every minute. On a busy machine the use is lower: permits expire before their calls are sent.`
+
+func newRateLimitReport() *report {
+	r := &report{name: "ratelimit", title: "How consumers share the rate limit", target: "bench-ratelimit", introduction: rateLimitIntroduction}
+	for _, scenario := range []string{"a, steady", "b, steady", "c, steady", "d, steady", "e, after the first pause"} {
+		r.history = append(r.history, historyColumn{scenario + ", used, %", scenario, "used, %", "%.1f"})
+	}
+	return r
+}
+
 // sharing is consumers that share a site's rate limit, with more work than calls.
 type sharing struct {
-	name      string
-	perMinute int
-	neighbour float64       // part of the limit that another client uses
-	killEvery time.Duration // one consumer is killed and replaced; 0 is never
-	phases    []phase
+	name, description string
+	perMinute         int
+	neighbour         float64       // part of the limit that another client uses
+	killEvery         time.Duration // one consumer is killed and replaced; 0 is never
+	phases            []phase
 }
 
 // phase is a stretch of time. Only the time after settling is measured.
@@ -39,141 +50,142 @@ type phase struct {
 func sharings(quick bool) []sharing {
 	length := 3 * time.Minute
 	if quick {
-		length = 2 * time.Minute
+		length = time.Minute
 	}
 	steady := []phase{{"steady", time.Minute, length}}
 	return []sharing{
-		{"a: four", 3500, 0, 0, steady},
-		{"b: four", 1000, 0, 0, steady},
-		{"c: four", 150, 0, 0, steady},
-		{"d: four, one killed and replaced every 20 s", 1000, 0, 20 * time.Second, steady},
-		{"e: four, and a neighbour with 30 %", 600, 0.3, 0, []phase{{"first", 0, 2 * time.Minute}, {"after the first pause", 0, 2 * time.Minute}}},
+		{"a", "four", 3500, 0, 0, steady},
+		{"b", "four", 1000, 0, 0, steady},
+		{"c", "four", 150, 0, 0, steady},
+		{"d", "four, one killed and replaced every 20 s", 1000, 0, 20 * time.Second, steady},
+		{"e", "four, and a neighbour with 30 %", 600, 0.3, 0, []phase{{"first", 0, 2 * time.Minute}, {"after the first pause", 0, 2 * time.Minute}}},
 	}
 }
 
 // benchRateLimit measures how much of a limit consumers use together.
-func benchRateLimit(ctx context.Context, o options) error {
-	s := section{
-		title:  "Consumers that share a rate limit",
-		text:   "Real consumers with more work than calls, against a site that answers 429 above its limit. A row is one stretch of time. Used are the calls that arrived at Chargebee, refused ones too. Most in 60 s is of any 60 s from a minute before it. Updates are those of the rate limiter's item, refused ones too.",
-		header: []string{"consumers", "site, calls/min", "when", "calls/min", "used", "least minute", "most in 60 s", "429s", "of calls", "updates/s"},
-		left:   3,
-	}
+func benchRateLimit(ctx context.Context, o options, r *report) error {
+	s := sharingSection()
+	r.sections = append(r.sections, s)
 	for _, sharing := range sharings(o.quick) {
-		if !o.wants(sharing.name[:1]) {
+		if !o.wants(sharing.name) {
 			continue
 		}
-		rows, err := sharing.run(ctx, o)
-		if err != nil {
+		if err := sharing.run(ctx, o, r, s); err != nil {
 			return fmt.Errorf("%s: %w", sharing.name, err)
 		}
-		s.rows = append(s.rows, rows...)
 	}
-	run, err := newRun[any](ctx)
-	if err != nil {
-		return err
-	}
-	if err := printSections(o.out, []section{s}, run.describe()); err != nil || o.quick || o.only != "" {
-		return err
-	}
-	page := markdown([]section{s}, "# How consumers share the rate limit", "Measured by `make bench-ratelimit`, which wrote this page.", run.describe()+".", rateLimitIntroduction)
-	return writeFile(filepath.Join(o.reports, "ratelimit.md"), page)
+	return nil
 }
 
-const rateLimitIntroduction = "With a jitter of 1 s, (N − burst) / 61.5 · 60 calls of a limit of N are expected, which is 96.8 % of 3,500 and 1,000, and 95.6 % of " +
-	"150. A neighbour that uses a part of the site's limit costs 429s for about a minute, and then 40 % of the limit, of which 2 % are " +
-	"added every minute. On a busy machine the use is lower: permits expire before their calls are sent."
+func sharingSection() *section {
+	return &section{
+		title: "Consumers that share a rate limit",
+		text: "Used are the calls that arrived at Chargebee, refused ones too. Most in 60 s is of any 60 s from a minute before the stretch. " +
+			"Updates are those of the rate limiter's item, refused ones too.",
+		labels: []string{"scenario", "consumers", "when"},
+		columns: []column{
+			{"site, calls/min", "%.0f"},
+			{"calls/min", "%.0f"},
+			{"used, %", "%.1f"},
+			{"least minute, %", "%.1f"},
+			{"most in 60 s", "%.0f"},
+			{"429s", "%.0f"},
+			{"updates/s", "%.1f"},
+		},
+	}
+}
 
-func (s sharing) run(ctx context.Context, o options) (rows [][]string, err error) {
-	var updates atomic.Int64 // of the rate limiter's item: consumers update no other
+func (s sharing) run(ctx context.Context, o options, r *report, table *section) error {
+	var counter callCounter
 	env, err := testbed.New(testbed.Options{
 		Chargebee: chargebee.Config{KeepDate: true, Latency: 50 * time.Millisecond, RequestsPerMinute: s.perMinute, MaxConcurrent: 150},
-		Server: func(_ string, server *http.Server) {
-			handler := server.Handler
-			server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if operationOf(r) == "UpdateItem" {
-					updates.Add(1)
-				}
-				handler.ServeHTTP(w, r)
-			})
-		},
+		Server:    counter.count,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer env.Close()
-	if err := s.workload(o.binaries).prepare(ctx, env); err != nil {
-		return nil, err
+	announcements, err := s.workload().prepare(ctx, env, o.binaries)
+	if err != nil {
+		return err
+	}
+	if err := enqueue(ctx, env, announcements); err != nil {
+		return err
 	}
 	if s.neighbour > 0 {
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
 		go s.callAsNeighbour(ctx, env)
 	}
-	var consumers []*testbed.Process
-	defer func() { killAll(consumers) }()
-	start := func() error {
-		consumer, err := startConsumer(env, o.binaries,
-			fmt.Sprintf("BILLABLE_WORKER_CONCURRENCY=%d", sharingSlots),
-			fmt.Sprintf("BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=%d", s.perMinute),
-			"BILLABLE_CHARGEBEE_MAX_CONCURRENT=100",
-			"BILLABLE_WORKER_DRAIN_TIMEOUT=10s")
-		if err != nil {
-			return err
-		}
-		consumers = append(consumers, consumer)
-		return consumer.Ready(ctx)
-	}
+	var running consumers
+	defer func() { running.kill() }()
+	start := func() error { return running.start(ctx, env, o.binaries, s.settings()...) }
 	for range sharingConsumers {
 		if err := start(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, phase := range s.phases {
 		if err := sleep(ctx, phase.settling); err != nil {
-			return rows, err
+			return err
 		}
-		began, before := time.Now(), updates.Load()
-		for left := phase.length; left > 0; left = phase.length - time.Since(began) {
-			if s.killEvery == 0 {
-				if err := sleep(ctx, left); err != nil {
-					return rows, err
-				}
-				break
-			}
-			if err := sleep(ctx, min(s.killEvery, left)); err != nil {
-				return rows, err
-			}
-			killAll(consumers[:1])
-			consumers = consumers[1:]
-			if err := start(); err != nil {
-				return rows, err
-			}
+		began := time.Now()
+		counter.take()
+		if err := s.wait(ctx, phase.length, &running, start); err != nil {
+			return err
 		}
-		perSecond := float64(updates.Load()-before) / time.Since(began).Seconds()
-		rows = append(rows, append(s.row(env.Chargebee.Calls(), phase, began), fmt.Sprintf("%.1f", perSecond)))
-		_, _ = fmt.Fprintln(o.progress, strings.Join(rows[len(rows)-1], "  "))
+		updates := float64(counter.take()["DynamoDB UpdateItem"]) / time.Since(began).Seconds() // of the rate limiter's item: consumers update no other
+		result := s.figures(env.Chargebee.Calls(), phase, began)
+		result["updates/s"] = updates
+		r.add(table, s.name+", "+phase.name, []string{s.name, s.description, phase.name}, result)
 	}
 	queued, dead, err := env.Queued(ctx)
 	switch {
 	case err != nil:
-		return rows, err
+		return err
 	case queued == 0:
-		return rows, errors.New("there was not enough work")
+		return errors.New("there was not enough work")
 	case dead > 0:
-		return rows, fmt.Errorf("%d messages are dead letters", dead)
+		return fmt.Errorf("%d messages are dead letters", dead)
 	}
-	return rows, nil
+	return nil
+}
+
+// wait waits, and meanwhile kills and replaces consumers.
+func (s sharing) wait(ctx context.Context, length time.Duration, running *consumers, start func() error) error {
+	if s.killEvery == 0 {
+		return sleep(ctx, length)
+	}
+	for end := time.Now().Add(length); time.Now().Before(end); {
+		if err := sleep(ctx, min(s.killEvery, time.Until(end))); err != nil {
+			return err
+		}
+		(*running)[0].Kill()
+		*running = (*running)[1:]
+		if err := start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s sharing) settings() []string {
+	return []string{
+		fmt.Sprintf("BILLABLE_WORKER_CONCURRENCY=%d", sharingSlots),
+		fmt.Sprintf("BILLABLE_CHARGEBEE_REQUESTS_PER_MINUTE=%d", s.perMinute),
+		"BILLABLE_CHARGEBEE_MAX_CONCURRENT=100",
+		"BILLABLE_WORKER_DRAIN_TIMEOUT=10s",
+	}
 }
 
 // workload is more than there is time for.
-func (s sharing) workload(binaries string) ConsumerScenario {
+func (s sharing) workload() consumerScenario {
 	var length time.Duration
 	for _, phase := range s.phases {
 		length += phase.settling + phase.length + 10*time.Second
 	}
 	invoices := int(float64(s.perMinute)*length.Minutes())/callsPerInvoice + 10*sharingSlots
-	return ConsumerScenario{Binaries: binaries, Invoices: invoices, Events: 6, Lines: callsPerInvoice - 1}
+	return consumerScenario{invoices: invoices, events: 6, lines: callsPerInvoice - 1}
 }
 
 // callAsNeighbour calls the site at a constant rate until ctx ends.
@@ -192,22 +204,22 @@ func (s sharing) callAsNeighbour(ctx context.Context, env *testbed.Env) {
 	}
 }
 
-// row returns how much of the limit the consumers used in a phase. Only the neighbour calls
-// what the fake does not have; that counts for the limit, too.
-func (s sharing) row(all []chargebee.Call, phase phase, began time.Time) []string {
+// figures returns how much of the limit the consumers used in a phase. Only the neighbour calls what the
+// fake does not have; that counts for the limit, too.
+func (s sharing) figures(all []chargebee.Call, phase phase, began time.Time) figures {
 	var calls []chargebee.Call // of the phase and the minute before
-	for _, call := range all {
-		if call.Operation != "unknown" && !call.At.Before(began.Add(-time.Minute)) && call.At.Before(began.Add(phase.length)) {
-			calls = append(calls, call)
-		}
-	}
 	total, refused, minutes := 0, 0, make([]int, phase.length/time.Minute)
-	for _, call := range calls {
-		if call.At.Before(began) {
+	for _, call := range all {
+		at := call.At.Sub(began)
+		if call.Operation == "unknown" || at < -time.Minute || at >= phase.length {
+			continue
+		}
+		calls = append(calls, call)
+		if at < 0 {
 			continue
 		}
 		total++
-		if minute := int(call.At.Sub(began) / time.Minute); minute < len(minutes) {
+		if minute := int(at / time.Minute); minute < len(minutes) {
 			minutes[minute]++
 		}
 		if call.Status == http.StatusTooManyRequests {
@@ -215,10 +227,13 @@ func (s sharing) row(all []chargebee.Call, phase phase, began time.Time) []strin
 		}
 	}
 	perMinute := float64(total) / phase.length.Minutes()
-	used := func(perMinute float64) string { return fmt.Sprintf("%.1f %%", 100*perMinute/float64(s.perMinute)) }
-	return []string{
-		s.name, fmt.Sprint(s.perMinute), phase.name,
-		fmt.Sprintf("%.0f", perMinute), used(perMinute), used(float64(slices.Min(minutes))),
-		fmt.Sprint(chargebee.Busiest(calls, time.Minute)), fmt.Sprint(refused), fmt.Sprintf("%.2f %%", 100*float64(refused)/float64(max(total, 1))),
+	used := func(perMinute float64) float64 { return 100 * perMinute / float64(s.perMinute) }
+	return figures{
+		"site, calls/min": float64(s.perMinute),
+		"calls/min":       perMinute,
+		"used, %":         used(perMinute),
+		"least minute, %": used(float64(slices.Min(minutes))),
+		"most in 60 s":    float64(chargebee.Busiest(calls, time.Minute)),
+		"429s":            float64(refused),
 	}
 }

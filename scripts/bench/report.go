@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,49 +12,192 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"text/template"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// maxRuns bounds a record to the first run, which is the baseline, and the latest ones.
+// maxRuns bounds a record to the first run and the latest ones.
 const maxRuns = 20
 
+// figures are the results of a scenario by name, for example "p99, ms".
+type figures map[string]float64
+
+// column is a figure in a table.
+type column struct {
+	figure string
+	format string // of fmt
+}
+
+// section is a table of a report with a row for each scenario: texts, then figures.
+type section struct {
+	title, text string
+	labels      []string // headers of the texts
+	columns     []column
+	rows        [][]string
+}
+
+// historyColumn is a figure in the table of recorded runs.
+type historyColumn struct{ header, scenario, figure, format string }
+
+// report is one run of a benchmark, with its page.
+type report struct {
+	name         string // of the files
+	title        string
+	target       string // of make
+	introduction string
+	sections     []*section
+	history      []historyColumn
+
+	run      benchRun
+	failed   error
+	progress io.Writer
+}
+
+// benchRun is one run in a record.
+type benchRun struct {
+	Date    string             `json:"date"` // RFC 3339, UTC
+	Commit  string             `json:"commit"`
+	Machine machine            `json:"machine"`
+	Load    float64            `json:"load"`    // load average at the start
+	Results map[string]figures `json:"results"` // by scenario
+}
+
 // record is all runs of a benchmark, the oldest first.
-type record[Result any] struct {
-	Runs []benchRun[Result] `json:"runs"`
+type record struct {
+	Runs []benchRun `json:"runs"`
 }
 
-// benchRun is one run of a benchmark.
-type benchRun[Result any] struct {
-	Date    string            `json:"date"` // RFC 3339, UTC
-	Commit  string            `json:"commit"`
-	Machine machine           `json:"machine"`
-	Load    float64           `json:"load"`    // load average at the start
-	Results map[string]Result `json:"results"` // by scenario
+// add adds the result of a scenario to a section and to the record.
+func (r *report) add(s *section, scenario string, labels []string, result figures) {
+	row := slices.Concat(labels, result.cells(s.columns))
+	s.rows = append(s.rows, row)
+	r.run.Results[scenario] = result
+	_, _ = fmt.Fprintln(r.progress, strings.Join(row, "  "))
 }
 
-func newRun[Result any](ctx context.Context) (r benchRun[Result], err error) {
-	r = benchRun[Result]{Date: time.Now().UTC().Format(time.RFC3339), Commit: commit(ctx), Results: map[string]Result{}}
+// fail records an error of a scenario. The run continues, and is not recorded.
+func (r *report) fail(scenario string, err error) {
+	if err != nil {
+		r.failed = errors.Join(r.failed, fmt.Errorf("%s: %w", scenario, err))
+	}
+}
+
+// cells returns the figures of the columns, with a dash for each that is missing.
+func (f figures) cells(columns []column) (cells []string) {
+	for _, c := range columns {
+		if value, ok := f[c.figure]; ok {
+			cells = append(cells, fmt.Sprintf(c.format, value))
+		} else {
+			cells = append(cells, "–")
+		}
+	}
+	return cells
+}
+
+// finish prints the report. A complete run is also recorded and written as a page.
+func (r *report) finish(o options, complete bool) error {
+	if !complete {
+		return r.write(o.out, table.Writer.Render)
+	}
+	file := filepath.Join(o.reports, r.name+".json")
+	past, err := readRecord(file)
+	if err != nil {
+		return err
+	}
+	past.add(r.run)
+	r.sections = append(r.sections, r.runs(past))
+	var page strings.Builder
+	content, err := json.MarshalIndent(past, "", "\t")
+	return errors.Join(err, r.write(o.out, table.Writer.Render), r.write(&page, table.Writer.RenderMarkdown),
+		writeFile(file, string(content)+"\n"), writeFile(filepath.Join(o.reports, r.name+".md"), page.String()))
+}
+
+// runs returns the table of recorded runs.
+func (r *report) runs(past record) *section {
+	s := &section{title: "Runs", labels: []string{"date", "commit", "machine", "load"}}
+	for _, h := range r.history {
+		s.columns = append(s.columns, column{h.header, h.format})
+	}
+	for _, run := range past.Runs {
+		row := []string{run.Date, run.Commit, fmt.Sprintf("%s, %d cores", run.Machine.CPU, run.Machine.Cores), fmt.Sprintf("%.1f", run.Load)}
+		for _, h := range r.history {
+			row = append(row, run.Results[h.scenario].cells([]column{{h.figure, h.format}})...)
+		}
+		s.rows = append(s.rows, row)
+	}
+	return s
+}
+
+var page = template.Must(template.New("page").Parse(`# {{.Title}}
+
+Measured by ` + "`make {{.Target}}`" + `, which wrote this page.
+
+{{.Run}}.
+
+{{.Introduction}}
+{{range .Sections}}
+## {{.Title}}
+{{with .Text}}
+{{.}}
+{{end}}
+{{.Table}}
+{{end}}`))
+
+// write writes the report, with tables in the format of render.
+func (r *report) write(w io.Writer, render func(table.Writer) string) error {
+	type pageSection struct{ Title, Text, Table string }
+	var sections []pageSection
+	for _, s := range r.sections {
+		if len(s.rows) > 0 {
+			sections = append(sections, pageSection{s.title, s.text, render(s.table())})
+		}
+	}
+	return page.Execute(w, map[string]any{
+		"Title": r.title, "Target": r.target, "Run": r.run.String(), "Introduction": r.introduction, "Sections": sections,
+	})
+}
+
+func (s *section) table() table.Writer {
+	writer := table.NewWriter()
+	style := table.StyleLight
+	style.Format.Header = text.FormatDefault
+	writer.SetStyle(style)
+	var header table.Row
+	for _, label := range s.labels {
+		header = append(header, label)
+	}
+	var aligned []table.ColumnConfig
+	for _, c := range s.columns {
+		header = append(header, c.figure)
+		aligned = append(aligned, table.ColumnConfig{Number: len(header), Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	writer.SetColumnConfigs(aligned)
+	writer.AppendHeader(header)
+	for _, cells := range s.rows {
+		var row table.Row
+		for _, cell := range cells {
+			row = append(row, cell)
+		}
+		writer.AppendRow(row)
+	}
+	return writer
+}
+
+func newRun(ctx context.Context) (r benchRun, err error) {
+	r = benchRun{Date: time.Now().UTC().Format(time.RFC3339), Commit: commit(ctx), Results: map[string]figures{}}
 	r.Machine, r.Load, err = thisMachine()
 	return r, err
 }
 
-func (r benchRun[Result]) describe() string {
-	return fmt.Sprintf("%s, commit %s. %s, load %.1f when it began", r.Date, r.Commit, r.Machine, r.Load)
-}
-
-// warning returns a warning if the run before was made on another machine, or an empty text.
-func (r benchRun[Result]) warning(before benchRun[Result]) string {
-	if before.Results == nil || before.Machine == r.Machine {
-		return ""
-	}
-	return fmt.Sprintf("The run before was made on another machine, so ratios are not meaningful: %s.", before.Machine)
+func (r benchRun) String() string {
+	return fmt.Sprintf("%s, commit %s. %s, load %.1f when it began", r.Date, cmp.Or(r.Commit, "unknown"), r.Machine, r.Load)
 }
 
 // readRecord reads a record. A file that does not exist is an empty record.
-func readRecord[Result any](file string) (r record[Result], err error) {
+func readRecord(file string) (r record, err error) {
 	content, err := os.ReadFile(file) //nolint:gosec // the path is the caller's
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
@@ -67,149 +211,22 @@ func readRecord[Result any](file string) (r record[Result], err error) {
 	return r, nil
 }
 
-// compareWith returns the runs that a new one is compared with, the latest and the first. They have no
-// results if there are none.
-func (r record[Result]) compareWith() (before, baseline benchRun[Result]) {
-	if len(r.Runs) > 0 {
-		before, baseline = r.Runs[len(r.Runs)-1], r.Runs[0]
+// add adds a run, and removes the oldest ones but the first.
+func (r *record) add(run benchRun) {
+	r.Runs = append(r.Runs, run)
+	if surplus := len(r.Runs) - maxRuns; surplus > 0 {
+		r.Runs = slices.Delete(r.Runs, 1, 1+surplus)
 	}
-	return before, baseline
-}
-
-// with returns the record with one more run.
-func (r record[Result]) with(run benchRun[Result]) record[Result] {
-	runs := append(slices.Clone(r.Runs), run)
-	if len(runs) > maxRuns {
-		runs = slices.Delete(runs, 1, len(runs)-maxRuns+1)
-	}
-	return record[Result]{runs}
-}
-
-func (r record[Result]) write(file string) error {
-	content, err := json.MarshalIndent(r, "", "\t")
-	if err != nil {
-		return err
-	}
-	return writeFile(file, append(content, '\n'))
 }
 
 // writeFile replaces a file atomically.
-func writeFile(file string, content []byte) error {
+func writeFile(file, content string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
 		return err
 	}
 	temporary := file + ".new"
-	if err := os.WriteFile(temporary, content, 0o644); err != nil { //nolint:gosec // reports are public
+	if err := os.WriteFile(temporary, []byte(content), 0o644); err != nil { //nolint:gosec // reports are public
 		return err
 	}
 	return os.Rename(temporary, file)
-}
-
-// section is a part of a report: a title, a text, a table and pictures.
-type section struct {
-	title    string
-	text     string
-	header   []string
-	rows     [][]string
-	left     int // leading columns that are text; -1 is all
-	pictures []string
-}
-
-// table returns the table. Wrapped, its long cells fit a terminal.
-func (s section) table(wrapped bool) table.Writer {
-	writer := table.NewWriter()
-	style := table.StyleLight
-	style.Format.Header = text.FormatDefault
-	writer.SetStyle(style)
-	var columns []table.ColumnConfig
-	for i := range s.header {
-		column := table.ColumnConfig{Number: i + 1}
-		if s.left >= 0 && i >= s.left {
-			column.Align, column.AlignHeader = text.AlignRight, text.AlignRight
-		}
-		if wrapped {
-			column.WidthMax, column.WidthMaxEnforcer = 60, text.WrapSoft
-		}
-		columns = append(columns, column)
-	}
-	writer.SetColumnConfigs(columns)
-	writer.AppendHeader(tableRow(s.header))
-	for _, row := range s.rows {
-		writer.AppendRow(tableRow(row))
-	}
-	return writer
-}
-
-func tableRow(cells []string) (row table.Row) {
-	for _, cell := range cells {
-		row = append(row, cell)
-	}
-	return row
-}
-
-// printSections writes a report to a terminal.
-func printSections(out io.Writer, sections []section, introduction ...string) error {
-	var b strings.Builder
-	fmt.Fprintln(&b, strings.Join(introduction, "\n"))
-	for _, s := range sections {
-		if len(s.rows) > 0 {
-			fmt.Fprintf(&b, "\n%s\n%s\n", strings.TrimSpace(s.title+"\n"+s.text), s.table(true).Render())
-		}
-	}
-	_, err := io.WriteString(out, b.String())
-	return err
-}
-
-// markdown returns a report as a page.
-func markdown(sections []section, introduction ...string) []byte {
-	var b strings.Builder
-	for i, paragraph := range introduction {
-		if paragraph != "" {
-			fmt.Fprintf(&b, "%s%s\n", map[bool]string{true: "\n"}[i > 0], paragraph)
-		}
-	}
-	for _, s := range sections {
-		fmt.Fprintf(&b, "\n## %s\n\n", s.title)
-		if s.text != "" {
-			fmt.Fprintf(&b, "%s\n\n", s.text)
-		}
-		fmt.Fprintln(&b, s.table(false).RenderMarkdown())
-		for _, picture := range s.pictures {
-			fmt.Fprintf(&b, "\n![%s](%s)\n", captions[picture], picture)
-		}
-	}
-	return []byte(b.String())
-}
-
-// compared returns a value, and each other value with the ratio to it. Without another value, which
-// is 0, there are dashes.
-func compared(format string, now float64, others ...float64) []string {
-	cells := []string{fmt.Sprintf(format, now)}
-	for _, other := range others {
-		if other == 0 {
-			cells = append(cells, "–", "–")
-		} else {
-			cells = append(cells, fmt.Sprintf(format, other), ratio(now, other))
-		}
-	}
-	return cells
-}
-
-// ratio returns now to before: less than 1 is less.
-func ratio(now, before float64) string {
-	if before == 0 {
-		return "–"
-	}
-	return fmt.Sprintf("%.2f", now/before)
-}
-
-func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-func megabytes(bytes int64) float64 { return float64(bytes) / (1 << 20) }
-
-// cells returns the first columns of a history of runs.
-func (r benchRun[Result]) cells() []string {
-	return []string{r.Date, r.Commit, fmt.Sprintf("%s, %d cores", r.Machine.CPU, r.Machine.Cores), fmt.Sprintf("%.1f", r.Load)}
 }

@@ -98,6 +98,12 @@ func (p *Process) PID() int { return p.command.Process.Pid }
 // Signal sends a signal to the process, if it is still running.
 func (p *Process) Signal(signal os.Signal) { _ = p.command.Process.Signal(signal) }
 
+// Kill kills the process and waits until it has ended.
+func (p *Process) Kill() {
+	p.Signal(os.Kill)
+	<-p.exited
+}
+
 // Exited returns a channel that is closed when the process has ended.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/billable-events/billable/scripts/testbed"
+)
+
+// consumers are running processes.
+type consumers []*testbed.Process
+
+// start starts a consumer and waits until it is ready.
+func (c *consumers) start(ctx context.Context, env *testbed.Env, binaries string, settings ...string) error {
+	admin, err := testbed.FreeAddress()
+	if err != nil {
+		return err
+	}
+	process, err := testbed.Start(testbed.Command{Binary: filepath.Join(binaries, "consumer"), Admin: admin, Env: append(env.ConsumerEnviron(), settings...)})
+	if err != nil {
+		return err
+	}
+	*c = append(*c, process)
+	return process.Ready(ctx)
+}
+
+func (c *consumers) kill() {
+	for _, process := range *c {
+		process.Kill()
+	}
+}
+
+// usage returns the CPU time of all consumers and the peak memory of the largest one so far.
+func (c *consumers) usage() (cpu time.Duration, peak int64, err error) {
+	for _, process := range *c {
+		each, err := cpuTime(process.PID())
+		if err != nil {
+			return 0, 0, err
+		}
+		memory, err := peakMemory(process.PID())
+		if err != nil {
+			return 0, 0, err
+		}
+		cpu += each
+		peak = max(peak, memory)
+	}
+	return cpu, peak, nil
+}
+
+// profileLength is within the time of the main scenario.
+const profileLength = "-seconds=4"
+
+// writeProfile writes a CPU profile of a process at work and its allocations to a directory, and prints
+// the functions with the most.
+func writeProfile(ctx context.Context, process *testbed.Process, directory string) error {
+	if directory == "" {
+		return nil
+	}
+	if err := os.MkdirAll(directory, 0o750); err != nil {
+		return err
+	}
+	pprof := func(args ...string) error {
+		cmd := exec.CommandContext(ctx, "go", append([]string{"tool", "pprof", "-top", "-nodecount=40"}, args...)...) //nolint:gosec // the address is that of the process
+		cmd.Env = append(os.Environ(), "PPROF_TMPDIR="+directory)                                                     // where pprof keeps what it reads
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		return cmd.Run()
+	}
+	return errors.Join(pprof(profileLength, process.Admin()+"/debug/pprof/profile"), pprof("-sample_index=alloc_space", process.Admin()+"/debug/pprof/allocs"))
+}
+
+func sleep(ctx context.Context, length time.Duration) error {
+	select {
+	case <-time.After(length):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
