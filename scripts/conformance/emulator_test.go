@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"os"
@@ -15,65 +14,43 @@ const asEmulator = "TEST_AS_EMULATOR"
 
 func TestMain(m *testing.M) {
 	if address := os.Getenv(asEmulator); address != "" {
-		serve(address)
+		_ = http.ListenAndServe(address, http.NotFoundHandler())
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
 
-// serve answers until it is stopped. At the address "broken" it ends at once.
-func serve(address string) {
-	if address == "broken" {
-		os.Exit(1)
-	}
-	_ = http.ListenAndServe(address, http.NotFoundHandler())
-}
-
-func self(t *testing.T, address string) program {
+// self returns an emulator that listens on an address.
+func self(t *testing.T, address func(host, port string) string) emulator {
 	t.Helper()
 	binary, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return program{name: "Test", command: []string{binary}, env: []string{asEmulator + "=" + address}}
+	return emulator{"Test", func(host, port string) (args, env []string) {
+		return []string{binary}, []string{asEmulator + "=" + address(host, port)}
+	}}
 }
 
-func TestEmulator(t *testing.T) {
+func TestEmulator_Run(t *testing.T) {
 	t.Parallel()
-	logs := t.TempDir()
-	running, err := self(t, "{host}:{port}").start(t.Context(), logs)
+	logs, used := t.TempDir(), ""
+	err := self(t, func(host, port string) string { return host + ":" + port }).run(t.Context(), logs, func(url string) { used = url })
+	if err != nil || !strings.HasPrefix(used, "http://127.0.0.1:") {
+		t.Errorf("it listened on %q: %v", used, err)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, used, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(running.url, "http://127.0.0.1:") {
-		t.Errorf("it listens on %s", running.url)
-	}
-	running.stop()
-	select {
-	case <-running.exited:
-	default:
-		t.Error("it runs after stop")
-	}
-	if request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, running.url, nil); err != nil {
-		t.Error(err)
-	} else if response, err := http.DefaultClient.Do(request); err == nil {
-		t.Error("it answers after stop")
+	if response, err := http.DefaultClient.Do(request); err == nil {
+		t.Error("it answers after the run")
 		_ = response.Body.Close()
 	}
-}
-
-func TestEmulatorsThatDoNotStart(t *testing.T) {
-	t.Parallel()
-	logs := t.TempDir()
-	if _, err := self(t, "broken").start(t.Context(), logs); !errors.Is(err, errEnded) || !strings.Contains(err.Error(), filepath.Join(logs, "test.log")) {
+	broken := self(t, func(string, string) string { return "no address" })
+	err = broken.run(t.Context(), logs, func(string) { t.Error("it ended before it answered") })
+	if err == nil || !strings.Contains(err.Error(), filepath.Join(logs, "test.log")) {
 		t.Errorf("one that ends: %v", err)
-	}
-	if _, err := (program{name: "none", command: []string{filepath.Join(logs, "none")}}).start(t.Context(), logs); err == nil {
-		t.Error("one that does not exist was started")
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := self(t, "{host}:{port}").start(ctx, logs); err == nil {
-		t.Error("one was started that nobody waits for")
 	}
 }
 

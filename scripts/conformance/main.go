@@ -122,17 +122,6 @@ func (p *runner) try(what string, do func() (right string, surprises []string, e
 	_, _ = fmt.Fprintf(p.out, "FAILED       %s:\n             %s\n", what, strings.Join(surprises, "\n             "))
 }
 
-// with runs do while an emulator runs.
-func (p *runner) with(ctx context.Context, program program, do func(url string)) error {
-	running, err := program.start(ctx, p.logs)
-	if err != nil {
-		return err
-	}
-	defer running.stop()
-	do(running.url)
-	return nil
-}
-
 func (p *runner) template(ctx context.Context) {
 	p.try("cfn-lint of "+template, func() (string, []string, error) {
 		programs, err := p.tools.python(ctx)
@@ -153,7 +142,7 @@ func (p *runner) elasticMQ(ctx context.Context) {
 		if err != nil {
 			return "", nil, err
 		}
-		return "stopped", nil, p.with(ctx, elasticMQ(java, jars), func(url string) {
+		return "stopped", nil, elasticMQ(java, jars).run(ctx, p.logs, func(url string) {
 			// The job first: a cold JVM is too slow for the checks that measure time.
 			p.job(ctx, "ElasticMQ", "with the sandbox's DynamoDB", "--sqs", url)
 			p.suites(ctx, "ElasticMQ", url)
@@ -167,7 +156,7 @@ func (p *runner) ministack(ctx context.Context) {
 		if err != nil {
 			return "", nil, err
 		}
-		return "stopped", nil, p.with(ctx, ministack(programs), func(url string) {
+		return "stopped", nil, ministack(programs).run(ctx, p.logs, func(url string) {
 			p.suites(ctx, "ministack", url)
 			p.stack(ctx, url)
 			p.job(ctx, "ministack", "with what the template made", "--sqs", url, "--dynamodb", url, "--prefix", stackName)
@@ -187,19 +176,15 @@ func (p *runner) suites(ctx context.Context, emulator, url string) {
 	}
 }
 
-// stack creates the template's resources and reads them back.
+// stack creates the template's resources.
 func (p *runner) stack(ctx context.Context, url string) {
 	p.try("the template on ministack", func() (string, []string, error) {
 		body, err := os.ReadFile(template)
 		if err != nil {
 			return "", nil, err
 		}
-		created, err := makeStack(ctx, url, string(body))
-		if err != nil {
-			return "", nil, err
-		}
-		right, surprises, err := created.readBack(ctx)
-		return fmt.Sprintf("%d resources, %d properties read back, %d known to differ", len(created.resources), right, len(unkept)), surprises, err
+		resources, err := createStack(ctx, url, string(body))
+		return fmt.Sprintf("%d resources", resources), nil, err
 	})
 }
 
@@ -213,7 +198,7 @@ func (p *runner) job(ctx context.Context, emulator, with string, flags ...string
 		args := append([]string{"run", "./scripts/sandbox", "--invoices", "100", "--consumers", "2", "--kill", "--limit", "5m"}, flags...)
 		command := exec.CommandContext(ctx, "go", args...) //nolint:gosec // flags of this package
 		command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-		command.WaitDelay = endLimit
+		command.WaitDelay = stopTimeout
 		command.Stdout, command.Stderr = log, log
 		if err := errors.Join(command.Run(), log.Close()); err != nil {
 			return "", nil, fmt.Errorf("go %s: %w, see %s", strings.Join(args, " "), err, log.Name())

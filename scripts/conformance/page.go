@@ -28,14 +28,11 @@ func counts() string {
 
 func differences() string {
 	var b strings.Builder
-	b.WriteString("| emulator | check, or property | what it does instead |\n|---|---|---|\n")
+	b.WriteString("| emulator | check | what it does instead |\n|---|---|---|\n")
 	for _, suite := range suites {
 		for _, check := range slices.Sorted(maps.Keys(suite.known)) {
 			fmt.Fprintf(&b, "| %s | %s: %s | %s |\n", suite.emulator, suite.service, check, suite.known[check])
 		}
-	}
-	for _, property := range slices.Sorted(maps.Keys(unkept)) {
-		fmt.Fprintf(&b, "| ministack | CloudFormation: %s | %s |\n", property, unkept[property])
 	}
 	return b.String()
 }

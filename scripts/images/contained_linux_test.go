@@ -116,10 +116,7 @@ func start(t *testing.T, command testbed.Command) *testbed.Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		process.Signal(syscall.SIGKILL)
-		<-process.Exited()
-	})
+	t.Cleanup(process.Kill)
 	return process
 }
 

@@ -159,17 +159,15 @@ func (p *process) recordExit() (code int) {
 
 // stop stops the process as an orchestrator does.
 func (p *process) stop() error {
-	p.signal(syscall.SIGTERM)
-	select {
-	case <-p.running.Exited():
-	case <-time.After(stopTimeout):
-		p.signal(syscall.SIGKILL)
-		<-p.running.Exited()
-		p.recordExit()
+	p.mu.Lock()
+	running := p.running
+	p.mu.Unlock()
+	inTime := running.Stop(syscall.SIGTERM, stopTimeout)
+	code := p.recordExit()
+	switch {
+	case !inTime:
 		return fmt.Errorf("%s did not stop within %s; its log is %s", p.name, stopTimeout, p.log)
-	}
-	// Below 0: it was started just now, and does not handle signals yet.
-	if code := p.recordExit(); code > 0 {
+	case code > 0: // below 0: it was started just now, and does not handle signals yet
 		return fmt.Errorf("%s exited with code %d; its log is %s", p.name, code, p.log)
 	}
 	return nil

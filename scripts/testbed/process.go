@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	readyTimeout  = 30 * time.Second
+	readyTimeout  = time.Minute
 	readyInterval = 50 * time.Millisecond
 )
 
@@ -66,16 +66,25 @@ func Start(command Command) (*Process, error) {
 
 // Ready waits until /readyz of the process answers 200.
 func (p *Process) Ready(ctx context.Context) error {
+	return p.waitFor(ctx, p.admin+"/readyz", func(status int) bool { return status == http.StatusOK })
+}
+
+// Answers waits until a path of the process has any answer.
+func (p *Process) Answers(ctx context.Context, path string) error {
+	return p.waitFor(ctx, p.admin+path, func(int) bool { return true })
+}
+
+func (p *Process) waitFor(ctx context.Context, url string, isReady func(status int) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.admin+"/readyz", nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return err
 		}
 		if response, err := http.DefaultClient.Do(request); err == nil {
 			_ = response.Body.Close()
-			if response.StatusCode == http.StatusOK {
+			if isReady(response.StatusCode) {
 				return nil
 			}
 		}
@@ -97,6 +106,19 @@ func (p *Process) PID() int { return p.command.Process.Pid }
 
 // Signal sends a signal to the process, if it is still running.
 func (p *Process) Signal(signal os.Signal) { _ = p.command.Process.Signal(signal) }
+
+// Stop sends a signal to the process and waits until it has ended. It reports whether the process ended in
+// time; otherwise it was killed.
+func (p *Process) Stop(signal os.Signal, timeout time.Duration) bool {
+	p.Signal(signal)
+	select {
+	case <-p.exited:
+		return true
+	case <-time.After(timeout):
+		p.Kill()
+		return false
+	}
+}
 
 // Kill kills the process and waits until it has ended.
 func (p *Process) Kill() {
