@@ -29,7 +29,7 @@ func policies(t *testing.T, names ...string) policy {
 	t.Helper()
 	allowed := policy{}
 	for _, name := range names {
-		statements, _ := at(resource(t, name).Properties, "PolicyDocument.Statement").([]any)
+		statements, _ := at(resource(t, name).properties, "PolicyDocument.Statement").([]any)
 		for _, statement := range statements {
 			fields, _ := statement.(map[string]any)
 			arn, _ := fields["Resource"].(string)

@@ -44,7 +44,7 @@ func TestRoles_AllowExactlyTheCalls(t *testing.T) {
 		"checker":  policies(t, "ConsumerPolicy"),
 	})
 	for role, policies := range map[string]string{"ReceiverRole": "[ReceiverPolicy]", "ConsumerRole": "[ConsumerPolicy]", "OperatorRole": "[ConsumerPolicy OperatorPolicy]"} {
-		if got := fmt.Sprint(resource(t, role).Properties["ManagedPolicyArns"]); got != policies {
+		if got := fmt.Sprint(resource(t, role).properties["ManagedPolicyArns"]); got != policies {
 			t.Errorf("%s has the policies %s, want %s", role, got, policies)
 		}
 	}
@@ -160,7 +160,7 @@ func (e *env) as(role string) { e.Setenv("AWS_ACCESS_KEY_ID", role) }
 // makeQueue creates a queue with the properties of the template.
 func (e *env) makeQueue(client *awssqs.Client, id string) (url string) {
 	e.Helper()
-	properties := resource(e.T, id).Properties
+	properties := resource(e.T, id).properties
 	name := fmt.Sprint(properties["QueueName"])
 	delete(properties, "QueueName")
 	attributes := map[string]string{}
@@ -180,7 +180,7 @@ func (e *env) makeQueue(client *awssqs.Client, id string) (url string) {
 // makeTable creates a table with the properties of the template, which have the names of the API.
 func (e *env) makeTable(id string) {
 	e.Helper()
-	text, err := json.Marshal(resource(e.T, id).Properties)
+	text, err := json.Marshal(resource(e.T, id).properties)
 	e.must(err)
 	var create awsdynamodb.CreateTableInput
 	e.must(json.Unmarshal(text, &create))

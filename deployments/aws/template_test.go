@@ -2,12 +2,11 @@ package aws_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/billable-events/billable/scripts/cloudformation"
 )
 
 const (
@@ -21,8 +20,8 @@ const (
 )
 
 // made has the values of the references in the template.
-func made() cloudformation.Values {
-	values := cloudformation.Values{
+func made() references {
+	values := references{
 		"AWS::Region": region, "AWS::AccountId": account, "AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com",
 		"ReceiverPolicy": "ReceiverPolicy", "ConsumerPolicy": "ConsumerPolicy", "OperatorPolicy": "OperatorPolicy",
 	}
@@ -36,9 +35,13 @@ func made() cloudformation.Values {
 	return values
 }
 
-func read(t *testing.T) *cloudformation.Template {
+func read(t *testing.T) *stackTemplate {
 	t.Helper()
-	template, err := cloudformation.Read("billable.yaml")
+	content, err := os.ReadFile("billable.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	template, err := parseTemplate(content)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,14 +49,14 @@ func read(t *testing.T) *cloudformation.Template {
 }
 
 // resource is one of the template's, with values besides the usual ones.
-func resource(t *testing.T, name string, more ...string) cloudformation.Resource {
+func resource(t *testing.T, name string, more ...string) stackResource {
 	t.Helper()
 	values := made()
 	for _, assignment := range more {
 		name, value, _ := strings.Cut(assignment, "=")
 		values[name] = value
 	}
-	found, err := read(t).Resource(name, values)
+	found, err := read(t).resource(name, values)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +119,7 @@ func TestTemplate_Properties(t *testing.T) {
 		{"OldestDeadLetterAlarm", "MetricName", "ApproximateNumberOfMessagesVisible", nil},
 		{"OldestDeadLetterAlarm", "Threshold", 0, nil},
 	} {
-		if got := at(resource(t, test.resource, test.given...).Properties, test.path); got != test.want {
+		if got := at(resource(t, test.resource, test.given...).properties, test.path); got != test.want {
 			t.Errorf("%s, %v: %s is %v, want %v", test.resource, test.given, test.path, got, test.want)
 		}
 	}
@@ -127,7 +130,7 @@ func TestTemplate_Properties(t *testing.T) {
 func TestTemplate_OldestDeadLetterAlarm(t *testing.T) {
 	t.Parallel()
 	seconds := func(name, path string) int {
-		value, ok := at(resource(t, name).Properties, path).(int)
+		value, ok := at(resource(t, name).properties, path).(int)
 		if !ok {
 			t.Fatalf("%s: %s is not a number", name, path)
 		}
@@ -148,15 +151,15 @@ func TestTemplate_OldestDeadLetterAlarm(t *testing.T) {
 func TestTemplate_RetainsData(t *testing.T) {
 	t.Parallel()
 	holders := 0
-	for _, name := range read(t).Names() {
+	for _, name := range read(t).names() {
 		found := resource(t, name)
-		if found.Type == "AWS::SQS::Queue" || found.Type == "AWS::DynamoDB::Table" {
+		if found.kind == "AWS::SQS::Queue" || found.kind == "AWS::DynamoDB::Table" {
 			holders++
-			if !found.Kept {
+			if !found.kept {
 				t.Errorf("%s is not kept", name)
 			}
 		}
-		if strings.HasSuffix(name, "Alarm") && at(resource(t, name, "AlarmTopicArn=topic").Properties, "AlarmActions.0") != "topic" {
+		if strings.HasSuffix(name, "Alarm") && at(resource(t, name, "AlarmTopicArn=topic").properties, "AlarmActions.0") != "topic" {
 			t.Errorf("%s notifies no topic", name)
 		}
 	}
@@ -180,8 +183,8 @@ func TestTemplate_QueuePolicies(t *testing.T) {
 				}},
 			},
 		}
-		if difference := cmp.Diff(want, found.Properties); found.Type != "AWS::SQS::QueuePolicy" || difference != "" {
-			t.Errorf("%s is an %s (-want +got):\n%s", policy, found.Type, difference)
+		if difference := cmp.Diff(want, found.properties); found.kind != "AWS::SQS::QueuePolicy" || difference != "" {
+			t.Errorf("%s is an %s (-want +got):\n%s", policy, found.kind, difference)
 		}
 	}
 }
@@ -191,7 +194,7 @@ func TestTemplate_RoleTrust(t *testing.T) {
 	t.Parallel()
 	const cluster = "arn:aws:eks:eu-central-1:000000000000:cluster/main"
 	for role, serviceAccount := range map[string]string{"ReceiverRole": "receiver", "ConsumerRole": "consumer", "OperatorRole": "operator"} {
-		trust := at(resource(t, role).Properties, "AssumeRolePolicyDocument.Statement.0")
+		trust := at(resource(t, role).properties, "AssumeRolePolicyDocument.Statement.0")
 		if at(trust, "Principal.Service") != "pods.eks.amazonaws.com" ||
 			at(trust, "Condition.StringEquals.aws:SourceAccount") != account ||
 			at(trust, "Condition.ArnLike.aws:SourceArn") != "arn:aws:eks:*:"+account+":cluster/*" ||
@@ -199,11 +202,11 @@ func TestTemplate_RoleTrust(t *testing.T) {
 			at(trust, "Condition.StringEquals.aws:RequestTag/kubernetes-service-account") != serviceAccount {
 			t.Errorf("%s with Pod Identity: %v", role, trust)
 		}
-		trust = at(resource(t, role, "ClusterArn="+cluster).Properties, "AssumeRolePolicyDocument.Statement.0")
+		trust = at(resource(t, role, "ClusterArn="+cluster).properties, "AssumeRolePolicyDocument.Statement.0")
 		if got := at(trust, "Condition.ArnLike.aws:SourceArn"); got != cluster {
 			t.Errorf("%s of one cluster: aws:SourceArn is %v", role, got)
 		}
-		found := resource(t, role, "OidcProviderArn=arn:provider", "OidcIssuer=oidc.eks/id/1").Properties["AssumeRolePolicyDocument"]
+		found := resource(t, role, "OidcProviderArn=arn:provider", "OidcIssuer=oidc.eks/id/1").properties["AssumeRolePolicyDocument"]
 		text, _ := found.(string)
 		for _, want := range []string{
 			`"Federated": "arn:provider"`, `"oidc.eks/id/1:aud": "sts.amazonaws.com"`, `"oidc.eks/id/1:sub": "system:serviceaccount:billable:` + serviceAccount + `"`,
@@ -225,8 +228,8 @@ func TestTemplate_CustomerManagedKey(t *testing.T) {
 		"ConsumerPolicy": "sqs.eu-central-1.amazonaws.com dynamodb.eu-central-1.amazonaws.com",
 		"OperatorPolicy": "", // is never without ConsumerPolicy
 	} {
-		found, _ := at(resource(t, name, "KeyArn="+key).Properties, "PolicyDocument.Statement").([]any)
-		without, _ := at(resource(t, name).Properties, "PolicyDocument.Statement").([]any)
+		found, _ := at(resource(t, name, "KeyArn="+key).properties, "PolicyDocument.Statement").([]any)
+		without, _ := at(resource(t, name).properties, "PolicyDocument.Statement").([]any)
 		more := found[len(without):]
 		if services == "" {
 			if len(more) > 0 {

@@ -141,7 +141,6 @@ var rules = map[string]rule{
 	"scripts/sandbox":          {own: []string{"billing", "sandbox", "sandbox/sqs", "sandbox/dynamodb", "sandbox/chargebee"}, others: []string{"*"}, why: "make run"},
 	"scripts/images":           {others: []string{module + "/scripts/cli", ociImages, "golang.org/x/crypto/x509roots/fallback/bundle"}, why: "make images"},
 	"scripts/chargebee":        {own: []string{"billing", "sandbox/chargebee"}, others: []string{"*"}, why: "the sandbox's Chargebee by itself, for Docker Compose"},
-	"scripts/cloudformation":   {others: []string{"go.yaml.in/yaml/v3"}, why: "what comes out of the template"},
 	"scripts/conformance": {
 		own:    []string{"sandbox/conformance", "sandbox/sqs/sqstest", "sandbox/dynamodb/dynamodbtest"},
 		others: []string{"*"},

@@ -1,11 +1,8 @@
-// Package cloudformation resolves the properties of the resources in a CloudFormation template, for
-// given parameters. It supports the intrinsic functions that this project's template uses.
-package cloudformation
+package aws_test
 
 import (
 	"fmt"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,34 +10,26 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Template is a parsed template, with intrinsic functions in their long form.
-type Template struct {
-	parameters, conditions, resources, outputs map[string]any
+// stackTemplate is a parsed CloudFormation template, with intrinsic functions in their long form. It resolves the
+// properties of resources for given parameters, with the intrinsic functions that billable.yaml uses.
+type stackTemplate struct {
+	parameters, conditions, resources map[string]any
 }
 
-// Resource is a resource with resolved properties.
-type Resource struct {
-	Type       string
-	Properties map[string]any
-	Kept       bool // after it is removed from the template, or replaced
+// stackResource is a resource with resolved properties.
+type stackResource struct {
+	kind       string
+	properties map[string]any
+	kept       bool // after it is removed from the template, or replaced
 }
 
-// Values are the values of references: of a parameter or a resource by its name, of an attribute as
+// references are the values of references: of a parameter or a resource by its name, of an attribute as
 // Resource.Attribute, and of pseudo parameters such as AWS::Region. Other parameters have their
 // defaults.
-type Values map[string]string
+type references map[string]string
 
-// Read reads a template.
-func Read(file string) (*Template, error) {
-	content, err := os.ReadFile(file) //nolint:gosec // the path is the caller's
-	if err != nil {
-		return nil, err
-	}
-	return Parse(content)
-}
-
-// Parse parses a template.
-func Parse(content []byte) (*Template, error) {
+// parseTemplate parses a template.
+func parseTemplate(content []byte) (*stackTemplate, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(content, &document); err != nil {
 		return nil, fmt.Errorf("template: %w", err)
@@ -57,7 +46,7 @@ func Parse(content []byte) (*Template, error) {
 		found, _ := root[name].(map[string]any)
 		return found
 	}
-	return &Template{section("Parameters"), section("Conditions"), section("Resources"), section("Outputs")}, nil
+	return &stackTemplate{section("Parameters"), section("Conditions"), section("Resources")}, nil
 }
 
 // decode converts a node. A tag such as !Sub becomes an intrinsic function in its long form.
@@ -105,27 +94,24 @@ func decode(node *yaml.Node) (any, error) {
 	}
 }
 
-// Names returns the logical ids of the resources, sorted.
-func (t *Template) Names() []string { return slices.Sorted(maps.Keys(t.resources)) }
+// names returns the logical ids of the resources, sorted.
+func (t *stackTemplate) names() []string { return slices.Sorted(maps.Keys(t.resources)) }
 
-// Outputs returns the names of the outputs, sorted.
-func (t *Template) Outputs() []string { return slices.Sorted(maps.Keys(t.outputs)) }
-
-// Resource resolves a resource. It returns an error for a reference without a value, and for a
+// resource resolves a resource. It returns an error for a reference without a value, and for a
 // function that this package does not support.
-func (t *Template) Resource(name string, values Values) (Resource, error) {
+func (t *stackTemplate) resource(name string, values references) (stackResource, error) {
 	definition, ok := t.resources[name].(map[string]any)
 	if !ok {
-		return Resource{}, fmt.Errorf("the template has no resource %s", name)
+		return stackResource{}, fmt.Errorf("the template has no resource %s", name)
 	}
 	r := &resolver{template: t, values: values}
 	properties, _ := r.resolve(definition["Properties"]).(map[string]any)
 	if r.err != nil {
-		return Resource{}, fmt.Errorf("%s: %w", name, r.err)
+		return stackResource{}, fmt.Errorf("%s: %w", name, r.err)
 	}
 	kind, _ := definition["Type"].(string)
 	kept := definition["DeletionPolicy"] == "Retain" && definition["UpdateReplacePolicy"] == "Retain"
-	return Resource{Type: kind, Properties: properties, Kept: kept}, nil
+	return stackResource{kind: kind, properties: properties, kept: kept}, nil
 }
 
 // noValue is AWS::NoValue: its member of a mapping or list is left out.
@@ -133,8 +119,8 @@ type noValue struct{}
 
 // resolver resolves values, and keeps the first error.
 type resolver struct {
-	template *Template
-	values   Values
+	template *stackTemplate
+	values   references
 	err      error
 }
 

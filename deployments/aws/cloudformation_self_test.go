@@ -1,14 +1,12 @@
-package cloudformation_test
+package aws_test
 
 import (
 	"reflect"
 	"strings"
 	"testing"
-
-	"github.com/billable-events/billable/scripts/cloudformation"
 )
 
-const text = `
+const smallTemplate = `
 Parameters:
   Prefix: {Type: String, Default: pre}
   Key: {Type: String, Default: ""}
@@ -38,28 +36,26 @@ Resources:
   Strange:
     Type: T
     Properties: {Strange: !Cidr [a, b]}
-Outputs:
-  Out: {Value: !Ref One}
 `
 
-func TestTemplate_Resource(t *testing.T) {
+func TestStackTemplate_Resource(t *testing.T) {
 	t.Parallel()
-	template, err := cloudformation.Parse([]byte(text))
+	template, err := parseTemplate([]byte(smallTemplate))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
-		values cloudformation.Values
+		values references
 		key    any
 		list   []any
 	}{
-		"a condition that does not hold": {cloudformation.Values{}, nil, []any{"a"}},
-		"a condition that holds":         {cloudformation.Values{"Key": "k"}, "k", []any{"a", "own"}},
+		"a condition that does not hold": {references{}, nil, []any{"a"}},
+		"a condition that holds":         {references{"Key": "k"}, "k", []any{"a", "own"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test.values["Two.Arn"], test.values["AWS::Region"] = "arn", "here"
-			got, err := template.Resource("One", test.values)
+			got, err := template.resource("One", test.values)
 			want := map[string]any{
 				"Name": "pre-one", "Number": 7, "Flag": true, "Arn": "arn", "List": test.list,
 				"More": map[string]any{"Sub": "pre/pre/arn/here"},
@@ -67,34 +63,34 @@ func TestTemplate_Resource(t *testing.T) {
 			if test.key != nil {
 				want["Key"] = test.key
 			}
-			if err != nil || got.Type != "AWS::SQS::Queue" || !got.Kept || !reflect.DeepEqual(got.Properties, want) {
+			if err != nil || got.kind != "AWS::SQS::Queue" || !got.kept || !reflect.DeepEqual(got.properties, want) {
 				t.Errorf("got %+v, %v\nwant %v", got, err, want)
 			}
 		})
 	}
-	if two, err := template.Resource("Two", cloudformation.Values{"Wanted": "w"}); err != nil || two.Kept {
+	if two, err := template.resource("Two", references{"Wanted": "w"}); err != nil || two.kept {
 		t.Errorf("without UpdateReplacePolicy: %+v, %v", two, err)
 	}
-	if got := strings.Join(append(template.Names(), template.Outputs()...), " "); got != "One Strange Two Out" {
+	if got := strings.Join(template.names(), " "); got != "One Strange Two" {
 		t.Errorf("names %s", got)
 	}
 }
 
-func TestTemplate_UnknownReferences(t *testing.T) {
+func TestStackTemplate_UnknownReferences(t *testing.T) {
 	t.Parallel()
-	template, err := cloudformation.Parse([]byte(text))
+	template, err := parseTemplate([]byte(smallTemplate))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
 		"One": "has no value", "Two": "Wanted has no value", "Strange": "Fn::Cidr", "Three": "no resource Three",
 	} {
-		if _, err := template.Resource(name, nil); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := template.resource(name, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
 	}
 	for _, text := range []string{"a: [", "- a"} {
-		if _, err := cloudformation.Parse([]byte(text)); err == nil {
+		if _, err := parseTemplate([]byte(text)); err == nil {
 			t.Errorf("%q is a template", text)
 		}
 	}
