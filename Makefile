@@ -126,10 +126,22 @@ $(GOBIN)/kubeconform:
 $(GOBIN)/promtool:
 	GOBIN=$(GOBIN) go install -tags remove_all_sd github.com/prometheus/prometheus/cmd/promtool@$(PROMTOOL_VERSION)
 
+EMULATORS := $(GOBIN)/conformance
+
 .PHONY: conformance
-conformance: build ## Run the suites, the template and make run on other services: make conformance ONLY=template.
+conformance: build $(if $(shell command -v python3),$(EMULATORS)/python/fetched) $(if $(shell command -v mvn),$(EMULATORS)/elasticmq/fetched) ## Run the suites, the template and make run on other services: make conformance ONLY=template.
 	go build -o bin/conformance ./scripts/conformance
 	bin/conformance $(if $(ONLY),--only "$(ONLY)")
+
+$(EMULATORS)/python/fetched: scripts/conformance/requirements.txt
+	python3 -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --requirement $<
+	touch $@
+
+$(EMULATORS)/elasticmq/fetched: scripts/conformance/elasticmq/pom.xml
+	rm -rf $(@D)
+	mvn --quiet --batch-mode -Dstyle.color=never --file $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(@D)
+	touch $@
 
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for a few seconds.

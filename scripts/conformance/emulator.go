@@ -21,20 +21,20 @@ type emulator struct {
 	command func(host, port string) (args, env []string)
 }
 
-// elasticMQ returns ElasticMQ of the jars in a directory, with the limits of SQS.
-func elasticMQ(java, jars string) emulator {
+// elasticMQ returns ElasticMQ with the limits of SQS.
+func elasticMQ(java string) emulator {
 	return emulator{"ElasticMQ", func(host, port string) (args, env []string) {
 		return []string{
 			java, "-Drest-sqs.bind-hostname=" + host, "-Drest-sqs.bind-port=" + port, "-Dnode-address.host=" + host, "-Dnode-address.port=" + port,
-			"-Drest-sqs.sqs-limits=strict", "-Drest-stats.enabled=false", "-cp", filepath.Join(jars, "*"), "org.elasticmq.server.Main",
+			"-Drest-sqs.sqs-limits=strict", "-Drest-stats.enabled=false", "-cp", filepath.Join(elasticMQJars, "*"), "org.elasticmq.server.Main",
 		}, nil
 	}}
 }
 
-// ministack returns ministack out of a directory of programs, with all its services.
-func ministack(programs string) emulator {
+// ministack returns ministack with all its services.
+func ministack(program string) emulator {
 	return emulator{"ministack", func(host, port string) (args, env []string) {
-		return []string{filepath.Join(programs, "ministack")},
+		return []string{program},
 			[]string{"BIND_HOST=" + host, "MINISTACK_HOST=" + host, "GATEWAY_PORT=" + port, "MINISTACK_REGION=" + region}
 	}}
 }

@@ -54,34 +54,9 @@ func TestEmulator_Run(t *testing.T) {
 	}
 }
 
-func TestFetchedOnce(t *testing.T) {
+func TestFind(t *testing.T) {
 	t.Parallel()
-	directory, list := filepath.Join(t.TempDir(), "python"), filepath.Join(t.TempDir(), "list")
-	fetched := 0
-	fetch := func(wanted string, result error) error {
-		if err := os.WriteFile(list, []byte(wanted), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return tools{}.once(directory, list, func() error {
-			fetched++
-			return result
-		})
-	}
-	for _, test := range []struct {
-		list   string
-		result error
-		want   int // fetches so far
-	}{
-		{"one", os.ErrInvalid, 1}, // is tried again
-		{"one", nil, 2},
-		{"one", nil, 2},
-		{"two", nil, 3},
-	} {
-		if err := fetch(test.list, test.result); !errors.Is(err, test.result) || fetched != test.want {
-			t.Errorf("list %s: %v, fetched %d times, want %d", test.list, err, fetched, test.want)
-		}
-	}
-	if _, err := find("no-such-program-anywhere"); !errors.Is(err, errNoTool) {
+	if _, err := find("no-such-program-anywhere", "it"); !errors.Is(err, errNoTool) || err.Error() != "it is not installed" {
 		t.Errorf("found: %v", err)
 	}
 }

@@ -1,7 +1,6 @@
 // Command conformance checks other implementations of AWS against what this project expects
 // of AWS: the suites of SQS and DynamoDB, the CloudFormation template, and the whole job of
-// the two binaries. It downloads ElasticMQ, ministack and cfn-lint, and runs the emulators on
-// loopback.
+// the two binaries. It runs the emulators on loopback; make conformance downloads them.
 //
 // Exit codes: 0 if everything is as expected, 1 if something is not, 2 for wrong usage, 3 if
 // a part was skipped because Java, Maven or Python is not installed.
@@ -23,9 +22,17 @@ import (
 	"github.com/billable-events/billable/scripts/cli"
 )
 
-const title = "conformance"
+const (
+	title = "conformance"
+	logs  = ".conformance"
+
+	// make conformance installs the programs.
+	pythonPrograms = ".bin/conformance/python/bin"
+	elasticMQJars  = ".bin/conformance/elasticmq"
+)
 
 var (
+	errNoTool    = errors.New("is not installed")
 	errSurprised = errors.New("not everything is as expected")
 	errSkipped   = &cli.ExitError{Code: 3, Text: "parts were skipped"}
 )
@@ -39,9 +46,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet(title, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	only := flags.String("only", strings.Join(parts, ","), "parts to run, separated by commas")
-	fetched := flags.String("tools", filepath.Join(".bin", "conformance"), "directory of downloaded programs")
-	logs := flags.String("logs", ".conformance", "directory of logs")
-	writePage := flags.Bool("page", false, "only write the tables of "+page)
 	if err := cli.Parse(flags, args); err != nil {
 		return err
 	}
@@ -51,22 +55,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return cli.Usagef(title, stderr, "--only takes %s", strings.Join(parts, ", "))
 		}
 	}
-	if *writePage {
-		return rewrite(page)
-	}
-	if err := os.MkdirAll(*logs, 0o750); err != nil {
+	if err := os.MkdirAll(logs, 0o750); err != nil {
 		return err
 	}
-	p := &runner{
-		tools: tools{
-			directory:    *fetched,
-			requirements: filepath.Join("scripts", "conformance", "requirements.txt"),
-			pom:          filepath.Join("scripts", "conformance", "elasticmq", "pom.xml"),
-			output:       stderr,
-		},
-		logs: *logs,
-		out:  stdout,
-	}
+	p := &runner{out: stdout, output: stderr}
 	for _, part := range chosen {
 		switch part {
 		case "template":
@@ -82,9 +74,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // runner runs the parts and collects the results.
 type runner struct {
-	tools     tools
-	logs      string
-	out       io.Writer
+	out       io.Writer // of the results
+	output    io.Writer // of programs
 	surprised bool
 	skipped   bool
 }
@@ -122,27 +113,37 @@ func (p *runner) try(what string, do func() (right string, surprises []string, e
 	_, _ = fmt.Fprintf(p.out, "FAILED       %s:\n             %s\n", what, strings.Join(surprises, "\n             "))
 }
 
+// find returns the path of a program. Errors: errNoTool.
+func find(path, name string) (string, error) {
+	found, err := exec.LookPath(path)
+	if err != nil {
+		return "", fmt.Errorf("%s %w", name, errNoTool)
+	}
+	return found, nil
+}
+
 func (p *runner) template(ctx context.Context) {
 	p.try("cfn-lint of "+template, func() (string, []string, error) {
-		programs, err := p.tools.python(ctx)
+		program, err := find(filepath.Join(pythonPrograms, "cfn-lint"), "python3")
 		if err != nil {
 			return "", nil, err
 		}
-		return "clean", nil, p.tools.run(ctx, filepath.Join(programs, "cfn-lint"), template)
+		lint := exec.CommandContext(ctx, program, template) //nolint:gosec // a constant program
+		lint.Stdout, lint.Stderr = p.output, p.output
+		return "clean", nil, lint.Run()
 	})
 }
 
 func (p *runner) elasticMQ(ctx context.Context) {
 	p.try("ElasticMQ", func() (string, []string, error) {
-		java, err := find("java")
+		java, err := find("java", "java")
 		if err != nil {
 			return "", nil, err
 		}
-		jars, err := p.tools.elasticMQ(ctx)
-		if err != nil {
-			return "", nil, err
+		if _, err := os.Stat(elasticMQJars); err != nil {
+			return "", nil, fmt.Errorf("mvn %w", errNoTool)
 		}
-		return "stopped", nil, elasticMQ(java, jars).run(ctx, p.logs, func(url string) {
+		return "stopped", nil, elasticMQ(java).run(ctx, logs, func(url string) {
 			// The job first: a cold JVM is too slow for the checks that measure time.
 			p.job(ctx, "ElasticMQ", "with the sandbox's DynamoDB", "--sqs", url)
 			p.suites(ctx, "ElasticMQ", url)
@@ -152,11 +153,11 @@ func (p *runner) elasticMQ(ctx context.Context) {
 
 func (p *runner) ministack(ctx context.Context) {
 	p.try("ministack", func() (string, []string, error) {
-		programs, err := p.tools.python(ctx)
+		program, err := find(filepath.Join(pythonPrograms, "ministack"), "python3")
 		if err != nil {
 			return "", nil, err
 		}
-		return "stopped", nil, ministack(programs).run(ctx, p.logs, func(url string) {
+		return "stopped", nil, ministack(program).run(ctx, logs, func(url string) {
 			p.suites(ctx, "ministack", url)
 			p.stack(ctx, url)
 			p.job(ctx, "ministack", "with what the template made", "--sqs", url, "--dynamodb", url, "--prefix", stackName)
@@ -169,7 +170,7 @@ func (p *runner) suites(ctx context.Context, emulator, url string) {
 	for _, suite := range suites {
 		if suite.emulator == emulator {
 			p.try("the "+suite.service+" suite on "+emulator, func() (string, []string, error) {
-				surprises, err := suite.run(ctx, url, p.logs)
+				surprises, err := suite.run(ctx, url, logs)
 				return suite.expected().String(), surprises, err
 			})
 		}
@@ -191,7 +192,7 @@ func (p *runner) stack(ctx context.Context, url string) {
 // job runs the two binaries, kills some, and compares expected with actual charges.
 func (p *runner) job(ctx context.Context, emulator, with string, flags ...string) {
 	p.try("the whole job on "+emulator+", "+with, func() (string, []string, error) {
-		log, err := os.Create(filepath.Join(p.logs, strings.ToLower(emulator)+"-job.log"))
+		log, err := os.Create(filepath.Join(logs, strings.ToLower(emulator)+"-job.log"))
 		if err != nil {
 			return "", nil, err
 		}
