@@ -147,7 +147,7 @@ var rules = map[string]rule{
 		why:    "make conformance",
 	},
 	"scripts/bench": {
-		own:    []string{"awsclient", "event", "sandbox", "sandbox/chargebee", "sandbox/sqs", "webhook"},
+		own:    []string{"event", "sandbox", "sandbox/chargebee", "sandbox/sqs", "webhook"},
 		others: []string{"*"},
 		why:    "make bench, make bench-consumer, make bench-ratelimit",
 	},

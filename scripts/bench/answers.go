@@ -13,22 +13,22 @@ import (
 
 // answers are the answers to a load.
 type answers struct {
-	results  []*vegeta.Result // by the time at which the request was due
-	late     time.Duration    // how late requests left, p99
-	accepted []string         // event ids
-	invalid  error            // of the first answer that a receiver must never give
+	Results  []*vegeta.Result // by the time at which the request was due
+	Late     time.Duration    // how late requests left, p99
+	Accepted []string         // event ids
+	Invalid  string           // first answer that a receiver must never give, if there is one
 }
 
 // add adds an answer. The first invalid one is kept: anything but 200 with an event id, and 503 with
 // Retry-After.
 func (a *answers) add(result *vegeta.Result) {
-	a.results = append(a.results, result)
+	a.Results = append(a.Results, result)
 	id, err := acceptedEvent(result)
 	if id != "" {
-		a.accepted = append(a.accepted, id)
+		a.Accepted = append(a.Accepted, id)
 	}
-	if a.invalid == nil {
-		a.invalid = err
+	if a.Invalid == "" && err != nil {
+		a.Invalid = err.Error()
 	}
 	result.Headers, result.Body = nil, nil
 }
@@ -57,25 +57,25 @@ func acceptedEvent(result *vegeta.Result) (id string, err error) {
 
 // countFromDue makes latencies count from when each request was due: vegeta counts from when it left.
 func (a *answers) countFromDue(interval time.Duration) {
-	if len(a.results) == 0 {
+	if len(a.Results) == 0 {
 		return
 	}
-	began := a.results[0].Timestamp
+	began := a.Results[0].Timestamp
 	var late vegeta.Metrics
-	for i, result := range a.results {
+	for i, result := range a.Results {
 		due := began.Add(time.Duration(i) * interval)
 		lateness := max(result.Timestamp.Sub(due), 0)
 		late.Add(&vegeta.Result{Code: http.StatusOK, Latency: lateness})
 		result.Timestamp, result.Latency = due, result.Latency+lateness
 	}
 	late.Close()
-	a.late = late.Latencies.P99
+	a.Late = late.Latencies.P99
 }
 
 // figures returns what was measured of the answers.
 func (a *answers) figures() figures {
 	var m vegeta.Metrics
-	for _, result := range a.results {
+	for _, result := range a.Results {
 		m.Add(result)
 	}
 	m.Close()
@@ -88,7 +88,7 @@ func (a *answers) figures() figures {
 		"p95, ms":    milliseconds(m.Latencies.P95),
 		"p99, ms":    milliseconds(m.Latencies.P99),
 		"max, ms":    milliseconds(m.Latencies.Max),
-		"late, ms":   milliseconds(a.late),
+		"late, ms":   milliseconds(a.Late),
 	}
 }
 

@@ -11,13 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/labstack/echo/v4"
-	"github.com/rs/zerolog"
 
-	"github.com/billable-events/billable/pkg/awsclient"
 	"github.com/billable-events/billable/pkg/event"
 	"github.com/billable-events/billable/pkg/webhook"
 	"github.com/billable-events/billable/scripts/testbed"
@@ -27,16 +22,14 @@ import (
 // and with the receiver's HTTP server.
 const baselineCommand = "baseline"
 
-// The baselines, each does a little more than the one before.
+// The servers, each does a little more than the one before.
 const (
-	readBody    = "do-nothing with body"
-	validate    = "validate only"
-	sendMessage = "one SendMessage per request"
+	readBody     = "do-nothing with body"
+	validate     = "validate only"
+	fullReceiver = "the full receiver"
 )
 
-var baselines = []string{readBody, validate, sendMessage}
-
-const fullReceiver = "the full receiver"
+var baselines = []string{readBody, validate}
 
 // baselineTimeout is the receiver's request timeout.
 const baselineTimeout = 5 * time.Second
@@ -132,8 +125,8 @@ func (e *env) compare(ctx context.Context, mode loadMode, rounds int, servers []
 			if f["unanswered"] > 0 {
 				return fmt.Errorf("%s: %.0f requests were not answered", names[i], f["unanswered"])
 			}
-			if names[i] == sendMessage || names[i] == fullReceiver {
-				e.accepted = append(e.accepted, a.accepted...)
+			if names[i] == fullReceiver {
+				e.accepted = append(e.accepted, a.Accepted...)
 			}
 			for figure, value := range f {
 				if round > 0 {
@@ -158,17 +151,12 @@ func (mode loadMode) report(r *report, s *section, server string, f figures) {
 }
 
 // serveBaseline serves a baseline. It reads its settings from the same variables as a receiver.
-func serveBaseline(ctx context.Context, args []string) error {
+func serveBaseline(args []string) error {
 	if len(args) != 1 || !slices.Contains(baselines, args[0]) {
 		return fmt.Errorf("unknown baseline %q", args)
 	}
-	cfg, err := awsclient.Load(ctx, 1024, zerolog.Nop())
-	if err != nil {
-		return err
-	}
-	b := &baseline{client: awssqs.NewFromConfig(cfg), queueURL: os.Getenv("BILLABLE_QUEUE_URL")}
 	admin := &http.Server{Addr: os.Getenv("BILLABLE_ADMIN_ADDR"), ReadHeaderTimeout: baselineTimeout, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
-	server := webhook.HTTPServer(b.handler(args[0]), baselineTimeout)
+	server := webhook.HTTPServer(baselineHandler(args[0]), baselineTimeout)
 	server.Addr = os.Getenv("BILLABLE_HTTP_ADDR")
 	ended := make(chan error, 2) // one from each server
 	go func() { ended <- admin.ListenAndServe() }()
@@ -176,29 +164,23 @@ func serveBaseline(ctx context.Context, args []string) error {
 	return <-ended
 }
 
-type baseline struct {
-	client   *awssqs.Client
-	queueURL string
-	buffers  sync.Pool // of *bytes.Buffer
-}
-
-// baselineResponse is as long as the receiver's.
+// baselineResponse is nearly as long as the receiver's.
 type baselineResponse struct {
-	Status    string `json:"status"`
-	EventID   string `json:"event_id,omitempty"`
-	MessageID string `json:"message_id,omitempty"`
+	Status  string `json:"status"`
+	EventID string `json:"event_id,omitempty"`
 }
 
-func (b *baseline) handler(name string) http.Handler {
+func baselineHandler(name string) http.Handler {
+	var buffers sync.Pool // of *bytes.Buffer
 	server := echo.New()
 	server.POST(webhook.Path, func(c echo.Context) error {
-		buffer, ok := b.buffers.Get().(*bytes.Buffer)
+		buffer, ok := buffers.Get().(*bytes.Buffer)
 		if !ok {
 			buffer = new(bytes.Buffer)
 		}
 		defer func() {
 			buffer.Reset()
-			b.buffers.Put(buffer)
+			buffers.Put(buffer)
 		}()
 		if _, err := buffer.ReadFrom(c.Request().Body); err != nil {
 			return err
@@ -210,34 +192,7 @@ func (b *baseline) handler(name string) http.Handler {
 		if err != nil {
 			return echo.NewHTTPError(http.StatusBadRequest, err.Error())
 		}
-		if name == validate {
-			return c.JSON(http.StatusOK, baselineResponse{Status: "ok", EventID: received.ID})
-		}
-		return b.send(c, received, buffer.String())
+		return c.JSON(http.StatusOK, baselineResponse{Status: "ok", EventID: received.ID})
 	})
 	return server
-}
-
-// send sends the receiver's message in a call of its own.
-func (b *baseline) send(c echo.Context, received event.Event, body string) error {
-	text := func(value string) types.MessageAttributeValue {
-		return types.MessageAttributeValue{DataType: aws.String("String"), StringValue: &value}
-	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), baselineTimeout)
-	defer cancel()
-	sent, err := b.client.SendMessage(ctx, &awssqs.SendMessageInput{
-		QueueUrl:       &b.queueURL,
-		MessageBody:    &body,
-		MessageGroupId: &received.Invoice.CustomerID,
-		MessageAttributes: map[string]types.MessageAttributeValue{
-			"event_id":    text(received.ID),
-			"event_type":  text(received.Type),
-			"invoice_id":  text(received.Invoice.ID),
-			"received_at": text(time.Now().UTC().Format(time.RFC3339)),
-		},
-	})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusServiceUnavailable, err.Error())
-	}
-	return c.JSON(http.StatusOK, baselineResponse{Status: "queued", EventID: received.ID, MessageID: *sent.MessageId})
 }

@@ -19,7 +19,7 @@ const (
 
 // limits are the resources that the processes of a control group share.
 type limits struct {
-	cpu    float64 // cores; 0 is no limit
+	cpu    float64 // cores
 	memory int64   // bytes
 }
 
@@ -32,14 +32,8 @@ func newCgroup(root, name string, l limits) (*cgroup, error) {
 	g := &cgroup{}
 	var err error
 	if _, statErr := os.Stat(filepath.Join(root, "cgroup.controllers")); statErr == nil {
-		if l.cpu == 0 {
-			quota = "max"
-		}
 		err = g.add(filepath.Join(root, name), map[string]string{"cpu.max": quota + " " + period, "memory.max": memory})
 	} else {
-		if l.cpu == 0 {
-			quota = "-1"
-		}
 		err = errors.Join(
 			g.add(filepath.Join(root, "cpu", name), map[string]string{"cpu.cfs_period_us": period, "cpu.cfs_quota_us": quota}),
 			g.add(filepath.Join(root, "memory", name), map[string]string{"memory.limit_in_bytes": memory}))

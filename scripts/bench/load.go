@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -61,58 +60,35 @@ func (l load) run(ctx context.Context) (a answers, err error) {
 	}
 	cmd := exec.CommandContext(ctx, self, loadCommand, string(encoded)) //nolint:gosec // it is this program
 	cmd.Stderr = os.Stderr
-	output, err := cmd.StdoutPipe()
+	output, err := cmd.Output()
+	if err == nil {
+		err = json.Unmarshal(output, &a)
+	}
 	if err != nil {
-		return a, err
-	}
-	if err := cmd.Start(); err != nil {
-		return a, err
-	}
-	decoder := vegeta.NewDecoder(bufio.NewReader(output))
-	for err == nil {
-		var result vegeta.Result
-		if err = decoder.Decode(&result); err == nil {
-			a.add(&result)
-		}
-	}
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	if err := errors.Join(err, cmd.Wait()); err != nil {
 		return a, fmt.Errorf("generate load: %w", err)
-	}
-	if l.isTimed() {
-		a.countFromDue(l.interval())
 	}
 	return a, nil
 }
 
-// generateLoad is the load generator's process. It writes the results.
+// generateLoad is the load generator's process. It writes the answers.
 func generateLoad(args []string, out io.Writer) error {
 	var l load
 	if len(args) != 1 || json.Unmarshal([]byte(args[0]), &l) != nil {
 		return errors.New("give a load as JSON")
 	}
-	results, err := l.attack()
+	a, err := l.attack()
 	if err != nil {
 		return err
 	}
-	buffered := bufio.NewWriter(out)
-	encoder := vegeta.NewEncoder(buffered)
-	for _, result := range results {
-		if err := encoder.Encode(result); err != nil {
-			return err
-		}
-	}
-	return buffered.Flush()
+	return json.NewEncoder(out).Encode(a)
 }
 
-// attack sends the load. The results are by the time at which the requests left.
-func (l load) attack() (results []*vegeta.Result, err error) {
+// attack sends the load.
+func (l load) attack() (a answers, err error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: max(l.Clients, maxWorkers)}
 	if l.Rate == 0 && l.Length == 0 {
 		if transport.DialContext, err = l.openConnections(); err != nil {
-			return nil, err
+			return a, err
 		}
 	}
 	workers := uint64(max(l.Clients, 64))
@@ -128,10 +104,13 @@ func (l load) attack() (results []*vegeta.Result, err error) {
 		length = 0 // the pacer counts
 	}
 	for result := range attacker.Attack(l.targeter(kind), l.pacer(), length, "") {
-		results = append(results, result)
+		a.add(result)
 	}
-	slices.SortFunc(results, func(x, y *vegeta.Result) int { return cmp.Compare(x.Seq, y.Seq) })
-	return results, nil
+	slices.SortFunc(a.Results, func(x, y *vegeta.Result) int { return cmp.Compare(x.Seq, y.Seq) })
+	if l.Rate > 0 || l.Length == 0 {
+		a.countFromDue(l.interval())
+	}
+	return a, nil
 }
 
 func (l load) targeter(kind webhookKind) vegeta.Targeter {
@@ -170,9 +149,6 @@ func (l load) openConnections() (func(context.Context, string, string) (net.Conn
 		}
 	}, nil
 }
-
-// isTimed reports whether requests are due at a time of their own.
-func (l load) isTimed() bool { return l.Rate > 0 || l.Length == 0 }
 
 // pacer decides when requests leave.
 func (l load) pacer() vegeta.Pacer {

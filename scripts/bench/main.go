@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	command, args := args[0], args[1:]
 	if command == baselineCommand {
-		return serveBaseline(ctx, args)
+		return serveBaseline(args)
 	}
 	debug.SetGCPercent(gcPercent)
 	if command == loadCommand {
@@ -65,12 +65,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if !ok {
 		return cli.Usagef(title, stderr, "unknown benchmark %q: use receiver, consumer or ratelimit", command)
 	}
-	o := options{out: stdout, progress: stderr}
+	o := options{binaries: "bin", reports: "bench", out: stdout, progress: stderr}
 	flags := flag.NewFlagSet(title+" "+command, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.BoolVar(&o.quick, "quick", false, "measure less of each, and record nothing")
-	flags.StringVar(&o.binaries, "binaries", "bin", "directory of the binaries")
-	flags.StringVar(&o.reports, "reports", "bench", "directory of the records and reports")
 	if command == "consumer" {
 		flags.StringVar(&o.profile, "profile", "", "directory for profiles of the main scenario")
 	} else {

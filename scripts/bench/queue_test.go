@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -38,10 +41,13 @@ func TestQueue_Check(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer q.Close()
-	b := newBaseline(t, q)
-	for _, body := range []string{"1", "2", "2"} {
-		if status := b.post(sendMessage, strings.ReplaceAll(usualBody(), placeholder, body)).Code; status != 200 {
-			t.Fatalf("answered %d", status)
+	for _, id := range []string{"ev_1", "ev_2", "ev_2"} {
+		const message = `{"QueueUrl":%q,"MessageBody":"body","MessageAttributes":{"event_id":{"DataType":"String","StringValue":%q}}}`
+		request := httptest.NewRequest(http.MethodPost, q.SQSURL, strings.NewReader(fmt.Sprintf(message, q.QueueURL, id)))
+		request.Header.Set("X-Amz-Target", "AmazonSQS.SendMessage")
+		answer := httptest.NewRecorder()
+		if q.SQS.ServeHTTP(answer, request); answer.Code != http.StatusOK {
+			t.Fatalf("answered %d %s", answer.Code, answer.Body)
 		}
 	}
 	for _, test := range []struct {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/scripts/testbed"
 )
@@ -113,9 +115,7 @@ func (s sharing) run(ctx context.Context, o options, r *report, table *section) 
 		return err
 	}
 	if s.neighbour > 0 {
-		ctx, stop := context.WithCancel(ctx)
-		defer stop()
-		go s.callAsNeighbour(ctx, env)
+		defer s.callAsNeighbour(env)()
 	}
 	var running consumers
 	defer func() { running.kill() }()
@@ -188,20 +188,18 @@ func (s sharing) workload() consumerScenario {
 	return consumerScenario{invoices: invoices, events: 6, lines: callsPerInvoice - 1}
 }
 
-// callAsNeighbour calls the site at a constant rate until ctx ends.
-func (s sharing) callAsNeighbour(ctx context.Context, env *testbed.Env) {
-	ticks := time.Tick(time.Duration(float64(time.Minute) / (s.neighbour * float64(s.perMinute))))
-	for ctx.Err() == nil {
-		<-ticks
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, env.ChargebeeURL+"/api/v2/customers?limit=1", nil)
-		if err != nil {
-			return
+// callAsNeighbour calls the site at a constant rate until the returned function is called.
+func (s sharing) callAsNeighbour(env *testbed.Env) (stop func() bool) {
+	request := &http.Request{Header: http.Header{}}
+	request.SetBasicAuth(testbed.APIKey, "")
+	attacker := vegeta.NewAttacker()
+	results := attacker.Attack(vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodGet, URL: env.ChargebeeURL + "/api/v2/customers?limit=1", Header: request.Header}),
+		vegeta.Rate{Freq: int(s.neighbour * float64(s.perMinute)), Per: time.Minute}, 0, "")
+	go func() {
+		for range results { // the site counts its calls
 		}
-		request.SetBasicAuth(testbed.APIKey, "")
-		if response, err := http.DefaultClient.Do(request); err == nil {
-			_ = response.Body.Close()
-		}
-	}
+	}()
+	return attacker.Stop
 }
 
 // figures returns how much of the limit the consumers used in a phase. Only the neighbour calls what the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -109,7 +110,7 @@ func atOnce(name string, limits *limits, slowest time.Duration) receiverScenario
 // flood is ten times as many large webhooks as may be in flight.
 func flood(name, what string, kind string) receiverScenario {
 	return receiverScenario{
-		name: name, limits: &limits{memory: maxMemory}, overload: true, load: load{Clients: floodSize, Kind: kind},
+		name: name, limits: &limits{cpu: float64(runtime.NumCPU()), memory: maxMemory}, overload: true, load: load{Clients: floodSize, Kind: kind},
 		description: fmt.Sprintf("%d of 1 MB at one instant%s", floodSize, what),
 		target:      "never killed, ≤ 256 MB",
 		met:         func(f figures) bool { return f["200, %"] > 0 && f["peak, MB"] <= maxMemory>>20 },
@@ -159,16 +160,16 @@ func (s receiverScenario) measure(ctx context.Context, o options) (f figures, er
 // recoveredAfter returns the time between the end of an outage and the last request that was not answered
 // 200 in time, 0 without such a request. It returns -1 if no request was due after that.
 func (a answers) recoveredAfter(end time.Duration) time.Duration {
-	if len(a.results) == 0 {
+	if len(a.Results) == 0 {
 		return -1
 	}
-	lastBad, ended := time.Duration(0), a.results[0].Timestamp.Add(end)
-	for _, result := range a.results {
+	lastBad, ended := time.Duration(0), a.Results[0].Timestamp.Add(end)
+	for _, result := range a.Results {
 		if result.Code != http.StatusOK || result.Latency > recoveredMax {
 			lastBad = max(lastBad, result.Timestamp.Sub(ended))
 		}
 	}
-	if last := a.results[len(a.results)-1].Timestamp; last.Sub(ended) <= lastBad {
+	if last := a.Results[len(a.Results)-1].Timestamp; last.Sub(ended) <= lastBad {
 		return -1
 	}
 	return lastBad

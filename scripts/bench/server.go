@@ -122,14 +122,17 @@ func (e *env) run(ctx context.Context, s *server, l load) (answers, figures, err
 	if err != nil {
 		return answers{}, nil, err
 	}
-	e.webhooks += int64(len(a.results))
+	e.webhooks += int64(len(a.Results))
 	after, err := cpuTime(s.PID())
 	if err != nil {
 		return answers{}, nil, fmt.Errorf("the server exited: %w", err)
 	}
 	f := a.figures()
 	f[cpuPerRequest] = microseconds(after-before) / max(f["requests"], 1)
-	return a, f, a.invalid
+	if a.Invalid != "" {
+		err = errors.New(a.Invalid)
+	}
+	return a, f, err
 }
 
 // runReceiver loads the receiver, and completes the figures. The CPU time includes that of the garbage
@@ -140,10 +143,10 @@ func (e *env) runReceiver(ctx context.Context, l load) (answers, figures, error)
 	if err != nil {
 		return a, nil, err
 	}
-	e.accepted = append(e.accepted, a.accepted...)
+	e.accepted = append(e.accepted, a.Accepted...)
 	peak, err := peakMemory(e.receiver.PID())
 	f["peak, MB"] = megabytes(peak)
-	f["messages per call"] = float64(len(a.accepted)) / max(float64(e.queue.sends.Load()-sends), 1)
+	f["messages per call"] = float64(len(a.Accepted)) / max(float64(e.queue.sends.Load()-sends), 1)
 	return a, f, err
 }
 
