@@ -1,12 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"time"
 
@@ -20,7 +18,6 @@ const (
 	idleTime     = time.Second // after which consumers are ready and only poll
 
 	mainName     = "main"
-	mainRuns     = 3 // the median counts
 	workloadSeed = 20261
 
 	// chargebeeLatency is the time of a call where consumers wait for Chargebee as in production.
@@ -63,9 +60,9 @@ type consumerScenario struct {
 	trust         bool          // invoice.trust_webhook
 }
 
-var mainScenario = consumerScenario{mainName, 1, 10, 1000, 50, 3, 0, false}
-
+// The first scenario is the main one.
 var consumerScenarios = []consumerScenario{
+	{mainName, 1, 10, 3000, 50, 3, 0, false},
 	{"trust_webhook", 1, 10, 1000, 50, 3, 0, true},
 	// Consumers and fakes share the cores: once these are busy, more consumers cannot bill more.
 	{"consumers=2", 2, 10, 1000, 50, 3, 0, false},
@@ -91,11 +88,6 @@ var consumerScenarios = []consumerScenario{
 func benchConsumer(ctx context.Context, o options, r *report) error {
 	s := consumerSection()
 	r.sections = append(r.sections, s)
-	result, err := measureMain(ctx, o)
-	if err != nil {
-		return err
-	}
-	r.add(s, mainName, []string{mainName}, result)
 	for _, scenario := range consumerScenarios {
 		if o.quick {
 			scenario = scenario.quick()
@@ -106,18 +98,18 @@ func benchConsumer(ctx context.Context, o options, r *report) error {
 		}
 		r.add(s, scenario.name, []string{scenario.name}, result)
 	}
-	r.addCalls(result)
-	if o.profile != "" {
-		_, err = mainScenario.run(ctx, o.binaries, o.profile)
+	r.addCalls(r.run.Results[mainName])
+	if o.profile == "" {
+		return nil
 	}
+	_, err := consumerScenarios[0].run(ctx, o.binaries, o.profile)
 	return err
 }
 
 func consumerSection() *section {
 	return &section{
-		title: "Scenarios",
-		text: fmt.Sprintf("%s is an invoice of %d events and %d lines, the median of %d runs. In the others one thing differs; of other numbers of events there are fewer invoices, "+
-			"and of other numbers of lines 100 events.", mainName, mainScenario.events, mainScenario.lines, mainRuns),
+		title:  "Scenarios",
+		text:   "main is an invoice of 50 events and 3 lines. In the others one thing differs; with other numbers of lines an invoice has 100 events.",
 		labels: []string{"scenario"},
 		columns: []column{
 			{"invoices", "%.0f"},
@@ -130,24 +122,6 @@ func consumerSection() *section {
 			{"SQS calls", "%.2f"},
 		},
 	}
-}
-
-// measureMain returns the median of several runs.
-func measureMain(ctx context.Context, o options) (figures, error) {
-	scenario, runs := mainScenario, mainRuns
-	if o.quick {
-		scenario, runs = scenario.quick(), 1
-	}
-	var results []figures
-	for range runs {
-		result, err := scenario.run(ctx, o.binaries, "")
-		if err != nil {
-			return nil, fmt.Errorf("scenario %s: %w", mainName, err)
-		}
-		results = append(results, result)
-	}
-	slices.SortFunc(results, func(a, b figures) int { return cmp.Compare(a[cpuPerInvoice], b[cpuPerInvoice]) })
-	return results[len(results)/2], nil
 }
 
 // quick returns a scenario that takes seconds.

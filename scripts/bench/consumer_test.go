@@ -71,7 +71,7 @@ func TestConsumerScenario_Fails(t *testing.T) {
 func TestConsumerScenarios_HaveNames(t *testing.T) {
 	t.Parallel()
 	named := map[string]bool{}
-	for _, s := range append(consumerScenarios, mainScenario) {
+	for _, s := range consumerScenarios {
 		if named[s.name] {
 			t.Errorf("two scenarios have the name %s", s.name)
 		}

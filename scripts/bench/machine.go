@@ -12,11 +12,10 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// machine describes where numbers come from: they compare only on the same machine.
+// machine describes where figures come from: they compare only on the same machine.
 type machine struct {
 	CPU    string `json:"cpu"`
 	Cores  int    `json:"cores"`
-	Memory int64  `json:"memory_bytes"`
 	Kernel string `json:"kernel"`
 	Go     string `json:"go"`
 }
@@ -24,25 +23,16 @@ type machine struct {
 // thisMachine describes this machine, and returns its load average over the last minute.
 func thisMachine() (m machine, load float64, err error) {
 	m = machine{Cores: runtime.NumCPU(), Go: runtime.Version(), CPU: runtime.GOARCH}
-	proc, err := procfs.NewDefaultFS()
+	kernel, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
 		return m, 0, fmt.Errorf("benchmarks need Linux: %w", err)
 	}
-	memory, err := proc.Meminfo()
-	if err != nil {
-		return m, 0, err
-	}
-	m.Memory = int64(*memory.MemTotalBytes)
-	kernel, err := os.ReadFile("/proc/sys/kernel/osrelease")
-	if err != nil {
-		return m, 0, err
-	}
 	m.Kernel = strings.TrimSpace(string(kernel))
-	cpus, err := proc.CPUInfo()
+	proc, err := procfs.NewDefaultFS()
 	if err != nil {
 		return m, 0, err
 	}
-	if len(cpus) > 0 && cpus[0].ModelName != "" {
+	if cpus, err := proc.CPUInfo(); err == nil && len(cpus) > 0 && cpus[0].ModelName != "" {
 		m.CPU = cpus[0].ModelName
 	}
 	average, err := proc.LoadAvg()
@@ -53,7 +43,7 @@ func thisMachine() (m machine, load float64, err error) {
 }
 
 func (m machine) String() string {
-	return fmt.Sprintf("%s, %d cores, %.0f GB, Linux %s, %s", m.CPU, m.Cores, float64(m.Memory)/(1<<30), m.Kernel, m.Go)
+	return fmt.Sprintf("%s, %d cores, Linux %s, %s", m.CPU, m.Cores, m.Kernel, m.Go)
 }
 
 // commit returns the commit of the source, with -dirty if there are changes.
@@ -65,22 +55,17 @@ func commit(ctx context.Context) string {
 	return strings.TrimSpace(string(described))
 }
 
-// cpuTime returns the CPU time of a process so far, user and system, to 10 ms.
-func cpuTime(pid int) (time.Duration, error) {
+// usage returns the CPU time of a process so far, user and system, to 10 ms, and its highest resident
+// memory in bytes.
+func usage(pid int) (cpu time.Duration, peak int64, err error) {
 	process, err := procfs.NewProc(pid)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	stat, err := process.Stat()
-	return time.Duration(stat.CPUTime() * float64(time.Second)).Round(time.Millisecond), err
-}
-
-// peakMemory returns the highest resident memory of a process so far, in bytes.
-func peakMemory(pid int) (int64, error) {
-	process, err := procfs.NewProc(pid)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	status, err := process.NewStatus()
-	return int64(status.VmHWM), err
+	return time.Duration(stat.CPUTime() * float64(time.Second)).Round(time.Millisecond), int64(status.VmHWM), err
 }

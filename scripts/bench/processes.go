@@ -16,11 +16,7 @@ type consumers []*testbed.Process
 
 // start starts a consumer and waits until it is ready.
 func (c *consumers) start(ctx context.Context, env *testbed.Env, binaries string, settings ...string) error {
-	admin, err := testbed.FreeAddress()
-	if err != nil {
-		return err
-	}
-	process, err := testbed.Start(testbed.Command{Binary: filepath.Join(binaries, "consumer"), Admin: admin, Env: append(env.ConsumerEnviron(), settings...)})
+	process, err := testbed.Start(testbed.Command{Binary: filepath.Join(binaries, "consumer"), Env: append(env.ConsumerEnviron(), settings...)})
 	if err != nil {
 		return err
 	}
@@ -37,11 +33,7 @@ func (c *consumers) kill() {
 // usage returns the CPU time of all consumers and the peak memory of the largest one so far.
 func (c *consumers) usage() (cpu time.Duration, peak int64, err error) {
 	for _, process := range *c {
-		each, err := cpuTime(process.PID())
-		if err != nil {
-			return 0, 0, err
-		}
-		memory, err := peakMemory(process.PID())
+		each, memory, err := usage(process.PID())
 		if err != nil {
 			return 0, 0, err
 		}
@@ -52,7 +44,7 @@ func (c *consumers) usage() (cpu time.Duration, peak int64, err error) {
 }
 
 // profileLength is within the time of the main scenario.
-const profileLength = "-seconds=4"
+const profileLength = "-seconds=8"
 
 // writeProfile writes a CPU profile of a process at work and its allocations to a directory, and prints
 // the functions with the most.

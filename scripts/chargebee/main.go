@@ -24,6 +24,8 @@ const (
 	pollInterval = time.Second
 	// retryScale makes Chargebee's first retry, after 2 minutes, come after 2 s.
 	retryScale = 1.0 / 60
+	// requestsPerMinute is the limit of the site.
+	requestsPerMinute = 1000
 )
 
 const title = "chargebee"
@@ -31,7 +33,6 @@ const title = "chargebee"
 // options are the addresses of the services, and what there is to bill.
 type options struct {
 	listen, sqs, dynamodb string
-	rate                  int // requests per minute that the site allows
 	webhook               chargebee.Endpoint
 	renewals              testbed.Workload
 }
@@ -41,7 +42,7 @@ func main() { cli.Main(title, run) }
 func parse(args []string, stderr io.Writer) (options, error) {
 	o := options{
 		webhook:  chargebee.Endpoint{RetryScale: retryScale},
-		renewals: testbed.Workload{Seed: uint64(time.Now().UnixNano())},
+		renewals: testbed.Workload{Invoices: 20, Events: 40, Codes: 3, Seed: uint64(time.Now().UnixNano())},
 	}
 	flags := flag.NewFlagSet(title, flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -51,18 +52,11 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.webhook.URL, "webhook", "", "URL that webhooks are sent to; required")
 	flags.StringVar(&o.webhook.Username, "username", "", "user name of the webhooks")
 	flags.StringVar(&o.webhook.Password, "password", "", "password of the webhooks")
-	flags.IntVar(&o.rate, "rate", 1000, "requests per minute that the site allows")
-	flags.IntVar(&o.renewals.Invoices, "invoices", 20, "pending invoices")
-	flags.IntVar(&o.renewals.Events, "events", 40, "billable events per invoice")
-	flags.IntVar(&o.renewals.Codes, "codes", 3, "charge codes per invoice")
 	if err := cli.Parse(flags, args); err != nil {
 		return o, err
 	}
-	switch {
-	case o.sqs == "" || o.dynamodb == "" || o.webhook.URL == "":
+	if o.sqs == "" || o.dynamodb == "" || o.webhook.URL == "" {
 		return o, cli.Usagef(title, stderr, "--sqs, --dynamodb and --webhook are required")
-	case o.rate < 1 || o.renewals.Invoices < 1 || o.renewals.Events < 0 || o.renewals.Codes < 1:
-		return o, cli.Usagef(title, stderr, "counts are at least 1, events at least 0")
 	}
 	return o, nil
 }
@@ -73,7 +67,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	world, err := testbed.New(testbed.Options{
-		Chargebee:        chargebee.Config{Seed: o.renewals.Seed, RequestsPerMinute: o.rate, KeepDate: true, Latency: 20 * time.Millisecond},
+		Chargebee:        chargebee.Config{Seed: o.renewals.Seed, RequestsPerMinute: requestsPerMinute, KeepDate: true, Latency: 20 * time.Millisecond},
 		ChargebeeAddress: o.listen,
 		SQSURL:           o.sqs,
 		DynamoDBURL:      o.dynamodb,

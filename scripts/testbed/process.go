@@ -21,7 +21,7 @@ const (
 type Command struct {
 	Binary string
 	Args   []string
-	Admin  string // address of its admin listener, see FreeAddress
+	Admin  string // address of its admin listener; defaults to FreeAddress
 	Env    []string
 	Output io.Writer // defaults to this program's standard error
 }
@@ -46,6 +46,12 @@ func FreeAddress() (string, error) {
 
 // Start starts a process.
 func Start(command Command) (*Process, error) {
+	if command.Admin == "" {
+		var err error
+		if command.Admin, err = FreeAddress(); err != nil {
+			return nil, err
+		}
+	}
 	cmd := exec.Command(command.Binary, command.Args...) //nolint:gosec,noctx // the binary is the caller's own; it is stopped by signals
 	cmd.Env = append(slices.Clone(command.Env), "BILLABLE_ADMIN_ADDR="+command.Admin)
 	output := command.Output
