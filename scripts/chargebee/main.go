@@ -8,11 +8,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
@@ -24,8 +26,6 @@ const (
 	pollInterval = time.Second
 	// retryScale makes Chargebee's first retry, after 2 minutes, come after 2 s.
 	retryScale = 1.0 / 60
-	// requestsPerMinute is the limit of the site.
-	requestsPerMinute = 1000
 )
 
 const title = "chargebee"
@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	world, err := testbed.New(testbed.Options{
-		Chargebee:        chargebee.Config{Seed: o.renewals.Seed, RequestsPerMinute: requestsPerMinute, KeepDate: true, Latency: 20 * time.Millisecond},
+		Chargebee:        chargebee.Config{Seed: o.renewals.Seed, RequestsPerMinute: 1000, KeepDate: true, Latency: 20 * time.Millisecond},
 		ChargebeeAddress: o.listen,
 		SQSURL:           o.sqs,
 		DynamoDBURL:      o.dynamodb,
@@ -87,36 +87,33 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // deliver sends the webhooks until ctx ends, and prints the progress.
 func deliver(ctx context.Context, world *testbed.Env, o options, stdout io.Writer) error {
-	var delivering sync.WaitGroup
-	defer delivering.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ended := make(chan error, 1)
-	delivering.Go(func() { ended <- world.Chargebee.Deliver(ctx, o.webhook) })
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return world.Chargebee.Deliver(ctx, o.webhook) })
+	group.Go(func() error { return printProgress(ctx, world, o.renewals.Invoices, stdout) })
+	err := group.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return err
+}
 
-	for closed, reconciled := -1, false; ; {
-		select {
-		case err := <-ended:
-			return err // none if ctx ended
-		case <-time.After(pollInterval):
-		}
-		if reconciled {
-			continue
-		}
-		account, err := world.Reconcile(ctx)
+// printProgress prints how many invoices are closed, until all of them are reconciled.
+func printProgress(ctx context.Context, world *testbed.Env, invoices int, stdout io.Writer) error {
+	closed := -1
+	return testbed.Poll(ctx, pollInterval, func() (bool, error) {
+		result, err := world.Reconcile(ctx)
 		if err != nil {
-			if ctx.Err() != nil {
-				continue
-			}
-			return err
+			return false, err
 		}
-		if account.Closed != closed {
-			closed = account.Closed
-			_, _ = fmt.Fprintf(stdout, "%d of %d invoices closed\n", closed, o.renewals.Invoices)
+		if result.Closed != closed {
+			closed = result.Closed
+			_, _ = fmt.Fprintf(stdout, "%d of %d invoices closed\n", closed, invoices)
 		}
 		// An invoice is closed before its events are marked as billed.
-		if reconciled = closed == o.renewals.Invoices && account.Reconciled() && account.EventsHeld == 0; reconciled {
-			_, _ = fmt.Fprintf(stdout, "%d events billed, %s. OK: billed == expected\n", account.EventsBilled, billing.FormatAmount(account.Actual, testbed.Currency))
+		if closed < invoices || !result.Reconciled() || result.EventsHeld > 0 {
+			return false, nil
 		}
-	}
+		_, _ = fmt.Fprintf(stdout, "%d events billed, %s. OK: billed == expected\n", result.EventsBilled, billing.FormatAmount(result.Actual, testbed.Currency))
+		return true, nil
+	})
 }

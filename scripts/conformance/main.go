@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -40,19 +39,19 @@ var (
 func main() { cli.Main(title, run) }
 
 // parts can be run one by one.
-var parts = []string{"template", "elasticmq", "ministack"}
+var parts = map[string]func(*runner, context.Context){"template": (*runner).template, "elasticmq": (*runner).elasticMQ, "ministack": (*runner).ministack}
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet(title, flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	only := flags.String("only", strings.Join(parts, ","), "parts to run, separated by commas")
+	only := flags.String("only", "template,elasticmq,ministack", "parts to run, separated by commas")
 	if err := cli.Parse(flags, args); err != nil {
 		return err
 	}
 	chosen := strings.Split(*only, ",")
 	for _, part := range chosen {
-		if !slices.Contains(parts, part) {
-			return cli.Usagef(title, stderr, "--only takes %s", strings.Join(parts, ", "))
+		if parts[part] == nil {
+			return cli.Usagef(title, stderr, "--only takes template, elasticmq and ministack")
 		}
 	}
 	if err := os.MkdirAll(logs, 0o750); err != nil {
@@ -60,14 +59,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	p := &runner{out: stdout, output: stderr}
 	for _, part := range chosen {
-		switch part {
-		case "template":
-			p.template(ctx)
-		case "elasticmq":
-			p.elasticMQ(ctx)
-		case "ministack":
-			p.ministack(ctx)
-		}
+		parts[part](p, ctx)
 	}
 	return p.result(ctx)
 }
@@ -184,8 +176,7 @@ func (p *runner) stack(ctx context.Context, url string) {
 		if err != nil {
 			return "", nil, err
 		}
-		resources, err := createStack(ctx, url, string(body))
-		return fmt.Sprintf("%d resources", resources), nil, err
+		return "created", nil, createStack(ctx, url, string(body))
 	})
 }
 

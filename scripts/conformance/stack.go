@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/billable-events/billable/scripts/testbed"
 )
 
 const (
@@ -21,49 +23,33 @@ const (
 	stackInterval = 100 * time.Millisecond
 )
 
-// createStack creates the template's resources, and returns their number.
-func createStack(ctx context.Context, url, body string) (resources int, err error) {
-	err = cloudFormation(ctx, url, map[string]string{
+// createStack creates the template's resources.
+func createStack(ctx context.Context, url, body string) error {
+	err := cloudFormation(ctx, url, map[string]string{
 		"Action": "CreateStack", "StackName": stackName, "TemplateBody": body, "Capabilities.member.1": "CAPABILITY_IAM",
 		"Parameters.member.1.ParameterKey": "AlarmTopicArn", "Parameters.member.1.ParameterValue": topic,
 		"Parameters.member.2.ParameterKey": "Prefix", "Parameters.member.2.ParameterValue": stackName,
 	}, nil)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if err := waitForStack(ctx, url); err != nil {
-		return 0, err
-	}
-	var found struct {
-		IDs []string `xml:"DescribeStackResourcesResult>StackResources>member>PhysicalResourceId"`
-	}
-	err = cloudFormation(ctx, url, map[string]string{"Action": "DescribeStackResources", "StackName": stackName}, &found)
-	return len(found.IDs), err
+	return waitForStack(ctx, url)
 }
 
 // waitForStack waits until the stack is created or failed.
 func waitForStack(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, stackTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, stackTimeout, fmt.Errorf("the stack was not created within %s", stackTimeout))
 	defer cancel()
-	for {
+	return testbed.Poll(ctx, stackInterval, func() (bool, error) {
 		var found struct {
 			Status string `xml:"DescribeStacksResult>Stacks>member>StackStatus"`
 		}
-		if err := cloudFormation(ctx, url, map[string]string{"Action": "DescribeStacks", "StackName": stackName}, &found); err != nil {
-			return err
+		err := cloudFormation(ctx, url, map[string]string{"Action": "DescribeStacks", "StackName": stackName}, &found)
+		if err == nil && found.Status != "CREATE_COMPLETE" && !strings.HasSuffix(found.Status, "IN_PROGRESS") {
+			err = fmt.Errorf("the stack is %s", found.Status)
 		}
-		switch {
-		case found.Status == "CREATE_COMPLETE":
-			return nil
-		case !strings.HasSuffix(found.Status, "IN_PROGRESS"):
-			return fmt.Errorf("the stack is %s", found.Status)
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the stack was not created within %s", stackTimeout)
-		case <-time.After(stackInterval):
-		}
-	}
+		return found.Status == "CREATE_COMPLETE", err
+	})
 }
 
 // cloudFormation makes a call. The emulator checks no signature: it finds the service by its name there.

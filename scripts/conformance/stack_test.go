@@ -18,20 +18,17 @@ func TestCreateStack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				switch action := r.FormValue("Action"); {
+				switch {
 				case test.status == "":
 					http.Error(w, "no", http.StatusBadRequest)
-				case action == "DescribeStacks":
+				case r.FormValue("Action") == "DescribeStacks":
 					_, _ = io.WriteString(w, "<R><DescribeStacksResult><Stacks><member><StackStatus>"+test.status+"</StackStatus></member></Stacks></DescribeStacksResult></R>")
-				case action == "DescribeStackResources":
-					const member = "<member><PhysicalResourceId>made</PhysicalResourceId></member>"
-					_, _ = io.WriteString(w, "<R><DescribeStackResourcesResult><StackResources>"+member+member+"</StackResources></DescribeStackResourcesResult></R>")
 				}
 			}))
 			defer server.Close()
-			resources, err := createStack(t.Context(), server.URL, "Resources: {}")
-			if test.want == "" && (err != nil || resources != 2) || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
-				t.Errorf("%d resources, %v", resources, err)
+			err := createStack(t.Context(), server.URL, "Resources: {}")
+			if (err != nil) != (test.want != "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Error(err)
 			}
 		})
 	}

@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -79,9 +78,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args, stderr)
 	if err != nil {
 		return err
-	}
-	if os.Getenv(urlVariable) != "" {
-		return fmt.Errorf("the environment has the settings of another sandbox (%s): use a shell in which its file env was not sourced", urlVariable)
 	}
 	s, err := newSandbox(o, stderr)
 	if err != nil {

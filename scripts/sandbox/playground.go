@@ -57,16 +57,10 @@ func (s *system) addPrepared(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, settleTimeout, fmt.Errorf("there were no %d dead letters within %s", deadLetters, settleTimeout))
 	defer cancel()
-	for {
-		if _, dead, err := s.Queued(ctx); err == nil && dead >= deadLetters {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(pollInterval):
-		}
-	}
+	return testbed.Poll(ctx, pollInterval, func() (bool, error) {
+		_, dead, err := s.Queued(ctx)
+		return err == nil && dead >= deadLetters, nil
+	})
 }
 
 // addInvoice creates a pending invoice with billable events, writes the body of its webhook to a file,

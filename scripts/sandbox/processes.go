@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -86,24 +85,14 @@ func (s *system) add(program string, number int, environ []string) error {
 	if err != nil {
 		return err
 	}
-	s.logs = append(s.logs, log)
 	p.command = testbed.Command{
 		Binary: filepath.Join(s.options.binaries, program),
 		Admin:  admin,
-		Env:    append(append(environ, "BILLABLE_LOG_LEVEL=info"), callerSettings()...),
+		Env:    append(environ, "BILLABLE_LOG_LEVEL=info"),
 		Output: log,
 	}
 	s.processes = append(s.processes, p)
 	return nil
-}
-
-// callerSettings returns the settings in the environment of the sandbox. They override the
-// sandbox's own, except for addresses.
-func callerSettings() []string {
-	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
-		name, _, _ := strings.Cut(variable, "=")
-		return !strings.HasPrefix(name, "BILLABLE_") || strings.HasSuffix(name, "_ADDR")
-	})
 }
 
 func (p *process) start() (err error) {
@@ -129,10 +118,8 @@ func (s *system) supervise(ctx context.Context, p *process) (err error) {
 		case <-p.running.Exited():
 		}
 		code := p.recordExit()
-		select {
-		case <-ctx.Done(): // Ctrl-C in a terminal interrupts all processes
+		if testbed.Sleep(ctx, restartDelay) != nil { // Ctrl-C in a terminal interrupts all processes
 			return err
-		case <-time.After(restartDelay):
 		}
 		if code < 0 {
 			s.killed.Add(1)
@@ -178,12 +165,7 @@ func (s *system) chaos(ctx context.Context) {
 	random := rand.New(rand.NewPCG(s.options.workload.Seed, 0x6b696c6c)) //nolint:gosec // the same seed gives the same choices
 	var pauses sync.WaitGroup
 	defer pauses.Wait()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(500*time.Millisecond + time.Duration(random.Int64N(int64(2*time.Second)))):
-		}
+	for testbed.Sleep(ctx, 500*time.Millisecond+time.Duration(random.Int64N(int64(2*time.Second)))) == nil {
 		p := s.processes[random.IntN(len(s.processes))]
 		if !strings.HasPrefix(p.name, "consumer") || random.IntN(3) > 0 {
 			p.signal(syscall.SIGKILL)
@@ -195,10 +177,7 @@ func (s *system) chaos(ctx context.Context) {
 		s.printf("%s is paused for %.1f s", p.name, pause.Seconds())
 		p.signal(syscall.SIGSTOP)
 		pauses.Go(func() {
-			select {
-			case <-ctx.Done():
-			case <-time.After(pause):
-			}
+			_ = testbed.Sleep(ctx, pause) // continued also if ctx ends
 			p.signal(syscall.SIGCONT)
 		})
 	}

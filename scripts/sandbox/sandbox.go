@@ -65,7 +65,6 @@ type system struct {
 	options   options
 	faulty    atomic.Bool // faults are injected; not while tables are filled or results are read
 	processes []*process
-	logs      []*os.File
 	receivers []string // their URLs
 	next      atomic.Uint64
 	killed    atomic.Int64
@@ -118,14 +117,6 @@ func newSandbox(o options, screen io.Writer) (*system, error) {
 		Prefix:      o.prefix,
 	})
 	return s, err
-}
-
-// Close stops the fakes and closes the log files.
-func (s *system) Close() {
-	s.Env.Close()
-	for _, log := range s.logs {
-		_ = log.Close()
-	}
 }
 
 // printf prints a line on the screen, with the time since the sandbox was started.

@@ -3,15 +3,18 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/billable-events/billable/scripts/cli"
 )
 
 // sources are files of Go modules, which go.sum's database verifies. The versions are those that the
@@ -30,16 +33,11 @@ var builtins = []string{
 	"core.v1.Service", "core.v1.ServiceAccount", "networking.v1.NetworkPolicy", "policy.v1.PodDisruptionBudget",
 }
 
-func main() {
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "schemas:", err)
-		os.Exit(1)
-	}
-}
+func main() { cli.Main("schemas", run) }
 
-func run(args []string) error {
+func run(_ context.Context, args []string, _, stderr io.Writer) error {
 	if len(args) != 1 {
-		return errors.New("give the directory of the schemas")
+		return cli.Usagef("schemas", stderr, "give the directory of the schemas")
 	}
 	for _, source := range sources {
 		if err := convert(source.module, source.file, args[0]); err != nil {

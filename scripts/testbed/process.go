@@ -81,27 +81,26 @@ func (p *Process) Answers(ctx context.Context, path string) error {
 }
 
 func (p *Process) waitFor(ctx context.Context, url string, isReady func(status int) bool) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("%s was not ready within %s", p.name, readyTimeout))
 	defer cancel()
-	for {
+	return Poll(ctx, readyInterval, func() (bool, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if response, err := http.DefaultClient.Do(request); err == nil {
 			_ = response.Body.Close()
 			if isReady(response.StatusCode) {
-				return nil
+				return true, nil
 			}
 		}
 		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%s was not ready within %s", p.name, readyTimeout)
 		case <-p.exited:
-			return fmt.Errorf("%s exited before it was ready", p.name)
-		case <-time.After(readyInterval):
+			return false, fmt.Errorf("%s exited before it was ready", p.name)
+		default:
+			return false, nil
 		}
-	}
+	})
 }
 
 // Admin returns the URL of the admin listener.
