@@ -64,19 +64,15 @@ func compareBaselines(ctx context.Context, o options, r *report) (err error) {
 	}
 	s := baselinesSection()
 	r.sections = append(r.sections, s)
-	for _, mode := range loadModes(length) {
+	for _, mode := range []loadMode{
+		{"saturated", load{Clients: 512, Length: length, Kind: usualWebhook}, 2.5},
+		{"at 2,000/s", load{Rate: 2000, Length: length, Kind: usualWebhook}, 1.8},
+	} {
 		if err := e.compare(ctx, mode, rounds, servers, r, s); err != nil {
 			return fmt.Errorf("%s: %w", mode.name, err)
 		}
 	}
 	return e.finish(false)
-}
-
-func loadModes(length time.Duration) []loadMode {
-	return []loadMode{
-		{"saturated", load{Clients: 512, Length: length, Kind: usualWebhook}, 2.5},
-		{"at 2,000/s", load{Rate: 2000, Length: length, Kind: usualWebhook}, 1.8},
-	}
 }
 
 func baselinesSection() *section {
@@ -137,17 +133,13 @@ func (e *env) compare(ctx context.Context, mode loadMode, rounds int, servers []
 	}
 	for i, f := range sums {
 		f["ratio"] = f[cpuPerRequest] / sums[0][cpuPerRequest]
-		mode.report(r, s, names[i], f)
+		target, met := "–", (func(figures) bool)(nil)
+		if names[i] == fullReceiver {
+			target, met = fmt.Sprintf("ratio ≤ %.1f", mode.maximum), func(f figures) bool { return f["ratio"] <= mode.maximum }
+		}
+		r.addEvaluated(s, mode.name+": "+names[i], []string{target}, f, nil, met)
 	}
 	return nil
-}
-
-func (mode loadMode) report(r *report, s *section, server string, f figures) {
-	target, met := "–", (func(figures) bool)(nil)
-	if server == fullReceiver {
-		target, met = fmt.Sprintf("ratio ≤ %.1f", mode.maximum), func(f figures) bool { return f["ratio"] <= mode.maximum }
-	}
-	r.addEvaluated(s, mode.name+": "+server, []string{target}, f, nil, met)
 }
 
 // serveBaseline serves a baseline. It reads its settings from the same variables as a receiver.

@@ -166,7 +166,7 @@ func (s consumerScenario) run(ctx context.Context, binaries, profile string) (fi
 			return nil, err
 		}
 	}
-	if err := sleep(ctx, idleTime); err != nil {
+	if err := testbed.Sleep(ctx, idleTime); err != nil {
 		return nil, err
 	}
 	counter.take()
@@ -230,17 +230,10 @@ func enqueue(ctx context.Context, env *testbed.Env, announcements []string) erro
 func waitUntilEmpty(ctx context.Context, env *testbed.Env) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, workTimeout, fmt.Errorf("the queue was not empty within %s", workTimeout))
 	defer cancel()
-	for {
+	return testbed.Poll(ctx, workInterval, func() (bool, error) {
 		queued, _, err := env.Queued(ctx)
-		if err == nil && queued > 0 {
-			err = sleep(ctx, workInterval)
-		} else if err == nil {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
+		return queued == 0, err
+	})
 }
 
 // check checks that everything was billed as expected, with no more calls than necessary.

@@ -18,7 +18,6 @@ const (
 	maxLateness = 50 * time.Millisecond
 	// probeTries of a rate, so that other work on the machine does not decide.
 	probeTries    = 2
-	fullConfirm   = 30 * time.Second
 	confirmations = 6 // of rates, each a little lower
 )
 
@@ -33,7 +32,7 @@ type limitScenario struct {
 var limitScenarios = []limitScenario{{name: "limit"}, {name: "quarter_cpu_limit", limits: quarterCPU, goal: 1500}}
 
 func (s limitScenario) measure(ctx context.Context, o options, r *report, table *section) {
-	probe, confirm, precision := 6*time.Second, fullConfirm, 0.05
+	probe, confirm, precision := 6*time.Second, 30*time.Second, 0.05
 	if o.quick {
 		probe, confirm, precision = 2*time.Second, 3*time.Second, 0.3
 	}
@@ -46,10 +45,6 @@ func (s limitScenario) measure(ctx context.Context, o options, r *report, table 
 		_, _ = fmt.Fprintf(r.progress, "%s: %d/s for %s, held: %t\n", s.name, rate, length, held)
 		return f, held, err
 	})
-	s.report(r, table, f, err, confirm)
-}
-
-func (s limitScenario) report(r *report, table *section, f figures, err error, confirm time.Duration) {
 	load, target := fmt.Sprintf("the highest rate held for %s at 100 %% 200 and p99 ≤ %s", confirm, slowP99Limit), "–"
 	var met func(figures) bool
 	if s.goal > 0 {
@@ -81,13 +76,16 @@ func findLimit(rates []int, hold func(rate int, long bool) (figures, bool, error
 		return false
 	}
 	tooHigh := sort.Search(len(rates), func(i int) bool { return failed != nil || !holds(rates[i]) })
-	for i := tooHigh - 1; i >= max(tooHigh-confirmations, 0) && failed == nil; i-- {
+	if failed != nil {
+		return nil, failed
+	}
+	for i := tooHigh - 1; i >= max(tooHigh-confirmations, 0); i-- {
 		f, held, err := hold(rates[i], true)
 		if held || err != nil {
 			return f, err
 		}
 	}
-	return figures{limitRate: 0}, failed
+	return figures{limitRate: 0}, nil
 }
 
 // hold loads a receiver with half of a rate for a second, and then with the rate. It reports whether the

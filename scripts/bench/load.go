@@ -99,16 +99,15 @@ func (l load) attack() (a answers, err error) {
 	kind := webhookKinds[l.Kind]
 	attacker := vegeta.NewAttacker(vegeta.Client(&http.Client{Transport: fillingTransport{transport, kind.filler}}),
 		vegeta.Timeout(requestTimeout), vegeta.Redirects(vegeta.NoFollow), vegeta.MaxBody(maxResponse), vegeta.Workers(workers), vegeta.MaxWorkers(maximum))
-	length := l.Length
-	if l.Rate > 0 {
-		length = 0 // the pacer counts
-	}
-	for result := range attacker.Attack(l.targeter(kind), l.pacer(), length, "") {
+	for result := range attacker.Attack(l.targeter(kind), l.pacer(), l.Length, "") {
 		a.add(result)
 	}
 	slices.SortFunc(a.Results, func(x, y *vegeta.Result) int { return cmp.Compare(x.Seq, y.Seq) })
-	if l.Rate > 0 || l.Length == 0 {
-		a.countFromDue(l.interval())
+	switch {
+	case l.Rate > 0:
+		a.countFromDue(time.Second / time.Duration(l.Rate))
+	case l.Length == 0:
+		a.countFromDue(0)
 	}
 	return a, nil
 }
@@ -154,30 +153,22 @@ func (l load) openConnections() (func(context.Context, string, string) (net.Conn
 func (l load) pacer() vegeta.Pacer {
 	switch {
 	case l.Rate > 0:
-		return countingPacer{vegeta.ConstantPacer{Freq: l.Rate, Per: time.Second}, l.interval(), uint64(float64(l.Rate) * l.Length.Seconds())}
+		return vegeta.ConstantPacer{Freq: l.Rate, Per: time.Second}
 	case l.Length > 0:
 		return vegeta.ConstantPacer{} // as soon as a client is free
 	default:
-		return countingPacer{count: uint64(l.Clients)}
+		return burstPacer{count: uint64(l.Clients)}
 	}
 }
 
-// countingPacer stops after a number of requests, which are due at a constant interval.
-type countingPacer struct {
+// burstPacer lets a number of requests leave at once.
+type burstPacer struct {
 	vegeta.ConstantPacer
 
-	interval time.Duration
-	count    uint64
+	count uint64
 }
 
 // Pace implements vegeta.Pacer.
-func (p countingPacer) Pace(elapsed time.Duration, hits uint64) (wait time.Duration, stop bool) {
-	return time.Duration(hits)*p.interval - elapsed, hits >= p.count
-}
-
-func (l load) interval() time.Duration {
-	if l.Rate == 0 {
-		return 0
-	}
-	return time.Second / time.Duration(l.Rate)
+func (p burstPacer) Pace(_ time.Duration, hits uint64) (wait time.Duration, stop bool) {
+	return 0, hits >= p.count
 }

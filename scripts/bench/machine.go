@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -48,11 +49,8 @@ func (m machine) String() string {
 
 // commit returns the commit of the source, with -dirty if there are changes.
 func commit(ctx context.Context) string {
-	described, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--exclude", "*").Output()
-	if err != nil {
-		return "unknown"
-	}
-	return strings.TrimSpace(string(described))
+	described, _ := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--exclude", "*").Output() // empty without git
+	return cmp.Or(strings.TrimSpace(string(described)), "unknown")
 }
 
 // usage returns the CPU time of a process so far, user and system, to 10 ms, and its highest resident

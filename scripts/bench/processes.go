@@ -63,12 +63,3 @@ func writeProfile(ctx context.Context, process *testbed.Process, directory strin
 	}
 	return errors.Join(pprof(profileLength, process.Admin()+"/debug/pprof/profile"), pprof("-sample_index=alloc_space", process.Admin()+"/debug/pprof/allocs"))
 }
-
-func sleep(ctx context.Context, length time.Duration) error {
-	select {
-	case <-time.After(length):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}

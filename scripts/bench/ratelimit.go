@@ -126,7 +126,7 @@ func (s sharing) run(ctx context.Context, o options, r *report, table *section) 
 		}
 	}
 	for _, phase := range s.phases {
-		if err := sleep(ctx, phase.settling); err != nil {
+		if err := testbed.Sleep(ctx, phase.settling); err != nil {
 			return err
 		}
 		began := time.Now()
@@ -154,10 +154,10 @@ func (s sharing) run(ctx context.Context, o options, r *report, table *section) 
 // wait waits, and meanwhile kills and replaces consumers.
 func (s sharing) wait(ctx context.Context, length time.Duration, running *consumers, start func() error) error {
 	if s.killEvery == 0 {
-		return sleep(ctx, length)
+		return testbed.Sleep(ctx, length)
 	}
 	for end := time.Now().Add(length); time.Now().Before(end); {
-		if err := sleep(ctx, min(s.killEvery, time.Until(end))); err != nil {
+		if err := testbed.Sleep(ctx, min(s.killEvery, time.Until(end))); err != nil {
 			return err
 		}
 		(*running)[0].Kill()

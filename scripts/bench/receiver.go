@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-// receiverTimeout is the time limit of a run, which takes a quarter of an hour.
-const receiverTimeout = 30 * time.Minute
-
 const (
 	burstRate    = 500
 	sustainRate  = 200
@@ -178,8 +175,6 @@ func (a answers) recoveredAfter(end time.Duration) time.Duration {
 // benchReceiver measures the receiver. It returns an error if something is wrong, not if a target is
 // missed.
 func benchReceiver(ctx context.Context, o options, r *report) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, receiverTimeout, fmt.Errorf("the run did not finish within %s", receiverTimeout))
-	defer cancel()
 	scenarios := scenariosSection()
 	r.sections = append(r.sections, scenarios)
 	for _, s := range receiverScenarios(o) {

@@ -15,11 +15,11 @@ func TestReceiverScenario(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f["requests"] != 50 || f["200, %"] != 100 || f[cpuPerRequest] <= 0 || f["peak, MB"] < 1 || f["messages per call"] < 1 {
+	if f["requests"] < 50 || f["200, %"] != 100 || f[cpuPerRequest] <= 0 || f["peak, MB"] < 1 || f["messages per call"] < 1 {
 		t.Errorf("got %v", f)
 	}
 	outage := outageScenario(200*time.Millisecond, 200*time.Millisecond, 500*time.Millisecond)
-	if f, err = outage.measure(t.Context(), o); err != nil || f["requests"] != 220 || f["max, ms"] < 100 {
+	if f, err = outage.measure(t.Context(), o); err != nil || f["requests"] < 220 || f["max, ms"] < 100 {
 		t.Errorf("an outage: %v, %v", f, err)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,6 +20,9 @@ import (
 
 // maxRuns bounds a record to the first run and the latest ones.
 const maxRuns = 20
+
+// fileMode is that of records and pages, which are public.
+const fileMode = 0o644
 
 // figures are the results of a scenario by name, for example "p99, ms".
 type figures map[string]float64
@@ -112,7 +114,7 @@ func (r *report) finish(o options, complete bool) error {
 	var page strings.Builder
 	content, err := json.MarshalIndent(past, "", "\t")
 	return errors.Join(err, r.write(o.out, table.Writer.Render), r.write(&page, table.Writer.RenderMarkdown),
-		writeFile(file, string(content)+"\n"), writeFile(filepath.Join(o.reports, r.name+".md"), page.String()))
+		os.WriteFile(file, append(content, '\n'), fileMode), os.WriteFile(filepath.Join(o.reports, r.name+".md"), []byte(page.String()), fileMode))
 }
 
 // runs returns the table of recorded runs.
@@ -193,7 +195,7 @@ func newRun(ctx context.Context) (r benchRun, err error) {
 }
 
 func (r benchRun) String() string {
-	return fmt.Sprintf("%s, commit %s. %s, load %.1f when it began", r.Date, cmp.Or(r.Commit, "unknown"), r.Machine, r.Load)
+	return fmt.Sprintf("%s, commit %s. %s, load %.1f when it began", r.Date, r.Commit, r.Machine, r.Load)
 }
 
 // readRecord reads a record. A file that does not exist is an empty record.
@@ -217,16 +219,4 @@ func (r *record) add(run benchRun) {
 	if surplus := len(r.Runs) - maxRuns; surplus > 0 {
 		r.Runs = slices.Delete(r.Runs, 1, 1+surplus)
 	}
-}
-
-// writeFile replaces a file atomically.
-func writeFile(file, content string) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
-		return err
-	}
-	temporary := file + ".new"
-	if err := os.WriteFile(temporary, []byte(content), 0o644); err != nil { //nolint:gosec // reports are public
-		return err
-	}
-	return os.Rename(temporary, file)
 }
