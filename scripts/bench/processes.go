@@ -43,9 +43,6 @@ func (c *consumers) usage() (cpu time.Duration, peak int64, err error) {
 	return cpu, peak, nil
 }
 
-// profileLength is within the time of the main scenario.
-const profileLength = "-seconds=8"
-
 // writeProfile writes a CPU profile of a process at work and its allocations to a directory, and prints
 // the functions with the most.
 func writeProfile(ctx context.Context, process *testbed.Process, directory string) error {
@@ -61,5 +58,5 @@ func writeProfile(ctx context.Context, process *testbed.Process, directory strin
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 		return cmd.Run()
 	}
-	return errors.Join(pprof(profileLength, process.Admin()+"/debug/pprof/profile"), pprof("-sample_index=alloc_space", process.Admin()+"/debug/pprof/allocs"))
+	return errors.Join(pprof("-seconds=8", process.Admin()+"/debug/pprof/profile"), pprof("-sample_index=alloc_space", process.Admin()+"/debug/pprof/allocs"))
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
@@ -50,17 +49,17 @@ type phase struct {
 }
 
 func sharings(quick bool) []sharing {
-	length := 3 * time.Minute
+	settling, length, neighbour := time.Minute, 3*time.Minute, 2*time.Minute
 	if quick {
-		length = time.Minute
+		settling, length, neighbour = 10*time.Second, 20*time.Second, 30*time.Second
 	}
-	steady := []phase{{"steady", time.Minute, length}}
+	steady := []phase{{"steady", settling, length}}
 	return []sharing{
 		{"a", "four", 3500, 0, 0, steady},
 		{"b", "four", 1000, 0, 0, steady},
 		{"c", "four", 150, 0, 0, steady},
 		{"d", "four, one killed and replaced every 20 s", 1000, 0, 20 * time.Second, steady},
-		{"e", "four, and a neighbour with 30 %", 600, 0.3, 0, []phase{{"first", 0, 2 * time.Minute}, {"after the first pause", 0, 2 * time.Minute}}},
+		{"e", "four, and a neighbour with 30 %", 600, 0.3, 0, []phase{{"first", 0, neighbour}, {"after the first pause", 0, neighbour}}},
 	}
 }
 
@@ -89,7 +88,6 @@ func sharingSection() *section {
 			{"site, calls/min", "%.0f"},
 			{"calls/min", "%.0f"},
 			{"used, %", "%.1f"},
-			{"least minute, %", "%.1f"},
 			{"most in 60 s", "%.0f"},
 			{"429s", "%.0f"},
 			{"updates/s", "%.1f"},
@@ -206,7 +204,7 @@ func (s sharing) callAsNeighbour(env *testbed.Env) (stop func() bool) {
 // fake does not have; that counts for the limit, too.
 func (s sharing) figures(all []chargebee.Call, phase phase, began time.Time) figures {
 	var calls []chargebee.Call // of the phase and the minute before
-	total, refused, minutes := 0, 0, make([]int, phase.length/time.Minute)
+	total, refused := 0, 0
 	for _, call := range all {
 		at := call.At.Sub(began)
 		if call.Operation == "unknown" || at < -time.Minute || at >= phase.length {
@@ -217,20 +215,15 @@ func (s sharing) figures(all []chargebee.Call, phase phase, began time.Time) fig
 			continue
 		}
 		total++
-		if minute := int(at / time.Minute); minute < len(minutes) {
-			minutes[minute]++
-		}
 		if call.Status == http.StatusTooManyRequests {
 			refused++
 		}
 	}
 	perMinute := float64(total) / phase.length.Minutes()
-	used := func(perMinute float64) float64 { return 100 * perMinute / float64(s.perMinute) }
 	return figures{
 		"site, calls/min": float64(s.perMinute),
 		"calls/min":       perMinute,
-		"used, %":         used(perMinute),
-		"least minute, %": used(float64(slices.Min(minutes))),
+		"used, %":         100 * perMinute / float64(s.perMinute),
 		"most in 60 s":    float64(chargebee.Busiest(calls, time.Minute)),
 		"429s":            float64(refused),
 	}

@@ -14,7 +14,6 @@ const (
 	burstRate    = 500
 	sustainRate  = 200
 	manyConns    = 1000
-	floodSize    = 10_000
 	p99Limit     = 50 * time.Millisecond
 	slowP99Limit = 100 * time.Millisecond // with a quarter of a core, and of the limit
 	recovery     = 2 * time.Second
@@ -70,16 +69,19 @@ func receiverScenarios(o options) []receiverScenario {
 		}
 		return full
 	}
-	burst, sustain, quarter := quick(3*time.Second, 5*time.Second), quick(20*time.Second, 4*time.Minute), quick(5*time.Second, 4*time.Minute)
+	burst, sustain, floodSize := quick(3*time.Second, 5*time.Second), quick(5*time.Second, 4*time.Minute), 10_000
+	if o.quick {
+		floodSize = 2000
+	}
 	return []receiverScenario{
 		steady("burst", nil, burstRate, burst, p99Limit),
 		steady("sustain", nil, sustainRate, sustain, p99Limit),
 		atOnce("many_conns", nil, time.Second),
 		steady("quarter_cpu_burst", quarterCPU, burstRate, burst, slowP99Limit),
-		steady("quarter_cpu_sustain", quarterCPU, sustainRate, quarter, slowP99Limit),
+		steady("quarter_cpu_sustain", quarterCPU, sustainRate, sustain, slowP99Limit),
 		atOnce("quarter_cpu_many_conns", quarterCPU, 3*time.Second),
-		flood("flood", "", paddedWebhook),
-		flood("flood_lines", ", each with 500,000 lines", linesWebhook),
+		flood("flood", floodSize, "", paddedWebhook),
+		flood("flood_lines", floodSize, ", each with 500,000 lines", linesWebhook),
 		outageScenario(quick(2*time.Second, 15*time.Second), quick(3*time.Second, 10*time.Second), quick(5*time.Second, 25*time.Second)),
 	}
 }
@@ -105,10 +107,10 @@ func atOnce(name string, limits *limits, slowest time.Duration) receiverScenario
 }
 
 // flood is ten times as many large webhooks as may be in flight.
-func flood(name, what string, kind string) receiverScenario {
+func flood(name string, size int, what, kind string) receiverScenario {
 	return receiverScenario{
-		name: name, limits: &limits{cpu: float64(runtime.NumCPU()), memory: maxMemory}, overload: true, load: load{Clients: floodSize, Kind: kind},
-		description: fmt.Sprintf("%d of 1 MB at one instant%s", floodSize, what),
+		name: name, limits: &limits{cpu: float64(runtime.NumCPU()), memory: maxMemory}, overload: true, load: load{Clients: size, Kind: kind},
+		description: fmt.Sprintf("%d of 1 MB at one instant%s", size, what),
 		target:      "never killed, ≤ 256 MB",
 		met:         func(f figures) bool { return f["200, %"] > 0 && f["peak, MB"] <= maxMemory>>20 },
 	}

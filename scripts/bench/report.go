@@ -21,9 +21,6 @@ import (
 // maxRuns bounds a record to the first run and the latest ones.
 const maxRuns = 20
 
-// fileMode is that of records and pages, which are public.
-const fileMode = 0o644
-
 // figures are the results of a scenario by name, for example "p99, ms".
 type figures map[string]float64
 
@@ -114,7 +111,7 @@ func (r *report) finish(o options, complete bool) error {
 	var page strings.Builder
 	content, err := json.MarshalIndent(past, "", "\t")
 	return errors.Join(err, r.write(o.out, table.Writer.Render), r.write(&page, table.Writer.RenderMarkdown),
-		os.WriteFile(file, append(content, '\n'), fileMode), os.WriteFile(filepath.Join(o.reports, r.name+".md"), []byte(page.String()), fileMode))
+		os.WriteFile(file, append(content, '\n'), 0o600), os.WriteFile(filepath.Join(o.reports, r.name+".md"), []byte(page.String()), 0o600))
 }
 
 // runs returns the table of recorded runs.
