@@ -71,6 +71,7 @@ var expectedCalls = []struct{ call, reason string }{
 	{"DynamoDB PutItem", "The invoice record before each call to Chargebee that changes something, so that the next owner can read that it may have happened. It also records the line before as added. The lease, when it would expire before the end of the next call."},
 	{"DynamoDB TransactWriteItems", "What must change atomically: the manifest, each page of up to 96 events with its claim, the plan, each page of events that become billed, the end."},
 	{"DynamoDB UpdateItem", "Permits for calls to Chargebee, as many at a time as calls wait: about one for each call while few wait, two or three a second for each consumer while the limit is used up."},
+	{"SQS GetQueueAttributes", "Whether the queue responds, every 15 s."},
 	{"SQS ReceiveMessage", "Up to 10 messages at a time, as many as there are free slots."},
 	{"SQS ChangeMessageVisibility", "None for messages finished within 20 s. The heartbeat of longer ones, together with one more PutItem for the lease."},
 	{"SQS DeleteMessageBatch", "Invoices that finish while another batch is in flight share one."},

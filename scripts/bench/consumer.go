@@ -62,7 +62,7 @@ type consumerScenario struct {
 
 // The first scenario is the main one.
 var consumerScenarios = []consumerScenario{
-	{mainName, 1, 10, 3000, 50, 3, 0, false},
+	{mainName, 1, 10, 1000, 50, 3, 0, false},
 	{"trust_webhook", 1, 10, 1000, 50, 3, 0, true},
 	// Consumers and fakes share the cores: once these are busy, more consumers cannot bill more.
 	{"consumers=2", 2, 10, 1000, 50, 3, 0, false},

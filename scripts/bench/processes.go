@@ -58,5 +58,5 @@ func writeProfile(ctx context.Context, process *testbed.Process, directory strin
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 		return cmd.Run()
 	}
-	return errors.Join(pprof("-seconds=8", process.Admin()+"/debug/pprof/profile"), pprof("-sample_index=alloc_space", process.Admin()+"/debug/pprof/allocs"))
+	return errors.Join(pprof("-seconds=5", process.Admin()+"/debug/pprof/profile"), pprof("-sample_index=alloc_space", process.Admin()+"/debug/pprof/allocs"))
 }
