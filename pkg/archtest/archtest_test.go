@@ -132,13 +132,13 @@ var rules = map[string]rule{
 	"pkg/sandbox/reconciliation":        {own: []string{"sandbox/chargebee"}, others: []string{decimal}, why: "expected against actual charges; shares no code with the product"},
 	"pkg/simulation":                    {why: "a test: scenarios that try to break the promise"},
 	"scripts/testbed": {
-		own:    []string{"sandbox", "sandbox/sqs", "sandbox/dynamodb", "sandbox/chargebee", "sandbox/reconciliation"},
+		own:    []string{"retry", "sandbox", "sandbox/sqs", "sandbox/dynamodb", "sandbox/chargebee", "sandbox/reconciliation"},
 		others: []string{"*"},
 		why:    "the real binaries on this machine, and all around them",
 	},
 	"scripts/testbed/programs": {own: []string{"cli", "commands", "lifecycle", "receiver"}, why: "a test binary as receiver and consumer"},
 	"scripts/schemas":          {others: []string{module + "/scripts/cli", "go.yaml.in/yaml/v3"}, why: "make schemas"},
-	"scripts/sandbox":          {own: []string{"billing", "sandbox", "sandbox/sqs", "sandbox/dynamodb", "sandbox/chargebee"}, others: []string{"*"}, why: "make run"},
+	"scripts/sandbox":          {own: []string{"billing", "retry", "sandbox", "sandbox/sqs", "sandbox/dynamodb", "sandbox/chargebee"}, others: []string{"*"}, why: "make run"},
 	"scripts/images":           {others: []string{module + "/scripts/cli", ociImages, "golang.org/x/crypto/x509roots/fallback/bundle"}, why: "make images"},
 	"scripts/chargebee":        {own: []string{"billing", "sandbox/chargebee"}, others: []string{"*"}, why: "the sandbox's Chargebee by itself, for Docker Compose"},
 	"scripts/conformance": {
@@ -147,7 +147,7 @@ var rules = map[string]rule{
 		why:    "make conformance",
 	},
 	"scripts/bench": {
-		own:    []string{"event", "sandbox", "sandbox/chargebee", "sandbox/sqs", "webhook"},
+		own:    []string{"event", "retry", "sandbox", "sandbox/chargebee", "sandbox/sqs", "webhook"},
 		others: []string{"*"},
 		why:    "make bench, make bench-consumer, make bench-ratelimit",
 	},

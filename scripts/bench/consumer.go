@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/billable-events/billable/pkg/retry"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/scripts/testbed"
 )
@@ -166,7 +167,7 @@ func (s consumerScenario) run(ctx context.Context, binaries, profile string) (fi
 			return nil, err
 		}
 	}
-	if err := testbed.Sleep(ctx, idleTime); err != nil {
+	if err := retry.Wait(ctx, idleTime, nil); err != nil {
 		return nil, err
 	}
 	counter.take()

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
+	"github.com/billable-events/billable/pkg/retry"
 	"github.com/billable-events/billable/pkg/sandbox/chargebee"
 	"github.com/billable-events/billable/scripts/testbed"
 )
@@ -88,8 +90,10 @@ func sharingSection() *section {
 			{"site, calls/min", "%.0f"},
 			{"calls/min", "%.0f"},
 			{"used, %", "%.1f"},
+			{"least minute, %", "%.1f"},
 			{"most in 60 s", "%.0f"},
 			{"429s", "%.0f"},
+			{"429s, %", "%.2f"},
 			{"updates/s", "%.1f"},
 		},
 	}
@@ -124,7 +128,7 @@ func (s sharing) run(ctx context.Context, o options, r *report, table *section) 
 		}
 	}
 	for _, phase := range s.phases {
-		if err := testbed.Sleep(ctx, phase.settling); err != nil {
+		if err := retry.Wait(ctx, phase.settling, nil); err != nil {
 			return err
 		}
 		began := time.Now()
@@ -152,10 +156,10 @@ func (s sharing) run(ctx context.Context, o options, r *report, table *section) 
 // wait waits, and meanwhile kills and replaces consumers.
 func (s sharing) wait(ctx context.Context, length time.Duration, running *consumers, start func() error) error {
 	if s.killEvery == 0 {
-		return testbed.Sleep(ctx, length)
+		return retry.Wait(ctx, length, nil)
 	}
 	for end := time.Now().Add(length); time.Now().Before(end); {
-		if err := testbed.Sleep(ctx, min(s.killEvery, time.Until(end))); err != nil {
+		if err := retry.Wait(ctx, min(s.killEvery, time.Until(end)), nil); err != nil {
 			return err
 		}
 		(*running)[0].Kill()
@@ -204,7 +208,7 @@ func (s sharing) callAsNeighbour(env *testbed.Env) (stop func() bool) {
 // fake does not have; that counts for the limit, too.
 func (s sharing) figures(all []chargebee.Call, phase phase, began time.Time) figures {
 	var calls []chargebee.Call // of the phase and the minute before
-	total, refused := 0, 0
+	total, refused, minutes := 0, 0, make([]float64, int(phase.length.Minutes()))
 	for _, call := range all {
 		at := call.At.Sub(began)
 		if call.Operation == "unknown" || at < -time.Minute || at >= phase.length {
@@ -215,16 +219,24 @@ func (s sharing) figures(all []chargebee.Call, phase phase, began time.Time) fig
 			continue
 		}
 		total++
+		if minute := int(at.Minutes()); minute < len(minutes) {
+			minutes[minute]++
+		}
 		if call.Status == http.StatusTooManyRequests {
 			refused++
 		}
 	}
 	perMinute := float64(total) / phase.length.Minutes()
-	return figures{
+	found := figures{
 		"site, calls/min": float64(s.perMinute),
 		"calls/min":       perMinute,
 		"used, %":         100 * perMinute / float64(s.perMinute),
 		"most in 60 s":    float64(chargebee.Busiest(calls, time.Minute)),
 		"429s":            float64(refused),
+		"429s, %":         100 * float64(refused) / float64(max(total, 1)),
 	}
+	if len(minutes) > 0 { // a quick stretch is shorter
+		found["least minute, %"] = 100 * slices.Min(minutes) / float64(s.perMinute)
+	}
+	return found
 }

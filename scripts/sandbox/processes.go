@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/billable-events/billable/pkg/retry"
 	"github.com/billable-events/billable/scripts/testbed"
 )
 
@@ -118,7 +119,7 @@ func (s *system) supervise(ctx context.Context, p *process) (err error) {
 		case <-p.running.Exited():
 		}
 		code := p.recordExit()
-		if testbed.Sleep(ctx, restartDelay) != nil { // Ctrl-C in a terminal interrupts all processes
+		if retry.Wait(ctx, restartDelay, nil) != nil { // Ctrl-C in a terminal interrupts all processes
 			return err
 		}
 		if code < 0 {
@@ -165,7 +166,7 @@ func (s *system) chaos(ctx context.Context) {
 	random := rand.New(rand.NewPCG(s.options.workload.Seed, 0x6b696c6c)) //nolint:gosec // the same seed gives the same choices
 	var pauses sync.WaitGroup
 	defer pauses.Wait()
-	for testbed.Sleep(ctx, 500*time.Millisecond+time.Duration(random.Int64N(int64(2*time.Second)))) == nil {
+	for retry.Wait(ctx, 500*time.Millisecond+time.Duration(random.Int64N(int64(2*time.Second))), nil) == nil {
 		p := s.processes[random.IntN(len(s.processes))]
 		if !strings.HasPrefix(p.name, "consumer") || random.IntN(3) > 0 {
 			p.signal(syscall.SIGKILL)
@@ -177,7 +178,7 @@ func (s *system) chaos(ctx context.Context) {
 		s.printf("%s is paused for %.1f s", p.name, pause.Seconds())
 		p.signal(syscall.SIGSTOP)
 		pauses.Go(func() {
-			_ = testbed.Sleep(ctx, pause) // continued also if ctx ends
+			_ = retry.Wait(ctx, pause, nil) // continued also if ctx ends
 			p.signal(syscall.SIGCONT)
 		})
 	}

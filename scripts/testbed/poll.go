@@ -3,17 +3,9 @@ package testbed
 import (
 	"context"
 	"time"
-)
 
-// Sleep waits until the time has passed or ctx ends, whose cause it returns.
-func Sleep(ctx context.Context, length time.Duration) error {
-	select {
-	case <-time.After(length):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
+	"github.com/billable-events/billable/pkg/retry"
+)
 
 // Poll calls isDone until it returns true or an error, or until ctx ends, whose cause Poll returns.
 func Poll(ctx context.Context, interval time.Duration, isDone func() (bool, error)) error {
@@ -21,7 +13,7 @@ func Poll(ctx context.Context, interval time.Duration, isDone func() (bool, erro
 		if done, err := isDone(); done || err != nil {
 			return err
 		}
-		if err := Sleep(ctx, interval); err != nil {
+		if err := retry.Wait(ctx, interval, nil); err != nil {
 			return err
 		}
 	}
