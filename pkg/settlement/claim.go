@@ -31,7 +31,7 @@ func (s *session) claim(ctx context.Context) error {
 	var rewritten []billing.Rewritten
 	collect := func(event billing.Rewritten) { rewritten = append(rewritten, event) }
 	for event, err := range s.unbilled(ctx, s.manifest, collect) {
-		if err == nil && len(rewritten) == billing.MaxPageEvents {
+		if err == nil && len(rewritten) >= billing.MaxPageEvents {
 			err, rewritten = s.restore(ctx, rewritten), nil
 		}
 		if err != nil {
@@ -53,22 +53,29 @@ func (s *session) claim(ctx context.Context) error {
 	return s.claimRestAndPlan(ctx, next.take(), sums)
 }
 
-// restore marks rewritten events as billed again, on the invoice that billed them, and reports them. It
-// leaves out events that are not unbilled anymore: the index was stale.
+// restore marks rewritten events as billed again, on the invoice that billed them, and reports them.
 func (s *session) restore(ctx context.Context, rewritten []billing.Rewritten) error {
-	for len(rewritten) > 0 {
-		err := s.lease.commit(ctx, func(step *billing.Step) { step.Restore = rewritten })
-		if changed, ok := errors.AsType[*billing.EventsChanged](err); ok {
-			rewritten = slices.DeleteFunc(rewritten, func(event billing.Rewritten) bool { return changed.Contains(event.EventKey) })
-			continue
-		}
-		if err != nil {
+	for chunk := range slices.Chunk(rewritten, billing.MaxPageEvents) {
+		if err := s.restoreInOneStep(ctx, chunk); err != nil {
 			return err
 		}
-		for _, event := range rewritten {
-			s.Observer.Mismatched(event.InvoiceID, event.Claimed, billing.ChangedEvent{EventKey: event.EventKey, Status: billing.EventUnbilled, Current: event.Event})
-		}
-		return nil
+	}
+	return nil
+}
+
+// restoreInOneStep restores as many events as fit one step. It leaves out events that are not unbilled
+// anymore: the index was stale.
+func (s *session) restoreInOneStep(ctx context.Context, rewritten []billing.Rewritten) error {
+	err := s.lease.commit(ctx, func(step *billing.Step) { step.Restore = rewritten })
+	if changed, ok := errors.AsType[*billing.EventsChanged](err); ok {
+		unbilled := slices.DeleteFunc(rewritten, func(event billing.Rewritten) bool { return changed.Contains(event.EventKey) })
+		return s.restore(ctx, unbilled)
+	}
+	if err != nil {
+		return err
+	}
+	for _, event := range rewritten {
+		s.Observer.Mismatched(event.InvoiceID, event.Claimed, billing.ChangedEvent{EventKey: event.EventKey, Status: billing.EventUnbilled, Current: event.Event})
 	}
 	return nil
 }

@@ -206,6 +206,45 @@ func TestSession_RewrittenAfterBilling(t *testing.T) {
 	}
 }
 
+// TestSession_ManyRewrittenAfterBilling: all events of a closed invoice are billed on it again, also if they do not
+// fit one step.
+func TestSession_ManyRewrittenAfterBilling(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		var items []map[string]types.AttributeValue
+		for range 2*billing.MaxPageEvents + 3 {
+			items = append(items, f.event("sub", "calls", "10"))
+		}
+		putAll := func() {
+			for _, item := range items {
+				if err := f.put(item); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		putAll()
+		first, body := f.renew("sub")
+		f.wantClosed(f.settler(nil), body)
+		time.Sleep(time.Minute)
+		putAll()
+
+		next, body := f.renew("sub")
+		f.wantDone(f.settler(nil), body)
+		if got := len(f.adHocOfFinal(next)); got != 0 {
+			t.Errorf("the next invoice has %d ad-hoc lines", got)
+		}
+		if got := len(f.notes.mismatched); got != len(items) {
+			t.Errorf("%d events were reported, want %d", got, len(items))
+		}
+		for id, event := range f.events() {
+			if event.Status != billing.EventBilled || event.InvoiceID != first {
+				t.Errorf("%s: got %+v, want it billed on %s", id, event, first)
+			}
+		}
+	})
+}
+
 // adHocOfFinal are the ad-hoc lines of the invoice that a draft became.
 func (f *fixture) adHocOfFinal(draft string) []chargebee.LineItem {
 	return f.adHoc(f.finalOf(draft).ID)
