@@ -9,29 +9,29 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// errFinished means that the ledger has the invoice as finished.
+// errFinished means that the record is finished.
 var errFinished = errors.New("settlement: the invoice is finished")
 
-// newerSchemaDelay defers a message whose record was written by a newer program.
+// newerSchemaDelay is the delay of a message whose record was written by a newer program.
 const newerSchemaDelay = time.Minute
 
-// indexDelay is the maximum time until the index of unbilled events shows an event that was released. A
-// new epoch begins after it: it would otherwise miss such events, and close the invoice without them.
+// indexDelay is the time within which the index of unbilled events shows a released event. After a release a
+// new epoch begins only when it has passed, or else the invoice would be closed without such events.
 const indexDelay = 10 * time.Second
 
 // acquisition describes how a session acquires a record.
 type acquisition struct {
 	newEpoch  bool
-	notBefore time.Time // when a new epoch may begin
+	notBefore time.Time // earliest begin of the new epoch; zero: at once
 	inDoubt   bool      // a call of the previous owner may be in flight
 	recheck   bool      // the record stays rejected until its lines were compared with the draft
 }
 
-// decideAcquire decides how a session acquires a record at now. ok is false if there is no record. The
-// clock of the record's last writer may differ by skew. The error is errFinished, or a deferral.
-func decideAcquire(record billing.Record, ok bool, now time.Time, skew time.Duration) (acquisition, error) {
+// decideAcquire decides how a session acquires a record at now. exists is false if the ledger has no record.
+// The clock of the record's last writer may differ by skew. The error is errFinished, or a deferral.
+func decideAcquire(record billing.Record, exists bool, now time.Time, skew time.Duration) (acquisition, error) {
 	switch {
-	case !ok:
+	case !exists:
 		return acquisition{newEpoch: true}, nil
 	case record.SchemaVersion > billing.SchemaVersion:
 		return acquisition{}, deferFor(newerSchemaDelay, fmt.Sprintf("the record's schema version %d is newer than this program", record.SchemaVersion))
@@ -40,25 +40,26 @@ func decideAcquire(record billing.Record, ok bool, now time.Time, skew time.Dura
 	case record.IsLeased(now):
 		return acquisition{}, deferFor(time.Unix(record.LeaseUntil, 0).Sub(now)+time.Second, "another session has the lease of the invoice")
 	case record.ClaimsReleased(): //mutant:released-before
-		if record.Pages == 0 {
+		if record.Pages == 0 { // no event was claimed
 			return acquisition{newEpoch: true}, nil
 		}
-		return acquisition{newEpoch: true, notBefore: time.Unix(record.UpdatedAt+1, 0).Add(indexDelay + skew)}, nil
+		releasedBy := time.Unix(record.UpdatedAt+1, 0) // UpdatedAt is rounded down to seconds
+		return acquisition{newEpoch: true, notBefore: releasedBy.Add(indexDelay + skew)}, nil
 	default:
 		return acquisition{inDoubt: record.IsSending(), recheck: record.State == billing.Rejected}, nil
 	}
 }
 
-// acquire makes this session the owner of the invoice's record. If the record is finished, it returns
-// nil and the session does not own it.
+// acquire makes this session the owner of the invoice's record. If the record is finished, acquire returns nil
+// without doing so.
 func (s *session) acquire(ctx context.Context) error {
-	found, ok, err := s.Ledger.Record(ctx, s.invoice.ID)
+	found, exists, err := s.Ledger.Record(ctx, s.invoice.ID)
 	if err != nil {
 		return fmt.Errorf("read the record of %s: %w", s.invoice.ID, err)
 	}
 	s.lease.record, s.lease.lost = found, true // not acquired yet
 	now := s.Now()
-	decided, err := decideAcquire(found, ok, now, s.Settings.MaxSkew)
+	decided, err := decideAcquire(found, exists, now, s.Settings.MaxSkew)
 	if err == nil && now.Before(decided.notBefore) { //mutant:released-shows
 		err = deferFor(decided.notBefore.Sub(now), "the index may not show the released events yet")
 	}
@@ -70,8 +71,8 @@ func (s *session) acquire(ctx context.Context) error {
 	}
 	s.lease.lost = false
 	if decided.newEpoch {
-		s.firstMessage = !ok
-		err = s.lease.commit(ctx, func(step *billing.Step) { s.applyNewEpoch(step) })
+		s.firstMessage = !exists
+		err = s.lease.commit(ctx, s.applyNewEpoch)
 	} else {
 		s.added, s.recheck = found.Cursor, decided.recheck
 		err = s.lease.commit(ctx, func(step *billing.Step) {
@@ -83,8 +84,7 @@ func (s *session) acquire(ctx context.Context) error {
 	return err
 }
 
-// applyNewEpoch removes everything of an earlier epoch from the record. The new epoch gets its id with
-// the first claim.
+// applyNewEpoch replaces the record by one without an epoch. commitClaim sets the id of the new epoch.
 func (s *session) applyNewEpoch(step *billing.Step) {
 	step.Record = billing.Record{
 		InvoiceID:     s.invoice.ID,
@@ -98,13 +98,13 @@ func (s *session) applyNewEpoch(step *billing.Step) {
 	applyAcquire(&step.Record)
 }
 
-// applyAcquire sets a new owner. A session counts as an attempt until it makes progress.
+// applyAcquire sets a new owner, and counts the session as an attempt. Progress resets the attempts.
 func applyAcquire(record *billing.Record) {
 	setOwner(record)
 	record.Attempts++
 }
 
-// setOwner makes this session the owner of a record.
+// setOwner gives a record a new owner: a random value, which no other session has.
 func setOwner(record *billing.Record) {
 	record.Owner = billing.NewToken()
 	record.Acquisitions++
@@ -113,11 +113,11 @@ func setOwner(record *billing.Record) {
 // endLease ends the lease of a record.
 func endLease(record *billing.Record) { record.Owner, record.LeaseUntil = "", 0 }
 
-// loadManifest reads the manifest of the record's epoch, if it has one. It runs under the lease, so
-// that a failure counts as an attempt.
+// loadManifest reads the manifest of the record's epoch. It runs under the lease, so that a failure counts as
+// an attempt.
 func (s *session) loadManifest(ctx context.Context) error {
 	record := s.record()
-	if record.Epoch == s.manifest.Epoch {
+	if record.Epoch == s.manifest.Epoch { // it is loaded, or there is no epoch yet
 		return nil
 	}
 	manifest, err := s.Claims.Manifest(ctx, record.InvoiceID, record.Epoch)

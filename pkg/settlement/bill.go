@@ -8,8 +8,8 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// startSettling records the dispositions of the lines, and starts to settle their events. If the epoch
-// has one page, the same step settles its events.
+// startSettling records the result and starts to settle the events. If the epoch has at most one page, the
+// same step settles its events. finalInvoiceID may be empty.
 func (s *session) startSettling(ctx context.Context, result billing.ReconcileResult, finalInvoiceID string) error {
 	start := func(step *billing.Step) {
 		s.applyProgress(step)
@@ -18,7 +18,7 @@ func (s *session) startSettling(ctx context.Context, result billing.ReconcileRes
 		step.Record.Outcome = result.Outcome
 		step.Record.Reason = result.Reason
 		step.Record.Detail = result.Detail
-		if finalInvoiceID != "" { // an id that was found earlier stays
+		if finalInvoiceID != "" { // otherwise the record keeps an id that was found earlier
 			step.Final = finalInvoiceID != step.Record.FinalInvoiceID
 			step.Record.FinalInvoiceID = finalInvoiceID
 		}
@@ -31,7 +31,7 @@ func (s *session) startSettling(ctx context.Context, result billing.ReconcileRes
 	return s.settlePages(ctx, 0, lineDispositions(s.plan, result.Dispositions), start)
 }
 
-// bill settles the remaining pages of an invoice whose lines are decided.
+// bill settles the events of the remaining pages by the dispositions in the record.
 func (s *session) bill(ctx context.Context) error {
 	if err := s.loadPlan(ctx); err != nil {
 		return err
@@ -42,15 +42,15 @@ func (s *session) bill(ctx context.Context) error {
 
 // release releases the events of the remaining pages.
 func (s *session) release(ctx context.Context) error {
-	// There is a plan if the plan was refused, and none if the events were.
+	// The plan is needed to set its TTL. An invoice that was rejected while claiming has none.
 	if err := s.loadPlan(ctx); err != nil && !errors.Is(err, billing.ErrNotFound) {
 		return err
 	}
 	return s.settlePages(ctx, s.record().ProcessedPages, nil, nil)
 }
 
-// lineDispositions returns the disposition of each line. If none are decided, the draft was closed or left
-// open with all its charges: every line is charged except credits, whose events are carried forward.
+// lineDispositions returns the disposition of each line. If decided is empty, the draft was closed or left open
+// with all its charges: every line is charged except credits, whose events are carried forward.
 func lineDispositions(plan billing.Plan, decided billing.Dispositions) map[billing.LineKey]billing.Disposition {
 	dispositions := make(map[billing.LineKey]billing.Disposition, len(plan.Lines))
 	for i, line := range plan.Lines {
@@ -66,7 +66,7 @@ func lineDispositions(plan billing.Plan, decided billing.Dispositions) map[billi
 	return dispositions
 }
 
-// billed returns the sum of the lines that are charged.
+// billed returns the sums of the lines whose disposition is Charged.
 func (s *session) billed(decided billing.Dispositions) Billed {
 	billed := Billed{CurrencyCode: s.manifest.CurrencyCode}
 	dispositions := lineDispositions(s.plan, decided)
@@ -83,10 +83,10 @@ func (s *session) billed(decided billing.Dispositions) Billed {
 	return billed
 }
 
-// pageChanges are the changes of the events of a page. Events in none of the lists stay claimed.
+// pageChanges are the changes of the events of a page. Events in none of the lists stay as they are.
 type pageChanges struct {
 	bill        []billing.Event
-	billChanged []billing.EventKey // to be billed; their values changed after they were claimed
+	billChanged []billing.EventKey // to be billed although their values changed after they were claimed
 	release     []billing.EventKey
 }
 
@@ -106,9 +106,9 @@ func changesOf(page billing.Page, dispositions map[billing.LineKey]billing.Dispo
 	return changes
 }
 
-// settlePages bills or releases the events of the pages from first on, in one step per page. applyStart,
-// if it is not nil, also changes the first step. The end of the work on the invoice is part of the last
-// page's step if it fits, or else a step of its own.
+// settlePages bills or releases the events of the pages from first on, in one step per page. applyStart, if it
+// is not nil, is applied to the first step. The end (applyEnd) is part of the last page's step if it fits,
+// or else follows in a step of its own.
 func (s *session) settlePages(ctx context.Context, first int, dispositions map[billing.LineKey]billing.Disposition, applyStart func(*billing.Step)) error {
 	for number := first; number < s.record().Pages; number++ {
 		page, err := s.page(ctx, number)
@@ -153,6 +153,7 @@ func (s *session) settlePage(ctx context.Context, changes pageChanges, applyStar
 		if len(reclaim) == 0 {
 			continue
 		}
+		// If one of these events changed again, nothing is written, and the next pass decides.
 		err = s.lease.commit(ctx, func(step *billing.Step) { step.Reclaim = reclaim })
 		if _, changedAgain := errors.AsType[*billing.EventsChanged](err); err != nil && !changedAgain {
 			return err
@@ -189,8 +190,8 @@ func (s *session) resolveChanged(changes *pageChanges, changed *billing.EventsCh
 	return reclaim
 }
 
-// eventToBill returns the event with the values that are billed. If the event is not to be billed with its
-// values, ok is false and the result has none.
+// eventToBill returns the event of c.bill with the key. If there is none, ok is false and the event has only
+// its key.
 func (c *pageChanges) eventToBill(key billing.EventKey) (event billing.Event, ok bool) {
 	at := slices.IndexFunc(c.bill, func(event billing.Event) bool { return event.EventKey == key })
 	if at < 0 {
@@ -207,8 +208,8 @@ func (c *pageChanges) remove(key billing.EventKey) {
 	c.release = slices.DeleteFunc(c.release, isKey)
 }
 
-// writeEnd ends the work on the invoice in a step of its own. If setting the TTL of all pages does not fit
-// that step, steps before it set the TTL of some.
+// writeEnd applies the end in a step of its own. If the TTLs of all pages do not fit that step, writeEnd sets
+// some of them in steps before it.
 func (s *session) writeEnd(ctx context.Context, applyStart func(*billing.Step)) error {
 	for expired := 0; ; { // pages whose TTL is set
 		more := false
@@ -235,10 +236,10 @@ func (s *session) writeEnd(ctx context.Context, applyStart func(*billing.Step)) 
 	}
 }
 
-// applyEnd puts the end of settling or releasing into a step.
+// applyEnd puts the end of settling or releasing into a step: the invoice is finished or rejected.
 func (s *session) applyEnd(step *billing.Step) {
 	switch {
-	case step.Record.State == billing.Releasing && step.Record.Outcome == billing.Released:
+	case step.Record.State == billing.Releasing && step.Record.Outcome == billing.Released: // by an operator
 		step.Record.State, step.Record.Reason = billing.Finished, ""
 		endLease(&step.Record)
 		s.applyExpiry(step)
@@ -252,8 +253,9 @@ func (s *session) applyEnd(step *billing.Step) {
 		s.report.CarriedForward = s.plan.CarriedForward()
 		s.report.Billed = s.billed(step.Record.Dispositions)
 		s.applyExpiry(step)
+		// With other outcomes the draft is still pending: its record prevents that it is charged again.
 		if outcome := step.Record.Outcome; outcome == billing.Closed || outcome == billing.Gone {
-			step.Record.ExpiresAt = step.Expire.At // for other outcomes the draft is still pending: the record keeps it from being charged again
+			step.Record.ExpiresAt = step.Expire.At
 		}
 	default:
 		applyRejection(step, billing.Settling)
@@ -263,7 +265,7 @@ func (s *session) applyEnd(step *billing.Step) {
 	}
 }
 
-// applyExpiry sets the TTL of all items of the epoch, once none of its events is claimed anymore.
+// applyExpiry sets the TTL of all items of the epoch. It is called once none of its events is claimed anymore.
 func (s *session) applyExpiry(step *billing.Step) {
 	step.Expire = billing.Expiry{At: step.Record.UpdatedAt + int64(retention.Seconds()), Manifest: true}
 	for number := range step.Record.Pages {

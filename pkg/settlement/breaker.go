@@ -11,33 +11,33 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// outageCalls is the number of consecutive calls without an answer, each for another invoice, after
-// which Chargebee counts as down.
-const outageCalls = 5
+// outageIDs is the number of ids with which Record opens the breaker, if calls for them fail in a row.
+const outageIDs = 5
 
-// Breaker is a circuit breaker. While Chargebee does not answer or refuses the credentials, it is open:
-// the consumer receives one message per interval, as a probe, so that messages do not use up their
-// attempts. The first answer closes it. While the clock of the process is wrong, it is open without
-// probes.
+// Breaker is a circuit breaker, which is open while Chargebee is unavailable or refuses the credentials. The
+// consumer then receives one message per interval, as a probe, so that messages do not use up their attempts.
+// The first call with any other result closes the breaker. While the clock of the process is wrong, it is
+// open without probes.
 type Breaker struct {
 	now func() time.Time
 
 	mu         sync.Mutex
-	reason     string          // why it is open because of Chargebee; empty otherwise
+	siteError  string          // Chargebee is unavailable, or refuses the credentials; empty otherwise
 	interval   time.Duration   // between probes
-	probe      time.Time       // when the next one may pass
-	unanswered map[string]bool // invoices of consecutive calls without an answer
-	clock      string          // why the clock of this process is wrong; empty if it is right
+	nextProbe  time.Time       // when the next message may be received while siteError is set
+	failedIDs  map[string]bool // of calls that failed as Transient or Unknown since the last answered call
+	clockError string          // why the clock of this process is wrong; empty if it is right
 	changed    chan struct{}   // closed and replaced when Wait must check again
 }
 
 // NewBreaker returns a closed breaker.
 func NewBreaker(now func() time.Time) *Breaker {
-	return &Breaker{now: now, unanswered: map[string]bool{}, changed: make(chan struct{})}
+	return &Breaker{now: now, failedIDs: map[string]bool{}, changed: make(chan struct{})}
 }
 
-// Record records the result of a call for the invoice.
-func (b *Breaker) Record(invoiceID string, err error) {
+// Record records the result of a call. id is that of the invoice, subscription or customer of the call, so
+// that calls that fail for one of them only do not open the breaker.
+func (b *Breaker) Record(id string, err error) {
 	failure, failed := asFailure(err)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -47,14 +47,14 @@ func (b *Breaker) Record(invoiceID string, err error) {
 	case failed && failure.Kind == billing.Unauthorized:
 		b.open("Chargebee refuses the credentials or the site: "+failure.Code, unauthorizedDelay)
 	case failed && failure.Kind == billing.Transient, failed && failure.Kind == billing.Unknown:
-		b.unanswered[invoiceID] = true
-		if len(b.unanswered) >= outageCalls {
+		b.failedIDs[id] = true
+		if len(b.failedIDs) >= outageIDs {
 			b.open("Chargebee does not answer", outageDelay)
 		}
 	default:
-		clear(b.unanswered)
-		if b.reason != "" {
-			b.reason = ""
+		clear(b.failedIDs)
+		if b.siteError != "" {
+			b.siteError = ""
 			b.wake()
 		}
 	}
@@ -66,13 +66,12 @@ func (b *Breaker) wake() {
 	b.changed = make(chan struct{})
 }
 
-// SetClockError sets why the clock of this process is wrong; empty if it is right. It reports whether the
-// clock became wrong or right.
+// SetClockError sets the result of ClockError. It reports whether the clock became wrong or right.
 func (b *Breaker) SetClockError(reason string) (changed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	changed = (reason == "") != (b.clock == "")
-	b.clock = reason
+	changed = (reason == "") != (b.clockError == "")
+	b.clockError = reason
 	if changed {
 		b.wake()
 	}
@@ -83,26 +82,27 @@ func (b *Breaker) SetClockError(reason string) (changed bool) {
 func (b *Breaker) ClockError() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.clock
+	return b.clockError
 }
 
-func (b *Breaker) open(reason string, interval time.Duration) {
-	b.reason, b.interval = reason, interval
-	b.probe = b.now().Add(interval)
+// open opens the breaker. If it is open already, the next probe is delayed again.
+func (b *Breaker) open(siteError string, interval time.Duration) {
+	b.siteError, b.interval = siteError, interval
+	b.nextProbe = b.now().Add(interval)
 }
 
 // Open reports whether the breaker is open.
 func (b *Breaker) Open() bool { return b.Reason() != "" }
 
-// Reason returns why the breaker is open. It is empty if it is closed.
+// Reason returns why the breaker is open; empty if it is closed.
 func (b *Breaker) Reason() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return cmp.Or(b.clock, b.reason)
+	return cmp.Or(b.clockError, b.siteError)
 }
 
-// Wait returns how many messages may be received: any number while the breaker is closed, otherwise
-// one, once this caller may probe.
+// Wait waits until messages may be received, and returns how many: any number if the breaker is closed, one as
+// a probe if it is open.
 func (b *Breaker) Wait(ctx context.Context) (maxMessages int, err error) {
 	for {
 		maxMessages, wait, changed := b.admit()
@@ -115,20 +115,21 @@ func (b *Breaker) Wait(ctx context.Context) (maxMessages int, err error) {
 	}
 }
 
-// admit returns how many messages may be received, or how long to wait.
+// admit returns how many messages may be received now. If wait is above 0, none may: the caller must call
+// admit again after wait, or when changed is closed.
 func (b *Breaker) admit() (maxMessages int, wait time.Duration, changed <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case b.clock != "":
-		return 0, time.Hour, b.changed // or until it is right
-	case b.reason == "":
+	case b.clockError != "":
+		return 0, time.Hour, b.changed // SetClockError closes changed
+	case b.siteError == "":
 		return math.MaxInt, 0, nil
 	}
 	now := b.now()
-	if wait := b.probe.Sub(now); wait > 0 {
+	if wait := b.nextProbe.Sub(now); wait > 0 {
 		return 0, wait, b.changed
 	}
-	b.probe = now.Add(b.interval)
+	b.nextProbe = now.Add(b.interval)
 	return 1, 0, nil
 }

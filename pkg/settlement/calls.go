@@ -11,33 +11,38 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
+// permitTimeout is the maximum wait for a permit.
+const permitTimeout = 5 * time.Minute
+
+// The delays of a message by the cause of its deferral. The first two are also the intervals between the
+// probes of the Breaker.
 const (
-	permitTimeout     = 5 * time.Minute  // maximum wait for a permit
-	outageDelay       = 10 * time.Second // while Chargebee does not answer
-	unauthorizedDelay = time.Minute      // while Chargebee refuses the credentials or the site
-	lockDelay         = 3 * time.Second  // while another call on the same invoice is in progress
-	readAgainDelay    = time.Minute      // after an invoice could not be read
-	clockDelay        = 10 * time.Second // while the clock of this process is wrong
+	outageDelay       = 10 * time.Second // Chargebee does not answer
+	unauthorizedDelay = time.Minute      // Chargebee refuses the credentials or the site
+	lockDelay         = 3 * time.Second  // a limit for less than the site, as a locked invoice, or two expired permits
+	readAgainDelay    = time.Minute      // an invoice could not be read, or not completely
+	clockDelay        = 10 * time.Second // the clock of this process is wrong
+	noPermitDelay     = time.Minute      // there was no permit within permitTimeout
 )
 
-// asFailure returns the failed call in err, if there is one.
-func asFailure(err error) (*billing.Failure, bool) {
+// asFailure returns the failed call in err. ok is false if there is none.
+func asFailure(err error) (failure *billing.Failure, ok bool) {
 	return errors.AsType[*billing.Failure](err)
 }
 
-// isNotFound reports whether an invoice could not be read because it does not exist.
+// isNotFound reports whether err is the failure of a read of an invoice that does not exist.
 func isNotFound(err error) bool {
 	failure, failed := asFailure(err)
 	return failed && failure.IsNotFound()
 }
 
-// isRefusal reports whether Chargebee will not do what was requested.
+// isRefusal reports whether Chargebee refused this request: repeated, it would fail again.
 func isRefusal(failure *billing.Failure) bool {
 	return failure.Kind == billing.Permanent || failure.Kind == billing.Missing
 }
 
-// checkClock returns a deferral while the clock of this process is wrong: decisions about leases and
-// idempotency keys would be wrong too. Another process may have the right time.
+// checkClock returns a deferral if the clock of this process is wrong: decisions about leases and idempotency
+// keys would be wrong, too. The retry may be received by a process with the right time.
 func (s *Settler) checkClock() error {
 	if reason := s.Breaker.ClockError(); reason != "" {
 		return deferFor(clockDelay, reason)
@@ -45,21 +50,21 @@ func (s *Settler) checkClock() error {
 	return nil
 }
 
-// permit waits for the permit of one call.
-func (s *Settler) permit(ctx context.Context) (*ratelimit.Permit, error) {
+// acquirePermit waits for the permit of one call.
+func (s *Settler) acquirePermit(ctx context.Context) (*ratelimit.Permit, error) {
 	if err := s.checkClock(); err != nil {
 		return nil, err
 	}
-	waiting, cancel := context.WithTimeout(ctx, permitTimeout)
+	waitCtx, cancel := context.WithTimeout(ctx, permitTimeout)
 	defer cancel()
-	permit, err := s.RateLimiter.Acquire(waiting)
+	permit, err := s.RateLimiter.Acquire(waitCtx)
 	switch {
 	case err == nil:
 		return permit, nil
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
-	case waiting.Err() != nil:
-		return nil, deferFor(retry.Jitter(time.Minute, 0.5), "no permit for a call to Chargebee within "+permitTimeout.String())
+	case waitCtx.Err() != nil:
+		return nil, deferFor(retry.Jitter(noPermitDelay, 0.5), "no permit for a call to Chargebee within "+permitTimeout.String())
 	default:
 		return nil, fmt.Errorf("acquire a permit: %w", err)
 	}
@@ -67,33 +72,33 @@ func (s *Settler) permit(ctx context.Context) (*ratelimit.Permit, error) {
 
 // call acquires a permit and makes one call to Chargebee under it.
 func (s *Settler) call(ctx context.Context, send func(context.Context, *ratelimit.Permit) error) error {
-	permit, err := s.permit(ctx)
+	permit, err := s.acquirePermit(ctx)
 	if err != nil {
 		return err
 	}
 	return s.callUnder(ctx, permit, send)
 }
 
-// read makes one call that reads. id is that of the invoice, subscription or customer. If the response shows
-// that the clock of this process is wrong, it is not used.
+// read makes one call that reads. id is that of the invoice, subscription or customer (Breaker.Record). After a
+// response that shows that the clock of this process is wrong, the error is that of checkClock.
 func (s *Settler) read(ctx context.Context, id string, send func(context.Context, *ratelimit.Permit) error) error {
 	err := s.call(ctx, func(ctx context.Context, permit *ratelimit.Permit) error {
 		err := send(ctx, permit)
 		s.Breaker.Record(id, err)
 		return err
 	})
-	if clock := s.checkClock(); clock != nil {
-		return clock
+	if clockErr := s.checkClock(); clockErr != nil {
+		return clockErr
 	}
 	return err
 }
 
-// callUnder makes one call under the permit. If the permit expires before the call starts, it acquires
-// another one, once.
+// callUnder makes one call under the permit. If the permit expires before the call starts, callUnder acquires a
+// second permit. If that expires too, the error is a deferral.
 func (s *Settler) callUnder(ctx context.Context, permit *ratelimit.Permit, send func(context.Context, *ratelimit.Permit) error) error {
 	err := s.spend(ctx, permit, send)
 	if errors.Is(err, ratelimit.ErrExpired) {
-		if permit, err = s.permit(ctx); err == nil {
+		if permit, err = s.acquirePermit(ctx); err == nil {
 			err = s.spend(ctx, permit, send)
 		}
 	}
@@ -103,7 +108,7 @@ func (s *Settler) callUnder(ctx context.Context, permit *ratelimit.Permit, send 
 	return err
 }
 
-// spend makes one call. A response that the site is over its limit pauses the rate limiter.
+// spend makes one call. If the response is that the site is over its limit, it pauses the rate limiter.
 func (s *Settler) spend(ctx context.Context, permit *ratelimit.Permit, send func(context.Context, *ratelimit.Permit) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.Settings.CallTimeout)
 	defer cancel()

@@ -42,8 +42,8 @@ func (s *session) charge(ctx context.Context) error {
 	}
 }
 
-// chargeError returns the error of a charge that failed. If Chargebee refused the first charge, the draft
-// may have changed since the plan was made: then the error of checkPlan is returned instead.
+// chargeError returns the error of charge after sendLine failed with err. If Chargebee refused the first line,
+// the draft may have changed since the plan was made: then it returns the error of checkPlan.
 func (s *session) chargeError(ctx context.Context, err error) error {
 	if _, rejected := errors.AsType[*billing.Rejection](err); rejected && !s.sentAny() {
 		if err := s.checkPlan(ctx); err != nil {
@@ -53,7 +53,7 @@ func (s *session) chargeError(ctx context.Context, err error) error {
 	return err
 }
 
-// nextLine returns the index of the next line to send, or the number of lines if all were sent.
+// nextLine returns the index of the next line to send, or the number of lines if none is left.
 func (s *session) nextLine() int {
 	for i := s.added; i < len(s.plan.Lines); i++ {
 		if s.plan.Lines[i].IsCharge() {
@@ -63,19 +63,19 @@ func (s *session) nextLine() int {
 	return len(s.plan.Lines)
 }
 
-// sentAny reports whether a call for any line was or may have been made.
+// sentAny reports whether any line was added or may have been. A refused line was not.
 func (s *session) sentAny() bool {
 	return s.record().IsSending() || slices.ContainsFunc(s.plan.Lines[:s.added], billing.Line.IsCharge) //mutant:sent-any
 }
 
-// sendLine adds a line for which no call was made yet:
+// sendLine adds a line that is not on the invoice:
 //
 //  1. acquire a permit;
 //  2. record that the line is being sent, so that the line is in doubt for a session that takes over;
-//  3. check lease and clock, so that a paused process does not send later;
+//  3. check lease, clock and API key, so that a process that was paused does not send too late;
 //  4. call.
 func (s *session) sendLine(ctx context.Context, line int) (billing.Invoice, error) {
-	permit, err := s.permit(ctx)
+	permit, err := s.acquirePermit(ctx)
 	if err != nil {
 		return billing.Invoice{}, err
 	}
@@ -93,7 +93,7 @@ func (s *session) sendLine(ctx context.Context, line int) (billing.Invoice, erro
 	s.added = line
 
 	var invoice billing.Invoice
-	err = s.callUnder(ctx, permit, s.addCharge(line, startedAt(sent), &invoice))
+	err = s.callUnder(ctx, permit, s.newLineCall(line, startedAt(sent), &invoice))
 	if failure, ok := asFailure(err); ok {
 		return invoice, s.recoverFrom(ctx, opAdd, failure)
 	}
@@ -108,10 +108,10 @@ func (s *session) undoSend(ctx context.Context) error {
 	return s.lease.commit(ctx, func(step *billing.Step) { step.Record.SendingSince = 0 })
 }
 
-// addCharge returns the call that adds a line, for the first time or again. The call is made only if the
-// lease lasts long enough, Chargebee is certain to remember the idempotency key, and the API key is the one
-// in the record.
-func (s *session) addCharge(line int, sent stopwatch, into *billing.Invoice) func(context.Context, *ratelimit.Permit) error {
+// newLineCall returns a function that adds a line, for the first time or again, and stores the response in
+// invoice. It makes no call unless the lease lasts long enough, Chargebee is certain to remember the
+// idempotency key, and the API key is the one in the record.
+func (s *session) newLineCall(line int, sent stopwatch, invoice *billing.Invoice) func(context.Context, *ratelimit.Permit) error {
 	return func(ctx context.Context, permit *ratelimit.Permit) (err error) {
 		if err := s.lease.ensure(ctx, s.Settings.CallTimeout); err != nil {
 			return err
@@ -122,7 +122,7 @@ func (s *session) addCharge(line int, sent stopwatch, into *billing.Invoice) fun
 		if !s.hasSameAPIKey() {
 			return errReload
 		}
-		*into, err = s.Charger.AddCharge(ctx, permit, s.chargeOf(line))
+		*invoice, err = s.Charger.AddCharge(ctx, permit, s.chargeOf(line))
 		s.Breaker.Record(s.manifest.InvoiceID, err)
 		return err
 	}
@@ -144,7 +144,7 @@ func (s *session) chargeOf(i int) billing.Charge {
 	if line.PerUnit { //mutant:quantity-per-unit
 		charge.Quantity = 1
 	}
-	if s.manifest.SubscriptionID == "" {
+	if s.manifest.SubscriptionID == "" { // a consolidated invoice
 		charge.SubscriptionID = line.SubscriptionID
 	}
 	return charge
@@ -158,7 +158,7 @@ func (s *session) saveProgress(ctx context.Context) error {
 	return s.lease.commit(ctx, s.applyProgress)
 }
 
-// applyProgress moves the cursor of a step behind a line that was added since the last write.
+// applyProgress moves the cursor past a line that was added since the last write.
 func (s *session) applyProgress(step *billing.Step) {
 	if s.added > step.Record.Cursor {
 		step.Record.Cursor = s.added
@@ -168,8 +168,11 @@ func (s *session) applyProgress(step *billing.Step) {
 	}
 }
 
-// endCharging continues with the next state once all lines were added: closing, or settling if the
-// invoice stays open.
+// endCharging verifies that all lines were added, and starts the next state:
+//
+//	the invoice has no line    settling (Empty)
+//	the settings leave it open settling (LeftOpen)
+//	otherwise                  closing
 func (s *session) endCharging(ctx context.Context) error {
 	if err := s.verifyAllAdded(ctx); err != nil {
 		return err

@@ -10,7 +10,8 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// claim claims the unbilled events of the invoice's subscriptions, page by page, and writes the plan.
+// claim claims the unbilled events of the invoice's subscriptions, page by page, and writes the plan. It starts
+// with the sums of the pages that earlier sessions claimed.
 func (s *session) claim(ctx context.Context) error {
 	if s.record().Epoch == "" {
 		if err := s.makeManifest(ctx); err != nil {
@@ -29,8 +30,8 @@ func (s *session) claim(ctx context.Context) error {
 
 	next := &pageBuilder{}
 	var rewritten []billing.Rewritten
-	collect := func(event billing.Rewritten) { rewritten = append(rewritten, event) }
-	for event, err := range s.unbilled(ctx, s.manifest, collect) {
+	onRewritten := func(event billing.Rewritten) { rewritten = append(rewritten, event) }
+	for event, err := range s.unbilled(ctx, s.manifest, onRewritten) {
 		if err == nil && len(rewritten) >= billing.MaxPageEvents {
 			err, rewritten = s.restore(ctx, rewritten), nil
 		}
@@ -81,29 +82,32 @@ func (s *session) restoreInOneStep(ctx context.Context, rewritten []billing.Rewr
 }
 
 // unbilled returns the events to claim for an invoice, as the index shows them. It leaves out events that
-// another invoice claimed or billed before their producer rewrote them. It calls billedBefore for each
-// event that another invoice billed.
-func (s *Settler) unbilled(ctx context.Context, manifest billing.Manifest, billedBefore func(billing.Rewritten)) iter.Seq2[billing.Event, error] {
+// another invoice claimed or billed before their producer rewrote them, and calls onBilled for those that
+// were billed.
+func (s *Settler) unbilled(ctx context.Context, manifest billing.Manifest, onBilled func(billing.Rewritten)) iter.Seq2[billing.Event, error] {
 	return func(yield func(billing.Event, error) bool) {
 		for _, subscription := range manifest.Subscriptions {
 			var others *otherInvoices
 			for event, err := range s.Events.Unbilled(ctx, subscription, manifest.Date) {
 				if err != nil {
-					err = fmt.Errorf("query unbilled events of %s: %w", subscription, err)
+					yield(event, fmt.Errorf("query unbilled events of %s: %w", subscription, err))
+					return
 				}
-				if err == nil && others == nil {
-					others, err = s.otherInvoices(ctx, subscription, manifest.InvoiceID)
+				if others == nil { // a subscription without events needs no others
+					if others, err = s.newOtherInvoices(ctx, subscription, manifest.InvoiceID); err != nil {
+						yield(event, err)
+						return
+					}
 				}
-				var rewritten billing.Rewritten
-				var isRewritten bool
-				if err == nil {
-					rewritten, isRewritten, err = others.find(ctx, event)
-				}
+				rewritten, found, err := others.find(ctx, event)
 				switch {
-				case isRewritten && rewritten.Settled:
-					billedBefore(rewritten)
-				case isRewritten: // the other invoice is not settled: its session decides about the event
-				case !yield(event.Validated(), err) || err != nil:
+				case err != nil:
+					yield(event, err)
+					return
+				case found && rewritten.Settled:
+					onBilled(rewritten)
+				case found: // the other invoice is not settled: its session decides about the event
+				case !yield(event.Validated(), nil):
 					return
 				}
 			}
@@ -111,8 +115,8 @@ func (s *Settler) unbilled(ctx context.Context, manifest billing.Manifest, bille
 	}
 }
 
-// claimPage claims the events as the next page. Events that changed since the index was read are claimed
-// with their current values; those that change once more are left to the next invoice.
+// claimPage claims the events as the next page. It claims events that changed since the index was read with
+// their current values (withCurrent). Events that change once more are left to the next invoice.
 func (s *session) claimPage(ctx context.Context, events []billing.Event, sums *billing.Aggregator) error {
 	for refresh := true; len(events) > 0; refresh = false {
 		page := billing.Page{Number: s.record().Pages, Events: events}
@@ -135,7 +139,7 @@ func (s *session) claimPage(ctx context.Context, events []billing.Event, sums *b
 	return nil
 }
 
-// commitClaim writes a step of claiming. The first step of an epoch includes its manifest.
+// commitClaim writes a step of claiming. The first step of an epoch also writes its id and manifest.
 func (s *session) commitClaim(ctx context.Context, change func(*billing.Step)) error {
 	return s.lease.commit(ctx, func(step *billing.Step) {
 		if step.Record.Epoch == "" {
@@ -155,14 +159,14 @@ func applyClaim(step *billing.Step, page *billing.Page) {
 	step.Record.Attempts = 0
 }
 
-// recordClaim keeps a page that was written in the session.
+// recordClaim records a written page in the session and in the report.
 func (s *session) recordClaim(page billing.Page) {
 	s.lastPage = page
 	s.report.Events += len(page.Events)
 }
 
-// withCurrent returns the events with the current values of those that changed since the index was read.
-// Those that are no longer unbilled, or cannot be billed, are left out.
+// withCurrent replaces the events that changed since the index was read by their current versions. It leaves
+// out events that are no longer unbilled, cannot be billed on this invoice, or no longer fit the page.
 func (s *session) withCurrent(events []billing.Event, changed *billing.EventsChanged) []billing.Event {
 	current := map[billing.EventKey]billing.Event{}
 	for _, found := range changed.Events {
@@ -174,8 +178,8 @@ func (s *session) withCurrent(events []billing.Event, changed *billing.EventsCha
 	next := &pageBuilder{}
 	for _, event := range events {
 		if changed.Contains(event.EventKey) {
-			var unbilled bool
-			if event, unbilled = current[event.EventKey]; !unbilled {
+			var billable bool
+			if event, billable = current[event.EventKey]; !billable {
 				continue
 			}
 		}
@@ -194,10 +198,10 @@ func withoutChanged(events []billing.Event, changed *billing.EventsChanged) []bi
 // errTwoSteps means that the last events and the plan must be written in two steps.
 var errTwoSteps = errors.New("settlement: the last page and the plan need two steps")
 
-// claimRestAndPlan claims the last events and writes the plan, in one step if possible. That ends
-// claiming: events that appear after it are for the next invoice.
+// claimRestAndPlan claims the last events and writes the plan, in one step if possible. The plan ends claiming:
+// events that appear later are for the next invoice.
 func (s *session) claimRestAndPlan(ctx context.Context, last []billing.Event, sums *billing.Aggregator) error {
-	err := s.claimAndPlan(ctx, last, sums)
+	err := s.tryOneStep(ctx, last, sums)
 	var changed *billing.EventsChanged
 	switch {
 	case err == nil:
@@ -222,9 +226,10 @@ func (s *session) claimRestAndPlan(ctx context.Context, last []billing.Event, su
 	return nil
 }
 
-// claimAndPlan claims the last events and writes the plan in one step. It returns errTwoSteps also if
-// the plan is rejected: the events are claimed before a rejection, as it may be due to stale values.
-func (s *session) claimAndPlan(ctx context.Context, last []billing.Event, sums *billing.Aggregator) error {
+// tryOneStep claims the last events and writes the plan in one step. It returns errTwoSteps if there are no
+// events, if the step would be too large, or if the plan is rejected: values in the index may be stale, and
+// a claim compares them with the current ones.
+func (s *session) tryOneStep(ctx context.Context, last []billing.Event, sums *billing.Aggregator) error {
 	all := sums.Clone()
 	all.Add(last...)
 	lines, err := all.Plan(s.Settings.MaxAmount, s.Settings.Catalog)
@@ -254,13 +259,13 @@ func applyPlan(step *billing.Step, plan *billing.Plan) {
 	step.Record.Attempts = 0
 }
 
-// recordPlan keeps a plan that was read or written in the session.
+// recordPlan records a plan that was read or written in the session and in the report.
 func (s *session) recordPlan(plan billing.Plan) {
 	s.plan, s.planned = plan, true
 	s.report.Lines = len(plan.Lines)
 }
 
-// page returns a page of the epoch, which is read unless it is the last one that this session claimed.
+// page returns a page of the epoch. It reads the page, unless this session claimed it last.
 func (s *session) page(ctx context.Context, number int) (billing.Page, error) {
 	if number == s.lastPage.Number && len(s.lastPage.Events) > 0 {
 		return s.lastPage, nil
@@ -268,6 +273,7 @@ func (s *session) page(ctx context.Context, number int) (billing.Page, error) {
 	return s.readPage(ctx, s.record(), number)
 }
 
+// readPage reads a page of the record's epoch.
 func (s *Settler) readPage(ctx context.Context, record billing.Record, number int) (billing.Page, error) {
 	page, err := s.Claims.Page(ctx, record.InvoiceID, record.Epoch, number)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
-// closeInvoice closes the invoice. A draft closes once, so the call may be repeated at any time.
-// While Chargebee remembers the key, a repeated call is answered with the final invoice.
+// closeInvoice closes the invoice. A draft can be closed only once, so that the call may be repeated at any
+// time. While Chargebee remembers the key, it answers a repeated call with the final invoice.
 func (s *session) closeInvoice(ctx context.Context) error {
 	if err := s.loadPlan(ctx); err != nil {
 		return err
@@ -38,14 +38,14 @@ func (s *session) closeInvoice(ctx context.Context) error {
 	return s.checkClosed(ctx, closed)
 }
 
-// checkClosed compares the closed invoice with the plan. The response may lack lines: if one is missing, the
-// invoice is read by the id in the response.
+// checkClosed compares the invoice in the response to a close with the plan. The response may lack lines: if a
+// charge is missing, checkClosed reads the invoice by its id in the response.
 func (s *session) checkClosed(ctx context.Context, invoice billing.Invoice) error {
 	complete := s.hasAllCharges(invoice)
 	if !complete {
 		read, err := s.readInvoice(ctx, invoice.ID)
 		//mutant:closed-missing
-		if isNotFound(err) { // the response of the repeated close has its id, and a search may not find it
+		if isNotFound(err) { // the next session repeats the close and gets the id again; findFinal might not find the invoice
 			return deferFor(s.Settings.MaxEffectDelay, invoice.ID+" is not visible yet")
 		}
 		if err != nil { //mutant:closed-unread
@@ -59,8 +59,8 @@ func (s *session) checkClosed(ctx context.Context, invoice billing.Invoice) erro
 	return s.startSettling(ctx, billing.ReconcileResult{Outcome: billing.Closed}, invoice.ID)
 }
 
-// hasAllCharges reports whether the closed invoice has all charges of the plan. The outcome is Gone if the plan
-// has none.
+// hasAllCharges reports whether the closed invoice has all charges of the plan. For a plan without charges,
+// which is complete too, the outcome is Gone.
 func (s *session) hasAllCharges(invoice billing.Invoice) bool {
 	result := s.reconcileWith(&invoice)
 	return result.Outcome == billing.Closed || result.Outcome == billing.Gone //mutant:closed-complete

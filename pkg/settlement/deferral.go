@@ -5,13 +5,14 @@ import (
 	"time"
 )
 
-// deferral is an error that ends a session without a decision: the message is retried later.
+// deferral is an error that ends a session before the invoice is finished or rejected: the message is retried
+// later.
 type deferral struct {
 	reason string
-	delay  time.Duration
+	delay  time.Duration // unless countsAttempt is set
 
-	// countsAttempt reports that the session failed for a reason that has no known end. It counts
-	// towards worker.max_attempts, and the delay grows with each attempt.
+	// countsAttempt makes the session count towards worker.max_attempts. It is set if the time at which a retry
+	// can succeed is unknown: the delay then grows with each attempt.
 	countsAttempt bool
 }
 
@@ -24,7 +25,7 @@ func (d *deferral) Error() string {
 
 // deferUntil returns the error that defers the message until a time.
 func (s *Settler) deferUntil(at time.Time, reason string) error {
-	// Times in records are rounded down to seconds: wait one more.
+	// Times in records are rounded down to seconds: wait one second more.
 	return deferFor(max(at.Sub(s.Now()), 0)+time.Second, reason)
 }
 

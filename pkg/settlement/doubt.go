@@ -12,14 +12,14 @@ import (
 type doubtAction int
 
 const (
-	resendLine    doubtAction = iota // Chargebee still remembers the idempotency key: a repeated call has no second effect
-	waitForExpiry                    // a call may have a second effect, and a read may be too early
+	resendLine    doubtAction = iota // Chargebee remembers the idempotency key: a repeated call has no second effect
+	waitForExpiry                    // a repeated call may have a second effect, and a read may be too early
 	readBackLine                     // every call for the line took effect or never will: a read decides
 )
 
-// decideDoubt decides about a line in doubt. elapsed is the time since it was first sent, and sameAPIKey
-// reports that this was with the current API key. Chargebee does not document whether an idempotency key
-// is valid for the site or for one API key: a call with another API key may have a second effect.
+// decideDoubt decides about a line in doubt. elapsed is the time since the line was first sent. sameAPIKey
+// reports whether it was sent with the current API key. Chargebee does not document whether an idempotency
+// key is valid for the site or for one API key: a call with another API key may have a second effect.
 func decideDoubt(elapsed time.Duration, sameAPIKey bool, settings Settings) doubtAction {
 	switch {
 	case sameAPIKey && elapsed <= settings.resendLimit(): //mutant:doubt-send-again
@@ -31,7 +31,7 @@ func decideDoubt(elapsed time.Duration, sameAPIKey bool, settings Settings) doub
 	}
 }
 
-// resolveDoubt determines whether the line at the cursor is on the invoice.
+// resolveDoubt carries out decideDoubt for the line at the cursor.
 func (s *session) resolveDoubt(ctx context.Context) error {
 	record := s.record()
 	sent := resumedAt(record.SendingSince, s.Now())
@@ -45,8 +45,7 @@ func (s *session) resolveDoubt(ctx context.Context) error {
 	}
 }
 
-// hasSameAPIKey reports whether the next call has the API key with which the line at the cursor was first
-// sent.
+// hasSameAPIKey reports whether the line at the cursor was first sent with the API key of the next call.
 func (s *session) hasSameAPIKey() bool {
 	return s.record().SentWith == s.Charger.APIKeyID() //mutant:same-api-key
 }
@@ -58,7 +57,7 @@ func (s *session) resend(ctx context.Context, line int, sent stopwatch) error {
 		return err
 	}
 	var invoice billing.Invoice
-	err := s.call(ctx, s.addCharge(line, sent, &invoice))
+	err := s.call(ctx, s.newLineCall(line, sent, &invoice))
 	if failure, ok := asFailure(err); ok { //mutant:resend-failed
 		return s.recoverFrom(ctx, opResend, failure)
 	}
@@ -72,7 +71,8 @@ func (s *session) resend(ctx context.Context, line int, sent stopwatch) error {
 	return s.verifyLines(ctx, invoice)
 }
 
-// readBack looks for the line on the draft. It is called when no earlier call can take effect anymore.
+// readBack looks for the line on the draft. It is called once no call that was made for the line can take effect
+// anymore.
 func (s *session) readBack(ctx context.Context, line int) error {
 	draft, err := s.pendingDraft(ctx)
 	if err != nil {

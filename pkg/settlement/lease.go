@@ -10,8 +10,8 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// commitTimeout is the maximum time of one write of the record with its retries. A write is not canceled
-// with its session: whether it was applied would be unknown.
+// commitTimeout is the maximum time of one write of the record with its retries. The end of the session
+// does not cancel a write: whether a canceled write was applied would be unknown.
 const commitTimeout = 10 * time.Second
 
 var commitBackoff = retry.Backoff{First: 20 * time.Millisecond, Max: time.Second}
@@ -30,16 +30,16 @@ type lease struct {
 	now    func() time.Time
 	length time.Duration
 
-	// keepUpdatedAt makes writes leave Record.UpdatedAt unchanged. It is the time of the last write by a
-	// session that may have changed the invoice at Chargebee; a release only reads.
+	// keepUpdatedAt makes writes leave Record.UpdatedAt unchanged. An operator's release sets it while it only
+	// reads: Settings.allVisibleAt counts from the last write of a session that sends.
 	keepUpdatedAt bool
 
-	// mutex is held during a write and guards the fields below. It is a channel because a
-	// sync.Mutex that is held during I/O would stop the clock of tests in virtual time.
+	// mutex guards the fields below from the first heartbeat on, and is held during a write. It is a channel
+	// because a sync.Mutex that is held during I/O would stop the clock of tests in virtual time.
 	mutex     chan struct{}
-	record    billing.Record // as last written
+	record    billing.Record // as last read or written
 	expiresAt time.Time      // with monotonic clock reading
-	lost      bool           // the lease is fenced or released: nothing more is written
+	lost      bool           // the session has no lease, or not for certain: write returns ErrFenced
 }
 
 func newLease(ledger Ledger, now func() time.Time, length time.Duration) *lease {
@@ -51,20 +51,21 @@ func (l *lease) lock() (unlock func()) {
 	return func() { <-l.mutex }
 }
 
-// current returns the record as last written.
+// current returns the record as this session last read or wrote it.
 func (l *lease) current() billing.Record {
 	defer l.lock()()
 	return l.record
 }
 
-// commit writes the record with the changes that change makes in the step. It renews the lease unless
-// change releases it.
+// commit writes a step with the record, after change was applied to it. It renews the lease unless change
+// ends it.
 func (l *lease) commit(ctx context.Context, change func(*billing.Step)) error {
 	defer l.lock()()
 	return l.write(ctx, change)
 }
 
-// heartbeat renews the lease, unless a write did so recently.
+// heartbeat renews the lease, unless it is lost or a write renewed it recently. The next heartbeat comes within
+// a third of l.length.
 func (l *lease) heartbeat(ctx context.Context) error {
 	defer l.lock()()
 	if l.lost || l.remaining() > l.length*7/10 {
@@ -73,22 +74,24 @@ func (l *lease) heartbeat(ctx context.Context) error {
 	return l.write(ctx, func(*billing.Step) {})
 }
 
-// ensure renews the lease if it lasts less than the given time.
-func (l *lease) ensure(ctx context.Context, atLeast time.Duration) error {
+// ensure renews the lease if less than minRemaining is left of it. It returns billing.ErrFenced if the lease
+// is lost.
+func (l *lease) ensure(ctx context.Context, minRemaining time.Duration) error {
 	defer l.lock()()
-	if !l.lost && l.remaining() >= atLeast {
+	if !l.lost && l.remaining() >= minRemaining {
 		return nil
 	}
 	return l.write(ctx, func(*billing.Step) {})
 }
 
-// remaining returns the remaining time of the lease, by the wall clock or the monotonic clock,
-// whichever gives less.
+// remaining returns the smaller of the remaining times of the lease by the wall clock and by the monotonic
+// clock.
 func (l *lease) remaining() time.Duration {
 	now := l.now()
 	return min(l.expiresAt.Sub(now), l.expiresAt.Round(0).Sub(now.Round(0)))
 }
 
+// write is commit with the mutex held.
 func (l *lease) write(ctx context.Context, change func(*billing.Step)) error {
 	if l.lost {
 		return billing.ErrFenced
@@ -114,8 +117,8 @@ func (l *lease) write(ctx context.Context, change func(*billing.Step)) error {
 		l.lost = step.Record.Owner == ""
 		return nil
 	}
-	// After ErrBusy the write may have been applied. After other errors nothing was written; unless it is
-	// ErrFenced, the session still has the lease.
+	// After ErrBusy the write may have been applied, and the version of the record is unknown. After errors
+	// other than these two the session still has the lease.
 	l.lost = errors.Is(err, billing.ErrFenced) || errors.Is(err, billing.ErrBusy)
 	return fmt.Errorf("write the record of %s: %w", step.Record.InvoiceID, err)
 }

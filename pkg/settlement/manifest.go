@@ -10,14 +10,13 @@ import (
 	"github.com/billable-events/billable/pkg/event"
 )
 
-// maxTrustedAge is the maximum age of a webhook that is trusted. The draft may have changed after an older
-// one.
+// maxTrustedAge is the maximum age of a trusted webhook. Since an older one the draft may have changed.
 const maxTrustedAge = 5 * time.Minute
 
 // makeManifest makes the manifest of a new epoch from the draft. It reads the draft from Chargebee, unless
-// the webhook is trusted. The manifest is written to the ledger with the first claim.
+// the webhook is trusted. The first commitClaim writes the manifest to the ledger.
 func (s *session) makeManifest(ctx context.Context) error {
-	started := s.Now() // before the read: the search for the final invoice begins at this time
+	started := s.Now() // before the read: findFinal searches invoices that were updated since
 	invoice, trusted := s.trustedInvoice(started)
 	if !trusted {
 		draft, missing, err := s.readDraft(ctx)
@@ -54,10 +53,10 @@ func (s *session) makeManifest(ctx context.Context) error {
 }
 
 // rejectNotPending rejects an invoice that does not exist or is not pending, before anything was claimed
-// for it. A new invoice may not be visible yet: if Chargebee has none, the message is first deferred until
-// it must be visible.
+// for it. A new invoice may not be visible yet. So an invoice that does not exist is rejected only when it
+// would have to be visible; until then the message is deferred.
 func (s *session) rejectNotPending(ctx context.Context, draft billing.Invoice, readAt time.Time) error {
-	if exists := draft.ID != ""; !exists {
+	if draft.ID == "" { // it does not exist
 		s.report.UnknownInvoice = s.record().MissingSince == 0
 		if err := s.recordMissing(ctx, readAt); err != nil {
 			return err
@@ -72,12 +71,12 @@ func (s *session) rejectNotPending(ctx context.Context, draft billing.Invoice, r
 	}
 }
 
-// statusOrMissing describes the status of an invoice, which is zero if Chargebee has none.
+// statusOrMissing describes the status of an invoice. The zero invoice is one that Chargebee does not have.
 func statusOrMissing(invoice billing.Invoice) string {
 	return cmp.Or(invoice.Status, "missing (deleted, or unknown on this site)")
 }
 
-// clearMissing records that the draft is pending after all, if the record has it as missing.
+// clearMissing is called when a read showed the draft as pending. It corrects a record that has it as missing.
 func (s *session) clearMissing(ctx context.Context) error {
 	if s.record().MissingSince == 0 {
 		return nil
@@ -85,10 +84,10 @@ func (s *session) clearMissing(ctx context.Context) error {
 	return s.lease.commit(ctx, func(step *billing.Step) { step.Record.MissingSince, step.Record.Refused = 0, false })
 }
 
-// trustedInvoice returns the invoice as the webhook shows it. A webhook is trusted if the settings allow
-// it, it is the first message for the invoice, and it is recent, complete and not a replay. The result has
-// only ids and subscriptions of lines, which is too little to recognise lines of item prices: with a
-// catalog no webhook is trusted.
+// trustedInvoice returns the invoice as the webhook shows it, if the webhook is trusted: the settings allow it,
+// there is no catalog, it is the first message for the invoice, and it is recent, complete and not a replay.
+// The result has only ids and subscriptions of lines. To recognise lines of item prices, which a catalog
+// adds, more is needed.
 func (s *session) trustedInvoice(now time.Time) (invoice billing.Invoice, trusted bool) {
 	webhook := s.invoice
 	age := now.Sub(time.Unix(s.occurredAt, 0))
@@ -112,7 +111,7 @@ func (s *session) trustedInvoice(now time.Time) (invoice billing.Invoice, truste
 	return invoice, true
 }
 
-// isComplete reports whether a webhook has everything that a manifest needs.
+// isComplete reports whether a webhook shows a pending invoice with everything that a manifest needs.
 func isComplete(webhook event.Invoice) bool {
 	if webhook.Status != billing.StatusPending || webhook.Date <= 0 || webhook.CurrencyCode == "" || webhook.CustomerID == "" {
 		return false
@@ -121,15 +120,16 @@ func isComplete(webhook event.Invoice) bool {
 		return false
 	}
 	for _, line := range webhook.LineItems {
-		if line.ID == "" || webhook.SubscriptionID == "" && line.SubscriptionID == "" {
+		hasSubscription := cmp.Or(webhook.SubscriptionID, line.SubscriptionID) != ""
+		if line.ID == "" || !hasSubscription {
 			return false
 		}
 	}
 	return webhook.SubscriptionID != "" || len(webhook.LineItems) > 0
 }
 
-// checkPlan reads the draft before the first charge. If the draft changed since the manifest was made, the
-// claims are released, and a later session makes a new plan, once the index shows the events again.
+// checkPlan compares the manifest with the draft while no line was added. If the draft changed, it starts to
+// release the claims. A later session makes a new plan, once the index shows the events again.
 func (s *session) checkPlan(ctx context.Context) error {
 	draft, err := s.pendingDraft(ctx)
 	if err != nil {
@@ -145,8 +145,8 @@ func (s *session) checkPlan(ctx context.Context) error {
 	return errReload
 }
 
-// applyReplan starts to release the claims. The record gets no rejection reason (Record.Replanned), so that
-// the message is retried with a new epoch and does not become a dead letter.
+// applyReplan starts to release the claims. Without a Reason the message does not become a dead letter: it is
+// retried, and begins a new epoch (Record.Replanned).
 func applyReplan(step *billing.Step) {
 	step.Record.Reason, step.Record.Detail = "", "the invoice changed before it was charged: it is planned again"
 	step.Record.Attempts = 0

@@ -8,9 +8,9 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// resolveMissing decides what became of the lines of a draft that an earlier read showed as missing. It
-// reads the draft again, because that read may have been stale. It returns errReload once the decision is in
-// the ledger.
+// resolveMissing decides what became of the lines of a missing draft. It reads the draft again first, because
+// the read that showed it as missing may have been stale. It returns errReload after the decision, or if the
+// draft is pending after all. It never returns nil.
 func (s *session) resolveMissing(ctx context.Context) error {
 	started := s.Now()
 	if err := s.recordMissing(ctx, started); err != nil {
@@ -21,7 +21,7 @@ func (s *session) resolveMissing(ctx context.Context) error {
 		return err
 	}
 	//mutant:draft-gone
-	if !missing { // the earlier read was stale
+	if !missing {
 		if err := s.clearMissing(ctx); err != nil {
 			return err
 		}
@@ -30,7 +30,7 @@ func (s *session) resolveMissing(ctx context.Context) error {
 	return s.reconcile(ctx, started)
 }
 
-// recordMissing records since when the draft is missing, unless the record has that already.
+// recordMissing records since when the draft is missing, if the record does not have it as missing yet.
 func (s *session) recordMissing(ctx context.Context, since time.Time) error {
 	if s.record().MissingSince != 0 {
 		return nil
@@ -41,8 +41,8 @@ func (s *session) recordMissing(ctx context.Context, since time.Time) error {
 	})
 }
 
-// reconcile decides about each line by the final invoice, and starts to settle the events. started is the
-// time before the first read of the draft.
+// reconcile decides about each line by the final invoice, starts to settle the events, and returns errReload.
+// started is the time before the first of the reads that the decision is based on.
 func (s *session) reconcile(ctx context.Context, started time.Time) error {
 	result, finalInvoiceID, err := s.reconcileWhenVisible(ctx, started)
 	if err != nil {
@@ -55,9 +55,9 @@ func (s *session) reconcile(ctx context.Context, started time.Time) error {
 	return errReload
 }
 
-// reconcileWhenVisible searches the final invoice and decides about each line. A decision because a line was
-// not found is valid only if every line must have been visible at started, when the reads began. Otherwise
-// the message is deferred until that time.
+// reconcileWhenVisible searches the final invoice and decides about each line. A decision that is not certain
+// depends on a line that was not found. It is valid only if the reads started after missingConfirmedAt:
+// before, the line might not be visible yet, and the message is deferred until then.
 func (s *session) reconcileWhenVisible(ctx context.Context, started time.Time) (result billing.ReconcileResult, finalInvoiceID string, err error) {
 	search, err := s.findFinal(ctx, allFinal)
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *session) reconcileWhenVisible(ctx context.Context, started time.Time) (
 	return result, finalInvoiceID, nil
 }
 
-// reconcileWith decides about the lines of the record by a final invoice; nil if there is none.
+// reconcileWith decides about the lines of the plan by the final invoice. final is nil if none was found.
 func (s *session) reconcileWith(final *billing.Invoice) billing.ReconcileResult {
 	record := s.record()
 	return billing.Reconcile(billing.ReconcileInput{
@@ -91,15 +91,15 @@ func (s *session) reconcileWith(final *billing.Invoice) billing.ReconcileResult 
 	})
 }
 
-// siteClockMargin exceeds any difference between the clocks of a process and of Chargebee. With a larger
-// margin a list has a few more invoices of the customer.
+// siteClockMargin exceeds any difference between the clocks of a process and of Chargebee. A larger margin
+// would only add invoices to a search.
 const siteClockMargin = time.Hour
 
 // finalSearch is a search for the final invoice of a draft.
 type finalSearch struct {
 	best       *billing.Invoice // the most similar invoice so far, with all its lines; nil if none is similar
 	similarity int              // of best to the draft
-	unreadable bool             // an invoice was listed and could not be read: list or read was stale
+	unreadable bool             // a listed invoice was not found when it was read: list or read was stale
 }
 
 // finalScope selects the invoices that a search for the final invoice compares.
@@ -110,12 +110,12 @@ const (
 	withoutWithdrawn            // without voided and deleted invoices
 )
 
-// findFinal searches the invoices of the customer for the one that the draft became: the one with the
-// markers of the plan, or else with most of the original lines.
+// findFinal searches the invoices of the customer, updated since the manifest was made, for the one that the
+// draft became. It is the most similar one (similarity).
 //
-// If nothing is found and an operator asserted that the lines were not charged, it also searches the list
-// of the subscription. That list depends neither on a clock nor on the customer, but it has no consolidated
-// invoices: https://apidocs.chargebee.com/docs/api/invoices/list-invoices
+// If none is similar and an operator asserted that the lines were not charged, findFinal also searches the
+// invoices of the subscription. That list is independent of clocks and of the customer, but has no
+// consolidated invoices: https://apidocs.chargebee.com/docs/api/invoices/list-invoices
 func (s *session) findFinal(ctx context.Context, scope finalScope) (finalSearch, error) {
 	var search finalSearch
 	updatedAfter := time.Unix(s.manifest.ClaimedAt, 0).Add(-siteClockMargin)
@@ -159,10 +159,10 @@ func (s *session) searchFinal(ctx context.Context, scope finalScope, search *fin
 	}
 }
 
-// withAllLines returns a listed invoice with all its lines. It reads the invoice if the list may lack some,
-// or if the invoice is more similar than all before: then it must be right.
-func (s *session) withAllLines(ctx context.Context, listed billing.Invoice, best int) (billing.Invoice, error) {
-	if len(listed.Lines) > 0 && !listed.MayLackLines() && s.similarity(listed) <= best {
+// withAllLines returns a listed invoice with all its lines. It reads the invoice if the list may lack lines, or
+// if it is more similar than minSimilarity: the result of a search is never taken from a list.
+func (s *session) withAllLines(ctx context.Context, listed billing.Invoice, minSimilarity int) (billing.Invoice, error) {
+	if len(listed.Lines) > 0 && !listed.MayLackLines() && s.similarity(listed) <= minSimilarity {
 		return listed, nil
 	}
 	if err := s.lease.ensure(ctx, s.Settings.CallTimeout); err != nil {
@@ -171,9 +171,11 @@ func (s *session) withAllLines(ctx context.Context, listed billing.Invoice, best
 	return s.readInvoice(ctx, listed.ID)
 }
 
-// similarity returns how similar an invoice is to the draft: the number of original lines, plus more than
-// that for each marker of the plan. Lines of item prices do not count: another invoice may have an equal
-// line for other events.
+// similarity returns how similar an invoice is to the draft, so that one marker outweighs all original lines:
+//
+//	original lines found + (original lines + 1) · markers of the plan found
+//
+// Lines of item prices do not count: another invoice may have an equal line for other events.
 func (s *session) similarity(invoice billing.Invoice) int {
 	similarity := 0
 	for _, line := range invoice.Lines {

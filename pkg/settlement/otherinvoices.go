@@ -19,18 +19,18 @@ type otherInvoices struct {
 	invoices     []billing.SubscriptionInvoice
 	latest       int64 // date of the latest invoice, unix seconds
 	seed         maphash.Seed
-	claims       map[uint64]pageRef // by the hash of the event id, which is smaller; nil until readClaims
+	claims       map[uint64]pageRef // by the hash of the event id, to save memory; nil until readClaims
 }
 
 // pageRef is the page of another invoice that has an event.
 type pageRef struct {
 	record  *billing.Record
 	page    int
-	settled bool // the event is billed; otherwise the invoice is in progress, or waits for an operator
+	settled bool // the invoice billed the event; otherwise it is in progress, or waits for an operator
 }
 
-// otherInvoices returns the other invoices that claimed events of a subscription.
-func (s *Settler) otherInvoices(ctx context.Context, subscription, invoiceID string) (*otherInvoices, error) {
+// newOtherInvoices returns the invoices other than invoiceID that claimed events of a subscription.
+func (s *Settler) newOtherInvoices(ctx context.Context, subscription, invoiceID string) (*otherInvoices, error) {
 	invoices, err := s.Ledger.InvoicesOf(ctx, subscription)
 	if err != nil {
 		return nil, fmt.Errorf("read the invoices of %s: %w", subscription, err)
@@ -45,8 +45,8 @@ func (s *Settler) otherInvoices(ctx context.Context, subscription, invoiceID str
 	return others, nil
 }
 
-// find looks for the claim of an unbilled event by another invoice. An invoice has only events that occurred
-// before its date. So the pages of the other invoices are read only for late events.
+// find looks for the claim of an event, which the index shows as unbilled, by another invoice. An invoice has
+// only events that occurred before its date. So find reads no pages for an event of the latest date or later.
 func (o *otherInvoices) find(ctx context.Context, event billing.Event) (rewritten billing.Rewritten, found bool, err error) {
 	if event.OccurredAt >= o.latest { //mutant:late-event
 		return rewritten, false, nil
@@ -74,7 +74,7 @@ func (o *otherInvoices) find(ctx context.Context, event billing.Event) (rewritte
 	}, true, nil
 }
 
-// readClaims reads the pages of all invoices that the ledger still has.
+// readClaims reads the pages of the other invoices, as far as the ledger still has them.
 func (o *otherInvoices) readClaims(ctx context.Context) error {
 	o.claims = map[uint64]pageRef{}
 	for _, invoice := range o.invoices {
@@ -82,21 +82,22 @@ func (o *otherInvoices) readClaims(ctx context.Context) error {
 		if err == nil && ok {
 			err = o.readClaimsOf(ctx, record)
 		}
-		if err != nil && !errors.Is(err, billing.ErrNotFound) { // its items may expire
+		if err != nil && !errors.Is(err, billing.ErrNotFound) { // its items may have expired
 			return fmt.Errorf("read the claims of %s: %w", invoice.ID, err)
 		}
 	}
 	return nil
 }
 
+// readClaimsOf adds the events that an invoice claimed and did not release.
 func (o *otherInvoices) readClaimsOf(ctx context.Context, record billing.Record) error {
 	if record.Epoch == "" || record.ReleasesAll() {
 		return nil
 	}
-	// An invoice that neither holds claims nor releases them all has billed events: it is settled. Its plan
-	// is needed also without dispositions, because the events of a credit line are not billed.
+	// An invoice that neither releases all claims nor holds any is settled. Its plan is needed also without
+	// record.Dispositions: the events of credit lines were released.
 	settled := !record.HoldsClaims()
-	var dispositions map[billing.LineKey]billing.Disposition // empty while none is decided
+	var dispositions map[billing.LineKey]billing.Disposition // nil while the lines are not decided
 	if settled || record.Dispositions != "" {
 		plan, err := o.Claims.Plan(ctx, record.InvoiceID, record.Epoch)
 		if err != nil {

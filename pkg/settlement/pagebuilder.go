@@ -7,12 +7,12 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// eventMargin is the maximum number of bytes of an event in a page without its texts and numbers: the JSON
-// names and punctuation, and occurred_at.
+// eventMargin is the maximum number of bytes of an event in a page besides the values that sizeInPage adds: the
+// names and punctuation of JSON, and occurred_at.
 const eventMargin = 160
 
-// eventSet is a set of events. It holds hashes, which take less memory than keys. If two keys had the same
-// hash, one event would be left to the next invoice.
+// eventSet is a set of events. It holds hashes of their keys, to save memory. If two keys had the same hash,
+// claim would leave one event to the next invoice.
 type eventSet struct {
 	seed   maphash.Seed
 	hashes map[uint64]struct{}
@@ -37,23 +37,22 @@ func (e *eventSet) has(key billing.EventKey) bool {
 
 // pageBuilder collects the events of a page.
 type pageBuilder struct {
-	events []billing.Event
-	keys   map[billing.EventKey]bool
-	page   int // size of the page in bytes
-	stored int // size of the stored events in bytes
-
-	subscriptions []string // of the events
+	events        []billing.Event
+	keys          map[billing.EventKey]bool // of the events
+	subscriptions []string                  // of the events
+	pageSize      int                       // in bytes, at most
+	eventsSize    int                       // of the items of the events table, in bytes
 }
 
 // fits reports whether the page has room for the event.
 func (b *pageBuilder) fits(event billing.Event) bool {
-	items := len(b.events) + len(b.subscriptions)
+	count := len(b.events) + 1 + len(b.subscriptions)
 	if !slices.Contains(b.subscriptions, event.SubscriptionID) {
-		items++
+		count++
 	}
-	return items < billing.MaxPageEvents &&
-		b.page+sizeInPage(event) <= billing.MaxPageSize &&
-		b.stored+event.Size <= billing.MaxEventsSize
+	return count <= billing.MaxPageEvents && // counts subscriptions, too
+		b.pageSize+sizeInPage(event) <= billing.MaxPageSize &&
+		b.eventsSize+event.Size <= billing.MaxEventsSize
 }
 
 // add adds an event, unless the page has it: the index of unbilled events may show an event twice.
@@ -70,8 +69,8 @@ func (b *pageBuilder) add(event billing.Event) {
 	if !slices.Contains(b.subscriptions, event.SubscriptionID) {
 		b.subscriptions = append(b.subscriptions, event.SubscriptionID)
 	}
-	b.page += sizeInPage(event)
-	b.stored += event.Size
+	b.pageSize += sizeInPage(event)
+	b.eventsSize += event.Size
 }
 
 // take returns the events and starts a new page.

@@ -12,9 +12,7 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// session is the processing of one message under one lease. message is its input, and claims are the
-// items of the epoch in the ledger. progress is what only this session found out: a session that takes
-// over does not need it.
+// session is the processing of one message under one lease.
 type session struct {
 	*Settler
 	message
@@ -32,7 +30,7 @@ type message struct {
 	sentAt     time.Time     // when it was put into the queue
 	replayed   bool          // it was a dead letter before
 
-	assertedNotCharged bool // an operator asserts that lines that are not found were not charged
+	assertedNotCharged bool // in an operator's release: lines that are not found were not charged
 }
 
 // claims are the items of an epoch as far as this session read or wrote them. They never change.
@@ -43,25 +41,25 @@ type claims struct {
 	lastPage billing.Page // the last page that this session claimed
 }
 
-// progress is the state of a session besides the record.
+// progress is the state of a session that is not in the ledger. A session that takes over does not need it.
 type progress struct {
 	firstMessage bool // the ledger had no record of the invoice
-	recheck      bool // the invoice was rejected, and its lines were not compared with the draft yet
+	recheck      bool // the record is rejected, and the added lines were not compared with the draft yet
 
-	claimed     eventSet         // events on the pages of the epoch
+	claimed     eventSet         // events on the pages of the epoch, while it is claimed
 	draft       *billing.Invoice // as read before the first charge; nil if it was not read
 	planChecked bool             // this session made the manifest, or compared it with the draft
 
 	added            int  // the record's cursor, or one more if the line at the cursor was added since
-	linesSeen        bool // a response contained lines of the invoice
-	answerIncomplete bool // a response lacked a line that was added before
+	linesSeen        bool // the added lines were compared with an invoice at Chargebee
+	answerIncomplete bool // a response lacked an added line
 }
 
-// errReload means that the record or the invoice at Chargebee changed: run continues with the step of
-// the record's state.
+// errReload ends a step: run continues with the step of the record's state. It is returned if the record
+// changed, if a call must be decided again, or if Chargebee is over its limit.
 var errReload = errors.New("settlement: continue with the changed record")
 
-// record returns the record as last written.
+// record returns the record as this session last read or wrote it.
 func (s *session) record() billing.Record { return s.lease.current() }
 
 // settle acquires the record, and settles the invoice unless it is finished.
@@ -143,14 +141,15 @@ func (s *session) checkLimits() error {
 	return nil
 }
 
-// outcome returns what the queue must do with the message after a session that ended with err. It
-// releases the lease if the message is retried.
+// outcome returns what the queue must do with the message after a session that ended with err. It releases
+// the lease of a session that was deferred.
 func (s *session) outcome(ctx context.Context, err error) queue.Outcome {
 	record := s.record()
 	s.report.recordEnd(record, err)
 	switch {
 	case err == nil && record.Replanned():
 		s.report.DeferReason = record.Detail
+		// The released events must be in the index when the next session begins a new epoch (decideAcquire).
 		return queue.Outcome{Action: queue.Retry, Delay: indexDelay + s.Settings.MaxSkew + time.Second}
 	case err == nil && record.State == billing.Rejected:
 		return queue.Outcome{Action: queue.DeadLetter, Reason: string(record.Reason), Detail: record.Detail}
@@ -167,7 +166,8 @@ func (s *session) outcome(ctx context.Context, err error) queue.Outcome {
 	return queue.Outcome{Action: queue.Retry, Delay: deferred.delay}
 }
 
-// toDeferral returns the deferral in err. An unexpected error defers with backoff.
+// toDeferral returns the deferral in err, or one for an unexpected error. A session that was stopped is
+// retried at once.
 func toDeferral(ctx context.Context, err error) *deferral {
 	if ctx.Err() != nil {
 		return &deferral{reason: "the session was stopped"}
@@ -178,13 +178,13 @@ func toDeferral(ctx context.Context, err error) *deferral {
 	return &deferral{reason: err.Error(), countsAttempt: true}
 }
 
-// releaseLease ends the lease, so that the next session need not wait for its expiry. A session that
-// is deferred for a known time does not count as an attempt.
+// releaseLease ends the lease, so that the next session need not wait for its expiry. It takes the attempt
+// back that applyAcquire counted, unless the deferral counts as one.
 func (s *session) releaseLease(ctx context.Context, deferred deferral) {
 	if s.record().Owner == "" {
 		return
 	}
-	// On an error the lease expires.
+	// If the write fails, the lease expires.
 	_ = s.lease.commit(ctx, func(step *billing.Step) {
 		endLease(&step.Record)
 		s.applyProgress(step)

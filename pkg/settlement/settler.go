@@ -38,6 +38,7 @@ func (s *Settler) Handle(ctx context.Context, delivery *queue.Delivery) queue.Ou
 	return outcome
 }
 
+// process runs the session, and records its result in the report.
 func (s *Settler) process(ctx context.Context, delivery *queue.Delivery, report *Report) queue.Outcome {
 	webhook, err := event.ParseMessage(delivery.Body)
 	if err != nil {
