@@ -244,7 +244,7 @@ func (s *session) applyEnd(step *billing.Step) {
 		endLease(&step.Record)
 		s.applyExpiry(step)
 		step.Record.ExpiresAt = step.Expire.At
-	case step.Record.State == billing.Releasing:
+	case step.Record.State == billing.Releasing: // no line was sent
 		applyRejection(step, billing.Claiming)
 		s.applyExpiry(step)
 	case step.Record.Reason == "":
@@ -257,7 +257,7 @@ func (s *session) applyEnd(step *billing.Step) {
 		if outcome := step.Record.Outcome; outcome == billing.Closed || outcome == billing.Gone {
 			step.Record.ExpiresAt = step.Expire.At
 		}
-	default:
+	default: // the reconciliation left something to an operator
 		applyRejection(step, billing.Settling)
 		if step.Record.ClaimsReleased() {
 			s.applyExpiry(step) // the next message begins a new epoch: the items of this one are not needed

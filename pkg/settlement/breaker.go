@@ -11,7 +11,7 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// outageIDs is the number of ids with which Record opens the breaker, if calls for them fail in a row.
+// outageIDs is the number of different ids whose calls must fail in a row before Chargebee counts as down.
 const outageIDs = 5
 
 // Breaker is a circuit breaker, which is open while Chargebee is unavailable or refuses the credentials. The
@@ -35,8 +35,8 @@ func NewBreaker(now func() time.Time) *Breaker {
 	return &Breaker{now: now, failedIDs: map[string]bool{}, changed: make(chan struct{})}
 }
 
-// Record records the result of a call. id is that of the invoice, subscription or customer of the call, so
-// that calls that fail for one of them only do not open the breaker.
+// Record records the result of a call. id is that of the invoice, subscription or customer of the call; empty
+// for other calls.
 func (b *Breaker) Record(id string, err error) {
 	failure, failed := asFailure(err)
 	b.mu.Lock()

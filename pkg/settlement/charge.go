@@ -170,9 +170,9 @@ func (s *session) applyProgress(step *billing.Step) {
 
 // endCharging verifies that all lines were added, and starts the next state:
 //
-//	the invoice has no line    settling (Empty)
-//	the settings leave it open settling (LeftOpen)
-//	otherwise                  closing
+//	the invoice has no line     settling (Empty)
+//	the settings leave it open  settling (LeftOpen)
+//	otherwise                   closing
 func (s *session) endCharging(ctx context.Context) error {
 	if err := s.verifyAllAdded(ctx); err != nil {
 		return err

@@ -160,9 +160,9 @@ func (s *session) searchFinal(ctx context.Context, scope finalScope, search *fin
 }
 
 // withAllLines returns a listed invoice with all its lines. It reads the invoice if the list may lack lines, or
-// if it is more similar than minSimilarity: the result of a search is never taken from a list.
-func (s *session) withAllLines(ctx context.Context, listed billing.Invoice, minSimilarity int) (billing.Invoice, error) {
-	if len(listed.Lines) > 0 && !listed.MayLackLines() && s.similarity(listed) <= minSimilarity {
+// if it is more similar than the best invoice so far: the result of a search is never taken from a list.
+func (s *session) withAllLines(ctx context.Context, listed billing.Invoice, bestSimilarity int) (billing.Invoice, error) {
+	if len(listed.Lines) > 0 && !listed.MayLackLines() && s.similarity(listed) <= bestSimilarity {
 		return listed, nil
 	}
 	if err := s.lease.ensure(ctx, s.Settings.CallTimeout); err != nil {

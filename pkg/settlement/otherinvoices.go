@@ -19,7 +19,7 @@ type otherInvoices struct {
 	invoices     []billing.SubscriptionInvoice
 	latest       int64 // date of the latest invoice, unix seconds
 	seed         maphash.Seed
-	claims       map[uint64]pageRef // by the hash of the event id, to save memory; nil until readClaims
+	pages        map[uint64]pageRef // by the hash of the event id, to save memory; nil until readClaims
 }
 
 // pageRef is the page of another invoice that has an event.
@@ -51,12 +51,12 @@ func (o *otherInvoices) find(ctx context.Context, event billing.Event) (rewritte
 	if event.OccurredAt >= o.latest { //mutant:late-event
 		return rewritten, false, nil
 	}
-	if o.claims == nil {
+	if o.pages == nil {
 		if err := o.readClaims(ctx); err != nil {
 			return rewritten, false, err
 		}
 	}
-	ref, found := o.claims[maphash.String(o.seed, event.EventID)]
+	ref, found := o.pages[maphash.String(o.seed, event.EventID)]
 	if !found {
 		return rewritten, false, nil
 	}
@@ -76,7 +76,7 @@ func (o *otherInvoices) find(ctx context.Context, event billing.Event) (rewritte
 
 // readClaims reads the pages of the other invoices, as far as the ledger still has them.
 func (o *otherInvoices) readClaims(ctx context.Context) error {
-	o.claims = map[uint64]pageRef{}
+	o.pages = map[uint64]pageRef{}
 	for _, invoice := range o.invoices {
 		record, ok, err := o.Ledger.Record(ctx, invoice.ID)
 		if err == nil && ok {
@@ -113,7 +113,7 @@ func (o *otherInvoices) readClaimsOf(ctx context.Context, record billing.Record)
 		for _, event := range page.Events {
 			released := dispositions[event.Line()] == billing.NotCharged
 			if event.SubscriptionID == o.subscription && event.Fault == "" && !released {
-				o.claims[maphash.String(o.seed, event.EventID)] = pageRef{&record, number, settled}
+				o.pages[maphash.String(o.seed, event.EventID)] = pageRef{&record, number, settled}
 			}
 		}
 	}

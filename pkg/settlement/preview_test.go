@@ -21,7 +21,7 @@ func shown(lines []billing.Line) string {
 	var text strings.Builder
 	for _, line := range lines {
 		fmt.Fprintf(&text, "%s %s %d %q %d %d-%d %q %s %s\n",
-			line.SubscriptionID, line.ChargeCode, line.Amount, line.Quantity, line.Events, line.From, line.To, line.Text(), line.ItemPriceID, line.Tax.TaxJarProductCode)
+			line.SubscriptionID, line.ChargeCode, line.Amount, line.Quantity, line.Events, line.From, line.To, line.Text(), line.ItemPriceID, line.TaxJarProductCode)
 	}
 	return text.String()
 }

@@ -16,7 +16,7 @@ import (
 type session struct {
 	*Settler
 	message
-	claims
+	epochItems
 	progress
 
 	lease  *lease
@@ -33,8 +33,8 @@ type message struct {
 	assertedNotCharged bool // in an operator's release: lines that are not found were not charged
 }
 
-// claims are the items of an epoch as far as this session read or wrote them. They never change.
-type claims struct {
+// epochItems are the items of an epoch in the ledger, as far as this session read or wrote them.
+type epochItems struct {
 	manifest billing.Manifest
 	plan     billing.Plan
 	planned  bool         // plan was read or written
@@ -47,7 +47,7 @@ type progress struct {
 	recheck      bool // the record is rejected, and the added lines were not compared with the draft yet
 
 	claimed     eventSet         // events on the pages of the epoch, while it is claimed
-	draft       *billing.Invoice // as read before the first charge; nil if it was not read
+	draft       *billing.Invoice // as read before any line was added; nil if it was not read then
 	planChecked bool             // this session made the manifest, or compared it with the draft
 
 	added            int  // the record's cursor, or one more if the line at the cursor was added since
@@ -166,8 +166,8 @@ func (s *session) outcome(ctx context.Context, err error) queue.Outcome {
 	return queue.Outcome{Action: queue.Retry, Delay: deferred.delay}
 }
 
-// toDeferral returns the deferral in err, or one for an unexpected error. A session that was stopped is
-// retried at once.
+// toDeferral returns the deferral in err, or else one that counts as an attempt. A session that was stopped is
+// deferred without delay.
 func toDeferral(ctx context.Context, err error) *deferral {
 	if ctx.Err() != nil {
 		return &deferral{reason: "the session was stopped"}
