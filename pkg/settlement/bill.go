@@ -211,15 +211,16 @@ func (c *pageChanges) remove(key billing.EventKey) {
 // writeEnd applies the end in a step of its own. If the TTLs of all pages do not fit that step, writeEnd sets
 // some of them in steps before it.
 func (s *session) writeEnd(ctx context.Context, applyStart func(*billing.Step)) error {
-	for expired := 0; ; { // pages whose TTL is set
-		more := false
+	withTTL := 0 // number of pages whose TTL is set
+	for more := true; more; applyStart = nil {
+		more = false
 		err := s.lease.commit(ctx, func(step *billing.Step) {
 			if applyStart != nil {
 				applyStart(step)
 			}
 			withEnd := *step
 			s.applyEnd(&withEnd)
-			pages := withEnd.Expire.Pages[min(expired, len(withEnd.Expire.Pages)):]
+			pages := withEnd.Expire.Pages[withTTL:]
 			withEnd.Expire.Pages = pages
 			if withEnd.Fits() {
 				*step = withEnd
@@ -227,13 +228,13 @@ func (s *session) writeEnd(ctx context.Context, applyStart func(*billing.Step)) 
 			}
 			more = true
 			step.Expire = billing.Expiry{At: withEnd.Expire.At, Pages: pages[:min(len(pages), billing.MaxExpiring)]}
-			expired += len(step.Expire.Pages)
+			withTTL += len(step.Expire.Pages)
 		})
-		if err != nil || !more {
+		if err != nil {
 			return err
 		}
-		applyStart = nil
 	}
+	return nil
 }
 
 // applyEnd puts the end of settling or releasing into a step: the invoice is finished or rejected.

@@ -19,7 +19,7 @@ const permitTimeout = 5 * time.Minute
 const (
 	outageDelay       = 10 * time.Second // Chargebee does not answer
 	unauthorizedDelay = time.Minute      // Chargebee refuses the credentials or the site
-	lockDelay         = 3 * time.Second  // a limit for less than the site, as a locked invoice, or two expired permits
+	lockDelay         = 3 * time.Second  // Chargebee limits this call but not the site, or the permits of the call expired
 	readAgainDelay    = time.Minute      // an invoice could not be read, or not completely
 	clockDelay        = 10 * time.Second // the clock of this process is wrong
 	noPermitDelay     = time.Minute      // there was no permit within permitTimeout

@@ -64,7 +64,7 @@ func (s *session) restore(ctx context.Context, rewritten []billing.Rewritten) er
 	return nil
 }
 
-// restoreInOneStep restores as many events as fit one step. It leaves out events that are not unbilled
+// restoreInOneStep restores at most billing.MaxPageEvents events. It leaves out events that are not unbilled
 // anymore: the index was stale.
 func (s *session) restoreInOneStep(ctx context.Context, rewritten []billing.Rewritten) error {
 	err := s.lease.commit(ctx, func(step *billing.Step) { step.Restore = rewritten })
