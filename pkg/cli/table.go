@@ -79,7 +79,10 @@ func (t *table) layOut(rows [][]string) {
 	var limit int
 	for i, width := range slices.Sorted(slices.Values(t.widths)) {
 		limit = max(left/(len(t.widths)-i), minColumnWidth)
-		left -= min(width, limit)
+		if width > limit {
+			break
+		}
+		left -= width
 	}
 	for i := range t.widths {
 		t.widths[i] = min(t.widths[i], limit)

@@ -42,6 +42,7 @@ func TestWriteTable(t *testing.T) {
 		"words wrap":           {two, [][]string{{"a", "1", words}}, lines("NAME  COUNT  NOTE", "a         1  "+words[:84], strings.Repeat(" ", 13)+words[85:])},
 		"an id wraps":          {two, [][]string{{long, "1", "x"}}, lines("NAME"+strings.Repeat(" ", 83)+"  COUNT  NOTE", long[:87]+"      1  x", long[:87], long[:87], long[:39])},
 		"two ids share":        {[]cli.Column{{Title: "a"}, {Title: "b"}}, [][]string{{long[:60], long[:60]}}, lines("A"+strings.Repeat(" ", 50)+"B", long[:49]+"  "+long[:49], long[:11]+strings.Repeat(" ", 40)+long[:11])},
+		"an odd rest":          {two, [][]string{{long[:60], "1", long[:60]}}, lines("NAME"+strings.Repeat(" ", 41)+"  COUNT  NOTE", long[:45]+"      1  "+long[:45], long[:15]+strings.Repeat(" ", 39)+long[:15])},
 		"an empty cell":        {two, [][]string{{"", "", "x"}, {"", "", ""}}, lines("NAME  COUNT  NOTE", "             x", "")},
 		"wide characters":      {two, [][]string{{"日本語", "1", "x"}, {"ab", "2", "y"}}, lines("NAME    COUNT  NOTE", "日本語      1  x", "ab          2  y")},
 		"wide, wrapped":        {[]cli.Column{{Title: "id"}}, [][]string{{"a" + strings.Repeat("語", 60)}}, lines("ID", "a"+strings.Repeat("語", 49), strings.Repeat("語", 11))},
