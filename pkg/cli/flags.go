@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -79,16 +80,14 @@ func ParseDuration(text string) (time.Duration, error) {
 	days, rest := 0, text
 	if match := durationWithDays.FindStringSubmatch(text); match != nil {
 		days, _ = strconv.Atoi(match[1])
-		rest = match[2]
+		rest = cmp.Or(match[2], "0s")
 	}
 	parsed, err := time.ParseDuration(rest)
-	if rest == "" && text != "" {
-		parsed, err = 0, nil
-	}
-	if err != nil || parsed < 0 {
+	sum := time.Duration(days)*24*time.Hour + parsed // negative if it overflows
+	if err != nil || parsed < 0 || sum < 0 {
 		return 0, fmt.Errorf("invalid duration %q: use a number with a unit, for example 90m, 48h or 7d", text)
 	}
-	return time.Duration(days)*24*time.Hour + parsed, nil
+	return sum, nil
 }
 
 // ParseChoices parses a list of values, separated by commas.

@@ -22,7 +22,7 @@ func TestParseDuration(t *testing.T) {
 			t.Errorf("%q: got %s, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "5", "d", "-1h", "-1d", "1d-2h", "1.5d", "2h1d", "1d1d", "999999d", "day"} {
+	for _, text := range []string{"", "5", "d", "-1h", "-1d", "1d-2h", "1.5d", "2h1d", "1d1d", "999999d", "99999d200000h", "day"} {
 		if got, err := cli.ParseDuration(text); err == nil || !strings.Contains(err.Error(), "48h or 7d") {
 			t.Errorf("%q: got %s, %v", text, got, err)
 		}
