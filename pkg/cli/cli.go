@@ -1,5 +1,5 @@
-// Package cli has the shared parts of both command lines: exit codes and errors (cli.go), flags (flags.go), results
-// (format.go, table.go, csv.go), and progress (progress.go).
+// Package cli has what the command lines of receiver and consumer share: exit codes and errors (cli.go), flags
+// (flags.go), the formats of results (format.go, table.go, csv.go), and progress (progress.go).
 package cli
 
 import (
@@ -18,26 +18,26 @@ import (
 
 // The exit codes.
 const (
-	Done   = 0 // also after a clean drain, an empty list or a dry run
-	Failed = 1 // also after a drain timeout, or for an unknown id
-	Usage  = 2 // invalid arguments or settings
+	Done   = 0
+	Failed = 1 // any error that is not Usage
+	Usage  = 2 // a UsageError or a *config.Error
 )
 
-// AllowUnknownEnv is the flag of config.Source.AllowUnknownEnv, which both programs have.
+// AllowUnknownEnv is the name of the flag that sets config.Source.AllowUnknownEnv; AllowUnknownEnvHelp is its help.
 const (
 	AllowUnknownEnv     = "allow-unknown-env"
 	AllowUnknownEnvHelp = "warn about unknown BILLABLE_ variables (default: refuse them)"
 )
 
-// Process has the arguments, the environment and the output of a process.
+// Process has the arguments, the environment and the outputs of a process.
 type Process struct {
 	Args    []string // without the name of the program
-	Environ []string // as of os.Environ
+	Environ []string // as os.Environ returns it
 	Stdout  io.Writer
 	Stderr  io.Writer
 }
 
-// Escaped returns the process with outputs that escape what a terminal would execute.
+// Escaped returns the process with outputs that escape control characters: a terminal would execute them.
 func (p Process) Escaped() Process {
 	p.Stdout, p.Stderr = escape.Writer{Out: p.Stdout}, escape.Writer{Out: p.Stderr}
 	return p
@@ -48,11 +48,11 @@ type UsageError struct{ Err error }
 
 func (e UsageError) Error() string { return e.Err.Error() }
 
-// Unwrap returns the error.
+// Unwrap returns Err.
 func (e UsageError) Unwrap() error { return e.Err }
 
-// Run runs the command until it is done or ctx ends, writes its error, and returns the exit code. Commands without Args
-// take no arguments.
+// Run runs the command of root that the arguments select, writes its error to Stderr, and returns the exit code. A
+// command whose Args is nil takes no arguments.
 func Run(ctx context.Context, process Process, root *cobra.Command) int {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return UsageError{err} })
@@ -66,27 +66,28 @@ func Run(ctx context.Context, process Process, root *cobra.Command) int {
 		return Done
 	}
 	writeError(process.Stderr, root.Name(), err)
-	_, wrongUsage := errors.AsType[UsageError](err)
-	_, invalidSettings := errors.AsType[*config.Error](err)
-	if wrongUsage || invalidSettings {
+	_, isUsageError := errors.AsType[UsageError](err)
+	_, isConfigError := errors.AsType[*config.Error](err)
+	if isUsageError || isConfigError {
 		return Usage
 	}
 	return Failed
 }
 
-func writeError(w io.Writer, name string, err error) {
+// writeError writes the error after the name of the program. Each invalid setting is on a line of its own.
+func writeError(w io.Writer, program string, err error) {
 	invalid, ok := errors.AsType[*config.Error](err)
 	if !ok {
-		_, _ = fmt.Fprintf(w, "%s: %s\n", name, err)
+		_, _ = fmt.Fprintf(w, "%s: %s\n", program, err)
 		return
 	}
-	_, _ = fmt.Fprintf(w, "%s: invalid settings:\n", name)
+	_, _ = fmt.Fprintf(w, "%s: invalid settings:\n", program)
 	for _, field := range invalid.Fields {
 		_, _ = fmt.Fprintln(w, "  "+field.String())
 	}
 }
 
-// setArgChecks makes a command and those below it check their arguments. Wrong ones are usage errors.
+// setArgChecks makes the error of Args a UsageError, in cmd and all its subcommands. A nil Args becomes cobra.NoArgs.
 func setArgChecks(cmd *cobra.Command) {
 	check := cmd.Args
 	if check == nil {
@@ -106,7 +107,7 @@ func setArgChecks(cmd *cobra.Command) {
 // version is set by the build: -ldflags "-X …/pkg/cli.version=v1.2.3".
 var version string
 
-// Version returns the version set by the build, or else the one that the Go toolchain recorded.
+// Version returns the version set by the build, or else the one that the Go toolchain recorded, or else (devel).
 func Version() string {
 	if version != "" {
 		return version
@@ -117,14 +118,14 @@ func Version() string {
 	return "(devel)"
 }
 
-// VersionCommand returns the command that prints the version of the named program.
-func VersionCommand(name string) *cobra.Command {
+// VersionCommand returns the command that prints the version of a program.
+func VersionCommand(program string) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
-		Example: "  " + name + " version",
+		Example: "  " + program + " version",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s %s %s/%s\n", name, Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s %s %s/%s\n", program, Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}

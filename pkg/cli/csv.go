@@ -9,17 +9,15 @@ import (
 	"strings"
 )
 
-// WriteCSV writes rows with the names and values of their JSON fields. Lists are joined by spaces, null is
-// empty. A text that a spreadsheet would execute as a formula gets an apostrophe before it.
-// https://owasp.org/www-community/attacks/CSV_Injection
+// WriteCSV writes a header with the names of the JSON fields of T, and the values of each row as csvValue formats them.
 func WriteCSV[T any](w io.Writer, rows []T) error {
-	var none T
-	titles, _, err := fields(none)
+	var zero T
+	titles, _, err := fields(zero)
 	if err != nil {
 		return err
 	}
 	out := csv.NewWriter(w)
-	_ = out.Write(titles) // Error reports it
+	_ = out.Write(titles) // out.Error returns the first error of out
 	for _, row := range rows {
 		_, values, err := fields(row)
 		if err != nil {
@@ -31,7 +29,7 @@ func WriteCSV[T any](w io.Writer, rows []T) error {
 	return out.Error()
 }
 
-// fields returns the JSON fields of a struct, in their order.
+// fields returns the JSON fields of a struct, in their order. The values are formatted by csvValue.
 func fields(row any) (names, values []string, err error) {
 	encoded, err := json.Marshal(row)
 	if err != nil {
@@ -39,7 +37,7 @@ func fields(row any) (names, values []string, err error) {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(encoded))
 	decoder.UseNumber()
-	if _, err := decoder.Token(); err != nil {
+	if _, err := decoder.Token(); err != nil { // the opening brace
 		return nil, nil, err
 	}
 	for decoder.More() {
@@ -56,24 +54,27 @@ func fields(row any) (names, values []string, err error) {
 	return names, values, nil
 }
 
+// csvValue formats a decoded JSON value: null as an empty text, a list with spaces between its elements.
 func csvValue(value any) string {
 	switch value := value.(type) {
 	case nil:
 		return ""
 	case string:
-		return withoutFormula(value)
+		return escapeFormula(value)
 	case []any:
 		texts := make([]string, len(value))
-		for i, one := range value {
-			texts[i] = fmt.Sprint(one)
+		for i, element := range value {
+			texts[i] = fmt.Sprint(element)
 		}
-		return withoutFormula(strings.Join(texts, " "))
+		return escapeFormula(strings.Join(texts, " "))
 	default:
 		return fmt.Sprint(value)
 	}
 }
 
-func withoutFormula(text string) string {
+// escapeFormula puts an apostrophe before a text that a spreadsheet would execute as a formula.
+// https://owasp.org/www-community/attacks/CSV_Injection
+func escapeFormula(text string) string {
 	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
 		return "'" + text
 	}

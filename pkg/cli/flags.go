@@ -15,10 +15,9 @@ import (
 	"github.com/billable-events/billable/pkg/suggest"
 )
 
-// rejectEmpty refuses flags and arguments that were given without a value, as in --reason "$UNSET": they
-// would select everything.
+// rejectEmpty returns a usage error for an empty flag or argument, as in --reason "$UNSET": it would select everything.
 func rejectEmpty(cmd *cobra.Command, args []string) (err error) {
-	if cmd.Name() == cobra.ShellCompRequestCmd { // completes an empty word
+	if cmd.Name() == cobra.ShellCompRequestCmd { // the argument to complete may be empty
 		return nil
 	}
 	cmd.Flags().Visit(func(flag *pflag.Flag) {
@@ -32,12 +31,13 @@ func rejectEmpty(cmd *cobra.Command, args []string) (err error) {
 	return err
 }
 
-// DurationVar adds a flag of a duration that is not negative, and may have days: 7d or 1d12h.
+// DurationVar adds a flag with a default value. ParseDuration parses the flag.
 func DurationVar(flags *pflag.FlagSet, target *time.Duration, name string, value time.Duration, usage string) {
 	*target = value
 	flags.Var((*durationValue)(target), name, usage)
 }
 
+// durationValue is the pflag.Value of DurationVar.
 type durationValue time.Duration
 
 func (d *durationValue) String() string { return time.Duration(*d).String() }
@@ -50,11 +50,13 @@ func (d *durationValue) Set(text string) error {
 	return err
 }
 
-// ChoiceVar adds a flag whose value is one of allowed. The help shows placeholder as the value.
+// ChoiceVar adds a flag whose value is one of allowed. The default is the present value of target. The help shows
+// placeholder in place of the value.
 func ChoiceVar[T ~string](flags *pflag.FlagSet, target *T, name, placeholder, usage string, allowed []T) {
 	flags.Var(choiceValue[T]{target, placeholder, allowed}, name, usage)
 }
 
+// choiceValue is the pflag.Value of ChoiceVar.
 type choiceValue[T ~string] struct {
 	target      *T
 	placeholder string
@@ -75,12 +77,12 @@ func (c choiceValue[T]) Set(text string) error {
 
 var durationWithDays = regexp.MustCompile(`^(\d{1,5})d(.*)$`)
 
-// ParseDuration parses a duration that is not negative, and may begin with days, for example 7d.
+// ParseDuration parses a duration that is not negative. It may begin with days, for example 7d or 1d12h.
 func ParseDuration(text string) (time.Duration, error) {
 	days, rest := 0, text
 	if match := durationWithDays.FindStringSubmatch(text); match != nil {
 		days, _ = strconv.Atoi(match[1])
-		rest = cmp.Or(match[2], "0s")
+		rest = cmp.Or(match[2], "0s") // 7d is 7d0s
 	}
 	parsed, err := time.ParseDuration(rest)
 	sum := time.Duration(days)*24*time.Hour + parsed // negative if it overflows
@@ -90,7 +92,7 @@ func ParseDuration(text string) (time.Duration, error) {
 	return sum, nil
 }
 
-// ParseChoices parses a list of values, separated by commas.
+// ParseChoices parses a list of allowed values, separated by commas.
 func ParseChoices[T ~string](list string, allowed []T) ([]T, error) {
 	var values []T
 	for part := range strings.SplitSeq(list, ",") {
@@ -103,6 +105,7 @@ func ParseChoices[T ~string](list string, allowed []T) ([]T, error) {
 	return values, nil
 }
 
+// parseChoice returns text if it is allowed. Otherwise its error suggests the allowed value that is most similar.
 func parseChoice[T ~string](text string, allowed []T) (T, error) {
 	if value := T(text); slices.Contains(allowed, value) {
 		return value, nil

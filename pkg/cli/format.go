@@ -18,7 +18,7 @@ type Format string
 const (
 	Table Format = "table"
 	JSON  Format = "json"
-	CSV   Format = "csv" // of listings only
+	CSV   Format = "csv" // only for lists
 )
 
 // FormatVar adds the flag --output, whose value is one of formats.
@@ -26,7 +26,7 @@ func FormatVar(flags *pflag.FlagSet, target *Format, formats ...Format) {
 	ChoiceVar(flags, target, "output", strings.Join(texts(formats), "|"), "format of the result", formats)
 }
 
-// WriteJSON writes the value as an indented document.
+// WriteJSON writes the value as indented JSON, with a line end.
 func WriteJSON(w io.Writer, value any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
@@ -37,7 +37,7 @@ func WriteJSON(w io.Writer, value any) error {
 // None is shown for an absent value.
 const None = "-"
 
-// OrNone returns the value, or None.
+// OrNone returns the value, or None for nil.
 func OrNone(value *string) string {
 	if value == nil {
 		return None
@@ -45,7 +45,7 @@ func OrNone(value *string) string {
 	return *value
 }
 
-// TimeOrNone formats a time in RFC 3339, or returns None.
+// TimeOrNone formats a time in RFC 3339. It returns None for nil.
 func TimeOrNone(value *time.Time) string {
 	if value == nil {
 		return None
@@ -53,14 +53,14 @@ func TimeOrNone(value *time.Time) string {
 	return value.Format(time.RFC3339)
 }
 
-// FormatAge formats the time since the given one, as 3d4h, 2h5m or 7m.
+// FormatAge formats the time from since to now, for example 3d4h, 2h5m or 7m. It returns None for nil.
 func FormatAge(since *time.Time, now time.Time) string {
 	if since == nil {
 		return None
 	}
 	const day = 24 * time.Hour
-	passed := max(now.Sub(*since), 0)
-	days, hours, minutes := passed/day, passed%day/time.Hour, passed%time.Hour/time.Minute
+	age := max(now.Sub(*since), 0) // the clocks may differ
+	days, hours, minutes := age/day, age%day/time.Hour, age%time.Hour/time.Minute
 	switch {
 	case days > 0:
 		return fmt.Sprintf("%dd%dh", days, hours)
@@ -71,7 +71,7 @@ func FormatAge(since *time.Time, now time.Time) string {
 	}
 }
 
-// IndentJSON returns the body as indented JSON if it is a json.RawMessage, or else as it is.
+// IndentJSON indents a body that is a json.RawMessage. It returns any other body as fmt.Sprint formats it.
 func IndentJSON(body any) string {
 	document, ok := body.(json.RawMessage)
 	if !ok {

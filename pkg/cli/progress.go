@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	stepsPerLine   = 1000                   // without a terminal
-	redrawInterval = 100 * time.Millisecond // of the bar
+	stepsPerLine   = 1000                   // finished steps between two lines
+	redrawInterval = 100 * time.Millisecond // minimum, of the bar
 )
 
 // Progress shows the progress of work of unknown length: as a bar on a terminal, otherwise as lines.
@@ -21,14 +21,14 @@ const (
 type Progress struct {
 	out   io.Writer
 	label string                   // for example "processed"
-	bar   *progressbar.ProgressBar // nil without a terminal
+	bar   *progressbar.ProgressBar // nil: lines
 
 	mu      sync.Mutex
 	done    int    // finished steps
-	waiting string // reason why the work waits
+	waiting string // why the work waits; empty if it does not wait
 }
 
-// NewProgress returns a progress on out, the standard error of the process.
+// NewProgress returns a Progress that writes to out, the standard error of the process.
 func NewProgress(out io.Writer, label string) *Progress {
 	p := &Progress{out: out, label: label}
 	if file, ok := terminal(out); ok {
@@ -45,26 +45,26 @@ func (p *Progress) Add(steps int) {
 	defer p.mu.Unlock()
 	before := p.done
 	p.done += steps
-	p.describe("")
+	p.setWaiting("")
 	switch {
 	case p.bar != nil:
 		_ = p.bar.Add(steps) // ignore display errors
-	case before/stepsPerLine < p.done/stepsPerLine:
+	case before/stepsPerLine < p.done/stepsPerLine: // another stepsPerLine steps are finished
 		_, _ = fmt.Fprintf(p.out, "%s: %d\n", p.label, p.done)
 	}
 }
 
-// Wait shows why the work waits, until the next step.
+// Wait shows why the work waits, until Add is called. It does not block.
 func (p *Progress) Wait(reason string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.describe(reason) && p.bar == nil {
+	if p.setWaiting(reason) && p.bar == nil {
 		_, _ = fmt.Fprintf(p.out, "%s: %d, waiting: %s\n", p.label, p.done, escape.Line(reason))
 	}
 }
 
-// describe shows the reason of a wait in the bar. It reports whether the reason changed.
-func (p *Progress) describe(reason string) (changed bool) {
+// setWaiting sets p.waiting and shows it in the bar. It reports whether the reason changed.
+func (p *Progress) setWaiting(reason string) (changed bool) {
 	if p.waiting == reason {
 		return false
 	}
