@@ -29,7 +29,7 @@ type Release struct {
 type ReleasedLine struct {
 	inspect.Line
 
-	Becomes string `json:"becomes"` // state of its events: released, billed
+	Becomes string `json:"becomes"` // effect on its events: billed, released or claimed
 }
 
 // NewRelease returns the result for a release, or its dry run.
@@ -47,11 +47,13 @@ func NewRelease(from settlement.Release, dryRun bool) Release {
 		Lines:          []ReleasedLine{},
 	}
 	for i, line := range inspect.Lines(from.Record, from.Lines) {
-		becomes := "released"
-		if from.Dispositions.Of(i) == billing.Charged {
+		becomes := "claimed" // the line may be charged: its events stay claimed
+		switch from.Dispositions.Of(i) {
+		case billing.Charged:
 			becomes = "billed"
 			release.Billed += line.Events
-		} else {
+		case billing.NotCharged:
+			becomes = "released"
 			release.Released += line.Events
 		}
 		release.Lines = append(release.Lines, ReleasedLine{line, becomes})
