@@ -1,5 +1,5 @@
-// Package results has the results of operator commands that the command line and the console show. Their JSON is
-// the output of the commands. Absent values are null.
+// Package results has the results that both the commands and the console show. The commands also write them as JSON,
+// in which the nil pointers of absent values are null.
 package results
 
 import (
@@ -17,28 +17,28 @@ type DeadLetter struct {
 	Invoice
 }
 
-// Invoice is an invoice in the ledger and at Chargebee.
+// Invoice is the state of an invoice in the ledger and at Chargebee.
 type Invoice struct {
-	Ledger    *inspect.Invoice  `json:"ledger"`
-	Chargebee *ChargebeeInvoice `json:"chargebee"`
-	Replay    settlement.Replay `json:"replay"` // of a message for the invoice
+	Ledger    *inspect.Invoice  `json:"ledger"`    // null: it has no record
+	Chargebee *ChargebeeInvoice `json:"chargebee"` // null: it was not read
+	Replay    settlement.Replay `json:"replay"`    // predicted, of the message for the invoice
 
-	ID      string `json:"-"` // of the draft
-	Preview *Plan  `json:"-"` // nil if there is a plan already, or Chargebee was not called
-	SiteErr error  `json:"-"` // why Chargebee could not be called
+	ID      string `json:"-"` // draft id, or without a record the requested id; empty in a DeadLetter
+	Preview *Plan  `json:"-"` // what the replay would charge; nil unless the replay makes a new plan
+	SiteErr error  `json:"-"` // why the invoice could not be read from Chargebee
 }
 
-// ChargebeeInvoice is an invoice as Chargebee shows it.
+// ChargebeeInvoice is the state of an invoice at Chargebee.
 type ChargebeeInvoice struct {
-	InvoiceID string     `json:"invoice_id"` // of the final invoice if the draft was closed, otherwise of the draft
+	InvoiceID string     `json:"invoice_id"` // id by which it was read: of the draft, or of the final invoice if that is known
 	Found     bool       `json:"found"`
 	Status    *string    `json:"status"`
 	Date      *time.Time `json:"date"`
 
-	Lines []billing.InvoiceLine `json:"-"` // of one page; nil after a preview
+	Lines []billing.InvoiceLine `json:"-"` // of the first page; nil if a preview read the invoice
 }
 
-// IsPending reports whether the invoice is pending; nil if it was not read.
+// IsPending reports whether the invoice is pending. It returns nil for a nil invoice, which was not read.
 func (i *ChargebeeInvoice) IsPending() *bool {
 	if i == nil {
 		return nil
@@ -46,7 +46,7 @@ func (i *ChargebeeInvoice) IsPending() *bool {
 	return new(i.Found && *i.Status == billing.StatusPending)
 }
 
-// String describes the invoice in one line.
+// String describes the status of the invoice.
 func (i *ChargebeeInvoice) String() string {
 	switch {
 	case i == nil:

@@ -12,54 +12,54 @@ import (
 // Plan is the result of invoice plan: the charges of an invoice, as planned or predicted.
 type Plan struct {
 	InvoiceID     string         `json:"invoice_id"`
-	Status        *string        `json:"status"` // at Chargebee; null if it was not read or does not exist
-	State         *string        `json:"state"`  // in the ledger
+	Status        *string        `json:"status"` // at Chargebee; null if the invoice was not read or does not exist
+	State         *string        `json:"state"`  // in the ledger; null without a record
 	CustomerID    string         `json:"customer_id"`
 	CurrencyCode  string         `json:"currency_code"`
 	Date          time.Time      `json:"date"` // only events before it are billed
 	Subscriptions []string       `json:"subscriptions"`
 	Lines         []inspect.Line `json:"lines"` // descriptions without markers
-	Total         int64          `json:"total"` // of the charges, minor units
+	Total         int64          `json:"total"` // sum of the positive lines, minor units
 
-	CarriedForward int64 `json:"carried_forward"` // of the credits, minor units: for the next invoice
+	CarriedForward int64 `json:"carried_forward"` // sum of the negative lines, minor units: left to the next invoice
 
 	Events     int                          `json:"events"`
-	Planned    bool                         `json:"planned"` // the plan is in the ledger
+	Planned    bool                         `json:"planned"` // the lines are those of the ledger, not predicted
 	Prediction settlement.InvoicePrediction `json:"prediction"`
-	Reason     *string                      `json:"reason"`
+	Reason     *string                      `json:"reason"` // of a rejection, predicted or recorded
 	Detail     *string                      `json:"detail"`
 }
 
 // NewPlan returns the result for a preview.
-func NewPlan(from settlement.Preview) Plan {
+func NewPlan(preview settlement.Preview) Plan {
 	plan := Plan{
-		InvoiceID:     from.Manifest.InvoiceID,
-		Status:        nullable.String(from.Status),
-		State:         nullable.String(from.Record.State),
-		CustomerID:    from.Manifest.CustomerID,
-		CurrencyCode:  from.Manifest.CurrencyCode,
-		Date:          time.Unix(from.Manifest.Date, 0).UTC(),
-		Subscriptions: append([]string{}, from.Manifest.Subscriptions...),
-		Events:        from.Events,
-		Planned:       from.Planned,
-		Prediction:    from.Prediction,
-		Reason:        nullable.String(from.Reason),
-		Detail:        nullable.String(from.Detail),
+		InvoiceID:     preview.Manifest.InvoiceID,
+		Status:        nullable.String(preview.Status),
+		State:         nullable.String(preview.Record.State),
+		CustomerID:    preview.Manifest.CustomerID,
+		CurrencyCode:  preview.Manifest.CurrencyCode,
+		Date:          time.Unix(preview.Manifest.Date, 0).UTC(),
+		Subscriptions: append([]string{}, preview.Manifest.Subscriptions...),
+		Events:        preview.Events,
+		Planned:       preview.Planned,
+		Prediction:    preview.Prediction,
+		Reason:        nullable.String(preview.Reason),
+		Detail:        nullable.String(preview.Detail),
 	}
-	record := from.Record
-	if !from.Planned { // no line was sent
-		record = billing.Record{State: billing.Claiming}
+	record := preview.Record
+	if !preview.Planned {
+		record = billing.Record{State: billing.Claiming} // shows predicted lines as planned
 	}
-	lines := make([]billing.Line, len(from.Lines))
-	for i, line := range from.Lines {
+	lines := make([]billing.Line, len(preview.Lines))
+	for i, line := range preview.Lines {
 		if line.IsCredit() {
 			plan.CarriedForward += line.Amount
 		} else {
 			plan.Total += line.Amount
 		}
 		line.Description = line.Text()
-		if !from.Planned { // the actual ones will differ
-			line.Marker, line.IdempotencyKey = "", ""
+		if !preview.Planned {
+			line.Marker, line.IdempotencyKey = "", "" // the new plan will have others
 		}
 		lines[i] = line
 	}

@@ -14,9 +14,9 @@ type Release struct {
 	InvoiceID      string         `json:"invoice_id"`
 	CurrencyCode   *string        `json:"currency_code"`
 	DryRun         bool           `json:"dry_run"`
-	Held           bool           `json:"held"`     // it had claimed or billed events to release; otherwise nothing was done
-	Released       int            `json:"released"` // events
-	Billed         int            `json:"billed"`   // events
+	Held           bool           `json:"held"`     // there were claimed or billed events; otherwise nothing was done
+	Released       int            `json:"released"` // number of events; of a dry run: that would be released
+	Billed         int            `json:"billed"`   // likewise
 	State          string         `json:"state"`
 	Outcome        *string        `json:"outcome"`
 	Reason         *string        `json:"reason"`
@@ -32,33 +32,33 @@ type ReleasedLine struct {
 	Becomes string `json:"becomes"` // effect on its events: billed, released or claimed
 }
 
-// NewRelease returns the result for a release, or its dry run.
-func NewRelease(from settlement.Release, dryRun bool) Release {
-	release := Release{
-		InvoiceID:      from.Record.InvoiceID,
-		CurrencyCode:   nullable.String(from.CurrencyCode),
+// NewRelease returns the result for a release, or for its dry run.
+func NewRelease(released settlement.Release, dryRun bool) Release {
+	result := Release{
+		InvoiceID:      released.Record.InvoiceID,
+		CurrencyCode:   nullable.String(released.CurrencyCode),
 		DryRun:         dryRun,
-		Held:           from.Claimed,
-		State:          string(from.Record.State),
-		Outcome:        nullable.String(from.Record.Outcome),
-		Reason:         nullable.String(from.Record.Reason),
-		Detail:         nullable.String(from.Record.Detail),
-		FinalInvoiceID: nullable.String(from.Record.FinalInvoiceID),
+		Held:           released.Claimed,
+		State:          string(released.Record.State),
+		Outcome:        nullable.String(released.Record.Outcome),
+		Reason:         nullable.String(released.Record.Reason),
+		Detail:         nullable.String(released.Record.Detail),
+		FinalInvoiceID: nullable.String(released.Record.FinalInvoiceID),
 		Lines:          []ReleasedLine{},
 	}
-	for i, line := range inspect.Lines(from.Record, from.Lines) {
+	for i, line := range inspect.Lines(released.Record, released.Lines) {
 		becomes := "claimed" // the line may be charged: its events stay claimed
-		switch from.Dispositions.Of(i) {
+		switch released.Dispositions.Of(i) {
 		case billing.Charged:
 			becomes = "billed"
-			release.Billed += line.Events
+			result.Billed += line.Events
 		case billing.NotCharged:
 			becomes = "released"
-			release.Released += line.Events
+			result.Released += line.Events
 		}
-		release.Lines = append(release.Lines, ReleasedLine{line, becomes})
+		result.Lines = append(result.Lines, ReleasedLine{line, becomes})
 	}
-	return release
+	return result
 }
 
 // Summary describes the result in one line.
