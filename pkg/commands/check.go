@@ -44,11 +44,11 @@ func (a *app) writeCheck(result checkResult) {
 	a.writeTable([]cli.Column{{Title: "level"}, {Title: "subject"}, {Title: "name"}, {Title: "finding"}, {Title: "solution", Below: true}}, rows)
 }
 
-// startupTimeout limits how long the start waits for SQS, which may be unavailable.
+// startupTimeout bounds checkQueuesAtStart: SQS may be unavailable.
 const startupTimeout = 5 * time.Second
 
-// checkQueuesAtStart returns a UsageError for the first finding that the consumer must not start with. It
-// logs other findings of level error, and leaves warnings to consumer check.
+// checkQueuesAtStart logs findings of level error, and ignores warnings. At the first finding that prevents the start
+// it returns a UsageError.
 func (c checker) checkQueuesAtStart(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startupTimeout)
 	defer cancel()

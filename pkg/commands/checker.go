@@ -22,12 +22,12 @@ const (
 	checkPermitTimeout = 5 * time.Second
 	checkCallTimeout   = 10 * time.Second
 
-	settledRecently = 7 * 24 * time.Hour
-	maxRecordsRead  = 1000 // of the ledger, to find an invoice that was settled recently
+	maxSettledAge  = 7 * 24 * time.Hour // of an invoice that checkUnbilled looks for
+	maxRecordsRead = 1000               // by checkUnbilled, of the ledger
 )
 
-// checker collects the state that package preflight evaluates. What cannot be read becomes a
-// finding, and does not prevent the other checks.
+// checker reads the state of the installation, which package preflight evaluates. If a part cannot be read, that is a
+// finding. The rate limiter and the installation are read, and Chargebee is called, only if the ledger is usable.
 type checker struct{ Deps }
 
 // Check returns the findings of all checks, the most severe first.
@@ -37,12 +37,13 @@ func (d Deps) Check(ctx context.Context) []preflight.Finding {
 	var checks sync.WaitGroup
 	checks.Go(func() { queues = c.checkQueues(ctx) })
 	checks.Go(func() { events = c.checkEvents(ctx) })
-	ledger, usable := c.checkLedger(ctx)
-	limit, noPermit := c.checkRateLimit(ctx, usable)
-	site := c.probeSite(ctx, noPermit)
+	ledger, ledgerUsable := c.checkLedger(ctx)
+	rateLimit, noPermit := c.checkRateLimit(ctx, ledgerUsable)
+	site := preflight.SiteFindings(c.probeSite(ctx, noPermit))
+	installation := c.checkInstallation(ctx, ledgerUsable)
 	checks.Wait()
-	settings := preflight.MaxAmount(c.Settings.Invoice.MaxAmount)
-	findings := slices.Concat(queues, events, ledger, c.checkInstallation(ctx, usable), limit, settings, preflight.SiteFindings(site))
+	maxAmount := preflight.MaxAmount(c.Settings.Invoice.MaxAmount)
+	findings := slices.Concat(queues, events, ledger, installation, rateLimit, maxAmount, site)
 	slices.SortStableFunc(findings, func(a, b preflight.Finding) int { return finding.Compare(a.Level, b.Level) })
 	return findings
 }
@@ -84,7 +85,7 @@ func (c checker) evaluateQueues(main, deadLetters preflight.Queue) []preflight.F
 	})
 }
 
-// probeQueue probes the permissions on a queue, if it exists.
+// probeQueue tests the permissions on a queue. It returns no probes if the queue is missing or could not be described.
 func (c checker) probeQueue(ctx context.Context, queue preflight.Queue) []finding.Probe {
 	if queue.Missing || queue.Err != nil {
 		return nil
@@ -95,7 +96,7 @@ func (c checker) probeQueue(ctx context.Context, queue preflight.Queue) []findin
 
 func (c checker) checkEvents(ctx context.Context) []preflight.Finding {
 	setup, err := c.tables().DescribeEvents(ctx)
-	found, probes := table(c.Settings.Events.Table, setup, err)
+	found, probes := observeTable(c.Settings.Events.Table, setup, err)
 	found.NeedsIndex = true
 	findings := preflight.TableFindings(preflight.SubjectEvents, found)
 	if usable(found) {
@@ -105,38 +106,39 @@ func (c checker) checkEvents(ctx context.Context) []preflight.Finding {
 	return append(findings, preflight.Permissions(preflight.SubjectEvents, probes)...)
 }
 
-// checkUnbilled returns a finding if invoices are settled while no event is unbilled. It returns none if
-// the tables cannot be scanned: that is a finding of Permissions.
+// checkUnbilled returns a finding if there is no unbilled event, but an invoice that was settled within maxSettledAge
+// among the first maxRecordsRead records. It returns no finding if a scan fails: Check also
+// probes the permissions.
 func (c checker) checkUnbilled(ctx context.Context) []preflight.Finding {
-	for _, err := range c.store().AllUnbilled(ctx) {
-		_ = err
+	for range c.store().AllUnbilled(ctx) { // an unbilled event, or the error of the scan
 		return nil
 	}
-	read, since := 0, time.Now().Add(-settledRecently)
+	recordsRead, since := 0, time.Now().Add(-maxSettledAge)
 	for record, err := range c.store().Records(ctx) {
-		if read++; err != nil || read > maxRecordsRead {
+		if recordsRead++; err != nil || recordsRead > maxRecordsRead {
 			return nil
 		}
-		if at := time.Unix(record.UpdatedAt, 0); record.State == billing.Finished && at.After(since) {
-			return preflight.NothingUnbilled(c.Settings.Events.Table, at)
+		if settledAt := time.Unix(record.UpdatedAt, 0); record.State == billing.Finished && settledAt.After(since) {
+			return preflight.NothingUnbilled(c.Settings.Events.Table, settledAt)
 		}
 	}
 	return nil
 }
 
-// checkLedger also reports whether the ledger table can be used.
-func (c checker) checkLedger(ctx context.Context) (findings []preflight.Finding, ok bool) {
+// checkLedger returns findings about the ledger table, and whether the table is usable.
+func (c checker) checkLedger(ctx context.Context) (findings []preflight.Finding, ledgerUsable bool) {
 	setup, err := c.tables().DescribeLedger(ctx)
-	found, probes := table(c.Settings.Ledger.Table, setup, err)
-	ok = usable(found)
-	if ok {
-		probes = append(probes, c.timeToLive(ctx, &found))
+	found, probes := observeTable(c.Settings.Ledger.Table, setup, err)
+	ledgerUsable = usable(found)
+	if ledgerUsable {
+		probes = append(probes, c.readTimeToLive(ctx, &found))
 		probes = append(probes, c.store().ProbeLedger(ctx)...)
 	}
-	return append(preflight.TableFindings(preflight.SubjectLedger, found), preflight.Permissions(preflight.SubjectLedger, probes)...), ok
+	return append(preflight.TableFindings(preflight.SubjectLedger, found), preflight.Permissions(preflight.SubjectLedger, probes)...), ledgerUsable
 }
 
-func (c checker) timeToLive(ctx context.Context, found *preflight.Table) finding.Probe {
+// readTimeToLive adds the TTL to a table, and returns the tested permission.
+func (c checker) readTimeToLive(ctx context.Context, found *preflight.Table) finding.Probe {
 	attribute, err := c.tables().TimeToLive(ctx)
 	if dynamostore.Denied(err) {
 		return finding.Probe{Action: "dynamodb:DescribeTimeToLive", Denied: true}
@@ -145,7 +147,9 @@ func (c checker) timeToLive(ctx context.Context, found *preflight.Table) finding
 	return finding.Probe{Action: "dynamodb:DescribeTimeToLive", Unproven: err != nil}
 }
 
-func table(name string, setup finding.TableSetup, err error) (preflight.Table, []finding.Probe) {
+// observeTable returns the state of a table, and the tested permission, from the result of DescribeTable. The permission
+// is not known if the table is missing or the call failed for another reason.
+func observeTable(name string, setup finding.TableSetup, err error) (preflight.Table, []finding.Probe) {
 	found := preflight.Table{Name: name, TableSetup: setup}
 	describe := finding.Probe{Action: "dynamodb:DescribeTable"}
 	switch {
@@ -162,16 +166,16 @@ func table(name string, setup finding.TableSetup, err error) (preflight.Table, [
 	return found, []finding.Probe{describe}
 }
 
-// usable reports whether permissions on a table can be probed. A table of another layout refuses
-// every call.
+// usable reports whether the table exists and is not known to differ from the required layout. A table with another
+// layout refuses every call.
 func usable(found preflight.Table) bool {
 	return !found.Missing && found.Err == nil && len(found.Differences) == 0
 }
 
 // checkRateLimit returns findings about the rate limiter. noPermit is the reason why no permit for a
-// call to Chargebee can be acquired.
-func (c checker) checkRateLimit(ctx context.Context, usable bool) (findings []preflight.Finding, noPermit error) {
-	if !usable {
+// call to Chargebee can be acquired; nil if none is known.
+func (c checker) checkRateLimit(ctx context.Context, ledgerUsable bool) (findings []preflight.Finding, noPermit error) {
+	if !ledgerUsable {
 		return nil, errors.New("the ledger table, which holds the state of the rate limiter, cannot be used")
 	}
 	state, err := c.store().RateLimit().Read(ctx)
@@ -181,37 +185,37 @@ func (c checker) checkRateLimit(ctx context.Context, usable bool) (findings []pr
 	return preflight.RateLimit(state, c.Settings), nil
 }
 
-// checkInstallation returns findings about the site of the ledger and the settings of running consumers. A read
-// that is refused is a finding of the rate limit or the permissions.
-func (c checker) checkInstallation(ctx context.Context, usable bool) []preflight.Finding {
-	if !usable {
+// checkInstallation returns findings about the site of the ledger and the settings of running consumers. It returns no
+// findings if they cannot be read: checkLedger and checkRateLimit read the same table, and report why.
+func (c checker) checkInstallation(ctx context.Context, ledgerUsable bool) []preflight.Finding {
+	if !ledgerUsable {
 		return nil
 	}
-	found, err := c.store().Installation(ctx)
+	state, err := c.store().Installation(ctx)
 	if err != nil {
 		return nil
 	}
-	return preflight.Installation(found, c.Settings, c.Clock()())
+	return preflight.Installation(state, c.Settings, c.Clock()())
 }
 
-// probeSite makes one call to Chargebee, if a permit is granted soon.
+// probeSite makes one call to Chargebee, unless noPermit is set or no permit is granted within checkPermitTimeout.
 func (c checker) probeSite(ctx context.Context, noPermit error) preflight.Site {
 	found := preflight.Site{NotCalled: noPermit, MaxSkew: c.Settings.Clock.MaxSkew}
 	if noPermit != nil {
 		return found
 	}
-	found.NotCalled = c.withSite(ctx, func(site site) error {
-		waiting, cancel := context.WithTimeoutCause(ctx, checkPermitTimeout, fmt.Errorf("no permit within %s", checkPermitTimeout))
+	found.NotCalled = c.withSite(ctx, func(site limitedSite) error {
+		waitCtx, cancel := context.WithTimeoutCause(ctx, checkPermitTimeout, fmt.Errorf("no permit within %s", checkPermitTimeout))
 		defer cancel()
-		err := ratelimit.Do(waiting, site, func(permit *ratelimit.Permit) (err error) {
-			ctx, cancel := context.WithTimeout(ctx, checkCallTimeout)
+		err := ratelimit.Do(waitCtx, site, func(permit *ratelimit.Permit) (err error) {
+			callCtx, cancel := context.WithTimeout(ctx, checkCallTimeout)
 			defer cancel()
 			found.Sent = time.Now()
-			found.Time, err = site.Time(ctx, permit)
+			found.Time, err = site.Time(callCtx, permit)
 			found.Received = time.Now()
 			return err
 		})
-		if _, sent := errors.AsType[*billing.Failure](err); err != nil && !sent {
+		if _, called := errors.AsType[*billing.Failure](err); err != nil && !called {
 			return err
 		}
 		found.Err = err

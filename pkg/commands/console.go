@@ -23,16 +23,16 @@ import (
 )
 
 const (
-	minToken         = 20 // bytes
-	callerTimeout    = 5 * time.Second
-	consoleHeader    = 5 * time.Second // to read the header of a request
-	consoleRequest   = 2 * time.Minute // for a whole request
-	consoleStopLimit = time.Second     // for the requests in flight at the end
+	minTokenBytes         = 20
+	callerReadTimeout     = 5 * time.Second
+	consoleHeaderTimeout  = 5 * time.Second // to read the header of a request
+	consoleRequestTimeout = 2 * time.Minute // to read a request, and to write its response
+	consoleStopTimeout    = time.Second     // to finish the requests in flight
 )
 
 type consoleFlags struct {
 	addr                 string
-	cert, key, tokenFile string
+	cert, key, tokenFile string // paths
 	archives             string // directory
 	readOnly             bool
 }
@@ -53,7 +53,7 @@ func (a *app) console() *cobra.Command {
 			return nil
 		},
 		RunE: a.connectedSite(func(ctx context.Context, deps Deps, _ []string) error {
-			cfg.Log = deps.log.Level(min(deps.log.GetLevel(), zerolog.InfoLevel)) // actions are logged whatever log.level is
+			cfg.Log = deps.log.Level(min(deps.log.GetLevel(), zerolog.InfoLevel)) // log.level must not hide actions
 			cfg.Operations, cfg.Caller = operations{deps, flags.archives}, deps.caller(ctx)
 			return a.serveConsole(ctx, flags, cfg)
 		}, config.QueueURL, config.DeadLetterURL),
@@ -68,7 +68,7 @@ func (a *app) console() *cobra.Command {
 	return cmd
 }
 
-// load reads the files of the flags, and checks that they suffice for the address.
+// load checks the flags and reads their files. It returns a Config without Operations, Caller and Log.
 func (f consoleFlags) load() (console.Config, error) {
 	cfg := console.Config{ReadOnly: f.readOnly, Token: rand.Text(), Now: time.Now}
 	host, _, err := net.SplitHostPort(f.addr)
@@ -95,17 +95,18 @@ func (f consoleFlags) load() (console.Config, error) {
 			return cfg, fmt.Errorf("invalid --token-file: %w", err)
 		}
 		cfg.Token, cfg.TokenReusable = strings.TrimSpace(string(content)), true
-		if len(cfg.Token) < minToken {
-			return cfg, fmt.Errorf("invalid --token-file: the token is shorter than %d bytes", minToken)
+		if len(cfg.Token) < minTokenBytes {
+			return cfg, fmt.Errorf("invalid --token-file: the token is shorter than %d bytes", minTokenBytes)
 		}
 	}
 	return cfg, nil
 }
 
+// serveConsole serves the console until ctx ends or the server fails.
 func (a *app) serveConsole(ctx context.Context, flags consoleFlags, cfg console.Config) error {
 	page := console.New(cfg)
 	defer lifecycle.Background(ctx, page.Run)()
-	server := &http.Server{Handler: page, ReadHeaderTimeout: consoleHeader, ReadTimeout: consoleRequest, WriteTimeout: consoleRequest}
+	server := &http.Server{Handler: page, ReadHeaderTimeout: consoleHeaderTimeout, ReadTimeout: consoleRequestTimeout, WriteTimeout: consoleRequestTimeout}
 	scheme, serve := "http", server.Serve
 	if cfg.Certificate != nil {
 		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*cfg.Certificate}, MinVersion: tls.VersionTLS12}
@@ -127,22 +128,22 @@ func (a *app) serveConsole(ctx context.Context, flags consoleFlags, cfg console.
 	case err = <-failed:
 	case <-ctx.Done():
 	}
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), consoleStopLimit)
+	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), consoleStopTimeout)
 	defer cancel()
-	if server.Shutdown(stopping) != nil { // actions do not run in requests
-		_ = server.Close()
+	if server.Shutdown(stopCtx) != nil {
+		_ = server.Close() // interrupts no action: page.Run ends those
 	}
 	return err
 }
 
-// caller returns the ARN of the AWS identity, for the log.
+// caller returns the ARN of this process's AWS identity, or unknown.
 func (d Deps) caller(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, callerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, callerReadTimeout)
 	defer cancel()
-	found, err := sts.NewFromConfig(d.AWS).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	identity, err := sts.NewFromConfig(d.AWS).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		d.log.Warn().Err(err).Msg("caller identity could not be read")
 		return "unknown"
 	}
-	return *found.Arn
+	return *identity.Arn
 }

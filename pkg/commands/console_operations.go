@@ -20,11 +20,11 @@ import (
 	"github.com/billable-events/billable/pkg/sqsqueue"
 )
 
-// operations are the console.Operations: those of the commands (methods of Deps), and those that only the console has.
+// operations implements console.Operations. The operations that commands also run are methods of Deps.
 type operations struct {
 	Deps
 
-	archives string // directory
+	archives string // directory of the archives of discarded dead letters
 }
 
 func (o operations) Queues(ctx context.Context) (console.Queues, error) {
@@ -41,6 +41,7 @@ func (o operations) RateLimit(ctx context.Context) (console.RateLimit, error) {
 	}, err
 }
 
+// Filter parses the flags as the dlq commands do.
 func (operations) Filter(flags url.Values) (filter deadletter.Filter, err error) {
 	cmd := withFilter(&filter, &cobra.Command{})
 	for name := range flags {
@@ -53,7 +54,8 @@ func (o operations) Invoices(ctx context.Context, filter inspect.Filter) (inspec
 	return inspect.List(ctx, o.store(), o.store(), filter, time.Now(), func() {})
 }
 
-// Invoice returns the invoice with a draft or final id. A replay is predicted as that of its webhook.
+// Invoice returns the invoice with a draft or final id, from the ledger and Chargebee, and predicts a replay of its
+// webhook event. The error is inspect.ErrUnknown if neither has the invoice.
 func (o operations) Invoice(ctx context.Context, id string) (results.Invoice, error) {
 	query := invoiceQuery{eventType: event.PendingInvoiceCreated, invoiceToRead: id, withEvents: true}
 	record, plan, err := inspect.Find(ctx, o.store(), id)
@@ -78,8 +80,8 @@ func (o operations) Discard(ctx context.Context, options deadletter.DiscardOptio
 }
 
 func (o operations) Release(ctx context.Context, order settlement.Order) (results.Release, error) {
-	// Consumers may have started since the console.
-	if err := errors.Join(checkNotes(order), o.checkInstallation(ctx)); err != nil {
+	// Consumers may have started after the check at the start of the console.
+	if err := errors.Join(checkNotes(order), o.requireInstallation(ctx)); err != nil {
 		return results.Release{}, err
 	}
 	released, err := o.Deps.Release(ctx, order)

@@ -29,16 +29,16 @@ type Deps struct {
 
 	log zerolog.Logger
 
-	// Mismatch is called for each event that does not match the ledger, and is left unchanged.
+	// Mismatch is called with a description of each event that is not as it was claimed (settlement.Observer).
 	Mismatch func(text string)
 }
 
-// operatorCommand is the work of a command with its dependencies.
-type operatorCommand func(ctx context.Context, deps Deps, args []string) error
+// runFunc runs a command with its dependencies and arguments.
+type runFunc func(ctx context.Context, deps Deps, args []string) error
 
-// connected returns the RunE of a command that requires keys to have a value. It loads the settings and the AWS
-// configuration.
-func (a *app) connected(run operatorCommand, required ...string) func(*cobra.Command, []string) error {
+// connected returns a RunE that loads the settings and the AWS configuration, and then calls run. The required keys of
+// the settings must have a value.
+func (a *app) connected(run runFunc, required ...string) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		settings, logger, err := a.settings(required...)
 		if err != nil {
@@ -58,11 +58,11 @@ func (a *app) connected(run operatorCommand, required ...string) func(*cobra.Com
 	}
 }
 
-// connectedSite is connected for a command that calls Chargebee and uses the ledger. It requires that the ledger
-// belongs to the site, and that no bound is below that of a running consumer.
-func (a *app) connectedSite(run operatorCommand, required ...string) func(*cobra.Command, []string) error {
+// connectedSite is connected for a command that calls Chargebee: it also requires the keys of the site, and calls
+// requireInstallation before run.
+func (a *app) connectedSite(run runFunc, required ...string) func(*cobra.Command, []string) error {
 	checked := func(ctx context.Context, deps Deps, args []string) error {
-		if err := deps.checkInstallation(ctx); err != nil {
+		if err := deps.requireInstallation(ctx); err != nil {
 			return err
 		}
 		return run(ctx, deps, args)
@@ -70,32 +70,33 @@ func (a *app) connectedSite(run operatorCommand, required ...string) func(*cobra
 	return a.connected(checked, append(required, config.ChargebeeSite, config.ChargebeeKey)...)
 }
 
-// checkInstallation checks the settings of a command that calls Chargebee and uses the ledger.
-func (d Deps) checkInstallation(ctx context.Context) error {
-	found, err := d.store().Installation(ctx)
+// requireInstallation returns an error if a process with these settings must not use the ledger: the ledger belongs to
+// another site or has another version, or a bound is lower than that of a running consumer (installation.Refusal).
+func (d Deps) requireInstallation(ctx context.Context) error {
+	state, err := d.store().Installation(ctx)
 	if err != nil {
 		return err
 	}
-	return found.Check(d.Settings, time.Now())
+	return state.Check(d.Settings, time.Now())
 }
 
 func (d Deps) store() *dynamostore.Store { return consumer.NewStore(d.AWS, d.Settings) }
 
 func (d Deps) sqs() *sqs.Client { return sqs.NewFromConfig(d.AWS) }
 
-func (d Deps) deadLetters() *sqsqueue.DeadLetters {
+func (d Deps) deadLetterBrowser() *sqsqueue.DeadLetters {
 	return sqsqueue.NewDeadLetters(d.sqs(), d.Settings.Queue.DeadLetterURL)
 }
 
-// site makes the calls of a command to Chargebee, within the limit that all processes share.
-type site struct {
+// limitedSite is the Chargebee site. Its calls need permits of the rate limiter that all processes share.
+type limitedSite struct {
 	*chargebeeapi.Client
 	*ratelimit.Limiter
 }
 
-// withSite calls fn, which calls Chargebee. During an operator pause it fails at once instead of
-// blocking until the pause ends.
-func (d Deps) withSite(ctx context.Context, fn func(site) error) error {
+// withSite calls fn with the Chargebee site. If an operator pause is in force, it returns an error instead: the calls
+// of fn would block until the pause ends.
+func (d Deps) withSite(ctx context.Context, fn func(limitedSite) error) error {
 	client, err := chargebeeapi.New(consumer.ChargebeeConfig(d.Settings, d.Deps))
 	if err != nil {
 		return err
@@ -112,11 +113,12 @@ func (d Deps) withSite(ctx context.Context, fn func(site) error) error {
 	cfg := consumer.LimiterConfig(d.Settings, store, d.Clock())
 	cfg.Command = true
 	limiter := ratelimit.New(cfg)
-	defer lifecycle.Background(ctx, limiter.Run)()
-	return fn(site{client, limiter})
+	stopLimiter := lifecycle.Background(ctx, limiter.Run)
+	defer stopLimiter()
+	return fn(limitedSite{client, limiter})
 }
 
-func (d Deps) settler(site site) *settlement.Settler {
+func (d Deps) settler(site limitedSite) *settlement.Settler {
 	store := d.store()
 	return &settlement.Settler{
 		Ledger:      store,
@@ -132,33 +134,33 @@ func (d Deps) settler(site site) *settlement.Settler {
 	}
 }
 
-// withSettler calls fn with a settler, and the draft id and the record (nil if there is none) of the
-// invoice with the given draft or final id.
+// withSettler finds the record of the invoice with a draft or final id. It calls fn with a settler, the draft id and the
+// record. If there is no record, fn gets id and nil.
 func (d Deps) withSettler(ctx context.Context, id string, fn func(settler *settlement.Settler, invoiceID string, record *billing.Record) error) error {
-	record, ok, err := d.store().FindRecord(ctx, id)
+	found, ok, err := d.store().FindRecord(ctx, id)
 	if err != nil {
 		return err
 	}
-	var found *billing.Record
+	var record *billing.Record
 	if ok {
-		found, id = &record, record.InvoiceID
+		record, id = &found, found.InvoiceID
 	}
-	return d.withSite(ctx, func(site site) error { return fn(d.settler(site), id, found) })
+	return d.withSite(ctx, func(site limitedSite) error { return fn(d.settler(site), id, record) })
 }
 
-// Release releases the claims of a rejected invoice, as the command invoice release does.
+// Release executes an order to release the events of an invoice, like consumer invoice release.
 func (d Deps) Release(ctx context.Context, order settlement.Order) (released settlement.Release, err error) {
-	err = d.withSite(ctx, func(site site) error {
+	err = d.withSite(ctx, func(site limitedSite) error {
 		released, err = d.settler(site).Release(ctx, order)
 		return err
 	})
 	return released, err
 }
 
-// mismatchObserver is a settlement.Observer that reports mismatches only.
+// mismatchObserver is a settlement.Observer that describes each mismatch in a text.
 type mismatchObserver func(text string)
 
-// Handled implements settlement.Observer. Commands have no sessions.
+// Handled does nothing: commands handle no messages.
 func (mismatchObserver) Handled(context.Context, settlement.Report) {}
 
 func (o mismatchObserver) Mismatched(invoiceID string, claimed billing.Event, found billing.ChangedEvent) {

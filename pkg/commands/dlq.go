@@ -27,18 +27,18 @@ func withFilter(filter *deadletter.Filter, cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// deadLetterQueue returns the dead-letter queue with what replay and discard need.
+// deadLetterQueue returns the dead-letter queue for replay and discard.
 func (d Deps) deadLetterQueue() deadletter.Queue {
 	return deadletter.Queue{
-		Messages: d.deadLetters(),
+		Messages: d.deadLetterBrowser(),
 		Records:  d.store(),
 		Remover:  sqsqueue.NewQueue(d.sqs(), d.Settings.Queue.DeadLetterURL, d.Settings.Worker.VisibilityTimeout),
 		Now:      time.Now,
 	}
 }
 
-// runOnDeadLetters runs a use case on dead letters, and shows its progress and its result. If
-// no message was processed, it returns the error without a result, unless that is deadletter.ErrPartial.
+// runOnDeadLetters runs a replay or a discard, shows its progress and its result, and returns its error. There is no
+// result to show if it failed before the first message was processed, with an error other than deadletter.ErrPartial.
 func (a *app) runOnDeadLetters(run func(deadletter.Progress) (deadletter.Result, error)) error {
 	progress := cli.NewProgress(a.process.Stderr, "processed")
 	result, err := run(deadletter.Progress{
@@ -46,7 +46,8 @@ func (a *app) runOnDeadLetters(run func(deadletter.Progress) (deadletter.Result,
 		Waiting: progress.Wait,
 	})
 	progress.Finish()
-	if err == nil || len(result.Messages) > 0 || errors.Is(err, deadletter.ErrPartial) {
+	hasResult := err == nil || len(result.Messages) > 0 || errors.Is(err, deadletter.ErrPartial)
+	if hasResult {
 		a.writeResult(result, func() { a.writeDeadLetterResult(result) })
 	}
 	return err

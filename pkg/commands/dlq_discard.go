@@ -56,38 +56,39 @@ func (a *app) dlqDiscard() *cobra.Command {
 	return cmd
 }
 
+// discardOptions are the options of Deps.discard.
 type discardOptions struct {
 	deadletter.DiscardOptions
 
 	path    string // of the archive file
-	release bool   // release claims first
+	release bool   // release the claims of the messages' invoices first
 }
 
-// discard runs a Discarder whose archive is a file. Only a release of claims needs Chargebee.
+// discard archives dead letters in a file and deletes them. It calls Chargebee only to release claims.
 func (d Deps) discard(ctx context.Context, options discardOptions, progress deadletter.Progress) (result deadletter.Result, err error) {
 	archive := &archiveFile{path: options.path}
 	discarder := &deadletter.Discarder{Queue: d.deadLetterQueue(), Archive: archive}
-	run := func() error {
+	runDiscarder := func() error {
 		var runErr, closeErr error
 		result, runErr = discarder.Run(ctx, options.DiscardOptions, progress)
 		result.Archive, closeErr = archive.close()
 		return errors.Join(runErr, closeErr)
 	}
 	if !options.release {
-		err = run()
+		err = runDiscarder()
 		return result, err
 	}
-	if err := d.checkInstallation(ctx); err != nil {
+	if err := d.requireInstallation(ctx); err != nil {
 		return result, err
 	}
-	err = d.withSite(ctx, func(site site) error {
+	err = d.withSite(ctx, func(site limitedSite) error {
 		discarder.Releaser = claimReleaser{d.settler(site)}
-		return run()
+		return runDiscarder()
 	})
 	return result, err
 }
 
-// claimReleaser is a deadletter.Releaser. It makes no assertion about lines in doubt.
+// claimReleaser is a deadletter.Releaser. Its orders have no assertion, so that lines in doubt are refused.
 type claimReleaser struct{ settler *settlement.Settler }
 
 func (c claimReleaser) Release(ctx context.Context, invoiceID string, dryRun bool) error {
@@ -102,12 +103,12 @@ func archiveName(now time.Time) string {
 	return fmt.Sprintf("discarded-%s.jsonl", now.UTC().Format("20060102T150405Z"))
 }
 
-// archiveFile is a deadletter.Archive: a file that is created with the first discarded message.
+// archiveFile is a deadletter.Archive. The first message opens the file, or creates it.
 type archiveFile struct {
 	path string
 
 	mu   sync.Mutex
-	file *os.File
+	file *os.File // nil before the first message
 }
 
 func (f *archiveFile) Add(message deadletter.ArchivedMessage) error {
@@ -128,7 +129,7 @@ func (f *archiveFile) Add(message deadletter.ArchivedMessage) error {
 	return f.file.Sync()
 }
 
-// close returns the path of the file, or nil if nothing was discarded.
+// close closes the file and returns its absolute path, or nil if there was no message.
 func (f *archiveFile) close() (path *string, err error) {
 	if f.file == nil {
 		return nil, nil

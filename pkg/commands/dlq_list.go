@@ -33,7 +33,7 @@ func (a *app) dlqList() *cobra.Command {
 
 // DeadLetters lists the dead letters that a filter selects.
 func (d Deps) DeadLetters(ctx context.Context, filter deadletter.Filter) (deadletter.Listing, error) {
-	return deadletter.List(ctx, d.deadLetters(), d.store(), filter, time.Now())
+	return deadletter.List(ctx, d.deadLetterBrowser(), d.store(), filter, time.Now())
 }
 
 const incompleteListing = "Incomplete: " + deadletter.Incomplete + "."
@@ -58,7 +58,7 @@ func (a *app) writeDeadLetterGroups(groups []deadletter.Group, now time.Time) {
 	for _, group := range groups {
 		var risks []string
 		for _, risk := range group.AtRisk {
-			risks = append(risks, amount(risk.Amount, risk.CurrencyCode))
+			risks = append(risks, formatAmount(risk.Amount, risk.CurrencyCode))
 		}
 		rows = append(rows, []string{
 			cli.OrNone(group.Reason), strconv.Itoa(group.Count), cli.TimeOrNone(group.Oldest), cli.FormatAge(group.Oldest, now),
@@ -72,8 +72,9 @@ func (a *app) writeDeadLetterGroups(groups []deadletter.Group, now time.Time) {
 func (a *app) writeDeadLetterMessages(messages []deadletter.Message, now time.Time) {
 	var rows [][]string
 	for _, message := range messages {
+		eventOrMessageID := *cmp.Or(message.EventID, &message.MessageID) // either selects the message in other commands
 		rows = append(rows, []string{
-			cli.TimeOrNone(message.FailedAt), cli.FormatAge(message.FailedAt, now), cli.OrNone(message.Reason), cli.OrNone(message.InvoiceID), *cmp.Or(message.EventID, &message.MessageID),
+			cli.TimeOrNone(message.FailedAt), cli.FormatAge(message.FailedAt, now), cli.OrNone(message.Reason), cli.OrNone(message.InvoiceID), eventOrMessageID,
 			message.MessageID, cli.OrNone(message.CustomerID), message.LedgerState, chargeAtRisk(message), strconv.Itoa(message.ReplayCount), cli.OrNone(message.Detail),
 		})
 	}
@@ -85,9 +86,10 @@ func (a *app) writeDeadLetterMessages(messages []deadletter.Message, now time.Ti
 	a.writeNextTable(columns, rows)
 }
 
+// chargeAtRisk formats the charge that a dead letter puts at risk.
 func chargeAtRisk(message deadletter.Message) string {
 	if message.ChargeAtRisk == nil {
 		return cli.None
 	}
-	return amount(*message.ChargeAtRisk, message.CurrencyCode)
+	return formatAmount(*message.ChargeAtRisk, message.CurrencyCode)
 }

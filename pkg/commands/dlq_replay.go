@@ -36,11 +36,11 @@ func (a *app) dlqReplay() *cobra.Command {
 	return cmd
 }
 
-// Replay sends dead letters back to the queue.
+// Replay sends the selected dead letters back to the queue.
 func (d Deps) Replay(ctx context.Context, options deadletter.ReplayOptions, progress deadletter.Progress) (deadletter.Result, error) {
 	replayer := &deadletter.Replayer{
 		Queue:             d.deadLetterQueue(),
-		Source:            sqsqueue.NewSender(d.sqs(), d.Settings.Queue.URL, nil), // where dead letters come from
+		Source:            sqsqueue.NewSender(d.sqs(), d.Settings.Queue.URL, nil),
 		RateLimit:         d.store().RateLimit(),
 		RequestsPerMinute: d.Settings.Chargebee.RequestsPerMinute,
 	}

@@ -17,8 +17,8 @@ import (
 type restoreResult struct {
 	File     string `json:"file"`
 	DryRun   bool   `json:"dry_run"`
-	Messages int    `json:"messages"` // in the file
-	Restored int    `json:"restored"`
+	Messages int    `json:"messages"` // number of messages in the file
+	Restored int    `json:"restored"` // number of messages that were sent
 }
 
 func (a *app) dlqRestore() *cobra.Command {

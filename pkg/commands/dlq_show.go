@@ -43,9 +43,9 @@ func (a *app) dlqShow() *cobra.Command {
 	})
 }
 
-// DeadLetter collects what the queue, the ledger and Chargebee hold about a dead letter.
+// DeadLetter returns the dead letter with a message or event id, and its invoice.
 func (d Deps) DeadLetter(ctx context.Context, id string) (shown results.DeadLetter, err error) {
-	if shown.Shown, err = deadletter.Show(ctx, d.deadLetters(), d.store(), id); err != nil {
+	if shown.Shown, err = deadletter.Show(ctx, d.deadLetterBrowser(), d.store(), id); err != nil {
 		return shown, err
 	}
 	shown.Invoice, err = d.showInvoice(ctx, invoiceQuery{
@@ -54,15 +54,16 @@ func (d Deps) DeadLetter(ctx context.Context, id string) (shown results.DeadLett
 	return shown, err
 }
 
+// invoiceQuery is the input of showInvoice.
 type invoiceQuery struct {
 	eventType     string          // of the message whose replay is predicted
-	record        *billing.Record // nil: it is not in the ledger
-	plan          billing.Plan
-	invoiceToRead string // id at Chargebee; may be empty
-	withEvents    bool   // include the claimed events
+	record        *billing.Record // nil: the invoice is not in the ledger
+	plan          billing.Plan    // without lines if there is none
+	invoiceToRead string          // id at Chargebee; empty: there is nothing to read
+	withEvents    bool            // include the claimed events
 }
 
-// showInvoice collects what the ledger and Chargebee hold about an invoice, and predicts a replay.
+// showInvoice returns the state of an invoice in the ledger and at Chargebee, and predicts a replay.
 func (d Deps) showInvoice(ctx context.Context, query invoiceQuery) (shown results.Invoice, err error) {
 	if query.record != nil {
 		ledger, err := inspect.Describe(ctx, d.store(), *query.record, query.plan, query.withEvents)
@@ -79,7 +80,7 @@ func (d Deps) showInvoice(ctx context.Context, query invoiceQuery) (shown result
 		Now:       time.Now(),
 	}
 	if query.invoiceToRead != "" {
-		// Without the invoice, a prediction shows only whether a preview is needed.
+		// This prediction has no input from Chargebee: it decides only whether a preview is needed.
 		if settlement.PredictReplay(input).NeedsPreview() {
 			input.Preview, shown.Chargebee, shown.SiteErr = d.previewInvoice(ctx, query.invoiceToRead, query.record)
 		} else {
@@ -97,25 +98,26 @@ func (d Deps) showInvoice(ctx context.Context, query invoiceQuery) (shown result
 	return shown, nil
 }
 
-// readTimeout bounds the wait for permits and for Chargebee.
-const readTimeout = 15 * time.Second
+// siteReadTimeout bounds the waits for permits and calls together.
+const siteReadTimeout = 15 * time.Second
 
-// readSite calls fn with the Chargebee site, within readTimeout. It returns an error if the address or
+// readSite calls fn with the Chargebee site, within siteReadTimeout. It returns an error if the address or
 // the API key of the site is not set.
-func (d Deps) readSite(ctx context.Context, fn func(ctx context.Context, site site) error) error {
+func (d Deps) readSite(ctx context.Context, fn func(ctx context.Context, site limitedSite) error) error {
 	settings := d.Settings.Chargebee
 	if settings.URL() == "" || settings.APIKey.Reveal() == "" {
 		return errors.New("chargebee.site or chargebee.api_key is not set")
 	}
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	ctx, cancel := context.WithTimeout(ctx, siteReadTimeout)
 	defer cancel()
-	return d.withSite(ctx, func(site site) error { return fn(ctx, site) })
+	return d.withSite(ctx, func(site limitedSite) error { return fn(ctx, site) })
 }
 
-// previewInvoice returns what would be charged on a draft, and the draft.
+// previewInvoice returns what a message would charge on an invoice, and the invoice at Chargebee. The preview is nil if
+// Chargebee has no such invoice.
 func (d Deps) previewInvoice(ctx context.Context, invoiceID string, record *billing.Record) (*settlement.Preview, *results.ChargebeeInvoice, error) {
 	var preview settlement.Preview
-	err := d.readSite(ctx, func(ctx context.Context, site site) (err error) {
+	err := d.readSite(ctx, func(ctx context.Context, site limitedSite) (err error) {
 		preview, err = d.settler(site).Preview(ctx, invoiceID, record)
 		return err
 	})
@@ -129,11 +131,11 @@ func (d Deps) previewInvoice(ctx context.Context, invoiceID string, record *bill
 	}
 }
 
-// readChargebeeInvoice reads the invoice in one call, with the first page of its lines only. Found is
-// false if it does not exist or was deleted.
+// readChargebeeInvoice reads an invoice with the first page of its lines, in one call. Found is false if the invoice
+// does not exist or was deleted.
 func (d Deps) readChargebeeInvoice(ctx context.Context, invoiceID string) (*results.ChargebeeInvoice, error) {
 	var invoice billing.Invoice
-	err := d.readSite(ctx, func(ctx context.Context, site site) error {
+	err := d.readSite(ctx, func(ctx context.Context, site limitedSite) error {
 		return ratelimit.Do(ctx, site, func(permit *ratelimit.Permit) (err error) {
 			invoice, err = site.Invoice(ctx, permit, billing.LinePage{InvoiceID: invoiceID})
 			return err
@@ -181,6 +183,7 @@ func (a *app) writeDeadLetter(shown results.DeadLetter) {
 	a.recordWrite(err)
 }
 
+// canBeBilled describes whether the invoice can be billed, by the predicted replay or a later one.
 func canBeBilled(replay settlement.Replay) string {
 	switch {
 	case replay.Billable == nil:

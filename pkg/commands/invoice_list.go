@@ -17,7 +17,7 @@ import (
 )
 
 func (a *app) invoiceList() *cobra.Command {
-	var selected invoiceFilter
+	var selection invoiceSelection
 	var filter inspect.Filter
 	cmd := a.withListingOutput(&cobra.Command{
 		Use:     "list",
@@ -25,7 +25,7 @@ func (a *app) invoiceList() *cobra.Command {
 		Long:    "List invoices in the ledger, by last update. It scans the whole ledger table.",
 		Example: "  consumer invoice list --state rejected --since 7d --customer cust_1",
 		PreRunE: func(*cobra.Command, []string) (err error) {
-			filter, err = selected.parse(time.Now())
+			filter, err = selection.parse(time.Now())
 			return err
 		},
 		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
@@ -40,47 +40,49 @@ func (a *app) invoiceList() *cobra.Command {
 		}),
 	})
 	flags := cmd.Flags()
-	flags.StringVar(&selected.states, "state", "", "only these states, for example rejected,charging")
-	flags.StringVar(&selected.since, "since", "", "only updates since, for example 7d or 2006-01-02T15:04:05Z")
-	flags.StringVar(&selected.outcomes, "outcome", "", "only these outcomes, for example empty,gone")
-	flags.StringVar(&selected.reasons, "reason", "", "only these reasons, for example line_removed")
-	flags.StringVar(&selected.customer, "customer", "", "only this customer")
-	flags.StringVar(&selected.subscription, "subscription", "", "only this subscription")
-	flags.Int64Var(&selected.minAmount, "min-amount", 0, "only charges of at least this amount, in minor units (default: any)")
-	flags.BoolVar(&selected.held, "held", false, "only invoices that hold claims")
+	flags.StringVar(&selection.states, "state", "", "only these states, for example rejected,charging")
+	flags.StringVar(&selection.since, "since", "", "only updates since, for example 7d or 2006-01-02T15:04:05Z")
+	flags.StringVar(&selection.outcomes, "outcome", "", "only these outcomes, for example empty,gone")
+	flags.StringVar(&selection.reasons, "reason", "", "only these reasons, for example line_removed")
+	flags.StringVar(&selection.customer, "customer", "", "only this customer")
+	flags.StringVar(&selection.subscription, "subscription", "", "only this subscription")
+	flags.Int64Var(&selection.minAmount, "min-amount", 0, "only charges of at least this amount, in minor units (default: any)")
+	flags.BoolVar(&selection.held, "held", false, "only invoices that hold claims")
 	return cmd
 }
 
-type invoiceFilter struct {
-	states, since, outcomes, reasons, customer, subscription string
-	minAmount                                                int64 // minor units
-	held                                                     bool
+// invoiceSelection has the values of the flags of invoice list. Lists are separated by commas.
+type invoiceSelection struct {
+	states, outcomes, reasons     string // lists
+	since, customer, subscription string
+	minAmount                     int64 // minor units
+	held                          bool
 }
 
 // parse returns the filter. The usage error lists every invalid flag.
-func (f invoiceFilter) parse(now time.Time) (inspect.Filter, error) {
-	filter := inspect.Filter{HoldsClaims: f.held, Customer: f.customer, Subscription: f.subscription, MinAmount: f.minAmount}
-	var states, outcomes, reasons, since error
-	if f.states != "" {
-		filter.States, states = cli.ParseChoices(f.states, inspect.States())
+func (s invoiceSelection) parse(now time.Time) (inspect.Filter, error) {
+	filter := inspect.Filter{HoldsClaims: s.held, Customer: s.customer, Subscription: s.subscription, MinAmount: s.minAmount}
+	var stateErr, outcomeErr, reasonErr, sinceErr error
+	if s.states != "" {
+		filter.States, stateErr = cli.ParseChoices(s.states, inspect.States())
 	}
-	if f.outcomes != "" {
-		filter.Outcomes, outcomes = cli.ParseChoices(f.outcomes, inspect.Outcomes())
+	if s.outcomes != "" {
+		filter.Outcomes, outcomeErr = cli.ParseChoices(s.outcomes, inspect.Outcomes())
 	}
-	if f.reasons != "" {
-		filter.Reasons, reasons = cli.ParseChoices(f.reasons, billing.Reasons())
+	if s.reasons != "" {
+		filter.Reasons, reasonErr = cli.ParseChoices(s.reasons, billing.Reasons())
 	}
-	if f.since != "" {
-		filter.Since, since = parseSince(f.since, now)
+	if s.since != "" {
+		filter.Since, sinceErr = parseSince(s.since, now)
 	}
-	err := errors.Join(flagError("state", states), flagError("since", since), flagError("outcome", outcomes), flagError("reason", reasons))
+	err := errors.Join(flagError("state", stateErr), flagError("since", sinceErr), flagError("outcome", outcomeErr), flagError("reason", reasonErr))
 	if err != nil {
 		return filter, cli.UsageError{Err: err}
 	}
 	return filter, nil
 }
 
-// parseSince parses a time in RFC 3339, or a duration before now.
+// parseSince parses a time in RFC 3339, or a duration: the time that long before now.
 func parseSince(value string, now time.Time) (time.Time, error) {
 	if ago, err := cli.ParseDuration(value); err == nil {
 		return now.Add(-ago), nil
@@ -92,7 +94,7 @@ func parseSince(value string, now time.Time) (time.Time, error) {
 	return since, nil
 }
 
-// flagError adds the name of the flag to an error.
+// flagError adds the name of the flag to an error. It returns nil for nil.
 func flagError(flag string, err error) error {
 	if err == nil {
 		return nil
@@ -111,12 +113,13 @@ func (a *app) writeInvoices(listing inspect.Listing) {
 		if invoice.HoldsClaims {
 			held = "held"
 		}
-		result, charges := cmp.Or(invoice.Outcome, invoice.Reason), cli.None
+		result := cmp.Or(invoice.Outcome, invoice.Reason)
 		if invoice.State == string(billing.Rejected) {
 			result = invoice.Reason
 		}
+		charges := cli.None
 		if invoice.Amount != nil {
-			charges = amount(*invoice.Amount, invoice.CurrencyCode)
+			charges = formatAmount(*invoice.Amount, invoice.CurrencyCode)
 		}
 		rows = append(rows, []string{
 			cli.TimeOrNone(invoice.UpdatedAt), invoice.InvoiceID, cli.OrNone(invoice.CustomerID), strings.Join(invoice.SubscriptionIDs, " "), charges,

@@ -13,9 +13,9 @@ import (
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
-// maxNotes is the maximum length of the texts of --assert-not-charged and --reason-note in bytes, together. The
-// ledger keeps them in front of the previous detail, in at most 1,024 bytes.
-const maxNotes = 500
+// maxNotesBytes is the maximum length of --assert-not-charged and --reason-note together. The detail of the record has
+// at most 1,024 bytes: these texts, and as much of the previous detail as fits.
+const maxNotesBytes = 500
 
 func (a *app) invoiceRelease() *cobra.Command {
 	var order settlement.Order
@@ -54,10 +54,10 @@ func (a *app) invoiceRelease() *cobra.Command {
 	return cmd
 }
 
-// releaseUnrecorded releases claims that the ledger does not have. There is no plan, so the result has no lines.
+// releaseUnrecorded releases claims that the ledger does not have. The result has no lines: no plan has these events.
 func releaseUnrecorded(ctx context.Context, settler *settlement.Settler, order settlement.Order) (results.Release, error) {
 	record, events, err := settler.ReleaseUnrecorded(ctx, order)
-	record.InvoiceID = order.InvoiceID
+	record.InvoiceID = order.InvoiceID // in a dry run, there may be no record
 	release := results.NewRelease(settlement.Release{Record: record, Claimed: events > 0}, order.DryRun)
 	release.Released = events
 	return release, err
@@ -66,10 +66,10 @@ func releaseUnrecorded(ctx context.Context, settler *settlement.Settler, order s
 // checkNotes returns a usage error if the texts of an order are too long.
 func checkNotes(order settlement.Order) error {
 	switch {
-	case len(order.NotCharged) > maxNotes:
-		return cli.UsageError{Err: fmt.Errorf("--assert-not-charged is longer than %d bytes", maxNotes)}
-	case len(order.NotCharged)+len(order.Reason) > maxNotes:
-		return cli.UsageError{Err: fmt.Errorf("--reason-note, with --assert-not-charged, is longer than %d bytes", maxNotes)}
+	case len(order.NotCharged) > maxNotesBytes:
+		return cli.UsageError{Err: fmt.Errorf("--assert-not-charged is longer than %d bytes", maxNotesBytes)}
+	case len(order.NotCharged)+len(order.Reason) > maxNotesBytes:
+		return cli.UsageError{Err: fmt.Errorf("--reason-note, with --assert-not-charged, is longer than %d bytes", maxNotesBytes)}
 	default:
 		return nil
 	}
@@ -97,7 +97,7 @@ func (a *app) writeReleasedLines(release results.Release) {
 	var rows [][]string
 	for _, line := range release.Lines {
 		rows = append(rows, []string{
-			line.SubscriptionID, line.ChargeCode, amount(line.Amount, release.CurrencyCode), strconv.Itoa(line.Events), line.Becomes,
+			line.SubscriptionID, line.ChargeCode, formatAmount(line.Amount, release.CurrencyCode), strconv.Itoa(line.Events), line.Becomes,
 		})
 	}
 	a.writeTable([]cli.Column{

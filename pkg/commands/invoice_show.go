@@ -33,7 +33,7 @@ func (a *app) invoiceShow() *cobra.Command {
 	return cmd
 }
 
-// writeInvoice writes a summary and an empty line, then the details.
+// writeInvoice writes the headline of an invoice, and its details as tables.
 func (a *app) writeInvoice(invoice inspect.Invoice) {
 	a.printLinef("%s\n", headline(invoice))
 	a.writeFacts(append(stateFacts(invoice), claimFacts(invoice.Claims)...))
@@ -45,6 +45,7 @@ func (a *app) writeInvoice(invoice inspect.Invoice) {
 	a.writeEvents(invoice.Events)
 }
 
+// headline returns the state of an invoice, with its outcome or reason, and whether it holds claims.
 func headline(invoice inspect.Invoice) string {
 	text := invoice.InvoiceID + " is " + invoice.State
 	switch {
@@ -69,7 +70,7 @@ func stateFacts(invoice inspect.Invoice) [][]string {
 		{"final invoice", cli.OrNone(invoice.FinalInvoiceID)},
 		{"updated at", cli.TimeOrNone(invoice.UpdatedAt)},
 		{"resumes as", cli.OrNone(invoice.Resume)},
-		// 0 of 0 without a stored plan, whatever the cursor is.
+		// The cursor may be greater than 0 although the plan has expired.
 		{"lines added", fmt.Sprintf("%d of %d", min(invoice.Cursor, len(invoice.Lines)), len(invoice.Lines))},
 		{"sending since", cli.TimeOrNone(invoice.SendingSince)},
 		{"missing since", cli.TimeOrNone(invoice.MissingSince)},
@@ -130,8 +131,8 @@ func (a *app) writeEvents(events []inspect.Event) {
 	a.writeNextTable(columns, rows)
 }
 
-// eventAmount formats the amount of an event in the major unit. Without a currency it returns the amount
-// as the producer wrote it.
+// eventAmount formats the amount of an event, in minor units, in the major unit. Without a currency it returns the
+// amount as the producer wrote it, and without an amount cli.None.
 func eventAmount(event inspect.Event) string {
 	if event.Amount == nil || event.CurrencyCode == nil {
 		return cli.OrNone(event.Amount)

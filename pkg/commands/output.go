@@ -8,9 +8,9 @@ import (
 	"github.com/billable-events/billable/pkg/escape"
 )
 
-// The functions below write to the standard output. Their first error is the error of the command: root returns it.
+// The functions below write to the standard output. A command that succeeds otherwise returns their first error (root).
 
-// printLinef writes one line of a result. Texts in args cannot add lines.
+// printLinef writes a formatted text and a line end. Strings in args are escaped: they cannot add lines.
 func (a *app) printLinef(format string, args ...any) {
 	for i, arg := range args {
 		if text, ok := arg.(string); ok {
@@ -21,6 +21,7 @@ func (a *app) printLinef(format string, args ...any) {
 	a.recordWrite(err)
 }
 
+// recordWrite keeps the error of a write if it is the first one.
 func (a *app) recordWrite(err error) {
 	if a.writeErr == nil {
 		a.writeErr = err
@@ -32,7 +33,7 @@ func (a *app) printDryRun() {
 	a.printLinef("\nDry run: nothing was changed. Repeat with --yes to apply.")
 }
 
-// writeResult writes the result of a command: as JSON, or else with the given function.
+// writeResult writes the result of a command as JSON if --output is json. Otherwise it calls asTables.
 func (a *app) writeResult(result any, asTables func()) {
 	if a.format == cli.JSON {
 		a.recordWrite(cli.WriteJSON(a.process.Stdout, result))
@@ -41,7 +42,7 @@ func (a *app) writeResult(result any, asTables func()) {
 	asTables()
 }
 
-// writeListing writes the result of a listing: its rows as CSV, or else as writeResult does.
+// writeListing writes the rows of a listing as CSV if --output is csv. Otherwise it calls writeResult.
 func writeListing[T any](a *app, listing any, rows []T, asTables func()) {
 	if a.format == cli.CSV {
 		a.recordWrite(cli.WriteCSV(a.process.Stdout, rows))
@@ -75,8 +76,8 @@ func (a *app) writeFacts(facts [][]string) {
 
 var factColumns = []cli.Column{{Title: "what"}, {Title: "value"}}
 
-// amount formats an amount of minor units in the major unit.
-func amount(minor int64, currencyCode *string) string {
+// formatAmount formats an amount of minor units in the major unit.
+func formatAmount(minor int64, currencyCode *string) string {
 	if currencyCode == nil {
 		return billing.FormatAmount(minor, "")
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
-// maxPauseReason is the maximum length of the reason in bytes: every process reads it once a second.
-const maxPauseReason = 500
+// maxPauseReasonBytes is the maximum length of the reason. Every process reads the reason once a second.
+const maxPauseReasonBytes = 500
 
 func (a *app) pause() *cobra.Command {
 	var reason string
@@ -45,14 +45,14 @@ func checkPauseReason(reason string) error {
 	switch {
 	case reason == "":
 		return cli.UsageError{Err: errors.New("missing --reason: all processes log it")}
-	case len(reason) > maxPauseReason:
-		return cli.UsageError{Err: fmt.Errorf("--reason is longer than %d bytes", maxPauseReason)}
+	case len(reason) > maxPauseReasonBytes:
+		return cli.UsageError{Err: fmt.Errorf("--reason is longer than %d bytes", maxPauseReasonBytes)}
 	default:
 		return nil
 	}
 }
 
-// Pause begins an operator pause. A dry run only checks that there is none.
+// Pause begins an operator pause. It returns an error if one is in force already. A dry run only checks that.
 func (d Deps) Pause(ctx context.Context, reason string, dryRun bool) error {
 	if err := checkPauseReason(reason); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (d Deps) Pause(ctx context.Context, reason string, dryRun bool) error {
 }
 
 func errPaused(pause ratelimit.OperatorPause) error {
-	return fmt.Errorf("calls are already paused since %s: %s: the reason was not changed", since(pause), pause.Reason)
+	return fmt.Errorf("calls are already paused since %s: %s: the reason was not changed", pausedSince(pause), pause.Reason)
 }
 
 func (a *app) resume() *cobra.Command {
@@ -93,7 +93,7 @@ func (a *app) resume() *cobra.Command {
 			case a.apply:
 				a.printLinef("Resumed: all processes call Chargebee again within two seconds.")
 			default:
-				a.printLinef("Calls are paused since %s: %s", since(pause), pause.Reason)
+				a.printLinef("Calls are paused since %s: %s", pausedSince(pause), pause.Reason)
 				a.printDryRun()
 			}
 			return nil
@@ -101,7 +101,7 @@ func (a *app) resume() *cobra.Command {
 	})
 }
 
-// Resume ends the operator pause that is in force, and returns it. A dry run only returns it.
+// Resume ends the operator pause that is in force, if any, and returns it. A dry run only returns it.
 func (d Deps) Resume(ctx context.Context, dryRun bool) (ratelimit.OperatorPause, error) {
 	store := d.store().RateLimit()
 	found, err := store.Read(ctx)
@@ -112,6 +112,7 @@ func (d Deps) Resume(ctx context.Context, dryRun bool) (ratelimit.OperatorPause,
 	return found.OperatorPause, err
 }
 
-func since(pause ratelimit.OperatorPause) string {
+// pausedSince formats the time at which the pause began.
+func pausedSince(pause ratelimit.OperatorPause) string {
 	return time.Unix(pause.Since, 0).UTC().Format(time.RFC3339)
 }

@@ -44,7 +44,7 @@ func (a *app) sweep() *cobra.Command {
 	return cmd
 }
 
-// setOptions sets the options that follow from the settings of settlement.
+// setOptions sets the options that do not come from flags.
 func setOptions(options *reconcile.Options, settings settlement.Settings) {
 	options.MaxIdle = settings.MaxIdle()
 	options.ListDelay = settings.MaxEffectDelay + settings.MaxSkew
@@ -56,17 +56,17 @@ func (d Deps) sweeper(progress func()) *reconcile.Sweeper {
 	return &reconcile.Sweeper{
 		Ledger:      store,
 		Events:      store,
-		DeadLetters: d.deadLetters(),
+		DeadLetters: d.deadLetterBrowser(),
 		Queue:       sweepQueue{sqsqueue.NewSender(client, queueURL, nil), client, queueURL},
 		Now:         time.Now,
 		CallSite: func(ctx context.Context, call func(reconcile.Site) error) error {
-			return d.withSite(ctx, func(site site) error { return call(site) })
+			return d.withSite(ctx, func(site limitedSite) error { return call(site) })
 		},
 		Progress: progress,
 	}
 }
 
-// sweepQueue is a reconcile.Queue.
+// sweepQueue is the reconcile.Queue of the queue at url.
 type sweepQueue struct {
 	*sqsqueue.Sender
 
@@ -75,8 +75,8 @@ type sweepQueue struct {
 }
 
 func (q sweepQueue) Backlog(ctx context.Context) (reconcile.Backlog, error) {
-	found, err := sqsqueue.Describe(ctx, q.client, q.url)
-	return reconcile.Backlog{Visible: found.Visible, InFlight: found.InFlight, Delayed: found.Delayed}, err
+	attributes, err := sqsqueue.Describe(ctx, q.client, q.url)
+	return reconcile.Backlog{Visible: attributes.Visible, InFlight: attributes.InFlight, Delayed: attributes.Delayed}, err
 }
 
 func (a *app) writeSwept(swept reconcile.Result) {
@@ -103,11 +103,11 @@ func (a *app) writeSweptCounts(swept reconcile.Result) {
 
 func (a *app) writeSweptInvoices(swept reconcile.Result) {
 	var rows [][]string
-	for _, one := range swept.Enqueued {
-		rows = append(rows, []string{one.InvoiceID, one.CustomerID, one.Date.Format(time.RFC3339), string(one.Reason), cli.OrNone(one.MessageID), cli.None})
+	for _, sent := range swept.Enqueued {
+		rows = append(rows, []string{sent.InvoiceID, sent.CustomerID, sent.Date.Format(time.RFC3339), string(sent.Reason), cli.OrNone(sent.MessageID), cli.None})
 	}
-	for _, one := range swept.Failed {
-		rows = append(rows, []string{one.InvoiceID, cli.None, cli.None, "failed", cli.None, one.Error})
+	for _, failure := range swept.Failed {
+		rows = append(rows, []string{failure.InvoiceID, cli.None, cli.None, "failed", cli.None, failure.Error})
 	}
 	a.writeNextTable([]cli.Column{
 		{Title: "invoice"}, {Title: "customer"}, {Title: "date"}, {Title: "reason"}, {Title: "message", Wide: true}, {Title: "error", Below: true},
@@ -119,7 +119,7 @@ func (a *app) writeSweptFindings(findings []reconcile.Finding) {
 	for _, found := range findings {
 		rows = append(rows, []string{
 			string(found.Level), found.Name, strconv.Itoa(found.Count), cli.TimeOrNone(found.Oldest), cli.TimeOrNone(found.Newest),
-			found.Message, found.Solution, strings.Join(found.Examples, " "), amounts(found.Amounts),
+			found.Message, found.Solution, strings.Join(found.Examples, " "), formatByCurrency(found.Amounts),
 		})
 	}
 	a.writeNextTable([]cli.Column{
@@ -129,8 +129,8 @@ func (a *app) writeSweptFindings(findings []reconcile.Finding) {
 	}, rows)
 }
 
-// amounts formats amounts of minor units by currency.
-func amounts(byCurrency map[string]int64) string {
+// formatByCurrency formats amounts of minor units, by currency code.
+func formatByCurrency(byCurrency map[string]int64) string {
 	var texts []string
 	for _, currencyCode := range slices.Sorted(maps.Keys(byCurrency)) {
 		texts = append(texts, billing.FormatAmount(byCurrency[currencyCode], currencyCode))

@@ -37,7 +37,7 @@ func (d Deps) tables() *dynamostore.Tables {
 	}
 }
 
-// writeTables writes what was found or done. It returns an error if a table differs.
+// writeTables writes the state of each table. It returns errTablesDiffer if a table differs.
 func (a *app) writeTables(states []dynamostore.TableState) (err error) {
 	var rows [][]string
 	for _, state := range states {
