@@ -107,10 +107,10 @@ func (c checker) checkEvents(ctx context.Context) []preflight.Finding {
 }
 
 // checkUnbilled returns a finding if there is no unbilled event, but an invoice that was settled within maxSettledAge
-// among the first maxRecordsRead records. It returns no finding if a scan fails: Check also
-// probes the permissions.
+// among the first maxRecordsRead records. It returns none if a scan fails: Check also probes the permissions.
 func (c checker) checkUnbilled(ctx context.Context) []preflight.Finding {
-	for range c.store().AllUnbilled(ctx) { // an unbilled event, or the error of the scan
+	for _, err := range c.store().AllUnbilled(ctx) {
+		_ = err // an unbilled event was found, or the scan failed
 		return nil
 	}
 	recordsRead, since := 0, time.Now().Add(-maxSettledAge)
