@@ -37,7 +37,6 @@ func DurationVar(flags *pflag.FlagSet, target *time.Duration, name string, value
 	flags.Var((*durationValue)(target), name, usage)
 }
 
-// durationValue is the pflag.Value of DurationVar.
 type durationValue time.Duration
 
 func (d *durationValue) String() string { return time.Duration(*d).String() }
@@ -56,7 +55,6 @@ func ChoiceVar[T ~string](flags *pflag.FlagSet, target *T, name, placeholder, us
 	flags.Var(choiceValue[T]{target, placeholder, allowed}, name, usage)
 }
 
-// choiceValue is the pflag.Value of ChoiceVar.
 type choiceValue[T ~string] struct {
 	target      *T
 	placeholder string

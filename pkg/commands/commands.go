@@ -70,7 +70,6 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
-// group returns a command that has only subcommands.
 func group(name, short string, commands ...*cobra.Command) *cobra.Command {
 	parent := &cobra.Command{
 		Use:   name,

@@ -46,8 +46,7 @@ func (a *app) runOnDeadLetters(run func(deadletter.Progress) (deadletter.Result,
 		Waiting: progress.Wait,
 	})
 	progress.Finish()
-	hasResult := err == nil || len(result.Messages) > 0 || errors.Is(err, deadletter.ErrPartial)
-	if hasResult {
+	if err == nil || len(result.Messages) > 0 || errors.Is(err, deadletter.ErrPartial) {
 		a.writeResult(result, func() { a.writeDeadLetterResult(result) })
 	}
 	return err

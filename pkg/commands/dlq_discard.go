@@ -56,7 +56,6 @@ func (a *app) dlqDiscard() *cobra.Command {
 	return cmd
 }
 
-// discardOptions are the options of Deps.discard.
 type discardOptions struct {
 	deadletter.DiscardOptions
 

@@ -86,7 +86,6 @@ func (a *app) writeDeadLetterMessages(messages []deadletter.Message, now time.Ti
 	a.writeNextTable(columns, rows)
 }
 
-// chargeAtRisk formats the charge that a dead letter puts at risk.
 func chargeAtRisk(message deadletter.Message) string {
 	if message.ChargeAtRisk == nil {
 		return cli.None

@@ -14,7 +14,7 @@ import (
 )
 
 // maxNotesBytes is the maximum length of --assert-not-charged and --reason-note together. The detail of the record has
-// at most 1,024 bytes: these texts, and as much of the previous detail as fits.
+// at most 1,024 bytes: the time, these texts, and as much of the previous detail as fits.
 const maxNotesBytes = 500
 
 func (a *app) invoiceRelease() *cobra.Command {

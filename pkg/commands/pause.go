@@ -112,7 +112,6 @@ func (d Deps) Resume(ctx context.Context, dryRun bool) (ratelimit.OperatorPause,
 	return found.OperatorPause, err
 }
 
-// pausedSince formats the time at which the pause began.
 func pausedSince(pause ratelimit.OperatorPause) string {
 	return time.Unix(pause.Since, 0).UTC().Format(time.RFC3339)
 }
