@@ -11,41 +11,43 @@ import (
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
-// minClockSkew is the smallest difference that counts as wrong: a Date has whole seconds.
-const minClockSkew = time.Second
+// minClockLimit is the lowest limit of the difference, because the header Date has whole seconds.
+const minClockLimit = time.Second
 
-// clock compares the clock of this process with Chargebee's, by the Date of each response. While they differ by
-// more than clock.max_skew, the circuit breaker is open. The check of dependencies then calls Chargebee until a
-// response shows that they agree.
-type clock struct {
+// clockChecker compares the clock of this process with Chargebee's, by the header Date of each response. A difference
+// above clock.max_skew opens the circuit breaker. Then dependencies.checkChargebee calls Chargebee until the clocks
+// agree.
+type clockChecker struct {
 	maxSkew    time.Duration
 	breaker    *settlement.Breaker
 	logger     zerolog.Logger
-	difference atomic.Int64 // certain, by the last response; negative: this clock is behind
+	difference atomic.Int64 // preflight.ClockDifference of the last response, in nanoseconds
 }
 
-func (c *clock) record(observation chargebeeapi.Observation) {
+// record evaluates a response. A slow one that shows no difference does not close the breaker: the time of Chargebee's
+// clock within the call is unknown.
+func (c *clockChecker) record(observation chargebeeapi.Observation) {
 	if observation.Date.IsZero() {
 		return
 	}
-	limit := max(c.maxSkew, minClockSkew)
+	limit := max(c.maxSkew, minClockLimit)
 	difference := preflight.ClockDifference(observation.Date, observation.Started, observation.Started.Add(observation.Duration))
 	c.difference.Store(int64(difference))
-	reason := ""
+	clockError := ""
 	switch {
 	case difference.Abs() > limit:
-		reason = preflight.DescribeClockDifference(difference, c.maxSkew)
-	case observation.Duration > limit: // too slow to show that they agree
+		clockError = preflight.DescribeClockDifference(difference, c.maxSkew)
+	case observation.Duration > limit:
 		return
 	}
-	if !c.breaker.SetClockError(reason) {
+	if changed := c.breaker.SetClockError(clockError); !changed {
 		return
 	}
-	if reason == "" {
+	if clockError == "" {
 		c.logger.Info().Msg("clock agrees with Chargebee's again")
 		return
 	}
 	c.logger.Error().Dur("difference_ms", difference).Str("remedy", preflight.ClockRemedy).Msg("clock differs from Chargebee's; nothing is sent")
 }
 
-func (c *clock) seconds() float64 { return time.Duration(c.difference.Load()).Seconds() }
+func (c *clockChecker) seconds() float64 { return time.Duration(c.difference.Load()).Seconds() }

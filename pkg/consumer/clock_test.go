@@ -41,7 +41,7 @@ func TestClock(t *testing.T) {
 			if test.before {
 				breaker.SetClockError("before")
 			}
-			c := &clock{maxSkew: test.maxSkew, breaker: breaker}
+			c := &clockChecker{maxSkew: test.maxSkew, breaker: breaker}
 			c.record(chargebeeapi.Observation{Date: date, Started: date.Add(test.started), Duration: test.took})
 			if got := breaker.ClockError() != ""; got != test.after {
 				t.Errorf("wrong: %t (%s)", got, breaker.ClockError())

@@ -24,7 +24,7 @@ import (
 	"github.com/billable-events/billable/pkg/worker"
 )
 
-// settleTimeout is for acknowledging and delaying messages after the drain timeout.
+// settleTimeout is worker.Pool.SettleTimeout: for sessions that are canceled after the drain timeout.
 const settleTimeout = 10 * time.Second
 
 var errDraining = errors.New("draining")
@@ -54,24 +54,24 @@ func New(settings config.Consumer, deps Deps, logger zerolog.Logger) (*Consumer,
 	client := sqs.NewFromConfig(deps.AWS)
 	registry := telemetry.NewRegistry(cli.Version())
 	recorder := observer{newMetrics(registry), logger, deps.Tracing}
-	limit := LimiterConfig(settings, store.RateLimit(), now)
-	limit.Observe = recorder.recordRateLimit
-	limiter := ratelimit.New(limit)
+	limiterConfig := LimiterConfig(settings, store.RateLimit(), now)
+	limiterConfig.Observe = recorder.recordRateLimit
+	limiter := ratelimit.New(limiterConfig)
 	breaker := settlement.NewBreaker(now)
-	process := newMember(settings, store, logger, now)
-	skew := &clock{maxSkew: settings.Clock.MaxSkew, breaker: breaker, logger: logger}
-	gauges{limiter, settings.Chargebee.RequestsPerMinute, breaker, process, skew}.register(registry)
+	self := newMember(settings, store, logger, now)
+	clocks := &clockChecker{maxSkew: settings.Clock.MaxSkew, breaker: breaker, logger: logger}
+	gauges{limiter, settings.Chargebee.RequestsPerMinute, breaker, self, clocks}.register(registry)
 	checks := &dependencies{
-		logger: logger, store: store, limiter: limiter, breaker: breaker, member: process,
+		logger: logger, store: store, limiter: limiter, breaker: breaker, member: self,
 		queue: sqsqueue.NewHealth(client, settings.Queue.URL),
 	}
-	site := ChargebeeConfig(settings, deps)
-	site.Observe = func(ctx context.Context, observation chargebeeapi.Observation) {
+	chargebeeConfig := ChargebeeConfig(settings, deps)
+	chargebeeConfig.Observe = func(ctx context.Context, observation chargebeeapi.Observation) {
 		recorder.recordCall(ctx, observation)
-		checks.recordCall(observation.Kind)
-		skew.record(observation)
+		checks.recordAccepted(observation.Kind)
+		clocks.record(observation)
 	}
-	chargebee, err := chargebeeapi.New(site)
+	chargebee, err := chargebeeapi.New(chargebeeConfig)
 	if err != nil {
 		return nil, err
 	}
@@ -122,17 +122,17 @@ func (c *Consumer) Metrics() *prometheus.Registry { return c.registry }
 // Work receives messages and settles their invoices until ctx ends, then drains. It returns
 // worker.ErrDeadline if sessions did not end in time. Run calls it.
 func (c *Consumer) Work(ctx context.Context) error {
-	// Sessions need permits until the last one has ended.
+	// The limiter runs until the last session has ended, because sessions need permits.
 	defer lifecycle.Background(context.WithoutCancel(ctx), c.limiter.Run)()
 	return c.pool.Run(ctx)
 }
 
-// WatchAPIKey uses the API key in its file when that changes, until ctx ends. Without such a file it
-// returns immediately. Run calls it.
+// WatchAPIKey replaces the API key when the content of its file changes, until ctx ends. If no file holds
+// the key, it returns immediately. Run calls it.
 func (c *Consumer) WatchAPIKey(ctx context.Context) {
 	config.Watch(ctx, c.settings, func(changed config.Consumer) {
 		c.chargebee.SetAPIKey(changed.Chargebee.APIKey.Reveal())
-		c.dependencies.accepted.Store(false)
+		c.dependencies.keyAccepted.Store(false)
 		c.logger.Info().Msg("API key changed")
 	}, c.reloadFailed)
 }
@@ -140,10 +140,10 @@ func (c *Consumer) WatchAPIKey(ctx context.Context) {
 // Run works and serves the admin listener until ctx ends.
 func (c *Consumer) Run(ctx context.Context) error {
 	failed := make(chan error, 2) // of the admin listener and the dependencies
-	// The context of the workers is not ctx: they drain only when their turn to stop has come.
+	// The workers drain when their component is stopped, also if that is because of an error in failed.
 	working, drain := context.WithCancel(context.WithoutCancel(ctx))
 	defer drain()
-	ended := make(chan error, 1)
+	workersEnded := make(chan error, 1)
 	admin := &telemetry.Admin{
 		Live:     c.pool.Alive,
 		Ready:    func() error { return c.ready(working.Err() != nil) },
@@ -169,11 +169,11 @@ func (c *Consumer) Run(ctx context.Context) error {
 		lifecycle.Component{
 			Name: "workers",
 			Start: func(context.Context) error {
-				go func() { ended <- c.dependencies.member.whenJoined(working, c.Work) }()
+				go func() { workersEnded <- c.dependencies.member.whenJoined(working, c.Work) }()
 				return nil
 			},
-			Stop:        func(context.Context) error { drain(); return <-ended },
-			StopTimeout: c.settings.Worker.DrainTimeout + 2*settleTimeout + sqsqueue.PollWait,
+			Stop:        func(context.Context) error { drain(); return <-workersEnded },
+			StopTimeout: sqsqueue.PollWait + c.settings.Worker.DrainTimeout + 2*settleTimeout, // the second is a reserve
 		},
 	)
 	if err != nil {

@@ -22,16 +22,16 @@ import (
 )
 
 const (
-	checkInterval     = 15 * time.Second // between checks of all dependencies
-	recheckInterval   = 3 * time.Second  // while one fails
-	checkTimeout      = 5 * time.Second  // of one check
-	unansweredDelay   = 10 * time.Second // between calls to Chargebee while it does not answer
-	unauthorizedDelay = time.Minute      // the same while it refuses the API key
+	checkInterval     = 15 * time.Second // between checks while all dependencies work
+	recheckInterval   = 3 * time.Second  // between checks while a dependency fails
+	checkTimeout      = 5 * time.Second  // of the check of one dependency
+	callDelay         = 10 * time.Second // between calls of checkChargebee
+	unauthorizedDelay = time.Minute      // instead of callDelay while Chargebee refuses the API key
 )
 
 var errStarting = errors.New("starting: dependencies are being checked")
 
-// dependencies checks everything that messages need: the queue, both tables, the rate limit and Chargebee.
+// dependencies checks what sessions need: the queue, both tables, the rate limit and Chargebee.
 type dependencies struct {
 	logger    zerolog.Logger
 	store     *dynamostore.Store
@@ -42,13 +42,13 @@ type dependencies struct {
 	queue     *sqsqueue.Health
 	list      []dependency
 
-	accepted atomic.Bool // Chargebee accepted the API key
-	// The fields below belong to check.
-	chargebeeErr error     // of the last call
-	nextCall     time.Time // to Chargebee
+	keyAccepted atomic.Bool // Chargebee has accepted the present API key
+	// Only checkChargebee uses the next two.
+	chargebeeErr error     // of its last call
+	nextCall     time.Time // when it may call next
 
-	mu       sync.Mutex
-	failures map[string]error // by name; nil: it works
+	mu         sync.Mutex
+	lastErrors map[string]error // of the last check, by name; nil if the dependency works
 
 	stopChecks func()
 }
@@ -60,7 +60,7 @@ type dependency struct {
 
 func (d *dependencies) init(settings config.Consumer) {
 	const table = ", AWS_REGION and the permissions of the role, or create the table with consumer tables create; consumer check shows more"
-	d.failures = map[string]error{}
+	d.lastErrors = map[string]error{}
 	d.list = []dependency{
 		{"queue", "check queue.url, AWS_REGION and the permissions of the role; consumer check shows more", func(context.Context) error { return d.queue.Check() }},
 		{"events table", "check events.table (" + settings.Events.Table + ")" + table, d.store.CheckEvents},
@@ -70,10 +70,10 @@ func (d *dependencies) init(settings config.Consumer) {
 	}
 }
 
-// start checks all dependencies once, and then until stop. Its error is an *config.Error if the settings do not fit
-// the ledger. A later error of that kind is sent to failed.
+// start checks all dependencies once, and then repeatedly until stop. It returns an error only if the settings do not
+// fit the ledger, an *config.Error. If a later check finds that, it sends the error to failed, and the checks end.
 func (d *dependencies) start(ctx context.Context, failed chan<- error) error {
-	stopLimiter := lifecycle.Background(ctx, d.limiter.Run) // the workers run it from now on
+	stopLimiter := lifecycle.Background(ctx, d.limiter.Run) // Work runs it during the later checks
 	wait, err := d.check(ctx)
 	stopLimiter()
 	if err != nil {
@@ -95,7 +95,8 @@ func (d *dependencies) stop(ctx context.Context) error {
 	return d.member.leave(ctx)
 }
 
-// check checks all dependencies at the same time, and returns when to do so again.
+// check checks all dependencies concurrently, and returns the delay until the next check. refused is an *config.Error
+// if the settings do not fit the ledger, otherwise nil.
 func (d *dependencies) check(ctx context.Context) (wait time.Duration, refused error) {
 	errs := make([]error, len(d.list))
 	var checks sync.WaitGroup
@@ -108,7 +109,7 @@ func (d *dependencies) check(ctx context.Context) (wait time.Duration, refused e
 	}
 	checks.Wait()
 	select {
-	case <-ctx.Done(): // the errors are of no interest
+	case <-ctx.Done(): // the checks may have failed because of it
 		return 0, nil
 	default:
 	}
@@ -125,26 +126,27 @@ func (d *dependencies) check(ctx context.Context) (wait time.Duration, refused e
 	return wait, nil
 }
 
-// record logs a changed state of a dependency.
+// record stores the result of a check. It logs if the dependency has failed or works again.
 func (d *dependencies) record(dependency dependency, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	failed := d.failures[dependency.name] != nil
-	d.failures[dependency.name] = err
+	failedBefore := d.lastErrors[dependency.name] != nil
+	d.lastErrors[dependency.name] = err
 	switch {
-	case err != nil && !failed:
+	case err != nil && !failedBefore:
 		d.logger.Error().Err(err).Str("dependency", dependency.name).Str("remedy", dependency.remedy).Msg("dependency failed; consumer is not ready")
-	case err == nil && failed:
+	case err == nil && failedBefore:
 		d.logger.Info().Str("dependency", dependency.name).Msg("dependency works again")
 	}
 }
 
-// failure returns the error of the first dependency that failed at the last check, with the remedy, or nil.
+// failure returns the error and the remedy of the first dependency that failed at the last check, or nil. Before the
+// first check it returns errStarting.
 func (d *dependencies) failure() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, dependency := range d.list {
-		switch err, checked := d.failures[dependency.name]; {
+		switch err, checked := d.lastErrors[dependency.name]; {
 		case !checked:
 			return errStarting
 		case err != nil:
@@ -159,19 +161,19 @@ func (d *dependencies) checkRateLimit(ctx context.Context) error {
 	return err
 }
 
-// recordCall records that Chargebee accepted the API key, by the kind of a response.
-func (d *dependencies) recordCall(kind string) {
+// recordAccepted sets keyAccepted if the kind of a response shows that Chargebee has accepted the API key.
+func (d *dependencies) recordAccepted(kind string) {
 	switch kind {
 	case billing.Unauthorized.String(), billing.Unknown.String(), billing.Transient.String():
 	default:
-		d.accepted.Store(true)
+		d.keyAccepted.Store(true)
 	}
 }
 
-// checkChargebee calls Chargebee until it has accepted the API key, and while the circuit breaker is open: without
-// messages nothing else would close it. If no call can be made now, the previous result remains.
+// checkChargebee calls Chargebee if it has not accepted the API key yet, or if the circuit breaker is open: without
+// messages nothing else would close it. If no call can be made now, it returns the result of the last call.
 func (d *dependencies) checkChargebee(ctx context.Context) error {
-	if d.accepted.Load() && !d.breaker.Open() {
+	if d.keyAccepted.Load() && !d.breaker.Open() {
 		d.chargebeeErr = nil
 		return nil
 	}
@@ -188,7 +190,7 @@ func (d *dependencies) checkChargebee(ctx context.Context) error {
 		return d.chargebeeErr // no permit
 	}
 	d.breaker.Record("", err)
-	d.chargebeeErr, d.nextCall = nil, time.Now().Add(unansweredDelay)
+	d.chargebeeErr, d.nextCall = nil, time.Now().Add(callDelay)
 	switch {
 	case !failed:
 	case failure.Kind == billing.Unauthorized:

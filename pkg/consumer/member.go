@@ -18,7 +18,7 @@ import (
 
 const leaveTimeout = time.Second
 
-// member reports this process to the other consumers of the ledger, and compares their settings.
+// member registers this consumer in the ledger, and compares its settings with those of the other consumers.
 type member struct {
 	id       string
 	settings config.Consumer
@@ -26,13 +26,13 @@ type member struct {
 	logger   zerolog.Logger
 	now      func() time.Time
 
-	joined chan struct{} // closed when the settings are known to fit the ledger
-	// The fields below belong to check.
+	joined chan struct{} // closed after the first report: the settings fit the ledger
+	// Only check and report use the next two.
 	nextReport time.Time
-	ended      []string // ids of consumers to remove
+	ended      []string // ids of the consumers that the next report removes
 
 	mu          sync.Mutex
-	differences []string
+	differences []string // of the last check
 }
 
 func newMember(settings config.Consumer, store *dynamostore.Store, logger zerolog.Logger, now func() time.Time) *member {
@@ -50,8 +50,8 @@ func newMember(settings config.Consumer, store *dynamostore.Store, logger zerolo
 	}
 }
 
-// check joins the consumers of the ledger, reports now and then that this one is still running, and compares the
-// settings. Its error is an *config.Error if the settings do not fit the ledger.
+// check reports this consumer to the ledger, every installation.ReportInterval, and compares the settings. Its error
+// is an *config.Error if the settings do not fit the ledger.
 func (m *member) check(ctx context.Context) error {
 	now := m.now()
 	found, err := m.store.Installation(ctx)
@@ -74,6 +74,7 @@ func (m *member) check(ctx context.Context) error {
 	return nil
 }
 
+// report writes this consumer to the ledger and removes the ended ones. It returns the state of the ledger after it.
 func (m *member) report(ctx context.Context, now time.Time) (installation.State, error) {
 	report := installation.Member{ID: m.id, SeenAt: now.Unix(), Settings: m.settings.Shared()}
 	found, applied, err := m.store.Report(ctx, m.settings.Chargebee.Host(), report, m.ended)
@@ -99,7 +100,7 @@ func (m *member) hasJoined() bool {
 	}
 }
 
-// whenJoined calls work as soon as the settings are known to fit the ledger, unless ctx ends before.
+// whenJoined waits until this consumer has joined, and calls work. If ctx ends before, it returns nil.
 func (m *member) whenJoined(ctx context.Context, work func(context.Context) error) error {
 	select {
 	case <-m.joined:
@@ -109,7 +110,7 @@ func (m *member) whenJoined(ctx context.Context, work func(context.Context) erro
 	}
 }
 
-// leave removes this process from the consumers of the ledger. Otherwise it counts as running for some time.
+// leave removes this consumer from the ledger. Without that it counts as running for installation.MemberTimeout.
 func (m *member) leave(ctx context.Context) error {
 	if !m.hasJoined() {
 		return nil
@@ -122,7 +123,7 @@ func (m *member) leave(ctx context.Context) error {
 	return nil
 }
 
-// recordDifferences logs the settings in which others differ, if they changed.
+// recordDifferences stores the differences. It logs them if there are any and they have changed.
 func (m *member) recordDifferences(found []installation.Difference) {
 	texts := make([]string, len(found))
 	for i, difference := range found {

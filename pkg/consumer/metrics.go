@@ -14,7 +14,7 @@ import (
 	"github.com/billable-events/billable/pkg/telemetry"
 )
 
-// metrics are the metrics of the consumer. Labels have a closed set of values.
+// metrics holds the counters and histograms of the consumer. Comments name the labels, each with few values.
 type metrics struct {
 	messages        *prometheus.CounterVec // outcome
 	ignored         prometheus.Counter
@@ -59,13 +59,14 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		workerFailures:  counters("worker_failures_total", "Worker errors that were recovered.", "operation"),
 		linesInDoubt:    linesInDoubt{byInvoice: map[string]lineInDoubt{}},
 	}
-	oldest := prometheus.GaugeOpts{Name: "sending_oldest_seconds", Help: "Age of the oldest line in doubt that this process left."}
-	factory.NewGaugeFunc(oldest, m.linesInDoubt.oldest)
+	oldestOpts := prometheus.GaugeOpts{Name: "sending_oldest_seconds", Help: "Age of the oldest line in doubt that this process left."}
+	factory.NewGaugeFunc(oldestOpts, m.linesInDoubt.oldest)
 	m.initialize()
 	return m
 }
 
-// initialize creates the series that alerts use: the first count of a new series is not an increase.
+// initialize creates the series that alerts use with the value 0. Otherwise increase() in PromQL would ignore their
+// first count.
 func (m *metrics) initialize() {
 	for _, action := range []queue.Action{queue.Ack, queue.Retry, queue.DeadLetter} {
 		m.messages.WithLabelValues(action.String())
@@ -83,13 +84,13 @@ func (m *metrics) initialize() {
 	}
 }
 
-// gauges are read when the metrics are.
+// gauges has the sources of the metrics that are read at each scrape.
 type gauges struct {
 	limiter           *ratelimit.Limiter
 	requestsPerMinute int
 	breaker           *settlement.Breaker
 	member            *member
-	clock             *clock
+	clocks            *clockChecker
 }
 
 func (g gauges) register(registry *prometheus.Registry) {
@@ -113,18 +114,20 @@ func (g gauges) register(registry *prometheus.Registry) {
 	permits := prometheus.CounterOpts{Name: "ratelimit_permits_total", Help: "Permits for calls to Chargebee granted to this process."}
 	factory.NewCounterFunc(permits, func() float64 { return float64(g.limiter.Status().Granted) })
 	gauge("settings_differences", "Settings in which another running consumer differs from this process.", g.member.countDifferences)
-	gauge("clock_difference_seconds", "Smallest certain difference between the clock of this process and Chargebee's, by the last response; negative: it is behind.", g.clock.seconds)
+	gauge("clock_difference_seconds", "Smallest certain difference between the clock of this process and Chargebee's, by the last response; negative: it is behind.", g.clocks.seconds)
 }
 
+// ratio returns a scale of the rate limiter as a number from 0 to 1.
 func ratio(scale int64) float64 { return float64(scale) / ratelimit.FullScale }
 
-// The outcomes of sessions that are not results of billing.
+// Values of outcomeLabel.
 const (
-	rejected             = "rejected"               // made a dead letter
-	closedWithoutCharges = "closed_without_charges" // a result of billing.Closed
+	rejected             = "rejected"               // the message became a dead letter
+	closedWithoutCharges = "closed_without_charges" // billing.Closed without a line of Billable
 )
 
-func outcome(report settlement.Report) string {
+// outcomeLabel returns the outcome of a session, as in metrics, log and spans.
+func outcomeLabel(report settlement.Report) string {
 	switch {
 	case report.Repeated:
 		return "repeated"
@@ -147,15 +150,14 @@ var atRisk = map[billing.Reason]bool{
 }
 
 func (m *metrics) recordSession(report settlement.Report) {
-	if report.InvoiceID == "" {
-		if report.Outcome.Action == queue.Ack {
-			m.ignored.Inc()
-		} else {
-			m.settlements.WithLabelValues(outcome(report), string(report.Reason)).Inc()
-		}
+	if report.InvoiceID == "" && report.Outcome.Action == queue.Ack {
+		m.ignored.Inc()
 		return
 	}
-	m.settlements.WithLabelValues(outcome(report), string(report.Reason)).Inc()
+	m.settlements.WithLabelValues(outcomeLabel(report), string(report.Reason)).Inc()
+	if report.InvoiceID == "" {
+		return
+	}
 	m.duration.Observe(report.Duration.Seconds())
 	m.linesInDoubt.record(report)
 	m.carriedForward.Add(float64(report.CarriedForward))
@@ -178,7 +180,7 @@ func (m *metrics) recordBilled(report settlement.Report) {
 	m.billedAmount.WithLabelValues(currency).Add(float64(report.Billed.Amount))
 }
 
-// currencyLabel returns the code of a currency (ISO 4217), or else "other". A site has few currencies.
+// currencyLabel returns the code if it has the form of ISO 4217, otherwise "other". A site has few currencies.
 func currencyLabel(code string) string {
 	isCapital := func(r rune) bool { return r >= 'A' && r <= 'Z' }
 	if len(code) != 3 || strings.TrimFunc(code, isCapital) != "" {
@@ -187,7 +189,7 @@ func currencyLabel(code string) string {
 	return code
 }
 
-// linesInDoubt has the invoices that this process left with a line in doubt.
+// linesInDoubt holds the lines in doubt that sessions of this process left, one per invoice at most.
 type linesInDoubt struct {
 	mu        sync.Mutex
 	byInvoice map[string]lineInDoubt
@@ -195,12 +197,11 @@ type linesInDoubt struct {
 
 type lineInDoubt struct {
 	since int64     // unix seconds
-	until time.Time // then another process has the invoice
+	until time.Time // when it is dropped, because another process has received the message
 }
 
-// maxMessageWait is the maximum time that a visible message waits for a free process. One that was
-// not received here by then is with another process, which reports it; or all calls are paused,
-// which other metrics show.
+// maxMessageWait is the assumed maximum time from the visibility of a message to its receive. After it, another
+// process has the message and reports the line; or all calls are paused, which other metrics show.
 const maxMessageWait = 15 * time.Minute
 
 func (l *linesInDoubt) record(report settlement.Report) {
@@ -212,6 +213,7 @@ func (l *linesInDoubt) record(report settlement.Report) {
 	}
 }
 
+// oldest returns the age of the oldest line in seconds, or 0.
 func (l *linesInDoubt) oldest() float64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()

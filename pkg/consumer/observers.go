@@ -13,6 +13,7 @@ import (
 	"github.com/billable-events/billable/pkg/telemetry"
 )
 
+// observer records metrics, logs and spans.
 type observer struct {
 	metrics *metrics
 	logger  zerolog.Logger
@@ -24,13 +25,13 @@ type settlementObserver struct{ observer }
 
 func (o settlementObserver) Handled(ctx context.Context, report settlement.Report) {
 	o.metrics.recordSession(report)
-	recordSession(ctx, report)
-	entry := o.logger.WithLevel(level(report)).Ctx(ctx).Err(report.Err).
+	setSessionAttributes(ctx, report)
+	entry := o.logger.WithLevel(sessionLevel(report)).Ctx(ctx).Err(report.Err).
 		Str("messaging.message.id", report.MessageID).
 		Str("event_id", report.EventID).
 		Str("invoice_id", report.InvoiceID).
 		Str("verdict", report.Outcome.Action.String()).
-		Str("outcome", outcome(report)).
+		Str("outcome", outcomeLabel(report)).
 		Dur("duration_ms", report.Duration)
 	if report.InvoiceID == "" {
 		entry = entry.Str("event_type", report.EventType)
@@ -51,7 +52,7 @@ func (o settlementObserver) Handled(ctx context.Context, report settlement.Repor
 	entry.Msg("message handled")
 }
 
-func level(report settlement.Report) zerolog.Level {
+func sessionLevel(report settlement.Report) zerolog.Level {
 	switch {
 	case report.Err != nil:
 		return zerolog.ErrorLevel
@@ -104,8 +105,8 @@ func (o observer) recordCall(ctx context.Context, observation chargebeeapi.Obser
 	}
 }
 
-// recordRateLimit logs a changed state of the rate limiter. After a pause the limit grows every minute: only
-// its end is logged at info.
+// recordRateLimit logs a changed state of the rate limiter. While the limit is reduced without a pause it grows
+// every minute, which is logged at debug.
 func (o observer) recordRateLimit(status ratelimit.Status) {
 	level := zerolog.InfoLevel
 	switch {

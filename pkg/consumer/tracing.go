@@ -21,27 +21,27 @@ import (
 // https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
 
 // traced adds spans to a handler, if tracing is on.
-func traced(handler worker.Handler, tracing *telemetry.Tracing, queue string) worker.Handler {
+func traced(handler worker.Handler, tracing *telemetry.Tracing, queueName string) worker.Handler {
 	if tracing == nil {
 		return handler
 	}
-	return tracedHandler{handler, tracing, queue}
+	return tracedHandler{handler, tracing, queueName}
 }
 
 // tracedHandler is a worker.Handler that records a span per session.
 type tracedHandler struct {
 	worker.Handler
 
-	tracer trace.Tracer
-	queue  string // name
+	tracer    trace.Tracer
+	queueName string
 }
 
 func (h tracedHandler) Handle(ctx context.Context, delivery *queue.Delivery) queue.Outcome {
 	ctx = telemetry.WithTraceParent(ctx, delivery.Attributes[queue.AttributeTraceParent])
-	ctx, span := h.tracer.Start(ctx, "process "+h.queue,
+	ctx, span := h.tracer.Start(ctx, "process "+h.queueName,
 		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(creatorLinks(ctx)...), trace.WithAttributes(
 			semconv.MessagingSystemAWSSQS,
-			semconv.MessagingDestinationName(h.queue),
+			semconv.MessagingDestinationName(h.queueName),
 			semconv.MessagingOperationName("process"),
 			semconv.MessagingOperationTypeProcess,
 			semconv.MessagingMessageID(delivery.ID),
@@ -52,7 +52,7 @@ func (h tracedHandler) Handle(ctx context.Context, delivery *queue.Delivery) que
 	return h.Handler.Handle(ctx, delivery)
 }
 
-// creatorLinks links to the span in which the message was created, which is also the parent.
+// creatorLinks returns a link to the span in which the message was created, which is also the parent.
 func creatorLinks(ctx context.Context) []trace.Link {
 	created := trace.SpanContextFromContext(ctx)
 	if !created.IsValid() {
@@ -61,9 +61,8 @@ func creatorLinks(ctx context.Context) []trace.Link {
 	return []trace.Link{{SpanContext: created}}
 }
 
-// recordSession adds the result to the span of a session. The error is in the log line with the ids of
-// the span.
-func recordSession(ctx context.Context, report settlement.Report) {
+// setSessionAttributes adds the result of a session to its span. The text of an error is in the log only.
+func setSessionAttributes(ctx context.Context, report settlement.Report) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
 		return
@@ -72,7 +71,7 @@ func recordSession(ctx context.Context, report settlement.Report) {
 		attribute.String("billable.event_id", report.EventID),
 		attribute.String("billable.invoice_id", report.InvoiceID),
 		attribute.String("billable.verdict", report.Outcome.Action.String()),
-		attribute.String("billable.outcome", outcome(report)),
+		attribute.String("billable.outcome", outcomeLabel(report)),
 		attribute.String("billable.state", string(report.State)),
 		attribute.Int("billable.events", report.Events),
 		attribute.Int("billable.lines", report.Lines),

@@ -22,12 +22,12 @@ import (
 // Deps are the dependencies of a consumer.
 type Deps struct {
 	AWS       aws.Config
-	Now       func() time.Time   // clock of ledger and rate limiter. Defaults to time.Now
-	Chargebee http.RoundTripper  // transport of calls to Chargebee. Defaults to one of its own
+	Now       func() time.Time   // nil: time.Now
+	Chargebee http.RoundTripper  // transport of calls to Chargebee. nil: the default of chargebeeapi
 	Tracing   *telemetry.Tracing // nil: no spans
 }
 
-// Clock returns Now, or else time.Now.
+// Clock returns Now, or time.Now if it is nil.
 func (d Deps) Clock() func() time.Time {
 	if d.Now == nil {
 		return time.Now
@@ -36,19 +36,19 @@ func (d Deps) Clock() func() time.Time {
 }
 
 const (
-	// connectionsPerWorker is the number of simultaneous AWS calls of one message: its own and
-	// its heartbeat's.
+	// connectionsPerWorker is the number of concurrent calls to AWS for one message: of its session
+	// and of its heartbeat.
 	connectionsPerWorker = 2
-	// spareConnections are for receives, the readiness check and batches of deletes.
+	// spareConnections are for calls that belong to no single message, for example receives.
 	spareConnections = 10
 )
 
-// LoadAWS loads region, credentials and endpoints like the AWS SDK.
+// LoadAWS loads region, credentials and endpoints from the default sources of the AWS SDK.
 func LoadAWS(ctx context.Context, settings config.Consumer, logger zerolog.Logger) (aws.Config, error) {
 	return awsclient.Load(ctx, connectionsPerWorker*settings.Worker.Concurrency+spareConnections, logger)
 }
 
-// NewStore returns the store of events and ledger in DynamoDB.
+// NewStore returns the store of billable events and the ledger.
 func NewStore(cfg aws.Config, settings config.Consumer) *dynamostore.Store {
 	return &dynamostore.Store{
 		Client:      dynamodb.NewFromConfig(cfg),
@@ -69,7 +69,7 @@ func ChargebeeConfig(settings config.Consumer, deps Deps) chargebeeapi.Config {
 	}
 }
 
-// LimiterConfig returns the configuration of the rate limiter that all processes share.
+// LimiterConfig returns the configuration of the rate limiter.
 func LimiterConfig(settings config.Consumer, store ratelimit.Store, now func() time.Time) ratelimit.Config {
 	return ratelimit.Config{
 		Store:             store,
@@ -96,10 +96,11 @@ func SettlementSettings(settings config.Consumer) settlement.Settings {
 	}
 }
 
+// catalog returns the settings of the charge codes as a billing.Catalog.
 func catalog(charges config.Charges) billing.Catalog {
-	catalog := make(billing.Catalog, len(charges))
+	products := make(billing.Catalog, len(charges))
 	for code, charge := range charges {
-		catalog[code] = billing.Product{
+		products[code] = billing.Product{
 			ItemPriceID: charge.ItemPriceID,
 			PerUnit:     charge.PricingModel == config.PerUnit,
 			Tax: billing.Tax{
@@ -112,5 +113,5 @@ func catalog(charges config.Charges) billing.Catalog {
 			},
 		}
 	}
-	return catalog
+	return products
 }
