@@ -2,8 +2,8 @@ package config
 
 import "strings"
 
-// Auth is the credentials of webhooks. During a rotation two pairs are valid. User names
-// are secrets so that they can be files, like their passwords.
+// Auth holds the credentials of webhooks; during a rotation two pairs. User names have the type
+// Secret, so that files can hold them like passwords.
 type Auth struct {
 	Username         Secret `key:"username"`
 	Password         Secret `key:"password"`
@@ -17,16 +17,16 @@ type Auth struct {
 // Reload returns the credentials with the present content of their files. An *Error
 // reports every unreadable or empty file and every invalid value.
 func (a Auth) Reload() (Auth, error) {
-	loading := a.readFiles(&a, "auth.")
+	readErrs := a.readFiles(&a, "auth.")
 	var errs fieldErrors
 	a.validate(&errs)
-	return a, joinErrors(loading, errs)
+	return a, joinErrors(readErrs, errs)
 }
 
 func (a Auth) validate(errs *fieldErrors) {
 	if a.Disabled {
-		given := a.Username + a.Password + a.PreviousUsername + a.PreviousPassword
-		errs.require(given == "", "auth.disabled", "is set together with credentials, which would not be checked: remove one of them")
+		credentials := a.Username + a.Password + a.PreviousUsername + a.PreviousPassword
+		errs.require(credentials == "", "auth.disabled", "is set together with credentials, which would not be checked: remove one of them")
 	} else {
 		errs.notEmpty("auth.username", a.Username.Reveal())
 		errs.notEmpty("auth.password", a.Password.Reveal())

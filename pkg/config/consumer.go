@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 )
@@ -21,13 +20,13 @@ type Consumer struct {
 	Clock     Clock         `key:"clock"`
 	RateLimit RateLimit     `key:"ratelimit"`
 	Invoice   Invoice       `key:"invoice"`
-	Charges   Charges       // under chargesKey, in the file only
+	Charges   Charges       // read by readCharges
 	Log       Log           `key:"log"`
 
 	secretFiles
 }
 
-// ConsumerQueue is the queue of webhooks and its dead-letter queue.
+// ConsumerQueue holds the queue of webhook events and its dead-letter queue.
 type ConsumerQueue struct {
 	URL           string `key:"url"`
 	DeadLetterURL string `key:"dead_letter_url"`
@@ -38,7 +37,7 @@ type Worker struct {
 	Concurrency       int           `key:"concurrency"`        // messages at the same time
 	VisibilityTimeout time.Duration `key:"visibility_timeout"` // until a message without heartbeats becomes visible again
 	DrainTimeout      time.Duration `key:"drain_timeout"`      // for the sessions that run at shutdown
-	MaxAttempts       int           `key:"max_attempts"`       // sessions without progress
+	MaxAttempts       int           `key:"max_attempts"`       // sessions without progress; then the message is a dead letter
 }
 
 // Events is the table of billable events.
@@ -49,7 +48,7 @@ type Events struct {
 // Ledger is the table of invoices.
 type Ledger struct {
 	Table string        `key:"table"`
-	Lease time.Duration `key:"lease"` // until the lease of an invoice expires without renewal
+	Lease time.Duration `key:"lease"` // until the lease of a record expires without renewal
 }
 
 // Chargebee is the site whose invoices are charged.
@@ -58,10 +57,10 @@ type Chargebee struct {
 	APIKey            Secret        `key:"api_key"`
 	BaseURL           string        `key:"base_url"` // of a fake; empty: derived from the site
 	RequestsPerMinute int           `key:"requests_per_minute"`
-	MaxConcurrent     int           `key:"max_concurrent"`
+	MaxConcurrent     int           `key:"max_concurrent"` // calls of all processes together
 	CallTimeout       time.Duration `key:"call_timeout"`
 	MaxEffectDelay    time.Duration `key:"max_effect_delay"`   // a call takes effect within this time, or never
-	IdempotencyWindow time.Duration `key:"idempotency_window"` // Chargebee stores a key this long
+	IdempotencyWindow time.Duration `key:"idempotency_window"` // Chargebee stores an idempotency key this long
 }
 
 // Clock holds the assumptions about clocks.
@@ -69,12 +68,12 @@ type Clock struct {
 	MaxSkew time.Duration `key:"max_skew"` // between any two processes
 }
 
-// RateLimit holds the assumptions of the rate limiter about the network to Chargebee.
+// RateLimit holds the assumption of the rate limiter about the network to Chargebee.
 type RateLimit struct {
-	Jitter time.Duration `key:"jitter"` // the longest time from sending a call to its arrival
+	Jitter time.Duration `key:"jitter"` // maximum time from sending a call to its arrival
 }
 
-// Invoice configures what is done with invoices.
+// Invoice configures the settlement of invoices.
 type Invoice struct {
 	Close              bool  `key:"close"`
 	CloseWithoutEvents bool  `key:"close_without_events"`
@@ -82,7 +81,7 @@ type Invoice struct {
 	TrustWebhook       bool  `key:"trust_webhook"` // plan from a complete webhook without reading the invoice
 }
 
-// The keys that a command may require.
+// Keys for the parameter required of LoadConsumer.
 const (
 	QueueURL      = "queue.url"
 	DeadLetterURL = "queue.dead_letter_url"
@@ -90,7 +89,7 @@ const (
 	ChargebeeKey  = "chargebee.api_key"
 )
 
-const baseURL = "chargebee.base_url"
+const baseURLKey = "chargebee.base_url"
 
 // DefaultConsumer returns the default settings.
 func DefaultConsumer() Consumer {
@@ -118,10 +117,10 @@ func DefaultConsumer() Consumer {
 	}
 }
 
-// LoadConsumer returns the consumer's settings and warnings about the source. An
-// *Error reports every invalid setting and every required key without a value.
-func LoadConsumer(source Source, required ...string) (Consumer, []string, error) {
-	settings := DefaultConsumer()
+// LoadConsumer returns the consumer's settings and warnings about the source. An *Error reports
+// every invalid setting and every required key without a value; other errors are those of the file.
+func LoadConsumer(source Source, required ...string) (settings Consumer, warnings []string, err error) {
+	settings = DefaultConsumer()
 	loaded, err := load(source, &settings, &settings.Charges)
 	if err != nil {
 		return settings, nil, err
@@ -130,30 +129,27 @@ func LoadConsumer(source Source, required ...string) (Consumer, []string, error)
 	return settings, loaded.warnings, joinErrors(loaded.errs, settings.validate(required))
 }
 
-// Reload returns the settings with the present content of the API key's file. The error is an *Error
-// if the file is unreadable or empty.
+// Reload returns the settings with the present content of the API key's file. An *Error reports a file
+// that is unreadable or blank.
 func (c Consumer) Reload() (Consumer, error) {
-	loading := c.readFiles(&c, "")
-	return c, joinErrors(loading, nil)
+	readErrs := c.readFiles(&c, "")
+	return c, joinErrors(readErrs, nil)
 }
 
-// siteName matches one label of a host name.
-var siteName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
+// siteNamePattern matches one label of a host name.
+var siteNamePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
 
 func (c Consumer) validate(required []string) fieldErrors {
 	var errs fieldErrors
-	for key, value := range map[string]string{
+	values := map[string]string{
 		QueueURL:      c.Queue.URL,
 		DeadLetterURL: c.Queue.DeadLetterURL,
 		ChargebeeSite: c.Chargebee.URL(),
 		ChargebeeKey:  c.Chargebee.APIKey.Reveal(),
-	} {
-		if slices.Contains(required, key) {
-			errs.notEmpty(key, value)
-		}
 	}
-	slices.SortFunc(errs, func(a, b FieldError) int { return slices.Index(required, a.Key) - slices.Index(required, b.Key) })
-
+	for _, key := range required {
+		errs.notEmpty(key, values[key])
+	}
 	errs.atLeast("worker.concurrency", int64(c.Worker.Concurrency), 1)
 	errs.require(c.Worker.VisibilityTimeout >= 3*time.Second && c.Worker.VisibilityTimeout <= 12*time.Hour, "worker.visibility_timeout", "must be between 3s and 12h")
 	errs.positive("worker.drain_timeout", c.Worker.DrainTimeout)
@@ -172,7 +168,7 @@ func (c Consumer) validate(required []string) fieldErrors {
 // https://www.chargebee.com/docs/billing/2.0/kb/platform/what-are-the-chargebee-api-limits
 const MaxPlanRate = 3500
 
-// URL returns the base URL of the site.
+// URL returns the base URL of the API; empty if neither chargebee.base_url nor chargebee.site is set.
 func (c Chargebee) URL() string {
 	if c.BaseURL == "" && c.Site != "" {
 		return "https://" + c.Site + ".chargebee.com"
@@ -181,15 +177,15 @@ func (c Chargebee) URL() string {
 }
 
 func (c Chargebee) validate(errs *fieldErrors) {
-	errs.require(c.Site == "" || siteName.MatchString(c.Site), "chargebee.site", fmt.Sprintf("invalid site name %q: use it without .chargebee.com", c.Site))
+	errs.require(c.Site == "" || siteNamePattern.MatchString(c.Site), "chargebee.site", fmt.Sprintf("invalid site name %q: use it without .chargebee.com", c.Site))
 	if c.BaseURL != "" {
-		errs.require(c.Site == "", baseURL, "is set together with chargebee.site, which would not be used: remove one of them")
+		errs.require(c.Site == "", baseURLKey, "is set together with chargebee.site, which would not be used: remove one of them")
 		base, err := url.Parse(c.BaseURL)
 		switch {
 		case err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" || base.RawQuery != "" || base.User != nil:
-			errs.add(baseURL, "invalid URL: use one like http://127.0.0.1:9333")
+			errs.add(baseURLKey, "invalid URL: use one like http://127.0.0.1:9333")
 		case base.Scheme == "http" && !isLocal(base.Hostname()):
-			errs.add(baseURL, "use https: with http, the API key could be read on the way to "+base.Hostname())
+			errs.add(baseURLKey, "use https: with http, the API key could be read on the way to "+base.Hostname())
 		}
 	}
 	errs.atLeast("chargebee.requests_per_minute", int64(c.RequestsPerMinute), 10)
@@ -198,8 +194,8 @@ func (c Chargebee) validate(errs *fieldErrors) {
 	errs.atLeast("chargebee.max_concurrent", int64(c.MaxConcurrent), 1)
 }
 
-// isLocal reports whether calls to a host stay on this machine or in a network of containers, in
-// which names have no dot.
+// isLocal reports whether calls to a host stay on this machine or in a network of containers: its host
+// names have no dot.
 func isLocal(host string) bool {
 	if ip := net.ParseIP(host); ip != nil {
 		return ip.IsLoopback()
@@ -207,13 +203,14 @@ func isLocal(host string) bool {
 	return !strings.Contains(host, ".")
 }
 
-// validateTimes checks the relations of times that exactly-once charging depends on.
+// validateTimes checks the times, and the relations between them that exactly-once charging depends on.
 func (c Consumer) validateTimes(errs *fieldErrors) {
 	call, delay, window, skew := c.Chargebee.CallTimeout, c.Chargebee.MaxEffectDelay, c.Chargebee.IdempotencyWindow, c.Clock.MaxSkew
 	errs.positive("chargebee.call_timeout", call)
 	errs.require(delay >= call, "chargebee.max_effect_delay", fmt.Sprintf("%s must be at least chargebee.call_timeout (%s): until then a call can take effect", delay, call))
 	errs.require(skew >= 0, "clock.max_skew", "must not be negative")
 	errs.require(c.RateLimit.Jitter >= 0, "ratelimit.jitter", "must not be negative")
-	errs.require(window > 3*delay+2*skew, "chargebee.idempotency_window", fmt.Sprintf("%s must be above 3 · chargebee.max_effect_delay + 2 · clock.max_skew (%s), so that time is left to send a line again", window, 3*delay+2*skew))
+	windowLimit := 3*delay + 2*skew
+	errs.require(window > windowLimit, "chargebee.idempotency_window", fmt.Sprintf("%s must be above 3 · chargebee.max_effect_delay + 2 · clock.max_skew (%s), so that time is left to send a line again", window, windowLimit))
 	errs.require(c.Ledger.Lease >= 2*call, "ledger.lease", fmt.Sprintf("%s must be at least 2 · chargebee.call_timeout (%s)", c.Ledger.Lease, 2*call))
 }

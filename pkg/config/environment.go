@@ -13,11 +13,12 @@ import (
 
 const envPrefix = "BILLABLE_"
 
+// variable returns the name of the environment variable of a key.
 func variable(key string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
-// serviceLink matches the variables that Kubernetes sets for a Service whose name begins with billable.
+// serviceLink matches NAME=value of the variables that Kubernetes sets for a Service whose name begins with billable.
 // https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables
 var serviceLink = regexp.MustCompile(`^BILLABLE(_[A-Z0-9_]+)?_(` + strings.Join([]string{
 	`SERVICE_HOST=[0-9a-f.:]*`,
@@ -26,17 +27,21 @@ var serviceLink = regexp.MustCompile(`^BILLABLE(_[A-Z0-9_]+)?_(` + strings.Join(
 	`PORT_[0-9]+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)=.*`,
 }, "|") + `)$`)
 
-// readEnvironment returns the values of the variables that set a field, by key. Those of the other program are
-// ignored: both may share an environment. Unknown variables, and those that were renamed, are errors, because their
-// values would be ignored.
+// readEnvironment returns the values of the variables that set a field of this program, by key. Other variables with
+// the prefix:
+//
+//	earlier name of a variable of this program   error
+//	variable of the other program, also renamed  ignored: both programs can share an environment
+//	variable that Kubernetes sets                ignored
+//	any other                                    error, or a warning with AllowUnknownEnv
 func (l *loaded) readEnvironment(source Source, fields []field) map[string]string {
-	own, replaced := variablesOf(fields), map[string]string{}
-	all := maps.Clone(own)
+	ownKeys, newNames := variablesOf(fields), map[string]string{}
+	allKeys := maps.Clone(ownKeys)
 	for _, program := range []any{Receiver{}, Consumer{}} {
-		maps.Copy(all, variablesOf(fieldsOf(reflect.ValueOf(program), "")))
+		maps.Copy(allKeys, variablesOf(fieldsOf(reflect.ValueOf(program), "")))
 	}
-	for before, now := range renamed {
-		replaced[variable(before)] = variable(now)
+	for oldKey, newKey := range renamed {
+		newNames[variable(oldKey)] = variable(newKey)
 	}
 	values := map[string]string{}
 	for _, entry := range source.Environ {
@@ -44,23 +49,23 @@ func (l *loaded) readEnvironment(source Source, fields []field) map[string]strin
 		if !strings.HasPrefix(name, envPrefix) {
 			continue
 		}
-		now := replaced[name]
+		newName := newNames[name]
 		switch {
-		case own[name] != "":
-			values[own[name]] = value
-		case own[now] != "":
-			l.errs.add(name, "unknown setting: use "+now)
-		case all[name] != "", now != "", serviceLink.MatchString(entry):
+		case ownKeys[name] != "":
+			values[ownKeys[name]] = value
+		case ownKeys[newName] != "":
+			l.errs.add(name, "unknown setting: use "+newName)
+		case allKeys[name] != "", newName != "", serviceLink.MatchString(entry):
 		case source.AllowUnknownEnv:
 			l.warnings = append(l.warnings, "unknown variable "+name)
 		default:
-			l.errs.add(name, unknownVariable(name, all))
+			l.errs.add(name, unknownVariable(name, allKeys))
 		}
 	}
 	return values
 }
 
-// variablesOf returns the keys that variables set, by the name of the variable.
+// variablesOf returns the keys of the fields, by the names of their variables. A secret also has a key with fileSuffix.
 func variablesOf(fields []field) map[string]string {
 	keys := map[string]string{}
 	for _, field := range fields {

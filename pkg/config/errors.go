@@ -32,6 +32,7 @@ type fieldErrors []FieldError
 
 func (f *fieldErrors) add(key, problem string) { *f = append(*f, FieldError{key, problem}) }
 
+// require adds an error unless ok. The methods below add one unless the value is valid.
 func (f *fieldErrors) require(ok bool, key, problem string) {
 	if !ok {
 		f.add(key, problem)
@@ -42,8 +43,8 @@ func (f *fieldErrors) positive(key string, value time.Duration) {
 	f.require(value > 0, key, fmt.Sprintf("%s must be positive", value))
 }
 
-func (f *fieldErrors) atLeast(key string, value, least int64) {
-	f.require(value >= least, key, fmt.Sprintf("%d must be at least %d", value, least))
+func (f *fieldErrors) atLeast(key string, value, minimum int64) {
+	f.require(value >= minimum, key, fmt.Sprintf("%d must be at least %d", value, minimum))
 }
 
 func (f *fieldErrors) oneOf(key, value string, allowed ...string) {
@@ -58,12 +59,12 @@ func invalidChoice(value string, allowed []string) string {
 	return fmt.Sprintf("invalid value %q: use one of %s", value, strings.Join(allowed, ", "))
 }
 
-// joinErrors returns an *Error of the errors of loading and of validation, or nil. A key
-// whose value could not be loaded is not reported twice.
+// joinErrors returns an *Error of the errors of loading and of validation, or nil. It omits the
+// errors of validation for keys that could not be loaded.
 func joinErrors(loading, validation fieldErrors) error {
 	all := slices.Clone(loading)
 	for _, field := range validation {
-		if !slices.ContainsFunc(loading, func(other FieldError) bool { return strings.TrimSuffix(other.Key, fileSuffix) == field.Key }) {
+		if !slices.ContainsFunc(loading, func(failed FieldError) bool { return strings.TrimSuffix(failed.Key, fileSuffix) == field.Key }) {
 			all = append(all, field)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/billable-events/billable/pkg/suggest"
 )
 
+// fileSuffix ends the key of a path whose file holds the secret.
 const fileSuffix = "_file"
 
 // Source has the inputs that settings are loaded from.
@@ -33,7 +34,8 @@ type loaded struct {
 }
 
 // load overrides the defaults in settings, a pointer to a struct, with the values of the
-// source. Charges is nil for settings that have none.
+// source. charges is nil for settings that have none. err is set if the file is unreadable or
+// not YAML; all other errors are in result.
 func load(source Source, settings any, charges *Charges) (result loaded, err error) {
 	fields := fieldsOf(reflect.ValueOf(settings).Elem(), "")
 	file := map[string]any{}
@@ -58,7 +60,7 @@ func load(source Source, settings any, charges *Charges) (result loaded, err err
 	}
 	environment := result.readEnvironment(source, fields)
 	for _, field := range fields {
-		path := field.secretFile(file, environment, &result.errs)
+		path := field.secretPath(file, environment, &result.errs)
 		if path == "" {
 			field.read(file, environment, &result.errs)
 			continue
@@ -72,8 +74,8 @@ func load(source Source, settings any, charges *Charges) (result loaded, err err
 	return result, nil
 }
 
-// flatten adds the values below a key to values, by their keys joined with dots. An empty
-// section has the value nil.
+// flatten adds the content of a key to values. Values in sections have keys joined with dots. An
+// empty section has the value nil.
 func flatten(values map[string]any, key string, content any) {
 	section, ok := mapping(content)
 	switch {
@@ -103,6 +105,7 @@ func keysOf(fields []field) []string {
 
 func (f field) isSecret() bool { return f.value.Type() == reflect.TypeFor[Secret]() }
 
+// fieldsOf returns the fields with a tag "key", including those of nested structs. Their keys begin with prefix.
 func fieldsOf(settings reflect.Value, prefix string) (fields []field) {
 	for i := range settings.NumField() {
 		name, ok := settings.Type().Field(i).Tag.Lookup("key")
@@ -127,16 +130,17 @@ var renamed = map[string]string{
 
 func (f *fieldErrors) addUnknownKeys(file map[string]any, fields []field) {
 	for _, key := range slices.Sorted(maps.Keys(file)) {
-		known := slices.ContainsFunc(fields, func(f field) bool {
-			emptySection := file[key] == nil && strings.HasPrefix(f.key, key+".")
-			return key == f.key || f.isSecret() && key == f.key+fileSuffix || emptySection
+		known := slices.ContainsFunc(fields, func(known field) bool {
+			isPath := known.isSecret() && key == known.key+fileSuffix
+			isEmptySection := file[key] == nil && strings.HasPrefix(known.key, key+".")
+			return key == known.key || isPath || isEmptySection
 		})
 		if known {
 			continue
 		}
 		problem := "unknown setting"
-		if now, ok := renamed[key]; ok {
-			problem += ": use " + now
+		if newKey, ok := renamed[key]; ok {
+			problem += ": use " + newKey
 		} else if nearest, ok := suggest.Nearest(key, keysOf(fields)); ok {
 			problem += ": did you mean " + nearest + "?"
 		}
@@ -144,7 +148,7 @@ func (f *fieldErrors) addUnknownKeys(file map[string]any, fields []field) {
 	}
 }
 
-// read sets the field to the value that the environment or the file has for it, if any.
+// read sets the field to its value in the environment, or else in the file. Without either it keeps its default.
 func (f field) read(file map[string]any, environment map[string]string, errs *fieldErrors) {
 	text, ok := environment[f.key]
 	if !ok {

@@ -2,8 +2,8 @@ package config
 
 import "time"
 
-// MaxBodyBytes is the largest webhook body that fits an SQS message of 1 MiB
-// together with its attributes.
+// MaxBodyBytes is the maximum size of a webhook body: an SQS message may have 1 MiB, of which 8 KiB are
+// left for its attributes.
 const MaxBodyBytes = 1<<20 - 8<<10
 
 // Receiver holds the settings of the receiver.
@@ -15,11 +15,11 @@ type Receiver struct {
 	Log   Log           `key:"log"`
 }
 
-// HTTP is the listener for webhooks.
+// HTTP configures the listener for webhooks.
 type HTTP struct {
 	Addr             string        `key:"addr"`
-	MaxInFlight      int           `key:"max_in_flight"`       // requests
-	MaxInFlightBytes Bytes         `key:"max_in_flight_bytes"` // of their bodies together
+	MaxInFlight      int           `key:"max_in_flight"`       // concurrent requests
+	MaxInFlightBytes Bytes         `key:"max_in_flight_bytes"` // bodies of concurrent requests together
 	MaxBodyBytes     Bytes         `key:"max_body_bytes"`
 	RequestTimeout   time.Duration `key:"request_timeout"` // to read the body and enqueue the event
 	IdleTimeout      time.Duration `key:"idle_timeout"`    // of a connection without a request
@@ -27,7 +27,7 @@ type HTTP struct {
 	TrustedProxies   Networks      `key:"trusted_proxies"` // whose X-Forwarded-For is used
 }
 
-// ReceiverQueue is the queue that webhooks are sent to.
+// ReceiverQueue is the queue to which the receiver sends webhook events.
 type ReceiverQueue struct {
 	URL string `key:"url"`
 }
@@ -49,10 +49,10 @@ func DefaultReceiver() Receiver {
 	}
 }
 
-// LoadReceiver returns the receiver's settings and warnings about the source. An
-// *Error reports every invalid setting.
-func LoadReceiver(source Source) (Receiver, []string, error) {
-	settings := DefaultReceiver()
+// LoadReceiver returns the receiver's settings and warnings about the source. An *Error reports every
+// invalid setting; other errors are those of the file.
+func LoadReceiver(source Source) (settings Receiver, warnings []string, err error) {
+	settings = DefaultReceiver()
 	loaded, err := load(source, &settings, nil)
 	if err != nil {
 		return settings, nil, err

@@ -7,32 +7,33 @@ import (
 	"strings"
 )
 
-// secretFiles are the paths of the secrets that are given as files, by key.
+// secretFiles maps the keys of secrets that are read from files to the paths of the files.
 type secretFiles map[string]string
 
-// FromFiles reports whether there are any, so that Reload can return others.
+// FromFiles reports whether Reload can return other settings: at least one secret is read from a file.
 func (s secretFiles) FromFiles() bool { return len(s) > 0 }
 
-// secretFile returns the path of a secret that is given as a file, else "". The environment overrides the file of
-// settings; in each of them, the secret and its path exclude each other.
-func (f field) secretFile(file map[string]any, environment map[string]string, errs *fieldErrors) string {
+// secretPath returns the path of the file that holds the secret, or "" if there is none. The YAML file is used only if
+// the environment has neither the secret nor its path. It is an error if one source has both.
+func (f field) secretPath(file map[string]any, environment map[string]string, errs *fieldErrors) string {
 	if !f.isSecret() {
 		return ""
 	}
 	path, inEnvironment := environment[f.key+fileSuffix]
-	_, plain := environment[f.key]
-	if !inEnvironment && !plain {
+	_, hasSecret := environment[f.key]
+	if !inEnvironment && !hasSecret {
 		if given := file[f.key+fileSuffix]; given != nil {
 			path = fmt.Sprint(given)
 		}
-		_, plain = file[f.key]
+		_, hasSecret = file[f.key]
 	}
-	if path != "" && plain {
+	if path != "" && hasSecret {
 		errs.add(f.key, "set twice, also as "+f.key+fileSuffix)
 	}
 	return path
 }
 
+// readSecret sets the field to the content of a file without its last line break.
 func (f field) readSecret(path string, errs *fieldErrors) {
 	content, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 	text := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
@@ -46,7 +47,7 @@ func (f field) readSecret(path string, errs *fieldErrors) {
 	}
 }
 
-// readFiles reads the secrets in settings, a pointer to the struct below the prefix, from their files again.
+// readFiles reads all secrets with a file again. settings is a pointer to the struct whose keys begin with prefix.
 func (s secretFiles) readFiles(settings any, prefix string) (errs fieldErrors) {
 	for _, field := range fieldsOf(reflect.ValueOf(settings).Elem(), prefix) {
 		if path, ok := s[field.key]; ok {

@@ -11,16 +11,16 @@ import (
 	"strings"
 )
 
-// ownSettings are the sections and keys that may differ between the consumers of a ledger. The site is compared by
-// its host.
-var ownSettings = []string{"admin.", "log.", "chargebee.site", "chargebee.base_url", "worker.drain_timeout"}
+// ownPrefixes are the prefixes of keys that Shared omits, because consumers may differ in them. Sites are compared by
+// Host instead.
+var ownPrefixes = []string{"admin.", "log.", "chargebee.site", "chargebee.base_url", "worker.drain_timeout"}
 
-// Shared returns the settings on which all consumers of a ledger should agree, as texts by key. Secrets are left out,
-// and charges are a digest.
+// Shared returns the settings on which all consumers of a ledger should agree, as texts by key. It omits secrets, and
+// has a digest of the charges.
 func (c Consumer) Shared() map[string]string {
 	shared := map[string]string{chargesKey: c.Charges.digest()}
 	for _, field := range fieldsOf(reflect.ValueOf(c), "") {
-		isOwn := slices.ContainsFunc(ownSettings, func(own string) bool { return strings.HasPrefix(field.key, own) })
+		isOwn := slices.ContainsFunc(ownPrefixes, func(prefix string) bool { return strings.HasPrefix(field.key, prefix) })
 		if !isOwn && !field.isSecret() {
 			shared[field.key] = fmt.Sprint(field.value.Interface())
 		}
@@ -28,13 +28,13 @@ func (c Consumer) Shared() map[string]string {
 	return shared
 }
 
-// digest returns a text that is equal for equal charges only.
+// digest returns the number of charge codes and a hash of their definitions.
 func (c Charges) digest() string {
 	content, _ := json.Marshal(c) //nolint:errchkjson // texts and numbers; the keys of maps are sorted
 	return fmt.Sprintf("%d codes (%.6x)", len(c), sha256.Sum256(content))
 }
 
-// Host returns the host of the site, without a port, which identifies the site. Fakes on loopback share one.
+// Host returns the host of the URL, which identifies the site: localhost for each loopback address, empty without a URL.
 func (c Chargebee) Host() string {
 	base, err := url.Parse(c.URL())
 	if err != nil {

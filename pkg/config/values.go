@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// Admin is the listener for probes and metrics.
+// Admin configures the listener for probes and metrics.
 type Admin struct {
 	Addr  string `key:"addr"`
 	Pprof bool   `key:"pprof"` // serve /debug/pprof
 }
 
-// Log is the form of the log.
+// Log configures the log.
 type Log struct {
 	Level  string `key:"level"`  // debug, info, warn or error
 	Format string `key:"format"` // json or text
@@ -24,10 +24,10 @@ func (l Log) validate(errs *fieldErrors) {
 	errs.oneOf("log.format", l.Format, "json", "text")
 }
 
-// Secret is a string that formatting and encoding never show.
+// Secret is a string for which fmt and encoders write a placeholder.
 type Secret string
 
-// String returns a placeholder.
+// String returns a placeholder; empty for an empty secret.
 func (s Secret) String() string {
 	if s == "" {
 		return ""
@@ -47,14 +47,15 @@ func (s Secret) Reveal() string { return string(s) }
 // Bytes is a number of bytes: 1048576 or 1MiB.
 type Bytes int64
 
+// byteUnits has B last, because the other suffixes end with it.
 var byteUnits = []struct {
 	suffix string
 	factor int64
 }{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"B", 1}}
 
 // UnmarshalText parses a number with an optional unit: B, KiB, MiB or GiB.
-func (b *Bytes) UnmarshalText(from []byte) error {
-	text, factor := strings.TrimSpace(string(from)), int64(1)
+func (b *Bytes) UnmarshalText(input []byte) error {
+	text, factor := strings.TrimSpace(string(input)), int64(1)
 	for _, unit := range byteUnits {
 		if rest, ok := strings.CutSuffix(text, unit.suffix); ok {
 			text, factor = strings.TrimSpace(rest), unit.factor
@@ -62,8 +63,9 @@ func (b *Bytes) UnmarshalText(from []byte) error {
 		}
 	}
 	count, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || count < 0 || count > (1<<62)/factor {
-		return fmt.Errorf("invalid size %q: use bytes, for example 1048576 or 1MiB", from)
+	const maxBytes = 1 << 62
+	if err != nil || count < 0 || count > maxBytes/factor {
+		return fmt.Errorf("invalid size %q: use bytes, for example 1048576 or 1MiB", input)
 	}
 	*b = Bytes(count * factor)
 	return nil
@@ -73,9 +75,9 @@ func (b *Bytes) UnmarshalText(from []byte) error {
 type Networks []*net.IPNet
 
 // UnmarshalText parses networks that are separated by commas. An empty text is an empty list.
-func (n *Networks) UnmarshalText(from []byte) error {
+func (n *Networks) UnmarshalText(input []byte) error {
 	*n = nil
-	for text := range strings.SplitSeq(string(from), ",") {
+	for text := range strings.SplitSeq(string(input), ",") {
 		text = strings.TrimSpace(text)
 		if text == "" {
 			continue

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// reloadInterval is the time between reads of files. New contents are used when two consecutive
-// reads return them, so after 6 s at most.
+// reloadInterval is the time between reads of files. A new content is used after the second read that
+// returns it: 3 to 6 s after the change.
 const reloadInterval = 3 * time.Second
 
-// Reloadable is the type of settings with secrets that can be files.
+// Reloadable is implemented by settings with secrets that can be read from files.
 type Reloadable[T any] interface {
 	FromFiles() bool
 	Reload() (T, error)
 }
 
-// Watch reads the files of the settings again until ctx ends, and calls changed with settings that
-// differ. Two consecutive reads must agree, so that files that are being written or swapped do not
-// mix old and new values. failed is called after each failed read; first is false if the read before
-// failed too. Without files Watch returns immediately.
+// Watch reads the files of the settings periodically until ctx ends. It calls changed when two
+// successful reads in a row return the same new settings: a single read can mix old and new files. It
+// calls failed after each failed read; first is false if the previous read failed too. If the settings
+// have no files, Watch returns immediately.
 //
-// It compares contents, because file system events differ between a symlink swap and a write in place.
+// Watch compares contents, because file system events differ between a symlink swap and a write in place.
 // https://kubernetes.io/docs/concepts/configuration/secret/#using-secrets-as-files-from-a-pod
 func Watch[T Reloadable[T]](ctx context.Context, settings T, changed func(T), failed func(err error, first bool)) {
 	if !settings.FromFiles() {
