@@ -130,10 +130,10 @@ var renamed = map[string]string{
 
 func (f *fieldErrors) addUnknownKeys(file map[string]any, fields []field) {
 	for _, key := range slices.Sorted(maps.Keys(file)) {
-		known := slices.ContainsFunc(fields, func(known field) bool {
-			isPath := known.isSecret() && key == known.key+fileSuffix
-			isEmptySection := file[key] == nil && strings.HasPrefix(known.key, key+".")
-			return key == known.key || isPath || isEmptySection
+		known := slices.ContainsFunc(fields, func(setting field) bool {
+			isPath := setting.isSecret() && key == setting.key+fileSuffix
+			isEmptySection := file[key] == nil && strings.HasPrefix(setting.key, key+".")
+			return key == setting.key || isPath || isEmptySection
 		})
 		if known {
 			continue
