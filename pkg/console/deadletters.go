@@ -12,12 +12,15 @@ import (
 	"github.com/billable-events/billable/pkg/deadletter"
 )
 
-// maxRows is the maximum number of rows of a page. Actions on all that match are not limited.
-const maxRows = 500
+const (
+	maxRows      = 500 // of a table. Actions on all matching dead letters are not limited
+	maxListedIDs = 20  // in the description of a selection
+)
 
+// filterFlags are the names of form fields, and of the flags of the dlq commands with the same values.
 var filterFlags = []string{"reason", "customer", "subscription", "invoice", "event", "older-than", "newer-than"}
 
-// parseFilter returns the filter of a form, and its fields with a value.
+// parseFilter returns the filter of a form, and the fields that are not empty.
 func (c *Console) parseFilter(form url.Values) (filter deadletter.Filter, fields url.Values, err error) {
 	fields = url.Values{}
 	for _, flag := range filterFlags {
@@ -31,12 +34,12 @@ func (c *Console) parseFilter(form url.Values) (filter deadletter.Filter, fields
 	return filter, fields, err
 }
 
-// orders are the columns by which dead letters are sorted. By default they are by the time of failure.
+// orders maps columns to the order of dead letters that are sorted by them. By default the time of failure sorts them.
 var orders = map[string]func(a, b deadletter.Message) int{
 	"reason":   func(a, b deadletter.Message) int { return cmp.Compare(orZero(a.Reason), orZero(b.Reason)) },
 	"invoice":  func(a, b deadletter.Message) int { return cmp.Compare(orZero(a.InvoiceID), orZero(b.InvoiceID)) },
 	"customer": func(a, b deadletter.Message) int { return cmp.Compare(orZero(a.CustomerID), orZero(b.CustomerID)) },
-	"at-risk":  func(a, b deadletter.Message) int { return cmp.Compare(orZero(b.ChargeAtRisk), orZero(a.ChargeAtRisk)) }, // the largest first
+	"at-risk":  func(a, b deadletter.Message) int { return cmp.Compare(orZero(b.ChargeAtRisk), orZero(a.ChargeAtRisk)) }, // descending
 	"replays":  func(a, b deadletter.Message) int { return cmp.Compare(b.ReplayCount, a.ReplayCount) },
 }
 
@@ -44,8 +47,8 @@ type deadLettersView struct {
 	deadletter.Listing
 
 	Fields  url.Values // of the filter
-	Sort    string
-	Matches int // messages; at most maxRows of them are in Messages
+	Sort    string     // a key of orders, or another text for the default
+	Matches int        // number of matching dead letters, of which Messages has up to maxRows
 }
 
 func (c *Console) listDeadLetters(r request) (response, error) {
@@ -66,12 +69,13 @@ func (c *Console) listDeadLetters(r request) (response, error) {
 }
 
 func (c *Console) showDeadLetter(r request) (response, error) {
-	shown, err := c.cfg.Operations.DeadLetter(r.Context(), r.FormValue("id"))
-	return response{template: "dead-letter", title: "Dead letter", data: shown}, err
+	deadLetter, err := c.cfg.Operations.DeadLetter(r.Context(), r.FormValue("id"))
+	return response{template: "dead-letter", title: "Dead letter", data: deadLetter}, err
 }
 
-// selection returns the filter of an action: the selected messages, or all that match.
-func (c *Console) selection(r request) (filter deadletter.Filter, text string, err error) {
+// parseSelection returns the filter of an action, for the selected dead letters or for all matching ones, and its
+// description.
+func (c *Console) parseSelection(r request) (filter deadletter.Filter, text string, err error) {
 	if r.PostFormValue("scope") == "all" {
 		filter, fields, err := c.parseFilter(r.PostForm)
 		return filter, fields.Encode(), err
@@ -83,11 +87,12 @@ func (c *Console) selection(r request) (filter deadletter.Filter, text string, e
 	if len(filter.Messages) == 0 {
 		return filter, "", errBadRequest("nothing is selected: select dead letters, or all that match")
 	}
-	return filter, fmt.Sprintf("%d selected: %s", len(filter.Messages), strings.Join(r.PostForm["message"][:min(len(filter.Messages), 20)], " ")), nil
+	listed := r.PostForm["message"][:min(len(filter.Messages), maxListedIDs)]
+	return filter, fmt.Sprintf("%d selected: %s", len(filter.Messages), strings.Join(listed, " ")), nil
 }
 
 func (c *Console) replay(r request) (response, error) {
-	filter, text, err := c.selection(r)
+	filter, text, err := c.parseSelection(r)
 	if err != nil {
 		return response{}, err
 	}
@@ -100,20 +105,20 @@ func (c *Console) replay(r request) (response, error) {
 	}
 	return c.begin(operation{
 		Title: "Replay dead letters", Back: "/dead-letters", Filter: text, name: "replay",
-		apply: func(ctx context.Context, run run) (outcome, error) {
+		apply: func(ctx context.Context, params runParams) (outcome, error) {
 			options := options
-			options.DryRun = run.dryRun
-			if run.messages != nil {
-				options.Filter, options.Limit = deadletter.Filter{Messages: run.messages}, 0
+			options.DryRun = params.dryRun
+			if params.messages != nil {
+				options.Filter, options.Limit = deadletter.Filter{Messages: params.messages}, 0
 			}
-			result, err := c.cfg.Operations.Replay(ctx, options, run.progress)
+			result, err := c.cfg.Operations.Replay(ctx, options, params.progress)
 			return deadLetterOutcome(result), err
 		},
 	})
 }
 
 func (c *Console) discard(r request) (response, error) {
-	filter, text, err := c.selection(r)
+	filter, text, err := c.parseSelection(r)
 	note := strings.TrimSpace(r.PostFormValue("note"))
 	switch {
 	case err != nil:
@@ -126,18 +131,18 @@ func (c *Console) discard(r request) (response, error) {
 	release := r.PostFormValue("release") != ""
 	return c.begin(operation{
 		Title: "Discard dead letters", Back: "/dead-letters", Filter: text, Reason: note, name: "discard",
-		apply: func(ctx context.Context, run run) (outcome, error) {
-			options := deadletter.DiscardOptions{Filter: filter, Note: note, DryRun: run.dryRun}
-			if run.messages != nil {
-				options.Filter = deadletter.Filter{Messages: run.messages}
+		apply: func(ctx context.Context, params runParams) (outcome, error) {
+			options := deadletter.DiscardOptions{Filter: filter, Note: note, DryRun: params.dryRun}
+			if params.messages != nil {
+				options.Filter = deadletter.Filter{Messages: params.messages}
 			}
-			result, err := c.cfg.Operations.Discard(ctx, options, release, run.progress)
+			result, err := c.cfg.Operations.Discard(ctx, options, release, params.progress)
 			return deadLetterOutcome(result), err
 		},
 	})
 }
 
-// orZero returns the value of a field that may be absent.
+// orZero returns the value, or the zero value if it is absent.
 func orZero[T any](value *T) (zero T) {
 	if value == nil {
 		return zero

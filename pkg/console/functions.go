@@ -22,7 +22,7 @@ var functions = template.FuncMap{
 	"reasons":     func() []billing.Reason { return append(billing.Reasons(), deadletter.NoReason) },
 	"orders":      func() []string { return append([]string{"failed"}, slices.Sorted(maps.Keys(orders))...) },
 	"timeline":    timeline,
-	"minutes":     func(t time.Time) string { return t.UTC().Format("15:04:05") },
+	"timeOfDay":   func(t time.Time) string { return t.UTC().Format("15:04:05") },
 	"unix":        func(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) },
 	"list":        func(values ...any) []any { return values },
 	"currencyOf": func(invoice *inspect.Invoice) string {
@@ -33,7 +33,7 @@ var functions = template.FuncMap{
 	},
 }
 
-// amount formats minor units, given as int64 or *int64, of a currency, given as string or *string.
+// amount formats minor units (int64 or *int64) of a currency (string or *string). Nil minor units become cli.None.
 func amount(minor, currencyCode any) string {
 	var code string
 	switch currencyCode := currencyCode.(type) {

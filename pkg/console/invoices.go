@@ -12,18 +12,18 @@ import (
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
-// listInvoices searches by the id of an invoice, a subscription or a customer.
+// listInvoices lists the invoices of a subscription or a customer. The id of an invoice redirects to its page.
 func (c *Console) listInvoices(r request) (response, error) {
-	text, by := strings.TrimSpace(r.FormValue("q")), cmp.Or(r.FormValue("by"), "id")
-	if text != "" && by == "id" {
-		return response{location: "/invoice?id=" + url.QueryEscape(text)}, nil
+	query, by := strings.TrimSpace(r.FormValue("q")), cmp.Or(r.FormValue("by"), "id")
+	if query != "" && by == "id" {
+		return response{location: "/invoice?id=" + url.QueryEscape(query)}, nil
 	}
-	filter := inspect.Filter{Subscription: text}
+	filter := inspect.Filter{Subscription: query}
 	if by == "customer" {
-		filter = inspect.Filter{Customer: text}
+		filter = inspect.Filter{Customer: query}
 	}
 	var listing inspect.Listing
-	if text != "" {
+	if query != "" {
 		var err error
 		if listing, err = c.cfg.Operations.Invoices(r.Context(), filter); err != nil {
 			return response{}, err
@@ -31,10 +31,10 @@ func (c *Console) listInvoices(r request) (response, error) {
 		slices.Reverse(listing.Invoices) // the latest first
 	}
 	return response{template: "invoices", title: "Invoices", data: struct {
-		Text, By string
-		Found    int
-		Invoices []inspect.Summary
-	}{text, by, len(listing.Invoices), listing.Invoices[:min(len(listing.Invoices), maxRows)]}}, nil
+		Query, By string
+		Found     int // number of matches; Invoices has up to maxRows of them
+		Invoices  []inspect.Summary
+	}{query, by, len(listing.Invoices), listing.Invoices[:min(len(listing.Invoices), maxRows)]}}, nil
 }
 
 type moment struct {
@@ -42,6 +42,7 @@ type moment struct {
 	Text string
 }
 
+// timeline returns the known times of an invoice in the ledger, the earliest first.
 func timeline(invoice *inspect.Invoice) []moment {
 	if invoice == nil {
 		return nil
@@ -81,8 +82,8 @@ func (c *Console) release(r request) (response, error) {
 	}
 	return c.begin(operation{
 		Title: "Release the events of an invoice", Back: "/invoice?id=" + url.QueryEscape(order.InvoiceID), Filter: order.InvoiceID, Reason: reason, name: "release",
-		apply: func(ctx context.Context, run run) (outcome, error) {
-			order.DryRun = run.dryRun
+		apply: func(ctx context.Context, params runParams) (outcome, error) {
+			order.DryRun = params.dryRun
 			released, err := c.cfg.Operations.Release(ctx, order)
 			if err != nil {
 				return outcome{}, err
@@ -93,8 +94,8 @@ func (c *Console) release(r request) (response, error) {
 }
 
 func (c *Console) showCalls(r request) (response, error) {
-	found, err := c.cfg.Operations.RateLimit(r.Context())
-	return response{template: "calls", title: "Pause and resume", data: found}, err
+	rateLimit, err := c.cfg.Operations.RateLimit(r.Context())
+	return response{template: "calls", title: "Pause and resume", data: rateLimit}, err
 }
 
 func (c *Console) pause(r request) (response, error) {
@@ -104,8 +105,8 @@ func (c *Console) pause(r request) (response, error) {
 	}
 	return c.begin(operation{
 		Title: "Pause all calls to Chargebee", Back: "/calls", Filter: "all processes", Reason: reason, name: "pause",
-		apply: func(ctx context.Context, run run) (outcome, error) {
-			err := c.cfg.Operations.Pause(ctx, reason, run.dryRun)
+		apply: func(ctx context.Context, params runParams) (outcome, error) {
+			err := c.cfg.Operations.Pause(ctx, reason, params.dryRun)
 			return outcome{Text: "All processes stop calling Chargebee within two seconds, until they are resumed.", Changes: err == nil}, err
 		},
 	})
@@ -114,8 +115,8 @@ func (c *Console) pause(r request) (response, error) {
 func (c *Console) resume(r request) (response, error) {
 	return c.begin(operation{
 		Title: "Resume calls to Chargebee", Back: "/calls", Filter: "all processes", Reason: strings.TrimSpace(r.PostFormValue("note")), name: "resume",
-		apply: func(ctx context.Context, run run) (outcome, error) {
-			ended, err := c.cfg.Operations.Resume(ctx, run.dryRun)
+		apply: func(ctx context.Context, params runParams) (outcome, error) {
+			ended, err := c.cfg.Operations.Resume(ctx, params.dryRun)
 			if err != nil || !ended.InForce() {
 				return outcome{Text: "Calls are not paused."}, err
 			}

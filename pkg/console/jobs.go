@@ -14,34 +14,34 @@ import (
 )
 
 const (
-	maxJobs    = 10              // that are kept
-	settleTime = 2 * time.Second // for which a request waits for a job that ends soon
+	maxJobs          = 10              // jobs that are kept
+	maxRedirectDelay = 2 * time.Second // for a job that may end before the redirect to its page
 )
 
 // operation is an action of an operator, with its parameters.
 type operation struct {
 	Title  string
 	Back   string // path of the page that it began on
-	Filter string // of what is changed, for people and for the log
+	Filter string // description of what is changed
 	Reason string
 
-	name  string                                              // for the log
-	apply func(ctx context.Context, run run) (outcome, error) // or only predict
+	name  string                                                       // for the log
+	apply func(ctx context.Context, params runParams) (outcome, error) // in a dry run it changes nothing
 }
 
-// run are the parameters of one run of an operation.
-type run struct {
+// runParams are the parameters of one run of an operation.
+type runParams struct {
 	dryRun   bool
-	messages map[string]bool // those of the dry run; nil in the dry run
+	messages map[string]bool // dead letters that the dry run listed; nil if this is the dry run
 	progress deadletter.Progress
 }
 
 type outcome struct {
 	deadletter.Result // of a replay or a discard
 
-	Text    string // what was done, or would be
+	Text    string // what was done, or would be done
 	Release *results.Release
-	Changes bool // a confirmation would change something
+	Changes bool // something was changed, or would be changed
 }
 
 // job is one run of an operation.
@@ -57,13 +57,14 @@ type job struct {
 	status status
 }
 
+// status is the changing part of a job.
 type status struct {
-	Done      int
-	Waiting   string // why nothing happens
+	Done      int    // dead letters that were processed
+	Waiting   string // why nothing is done now; empty otherwise
 	Ended     bool
 	Outcome   outcome
 	Err       error
-	Confirmed bool // it was a dry run, and has been applied
+	Confirmed bool // of a dry run: a job that applies it was started
 }
 
 func (j *job) snapshot() status {
@@ -78,15 +79,15 @@ func (j *job) update(change func(*status)) {
 	change(&j.status)
 }
 
-// confirm marks a dry run as applied, once, and returns its messages.
+// confirm sets Confirmed, once, and returns the dead letters of the dry run. The caller holds jobs.mu.
 func (j *job) confirm() (messages map[string]bool, err error) {
-	found := j.snapshot()
-	if !j.DryRun || !found.Outcome.Changes || found.Confirmed {
+	shown := j.snapshot()
+	if !j.DryRun || !shown.Outcome.Changes || shown.Confirmed {
 		return nil, httpError{http.StatusConflict, "there is nothing to confirm: the dry run would change nothing, or was applied already"}
 	}
 	j.update(func(s *status) { s.Confirmed = true })
 	messages = map[string]bool{}
-	for _, message := range found.Outcome.Messages {
+	for _, message := range shown.Outcome.Messages {
 		messages[message.MessageID] = true
 	}
 	return messages, nil
@@ -98,7 +99,7 @@ type jobs struct {
 	ctx     context.Context //nolint:containedctx // jobs outlive the requests that start them
 	cancel  context.CancelFunc
 	mu      sync.Mutex
-	list    []*job
+	list    []*job // the latest last
 	running sync.WaitGroup
 }
 
@@ -107,15 +108,17 @@ func newJobs(cfg Config) *jobs {
 	return &jobs{cfg: cfg, ctx: ctx, cancel: cancel}
 }
 
+// close cancels the running job and waits until it has ended. No job starts afterwards.
 func (j *jobs) close() {
 	j.mu.Lock()
-	j.cancel() // no job starts from now on
+	j.cancel()
 	j.mu.Unlock()
 	j.running.Wait()
 }
 
-// start begins the dry run of an operation, or applies one that was shown, once and to the same messages.
-func (j *jobs) start(op operation, shown *job) (*job, error) {
+// start starts a job: the dry run of op if confirmed is nil. Otherwise confirmed is a dry run of op that was not applied
+// yet, and the job applies op to its dead letters.
+func (j *jobs) start(op operation, confirmed *job) (started *job, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, other := range j.list {
@@ -126,11 +129,10 @@ func (j *jobs) start(op operation, shown *job) (*job, error) {
 	if j.ctx.Err() != nil {
 		return nil, httpError{http.StatusServiceUnavailable, "the console is being stopped"}
 	}
-	started := &job{operation: op, ID: rand.Text(), DryRun: shown == nil, ended: make(chan struct{})}
+	started = &job{operation: op, ID: rand.Text(), DryRun: confirmed == nil, ended: make(chan struct{})}
 	var messages map[string]bool
-	if shown != nil {
-		var err error
-		if messages, err = shown.confirm(); err != nil {
+	if confirmed != nil {
+		if messages, err = confirmed.confirm(); err != nil {
 			return nil, err
 		}
 	}
@@ -147,7 +149,7 @@ func (j *jobs) run(ctx context.Context, job *job, messages map[string]bool) {
 	log := j.cfg.Log.With().Str("caller", j.cfg.Caller).Str("action", job.name).Str("job_id", job.ID).Bool("dry_run", job.DryRun).
 		Str("filter", job.Filter).Str("reason", job.Reason).Logger()
 	log.Info().Msg("console action started")
-	result, err := job.apply(ctx, run{job.DryRun, messages, deadletter.Progress{
+	result, err := job.apply(ctx, runParams{job.DryRun, messages, deadletter.Progress{
 		Done:    func(deadletter.MessageResult) { job.update(func(s *status) { s.Done, s.Waiting = s.Done+1, "" }) },
 		Waiting: func(reason string) { job.update(func(s *status) { s.Waiting = reason }) },
 	}})
@@ -165,17 +167,18 @@ func (j *jobs) find(id string) (*job, error) {
 	return j.list[i], nil
 }
 
+// begin starts the dry run of an operation.
 func (c *Console) begin(op operation) (response, error) {
 	started, err := c.jobs.start(op, nil)
 	return redirect(started, err)
 }
 
 func (c *Console) confirm(r request) (response, error) {
-	shown, err := c.jobs.find(r.PostFormValue("id"))
+	dryRun, err := c.jobs.find(r.PostFormValue("id"))
 	if err != nil {
 		return response{}, err
 	}
-	started, err := c.jobs.start(shown.operation, shown)
+	started, err := c.jobs.start(dryRun.operation, dryRun)
 	return redirect(started, err)
 }
 
@@ -187,14 +190,14 @@ func (c *Console) stop(r request) (response, error) {
 	return redirect(found, err)
 }
 
-// redirect leads to the page of a job, if possible once it has ended.
+// redirect returns a redirect to the page of a job, or err. It waits up to maxRedirectDelay for the end of the job.
 func redirect(job *job, err error) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
 	select {
 	case <-job.ended:
-	case <-time.After(settleTime):
+	case <-time.After(maxRedirectDelay):
 	}
 	return response{location: "/job?id=" + job.ID}, nil
 }
@@ -204,7 +207,7 @@ type jobView struct {
 	status
 }
 
-// Rows returns the results that are shown, the failed and refused ones first.
+// Rows returns the first maxRows results for dead letters, those with an error before the others.
 func (v jobView) Rows() []deadletter.MessageResult {
 	var failed, others []deadletter.MessageResult
 	for _, result := range v.Outcome.Messages {
@@ -218,22 +221,23 @@ func (v jobView) Rows() []deadletter.MessageResult {
 	return rows[:min(len(rows), maxRows)]
 }
 
-// showJob shows a job: as a page, or the part of it that is refreshed.
+// showJob shows the page of a job. With the parameter progress it returns only the part that the page refreshes.
 func (c *Console) showJob(r request) (response, error) {
 	found, err := c.jobs.find(r.FormValue("id"))
 	if err != nil {
 		return response{}, err
 	}
-	shown := response{template: "job", title: found.Title, data: jobView{found, found.snapshot()}}
+	resp := response{template: "job", title: found.Title, data: jobView{found, found.snapshot()}}
 	if r.Form.Has("progress") {
-		shown.template = "progress"
+		resp.template = "progress"
 	}
-	return shown, nil
+	return resp, nil
 }
 
 func deadLetterOutcome(result deadletter.Result) outcome {
 	described := outcome{Result: result, Text: fmt.Sprintf("%d dead letters", len(result.Messages))}
-	described.Changes = len(result.Messages) > result.Counts[deadletter.Skipped]+result.Counts[deadletter.Refused]+result.Counts[deadletter.Failed]
+	unchanged := result.Counts[deadletter.Skipped] + result.Counts[deadletter.Refused] + result.Counts[deadletter.Failed]
+	described.Changes = len(result.Messages) > unchanged
 	if result.Archive != nil {
 		described.Text += ", archived in " + *result.Archive + ": consumer dlq restore puts them back"
 	}

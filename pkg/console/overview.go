@@ -11,27 +11,28 @@ import (
 	"github.com/billable-events/billable/pkg/finding"
 	"github.com/billable-events/billable/pkg/inspect"
 	"github.com/billable-events/billable/pkg/preflight"
+	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
-// overviewLifetime is the time for which the slow part of the overview is kept. Reading it again receives
-// every dead letter, scans the ledger and calls Chargebee.
-const overviewLifetime = 5 * time.Minute
+// reportLifetime is the time for which a report is kept, because a new one receives every dead letter, scans the
+// ledger and calls Chargebee.
+const reportLifetime = 5 * time.Minute
 
-// report is the slow part of the overview.
+// report is the part of the overview that is slow to read.
 type report struct {
 	ReadAt         time.Time
 	DeadLetters    deadletter.Listing
 	DeadLettersErr error
-	States         []stateCount // of invoices that are not finished
+	States         []stateCount // of the invoices that are not finished
 	InvoicesErr    error
-	Findings       []preflight.Finding // without those that are in order
-	Checked        int
+	Findings       []preflight.Finding // except those of the level OK
+	Checked        int                 // number of all findings
 }
 
 type stateCount struct {
 	State  string
 	Count  int
-	Oldest *time.Time // last update
+	Oldest *time.Time // last update of the invoice that was not updated for the longest time
 }
 
 type overview struct {
@@ -39,12 +40,12 @@ type overview struct {
 	latest report
 }
 
-// read returns the latest report, or a new one.
-func (o *overview) read(ctx context.Context, operations Operations, now time.Time, again bool) report {
+// read returns the latest report within its lifetime. Without one, or if refresh is set, it makes a new one.
+func (o *overview) read(ctx context.Context, operations Operations, now time.Time, refresh bool) report {
 	o.mu.Lock()
 	latest := o.latest
 	o.mu.Unlock()
-	if !again && !latest.ReadAt.IsZero() && now.Sub(latest.ReadAt) < overviewLifetime {
+	if !refresh && !latest.ReadAt.IsZero() && now.Sub(latest.ReadAt) < reportLifetime {
 		return latest
 	}
 	latest = newReport(ctx, operations, now)
@@ -67,13 +68,13 @@ func newReport(ctx context.Context, operations Operations, now time.Time) report
 	reads.Go(func() {
 		found := operations.Check(ctx)
 		made.Checked = len(found)
-		made.Findings = slices.DeleteFunc(found, func(one preflight.Finding) bool { return one.Level == finding.OK })
+		made.Findings = slices.DeleteFunc(found, func(f preflight.Finding) bool { return f.Level == finding.OK })
 	})
 	reads.Wait()
 	return made
 }
 
-// countStates counts invoices, which are sorted by their last update.
+// countStates counts invoices by state. The invoices are sorted by their last update, the oldest first.
 func countStates(invoices []inspect.Summary) (counts []stateCount) {
 	for _, invoice := range invoices {
 		i := slices.IndexFunc(counts, func(counted stateCount) bool { return counted.State == invoice.State })
@@ -86,16 +87,16 @@ func countStates(invoices []inspect.Summary) (counts []stateCount) {
 	return counts
 }
 
-// live is the part of the overview that is refreshed.
+// live is the part of the overview that the browser refreshes every few seconds.
 type live struct {
 	sample
 
 	Plots []plot
 }
 
-func (c *Console) live(r request) live {
+func (c *Console) readLive(r request) live {
 	samples := c.samples.all()
-	if len(samples) == 0 { // the first is being taken
+	if len(samples) == 0 { // Run has not finished the first one yet
 		c.samples.take(r.Context())
 		samples = c.samples.all()
 	}
@@ -108,7 +109,7 @@ func (c *Console) live(r request) live {
 				curve{"dead letters", func(s sample) float64 { return float64(s.Queues.DeadLetters.Visible) }}),
 			newPlot("Rate limit, last hour (calls wait while the burst is spent)", " %", 100, samples,
 				curve{"burst spent", func(s sample) float64 { return s.RateLimit.Spent * 100 }},
-				curve{"limit allowed", func(s sample) float64 { return float64(s.RateLimit.Scale) / 10 }}),
+				curve{"limit allowed", func(s sample) float64 { return 100 * float64(s.RateLimit.Scale) / ratelimit.FullScale }}),
 		},
 	}
 }
@@ -117,9 +118,9 @@ func (c *Console) showOverview(r request) (response, error) {
 	return response{template: "overview", title: "Overview", data: struct {
 		Live   live
 		Report report
-	}{c.live(r), c.overview.read(r.Context(), c.cfg.Operations, c.cfg.Now(), r.FormValue("again") != "")}}, nil
+	}{c.readLive(r), c.overview.read(r.Context(), c.cfg.Operations, c.cfg.Now(), r.FormValue("again") != "")}}, nil
 }
 
 func (c *Console) showLive(r request) (response, error) {
-	return response{template: "live", data: c.live(r)}, nil
+	return response{template: "live", data: c.readLive(r)}, nil
 }

@@ -1,6 +1,6 @@
-// Package console is the web page of operators: what the operator commands show and do, in a browser. Pages
-// are rendered on the server. Each action is a dry run first (jobs.go), and the use case of a command
-// (ports.go). Sessions and the checks of each request are in session.go and server.go.
+// Package console serves a web page for operators, with the use cases of most operator commands (ports.go). The
+// server renders each page as HTML. An action starts as a dry run, which the operator then confirms (jobs.go).
+// server.go checks each request, and session.go its login.
 package console
 
 import (
@@ -16,29 +16,28 @@ import (
 	"github.com/billable-events/billable/pkg/settlement"
 )
 
-// Operations are the use cases of the page. The commands use the same ones.
+// Operations are the use cases of the page, which it shares with the commands.
 type Operations interface {
 	// Queues describes the queue and the dead-letter queue.
 	Queues(ctx context.Context) (Queues, error)
 	RateLimit(ctx context.Context) (RateLimit, error)
 	Check(ctx context.Context) []preflight.Finding
 
-	// Filter returns the filter of flags of the dlq commands.
+	// Filter parses values of the flags of the dlq commands, by the name of the flag.
 	Filter(flags url.Values) (deadletter.Filter, error)
 	DeadLetters(ctx context.Context, filter deadletter.Filter) (deadletter.Listing, error)
-	// DeadLetter returns the dead letter with a message or event id, and its invoice.
+	// DeadLetter returns the dead letter with the id of its message or webhook event, and its invoice.
 	DeadLetter(ctx context.Context, id string) (results.DeadLetter, error)
 	Invoices(ctx context.Context, filter inspect.Filter) (inspect.Listing, error)
-	// Invoice returns the invoice with a draft or final id. The error for an unknown one is
-	// inspect.ErrUnknown.
+	// Invoice returns the invoice with a draft or final id. The error for an unknown id is inspect.ErrUnknown.
 	Invoice(ctx context.Context, id string) (results.Invoice, error)
 
 	Replay(ctx context.Context, options deadletter.ReplayOptions, progress deadletter.Progress) (deadletter.Result, error)
-	// Discard releases the claims of invoices first if release is set.
+	// Discard first releases the claims of the invoices if release is set.
 	Discard(ctx context.Context, options deadletter.DiscardOptions, release bool, progress deadletter.Progress) (deadletter.Result, error)
 	Release(ctx context.Context, order settlement.Order) (results.Release, error)
 	Pause(ctx context.Context, reason string, dryRun bool) error
-	// Resume ends an operator pause, and returns it. Its zero value means that there was none.
+	// Resume ends the operator pause and returns it; the zero value if there is none.
 	Resume(ctx context.Context, dryRun bool) (ratelimit.OperatorPause, error)
 }
 
@@ -50,5 +49,5 @@ type RateLimit struct {
 	ratelimit.State
 
 	InUse int64   // calls per minute that all processes may make: less than configured after a 429
-	Spent float64 // share of the burst, from 0 to 1. At 1 calls wait
+	Spent float64 // part of the burst that is spent, from 0 to 1; at 1, calls wait
 }

@@ -12,7 +12,7 @@ import (
 
 const (
 	sampleInterval = 10 * time.Second
-	samplePeriod   = time.Hour // of the plots
+	samplePeriod   = time.Hour // that plots show
 
 	plotWidth, plotHeight = 600, 100
 )
@@ -22,10 +22,10 @@ type sample struct {
 	At        time.Time
 	Queues    Queues
 	RateLimit RateLimit
-	Err       error // why it could not be read
+	Err       error // of reading Queues or RateLimit
 }
 
-// sampler keeps the samples of the last hour.
+// sampler keeps the samples of the last samplePeriod.
 type sampler struct {
 	cfg Config
 
@@ -54,11 +54,11 @@ func (s *sampler) all() []sample {
 }
 
 type plot struct {
-	Title, Max string // Max of the vertical axis
+	Title, Max string // Max of the vertical axis, with its unit
 	Lines      []plotLine
 }
 
-// plotLine has the points of an SVG polyline.
+// plotLine is a drawn curve: Points are those of an SVG polyline, Latest is the last value.
 type plotLine struct{ Name, Latest, Points string }
 
 type curve struct {
@@ -66,24 +66,24 @@ type curve struct {
 	value func(sample) float64
 }
 
-// newPlot draws curves from 0 to the maximum, or to least if that is more. Samples that could not be read
-// are left out.
-func newPlot(title, unit string, least float64, samples []sample, curves ...curve) plot {
+// newPlot draws curves. The vertical axis is from 0 to the highest value, at least to minTop. Samples with an
+// error are omitted.
+func newPlot(title, unit string, minTop float64, samples []sample, curves ...curve) plot {
 	samples = slices.DeleteFunc(slices.Clone(samples), func(s sample) bool { return s.Err != nil })
-	top := least
-	for _, one := range samples {
+	top := minTop
+	for _, s := range samples {
 		for _, curve := range curves {
-			top = max(top, curve.value(one))
+			top = max(top, curve.value(s))
 		}
 	}
 	drawn := plot{Title: title, Max: fmt.Sprintf("%.0f%s", top, unit)}
 	for _, curve := range curves {
 		line := plotLine{Name: curve.name, Latest: "-"}
 		var points strings.Builder
-		for _, one := range samples {
-			value := curve.value(one)
-			x := plotWidth * (1 - samples[len(samples)-1].At.Sub(one.At).Seconds()/samplePeriod.Seconds())
-			fmt.Fprintf(&points, "%.1f,%.1f ", x, plotHeight*(1-value/top))
+		for _, s := range samples {
+			value, age := curve.value(s), samples[len(samples)-1].At.Sub(s.At)
+			x, y := plotWidth*(1-age.Seconds()/samplePeriod.Seconds()), plotHeight*(1-value/top)
+			fmt.Fprintf(&points, "%.1f,%.1f ", x, y)
 			line.Latest = fmt.Sprintf("%.0f%s", value, unit)
 		}
 		line.Points = strings.TrimSpace(points.String())

@@ -23,10 +23,10 @@ import (
 
 const (
 	maxBody     = 1 << 20          // bytes of a form
-	readTimeout = 90 * time.Second // of what a page shows
+	readTimeout = 90 * time.Second // to read what a page shows
 )
 
-// headers are those of every response. The policy permits the embedded style sheet and script only.
+// headers are set on every response. The Content-Security-Policy permits only what the console itself serves.
 var headers = map[string]string{
 	"Content-Security-Policy":    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 	"X-Content-Type-Options":     "nosniff",
@@ -42,9 +42,9 @@ var embedded embed.FS
 type Config struct {
 	Operations    Operations
 	Caller        string // who runs the console, for the log
-	ReadOnly      bool   // there are no actions
-	Token         string // of the login
-	TokenReusable bool   // the token is for any number of logins
+	ReadOnly      bool   // refuse all actions
+	Token         string // for one login
+	TokenReusable bool   // Token is for any number of logins
 	Certificate   *tls.Certificate
 	Now           func() time.Time
 	Log           zerolog.Logger
@@ -61,7 +61,7 @@ type Console struct {
 	mux       *http.ServeMux
 }
 
-// New returns a console. Its Run must be called.
+// New returns a console. The caller must also call Run, which takes samples.
 func New(cfg Config) *Console {
 	c := &Console{
 		cfg: cfg, sessions: &sessions{cfg: cfg, byDigest: map[[sha256.Size]byte]session{}}, jobs: newJobs(cfg), samples: &sampler{cfg: cfg},
@@ -87,7 +87,7 @@ func New(cfg Config) *Console {
 	return c
 }
 
-// Run takes samples until ctx ends. Then it stops the running job, and waits for it.
+// Run takes samples until ctx ends. Then it cancels the running job and waits until that has ended.
 func (c *Console) Run(ctx context.Context) {
 	ticks := time.NewTicker(sampleInterval)
 	defer ticks.Stop()
@@ -101,14 +101,14 @@ func (c *Console) Run(ctx context.Context) {
 	c.jobs.close()
 }
 
-// ServeHTTP checks the request, and serves it.
+// ServeHTTP serves a request, unless its Host header is of another server or it comes from another site.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, value := range headers {
 		w.Header().Set(name, value)
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	switch {
-	case !c.isOwnHost(r.Host): // DNS rebinding
+	case !c.isOwnHost(r.Host): // an attack by DNS rebinding
 		http.Error(w, "this console has another name: use the address that it printed", http.StatusMisdirectedRequest)
 	case http.NewCrossOriginProtection().Check(r) != nil:
 		http.Error(w, "the request comes from another site", http.StatusForbidden)
@@ -117,7 +117,7 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isOwnHost reports whether the Host header names this machine, or the certificate's.
+// isOwnHost reports whether the Host header is localhost, a loopback address or a name in the certificate.
 func (c *Console) isOwnHost(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -126,7 +126,7 @@ func (c *Console) isOwnHost(host string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback() || c.cfg.Certificate != nil && c.cfg.Certificate.Leaf.VerifyHostname(host) == nil
 }
 
-// request is a request of a session.
+// request is a request with a valid session.
 type request struct {
 	*http.Request
 
@@ -140,8 +140,8 @@ type response struct {
 	location        string // of a redirect
 }
 
-// page registers a handler of requests with a session. Others are sent to the login. An error of the
-// handler is shown.
+// page registers a handler of requests with a session. Requests without a session are redirected to the login. An
+// error of the handler becomes a page.
 func (c *Console) page(pattern string, handle func(request) (response, error)) {
 	c.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		found, ok := c.sessions.find(r)
@@ -163,8 +163,8 @@ func (c *Console) page(pattern string, handle func(request) (response, error)) {
 	})
 }
 
-// action registers a handler that can change something. It requires the CSRF token. A read-only console
-// refuses it.
+// action registers a handler that can change something. A request needs the CSRF token of its session. A read-only
+// console refuses all of them.
 func (c *Console) action(pattern string, handle func(request) (response, error)) {
 	c.page(pattern, func(r request) (response, error) {
 		switch {
@@ -192,7 +192,7 @@ func statusOf(err error) int {
 		return found.status
 	case errors.Is(err, deadletter.ErrUnknown), errors.Is(err, inspect.ErrUnknown):
 		return http.StatusNotFound
-	default: // of AWS or Chargebee
+	default: // most are errors of AWS or Chargebee
 		return http.StatusBadGateway
 	}
 }
@@ -207,10 +207,10 @@ type view struct {
 	Data         any
 }
 
-// render writes a page, or a part of one. Control characters in texts of others are escaped.
-func (c *Console) render(w http.ResponseWriter, session session, status int, resp response) {
+// render writes a page, or a part of a page. It escapes control characters: events and Chargebee can contain them.
+func (c *Console) render(w http.ResponseWriter, s session, status int, resp response) {
 	var out bytes.Buffer
-	data := view{resp.title, resp.template, session.csrf, c.cfg.Caller, c.cfg.ReadOnly, c.cfg.Now(), resp.data}
+	data := view{resp.title, resp.template, s.csrf, c.cfg.Caller, c.cfg.ReadOnly, c.cfg.Now(), resp.data}
 	if err := c.templates.ExecuteTemplate(&out, resp.template, data); err != nil {
 		c.cfg.Log.Error().Err(err).Str("page", resp.template).Msg("page not rendered")
 		http.Error(w, "the page could not be rendered", http.StatusInternalServerError)
@@ -221,8 +221,8 @@ func (c *Console) render(w http.ResponseWriter, session session, status int, res
 	_, _ = io.WriteString(w, escape.Text(out.String())) // fails if the client has gone
 }
 
-// login shows the form for the token. The token is in the form, or in the link that was printed: it is for
-// one login then.
+// login starts a session if the request has the right token, else it shows the form for the token. Only a token for
+// one login is also accepted in the URL: the console prints such a link.
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	token := r.PostFormValue("token")
 	if !c.cfg.TokenReusable {

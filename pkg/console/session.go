@@ -14,30 +14,30 @@ const (
 	sessionLifetime = 12 * time.Hour
 )
 
-// session is a login. It is not changed.
+// session is a login. It is immutable.
 type session struct {
-	csrf    string // token that each form carries
+	csrf    string // token in each form
 	expires time.Time
 }
 
-// sessions has the logins, by the digest of the id in the cookie.
+// sessions holds the sessions, by the digest of the session id, which is in a cookie.
 type sessions struct {
 	cfg Config
 
-	mu       sync.Mutex
-	used     bool // the token was
-	byDigest map[[sha256.Size]byte]session
+	mu        sync.Mutex
+	tokenUsed bool // a token for one login was used
+	byDigest  map[[sha256.Size]byte]session
 }
 
-// login sets the cookie of a new session if the token is right. It reports whether it is.
+// login starts a session and sets its cookie. It returns false if the token is wrong or was used before.
 func (s *sessions) login(w http.ResponseWriter, token string) bool {
 	given, right, id := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(s.cfg.Token)), rand.Text()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if subtle.ConstantTimeCompare(given[:], right[:]) == 0 || s.used {
+	if subtle.ConstantTimeCompare(given[:], right[:]) == 0 || s.tokenUsed {
 		return false
 	}
-	s.used = !s.cfg.TokenReusable
+	s.tokenUsed = !s.cfg.TokenReusable
 	s.byDigest[sha256.Sum256([]byte(id))] = session{csrf: rand.Text(), expires: s.cfg.Now().Add(sessionLifetime)}
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure where there is TLS: loopback may have none
 		Name: cookieName, Value: id, Path: "/", MaxAge: int(sessionLifetime.Seconds()), Secure: s.cfg.Certificate != nil, HttpOnly: true, SameSite: http.SameSiteStrictMode,
@@ -45,7 +45,8 @@ func (s *sessions) login(w http.ResponseWriter, token string) bool {
 	return true
 }
 
-func (s *sessions) find(r *http.Request) (session, bool) {
+// find returns the session of the cookie, if it has not expired.
+func (s *sessions) find(r *http.Request) (_ session, ok bool) {
 	cookie, err := r.Cookie(cookieName)
 	if err != nil {
 		return session{}, false
