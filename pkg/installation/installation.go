@@ -1,5 +1,5 @@
-// Package installation compares the consumers that share a ledger. The ledger belongs to one Chargebee site,
-// and the consumers should agree on their settings. It performs no I/O.
+// Package installation compares the settings of the consumers that share a ledger. All must use the same
+// Chargebee site, and they should agree on most other settings. The package performs no I/O.
 package installation
 
 import (
@@ -12,26 +12,26 @@ import (
 	"github.com/billable-events/billable/pkg/config"
 )
 
-// Version is the version of the ledger. It is raised when consumers of the previous version must not run on the
-// ledger any more.
+// Version is the version of the ledger that this release uses. A release raises it if earlier releases must not run
+// on its ledger.
 const Version = 1
 
 const (
-	// ReportInterval is the time between two reports of a consumer. A report writes the one item of all consumers,
-	// about 1 KB per consumer.
+	// ReportInterval is the time between two reports of a consumer. Each report writes the item that holds all
+	// consumers, about 1 KB each.
 	ReportInterval = time.Minute
-	// MemberTimeout is the time after which a consumer that does not report counts as ended; clock.max_skew is added.
+	// A consumer counts as ended if it has not reported for MemberTimeout + clock.max_skew.
 	MemberTimeout = 3 * ReportInterval
 )
 
-// State is the state that the consumers share. Its zero value is the state before the first consumer.
+// State is the part of the ledger about its consumers. It is zero before the first report.
 type State struct {
-	Site    string // host of the site that the ledger belongs to; empty: none yet
-	Version int    // of the ledger; 0: none yet
+	Site    string // host of the site that the ledger belongs to; empty before the first report
+	Version int    // of the ledger; 0 before the first report
 	Members []Member
 }
 
-// Member is one consumer.
+// Member is a consumer of the ledger.
 type Member struct {
 	ID       string
 	SeenAt   int64             // when it reported last, in unix seconds
@@ -40,8 +40,8 @@ type Member struct {
 
 // Refusal is a reason why a process must not use the ledger with its settings.
 type Refusal struct {
-	Name    string // of the finding: one of those below
-	Key     string // of the setting
+	Name    string // SiteDiffers, VersionDiffers or BoundLower
+	Key     string // of the setting to change
 	Problem string
 	Remedy  string
 }
@@ -53,7 +53,7 @@ const (
 	BoundLower     = "bound_lower"
 )
 
-// Check returns an *config.Error with the refusals of a process with the settings, or nil.
+// Check returns Refusals as an *config.Error, or nil without any.
 func (s State) Check(settings config.Consumer, now time.Time) error {
 	var invalid config.Error
 	for _, refusal := range s.Refusals(settings, now) {
@@ -65,7 +65,7 @@ func (s State) Check(settings config.Consumer, now time.Time) error {
 	return &invalid
 }
 
-// Refusals returns why a process with the settings must not use the ledger.
+// Refusals returns the reasons why a process with the settings must not use the ledger.
 func (s State) Refusals(settings config.Consumer, now time.Time) (refusals []Refusal) {
 	if host := settings.Chargebee.Host(); s.Site != "" && s.Site != host {
 		refusals = append(refusals, Refusal{
@@ -84,15 +84,16 @@ func (s State) Refusals(settings config.Consumer, now time.Time) (refusals []Ref
 	return append(refusals, s.lowerBounds(settings, now)...)
 }
 
-// bounds are the settings that decide when a line in doubt is settled. A process with lower ones could settle a line
-// while a call of another process may still take effect.
+// bounds are the settings that decide how long a line stays in doubt. A process with a lower bound than another could
+// end the doubt while a call of the other may still take effect.
 var bounds = []string{"chargebee.max_effect_delay", "chargebee.idempotency_window", "clock.max_skew"}
 
+// lowerBounds returns a refusal for each bound that is lower than that of a live member.
 func (s State) lowerBounds(settings config.Consumer, now time.Time) (refusals []Refusal) {
-	values, live := settings.Shared(), s.Live(now, settings.Clock.MaxSkew)
+	values, members := settings.Shared(), s.Live(now, settings.Clock.MaxSkew)
 	for _, key := range bounds {
-		own, _ := time.ParseDuration(values[key])
-		if highest, memberID := highestBound(live, key); own < highest {
+		own, _ := time.ParseDuration(values[key]) // succeeds: Shared formatted it
+		if highest, memberID := highestBound(members, key); own < highest {
 			refusals = append(refusals, Refusal{
 				BoundLower, key,
 				fmt.Sprintf("%s is below %s of the running consumer %s", own, highest, memberID),
@@ -103,7 +104,7 @@ func (s State) lowerBounds(settings config.Consumer, now time.Time) (refusals []
 	return refusals
 }
 
-// highestBound returns the highest value of a bound, and the member that has it. It is 0 if no member has the bound.
+// highestBound returns the highest value of a bound, and the member that has it; 0 if no member has the bound.
 func highestBound(members []Member, key string) (highest time.Duration, memberID string) {
 	for _, member := range members {
 		if bound, err := time.ParseDuration(member.Settings[key]); err == nil && bound > highest {
@@ -113,12 +114,12 @@ func highestBound(members []Member, key string) (highest time.Duration, memberID
 	return highest, memberID
 }
 
-// Live returns the consumers that reported recently.
+// Live returns the consumers that have not ended: see MemberTimeout.
 func (s State) Live(now time.Time, maxSkew time.Duration) []Member {
 	return slices.DeleteFunc(slices.Clone(s.Members), func(m Member) bool { return m.ended(now, maxSkew) })
 }
 
-// Ended returns the ids of the consumers that have not reported for long.
+// Ended returns the ids of all other consumers.
 func (s State) Ended(now time.Time, maxSkew time.Duration) (ids []string) {
 	for _, member := range s.Members {
 		if member.ended(now, maxSkew) {
@@ -132,14 +133,14 @@ func (m Member) ended(now time.Time, maxSkew time.Duration) bool {
 	return now.Sub(time.Unix(m.SeenAt, 0)) > MemberTimeout+maxSkew
 }
 
-// Difference is a setting in which consumers differ from a process.
+// Difference is a setting in which members differ from a process.
 type Difference struct {
 	Key    string
-	Here   string
-	Others map[string][]string // ids of members by their value
+	Here   string              // value in the process
+	Others map[string][]string // ids of members by their different value
 }
 
-// maxNames is the number of consumers that a text names.
+// maxNames is the maximum number of members that Difference.String names for one value.
 const maxNames = 3
 
 func (d Difference) String() string {
@@ -155,8 +156,8 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s is %s here, and %s", d.Key, d.Here, strings.Join(others, ", "))
 }
 
-// Differences returns the settings in which members differ from a process, by key. A setting that only one of two
-// releases has is not compared.
+// Differences returns the settings in which members differ from a process, sorted by key. It ignores settings that
+// only one side has, because that is of another release.
 func Differences(settings map[string]string, members []Member) (differences []Difference) {
 	for _, key := range slices.Sorted(maps.Keys(settings)) {
 		others := map[string][]string{}
