@@ -13,14 +13,14 @@ import (
 // Component is a part of a process that is started and stopped.
 type Component struct {
 	Name        string
-	Start       func(ctx context.Context) error // returns when the component works; may be nil
-	Stop        func(ctx context.Context) error // returns when it has ended; may be nil
+	Start       func(ctx context.Context) error // returns when the component has started; may be nil
+	Stop        func(ctx context.Context) error // returns when the component has ended; may be nil
 	StopTimeout time.Duration
 }
 
-// Run starts the components in order, waits until ctx ends or failed receives an error, and
-// stops them in reverse order. If a component fails to start, those before it are stopped. It
-// returns all errors, joined.
+// Run starts the components in order, waits until ctx ends or an error is sent to failed, and
+// stops them in reverse order. If a component fails to start, Run stops those before it without
+// waiting. It returns all errors, joined.
 func Run(ctx context.Context, failed <-chan error, components ...Component) error {
 	var errs []error
 	started := 0
@@ -49,7 +49,7 @@ func Run(ctx context.Context, failed <-chan error, components ...Component) erro
 	return errors.Join(errs...)
 }
 
-// stopGrace lets a Stop that returns at its timeout report its own error.
+// stopGrace is added to StopTimeout, so that a Stop that observes its timeout can return its own error.
 const stopGrace = time.Second
 
 func stop(ctx context.Context, component Component) error {
@@ -73,8 +73,8 @@ func stop(ctx context.Context, component Component) error {
 // SignalContext returns a context that ends with the first SIGINT or SIGTERM. A second signal
 // terminates the process: the default action is restored before the context ends. With
 // signal.NotifyContext it is restored later, and a second signal in between has no effect.
-func SignalContext(parent context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(parent)
+func SignalContext(parent context.Context) (ctx context.Context, cancel context.CancelFunc) {
+	ctx, cancel = context.WithCancel(parent)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
@@ -88,8 +88,8 @@ func SignalContext(parent context.Context) (context.Context, context.CancelFunc)
 	return ctx, cancel
 }
 
-// Background runs work in a goroutine. It returns a function that cancels the context of the work
-// and waits until it has returned.
+// Background runs work in a goroutine. stop cancels the context of work, and waits until work has
+// returned.
 func Background(ctx context.Context, work func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -103,8 +103,8 @@ func Background(ctx context.Context, work func(context.Context)) (stop func()) {
 	}
 }
 
-// backgroundStopTimeout is for an operation that is in progress when the work is stopped, for example
-// the read of a file.
+// backgroundStopTimeout is the time for work to return after the end of its context. It may have to
+// finish an operation, for example the read of a file.
 const backgroundStopTimeout = time.Second
 
 // BackgroundComponent returns a component that runs work in a goroutine until it is stopped.
