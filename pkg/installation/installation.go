@@ -20,7 +20,7 @@ const (
 	// ReportInterval is the time between two reports of a consumer. Each report writes the item that holds all
 	// consumers, about 1 KB each.
 	ReportInterval = time.Minute
-	// A consumer counts as ended if it has not reported for MemberTimeout + clock.max_skew.
+	// MemberTimeout + clock.max_skew is the time without a report after which a consumer counts as ended.
 	MemberTimeout = 3 * ReportInterval
 )
 
