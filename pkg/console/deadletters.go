@@ -34,7 +34,7 @@ func (c *Console) parseFilter(form url.Values) (filter deadletter.Filter, fields
 	return filter, fields, err
 }
 
-// orders maps columns to the order of dead letters that are sorted by them. By default the time of failure sorts them.
+// orders has the comparison for each column that can sort dead letters. The default is by the time of failure.
 var orders = map[string]func(a, b deadletter.Message) int{
 	"reason":   func(a, b deadletter.Message) int { return cmp.Compare(orZero(a.Reason), orZero(b.Reason)) },
 	"invoice":  func(a, b deadletter.Message) int { return cmp.Compare(orZero(a.InvoiceID), orZero(b.InvoiceID)) },
