@@ -29,8 +29,8 @@ type Source struct {
 // loaded is the result of load besides the settings.
 type loaded struct {
 	warnings []string
-	errs     fieldErrors // of values that could not be read
-	files    secretFiles // of the secrets that are given as files
+	errs     fieldErrors // unknown keys, and values that could not be read
+	files    secretFiles
 }
 
 // load overrides the defaults in settings, a pointer to a struct, with the values of the
