@@ -24,8 +24,8 @@ type clockChecker struct {
 	difference atomic.Int64 // preflight.ClockDifference of the last response, in nanoseconds
 }
 
-// record evaluates a response. A slow one that shows no difference does not close the breaker: the time of Chargebee's
-// clock within the call is unknown.
+// record evaluates a response. If its call took longer than the limit it can open the breaker, but not close it: when
+// during the call Chargebee's clock was read is unknown.
 func (c *clockChecker) record(observation chargebeeapi.Observation) {
 	if observation.Date.IsZero() {
 		return

@@ -137,10 +137,10 @@ func (c *Consumer) WatchAPIKey(ctx context.Context) {
 	}, c.reloadFailed)
 }
 
-// Run works and serves the admin listener until ctx ends.
+// Run works and serves the admin listener until ctx ends, the listener fails, or the settings do not fit the ledger.
 func (c *Consumer) Run(ctx context.Context) error {
 	failed := make(chan error, 2) // of the admin listener and the dependencies
-	// The workers drain when their component is stopped, also if that is because of an error in failed.
+	// working ends when the component of the workers is stopped. Then they drain.
 	working, drain := context.WithCancel(context.WithoutCancel(ctx))
 	defer drain()
 	workersEnded := make(chan error, 1)

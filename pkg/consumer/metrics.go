@@ -156,7 +156,7 @@ func (m *metrics) recordSession(report settlement.Report) {
 	}
 	m.settlements.WithLabelValues(outcomeLabel(report), string(report.Reason)).Inc()
 	if report.InvoiceID == "" {
-		return
+		return // the other metrics are of invoices
 	}
 	m.duration.Observe(report.Duration.Seconds())
 	m.linesInDoubt.record(report)
