@@ -74,7 +74,7 @@ func (m *member) check(ctx context.Context) error {
 	return nil
 }
 
-// report writes this consumer to the ledger and removes the ended ones. It returns the state of the ledger after it.
+// report writes this consumer to the ledger and removes the ended ones. It returns the resulting state of the ledger.
 func (m *member) report(ctx context.Context, now time.Time) (installation.State, error) {
 	report := installation.Member{ID: m.id, SeenAt: now.Unix(), Settings: m.settings.Shared()}
 	found, applied, err := m.store.Report(ctx, m.settings.Chargebee.Host(), report, m.ended)
