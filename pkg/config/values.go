@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -35,8 +36,8 @@ func (s Secret) String() string {
 	return "[secret]"
 }
 
-// GoString returns a placeholder for %#v.
-func (s Secret) GoString() string { return s.String() }
+// Format writes a placeholder, whatever the verb.
+func (s Secret) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, s.String()) }
 
 // MarshalText returns a placeholder.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
