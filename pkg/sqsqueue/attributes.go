@@ -41,32 +41,36 @@ func attributeSize(name string, attribute queue.Attribute) int {
 	return len(name) + len(attribute.Type) + len(attribute.Value)
 }
 
-// attributePriority lists the attributes that Billable sets, most important first: all but event_type,
-// which fit keeps last, and detail, which newDeadLetter adds. replay_count is high in the list, because
-// without it a replay would take a message that failed again for one that it has not replayed yet.
+// attributePriority lists attributes that Billable sets, most important first. fit keeps event_type last,
+// and newDeadLetter adds detail after fit. replay_count is high in the list, because by its absence
+// pkg/deadletter would mistake a message that failed again after a replay for one not replayed yet.
 var attributePriority = []string{
 	queue.AttributeReason, queue.AttributeFailedAt, queue.AttributeReplayCount, queue.AttributeEventID, queue.AttributeInvoiceID,
 	queue.AttributeReceivedAt, queue.AttributeTraceParent,
 }
 
-// fit keeps at most maxCount attributes of a message, and returns the bytes that are left. It goes
-// through attributePriority, then through the attributes of other producers by name; event_type is the
-// last one, because the body has it. An attribute is removed if it is an empty String, or larger than what
-// the ones before it leave.
-func fit(message *queue.Message, maxCount int) (room int) {
-	room = maxBatchBytes - len(message.Body) - len(groupID(message.GroupID))
+// fit removes attributes, so that the message has at most maxCount of them and at most maxBatchBytes bytes.
+// It returns the bytes that are left. It considers the attributes in this order and keeps each that fits:
+//
+//	attributePriority  the attributes that Billable sets
+//	otherNames         the attributes of other producers, by name
+//	event_type         the body has it too
+//
+// Empty attributes of the type String are removed, because SQS refuses them.
+func fit(message *queue.Message, maxCount int) (bytesLeft int) {
+	bytesLeft = maxBatchBytes - len(message.Body) - len(groupID(message.GroupID))
 	all := maps.Clone(message.OtherAttributes)
-	for name, value := range message.Attributes { // overrides an attribute of another type
+	for name, value := range message.Attributes {
 		if value != "" {
 			all = setAttribute(all, name, queue.Attribute{Type: stringType, Value: []byte(value)})
 		}
 	}
 	message.Attributes, message.OtherAttributes = map[string]string{}, nil
-	for _, name := range slices.Concat(attributePriority, userAttributes(all), []string{queue.AttributeEventType}) {
+	for _, name := range slices.Concat(attributePriority, otherNames(all), []string{queue.AttributeEventType}) {
 		attribute, ok := all[name]
 		size := attributeSize(name, attribute)
 		switch {
-		case !ok || maxCount == 0 || size > room:
+		case !ok || maxCount == 0 || size > bytesLeft:
 			continue
 		case attribute.Type == stringType:
 			message.Attributes[name] = string(attribute.Value)
@@ -74,13 +78,13 @@ func fit(message *queue.Message, maxCount int) (room int) {
 			message.OtherAttributes = setAttribute(message.OtherAttributes, name, attribute)
 		}
 		maxCount--
-		room -= size
+		bytesLeft -= size
 	}
-	return room
+	return bytesLeft
 }
 
-// userAttributes returns the names that other producers set, sorted.
-func userAttributes(all map[string]queue.Attribute) []string {
+// otherNames returns the sorted names that are neither in attributePriority nor event_type.
+func otherNames(all map[string]queue.Attribute) []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(all)), func(name string) bool {
 		return name == queue.AttributeEventType || slices.Contains(attributePriority, name)
 	})
@@ -95,7 +99,8 @@ func setAttribute(attributes map[string]queue.Attribute, name string, attribute 
 	return attributes
 }
 
-// cloneWithout returns the message with a copy of its attributes that lacks the given names.
+// cloneWithout returns the message with a copy of its attributes without the given names. Its Attributes
+// are never nil.
 func cloneWithout(message queue.Message, names ...string) queue.Message {
 	message.Attributes, message.OtherAttributes = maps.Clone(message.Attributes), maps.Clone(message.OtherAttributes)
 	if message.Attributes == nil {

@@ -17,25 +17,26 @@ import (
 //   - the waiting entries fill it, and fewer than maxConcurrent batches are in flight; or
 //   - the last batch in flight has finished.
 //
-// So batches grow with the load, and below maxConcurrent an entry waits for one batch at most.
+// So batches grow with the load. With fewer than maxConcurrent batches in flight, an entry waits at most
+// for those that were in flight when it arrived.
 type batcher[Entry, Result any] struct {
-	// run carries out one batch and returns an outcome for each entry, by position. It must
-	// end by itself: no caller's context ends it, because each batch has many callers.
+	// run carries out one batch and returns an outcome for each entry, by position. It needs a timeout of
+	// its own: a batch has many callers, so no caller's context ends it.
 	run func(batch []Entry) []outcome[Result]
-	// size returns how many of maxBytes an entry takes.
+	// size returns the bytes of an entry that count towards maxBytes.
 	size func(Entry) int
 	// onStart, which may be nil, receives the time that an entry waited for its batch.
 	onStart func(waited time.Duration)
 
 	maxEntries    int // of a batch
-	maxBytes      int // of a batch; a larger entry is sent in a batch of its own
-	maxConcurrent int // batches in flight
+	maxBytes      int // of a batch; a larger entry is sent alone
+	maxConcurrent int // of batches in flight
 
 	mu           sync.Mutex // not held while a batch runs
 	waiting      []*waiter[Entry, Result]
-	inFlight     int           // batches; above 0 while entries wait
+	inFlight     int           // number of batches; at least 1 while entries wait
 	lastProgress time.Time     // when a batch last started or finished
-	closed       chan struct{} // nil until close; closed when no batch is in flight anymore
+	closed       chan struct{} // nil until close is called; then closed once no batch is in flight
 }
 
 // outcome is the result of one entry.
@@ -44,16 +45,16 @@ type outcome[Result any] struct {
 	err    error
 }
 
-// waiter is a caller of do.
+// waiter is a caller of do with its entry.
 type waiter[Entry, Result any] struct {
 	entry      Entry
-	bytes      int
+	bytes      int // size(entry)
 	enqueuedAt time.Time
-	outcome    chan outcome[Result] // buffered: a batch does not wait for its callers
+	outcome    chan outcome[Result] // buffered, because a caller whose ctx ended does not receive
 }
 
-// do sends the entry in a batch and returns its outcome. If ctx ends first, it returns the
-// cause, and an entry that still waits is not sent. Errors: ErrClosed, and those of run.
+// do sends the entry in a batch and returns its outcome. If ctx ends first, do returns the cause, and
+// the entry is not sent if it is still waiting. Errors: ErrClosed, the cause of ctx, those of run.
 func (b *batcher[Entry, Result]) do(ctx context.Context, entry Entry) (Result, error) {
 	var none Result
 	if ctx.Err() != nil {
@@ -67,10 +68,10 @@ func (b *batcher[Entry, Result]) do(ctx context.Context, entry Entry) (Result, e
 	case outcome := <-w.outcome:
 		return outcome.result, outcome.err
 	case <-ctx.Done():
-		b.cancel(w)
+		b.removeWaiting(w)
 	}
 	select {
-	case outcome := <-w.outcome: // both were ready
+	case outcome := <-w.outcome: // arrived at the same time
 		return outcome.result, outcome.err
 	default:
 		return none, context.Cause(ctx)
@@ -91,13 +92,14 @@ func (b *batcher[Entry, Result]) enqueue(w *waiter[Entry, Result]) error {
 	return nil
 }
 
-func (b *batcher[Entry, Result]) cancel(w *waiter[Entry, Result]) {
+// removeWaiting removes the entry of w unless it is already in a batch.
+func (b *batcher[Entry, Result]) removeWaiting(w *waiter[Entry, Result]) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.waiting = slices.DeleteFunc(b.waiting, func(other *waiter[Entry, Result]) bool { return other == w })
 }
 
-// runBatches runs the batch and those that follow it.
+// runBatches runs the batch, and then each batch that finish returns.
 func (b *batcher[Entry, Result]) runBatches(batch []*waiter[Entry, Result]) {
 	for len(batch) > 0 {
 		entries := make([]Entry, len(batch))
@@ -115,14 +117,15 @@ func (b *batcher[Entry, Result]) runBatches(batch []*waiter[Entry, Result]) {
 	}
 }
 
-// finish ends a batch and returns the next one, if it is full or no other batch is in flight.
-// Starting smaller ones as well was measured at 2,000 entries a second: batches of 6, and
-// 67 % more calls.
+// finish is called after a batch. It returns the next batch if that is full, or if no other batch is in
+// flight. Otherwise it returns nil: to start smaller batches while others are in flight costs 67 % more
+// calls, measured at 2,000 entries a second.
 func (b *batcher[Entry, Result]) finish() []*waiter[Entry, Result] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.batchFull() || b.inFlight == 1 && len(b.waiting) > 0 {
-		return b.nextBatch()
+	lastInFlight := b.inFlight == 1
+	if b.batchFull() || lastInFlight && len(b.waiting) > 0 {
+		return b.nextBatch() // counts in inFlight instead of the finished one
 	}
 	b.inFlight--
 	b.lastProgress = time.Now()
@@ -132,7 +135,7 @@ func (b *batcher[Entry, Result]) finish() []*waiter[Entry, Result] {
 	return nil
 }
 
-// nextBatch removes the entries of the next batch from the waiting ones, oldest first.
+// nextBatch removes the oldest waiting entries that fit into one batch, and returns them.
 func (b *batcher[Entry, Result]) nextBatch() []*waiter[Entry, Result] {
 	count := b.nextBatchSize()
 	batch := slices.Clone(b.waiting[:count])
@@ -147,6 +150,7 @@ func (b *batcher[Entry, Result]) batchFull() bool {
 	return count == b.maxEntries || count < len(b.waiting)
 }
 
+// nextBatchSize returns the number of entries in the next batch: 0 only if none is waiting.
 func (b *batcher[Entry, Result]) nextBatchSize() int {
 	count, bytes := 0, 0
 	for _, w := range b.waiting {
@@ -159,8 +163,8 @@ func (b *batcher[Entry, Result]) nextBatchSize() int {
 	return count
 }
 
-// close refuses further entries and waits until all others have their outcome. It can be
-// called again.
+// close refuses further entries, and waits until all accepted ones have their outcome or ctx ends. It can
+// be called again.
 func (b *batcher[Entry, Result]) close(ctx context.Context) error {
 	b.mu.Lock()
 	if b.closed == nil {

@@ -17,31 +17,31 @@ import (
 )
 
 const (
-	// browseVisibility hides a browsed message, also if the process dies before it releases
-	// the message.
+	// browseVisibility is the time for which a browsed message is hidden if makeVisible does not run,
+	// for example because the process is killed.
 	browseVisibility = 10 * time.Minute
-	// browseTimeout is below browseVisibility, so that no message appears twice.
+	// browseTimeout is below browseVisibility, so that the first messages are still hidden at the end.
 	browseTimeout = 9 * time.Minute
 	// browseWait makes every receive a long poll. Short polls ask a subset of SQS's servers
 	// and can find nothing in a queue with messages.
 	browseWait = time.Second
-	// maxBrowse is below the 120,000 messages that may be in flight. Above, SQS answers long
-	// polls as if the queue were empty.
+	// maxBrowse is below 120,000, the maximum of hidden messages of a queue. At that maximum, SQS
+	// answers long polls as if the queue were empty.
 	maxBrowse = 100_000
 
-	releaseTimeout     = 2 * time.Minute
-	releaseConcurrency = 8 // batches in flight
+	makeVisibleTimeout     = 2 * time.Minute
+	makeVisibleConcurrency = 8 // batches in flight
 )
 
-// Browse calls visit once for each message in the dead-letter queue, up to ten at a time,
-// until visit returns false, and then makes all messages visible again that visit has not
-// deleted. SQS has no read without a receive: browsed messages are hidden from other
-// consumers, each for up to 10 minutes, and their receive count grows by one.
+// Browse passes the messages of the dead-letter queue to visit, each message once and up to ten in a
+// call, until visit returns false. Then it makes the messages visible again; visit may have deleted some.
+// SQS has no read without a receive: other consumers cannot receive a browsed message before it is
+// visible again, 10 minutes later at the latest, and its receive count grows.
 //
-// Complete reports whether visit has seen the whole queue. It is false if visit returned
-// false, if other consumers held messages at the start (by SQS's count, up to a minute old),
-// or after 9 minutes or 100,000 messages. After an error, messages can stay hidden for up to
-// 10 minutes.
+// complete reports whether visit has seen the whole queue. It is false after an error of a receive, and if
+//   - visit returned false;
+//   - other consumers had received messages at the start (by SQS's count, which can be a minute old);
+//   - the limit of 9 minutes or of 100,000 messages was reached.
 func (d *DeadLetters) Browse(ctx context.Context, visit func([]queue.Message) bool) (complete bool, err error) {
 	inFlight, err := d.countInFlight(ctx)
 	if err != nil {
@@ -53,7 +53,7 @@ func (d *DeadLetters) Browse(ctx context.Context, visit func([]queue.Message) bo
 	return empty && inFlight == 0, err
 }
 
-// countInFlight returns the number of messages that other consumers have received.
+// countInFlight returns the number of hidden messages, which consumers have received and not deleted.
 func (d *DeadLetters) countInFlight(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -72,7 +72,8 @@ func (d *DeadLetters) countInFlight(ctx context.Context) (int, error) {
 	return count, nil
 }
 
-// visitAll receives until the queue is empty, and records the receipt of each message.
+// visitAll receives messages and passes them to visit, until the queue is empty or a limit of Browse is
+// reached. It records the latest receipt of each message.
 func (d *DeadLetters) visitAll(ctx context.Context, receipts map[string]string, visit func([]queue.Message) bool) (empty bool, err error) {
 	for end := time.Now().Add(browseTimeout); time.Now().Before(end) && len(receipts) < maxBrowse; {
 		messages, err := receive(ctx, d.client, &sqs.ReceiveMessageInput{
@@ -103,7 +104,7 @@ func (d *DeadLetters) visitAll(ctx context.Context, receipts map[string]string, 
 
 // makeVisible makes messages visible again, also after ctx has ended.
 func (d *DeadLetters) makeVisible(ctx context.Context, receipts map[string]string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), makeVisibleTimeout)
 	defer cancel()
 	entries := make([]types.ChangeMessageVisibilityBatchRequestEntry, 0, len(receipts))
 	for _, receipt := range receipts {
@@ -112,8 +113,8 @@ func (d *DeadLetters) makeVisible(ctx context.Context, receipts map[string]strin
 			ReceiptHandle: &receipt,
 		})
 	}
-	var batches errgroup.Group // without a context: one failure does not stop the others
-	batches.SetLimit(releaseConcurrency)
+	var batches errgroup.Group // without a context, so that the other batches continue after a failure
+	batches.SetLimit(makeVisibleConcurrency)
 	for batch := range slices.Chunk(entries, maxBatchEntries) {
 		batches.Go(func() error { return d.makeBatchVisible(ctx, batch) })
 	}
@@ -123,8 +124,8 @@ func (d *DeadLetters) makeVisible(ctx context.Context, receipts map[string]strin
 	return nil
 }
 
-// makeBatchVisible ignores client errors of entries: their messages were deleted by visit, or
-// received by another consumer.
+// makeBatchVisible makes the messages of one batch visible. It ignores entries that SQS refuses: visit
+// has deleted their messages, or another consumer has received them.
 func (d *DeadLetters) makeBatchVisible(ctx context.Context, batch []types.ChangeMessageVisibilityBatchRequestEntry) error {
 	_, err := untilDone(ctx, func(ctx context.Context) (struct{}, error) {
 		ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
@@ -134,7 +135,7 @@ func (d *DeadLetters) makeBatchVisible(ctx context.Context, batch []types.Change
 			return struct{}{}, failureOf(err)
 		}
 		for _, entry := range output.Failed {
-			if failed := failureOfEntry(entry); failed.retryable() {
+			if failed := failureOfEntry(entry); failed.isRetryable() {
 				return struct{}{}, failed
 			}
 		}

@@ -18,8 +18,9 @@ type Client interface {
 	GetQueueAttributes(ctx context.Context, input *sqs.GetQueueAttributesInput, options ...func(*sqs.Options)) (*sqs.GetQueueAttributesOutput, error)
 }
 
-// callTimeout bounds a call, in addition to the time that a long poll waits.
+// callTimeout is the timeout of calls to which neither attemptTimeout nor HealthTimeout applies. For a
+// long poll, it is added to the time that the poll waits.
 const callTimeout = 5 * time.Second
 
-// withoutRetries disables the SDK's retries, for callers that repeat the call themselves.
+// withoutRetries disables the SDK's retries.
 func withoutRetries(options *sqs.Options) { options.Retryer = aws.NopRetryer{} }

@@ -23,8 +23,8 @@ func NewDeadLetters(client Client, url string) *DeadLetters {
 	return &DeadLetters{client: client, url: url, sender: NewSender(client, url, nil)}
 }
 
-// Send sends a message to the dead-letter queue, with its reason, its detail and the time as
-// attributes. Errors: those of Sender.Send.
+// Send sends a message to the dead-letter queue. Reason, detail and current time become attributes.
+// Errors: those of Sender.Send.
 func (d *DeadLetters) Send(ctx context.Context, failed queue.FailedMessage) error {
 	if _, err := d.sender.Send(ctx, newDeadLetter(failed, time.Now())); err != nil {
 		return fmt.Errorf("send dead letter of message %s: %w", failed.ID, err)
@@ -32,24 +32,24 @@ func (d *DeadLetters) Send(ctx context.Context, failed queue.FailedMessage) erro
 	return nil
 }
 
-// newDeadLetter returns the message of a dead letter. If there is a detail, one of the 10
-// attributes is reserved for it, and it gets the bytes that the others leave.
+// newDeadLetter returns the message of a dead letter. A detail is one of its at most 10 attributes, and is
+// truncated to the bytes that the other attributes leave.
 func newDeadLetter(failed queue.FailedMessage, now time.Time) queue.Message {
-	message := cloneWithout(failed.Message, queue.AttributeDetail) // of an earlier dead letter
+	message := cloneWithout(failed.Message, queue.AttributeDetail) // the detail of an earlier dead letter
 	message.Attributes[queue.AttributeReason] = failed.Reason
 	message.Attributes[queue.AttributeFailedAt] = now.UTC().Format(time.RFC3339)
 	maxCount := maxAttributes
 	if failed.Detail != "" {
 		maxCount--
 	}
-	room := fit(&message, maxCount) - attributeSize(queue.AttributeDetail, queue.Attribute{Type: stringType})
-	if detail := truncate.Bytes(sanitize(failed.Detail), min(queue.MaxDetail, room)); detail != "" {
+	maxDetail := fit(&message, maxCount) - attributeSize(queue.AttributeDetail, queue.Attribute{Type: stringType})
+	if detail := truncate.Bytes(sanitize(failed.Detail), min(queue.MaxDetail, maxDetail)); detail != "" {
 		message.Attributes[queue.AttributeDetail] = detail
 	}
 	return message
 }
 
-// sanitize replaces characters that SQS refuses in an attribute.
+// sanitize replaces characters that SQS refuses in an attribute, and invalid UTF-8, by U+FFFD.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 func sanitize(text string) string {
 	return strings.Map(func(r rune) rune {
@@ -59,7 +59,7 @@ func sanitize(text string) string {
 		case r < 0x20, r == 0xFFFE, r == 0xFFFF:
 			return utf8.RuneError
 		default:
-			return r // Map passes an invalid byte as utf8.RuneError
+			return r // of an invalid byte: utf8.RuneError
 		}
 	}, text)
 }

@@ -18,8 +18,8 @@ import (
 // ErrNoQueue means that there is no queue at the URL.
 var ErrNoQueue = errors.New("sqs: queue not found")
 
-// Describe reads the configuration of the queue at the URL. Errors: ErrNoQueue,
-// and for a failed call those of a batch; Denied reports a missing permission.
+// Describe reads the configuration of the queue at the URL. Errors: ErrNoQueue, ErrRefused, ErrUnavailable
+// (see Denied for a missing permission), and one for attributes that cannot be parsed.
 func Describe(ctx context.Context, client Client, url string) (finding.QueueAttributes, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -36,7 +36,8 @@ func Describe(ctx context.Context, client Client, url string) (finding.QueueAttr
 	}
 }
 
-// parseAttributes converts attributes, all of which are strings. Absent ones are zero.
+// parseAttributes converts the attributes, which SQS sends as strings. It encodes them as JSON, because
+// encoding/json can parse strings as numbers and booleans. Absent attributes are zero.
 func parseAttributes(values map[string]string) (finding.QueueAttributes, error) {
 	var attributes struct {
 		QueueArn, KmsMasterKeyID              string
@@ -58,8 +59,8 @@ func parseAttributes(values map[string]string) (finding.QueueAttributes, error) 
 	}
 	encoded, err := json.Marshal(values)
 	err = errors.Join(err, json.Unmarshal(encoded, &attributes))
-	policies := []string{cmp.Or(attributes.RedrivePolicy, "{}"), cmp.Or(attributes.RedriveAllowPolicy, "{}")}
-	err = errors.Join(err, json.Unmarshal([]byte(policies[0]), &redrive), json.Unmarshal([]byte(policies[1]), &allow))
+	err = errors.Join(err, json.Unmarshal([]byte(cmp.Or(attributes.RedrivePolicy, "{}")), &redrive))
+	err = errors.Join(err, json.Unmarshal([]byte(cmp.Or(attributes.RedriveAllowPolicy, "{}")), &allow))
 	if err != nil {
 		return finding.QueueAttributes{}, fmt.Errorf("describe queue: %w", err)
 	}

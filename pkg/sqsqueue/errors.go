@@ -14,10 +14,9 @@ import (
 )
 
 var (
-	// ErrRefused means that SQS rejects the entry. Sending it again does not help.
+	// ErrRefused means that SQS rejects the entry, and would reject it again (ClassRefused).
 	ErrRefused = errors.New("sqs: entry refused")
-	// ErrUnavailable means that the call failed or had no response in time. It may have
-	// taken effect.
+	// ErrUnavailable means that the call failed with any other class. It may have taken effect.
 	ErrUnavailable = errors.New("sqs: unavailable")
 	// ErrClosed means that the sender is closed.
 	ErrClosed = errors.New("sqs: closed")
@@ -25,11 +24,11 @@ var (
 
 // The error classes: a closed set, for metrics.
 const (
-	ClassRefused     = "refused"     // client error of this entry
-	ClassDenied      = "denied"      // client error for the whole queue: permissions, URL, keys
+	ClassRefused     = "refused"     // client error about one entry
+	ClassDenied      = "denied"      // client error about the queue or the caller: permissions, URL, keys
 	ClassThrottled   = "throttled"   // too many requests
 	ClassTimeout     = "timeout"     // no response in time
-	ClassUnavailable = "unavailable" // anything else
+	ClassUnavailable = "unavailable" // any other error
 )
 
 // Classes returns all error classes.
@@ -52,22 +51,25 @@ func (f *failure) Unwrap() []error {
 	return []error{ErrUnavailable, f.err}
 }
 
-// retryable reports whether the same request can succeed later.
-func (f *failure) retryable() bool { return f.class != ClassRefused && f.class != ClassDenied }
+// isRetryable reports whether the same request can succeed without a change by an operator.
+func (f *failure) isRetryable() bool { return f.class != ClassRefused && f.class != ClassDenied }
 
-// failureOf classifies an error. One that is not known to be a client error is retryable.
+// failureOf classifies the error of a call.
 func failureOf(err error) *failure {
 	if classified, ok := errors.AsType[*failure](err); ok {
 		return classified
 	}
-	switch status := statusOf(err); {
+	status := statusOf(err)
+	isClientError := 400 <= status && status <= 499 && !expiredCodes[codeOf(err)]
+	canBeAboutEntry := status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge
+	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return &failure{ClassTimeout, err}
 	case isThrottled(err) || status == http.StatusTooManyRequests:
 		return &failure{ClassThrottled, err}
-	case status < 400 || status >= 500, expiredCodes[codeOf(err)]:
+	case !isClientError:
 		return &failure{ClassUnavailable, err}
-	case status != http.StatusBadRequest && status != http.StatusRequestEntityTooLarge, isQueueError(err):
+	case !canBeAboutEntry || isQueueError(err):
 		return &failure{ClassDenied, err}
 	default:
 		return &failure{ClassRefused, err}
@@ -101,8 +103,8 @@ func isThrottled(err error) bool {
 	return as[*types.KmsThrottled](err) || retry.ThrottleErrorCode{Codes: retry.DefaultThrottleErrorCodes}.IsErrorThrottle(err) == aws.TrueTernary
 }
 
-// isQueueError reports whether a status 400 is about the queue or the caller's permissions
-// rather than an entry, so that smaller batches fail as well.
+// isQueueError reports whether a client error is about the queue or the caller, not about an entry: all
+// other calls would fail, too.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html
 func isQueueError(err error) bool {
 	switch {
@@ -122,10 +124,10 @@ func codeOf(err error) string {
 	return ""
 }
 
-// expiredCodes are the error codes of credentials that have expired: others follow.
+// expiredCodes are the error codes for expired credentials. The SDK renews these, so a retry can succeed.
 var expiredCodes = map[string]bool{"ExpiredToken": true, "ExpiredTokenException": true}
 
-// accessCodes are error codes without a type in the SDK.
+// accessCodes are the error codes about permissions and credentials for which the SDK has no type.
 var accessCodes = map[string]bool{
 	"AccessDenied":                true,
 	"AccessDeniedException":       true,
@@ -139,6 +141,7 @@ var accessCodes = map[string]bool{
 	"UnrecognizedClientException": true,
 }
 
+// as reports whether err is or wraps an E.
 func as[E error](err error) bool {
 	_, ok := errors.AsType[E](err)
 	return ok

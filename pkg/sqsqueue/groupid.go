@@ -19,5 +19,5 @@ func groupID(id string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// isInvalidInGroupID reports whether a character is not a letter, digit or punctuation of ASCII.
+// isInvalidInGroupID reports whether a character is not visible ASCII: SQS accepts letters, digits and punctuation.
 func isInvalidInGroupID(r rune) bool { return r <= ' ' || r > '~' }

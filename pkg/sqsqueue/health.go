@@ -10,19 +10,21 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// HealthTimeout bounds a check of Health.
+// HealthTimeout is the maximum duration of Health.Check.
 const HealthTimeout = time.Second
 
-const healthMaxAge = 2 * time.Second // of a cached result
+const healthMaxAge = 2 * time.Second // of a result that Check returns again
 
 // Health reports whether a queue responds. It is safe for concurrent use.
 type Health struct {
 	client Client
 	url    string
 
-	sem       *semaphore.Weighted // of 1: guards the fields below. A mutex would stop synctest's clock
-	checkedAt time.Time
-	err       error
+	// sem, of size 1, guards the fields below. In tests, the clock of synctest stops while a goroutine waits
+	// for a mutex.
+	sem       *semaphore.Weighted
+	checkedAt time.Time // start of the last call
+	err       error     // result of the last call
 }
 
 // NewHealth returns the health check of the queue at the URL.
@@ -30,8 +32,8 @@ func NewHealth(client Client, url string) *Health {
 	return &Health{client: client, url: url, sem: semaphore.NewWeighted(1)}
 }
 
-// Check returns nil if the queue responded within the last 2 s or responds now. It takes up
-// to a second. Concurrent callers share one call.
+// Check calls the queue, and returns an error if that fails or takes longer than HealthTimeout. For
+// healthMaxAge, it returns the same result without a call. Concurrent callers share one call.
 func (h *Health) Check() error {
 	_ = h.sem.Acquire(context.Background(), 1) // fails only if its context ends
 	defer h.sem.Release(1)

@@ -7,7 +7,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/billable-events/billable/pkg/finding"
 )
@@ -15,23 +14,26 @@ import (
 // Denied reports whether an error means that the caller lacks a permission of SQS. Errors of KMS, and of
 // invalid or expired credentials, do not count.
 func Denied(err error) bool {
-	api, ok := errors.AsType[smithy.APIError](err)
-	return ok && (api.ErrorCode() == "AccessDenied" || api.ErrorCode() == "AccessDeniedException" || api.ErrorCode() == "NotAuthorized")
+	switch codeOf(err) {
+	case "AccessDenied", "AccessDeniedException", "NotAuthorized":
+		return true
+	}
+	return false
 }
 
-// noReceipt is the receipt handle of no message.
-const noReceipt = "consumer-check"
+// invalidReceipt is a receipt handle that SQS has never issued.
+const invalidReceipt = "consumer-check"
 
-// noMessage is refused because of U+FFFE. An SQS emulator may accept it: then it stays in the queue,
-// and a consumer deletes it because of its event type.
-const noMessage = "{\"event_type\":\"consumer_check\",\"note\":\"\uFFFE\"}"
+// invalidBody is a body that SQS refuses because of U+FFFE. If an emulator of SQS accepts it, a consumer
+// deletes the message, because its event type is not billed.
+const invalidBody = "{\"event_type\":\"consumer_check\",\"note\":\"\uFFFE\"}"
 
-// Probes tests the caller's permissions on the queue by calls that have no effect.
+// Probes tests the caller's permissions on the queue by calls that have no effect on SQS.
 //
-// SQS authorizes a batch call before it checks the entries. So each batch here has one entry that SQS
-// refuses: an invalid receipt handle, or a body with an invalid character. A receive has no entries, and
-// a successful one would hide messages and increase their receive count. So the receive here has invalid
-// parameters. Whether SQS checks permissions before parameters is not documented.
+// SQS authorizes a batch call before it checks the entries. So the batches of Probes have one entry that
+// SQS refuses: with invalidReceipt or invalidBody. A receive has no entries, and a successful one would hide
+// messages. So the receive of Probes has invalid parameters. If SQS refuses these, the permission is
+// Unproven: whether SQS checks permissions before parameters is not documented.
 func Probes(ctx context.Context, client Client, url string) []finding.Probe {
 	probe := func(action string, call func(context.Context) error) finding.Probe {
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
@@ -58,19 +60,19 @@ func Probes(ctx context.Context, client Client, url string) []finding.Probe {
 		receive,
 		probe("sqs:DeleteMessage", func(ctx context.Context) error {
 			_, err := client.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &url, Entries: []types.DeleteMessageBatchRequestEntry{
-				{Id: aws.String(entryID(0)), ReceiptHandle: aws.String(noReceipt)},
+				{Id: aws.String(entryID(0)), ReceiptHandle: aws.String(invalidReceipt)},
 			}})
 			return err
 		}),
 		probe("sqs:ChangeMessageVisibility", func(ctx context.Context) error {
 			_, err := client.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &url, Entries: []types.ChangeMessageVisibilityBatchRequestEntry{
-				{Id: aws.String(entryID(0)), ReceiptHandle: aws.String(noReceipt), VisibilityTimeout: 1},
+				{Id: aws.String(entryID(0)), ReceiptHandle: aws.String(invalidReceipt), VisibilityTimeout: 1},
 			}})
 			return err
 		}),
 		probe("sqs:SendMessage", func(ctx context.Context) error {
 			_, err := client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: []types.SendMessageBatchRequestEntry{
-				{Id: aws.String(entryID(0)), MessageBody: aws.String(noMessage)},
+				{Id: aws.String(entryID(0)), MessageBody: aws.String(invalidBody)},
 			}})
 			return err
 		}),

@@ -10,19 +10,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/billable-events/billable/pkg/queue"
 )
 
 const (
-	// PollWait is the time for which Receive waits for a message. SQS allows 20 s, but shutdown
-	// awaits the running poll, because SQS may hide the messages of a canceled one.
+	// PollWait is the time for which Receive waits for a message. It is below the 20 s that SQS allows,
+	// because shutdown waits for the running Receive: canceled, it could hide messages.
 	PollWait = 5 * time.Second
 
 	maxVisibilityTimeout = 12 * time.Hour
-	// deleteConcurrency is the number of delete batches in flight: with 40 messages, far
-	// more than a process finishes within one call at Chargebee's rate limits.
+	// deleteConcurrency is the maximum number of delete batches in flight. At Chargebee's rate limits, a
+	// process finishes far fewer messages than 4 batches have, 40, during one call of SQS.
 	deleteConcurrency = 4
 )
 
@@ -48,8 +47,8 @@ func NewQueue(client Client, url string, visibilityTimeout time.Duration) *Queue
 	return q
 }
 
-// Receive waits up to PollWait for messages and returns up to maxMessages, 10 at most. It
-// does not retry.
+// Receive waits up to PollWait for messages and returns at most maxMessages, and at most 10. It does not
+// retry. Errors: ErrRefused, ErrUnavailable.
 func (q *Queue) Receive(ctx context.Context, maxMessages int) ([]queue.Message, error) {
 	return receive(ctx, q.client, &sqs.ReceiveMessageInput{
 		QueueUrl:            &q.url,
@@ -60,8 +59,8 @@ func (q *Queue) Receive(ctx context.Context, maxMessages int) ([]queue.Message, 
 }
 
 // ChangeVisibility hides a received message for a time from now, rounded up to whole seconds;
-// 0 makes it visible. Errors: queue.ErrReceiptExpired if the message was deleted or may have
-// been received by another consumer; ErrRefused, ErrUnavailable.
+// 0 makes it visible. Errors: queue.ErrReceiptExpired (the message was deleted or is visible, or another
+// consumer may have received it), ErrRefused, ErrUnavailable.
 func (q *Queue) ChangeVisibility(ctx context.Context, message queue.Message, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -73,16 +72,15 @@ func (q *Queue) ChangeVisibility(ctx context.Context, message queue.Message, tim
 	switch {
 	case err == nil:
 		return nil
-	case receiptExpired(err):
+	case isReceiptExpired(err):
 		return fmt.Errorf("change visibility of message %s: %w: %w", message.ID, queue.ErrReceiptExpired, err)
 	default:
 		return fmt.Errorf("change visibility of message %s: %w", message.ID, failureOf(err))
 	}
 }
 
-// Delete deletes a message. Retryable failures are repeated until ctx ends. With an expired
-// receipt SQS may report success and delete nothing. Errors: queue.ErrReceiptExpired,
-// ErrUnavailable.
+// Delete deletes a message. It repeats the call after retryable failures until ctx ends. With an expired
+// receipt SQS may report success and delete nothing. Errors: queue.ErrReceiptExpired, ErrUnavailable.
 func (q *Queue) Delete(ctx context.Context, message queue.Message) error {
 	entry := types.DeleteMessageBatchRequestEntry{ReceiptHandle: &message.Receipt}
 	_, err := untilDone(ctx, func(ctx context.Context) (struct{}, error) { return q.deletes.do(ctx, entry) })
@@ -90,7 +88,7 @@ func (q *Queue) Delete(ctx context.Context, message queue.Message) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, ErrRefused):
-		// An entry has nothing else that could be refused.
+		// SQS can refuse only the receipt: an entry has no other field of the caller.
 		return fmt.Errorf("delete message %s: %w: %w", message.ID, queue.ErrReceiptExpired, err)
 	default:
 		return fmt.Errorf("delete message %s: %w", message.ID, err)
@@ -112,17 +110,16 @@ func (q *Queue) deleteBatch(ctx context.Context, batch []types.DeleteMessageBatc
 	return response, nil
 }
 
-// receiptExpired reports whether a receipt handle is no longer valid. The SDK has no type for
-// the error about a deleted message.
-func receiptExpired(err error) bool {
+// isReceiptExpired reports whether the receipt handle of a call is no longer valid.
+func isReceiptExpired(err error) bool {
 	if as[*types.MessageNotInflight](err) || as[*types.ReceiptHandleIsInvalid](err) {
 		return true
 	}
-	api, ok := errors.AsType[smithy.APIError](err)
-	return ok && (api.ErrorCode() == "InvalidParameterValue" || api.ErrorCode() == "InvalidParameterValueException")
+	// The codes for a deleted message, for which the SDK has no type.
+	return codeOf(err) == "InvalidParameterValue" || codeOf(err) == "InvalidParameterValueException"
 }
 
-// receive receives messages with all their attributes.
+// receive makes one receive call for messages with all their attributes.
 func receive(ctx context.Context, client Client, input *sqs.ReceiveMessageInput) ([]queue.Message, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(input.WaitTimeSeconds)*time.Second+callTimeout)
 	defer cancel()
@@ -167,7 +164,7 @@ func messageOf(received types.Message) queue.Message {
 	return message
 }
 
-// seconds rounds a visibility timeout up to whole seconds, within the limits of SQS.
+// seconds rounds a duration up to whole seconds, between 0 and maxVisibilityTimeout.
 func seconds(d time.Duration) int32 {
 	d = min(max(d, 0), maxVisibilityTimeout)
 	return int32((d + time.Second - 1) / time.Second)

@@ -11,15 +11,14 @@ import (
 
 var attemptBackoff = retry.Backoff{First: 50 * time.Millisecond, Max: time.Second}
 
-// untilDone repeats op after retryable failures until ctx ends, or earlier if the next delay
-// would exceed its deadline.
+// untilDone calls op, again after each retryable failure, until ctx ends or its deadline is before the
+// next call. The error wraps a *failure, ErrClosed, or ErrUnavailable if ctx ended before the first response.
 func untilDone[Result any](ctx context.Context, op func(context.Context) (Result, error)) (Result, error) {
-	retryable := func(err error) bool {
+	isRetryable := func(err error) bool {
 		failed, ok := errors.AsType[*failure](err)
-		return ok && failed.retryable()
+		return ok && failed.isRetryable()
 	}
-	result, err := retry.Do(ctx, attemptBackoff, retryable, op)
-	// ctx ended before the first response.
+	result, err := retry.Do(ctx, attemptBackoff, isRetryable, op)
 	if err != nil && ctx.Err() != nil && !as[*failure](err) {
 		err = fmt.Errorf("%w: no response: %w", ErrUnavailable, err)
 	}

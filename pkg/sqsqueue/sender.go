@@ -13,22 +13,21 @@ import (
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-// MaxConcurrentBatches is the maximum number of batches in flight to one queue. With 10
-// messages and 20 ms a batch, 16 carry 8,000 messages a second, about what a receiver on one
-// core takes. A higher limit makes batches smaller and leaves connections idle.
+// MaxConcurrentBatches is the maximum number of batches in flight of one Sender. 16 batches of 10 messages,
+// each in 20 ms, are 8,000 messages a second, more than one receiver accepts.
 const MaxConcurrentBatches = 16
 
-// stallTimeout is far above the duration of a batch, also of one that is split.
+// stallTimeout is above the maximum duration of a batch: 11 × attemptTimeout, if it is sent entry by entry.
 const stallTimeout = 60 * time.Second
 
 // SendObserver records metrics of sends. Its methods must not block.
 type SendObserver interface {
-	// Sent reports one SendMessageBatch call.
+	// Sent reports one SendMessageBatch call, also a failed one.
 	Sent(entries int, took time.Duration)
-	// Failed reports entries that an attempt failed to send, by class. Retryable ones are
-	// reported again if they fail again.
+	// Failed reports the number of entries of a batch that failed with an error class. An entry is
+	// reported once per attempt.
 	Failed(class string, entries int)
-	// Waited reports the time from Send to the start of the call.
+	// Waited reports the time that an entry waited for its batch, once per attempt.
 	Waited(took time.Duration)
 }
 
@@ -56,18 +55,18 @@ func NewSender(client Client, url string, observer SendObserver) *Sender {
 	return s
 }
 
-// Send sends body, attributes and group of the message, and returns the id that SQS assigned.
-// It returns nil only if SQS has stored the message. Retryable failures are repeated until
-// ctx ends. The message is not kept.
+// Send sends body, attributes and group of the message, and returns the id that SQS assigned. The error is
+// nil only if SQS has stored the message. Send repeats the call after retryable failures until ctx ends. It
+// does not keep the message.
 //
-// Errors: ErrRefused, ErrUnavailable (the message may be in the queue) and ErrClosed.
+// Errors: ErrRefused, ErrUnavailable (the message may be in the queue), ErrClosed.
 func (s *Sender) Send(ctx context.Context, message queue.Message) (id string, err error) {
 	entry := entryOf(message)
 	return untilDone(ctx, func(ctx context.Context) (string, error) { return s.batches.do(ctx, entry) })
 }
 
-// Redrive sends a dead letter back to its source queue, without its reason, detail and time,
-// and with replay_count increased by one. Errors: those of Send.
+// Redrive sends a dead letter as a message, without its reason, detail and failed_at, and with replay_count
+// increased by one. The queue of the Sender is the one that the dead letter came from. Errors: those of Send.
 func (s *Sender) Redrive(ctx context.Context, deadLetter queue.Message) error {
 	message := cloneWithout(deadLetter, queue.AttributeReason, queue.AttributeDetail, queue.AttributeFailedAt)
 	message.Attributes[queue.AttributeReplayCount] = strconv.Itoa(deadLetter.ReplayCount() + 1)
@@ -78,13 +77,13 @@ func (s *Sender) Redrive(ctx context.Context, deadLetter queue.Message) error {
 	return nil
 }
 
-// Close refuses further messages and waits for those in flight.
+// Close refuses further messages and waits until all others have an outcome, or ctx ends.
 func (s *Sender) Close(ctx context.Context) error { return s.batches.close(ctx) }
 
-// Alive returns an error if sends are in flight and none makes progress.
+// Alive returns an error if batches are in flight and none has started or finished for stallTimeout.
 func (s *Sender) Alive() error { return s.batches.stalled(stallTimeout) }
 
-// run sends one batch and reports its failures.
+// run sends one batch and reports its failures to the observer.
 func (s *Sender) run(batch []types.SendMessageBatchRequestEntry) []outcome[string] {
 	outcomes := batchCall[types.SendMessageBatchRequestEntry, string](s.sendBatch).run(batch)
 	if s.observer == nil {
@@ -146,8 +145,8 @@ func entryOf(message queue.Message) types.SendMessageBatchRequestEntry {
 	return entry
 }
 
-// entrySize returns the size of an entry as SQS counts it, plus that of its group, which may
-// not count.
+// entrySize returns the size of an entry as SQS counts it. It includes the group id, although SQS may not
+// count that.
 func entrySize(entry types.SendMessageBatchRequestEntry) int {
 	size := len(*entry.MessageBody) + len(aws.ToString(entry.MessageGroupId))
 	for name, attribute := range entry.MessageAttributes {
