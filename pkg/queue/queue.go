@@ -2,8 +2,8 @@
 // handler returns, independent of SQS.
 //
 // A handler of package worker receives a [Delivery] and returns an [Outcome], whose
-// [Action] the worker carries out. The zero Action is Retry: a message for which nothing
-// was decided is delivered again.
+// [Action] the worker carries out. The zero Action is Retry: a message with a zero Outcome
+// is delivered again.
 package queue
 
 import (
@@ -23,28 +23,29 @@ const (
 	AttributeReceivedAt  = "received_at"  // RFC 3339, UTC
 	AttributeReason      = "reason"       // dead letters only
 	AttributeDetail      = "detail"       // dead letters only, at most MaxDetail bytes
-	AttributeFailedAt    = "failed_at"    // dead letters only, RFC 3339
-	AttributeReplayCount = "replay_count" // after a replay
+	AttributeFailedAt    = "failed_at"    // dead letters only, RFC 3339, UTC
+	AttributeReplayCount = "replay_count" // only after a replay
 	AttributeTraceParent = "traceparent"
 )
 
 // MaxDetail is the maximum size of the detail of a dead letter, in bytes.
 const MaxDetail = 1024
 
-// Message is a message as it was received.
+// Message is a message to send, or one that was received.
 type Message struct {
-	ID              string
 	Body            []byte
 	Attributes      map[string]string    // of the type String
-	OtherAttributes map[string]Attribute // of other types: passed on unchanged
+	OtherAttributes map[string]Attribute // of other types; Billable sends them again unchanged
 	GroupID         string
-	Receipt         string    // handle of this receive, not of the message
-	SentAt          time.Time // when it was enqueued
-	ReceiveCount    int
+
+	// Of a received message.
+	ID           string
+	Receipt      string    // identifies this receive; SQS calls it the receipt handle
+	SentAt       time.Time // when the message was enqueued
+	ReceiveCount int
 }
 
-// Attribute is a message attribute of another type than String. Only other producers set
-// them.
+// Attribute is a message attribute of another type than String. Only other producers set such attributes.
 type Attribute struct {
 	Type  string `json:"type"`  // SQS data type: Number, Binary, String.custom
 	Value []byte `json:"value"` // text, unless Binary
@@ -53,7 +54,7 @@ type Attribute struct {
 // Binary reports whether the value is binary.
 func (a Attribute) Binary() bool { return a.Type == "Binary" || strings.HasPrefix(a.Type, "Binary.") }
 
-// ReplayCount returns the number of replays that the message records, 0 if none.
+// ReplayCount returns the value of the attribute replay_count, 0 if it is absent or invalid.
 func (m Message) ReplayCount() int {
 	count, err := strconv.Atoi(m.Attributes[AttributeReplayCount])
 	if err != nil {
@@ -66,8 +67,8 @@ func (m Message) ReplayCount() int {
 type FailedMessage struct {
 	Message
 
-	Reason string // one of a closed set
-	Detail string // free text; truncated to MaxDetail bytes when it is sent
+	Reason string // a billing.Reason
+	Detail string // free text; truncated to at most MaxDetail bytes when it is sent
 }
 
 // ErrReceiptExpired means that the receipt handle is no longer valid.
@@ -80,12 +81,12 @@ type Delivery struct {
 	heartbeat atomic.Pointer[func(context.Context) error]
 }
 
-// SetHeartbeat sets a function that the worker's heartbeat calls besides extending the
-// visibility timeout, for example to renew a lease. Its error cancels the context of the
-// handler. It runs in the goroutine of the heartbeat.
+// SetHeartbeat sets a function that the worker calls after each attempt to extend the visibility timeout,
+// for example to renew a lease. The function runs in the goroutine of the heartbeat. An error of it cancels
+// the context of the handler.
 func (d *Delivery) SetHeartbeat(heartbeat func(context.Context) error) { d.heartbeat.Store(&heartbeat) }
 
-// Heartbeat calls the function of SetHeartbeat, if any.
+// Heartbeat calls the function that SetHeartbeat set, if any.
 func (d *Delivery) Heartbeat(ctx context.Context) error {
 	if heartbeat := d.heartbeat.Load(); heartbeat != nil {
 		return (*heartbeat)(ctx)
@@ -93,14 +94,14 @@ func (d *Delivery) Heartbeat(ctx context.Context) error {
 	return nil
 }
 
-// Action is carried out by the worker for a message whose handler returned.
+// Action is the operation of the worker on a message whose handler has returned.
 type Action int
 
 // The actions. The zero value is Retry.
 const (
-	Retry      Action = iota // deliver it again after Outcome.Delay
-	Ack                      // delete it
-	DeadLetter               // send it to the dead-letter queue, then delete it
+	Retry      Action = iota // deliver the message again after Outcome.Delay
+	Ack                      // delete the message
+	DeadLetter               // send the message to the dead-letter queue, then delete it
 )
 
 // String returns the name of the action in logs and metrics.
@@ -119,6 +120,6 @@ func (a Action) String() string {
 type Outcome struct {
 	Action Action
 	Delay  time.Duration // Retry: until the message is visible again
-	Reason string        // DeadLetter: one of a closed set
+	Reason string        // DeadLetter: a billing.Reason
 	Detail string        // DeadLetter: free text
 }

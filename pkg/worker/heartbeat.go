@@ -9,8 +9,8 @@ import (
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-// startHeartbeat sends heartbeats for the delivery until ctx ends, and cancels the handler
-// if one fails. The returned channel is closed when the heartbeat has ended.
+// startHeartbeat sends heartbeats for the delivery in a goroutine until ctx, the context of the handler,
+// ends. After a failed heartbeat it cancels ctx. The returned channel is closed when the goroutine ends.
 func (p *Pool) startHeartbeat(ctx context.Context, cancel context.CancelCauseFunc, delivery *queue.Delivery) <-chan struct{} {
 	ended := make(chan struct{})
 	go func() {
@@ -24,33 +24,33 @@ func (p *Pool) startHeartbeat(ctx context.Context, cancel context.CancelCauseFun
 				return
 			case <-timer.C:
 			}
-			started := time.Now()
 			if ctx.Err() != nil {
-				return // both were ready
+				return // ctx and timer were ready, and select chose the timer
 			}
+			started := time.Now()
 			if err := p.heartbeat(ctx, delivery, &hiddenUntil); err != nil && ctx.Err() == nil { //mutant:heartbeat
 				p.Observer.Failed("heartbeat", err)
 				cancel(err)
 				return
 			}
-			// A heartbeat can wait for a lock that the handler holds, and follow the end of the
-			// handler. The minimum lets the end of ctx arrive before the next one.
+			// A long heartbeat can have waited for a lock that the handler held until its end. The
+			// minimum is time for the pool to end ctx before the next heartbeat.
 			timer.Reset(max(p.HeartbeatInterval-time.Since(started), p.HeartbeatInterval/10))
 		}
 	}()
 	return ended
 }
 
-// heartbeat extends the visibility timeout, and calls the heartbeat of the handler. A
-// failed extension is an error only once the message is visible.
+// heartbeat extends the visibility timeout and calls the heartbeat of the handler. A failed extension is an
+// error only if other consumers can receive the message: SQS reports this, or hiddenUntil has passed.
 func (p *Pool) heartbeat(ctx context.Context, delivery *queue.Delivery, hiddenUntil *time.Time) error {
 	extendCtx, cancel := context.WithTimeout(ctx, p.HeartbeatInterval)
 	defer cancel()
-	now := time.Now()
+	started := time.Now()
 	err := p.Queue.ChangeVisibility(extendCtx, delivery.Message, p.VisibilityTimeout)
 	switch {
 	case err == nil:
-		*hiddenUntil = now.Add(p.VisibilityTimeout)
+		*hiddenUntil = started.Add(p.VisibilityTimeout)
 	case errors.Is(err, queue.ErrReceiptExpired) || !time.Now().Before(*hiddenUntil):
 		return fmt.Errorf("%w: %w", ErrVisibilityExpired, err)
 	}

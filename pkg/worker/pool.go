@@ -18,25 +18,28 @@ import (
 const (
 	maxReceive     = 10               // messages per receive
 	receiveTimeout = 30 * time.Second // of one receive
-	outcomeTimeout = 5 * time.Second  // to apply one outcome
+	outcomeTimeout = 5 * time.Second  // to carry out one outcome
 
-	// coalesceDelay is the wait for further slots before a receive: SQS bills a receive of one
-	// message as one of ten.
+	// coalesceDelay is the maximum wait for further slots before a receive. SQS charges the same for a
+	// receive of one message and of ten.
 	coalesceDelay = 50 * time.Millisecond
 
-	// maxRetryDelay is below the 12 hours that SQS allows from a receive on, heartbeats included.
+	// maxRetryDelay leaves an hour for the handler: SQS hides a message for at most 12 hours after its
+	// receive, in sum over all changes of its visibility.
 	maxRetryDelay = 11 * time.Hour
 )
 
 var (
-	// ErrShutdownTimeout is the cause of a handler's canceled context after DrainTimeout.
+	// ErrShutdownTimeout is the cause of a handler's context that was canceled after DrainTimeout.
 	ErrShutdownTimeout = errors.New("worker: shutdown timeout")
-	// ErrVisibilityExpired is the cause of a handler's canceled context when other
-	// consumers can receive its message.
+	// ErrVisibilityExpired is the cause of a handler's context that was canceled because
+	// other consumers can receive the message.
 	ErrVisibilityExpired = errors.New("worker: visibility timeout expired")
 	// ErrDeadline means that handlers were still running after all timeouts.
 	ErrDeadline = errors.New("worker: handlers did not end in time")
 
+	// receiveBackoff is between failed receives, failureBackoff between deliveries of a
+	// message whose handler panicked or whose dead letter could not be sent.
 	receiveBackoff = retry.Backoff{First: 100 * time.Millisecond, Max: 10 * time.Second}
 	failureBackoff = retry.Backoff{First: 5 * time.Second, Max: 15 * time.Minute}
 )
@@ -50,16 +53,16 @@ type Pool struct {
 	Observer    Observer
 
 	Concurrency       int
-	VisibilityTimeout time.Duration // of a message without heartbeats
+	VisibilityTimeout time.Duration // of a received message, and again after each heartbeat
 	HeartbeatInterval time.Duration
 	DrainTimeout      time.Duration // for running handlers, after the last receive
-	SettleTimeout     time.Duration // for canceled handlers to return and apply their outcomes
+	SettleTimeout     time.Duration // for canceled handlers to return, and for their outcomes
 
-	receiving atomic.Int64 // start of the running receive in unix nanoseconds, 0 if none
+	receiveStarted atomic.Int64 // of the running receive, in unix nanoseconds; 0 if none runs
 }
 
-// Run handles messages until ctx ends, then drains. It returns ErrDeadline if handlers did
-// not end in time.
+// Run handles messages until ctx ends, then shuts down (see the package comment). It returns ErrDeadline if
+// handlers did not end in time.
 func (p *Pool) Run(ctx context.Context) error {
 	handlerCtx, cancelHandlers := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancelHandlers(nil)
@@ -91,6 +94,7 @@ func (p *Pool) Run(ctx context.Context) error {
 	return ErrDeadline
 }
 
+// endsWithin reports whether the channel is closed within the timeout.
 func endsWithin(timeout time.Duration, ended <-chan struct{}) bool {
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
@@ -102,7 +106,8 @@ func endsWithin(timeout time.Duration, ended <-chan struct{}) bool {
 	}
 }
 
-// poll receives messages until ctx ends, however many receives fail.
+// poll receives messages until ctx ends. Receives that fail do not end it. Each message has a slot, which
+// start must release; at the end, poll may leave slots acquired.
 func (p *Pool) poll(ctx context.Context, slots *semaphore.Weighted, start func(queue.Message)) {
 	failures := 0
 	for {
@@ -130,8 +135,8 @@ func (p *Pool) poll(ctx context.Context, slots *semaphore.Weighted, start func(q
 	}
 }
 
-// acquireSlots waits for a free slot and the gates, and acquires further free slots. It returns 0 if ctx
-// has ended, or a gate has failed.
+// acquireSlots waits for a free slot and then for the gates, and coalesces further slots. It returns the
+// number of acquired slots, 0 if ctx has ended.
 func (p *Pool) acquireSlots(ctx context.Context, slots *semaphore.Weighted) int {
 	if slots.Acquire(ctx, 1) != nil {
 		return 0
@@ -151,8 +156,9 @@ func (p *Pool) acquireSlots(ctx context.Context, slots *semaphore.Weighted) int 
 	return acquired
 }
 
-// coalesce acquires up to limit slots; the caller already has one. It takes all free slots. As long as it
-// has fewer than half of the limit, it also waits for others, up to coalesceDelay.
+// coalesce acquires slots and returns their number, at most limit, with the one that the caller already
+// has. It acquires free slots. While it has fewer than half of the limit, it also waits for slots that
+// become free, up to coalesceDelay in total.
 func coalesce(ctx context.Context, slots *semaphore.Weighted, limit int) (acquired int) {
 	ctx, cancel := context.WithTimeout(ctx, coalesceDelay)
 	defer cancel()
@@ -163,18 +169,18 @@ func coalesce(ctx context.Context, slots *semaphore.Weighted, limit int) (acquir
 	return acquired
 }
 
-// receive receives once, with a context that does not end at shutdown.
+// receive makes one receive, which the end of ctx does not cancel.
 func (p *Pool) receive(ctx context.Context, limit int) ([]queue.Message, error) {
-	p.receiving.Store(time.Now().UnixNano())
-	defer p.receiving.Store(0)
+	p.receiveStarted.Store(time.Now().UnixNano())
+	defer p.receiveStarted.Store(0)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), receiveTimeout)
 	defer cancel()
 	return p.Queue.Receive(ctx, limit)
 }
 
-// Alive returns an error if a receive hangs.
+// Alive returns an error if a receive takes longer than twice receiveTimeout.
 func (p *Pool) Alive() error {
-	started := p.receiving.Load()
+	started := p.receiveStarted.Load()
 	if started == 0 {
 		return nil
 	}
@@ -184,19 +190,19 @@ func (p *Pool) Alive() error {
 	return nil
 }
 
-// handle calls the handler and carries out its outcome.
+// handle calls the handler with heartbeats, and carries out its outcome.
 func (p *Pool) handle(handlerCtx, outcomeCtx context.Context, message queue.Message) {
 	delivery := &queue.Delivery{Message: message}
 	ctx, cancel := context.WithCancelCause(handlerCtx)
 	heartbeatEnded := p.startHeartbeat(ctx, cancel, delivery)
 	outcome := p.call(ctx, delivery) //mutant:handler-call
-	expired := errors.Is(context.Cause(ctx), ErrVisibilityExpired)
+	visibilityExpired := errors.Is(context.Cause(ctx), ErrVisibilityExpired)
 	cancel(nil)
 	<-heartbeatEnded
 
 	outcomeCtx, cancelOutcome := context.WithTimeout(outcomeCtx, outcomeTimeout)
 	defer cancelOutcome()
-	err := p.carryOut(outcomeCtx, message, outcome, expired)
+	err := p.carryOut(outcomeCtx, message, outcome, visibilityExpired)
 	p.Observer.Handled(message, outcome, err)
 }
 
@@ -211,20 +217,21 @@ func (p *Pool) call(ctx context.Context, delivery *queue.Delivery) (outcome queu
 	return p.Handler.Handle(ctx, delivery)
 }
 
-func (p *Pool) carryOut(ctx context.Context, message queue.Message, outcome queue.Outcome, expired bool) error {
+// carryOut carries out the action of an outcome.
+func (p *Pool) carryOut(ctx context.Context, message queue.Message, outcome queue.Outcome, visibilityExpired bool) error {
 	switch outcome.Action {
 	case queue.Ack:
 		return p.Queue.Delete(ctx, message)
 	case queue.DeadLetter:
 		failed := queue.FailedMessage{Message: message, Reason: outcome.Reason, Detail: outcome.Detail}
 		if err := p.DeadLetters.Send(ctx, failed); err != nil { //mutant:dead-letter-send
-			// The message is delivered again, with the same outcome.
+			// The message is delivered again, and its handler decides again.
 			return errors.Join(err, p.Queue.ChangeVisibility(ctx, message, failureBackoff.Jittered(message.ReceiveCount)))
 		}
 		return p.Queue.Delete(ctx, message)
 	default:
-		if expired {
-			return nil // another consumer may have it
+		if visibilityExpired {
+			return nil // another consumer may have received the message
 		}
 		return p.Queue.ChangeVisibility(ctx, message, min(outcome.Delay, maxRetryDelay))
 	}
