@@ -19,5 +19,5 @@ func groupID(id string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// isInvalidInGroupID reports whether a character is not visible ASCII: SQS accepts letters, digits and punctuation.
+// isInvalidInGroupID reports whether a character is not a visible one of ASCII.
 func isInvalidInGroupID(r rune) bool { return r <= ' ' || r > '~' }
