@@ -10,8 +10,7 @@ package event
 // https://apidocs.chargebee.com/docs/api/events/webhook/pending_invoice_created
 const PendingInvoiceCreated = "pending_invoice_created"
 
-// Event is a webhook event. Of other types than PendingInvoiceCreated, only ID and Type are
-// set.
+// Event is a webhook event. If Type is not PendingInvoiceCreated, only ID and Type are set.
 type Event struct {
 	ID         string
 	Type       string
@@ -19,8 +18,7 @@ type Event struct {
 	Invoice    Invoice
 }
 
-// Invoice is the invoice of an event. Chargebee may omit any field except ID or send null,
-// which gives the zero value.
+// Invoice is the invoice of an event. Fields except ID are zero if they are absent or null in the event.
 type Invoice struct {
 	ID             string
 	CustomerID     string
@@ -29,14 +27,14 @@ type Invoice struct {
 	Status         string
 	Date           int64      // unix seconds
 	LineItems      []LineItem // nil if absent or null
-	MoreLines      bool       // LineItems are not all lines
+	MoreLines      bool       // the invoice has lines that LineItems does not contain
 }
 
-// MaxLineItems is the maximum number of lines that are kept of an event. Chargebee's support warns
-// that invoices above 800 lines may not be processed.
+// MaxLineItems is the maximum number of LineItems. Chargebee's support warns that it may not process
+// invoices of more than 800 lines.
 const MaxLineItems = 1000
 
-// LineItem is a line of the invoice. Absent and invalid fields are empty.
+// LineItem is a line of the invoice. A field is empty if it is absent or invalid in the event.
 type LineItem struct {
 	ID             string
 	SubscriptionID string

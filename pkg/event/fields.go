@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// The paths of the fields that are used.
+// The paths of the fields for which problems are reported.
 const (
 	fieldID             = "id"
 	fieldType           = "event_type"
@@ -23,69 +23,69 @@ const (
 	fieldNextOffset     = "content.invoice.line_items_next_offset"
 )
 
-// root reads a field of the event if it is used. consumed reports whether it read the value; otherwise the
-// caller skips it.
-func (p *parser) root(name []byte) (consumed bool) {
+// readEventField reads the value of a field of the event, if Billable uses the field. consumed reports whether
+// it has read the value; if not, the caller skips the value.
+func (p *parser) readEventField(name []byte) (consumed bool) {
 	switch string(name) {
 	case "id":
-		p.required(fieldID, &p.event.ID)
+		p.readRequired(fieldID, &p.event.ID)
 	case "event_type":
 		p.sawType = true
-		p.required(fieldType, &p.event.Type)
+		p.readRequired(fieldType, &p.event.Type)
 	case "occurred_at":
-		p.occurredAt()
+		p.readOccurredAt()
 	case "api_version":
-		p.optional(fieldVersion, &p.version)
+		p.readOptional(fieldVersion, &p.version)
 		switch p.version {
-		case "", apiVersion:
+		case "", apiVersion2:
 		case apiVersion1:
-			p.report(fieldVersion, usesAPIVersion1)
+			p.report(fieldVersion, problemAPIVersion1)
 		default:
-			p.report(fieldVersion, "is not v2: "+setAPIVersion)
+			p.report(fieldVersion, "is not v2: "+adviceAPIVersion)
 		}
 	case "content":
-		p.objectField(fieldContent, p.content)
+		p.readObjectField(fieldContent, p.readContentField)
 	case "detail":
-		if p.kind() != '{' {
+		if p.peekKind() != '{' {
 			return false
 		}
-		p.detail = bytes.Clone(p.value())
+		p.detail = bytes.Clone(p.readValue())
 	default:
 		return false
 	}
 	return true
 }
 
-// content reads a field of content, as root does.
-func (p *parser) content(name []byte) (consumed bool) {
+// readContentField reads a field of content, as readEventField does.
+func (p *parser) readContentField(name []byte) (consumed bool) {
 	if string(name) != "invoice" {
 		return false
 	}
-	p.objectField(fieldInvoice, p.invoice)
+	p.readObjectField(fieldInvoice, p.readInvoiceField)
 	return true
 }
 
-// invoice reads a field of content.invoice, as root does.
-func (p *parser) invoice(name []byte) (consumed bool) {
+// readInvoiceField reads a field of content.invoice, as readEventField does.
+func (p *parser) readInvoiceField(name []byte) (consumed bool) {
 	invoice := &p.event.Invoice
 	switch string(name) {
 	case "id":
-		p.required(fieldInvoiceID, &invoice.ID)
+		p.readRequired(fieldInvoiceID, &invoice.ID)
 	case "customer_id":
-		p.optional(fieldCustomerID, &invoice.CustomerID)
+		p.readOptional(fieldCustomerID, &invoice.CustomerID)
 	case "currency_code":
-		p.optional(fieldCurrencyCode, &invoice.CurrencyCode)
+		p.readOptional(fieldCurrencyCode, &invoice.CurrencyCode)
 	case "status":
-		p.optional(fieldStatus, &invoice.Status)
+		p.readOptional(fieldStatus, &invoice.Status)
 	case "subscription_id":
-		p.optional(fieldSubscriptionID, &invoice.SubscriptionID)
+		p.readOptional(fieldSubscriptionID, &invoice.SubscriptionID)
 	case "date":
-		p.integer(fieldDate, &invoice.Date)
+		p.readInteger(fieldDate, &invoice.Date)
 	case "line_items":
-		p.lineItems()
+		p.readLineItems()
 	case "line_items_next_offset":
 		p.checkDuplicate(fieldNextOffset)
-		invoice.MoreLines = invoice.MoreLines || p.kind() != 'n'
+		invoice.MoreLines = invoice.MoreLines || p.peekKind() != 'n'
 		return false
 	default:
 		return false
@@ -93,48 +93,48 @@ func (p *parser) invoice(name []byte) (consumed bool) {
 	return true
 }
 
-// occurredAt reads the time of the event, which is optional: an invalid or duplicate one counts
-// as absent.
-func (p *parser) occurredAt() {
-	number, err := strconv.ParseInt(string(p.value()), 10, 64)
+// readOccurredAt reads the time of the event. It is optional: an invalid or duplicate value counts as absent.
+func (p *parser) readOccurredAt() {
+	number, err := strconv.ParseInt(string(p.readValue()), 10, 64)
 	if err != nil || p.sawOccurredAt {
 		number = 0
 	}
 	p.event.OccurredAt, p.sawOccurredAt = number, true
 }
 
-// lineItems reads the lines. The consumer reads missing fields of a line from Chargebee, so lines
-// are not validated except for duplicate fields.
-func (p *parser) lineItems() {
+// readLineItems reads the lines. Of their fields, only duplicates are reported: the consumer reads the lines
+// from Chargebee.
+func (p *parser) readLineItems() {
 	p.checkDuplicate(fieldLineItems)
-	if kind := p.kind(); kind != '[' {
+	if kind := p.peekKind(); kind != '[' {
 		if kind != 'n' {
 			p.report(fieldLineItems, "is not an array")
 		}
-		p.value()
+		p.readValue()
 		return
 	}
 	items := []LineItem{}
-	p.token()
-	for index := 0; p.err == nil && p.kind() != ']'; index++ {
-		if item := p.lineItem(index); index < MaxLineItems {
+	p.skipDelimiter()
+	for index := 0; p.err == nil && p.peekKind() != ']'; index++ {
+		item := p.readLineItem(index)
+		if index < MaxLineItems {
 			items = append(items, item)
 		} else {
 			p.event.Invoice.MoreLines = true
 		}
 	}
-	p.token()
+	p.skipDelimiter()
 	p.event.Invoice.LineItems = items
 }
 
-// lineItem reads a line. A line that is not an object is empty.
-func (p *parser) lineItem(index int) (item LineItem) {
-	if p.kind() != '{' {
-		p.value()
+// readLineItem reads a line. It returns an empty LineItem if the line is not an object.
+func (p *parser) readLineItem(index int) (item LineItem) {
+	if p.peekKind() != '{' {
+		p.readValue()
 		return item
 	}
 	var sawID, sawSubscriptionID bool
-	p.object(func(name []byte) (consumed bool) {
+	p.readObject(func(name []byte) (consumed bool) {
 		var dst *string
 		var saw *bool
 		switch string(name) {
@@ -146,10 +146,10 @@ func (p *parser) lineItem(index int) (item LineItem) {
 			return false
 		}
 		if *saw {
-			p.report(fmt.Sprintf("%s.%d.%s", fieldLineItems, index, name), duplicate)
+			p.report(fmt.Sprintf("%s.%d.%s", fieldLineItems, index, name), problemDuplicate)
 		}
 		*saw = true
-		if value := p.value(); value.Kind() == '"' {
+		if value := p.readValue(); value.Kind() == '"' {
 			if text, ok := unquote(value); ok {
 				*dst = string(text)
 			}

@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -11,11 +12,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Parse parses the body of a webhook and skips the fields that are not used. It returns an
-// *InvalidError for malformed JSON and for invalid fields. In an event of type
-// PendingInvoiceCreated, all used fields are validated, also for duplicates; only an invalid
-// occurred_at, and an invalid value in a line item, counts as absent. In any other event, only
-// event_type is validated, and that it is not PendingInvoiceCreated by its name in API V1.
+// Parse parses the body of a webhook and skips the fields that Billable does not use. It returns an
+// *InvalidError for malformed JSON and for invalid fields, which depend on the event type:
+//
+//	PendingInvoiceCreated  A used field is invalid by its value or as a duplicate. But an invalid or duplicate
+//	                       occurred_at, and an invalid value in a line item, count as absent.
+//	other types            Only event_type can be invalid, and for invoice_created the api_version v1.
 func Parse(body []byte) (Event, error) {
 	p := newParser(body)
 	if err := p.parse(); err != nil {
@@ -48,7 +50,7 @@ func ParseMessage(body []byte) (Event, error) {
 type parser struct {
 	body []byte
 	json *jsontext.Decoder
-	err  error // the first syntax error: after it, nothing is read
+	err  error // the first syntax error, after which nothing is read
 
 	event         Event
 	version       string // of Chargebee's API
@@ -56,13 +58,13 @@ type parser struct {
 	sawType       bool
 	sawOccurredAt bool
 
-	seen         []string // fields; with about a dozen, a slice is faster than a map
-	problems     []Problem
-	typeProblems []Problem // those of event_type, reported for every type of event
+	seen         []string  // paths of fields that were read; a dozen, so a slice is faster than a map
+	problems     []Problem // of all fields
+	typeProblems []Problem // of event_type
 }
 
-// newParser sets AllowInvalidUTF8 only to accept unpaired surrogates in escape sequences, which are
-// valid JSON and an error only in fields that are used. parse rejects invalid UTF-8 itself.
+// newParser sets AllowInvalidUTF8, because an unpaired surrogate in an escape sequence is valid JSON, and an
+// error only in fields that are used. parse rejects invalid UTF-8 itself.
 func newParser(body []byte) *parser {
 	return &parser{
 		body: body,
@@ -76,33 +78,32 @@ var (
 	errTrailingData = errors.New("there is data after the object")
 )
 
-// parse reads the whole body.
+// parse reads the whole body. It returns an error only if the body is not a JSON object in UTF-8.
 func (p *parser) parse() error {
-	if !utf8.Valid(p.body) { // SQS rejects it
+	if !utf8.Valid(p.body) { // SQS would reject the body
 		return &InvalidError{[]Problem{{Problem: invalidUTF8(p.body)}}}
 	}
-	if p.kind() == '{' {
-		p.object(p.root)
-		if p.err == nil {
-			_, p.err = p.json.ReadToken()
-			switch {
-			case p.err == nil:
-				p.err = errTrailingData
-			case errors.Is(p.err, io.EOF):
-				return nil
-			}
-		}
+	isObject := p.peekKind() == '{'
+	if isObject {
+		p.readObject(p.readEventField)
 	} else {
-		p.value()
-		if p.err == nil {
-			p.err = errNotObject
-		}
+		p.readValue()
 	}
-	return &InvalidError{[]Problem{{Problem: malformed(p.err)}}}
+	err := p.err
+	if err == nil && !isObject {
+		err = errNotObject
+	}
+	if err == nil {
+		if _, err = p.json.ReadToken(); errors.Is(err, io.EOF) {
+			return nil
+		}
+		err = cmp.Or(err, errTrailingData)
+	}
+	return &InvalidError{[]Problem{{Problem: malformed(err)}}}
 }
 
-// invalidUTF8 describes the first invalid byte. Programs that cut a text within an emoji may write a
-// half of its surrogate pair.
+// invalidUTF8 describes the first invalid byte. A program that cuts a text within an emoji may write half of
+// a surrogate pair: three bytes, of which the first is 0xED and the second at least 0xA0.
 func invalidUTF8(body []byte) string {
 	offset := invalidByte(body)
 	problem := "invalid UTF-8"
@@ -137,7 +138,7 @@ func malformed(err error) string {
 	}
 }
 
-// result returns the event, or an error with the problems that are reported for its type.
+// result returns the event, or an *InvalidError with the problems that count for its type (see Parse).
 func (p *parser) result() (Event, error) {
 	if !p.sawType {
 		p.report(fieldType, "is missing")
@@ -145,8 +146,8 @@ func (p *parser) result() (Event, error) {
 	if len(p.typeProblems) > 0 {
 		return Event{}, &InvalidError{p.typeProblems}
 	}
-	if p.event.Type == invoiceCreated && p.version == apiVersion1 {
-		return Event{}, &InvalidError{[]Problem{{Field: fieldVersion, Problem: usesAPIVersion1}}}
+	if p.event.Type == pendingInvoiceCreatedV1 && p.version == apiVersion1 {
+		return Event{}, &InvalidError{[]Problem{{Field: fieldVersion, Problem: problemAPIVersion1}}}
 	}
 	if p.event.Type != PendingInvoiceCreated {
 		return Event{ID: p.event.ID, Type: p.event.Type}, nil

@@ -8,58 +8,59 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// kind returns the kind of the next value or delimiter; 0 after an error.
-func (p *parser) kind() jsontext.Kind {
+// peekKind returns the kind of the next value or delimiter, for example 'n' for null (see jsontext.Kind). It
+// returns 0 after a syntax error.
+func (p *parser) peekKind() jsontext.Kind {
 	if p.err != nil {
 		return 0
 	}
 	return p.json.PeekKind()
 }
 
-// token skips a delimiter.
-func (p *parser) token() {
+// skipDelimiter skips a delimiter.
+func (p *parser) skipDelimiter() {
 	if p.err == nil {
 		_, p.err = p.json.ReadToken()
 	}
 }
 
-// value reads a value, which is valid until the next read.
-func (p *parser) value() (value jsontext.Value) {
+// readValue reads a value, which is valid until the next read.
+func (p *parser) readValue() (value jsontext.Value) {
 	if p.err == nil {
 		value, p.err = p.json.ReadValue()
 	}
 	return value
 }
 
-// object reads an object and calls read for each field. The name is valid until the next read: this
-// avoids allocating a string per name.
-func (p *parser) object(read func(name []byte) (consumed bool)) {
-	p.token()
-	for p.err == nil && p.kind() != '}' {
-		quoted := p.value()
+// readObject reads an object and calls readField for each field. The name is valid until the next value is
+// read, so that no name is allocated.
+func (p *parser) readObject(readField func(name []byte) (consumed bool)) {
+	p.skipDelimiter()
+	for p.err == nil && p.peekKind() != '}' {
+		quoted := p.readValue()
 		if p.err != nil {
 			return
 		}
 		name, _ := unquote(quoted) // on error, it contains U+FFFD and matches no used field
-		if !read(name) {
-			p.value()
+		if !readField(name) {
+			p.readValue()
 		}
 	}
-	p.token()
+	p.skipDelimiter()
 }
 
-// objectField reads a field that must be an object.
-func (p *parser) objectField(field string, read func(name []byte) (consumed bool)) {
+// readObjectField reads an object that is the value of a field, as readObject does. It reports other values.
+func (p *parser) readObjectField(field string, readField func(name []byte) (consumed bool)) {
 	p.checkDuplicate(field)
-	if p.kind() == '{' {
-		p.object(read)
+	if p.peekKind() == '{' {
+		p.readObject(readField)
 		return
 	}
-	p.report(field, notObject)
-	p.value()
+	p.report(field, problemNotObject)
+	p.readValue()
 }
 
-// unquote returns the value of a JSON string. ok is false if it has an unpaired surrogate.
+// unquote returns the value of a JSON string. ok is false if the string has an unpaired surrogate.
 func unquote(quoted []byte) (value []byte, ok bool) {
 	if bytes.IndexByte(quoted, '\\') < 0 {
 		return quoted[1 : len(quoted)-1], true
@@ -68,24 +69,24 @@ func unquote(quoted []byte) (value []byte, ok bool) {
 	return value, err == nil
 }
 
-// required reads a string that must not be empty.
-func (p *parser) required(field string, dst *string) {
+// readRequired reads a string into dst, and reports an empty string and other values.
+func (p *parser) readRequired(field string, dst *string) {
 	p.checkDuplicate(field)
-	if value := p.value(); p.text(field, value, dst) && *dst == "" {
+	if value := p.readValue(); p.decodeString(field, value, dst) && *dst == "" {
 		p.report(field, "is empty")
 	}
 }
 
-// optional reads a string or null.
-func (p *parser) optional(field string, dst *string) {
+// readOptional reads a string into dst. It ignores null and reports other values.
+func (p *parser) readOptional(field string, dst *string) {
 	p.checkDuplicate(field)
-	if value := p.value(); value.Kind() != 'n' {
-		p.text(field, value, dst)
+	if value := p.readValue(); value.Kind() != 'n' {
+		p.decodeString(field, value, dst)
 	}
 }
 
-// text decodes a string into dst.
-func (p *parser) text(field string, value jsontext.Value, dst *string) (ok bool) {
+// decodeString decodes a string into dst. If it cannot, it reports the problem and returns false.
+func (p *parser) decodeString(field string, value jsontext.Value, dst *string) (ok bool) {
 	if p.err != nil {
 		return false
 	}
@@ -93,19 +94,19 @@ func (p *parser) text(field string, value jsontext.Value, dst *string) (ok bool)
 		p.report(field, "is not a string")
 		return false
 	}
-	text, ok := unquote(value)
+	unquoted, ok := unquote(value)
 	if !ok {
 		p.report(field, "contains an unpaired surrogate")
 		return false
 	}
-	*dst = string(text)
+	*dst = string(unquoted)
 	return true
 }
 
-// integer reads an integer or null.
-func (p *parser) integer(field string, dst *int64) {
+// readInteger reads an integer into dst. It ignores null and reports other values.
+func (p *parser) readInteger(field string, dst *int64) {
 	p.checkDuplicate(field)
-	value := p.value()
+	value := p.readValue()
 	if p.err != nil || value.Kind() == 'n' {
 		return
 	}
@@ -117,25 +118,25 @@ func (p *parser) integer(field string, dst *int64) {
 }
 
 const (
-	notObject = "is not an object"
-	// duplicate is reported for all used fields except occurred_at and detail: JSON parsers
-	// disagree about which value counts.
-	duplicate = "appears more than once"
+	problemNotObject = "is not an object"
+	// problemDuplicate is reported for all used fields except occurred_at and detail: JSON parsers
+	// disagree about which value of a duplicate counts.
+	problemDuplicate = "appears more than once"
 )
 
-// checkDuplicate reports a field that was read before.
+// checkDuplicate reports the field if it was read before.
 func (p *parser) checkDuplicate(field string) {
 	if slices.Contains(p.seen, field) {
-		p.report(field, duplicate)
+		p.report(field, problemDuplicate)
 		return
 	}
 	p.seen = append(p.seen, field)
 }
 
-// maxProblems limits the size of an InvalidError: a field can be duplicated 100,000 times.
+// maxProblems is the maximum number of problems in an InvalidError: a body can repeat a field 100,000 times.
 const maxProblems = 32
 
-// report adds a problem of a field.
+// report adds a problem of a field, unless there are maxProblems.
 func (p *parser) report(field, problem string) {
 	reported := Problem{Field: field, Problem: problem}
 	if len(p.problems) < maxProblems {

@@ -10,22 +10,22 @@ import (
 	"github.com/billable-events/billable/pkg/escape"
 )
 
-// The versions of Chargebee's API in api_version. Only v2 is supported.
+// The values of api_version. Only v2 is supported.
 const (
-	apiVersion  = "v2"
 	apiVersion1 = "v1"
+	apiVersion2 = "v2"
 )
 
-// invoiceCreated is the name of PendingInvoiceCreated in API V1. If it were ignored, as events of other
-// types are, no invoice would be billed, and nothing would show it.
-const invoiceCreated = "invoice_created"
+// pendingInvoiceCreatedV1 is the name of PendingInvoiceCreated in API V1. It is an error: if it were ignored, as
+// other event types are, Billable would bill no invoice of the site, without any sign of it.
+const pendingInvoiceCreatedV1 = "invoice_created"
 
 const (
-	setAPIVersion   = "set the API version of the webhook in Chargebee to V2"
-	usesAPIVersion1 = "is v1 and not v2: the webhook sends events of API V1; " + setAPIVersion
+	adviceAPIVersion   = "set the API version of the webhook in Chargebee to V2"
+	problemAPIVersion1 = "is v1 and not v2: the webhook sends events of API V1; " + adviceAPIVersion
 )
 
-// maxIDLength is the maximum length of an id, in characters. Those of Chargebee have 50 at most, some 100:
+// maxIDLength is the maximum length of an id, in characters. Chargebee's ids have at most 50 or 100:
 // https://apidocs.chargebee.com/docs/api/invoices/invoice-object
 const maxIDLength = 100
 
@@ -36,7 +36,7 @@ type InvalidError struct {
 
 // Problem describes one invalid field.
 type Problem struct {
-	Field   string `json:"field"` // dotted path; empty: the body
+	Field   string `json:"field"` // dotted path; empty if the problem is the whole body
 	Problem string `json:"problem"`
 }
 
@@ -55,21 +55,21 @@ func (p *parser) validate() {
 			p.report(field, "is missing")
 		}
 	}
-	if strings.HasPrefix(p.event.Invoice.ID, "#") { // keys of the ledger's own items
+	if strings.HasPrefix(p.event.Invoice.ID, "#") { // the ledger has other items with such keys
 		p.report(fieldInvoiceID, "begins with #, as no id of Chargebee does")
 	}
 	p.validateID(fieldID, p.event.ID)
 	p.validateID(fieldInvoiceID, p.event.Invoice.ID)
 	p.validateID(fieldCustomerID, p.event.Invoice.CustomerID)
 	p.validateID(fieldSubscriptionID, p.event.Invoice.SubscriptionID)
-	// JSON allows these two unescaped, in contrast to other control characters.
+	// SQS refuses these two and control characters, but JSON requires only the latter to be escaped.
 	if bytes.Contains(p.body, []byte("\uFFFE")) || bytes.Contains(p.body, []byte("\uFFFF")) {
 		p.report("", "the body contains U+FFFE or U+FFFF, which SQS does not accept: use escape sequences")
 	}
 }
 
-// validateID reports an id that no id of Chargebee can be. Some ids become message attributes, and all are
-// shown to operators.
+// validateID reports an id that is too long or contains characters that could cause harm: some ids become
+// message attributes, and all are shown to operators.
 func (p *parser) validateID(field, id string) {
 	if utf8.RuneCountInString(id) > maxIDLength {
 		p.report(field, fmt.Sprintf("is longer than %d characters", maxIDLength))
@@ -79,10 +79,10 @@ func (p *parser) validateID(field, id string) {
 	}
 }
 
-// hasInvalidParent reports whether an object that contains the field was already reported.
+// hasInvalidParent reports whether a parent of the field was reported because it is not an object.
 func (p *parser) hasInvalidParent(field string) bool {
 	return slices.ContainsFunc(p.problems, func(problem Problem) bool {
-		return problem.Problem == notObject && strings.HasPrefix(field, problem.Field+".")
+		return problem.Problem == problemNotObject && strings.HasPrefix(field, problem.Field+".")
 	})
 }
 
