@@ -16,8 +16,8 @@ const (
 	apiVersion2 = "v2"
 )
 
-// pendingInvoiceCreatedV1 is the name of PendingInvoiceCreated in API V1. It is an error: if it were ignored, as
-// other event types are, Billable would bill no invoice of the site, without any sign of it.
+// pendingInvoiceCreatedV1 is the name of PendingInvoiceCreated in API V1. It is an error: if it were ignored,
+// as other event types are, Billable would bill no invoice of the site, without any sign of it.
 const pendingInvoiceCreatedV1 = "invoice_created"
 
 const (

@@ -12,15 +12,15 @@ type Credentials struct {
 	Password string
 }
 
-// authenticator checks the credentials of requests. It is immutable; SetCredentials replaces
-// it.
+// authenticator checks the credentials of requests. It is immutable: Handler.SetCredentials
+// makes a new one.
 type authenticator struct {
 	accepted             []credentialHash
 	allowUnauthenticated bool
 }
 
-// credentialHash has the same size for all credentials, so that comparisons take the same
-// time.
+// credentialHash holds hashes of credentials. They all have the same size, so that each
+// comparison takes the same time.
 type credentialHash struct{ username, password [sha256.Size]byte }
 
 func hashCredentials(username, password string) credentialHash {
@@ -35,18 +35,18 @@ func newAuthenticator(accepted []Credentials, allowUnauthenticated bool) *authen
 	return a
 }
 
-// authenticate compares with all accepted credentials, so that its duration reveals nothing
-// about the difference.
+// authenticate reports whether the request may be served. It compares with all accepted
+// credentials, so that its duration does not reveal how much of the given ones is right.
 func (a *authenticator) authenticate(r *http.Request) bool {
 	if a.allowUnauthenticated {
 		return true
 	}
 	username, password, ok := r.BasicAuth()
 	given := hashCredentials(username, password)
-	equal := 0
+	matches := 0
 	for _, accepted := range a.accepted {
-		equal |= subtle.ConstantTimeCompare(accepted.username[:], given.username[:]) &
+		matches |= subtle.ConstantTimeCompare(accepted.username[:], given.username[:]) &
 			subtle.ConstantTimeCompare(accepted.password[:], given.password[:])
 	}
-	return ok && equal == 1
+	return ok && matches == 1
 }

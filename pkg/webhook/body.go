@@ -15,22 +15,22 @@ import (
 )
 
 const (
-	// readChunk is the part of the byte limit that a body of unknown length acquires at a time.
+	// readChunk is the number of bytes that readBody acquires at a time for a body of unknown length.
 	readChunk = 32 << 10
-	// discardTimeout limits how long a response waits for an unread body. One that has
-	// arrived is discarded, so that the connection can be used again.
+	// discardTimeout is the time in which net/http can read and discard the rest of a body before it
+	// sends a response. If it succeeds, the client can use the connection again.
 	discardTimeout = 250 * time.Millisecond
-	// maxPooledBuffer is the largest buffer that is used again. Events have a few KiB.
+	// maxPooledBuffer is the capacity of the largest buffer that is used again. Events have a few KiB.
 	maxPooledBuffer = 64 << 10
 )
 
-// limiter limits a number in flight.
+// limiter limits a count, for example of requests in flight.
 type limiter struct {
 	limit    int64
 	inFlight atomic.Int64
 }
 
-// tryAcquire returns false and acquires nothing if count would exceed the limit.
+// tryAcquire adds count to inFlight. If the sum would exceed the limit, it returns false and adds nothing.
 func (l *limiter) tryAcquire(count int64) bool {
 	for {
 		inFlight := l.inFlight.Load()
@@ -45,19 +45,19 @@ func (l *limiter) tryAcquire(count int64) bool {
 
 func (l *limiter) release(count int64) { l.inFlight.Add(-count) }
 
-// readBody reads the body until the deadline. It returns the number of bytes that it acquired
-// from the limiter, also with an error, and buffers no byte that it has not acquired.
-func (h *Handler) readBody(c echo.Context, deadline time.Time, into *bytes.Buffer) (acquired int64, err error) {
+// readBody reads the body into the buffer until the deadline. It acquires bytes from h.bytes before it buffers
+// them. The caller must release the acquired bytes, also after an error.
+func (h *Handler) readBody(c echo.Context, deadline time.Time, buffer *bytes.Buffer) (acquired int64, err error) {
 	request := c.Request()
 	if request.ContentLength > h.config.MaxBodyBytes {
 		return 0, h.errTooLarge()
 	}
-	known := request.ContentLength >= 0
+	lengthKnown := request.ContentLength >= 0
 	body := http.MaxBytesReader(c.Response().Writer, request.Body, h.config.MaxBodyBytes)
 	for {
 		chunk := min(readChunk, h.config.MaxBodyBytes-acquired)
-		if known {
-			chunk = request.ContentLength
+		if lengthKnown {
+			chunk = request.ContentLength // the whole body
 		}
 		if !h.bytes.tryAcquire(chunk) {
 			setReadDeadline(c, time.Now().Add(discardTimeout))
@@ -65,30 +65,31 @@ func (h *Handler) readBody(c echo.Context, deadline time.Time, into *bytes.Buffe
 		}
 		acquired += chunk
 		setReadDeadline(c, deadline)
-		if known {
-			into.Grow(int(chunk)) // exact: growing on demand would take twice the memory
+		if lengthKnown {
+			buffer.Grow(int(chunk)) // a buffer that grows on demand would take twice the memory
 		} else {
-			chunk = max(chunk, 1) // the byte that makes it too large
+			chunk = max(chunk, 1) // after MaxBodyBytes: one more byte is an error of MaxBytesReader
 		}
-		_, err := io.CopyN(into, body, chunk)
+		_, err := io.CopyN(buffer, body, chunk)
 		switch {
-		case err == nil && !known:
-			continue
-		case err == nil, errors.Is(err, io.EOF) && !known:
-			setReadDeadline(c, time.Time{}) // so that net/http reports only a closed connection
+		case err == nil && !lengthKnown:
+			continue // with the next chunk
+		case err == nil && lengthKnown, errors.Is(err, io.EOF) && !lengthKnown:
+			// From here on, net/http cancels the context of the request only if the client disconnects.
+			setReadDeadline(c, time.Time{})
 			return acquired, nil
 		case isTooLarge(err):
 			return acquired, h.errTooLarge()
-		case !isTransient(err):
-			return acquired, &httpError{status: http.StatusBadRequest, detail: "malformed transfer encoding", cause: err}
-		default:
+		case isTransient(err):
 			return acquired, &httpError{status: http.StatusServiceUnavailable, detail: "the body did not arrive in time", cause: err}
+		default:
+			return acquired, &httpError{status: http.StatusBadRequest, detail: "malformed transfer encoding", cause: err}
 		}
 	}
 }
 
-// setReadDeadline sets the deadline of the connection, if the ResponseWriter has one. The
-// server resets it for the next request.
+// setReadDeadline sets the read deadline of the connection. It does nothing if the ResponseWriter does not
+// support that. The server resets the deadline for the next request.
 func setReadDeadline(c echo.Context, deadline time.Time) {
 	_ = http.NewResponseController(c.Response().Writer).SetReadDeadline(deadline)
 }
@@ -98,8 +99,8 @@ func isTooLarge(err error) bool {
 	return ok
 }
 
-// isTransient reports whether the body or its connection ended too early. Other errors of
-// net/http are about the encoding of chunks.
+// isTransient reports whether reading a body failed because of the connection, the deadline or an early end
+// of the body. All other errors of net/http are about the encoding of chunks.
 func isTransient(err error) bool {
 	_, network := errors.AsType[net.Error](err)
 	return network || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrClosedPipe)
@@ -112,7 +113,7 @@ func (h *Handler) errTooLarge() error {
 	}
 }
 
-// putBuffer returns a buffer to the pool.
+// putBuffer returns a buffer to the pool, unless it is too large.
 func (h *Handler) putBuffer(buffer *bytes.Buffer) {
 	if buffer.Cap() <= maxPooledBuffer {
 		buffer.Reset()

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// checkContentType accepts JSON in UTF-8 that is not encoded. A Content-Encoding of identity means the
-// same as none, and utf8 is a common name of UTF-8.
+// checkContentType returns an error unless the body is JSON in UTF-8 without an encoding, for example gzip.
+// The Content-Encoding identity means no encoding. utf8 is a common misspelling of UTF-8.
 func checkContentType(header http.Header) error {
 	for _, encoding := range header.Values("Content-Encoding") {
 		if !strings.EqualFold(encoding, "identity") {

@@ -24,8 +24,7 @@ import (
 // Path is the path of webhooks.
 const Path = "/webhooks/chargebee"
 
-// Config configures a Handler. All fields except Middleware, Credentials and
-// AllowUnauthenticated are required.
+// Config configures a Handler. Required are Queue, Observer, Now and the limits.
 type Config struct {
 	Queue      Enqueuer
 	Observer   Observer
@@ -37,10 +36,11 @@ type Config struct {
 	Credentials          []Credentials
 	AllowUnauthenticated bool
 
-	TrustedProxies []*net.IPNet // proxies whose X-Forwarded-For is used
+	TrustedProxies []*net.IPNet // proxies whose X-Forwarded-For is used; may be nil
 
+	// Limits.
 	MaxInFlight      int           // requests
-	MaxInFlightBytes int64         // sum of their bodies
+	MaxInFlightBytes int64         // of the bodies of all requests in flight
 	MaxBodyBytes     int64         // of one body
 	RequestTimeout   time.Duration // to read the body and enqueue the event
 }
@@ -49,8 +49,8 @@ type Config struct {
 type Handler struct {
 	config   Config
 	auth     atomic.Pointer[authenticator]
-	requests limiter
-	bytes    limiter
+	requests limiter   // of requests in flight
+	bytes    limiter   // of bytes of their bodies
 	buffers  sync.Pool // of *bytes.Buffer
 	draining atomic.Bool
 	closed   atomic.Bool
@@ -70,7 +70,7 @@ func NewHandler(config Config) *Handler {
 	h.SetCredentials(config.Credentials)
 	h.echo.IPExtractor = clientAddress(config.TrustedProxies)
 	h.echo.POST(Path, h.handle(h.receive))
-	// By default echo answers OPTIONS with 204.
+	// Without this route, echo would answer OPTIONS with 204.
 	h.echo.OPTIONS(Path, func(echo.Context) error { return echo.ErrMethodNotAllowed })
 	h.echo.HTTPErrorHandler = func(err error, c echo.Context) { // not found, method not allowed
 		_ = h.handle(func(echo.Context, *RequestResult) (any, error) { return nil, errUnrouted(err) })(c)
@@ -82,9 +82,13 @@ func NewHandler(config Config) *Handler {
 	return h
 }
 
-// clientAddress returns how the IP address of a client is found: it is that of the connection, or, if
-// that is a trusted proxy's, the last address in X-Forwarded-For that no trusted proxy has. Forwarded
-// (RFC 7239) is not used: a proxy that sets only X-Forwarded-For passes on what a client wrote there.
+// clientAddress returns a function that extracts the IP address of the client from a request:
+//
+//	the peer of the connection is a trusted proxy  the last address in X-Forwarded-For of no trusted proxy
+//	otherwise                                      the address of the peer
+//
+// The header Forwarded (RFC 7239) is not used: a client can forge it, because many proxies set only
+// X-Forwarded-For and pass on the other.
 func clientAddress(trusted []*net.IPNet) echo.IPExtractor {
 	if len(trusted) == 0 {
 		return echo.ExtractIPDirect()
@@ -99,7 +103,7 @@ func clientAddress(trusted []*net.IPNet) echo.IPExtractor {
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.root.ServeHTTP(w, r) }
 
-// SetCredentials replaces the accepted credentials for requests that follow.
+// SetCredentials replaces the accepted credentials for later requests.
 func (h *Handler) SetCredentials(credentials []Credentials) {
 	h.auth.Store(newAuthenticator(credentials, h.config.AllowUnauthenticated))
 }
@@ -107,29 +111,30 @@ func (h *Handler) SetCredentials(credentials []Credentials) {
 // InFlight returns the number of webhooks in flight.
 func (h *Handler) InFlight() int64 { return h.requests.inFlight.Load() }
 
-// Drain makes the handler close connections after their next response.
+// Drain makes the handler close each connection after its next response.
 func (h *Handler) Drain() { h.draining.Store(true) }
 
 // Draining reports whether Drain was called.
 func (h *Handler) Draining() bool { return h.draining.Load() }
 
-// Close makes the handler respond 503 to further requests.
+// Close makes the handler respond 503 to further webhooks.
 func (h *Handler) Close() { h.closed.Store(true) }
 
-// handle returns an echo handler that writes the response that serve returns, and reports the
-// result that serve fills in. Every request passes through it.
+// handle returns an echo handler that every request passes through. It calls serve, which returns the body
+// of a success response or an error and sets fields of the result. Then it writes the response and reports
+// the result.
 func (h *Handler) handle(serve func(echo.Context, *RequestResult) (any, error)) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		started := time.Now()
-		// net/http discards an unread body before it sends a response, for example 401. readBody
-		// replaces this deadline.
+		// net/http discards an unread body before it sends a response, for example 401: this deadline
+		// limits that. readBody sets other deadlines.
 		setReadDeadline(c, started.Add(discardTimeout))
 		result := &RequestResult{ClientAddress: c.RealIP()}
 		success, err := recoverPanic(c, result, serve)
 		result.Status = h.respond(c, success, err)
-		// net/http also cancels the context when the read deadline expires: that is not a
-		// disconnect.
-		if c.Request().Context().Err() != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		// net/http cancels the context when the client disconnects, and when the read deadline expires.
+		readDeadlineExpired := errors.Is(err, os.ErrDeadlineExceeded)
+		if c.Request().Context().Err() != nil && !readDeadlineExpired {
 			result.Status = StatusClientGone
 		}
 		if httpErr, ok := errors.AsType[*httpError](err); ok {
@@ -152,7 +157,7 @@ func recoverPanic(c echo.Context, result *RequestResult, serve func(echo.Context
 	return serve(c, result)
 }
 
-// queued and ignored are the bodies of success responses.
+// queued and ignored are the bodies of the two success responses.
 type queued struct {
 	Status    string `json:"status"`
 	EventID   string `json:"event_id"`
@@ -210,9 +215,9 @@ func (h *Handler) receive(c echo.Context, result *RequestResult) (any, error) {
 	return queued{Status: "queued", EventID: evt.ID, MessageID: result.MessageID}, nil
 }
 
-// message returns the message of an event: the unchanged body, and attributes for readers that
-// do not parse it. The GroupID is the customer id, or the invoice id if there is none: with SQS
-// fair queues, one busy customer does not delay the others.
+// message returns the message of an event: the unchanged body, and attributes for programs that do not parse
+// the body. The GroupID is the customer id, so that SQS fair queues can keep the many messages of one customer
+// from delaying those of others. Without a customer id it is the invoice id.
 func (h *Handler) message(evt event.Event, body []byte, header http.Header) queue.Message {
 	attributes := map[string]string{
 		queue.AttributeEventID:    evt.ID,
@@ -227,7 +232,7 @@ func (h *Handler) message(evt event.Event, body []byte, header http.Header) queu
 	return queue.Message{Body: body, Attributes: attributes, GroupID: group}
 }
 
-// traceParent returns the trace context of the request, or "" if it has none.
+// traceParent returns the Traceparent header of the request, or "" if there is not exactly one valid value.
 func traceParent(header http.Header) string {
 	given := header.Values("Traceparent")
 	if len(given) != 1 {

@@ -7,24 +7,24 @@ import (
 	"sync"
 )
 
-// limitListener limits the number of connections. An idle connection takes 15 KB, so ten thousand of
-// them exceed the memory of a pod. At the limit, a new connection replaces the one that is idle for the
-// longest time. Without idle ones, it waits until one becomes idle or ends.
+// limitListener limits the number of open connections, because each takes memory: 15 KB if it is idle. At
+// the limit, it evicts a connection for each new one: it closes the connection that has been idle for the
+// longest time. If none is idle, the new connection waits until another becomes idle or ends.
 //
-// netutil.LimitListener wraps connections, which hides the *net.TCPConn that net/http needs to close one
-// in order, and closes none. This one follows the server's ConnState instead.
+// netutil.LimitListener does not evict. It also wraps connections, but net/http needs a *net.TCPConn to
+// close a connection in order. So limitListener counts the connections by the ConnState of the server.
 type limitListener struct {
 	net.Listener
 
-	evicted func() // called for each connection that is replaced
-	sem     chan struct{}
-	closed  chan struct{}
-	once    sync.Once
+	evicted   func()        // called for each evicted connection
+	sem       chan struct{} // has an element for each open connection
+	closed    chan struct{}
+	closeOnce sync.Once // closes closed
 
 	mu      sync.Mutex
-	waiting bool       // a new connection needs the place of an idle one
-	idle    *list.List // of net.Conn, the longest idle one first
-	entries map[net.Conn]*list.Element
+	waiting bool                       // a new connection waits, and none was evicted for it yet
+	idle    *list.List                 // of net.Conn, the longest idle one first
+	entries map[net.Conn]*list.Element // of idle
 }
 
 func newLimitListener(listener net.Listener, limit int, evicted func()) *limitListener {
@@ -51,12 +51,13 @@ func (l *limitListener) Accept() (net.Conn, error) {
 	}
 	l.mu.Lock()
 	l.waiting = true
-	l.evictOne()
+	l.evictIfWaiting()
 	l.mu.Unlock()
 	select {
 	case l.sem <- struct{}{}:
 	case <-l.closed:
-		return nil, errClosed(conn)
+		_ = conn.Close()
+		return nil, net.ErrClosed
 	}
 	l.mu.Lock()
 	l.waiting = false
@@ -64,18 +65,13 @@ func (l *limitListener) Accept() (net.Conn, error) {
 	return conn, nil
 }
 
-func errClosed(conn net.Conn) error {
-	_ = conn.Close()
-	return net.ErrClosed
-}
-
 // Close implements net.Listener.
 func (l *limitListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
+	l.closeOnce.Do(func() { close(l.closed) })
 	return l.Listener.Close()
 }
 
-// onConnState is the server's ConnState.
+// onConnState is the ConnState function of the server.
 func (l *limitListener) onConnState(conn net.Conn, state http.ConnState) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -86,15 +82,15 @@ func (l *limitListener) onConnState(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateIdle:
 		l.entries[conn] = l.idle.PushBack(conn)
-		l.evictOne()
+		l.evictIfWaiting()
 	case http.StateClosed, http.StateHijacked:
 		<-l.sem
 	}
 }
 
-// evictOne closes the connection that is idle for the longest time, if a new one waits. Its place is
-// free once the server reports it as closed.
-func (l *limitListener) evictOne() {
+// evictIfWaiting evicts an idle connection, if there is one and a new connection waits. The server then
+// reports the connection to onConnState as closed, which lets the new one continue.
+func (l *limitListener) evictIfWaiting() {
 	entry := l.idle.Front()
 	if !l.waiting || entry == nil {
 		return

@@ -38,15 +38,15 @@ var (
 )
 
 func errInvalidEvent(err error) error {
-	response := &httpError{status: http.StatusBadRequest, detail: "invalid event", cause: err}
+	httpErr := &httpError{status: http.StatusBadRequest, detail: "invalid event", cause: err}
 	if invalid, ok := errors.AsType[*event.InvalidError](err); ok {
-		response.problems = invalid.Problems
+		httpErr.problems = invalid.Problems
 	}
-	return response
+	return httpErr
 }
 
-// errEnqueue has status 503 even if SQS refused the message. A message with invalid content was answered
-// with 400 or 413 before, so the cause is the queue, for example its MaximumMessageSize.
+// errEnqueue has status 503, also if SQS refused the message: its content has been validated before, so the
+// cause is the queue, for example its MaximumMessageSize.
 func errEnqueue(err error) error {
 	return &httpError{status: http.StatusServiceUnavailable, detail: "the event could not be enqueued", cause: err}
 }
@@ -61,8 +61,8 @@ type problemDetails struct {
 	Errors []event.Problem `json:"errors,omitempty"`
 }
 
-// respond writes the response and returns its status. It ignores write errors: the client has
-// gone.
+// respond writes the response and returns its status. It ignores errors of writing, which mean that the
+// client has disconnected.
 func (h *Handler) respond(c echo.Context, success any, err error) (status int) {
 	header := c.Response().Header()
 	if h.draining.Load() || !hasCertainLength(c.Request()) {
@@ -74,7 +74,7 @@ func (h *Handler) respond(c echo.Context, success any, err error) (status int) {
 	}
 
 	httpErr := toHTTPError(err)
-	if httpErr.overload { // frees the connection for another client
+	if httpErr.overload { // so that another client gets the connection
 		header.Set("Connection", "close")
 	}
 	switch httpErr.status {
@@ -100,15 +100,15 @@ func (h *Handler) respond(c echo.Context, success any, err error) (status int) {
 }
 
 // hasCertainLength reports whether a proxy and net/http certainly agree about where the request ends. If
-// they do not, one of them takes a part of the body for the next request (request smuggling). They may
-// disagree if a request has both chunks and a Content-Length, or chunks in HTTP/1.0. net/http removes the
-// Content-Length of a request with chunks, so that no request with chunks has a certain length.
+// they disagree, one of them takes a part of the body for the next request (request smuggling). They can
+// disagree about chunks in HTTP/1.0, which net/http ignores, and about chunks together with a
+// Content-Length, which net/http hides. So no request in HTTP/1.0 or with chunks has a certain length.
 // https://www.rfc-editor.org/rfc/rfc9112#section-6.1-14
 func hasCertainLength(r *http.Request) bool {
 	return r.ProtoAtLeast(1, 1) && len(r.TransferEncoding) == 0
 }
 
-// errUnrouted replaces errors of echo about paths and methods.
+// errUnrouted returns an httpError for an error of echo about a path or method, and other errors unchanged.
 func errUnrouted(err error) error {
 	switch {
 	case errors.Is(err, echo.ErrNotFound):
@@ -120,7 +120,7 @@ func errUnrouted(err error) error {
 	}
 }
 
-// toHTTPError converts unexpected errors.
+// toHTTPError returns the httpError in err, or one for an unexpected error, without its text.
 func toHTTPError(err error) *httpError {
 	if httpErr, ok := errors.AsType[*httpError](err); ok {
 		return httpErr

@@ -15,7 +15,7 @@ const (
 	writeTimeout   = 5 * time.Second // to write a response of a few hundred bytes
 	maxHeaderBytes = 16 << 10
 
-	connectionsPerRequest = 2 // limit of connections per limit of requests in flight
+	connectionsPerRequest = 2 // the limit of connections is a multiple of MaxInFlight
 )
 
 // Server is the HTTP server for webhooks. All fields are required.
@@ -24,12 +24,12 @@ type Server struct {
 	ShutdownDelay time.Duration // from Stop to closing the listener
 	IdleTimeout   time.Duration // of a connection without a request
 	ErrorLog      *log.Logger   // for errors of connections
-	Evicted       func()        // called when an idle connection is closed for a new one
+	Evicted       func()        // called when an idle connection is closed in favor of a new one
 
 	server *http.Server
 }
 
-// Start listens on addr and serves until Stop. It sends a later error to failed.
+// Start listens on addr and calls Serve. It returns the address of the listener.
 func (s *Server) Start(ctx context.Context, addr string, failed chan<- error) (net.Addr, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -39,8 +39,8 @@ func (s *Server) Start(ctx context.Context, addr string, failed chan<- error) (n
 	return listener.Addr(), nil
 }
 
-// Serve starts serving on the listener, and returns. It accepts two connections for each
-// request that may be in flight. Beyond that, a new connection replaces an idle one.
+// Serve starts a goroutine that serves on the listener until Stop, and returns. If serving fails, the
+// goroutine sends the error to failed. The number of connections is limited (see limitListener).
 func (s *Server) Serve(listener net.Listener, failed chan<- error) {
 	limited := newLimitListener(listener, connectionsPerRequest*s.Handler.config.MaxInFlight, s.Evicted)
 	s.server = HTTPServer(s.Handler, s.Handler.config.RequestTimeout)
@@ -54,8 +54,8 @@ func (s *Server) Serve(listener net.Listener, failed chan<- error) {
 	}()
 }
 
-// HTTPServer returns a server with the receiver's timeouts. requestTimeout is the time to read
-// the body and enqueue the event.
+// HTTPServer returns a server with the timeouts of the receiver. requestTimeout is the time to
+// read the body and enqueue the event.
 func HTTPServer(handler http.Handler, requestTimeout time.Duration) *http.Server {
 	return &http.Server{
 		Handler:                      handler,
@@ -63,18 +63,18 @@ func HTTPServer(handler http.Handler, requestTimeout time.Duration) *http.Server
 		ReadTimeout:                  headerTimeout + requestTimeout,
 		WriteTimeout:                 headerTimeout + requestTimeout + writeTimeout,
 		MaxHeaderBytes:               maxHeaderBytes,
-		DisableGeneralOptionsHandler: true, // answers "OPTIONS *" with 200
+		DisableGeneralOptionsHandler: true, // it would answer "OPTIONS *" with 200
 	}
 }
 
-// StopTimeout returns the maximum duration of Stop without errors.
+// StopTimeout returns the maximum duration of Stop: after it, all requests have reached their timeouts.
 func (s *Server) StopTimeout() time.Duration {
 	return s.ShutdownDelay + headerTimeout + s.Handler.config.RequestTimeout + writeTimeout
 }
 
 // Stop continues to serve for ShutdownDelay, so that load balancers see the failing readiness
 // probe. Then it closes the listener and waits for the requests in flight. When ctx ends, it
-// closes their connections.
+// closes their connections and returns an error.
 func (s *Server) Stop(ctx context.Context) error {
 	s.Handler.Drain()
 	delay := time.NewTimer(s.ShutdownDelay)
