@@ -16,24 +16,28 @@ type operation[T any] struct {
 	client   *Client
 	name     string // in metrics and errors
 	required []argument
-	send     func(context.Context, chargebee.Environment) error
-	decode   func(response) (T, error) // of a 2xx response
+	send     func(context.Context, chargebee.Environment) error // by the SDK
+	decode   func(response) (T, error)                          // of a 2xx response
 }
 
-// argument is a part of a request whose absence would change its meaning: a POST to no invoice, a
+// argument is a value without which a request would mean something else: a POST to no invoice, a
 // POST that could be executed twice, a list of the invoices of all customers.
 type argument struct{ name, value string }
 
-// valid reports whether the value can be used in a path, from which . and .. are removed.
-func (a argument) valid() bool { return a.value != "" && a.value != "." && a.value != ".." }
+// isValid reports whether the value is present. As parts of a path, . and .. would be removed.
+func (a argument) isValid() bool { return a.value != "" && a.value != "." && a.value != ".." }
 
-// call makes the call. An error is a *billing.Failure, unless nothing was sent: then it wraps
-// ratelimit.ErrExpired or the cause of the end of ctx.
+// call makes the call of op:
+//
+//	argument not valid     not sent; *billing.Failure of kind Permanent
+//	permit expired         not sent; error that wraps ratelimit.ErrExpired
+//	ctx ended before       not sent; error that wraps the cause of ctx
+//	any other failure      *billing.Failure
 func call[T any](ctx context.Context, permit *ratelimit.Permit, op operation[T]) (T, error) {
 	var none T
 	client := op.client
 	for _, argument := range op.required {
-		if !argument.valid() {
+		if !argument.isValid() {
 			return none, &billing.Failure{
 				Kind:      billing.Permanent,
 				Operation: op.name,
@@ -62,7 +66,7 @@ func call[T any](ctx context.Context, permit *ratelimit.Permit, op operation[T])
 		Started:   started,
 		Duration:  client.config.Now().Sub(started),
 	}
-	if exchange.response.successful() { // another one may be from a proxy
+	if exchange.response.isSuccessful() { // an error may be from a proxy, with another clock
 		observation.Date = exchange.response.date()
 	}
 	if failure != nil {
@@ -78,7 +82,7 @@ func call[T any](ctx context.Context, permit *ratelimit.Permit, op operation[T])
 	return result, nil
 }
 
-// recoverPanic calls send, and returns a panic of the SDK as an error.
+// recoverPanic calls send, and converts a panic of the SDK into an error.
 func recoverPanic(send func() error) (err error) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
@@ -88,8 +92,8 @@ func recoverPanic(send func() error) (err error) {
 	return send()
 }
 
-// evaluate returns the result of a call. The error of the SDK is ignored if a response was
-// received: the SDK fails on some successful ones.
+// evaluate returns the result of a call. It ignores sendErr, the error of the SDK, if a response
+// was received: the SDK fails on some successful responses.
 func evaluate[T any](exchange *exchange, decode func(response) (T, error), sendErr error) (T, *billing.Failure) {
 	var none T
 	resp := exchange.response
@@ -98,7 +102,7 @@ func evaluate[T any](exchange *exchange, decode func(response) (T, error), sendE
 		return none, noResponseFailure(resp, exchange.err)
 	case resp.status == 0:
 		return none, noResponseFailure(resp, sendErr)
-	case !resp.successful():
+	case !resp.isSuccessful():
 		return none, errorFailure(resp, exchange.client.config.Now())
 	}
 	result, err := decode(resp)

@@ -13,12 +13,13 @@ import (
 )
 
 // All POSTs call SetIdempotency(false). The SDK's actions call SetIdempotency(true), which adds an
-// undocumented header X-CB-Idempotency-Key with a new random value to each request: if Chargebee
-// respected it, a repeated charge would be a new one. SetIdempotencyKey sets the documented header.
+// undocumented header X-CB-Idempotency-Key with a new random value to each request. If Chargebee
+// respected this header, it would execute a repeated call twice. SetIdempotencyKey sets the documented
+// header.
 // https://apidocs.chargebee.com/docs/api/v1/idempotency
 
-// AddCharge adds one line to a pending invoice and returns the invoice with it. Equal charges
-// are sent as equal bytes.
+// AddCharge adds one line to a pending invoice and returns the changed invoice. The bodies of requests for
+// equal charges are equal, as idempotency requires.
 func (c *Client) AddCharge(ctx context.Context, permit *ratelimit.Permit, charge billing.Charge) (billing.Invoice, error) {
 	name, newRequest := "add_charge", adHocRequest
 	if charge.ItemPriceID != "" {
@@ -55,9 +56,9 @@ func adHocRequest(charge billing.Charge) chargebee.Request {
 	})
 }
 
-// itemRequest returns the request to add the line of an item price, with the amount as its price.
-// Only the pricing models flat_fee and per_unit accept a price. Chargebee documents neither the
-// meaning of a missing quantity for per_unit, nor whether flat_fee accepts one.
+// itemRequest returns the request to add a line of an item price, with the amount as unit price.
+// Chargebee accepts a unit price only for the pricing models flat_fee and per_unit. It does not
+// document whether per_unit requires a quantity and flat_fee accepts one.
 // https://apidocs.chargebee.com/docs/api/invoices/add-a-charge-item-to-a-pending-invoice
 func itemRequest(charge billing.Charge) chargebee.Request {
 	var quantity *int32
@@ -78,15 +79,15 @@ func itemRequest(charge billing.Charge) chargebee.Request {
 
 // Close closes a pending invoice and returns the final invoice that replaces it.
 // https://apidocs.chargebee.com/docs/api/invoices/close-a-pending-invoice
-func (c *Client) Close(ctx context.Context, permit *ratelimit.Permit, order billing.Close) (billing.Invoice, error) {
+func (c *Client) Close(ctx context.Context, permit *ratelimit.Permit, req billing.Close) (billing.Invoice, error) {
 	return call(ctx, permit, operation[billing.Invoice]{
 		client:   c,
 		name:     "close",
-		required: []argument{{"invoice id", order.InvoiceID}, {"idempotency key", order.IdempotencyKey}},
+		required: []argument{{"invoice id", req.InvoiceID}, {"idempotency key", req.IdempotencyKey}},
 		decode:   decodeInvoice,
 		send: func(ctx context.Context, environment chargebee.Environment) error {
-			_, err := invoiceaction.Close(order.InvoiceID, nil).
-				SetIdempotency(false).SetIdempotencyKey(order.IdempotencyKey).
+			_, err := invoiceaction.Close(req.InvoiceID, nil).
+				SetIdempotency(false).SetIdempotencyKey(req.IdempotencyKey).
 				Contexts(ctx).RequestWithEnv(environment)
 			return err
 		},

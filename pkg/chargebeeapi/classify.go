@@ -15,11 +15,11 @@ import (
 )
 
 // kindOf classifies an error response by its HTTP status and api_error_code. The code is empty if
-// the response is not from Chargebee's API but from a proxy in front of it. resource reports that
-// billing.Limited is not about the limit of the site.
+// the response is not from Chargebee's API but from a proxy in front of it. resource is
+// billing.Failure.Resource: whether another limit than that of the site was reached.
 //
-// The type and the text of an error are not used: 503 comes with invalid_request as well as with
-// operation_failed, and "Please try after some time" with 429 and 503.
+// The type and the message of an error do not distinguish enough: 503 has the types invalid_request
+// and operation_failed, and both 429 and 503 have the message "Please try after some time".
 //
 // https://apidocs.chargebee.com/docs/api/error-handling
 func kindOf(status int, code string) (kind billing.Kind, resource bool) {
@@ -33,33 +33,33 @@ func kindOf(status int, code string) (kind billing.Kind, resource bool) {
 		case "site_not_found":
 			return billing.Unauthorized, false
 		}
-		return billing.Unknown, false // only Chargebee itself can report a missing invoice
+		return billing.Unknown, false // perhaps from a proxy, which cannot report a missing invoice
 	case http.StatusConflict:
 		if code == "" {
 			return billing.Unknown, false
 		}
-		return billing.Missing, false
+		return billing.Missing, false // the invoice is perhaps not pending anymore
 	case http.StatusRequestTimeout:
 		return billing.Unknown, false // from a gateway, which may have forwarded the request
 	case http.StatusTooManyRequests:
-		// lock_timeout: another call changes the invoice. third_party_…: for example a tax service is over its
-		// limit. Neither means that the site is over its limit.
-		return billing.Limited, code == "lock_timeout" || code == "third_party_api_request_limit_exceeded"
+		lockedInvoice := code == "lock_timeout"                        // another call changes the invoice
+		thirdParty := code == "third_party_api_request_limit_exceeded" // for example of a tax service
+		return billing.Limited, lockedInvoice || thirdParty
 	case http.StatusServiceUnavailable:
 		if code == "site_not_ready" || code == "site_read_only_mode" {
 			return billing.Transient, false
 		}
-		return billing.Unknown, false // also internal_temporary_error, db_connection_failure
+		return billing.Unknown, false // for example internal_temporary_error, db_connection_failure
 	}
 	if 400 <= status && status <= 499 && code != "" {
 		return billing.Permanent, false
 	}
-	// Chargebee documents no redirects. A response without a code is from a proxy, which may have forwarded the
-	// call before it answered.
+	// An error 5xx, a redirect, which Chargebee does not document, or a response of a proxy, which may have
+	// forwarded the call before.
 	return billing.Unknown, false
 }
 
-// errorFailure returns the failure of a response other than 2xx.
+// errorFailure returns the failure of a response that is not 2xx.
 func errorFailure(resp response, now time.Time) *billing.Failure {
 	var body struct {
 		Message string `json:"message"`
@@ -98,10 +98,11 @@ func decodeFailure(resp response, err error) *billing.Failure {
 // noResponseFailure returns the failure of a call without a complete response.
 func noResponseFailure(resp response, err error) *billing.Failure {
 	if err == nil {
-		err = errors.New("the request bypassed the transport of the client") // the SDK got another HTTP client
+		// Another package has replaced the HTTP client of the SDK.
+		err = errors.New("the request bypassed the transport of the client")
 	}
 	kind := billing.Unknown
-	if notConnected(err) {
+	if isNotConnected(err) {
 		kind = billing.Transient
 	}
 	return &billing.Failure{
@@ -114,16 +115,17 @@ func noResponseFailure(resp response, err error) *billing.Failure {
 	}
 }
 
-// notConnected reports whether there was no connection to send the request on.
-func notConnected(err error) bool {
+// isNotConnected reports whether connecting failed, so that nothing was sent.
+func isNotConnected(err error) bool {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Op == "dial" || op.Op == "proxyconnect"
 	}
-	_, lookup := errors.AsType[*net.DNSError](err)
-	return lookup || errors.Is(err, syscall.ECONNREFUSED)
+	_, lookupFailed := errors.AsType[*net.DNSError](err)
+	return lookupFailed || errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// describe returns size and type of a response without its content, which may be anything.
+// describe returns the size and the type of a response. The content is left out, because it could be long or
+// confidential.
 func describe(resp response) string {
 	text := strconv.Itoa(len(resp.body)) + " bytes"
 	if contentType := resp.header.Get("Content-Type"); contentType != "" {
@@ -132,12 +134,12 @@ func describe(resp response) string {
 	return text
 }
 
-// maxRetryAfter limits the pause of all processes that one header can cause. Chargebee's limits
-// reset within about a minute.
+// maxRetryAfter is the maximum of a Retry-After: all processes pause for that long. Chargebee resets its
+// limits within about a minute.
 const maxRetryAfter = time.Hour
 
-// parseRetryAfter parses a Retry-After header: seconds or a date. It returns 0 for anything else
-// and for a past date.
+// parseRetryAfter parses a Retry-After header, which has seconds or a date. It returns at most
+// maxRetryAfter, and 0 for a past date or an invalid header.
 // https://www.rfc-editor.org/rfc/rfc9110.html#name-retry-after
 func parseRetryAfter(header string, now time.Time) time.Duration {
 	var wait time.Duration
@@ -149,7 +151,7 @@ func parseRetryAfter(header string, now time.Time) time.Duration {
 	return min(max(wait, 0), maxRetryAfter)
 }
 
-// maxText is the maximum length of a text of Chargebee in a failure, in UTF-16 code units.
+// maxText is the maximum length of Message and Code of a failure, in UTF-16 code units.
 const maxText = 256
 
 // redact prepares a text for logs and message attributes: one line of limited length, without the

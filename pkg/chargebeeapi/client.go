@@ -20,12 +20,12 @@ type Config struct {
 	BaseURL string // of the site or of a fake, for example https://acme-test.chargebee.com
 	APIKey  string
 
-	MaxConcurrent int               // simultaneous calls: the number of connections that are kept. Defaults to 50
-	CallTimeout   time.Duration     // of one call, in addition to its context. Defaults to 30 s
+	MaxConcurrent int               // expected calls, not enforced: the maximum of idle connections. Defaults to 50
+	CallTimeout   time.Duration     // of one call; its context can end earlier. Defaults to 30 s
 	Now           func() time.Time  // defaults to time.Now
 	Transport     http.RoundTripper // defaults to HTTP/1.1
 
-	// Observe is called after each call that was sent, with its context. It must not block. May be nil.
+	// Observe is called with the context of each call after the call was sent. It must not block. May be nil.
 	Observe func(context.Context, Observation)
 }
 
@@ -38,7 +38,7 @@ type Observation struct {
 	Status    int    // of HTTP; 0 without a response
 	Started   time.Time
 	Duration  time.Duration
-	Date      time.Time // of a successful response, by the clock of the site, in whole seconds; zero: unknown
+	Date      time.Time // Date header of a successful response: the clock of the site; zero if unknown
 }
 
 const (
@@ -49,11 +49,11 @@ const (
 // Client calls one Chargebee site. It is safe for concurrent use, and a process can have several.
 type Client struct {
 	config      Config
-	base        *url.URL                              // without a slash at the end
-	environment atomic.Pointer[chargebee.Environment] // of the next call
+	base        *url.URL                              // of the site, without a slash at the end
+	environment atomic.Pointer[chargebee.Environment] // holds the API key
 }
 
-// New returns a client of a site. It makes no call.
+// New returns a client of a site. It returns an error for a missing API key or an invalid base URL.
 func New(config Config) (*Client, error) {
 	base, err := parseBaseURL(config.BaseURL)
 	if config.APIKey == "" {
@@ -83,14 +83,14 @@ func New(config Config) (*Client, error) {
 	return client, nil
 }
 
-// SetAPIKey replaces the API key for calls that follow.
+// SetAPIKey replaces the API key for later calls.
 func (c *Client) SetAPIKey(key string) {
-	// The transport replaces the host. A request that bypassed it would reach nothing: there are no
-	// names under .invalid (RFC 2606).
+	// The transport replaces the host chargebee.invalid. A request that bypasses the transport fails,
+	// because no names exist under .invalid (RFC 2606).
 	c.environment.Store(&chargebee.Environment{Key: key, SiteName: "chargebee", ChargebeeDomain: "invalid"})
 }
 
-// APIKeyID returns the first bytes of a hash of the API key, which identify the key and do not reveal it.
+// APIKeyID returns the first bytes of a hash of the API key. They identify the key without revealing it.
 func (c *Client) APIKeyID() string {
 	sum := sha256.Sum256([]byte(c.environment.Load().Key))
 	return hex.EncodeToString(sum[:4])
@@ -108,7 +108,7 @@ func parseBaseURL(text string) (*url.URL, error) {
 	return base, nil
 }
 
-// CloseIdleConnections closes the connections that are not in use.
+// CloseIdleConnections closes the connections on which no call is in progress.
 func (c *Client) CloseIdleConnections() {
 	if transport, ok := c.config.Transport.(interface{ CloseIdleConnections() }); ok {
 		transport.CloseIdleConnections()

@@ -16,7 +16,7 @@ import (
 )
 
 // Invoice returns an invoice with a page of its lines. The request for the first page has no
-// paging parameters: a site without Enterprise-scale Invoicing may refuse them.
+// parameters for pages: a site without Chargebee's Enterprise-scale Invoicing may refuse them.
 // https://apidocs.chargebee.com/docs/api/invoices/retrieve-an-invoice
 func (c *Client) Invoice(ctx context.Context, permit *ratelimit.Permit, page billing.LinePage) (billing.Invoice, error) {
 	return call(ctx, permit, operation[billing.Invoice]{
@@ -25,7 +25,7 @@ func (c *Client) Invoice(ctx context.Context, permit *ratelimit.Permit, page bil
 		required: []argument{{"invoice id", page.InvoiceID}},
 		decode:   decodeInvoice,
 		send: func(ctx context.Context, environment chargebee.Environment) error {
-			// The SDK does not have the offset. AddParams panics on a request without parameters.
+			// The SDK has no field for the offset. AddParams would panic if the parameters were nil.
 			request := invoiceaction.Retrieve(page.InvoiceID, &invoicemodel.RetrieveRequestParams{})
 			if page.Offset != "" {
 				request = request.AddParams("line_items_offset", page.Offset)
@@ -36,10 +36,13 @@ func (c *Client) Invoice(ctx context.Context, permit *ratelimit.Permit, page bil
 	})
 }
 
-// ListInvoices returns a page of a list of invoices. The invoices of a customer or a subscription are
-// ordered by their last change: one that changes between two pages is listed again, and none is left
-// out.
-// Pending invoices are ordered by their date, which does not change while they are charged.
+// ListInvoices returns a page of a list of invoices. The order does not let a change between two pages hide
+// an invoice:
+//
+//	pending invoices  by date, which does not change while charges are added
+//	a single invoice  no order
+//	other lists       by their last change, so that an invoice that changes is listed again
+//
 // https://apidocs.chargebee.com/docs/api/invoices/list-invoices
 func (c *Client) ListInvoices(ctx context.Context, permit *ratelimit.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error) {
 	limit := int32(min(cmp.Or(query.Limit, billing.MaxListed), billing.MaxListed))
@@ -58,7 +61,8 @@ func (c *Client) ListInvoices(ctx context.Context, permit *ratelimit.Permit, que
 		params.SubscriptionId = &filter.StringFilter{Is: query.SubscriptionID}
 		params.SortBy = &filter.SortFilter{Asc: "updated_at"}
 	default:
-		if query.CustomerID != "" || query.UpdatedAfter == 0 {
+		allCustomers := query.CustomerID == "" && query.UpdatedAfter != 0
+		if !allCustomers {
 			required = []argument{{"customer id", query.CustomerID}}
 			params.CustomerId = &filter.StringFilter{Is: query.CustomerID}
 		}

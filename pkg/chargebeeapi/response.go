@@ -15,8 +15,8 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// maxBody is the maximum size of a response: about 20 times the largest invoice that Chargebee
-// supports.
+// maxBody is the maximum size of the body of a response: about 20 times the largest invoice that
+// Chargebee supports.
 const maxBody = 8 << 20
 
 var errTooLarge = fmt.Errorf("the response is larger than %d bytes", maxBody)
@@ -28,21 +28,22 @@ type response struct {
 	body   []byte
 }
 
-func (r response) successful() bool { return r.status >= 200 && r.status <= 299 }
+func (r response) isSuccessful() bool { return r.status >= 200 && r.status <= 299 }
 
-// replayed reports whether this is the response to an earlier call with the same idempotency key.
+// replayed reports whether Chargebee sent the stored response to an earlier call with the same
+// idempotency key.
 func (r response) replayed() bool {
 	replayed, _ := strconv.ParseBool(r.header.Get(chargebee.IdempotencyReplayHeader))
 	return replayed
 }
 
-// date returns the Date header in whole seconds, or zero if it is missing or malformed.
+// date returns the Date header, which has whole seconds, or zero if it is missing or malformed.
 func (r response) date() time.Time {
-	at, _ := http.ParseTime(r.header.Get("Date"))
-	return at
+	date, _ := http.ParseTime(r.header.Get("Date"))
+	return date
 }
 
-// readResponse reads a response. On error, it returns the partial response.
+// readResponse reads a response and closes it. With an error, it returns the part that it has read.
 func readResponse(resp *http.Response) (response, error) {
 	defer func() { _ = resp.Body.Close() }()
 	var body bytes.Buffer
@@ -56,8 +57,8 @@ func readResponse(resp *http.Response) (response, error) {
 	return response{status: resp.StatusCode, header: resp.Header, body: body.Bytes()}, err
 }
 
-// Only the fields that are used. null and a missing field are equivalent: Chargebee documents both
-// for optional fields.
+// These types have only the fields that are used. null decodes like a missing field: Chargebee
+// documents both for optional fields.
 // https://apidocs.chargebee.com/docs/api/invoices/invoice-object
 type (
 	invoiceResponse struct {
@@ -107,7 +108,7 @@ func decodeInvoice(resp response) (billing.Invoice, error) {
 	return decoded.Invoice.toBilling()
 }
 
-// decodePage returns an error if the list is missing; an empty list is not an error.
+// decodePage returns an error if the list is missing, but not if it is empty.
 func decodePage(resp response) (billing.InvoicePage, error) {
 	var decoded listResponse
 	if err := json.Unmarshal(resp.body, &decoded); err != nil {
@@ -126,7 +127,8 @@ func decodePage(resp response) (billing.InvoicePage, error) {
 	return page, nil
 }
 
-// decodeTime returns the date of the response. It requires a list, because a proxy may send a successful response without one.
+// decodeTime returns the date of the response. It requires a list, because a response 2xx without a list is
+// perhaps from a proxy.
 func decodeTime(resp response) (time.Time, error) {
 	if _, err := decodePage(resp); err != nil {
 		return time.Time{}, err
@@ -134,7 +136,7 @@ func decodeTime(resp response) (time.Time, error) {
 	return resp.date(), nil
 }
 
-// toBilling returns an error if the invoice is missing or has no id.
+// toBilling converts an invoice. It returns an error if the id is missing: the response has no invoice.
 func (i invoice) toBilling() (billing.Invoice, error) {
 	if i.ID == "" {
 		return billing.Invoice{}, errNoInvoiceID

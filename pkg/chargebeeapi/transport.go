@@ -15,13 +15,13 @@ import (
 	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
-// install makes the SDK use transport. The HTTP client of the SDK is a package variable that it
-// reads without synchronization: it is set once, before any call, and everything that differs
-// between calls is in their contexts.
+// install makes the SDK use transport. The SDK reads its HTTP client from a package variable without
+// synchronization. So install sets the variable once, before any call, and transport finds everything
+// that differs between calls in their contexts.
 var install = sync.OnceFunc(func() {
 	chargebee.WithHTTPClient(&http.Client{
 		Transport: transport{},
-		// The SDK replaces zero by 80 s. The context of a call has the timeout.
+		// Not 0, which the SDK replaces by 80 s. The context of a call has the timeout instead.
 		Timeout: -1,
 	})
 })
@@ -35,7 +35,7 @@ var (
 type transport struct{}
 
 // RoundTrip implements http.RoundTripper. It refuses a request that belongs to no call of a
-// Client: it would be a call without a permit.
+// Client, because such a request has no permit.
 func (transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	exchange, ok := req.Context().Value(exchangeKey{}).(*exchange)
 	if !ok {
@@ -44,7 +44,7 @@ func (transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return exchange.roundTrip(req)
 }
 
-// reject closes a request that is not sent.
+// reject closes the body of a request that is not sent, and returns err.
 func reject(req *http.Request, err error) error {
 	if req.Body != nil {
 		_ = req.Body.Close()
@@ -59,12 +59,13 @@ type exchange struct {
 	client *Client
 	permit *ratelimit.Permit
 
-	method   string   // of the request that was sent; empty: none was sent yet
-	unsent   error    // why nothing was sent
-	err      error    // why there is no complete response
-	response response // as far as it was received
+	method   string   // of the request that was sent; empty if none was sent yet
+	unsent   error    // the reason if precheck refused the request
+	err      error    // the reason if sending failed or the response is incomplete
+	response response // perhaps a part of it
 }
 
+// roundTrip sends the first request of a call and stores the response. It refuses further requests.
 func (e *exchange) roundTrip(req *http.Request) (*http.Response, error) {
 	if e.method != "" { // a redirect or a retry by the SDK
 		return nil, reject(req, errAlreadySent)
@@ -73,7 +74,7 @@ func (e *exchange) roundTrip(req *http.Request) (*http.Response, error) {
 		return nil, reject(req, e.unsent)
 	}
 	e.method = req.Method
-	resp, err := e.client.config.Transport.RoundTrip(e.client.rewriteURL(req))
+	resp, err := e.client.config.Transport.RoundTrip(e.client.rewrite(req))
 	if err == nil {
 		e.response, err = readResponse(resp)
 	}
@@ -81,17 +82,18 @@ func (e *exchange) roundTrip(req *http.Request) (*http.Response, error) {
 		e.err = err
 		return nil, err
 	}
-	// The result that the SDK decodes is not used, and is expensive: for an invoice of many lines
-	// several times as much as reading the response. So it gets an empty one.
+	// The SDK gets an empty response: its result is not used, and to decode an invoice of many lines
+	// would take the SDK several times as long as reading the response.
 	resp.Body = io.NopCloser(strings.NewReader(emptyBody))
 	resp.ContentLength = int64(len(emptyBody))
 	return resp, nil
 }
 
-// emptyBody is valid as the response to any call. The SDK panics if a list is missing.
+// emptyBody is valid as the response to any call. On a list call without a list, the SDK would panic.
 const emptyBody = `{"list":[]}`
 
-// precheck reports why the request must not be sent, immediately before it is.
+// precheck is called immediately before the request is sent. It returns an error if the request must not
+// be sent.
 func (e *exchange) precheck(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -99,14 +101,14 @@ func (e *exchange) precheck(ctx context.Context) error {
 	return e.permit.Spend()
 }
 
-// rewriteURL replaces the placeholder host of the SDK by the site of the client.
-func (c *Client) rewriteURL(req *http.Request) *http.Request {
+// rewrite returns a copy of a request of the SDK, with the site of the client instead of the placeholder host.
+func (c *Client) rewrite(req *http.Request) *http.Request {
 	rewritten := req.Clone(req.Context())
 	rewritten.Host = c.base.Host
 	rewritten.URL.Scheme, rewritten.URL.Host = c.base.Scheme, c.base.Host
 	rewritten.URL.RawPath = c.base.EscapedPath() + req.URL.EscapedPath()
 	rewritten.URL.Path = c.base.Path + req.URL.Path
-	// Without it, a site with both product catalogs returns a mixed form.
+	// Without this header, a site with both product catalogs returns a mixed form.
 	// https://apidocs.chargebee.com/docs/api/invoices/retrieve-an-invoice
 	rewritten.Header.Set("chargebee-response-schema-type", "items")
 	if rewritten.Method == http.MethodGet {
@@ -115,9 +117,9 @@ func (c *Client) rewriteURL(req *http.Request) *http.Request {
 	return rewritten
 }
 
-// noReplayBody is an empty body that net/http cannot send a second time. Without a body, net/http
-// would retry a GET under the same permit after a kept connection turned out to be closed. It
-// does not retry a POST.
+// noReplayBody is an empty body that net/http cannot send a second time. Without a body, net/http would
+// repeat a GET under the same permit if an idle connection turned out to be closed. It does not repeat a
+// POST of which it has written anything.
 type noReplayBody struct{}
 
 func (noReplayBody) Read([]byte) (int, error) { return 0, io.EOF }
@@ -125,14 +127,14 @@ func (noReplayBody) Close() error             { return nil }
 
 const (
 	connectTimeout = 5 * time.Second
-	// idleTimeout is below the 60 s after which load balancers close idle connections: a charge
-	// that is sent on a connection while it is closed is in doubt.
+	// idleTimeout is below the 60 s after which load balancers close idle connections. If a load
+	// balancer closes a connection while a charge is sent on it, the charge is in doubt.
 	idleTimeout    = 30 * time.Second
 	maxHeaderBytes = 256 << 10
 )
 
-// newHTTPTransport returns a transport with one connection per call: a broken HTTP/2 connection
-// would put all charges that share it in doubt.
+// newHTTPTransport returns a transport for HTTP/1.1 only: if concurrent charges shared a connection of
+// HTTP/2, and it broke, they would all be in doubt.
 func newHTTPTransport(maxIdle int) *http.Transport {
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
