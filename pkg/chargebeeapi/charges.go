@@ -13,9 +13,8 @@ import (
 )
 
 // All POSTs call SetIdempotency(false). The SDK's actions call SetIdempotency(true), which adds an
-// undocumented header X-CB-Idempotency-Key with a new random value to each request. If Chargebee
-// respected this header, it would execute a repeated call twice. SetIdempotencyKey sets the documented
-// header.
+// undocumented header X-CB-Idempotency-Key with a new random value to each request. If Chargebee respected
+// this header, it would execute a repeated call twice. SetIdempotencyKey sets the documented header.
 // https://apidocs.chargebee.com/docs/api/v1/idempotency
 
 // AddCharge adds one line to a pending invoice and returns the changed invoice. The bodies of requests for

@@ -54,8 +54,8 @@ func kindOf(status int, code string) (kind billing.Kind, resource bool) {
 	if 400 <= status && status <= 499 && code != "" {
 		return billing.Permanent, false
 	}
-	// An error 5xx, a redirect, which Chargebee does not document, or a response of a proxy, which may have
-	// forwarded the call before.
+	// A status 5xx, a redirect (Chargebee documents none), or a response of a proxy, which may have forwarded
+	// the request.
 	return billing.Unknown, false
 }
 
@@ -98,8 +98,7 @@ func decodeFailure(resp response, err error) *billing.Failure {
 // noResponseFailure returns the failure of a call without a complete response.
 func noResponseFailure(resp response, err error) *billing.Failure {
 	if err == nil {
-		// Another package has replaced the HTTP client of the SDK.
-		err = errors.New("the request bypassed the transport of the client")
+		err = errors.New("the request bypassed the transport of the client") // another package set the SDK's client
 	}
 	kind := billing.Unknown
 	if isNotConnected(err) {
@@ -124,8 +123,7 @@ func isNotConnected(err error) bool {
 	return lookupFailed || errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// describe returns the size and the type of a response. The content is left out, because it could be long or
-// confidential.
+// describe returns the size and the type of a response. Its content could be long or confidential.
 func describe(resp response) string {
 	text := strconv.Itoa(len(resp.body)) + " bytes"
 	if contentType := resp.header.Get("Content-Type"); contentType != "" {
@@ -154,8 +152,7 @@ func parseRetryAfter(header string, now time.Time) time.Duration {
 // maxText is the maximum length of Message and Code of a failure, in UTF-16 code units.
 const maxText = 256
 
-// redact prepares a text for logs and message attributes: one line of limited length, without the
-// API key.
+// redact prepares a text for logs and message attributes: one line of limited length, without the API key.
 func redact(text, apiKey string) string {
 	text = strings.ReplaceAll(text, apiKey, "***")
 	text = strings.Map(func(r rune) rune {

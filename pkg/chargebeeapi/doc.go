@@ -18,7 +18,6 @@
 //	Client.AddCharge, …    puts an exchange (client, permit, place for the response) into the context
 //	SDK                    builds the request for a placeholder host
 //	transport.RoundTrip    spends the permit, sends the request to the site, stores the response
-//	                       in the exchange
 //	SDK                    decodes an empty response
 //	evaluate               decodes the stored response, or classifies the error
 //

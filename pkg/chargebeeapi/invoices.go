@@ -36,13 +36,9 @@ func (c *Client) Invoice(ctx context.Context, permit *ratelimit.Permit, page bil
 	})
 }
 
-// ListInvoices returns a page of a list of invoices. The order does not let a change between two pages hide
-// an invoice:
-//
-//	pending invoices  by date, which does not change while charges are added
-//	a single invoice  no order
-//	other lists       by their last change, so that an invoice that changes is listed again
-//
+// ListInvoices returns a page of a list of invoices. The invoices of a customer, a subscription or the site
+// are ordered by their last change: an invoice that changes between two pages is listed again, and none is
+// left out. Pending invoices are ordered by date, which does not change while charges are added.
 // https://apidocs.chargebee.com/docs/api/invoices/list-invoices
 func (c *Client) ListInvoices(ctx context.Context, permit *ratelimit.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error) {
 	limit := int32(min(cmp.Or(query.Limit, billing.MaxListed), billing.MaxListed))

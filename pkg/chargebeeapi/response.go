@@ -15,8 +15,7 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// maxBody is the maximum size of the body of a response: about 20 times the largest invoice that
-// Chargebee supports.
+// maxBody is the maximum size of a body: about 20 times the largest invoice that Chargebee supports.
 const maxBody = 8 << 20
 
 var errTooLarge = fmt.Errorf("the response is larger than %d bytes", maxBody)
@@ -30,8 +29,7 @@ type response struct {
 
 func (r response) isSuccessful() bool { return r.status >= 200 && r.status <= 299 }
 
-// replayed reports whether Chargebee sent the stored response to an earlier call with the same
-// idempotency key.
+// replayed reports whether this is the stored response to an earlier call with the same idempotency key.
 func (r response) replayed() bool {
 	replayed, _ := strconv.ParseBool(r.header.Get(chargebee.IdempotencyReplayHeader))
 	return replayed
@@ -127,8 +125,7 @@ func decodePage(resp response) (billing.InvoicePage, error) {
 	return page, nil
 }
 
-// decodeTime returns the date of the response. It requires a list, because a response 2xx without a list is
-// perhaps from a proxy.
+// decodeTime returns the date of the response. A response without a list may be from a proxy: an error.
 func decodeTime(resp response) (time.Time, error) {
 	if _, err := decodePage(resp); err != nil {
 		return time.Time{}, err

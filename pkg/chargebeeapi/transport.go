@@ -92,8 +92,7 @@ func (e *exchange) roundTrip(req *http.Request) (*http.Response, error) {
 // emptyBody is valid as the response to any call. On a list call without a list, the SDK would panic.
 const emptyBody = `{"list":[]}`
 
-// precheck is called immediately before the request is sent. It returns an error if the request must not
-// be sent.
+// precheck, called immediately before a request is sent, returns an error if it must not be sent.
 func (e *exchange) precheck(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -1,9 +1,8 @@
 // Package queue defines messages, their delivery to one handler and the outcome that the
 // handler returns, independent of SQS.
 //
-// A handler of package worker receives a [Delivery] and returns an [Outcome], whose
-// [Action] the worker carries out. The zero Action is Retry: a message with a zero Outcome
-// is delivered again.
+// A handler of package worker receives a [Delivery] and returns an [Outcome], whose [Action] the worker
+// carries out. The zero Action is Retry: a message with a zero Outcome is delivered again.
 package queue
 
 import (

@@ -42,8 +42,8 @@ func attributeSize(name string, attribute queue.Attribute) int {
 }
 
 // attributePriority lists attributes that Billable sets, most important first. fit keeps event_type last,
-// and newDeadLetter adds detail after fit. replay_count is high in the list, because by its absence
-// pkg/deadletter would mistake a message that failed again after a replay for one not replayed yet.
+// and newDeadLetter adds detail after fit. replay_count is high in the list: without it, pkg/deadletter
+// would replay a message that has failed again after a replay a second time in the same run.
 var attributePriority = []string{
 	queue.AttributeReason, queue.AttributeFailedAt, queue.AttributeReplayCount, queue.AttributeEventID, queue.AttributeInvoiceID,
 	queue.AttributeReceivedAt, queue.AttributeTraceParent,

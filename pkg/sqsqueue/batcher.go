@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// batcher lets concurrent callers share batches, and returns to each the outcome of its own
-// entry.
+// batcher lets concurrent callers share batches, and returns to each the outcome of its own entry.
 //
 // There is no timer. If no batch is in flight, an entry is sent immediately, alone. While
 // batches are in flight, entries wait. The next batch starts when

@@ -16,7 +16,8 @@ import (
 var (
 	// ErrRefused means that SQS rejects the entry, and would reject it again (ClassRefused).
 	ErrRefused = errors.New("sqs: entry refused")
-	// ErrUnavailable means that the call failed with any other class. It may have taken effect.
+	// ErrUnavailable means that the call failed with another class, or that its context ended first. It may
+	// have taken effect.
 	ErrUnavailable = errors.New("sqs: unavailable")
 	// ErrClosed means that the sender is closed.
 	ErrClosed = errors.New("sqs: closed")
@@ -60,14 +61,14 @@ func failureOf(err error) *failure {
 		return classified
 	}
 	status := statusOf(err)
-	isClientError := 400 <= status && status <= 499 && !expiredCodes[codeOf(err)]
+	isClientError := 400 <= status && status <= 499
 	canBeAboutEntry := status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return &failure{ClassTimeout, err}
 	case isThrottled(err) || status == http.StatusTooManyRequests:
 		return &failure{ClassThrottled, err}
-	case !isClientError:
+	case !isClientError || expiredCodes[codeOf(err)]:
 		return &failure{ClassUnavailable, err}
 	case !canBeAboutEntry || isQueueError(err):
 		return &failure{ClassDenied, err}

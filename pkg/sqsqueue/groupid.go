@@ -8,8 +8,7 @@ import (
 
 const maxGroupID = 128
 
-// groupID returns the id if SQS accepts it as a MessageGroupId, otherwise its SHA-256 in
-// hexadecimal.
+// groupID returns the id if SQS accepts it as a MessageGroupId, otherwise its SHA-256 in hexadecimal.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 func groupID(id string) string {
 	if len(id) <= maxGroupID && !strings.ContainsFunc(id, isInvalidInGroupID) {

@@ -12,8 +12,7 @@ type Credentials struct {
 	Password string
 }
 
-// authenticator checks the credentials of requests. It is immutable: Handler.SetCredentials
-// makes a new one.
+// authenticator checks the credentials of requests. It is immutable: Handler.SetCredentials makes a new one.
 type authenticator struct {
 	accepted             []credentialHash
 	allowUnauthenticated bool

@@ -24,8 +24,7 @@ const (
 	// receive of one message and of ten.
 	coalesceDelay = 50 * time.Millisecond
 
-	// maxRetryDelay leaves an hour for the handler: SQS hides a message for at most 12 hours after its
-	// receive, in sum over all changes of its visibility.
+	// maxRetryDelay leaves an hour for the handler: SQS hides a message for at most 12 h after a receive.
 	maxRetryDelay = 11 * time.Hour
 )
 
@@ -94,7 +93,6 @@ func (p *Pool) Run(ctx context.Context) error {
 	return ErrDeadline
 }
 
-// endsWithin reports whether the channel is closed within the timeout.
 func endsWithin(timeout time.Duration, ended <-chan struct{}) bool {
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
@@ -135,8 +133,8 @@ func (p *Pool) poll(ctx context.Context, slots *semaphore.Weighted, start func(q
 	}
 }
 
-// acquireSlots waits for a free slot and then for the gates, and coalesces further slots. It returns the
-// number of acquired slots, 0 if ctx has ended.
+// acquireSlots waits for a free slot and then for the gates, and acquires further slots with coalesce. It
+// returns the number of acquired slots, 0 if ctx has ended.
 func (p *Pool) acquireSlots(ctx context.Context, slots *semaphore.Weighted) int {
 	if slots.Acquire(ctx, 1) != nil {
 		return 0
@@ -156,9 +154,8 @@ func (p *Pool) acquireSlots(ctx context.Context, slots *semaphore.Weighted) int 
 	return acquired
 }
 
-// coalesce acquires slots and returns their number, at most limit, with the one that the caller already
-// has. It acquires free slots. While it has fewer than half of the limit, it also waits for slots that
-// become free, up to coalesceDelay in total.
+// coalesce acquires free slots until it has limit slots, with the one that the caller has. While it has
+// fewer than half of the limit, it also waits for slots to become free, up to coalesceDelay in total.
 func coalesce(ctx context.Context, slots *semaphore.Weighted, limit int) (acquired int) {
 	ctx, cancel := context.WithTimeout(ctx, coalesceDelay)
 	defer cancel()
@@ -217,7 +214,6 @@ func (p *Pool) call(ctx context.Context, delivery *queue.Delivery) (outcome queu
 	return p.Handler.Handle(ctx, delivery)
 }
 
-// carryOut carries out the action of an outcome.
 func (p *Pool) carryOut(ctx context.Context, message queue.Message, outcome queue.Outcome, visibilityExpired bool) error {
 	switch outcome.Action {
 	case queue.Ack:
