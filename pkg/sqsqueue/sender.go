@@ -24,8 +24,8 @@ const stallTimeout = 60 * time.Second
 type SendObserver interface {
 	// Sent reports one SendMessageBatch call, also a failed one.
 	Sent(entries int, took time.Duration)
-	// Failed reports the number of entries of a batch that failed with an error class. An entry is
-	// reported once per attempt.
+	// Failed reports the number of entries of a batch that failed with an error class. An entry that is
+	// sent again and fails again is reported again.
 	Failed(class string, entries int)
 	// Waited reports the time that an entry waited for its batch, once per attempt.
 	Waited(took time.Duration)

@@ -84,7 +84,7 @@ func NewHandler(config Config) *Handler {
 
 // clientAddress returns a function that extracts the IP address of the client from a request:
 //
-//	the peer of the connection is a trusted proxy  the last address in X-Forwarded-For of no trusted proxy
+//	the peer of the connection is a trusted proxy  the last address in X-Forwarded-For but trusted proxies
 //	otherwise                                      the address of the peer
 //
 // The header Forwarded (RFC 7239) is not used: a client can forge it, because many proxies set only

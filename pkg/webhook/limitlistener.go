@@ -17,7 +17,7 @@ type limitListener struct {
 	net.Listener
 
 	evicted   func()        // called for each evicted connection
-	sem       chan struct{} // has an element for each open connection
+	sem       chan struct{} // has an element for each open connection that Accept returned
 	closed    chan struct{}
 	closeOnce sync.Once // closes closed
 
