@@ -36,7 +36,7 @@ func TestDecideRecovery(t *testing.T) {
 		closeNo  = recovery{draftReads: 2, action: rejectMessage, reason: billing.CloseRefused, newCloseKey: true}
 		unread   = recovery{action: deferDelay, delay: readAgainDelay}
 	)
-	unsent := func(c recovery) recovery { c.effect = effectNone; return c }
+	unsent := func(c recovery) recovery { c.effect = lineNotAdded; return c }
 	looked := func(c recovery) recovery { c.draftReads = 1; return c }
 	newKey := func(c recovery) recovery { c.newCloseKey = true; return c }
 
@@ -48,11 +48,11 @@ func TestDecideRecovery(t *testing.T) {
 		adding, again, closing, reading recovery
 	}{
 		{"it may have happened", unknown, false,
-			recovery{effect: effectInDoubt}, recovery{}, recovery{}, calm},
+			recovery{effect: lineInDoubt}, recovery{}, recovery{}, calm},
 		{"it may have happened, replayed", storedFault, false,
-			recovery{effect: effectInDoubt}, recovery{}, recovery{newCloseKey: true}, calm},
+			recovery{effect: lineInDoubt}, recovery{}, recovery{newCloseKey: true}, calm},
 		{"it may have happened, and Chargebee answers nobody", unknown, true,
-			recovery{effect: effectInDoubt, action: deferDelay, delay: outageDelay}, calm, calm, calm},
+			recovery{effect: lineInDoubt, action: deferDelay, delay: outageDelay}, calm, calm, calm},
 		{"not now", transient, false,
 			unsent(calm), calm, calm, calm},
 		{"the site's limit", site, false,
@@ -62,13 +62,13 @@ func TestDecideRecovery(t *testing.T) {
 		{"a limit of some time ago, replayed", replayed, false,
 			unsent(soon), soon, newKey(soon), soon},
 		{"the invoice is not in the state", conflict, false,
-			recovery{effect: effectNone, draftReads: 2, action: rejectMessage, reason: billing.ChargebeeRefused},
+			recovery{effect: lineNotAdded, draftReads: 2, action: rejectMessage, reason: billing.ChargebeeRefused},
 			recovery{draftReads: 1, action: deferKeyExpiry}, closeNo, unread},
 		{"it was not in the state some time ago", storedMiss, false,
-			recovery{effect: effectNone, draftReads: 1, action: deferKeyExpiry},
+			recovery{effect: lineNotAdded, draftReads: 1, action: deferKeyExpiry},
 			recovery{draftReads: 1, action: deferKeyExpiry}, closeNo, unread},
 		{"the invoice is not there", missing, false,
-			recovery{effect: effectNone, draftReads: 2, action: rejectMessage, reason: billing.ChargebeeRefused},
+			recovery{effect: lineNotAdded, draftReads: 2, action: rejectMessage, reason: billing.ChargebeeRefused},
 			recovery{draftReads: 1, action: deferKeyExpiry}, closeNo, recovery{action: returnFailure}},
 		{"never", permanent, false,
 			unsent(looked(chargeNo)), waited, closeNo, unread},

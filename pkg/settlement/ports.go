@@ -14,16 +14,16 @@ type Ledger interface {
 	// Record returns the record of the invoice. ok is false if there is none.
 	Record(ctx context.Context, invoiceID string) (record billing.Record, ok bool, err error)
 
-	// InvoicesOf returns the invoices that claimed events of a subscription, in no order.
+	// InvoicesOf returns the invoices that claimed events of a subscription, in any order.
 	InvoicesOf(ctx context.Context, subscriptionID string) ([]billing.SubscriptionInvoice, error)
 
 	// Commit applies the whole step or nothing. A step that was applied before is recognised by its
-	// version, and succeeds. Errors: billing.ErrFenced, billing.ErrBusy, *billing.EventsChanged.
+	// version, and succeeds. Errors include billing.ErrFenced, billing.ErrBusy and *billing.EventsChanged.
 	Commit(ctx context.Context, step billing.Step) error
 }
 
 // Claims reads the items of an epoch. All reads are strongly consistent. The error for a missing item
-// is billing.ErrNotFound.
+// includes billing.ErrNotFound.
 type Claims interface {
 	Manifest(ctx context.Context, invoiceID, epoch string) (billing.Manifest, error)
 	Page(ctx context.Context, invoiceID, epoch string, number int) (billing.Page, error)
@@ -33,16 +33,16 @@ type Claims interface {
 // Events finds billable events.
 type Events interface {
 	// Unbilled returns the unbilled events of a subscription that occurred before the given unix
-	// second. It reads an eventually consistent index: it may return events that are claimed already,
+	// second. It reads an eventually consistent index, which may show events that are claimed already,
 	// and lack new ones.
 	Unbilled(ctx context.Context, subscriptionID string, before int64) iter.Seq2[billing.Event, error]
 
-	// Claimed returns all claimed events, strongly consistent and in no order. It reads the whole table.
+	// Claimed returns all claimed events in any order. It reads the whole table, strongly consistent.
 	Claimed(ctx context.Context) iter.Seq2[billing.ClaimedEvent, error]
 }
 
-// Charger changes pending invoices. Errors are *billing.Failure, or ratelimit.ErrExpired if nothing was
-// sent because the permit had expired.
+// Charger changes pending invoices. An error includes a *billing.Failure, unless nothing was sent: then it
+// includes ratelimit.ErrExpired or the cause of the end of ctx.
 type Charger interface {
 	// AddCharge adds a line, and returns the invoice with it.
 	AddCharge(ctx context.Context, permit *ratelimit.Permit, charge billing.Charge) (billing.Invoice, error)
@@ -52,7 +52,7 @@ type Charger interface {
 	APIKeyID() string
 }
 
-// Invoices reads invoices. Errors are those of Charger.
+// Invoices reads invoices. Its errors are as those of Charger.
 type Invoices interface {
 	Invoice(ctx context.Context, permit *ratelimit.Permit, page billing.LinePage) (billing.Invoice, error)
 	ListInvoices(ctx context.Context, permit *ratelimit.Permit, query billing.InvoiceQuery) (billing.InvoicePage, error)
@@ -62,8 +62,8 @@ type Invoices interface {
 type RateLimiter interface {
 	// Acquire waits for a permit until ctx ends.
 	Acquire(ctx context.Context) (*ratelimit.Permit, error)
-	// Pause stops all calls to the site for a while. Chargebee answered 429, for the whole site, to
-	// the call of the permit.
+	// Pause stops all calls to the site, after the call of the permit got a 429 for the whole site.
+	// retryAfter is 0 if Chargebee did not specify it.
 	Pause(permit *ratelimit.Permit, retryAfter time.Duration)
 }
 
@@ -71,8 +71,13 @@ type RateLimiter interface {
 type Observer interface {
 	// Handled is called at the end of each session, with the context of the session.
 	Handled(ctx context.Context, report Report)
-	// Mismatched is called for an event that is not as it was claimed: in another state, in which it is
-	// left, or with other values, and billed as claimed. claimed has no values if they do not matter.
-	// It is also called for one that was billed and is unbilled again, and becomes billed as before.
+	// Mismatched is called for an event that is not as the ledger has it:
+	//
+	//	found for the invoice                  the session
+	//	claimed, with other values             bills it as it was claimed
+	//	unbilled, after an invoice billed it   marks it as billed on that invoice again
+	//	in another state                       leaves it as it is
+	//
+	// claimed has only a key if the event was not to be billed with its values.
 	Mismatched(invoiceID string, claimed billing.Event, found billing.ChangedEvent)
 }

@@ -14,30 +14,30 @@ type Replay struct {
 	Prediction ReplayPrediction `json:"prediction"`
 	Detail     string           `json:"detail"`
 
-	// Billable reports whether the invoice can still be billed by this replay or a later one. It is
-	// null if that depends on what Chargebee shows at that time.
+	// Billable reports whether this replay or a later one can bill the invoice. It is nil if that depends on
+	// what Chargebee shows then.
 	Billable *bool `json:"billable"`
 }
 
 // ReplayPrediction is the kind of a Replay.
 type ReplayPrediction string
 
-// The predictions.
+// The predictions, with what becomes of the message or the invoice.
 const (
-	Unreadable      ReplayPrediction = "unreadable"       // is rejected at once
-	Ignored         ReplayPrediction = "ignored"          // nothing: the event is of another type
-	AlreadyBilled   ReplayPrediction = "already_billed"   // nothing
-	NothingToBill   ReplayPrediction = "nothing_to_bill"  // nothing
-	Waits           ReplayPrediction = "waits"            // waits for another consumer
-	NewEpoch        ReplayPrediction = "new_epoch"        // claims, charges and closes from the beginning
-	ResumesClaiming ReplayPrediction = "resumes_claiming" // claims the rest, charges and closes
-	ResumesAtLine   ReplayPrediction = "resumes_at_line"  // adds the remaining lines and closes
-	ResumesClosing  ReplayPrediction = "resumes_closing"  // closes
-	ResumesBilling  ReplayPrediction = "resumes_billing"  // marks the events as billed
-	ResumesRelease  ReplayPrediction = "resumes_release"  // releases the remaining claims and is rejected
-	Reconciles      ReplayPrediction = "judges"           // reconciles the lines with the final invoice
-	FindsGone       ReplayPrediction = "finds_gone"       // finds no draft: nothing was or can be charged
-	RejectedAgain   ReplayPrediction = "rejected_again"   // finds nothing left to decide
+	Unreadable      ReplayPrediction = "unreadable"       // the message is rejected: it cannot be parsed
+	Ignored         ReplayPrediction = "ignored"          // the message is acknowledged: its event has another type
+	AlreadyBilled   ReplayPrediction = "already_billed"   // the message is acknowledged
+	NothingToBill   ReplayPrediction = "nothing_to_bill"  // the message is acknowledged
+	Waits           ReplayPrediction = "waits"            // the message is deferred: it cannot acquire the record
+	NewEpoch        ReplayPrediction = "new_epoch"        // events are claimed from the beginning, and charged
+	ResumesClaiming ReplayPrediction = "resumes_claiming" // the remaining events are claimed, and all are charged
+	ResumesAtLine   ReplayPrediction = "resumes_at_line"  // the remaining lines are added
+	ResumesClosing  ReplayPrediction = "resumes_closing"  // the draft is closed
+	ResumesBilling  ReplayPrediction = "resumes_billing"  // the remaining events are settled as decided
+	ResumesRelease  ReplayPrediction = "resumes_release"  // the remaining claims are released, and the message is rejected
+	Reconciles      ReplayPrediction = "judges"           // the lines are reconciled with the final invoice
+	FindsGone       ReplayPrediction = "finds_gone"       // the draft is not pending: nothing was or can be charged
+	RejectedAgain   ReplayPrediction = "rejected_again"   // the message is rejected again
 )
 
 // ReplayInput is the input of PredictReplay.
@@ -45,19 +45,19 @@ type ReplayInput struct {
 	EventType string          // of the message; empty if it is not a webhook event
 	Record    *billing.Record // nil if the invoice is not in the ledger
 	Lines     int             // of the plan
-	Pending   *bool           // whether Chargebee shows the draft as pending; nil if it was not read
-	Preview   *Preview        // of the invoice; nil if it was not made. Only a new plan needs it
-	Close     bool            // invoice.close
+	Pending   *bool           // whether Chargebee shows the draft as pending; nil if the draft was not read
+	Preview   *Preview        // of the invoice, used if NeedsPreview; nil if there is none
+	Close     bool            // the setting invoice.close
 	Now       time.Time
 }
 
-// NeedsPreview reports whether the replay makes a new plan. Only a preview predicts what a new plan charges.
+// NeedsPreview reports whether the replay makes a new plan: only a preview predicts what that charges.
 func (r Replay) NeedsPreview() bool {
 	return r.Prediction == NewEpoch || r.Prediction == ResumesClaiming
 }
 
-// PredictReplay returns what a replay of a message would do. It acquires the record by the
-// same decision as a session (decideAcquire), and follows the states of doc.go from there.
+// PredictReplay returns what a replay of a message would do. Like a session, it begins with decideAcquire, and
+// continues with the state of the record.
 func PredictReplay(in ReplayInput) Replay {
 	switch in.EventType {
 	case event.PendingInvoiceCreated:
@@ -69,16 +69,16 @@ func PredictReplay(in ReplayInput) Replay {
 	if in.Record == nil {
 		return in.begin(NewEpoch, "the invoice is not in the ledger: its events are claimed and charged")
 	}
-	how, err := decideAcquire(*in.Record, true, in.Now, 0)
-	deferred, ok := errors.AsType[*deferral](err)
+	decided, err := decideAcquire(*in.Record, true, in.Now, 0)
+	deferred, isDeferred := errors.AsType[*deferral](err)
 	switch {
 	case errors.Is(err, errFinished):
 		return predictFinished(*in.Record)
 	case in.Record.SchemaVersion > billing.SchemaVersion:
 		return Replay{Waits, deferred.reason, nil}
-	case ok:
+	case isDeferred:
 		return Replay{Waits, deferred.reason, in.billable()}
-	case how.newEpoch:
+	case decided.newEpoch:
 		return in.begin(NewEpoch, "its events were released: they are claimed again and charged")
 	default:
 		return in.resume()
@@ -124,7 +124,7 @@ func (in ReplayInput) resume() Replay {
 	}
 }
 
-// begin predicts the charging of events that are not claimed yet.
+// begin predicts an epoch without a plan. The detail describes how it begins.
 func (in ReplayInput) begin(prediction ReplayPrediction, detail string) Replay {
 	if in.missing() {
 		return Replay{FindsGone, "the draft is no longer pending: nothing can be charged on it, and the next invoice bills its events", new(false)}
@@ -163,15 +163,15 @@ func (in ReplayInput) charge() Replay {
 	return Replay{ResumesAtLine, detail + in.afterCharging(), in.billable()}
 }
 
-// reconciled is the prediction for a draft that is no longer pending after something was sent.
+// reconciled is the prediction for a draft that is no longer pending, if a line was sent.
 var reconciled = Replay{Reconciles, "the draft is no longer pending: its lines are looked for on the final invoice; " +
 	"events of lines on it are billed, events of lines that were never charged are released, and the rest stays claimed", nil}
 
-// predictSettling predicts what becomes of an invoice whose lines are decided, or that was closed.
+// predictSettling predicts what becomes of an invoice in state Settling, or that resumes in it.
 func predictSettling(record billing.Record) Replay {
 	decided, on := record.Dispositions, record.CurrentInvoiceID()
 	switch {
-	case isDecided(record), decided == "", !decided.Has(billing.NotCharged) && !decided.Has(billing.ChargeUnknown):
+	case !decided.Has(billing.NotCharged) && !decided.Has(billing.ChargeUnknown): // also if it is empty
 		return Replay{ResumesBilling, "all its lines are on " + on + ": the remaining events are marked as billed", new(true)}
 	case record.State != billing.Rejected:
 		replay := Replay{ResumesBilling, "what was decided about its lines is applied: events are marked as billed on " + on + ", released, or stay claimed", nil}
@@ -189,8 +189,8 @@ func predictSettling(record billing.Record) Replay {
 	}
 }
 
-// missing reports whether the draft is known not to be pending: at Chargebee if that was read, or
-// else in the ledger.
+// missing reports whether the draft does not exist or is not pending, as Chargebee shows it. If the draft was
+// not read, the ledger decides.
 func (in ReplayInput) missing() bool {
 	if in.Pending == nil {
 		return in.Record != nil && in.Record.MissingSince != 0
@@ -198,7 +198,7 @@ func (in ReplayInput) missing() bool {
 	return !*in.Pending
 }
 
-// billable reports whether the draft can be charged; nil if that is not known.
+// billable returns Replay.Billable for an invoice that can be billed while its draft is pending.
 func (in ReplayInput) billable() *bool {
 	if in.Pending == nil && !in.missing() {
 		return nil

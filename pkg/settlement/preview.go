@@ -12,15 +12,15 @@ import (
 // InvoicePrediction is the predicted effect of a message on its invoice.
 type InvoicePrediction string
 
-// The predictions.
+// The predictions, with what becomes of the invoice.
 const (
-	WillClose      InvoicePrediction = "close"      // charges it, if there is anything to charge, and closes it
-	WillLeaveOpen  InvoicePrediction = "leave_open" // charges it, if there is anything to charge, and leaves it open
-	WillBeEmpty    InvoicePrediction = "empty"      // leaves it as it is: Chargebee closes no invoice without a line
-	WillReject     InvoicePrediction = "reject"     // rejects it, for Reason and Detail
-	WillFindClosed InvoicePrediction = "gone"       // finds it closed or deleted elsewhere, with nothing to charge
-	WillResume     InvoicePrediction = "go_on"      // resumes with the plan in the ledger
-	WillDoNothing  InvoicePrediction = "nothing"    // nothing: it is finished
+	WillClose      InvoicePrediction = "close"      // its charges, if any, are added, and it is closed
+	WillLeaveOpen  InvoicePrediction = "leave_open" // its charges, if any, are added, and it is left open
+	WillBeEmpty    InvoicePrediction = "empty"      // it stays without lines: Chargebee does not close it
+	WillReject     InvoicePrediction = "reject"     // it is rejected for Preview.Reason
+	WillFindClosed InvoicePrediction = "gone"       // it was closed or deleted elsewhere, and nothing is to be charged
+	WillResume     InvoicePrediction = "go_on"      // the plan in the ledger is resumed
+	WillDoNothing  InvoicePrediction = "nothing"    // it is finished
 )
 
 // Preview holds the lines that a message would charge on an invoice.
@@ -32,13 +32,13 @@ type Preview struct {
 	Manifest   billing.Manifest
 	Record     billing.Record // zero if there is none
 	Lines      []billing.Line
-	Planned    bool // the lines are from the ledger, with the markers and keys that are sent
+	Planned    bool // the lines are from the ledger; markers and keys of other lines are not those to be sent
 	Events     int  // number of events of the lines
 }
 
 // Preview returns what a message for the invoice would charge now, and writes nothing. found is the record
-// of the invoice in the ledger, nil if there is none. If the ledger has a plan, that is the preview.
-// Otherwise a plan is made from the invoice at Chargebee and the unbilled events in the index.
+// of the invoice in the ledger; nil if there is none. The lines are those of the plan in the ledger. If it has
+// none, a plan is made from the invoice at Chargebee, the claimed events, and the unbilled events in the index.
 func (s *Settler) Preview(ctx context.Context, invoiceID string, found *billing.Record) (preview Preview, err error) {
 	var record billing.Record
 	if found != nil {
@@ -96,7 +96,7 @@ func (s *Settler) addStoredPlan(ctx context.Context, preview Preview) (Preview, 
 	return preview, nil
 }
 
-// addNewPlan adds the plan that claim would make to a preview, and predicts how the settlement ends.
+// addNewPlan adds a new plan to a preview, as claim would make it, and predicts how the settlement ends.
 func (s *Settler) addNewPlan(ctx context.Context, preview *Preview, read billing.Invoice) error {
 	sums := billing.NewAggregator(preview.Manifest)
 	if err := s.addEvents(ctx, preview, sums); err != nil {
@@ -111,25 +111,23 @@ func (s *Settler) addNewPlan(ctx context.Context, preview *Preview, read billing
 		return err
 	}
 	preview.Lines = lines
-	preview.Prediction = s.predict(lines, read)
-	if preview.Prediction == WillFindClosed && preview.Record.Epoch == "" { // nothing was claimed
-		preview.Prediction = WillReject
-	}
+	preview.Prediction = s.predict(lines, read, preview.Record.Epoch != "")
 	if preview.Prediction == WillReject {
 		preview.Reason, preview.Detail = billing.InvoiceNotPending, fmt.Sprintf("the invoice is %s and not pending", statusOrMissing(read))
 	}
 	return nil
 }
 
-// predict returns how the settlement of an invoice with these lines ends.
-func (s *Settler) predict(lines []billing.Line, read billing.Invoice) InvoicePrediction {
-	charges := slices.ContainsFunc(lines, billing.Line.IsCharge)
+// predict returns how the settlement of an invoice with these lines ends. claimed reports that the record has an
+// epoch: without one, a session rejects an invoice that is not pending.
+func (s *Settler) predict(lines []billing.Line, read billing.Invoice, claimed bool) InvoicePrediction {
+	hasCharges := slices.ContainsFunc(lines, billing.Line.IsCharge)
 	switch {
-	case read.Status != billing.StatusPending && charges:
+	case read.Status != billing.StatusPending && (hasCharges || !claimed):
 		return WillReject
 	case read.Status != billing.StatusPending:
 		return WillFindClosed
-	case len(read.Lines) == 0 && !charges:
+	case len(read.Lines) == 0 && !hasCharges:
 		return WillBeEmpty
 	case s.Settings.leavesOpen(lines):
 		return WillLeaveOpen
@@ -138,9 +136,9 @@ func (s *Settler) predict(lines []billing.Line, read billing.Invoice) InvoicePre
 	}
 }
 
-// addEvents adds the events that are claimed already, and those that the index shows.
+// addEvents adds the claimed events of a record that is claiming, and the events that the index shows.
 func (s *Settler) addEvents(ctx context.Context, preview *Preview, sums *billing.Aggregator) error {
-	seen := map[billing.EventKey]bool{} // the index may show an event twice, or one that is claimed already
+	seen := map[billing.EventKey]bool{} // the index may show an event twice, or a claimed one
 	add := func(event billing.Event) {
 		if !seen[event.EventKey] {
 			seen[event.EventKey] = true

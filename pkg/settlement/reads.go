@@ -12,15 +12,15 @@ import (
 	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
-// maxLinePages is the maximum number of pages of lines of one invoice. A page may have one line, and
-// an invoice has about 800 at most.
+// maxLinePages is the maximum number of pages of lines of one invoice. It exceeds billing.MaxLines, because a
+// page may have one line.
 const maxLinePages = 1000
 
-// maxReads is the maximum number of reads of an invoice that changes between its pages.
+// maxReads is the maximum number of reads of an invoice that changes while its pages are read.
 const maxReads = 3
 
-// readInvoice returns an invoice with all its lines. isNotFound reports the error if Chargebee has none. After
-// any other failed call the error is a deferral, or errReload.
+// readInvoice returns an invoice with all its lines. The error satisfies isNotFound if there is no such invoice.
+// After any other failed call it is a deferral or errReload.
 func (s *Settler) readInvoice(ctx context.Context, invoiceID string) (billing.Invoice, error) {
 	invoice, err := s.fetchInvoice(ctx, invoiceID)
 	if failure, ok := asFailure(err); ok {
@@ -29,8 +29,8 @@ func (s *Settler) readInvoice(ctx context.Context, invoiceID string) (billing.In
 	return invoice, err
 }
 
-// fetchInvoice returns an invoice with all its lines. If the first call fails, the error is its failure. If a
-// later page cannot be read, the error is a deferral, and no lines are used.
+// fetchInvoice returns an invoice with all its lines. After a failed call the error is its *billing.Failure, but a
+// deferral if a page after the first is refused: the refusal is not of the invoice.
 func (s *Settler) fetchInvoice(ctx context.Context, invoiceID string) (billing.Invoice, error) {
 	for range maxReads {
 		invoice, err := s.fetchPages(ctx, invoiceID)
@@ -44,7 +44,7 @@ func (s *Settler) fetchInvoice(ctx context.Context, invoiceID string) (billing.I
 // errChanged means that an invoice changed between two pages of its lines.
 var errChanged = errors.New("settlement: the invoice changed while it was read")
 
-// fetchPages reads the pages of an invoice's lines once. The error is errChanged, or those of fetchInvoice.
+// fetchPages reads the pages of an invoice's lines once. The error is errChanged, or as of fetchInvoice.
 func (s *Settler) fetchPages(ctx context.Context, invoiceID string) (billing.Invoice, error) {
 	invoice, err := s.fetchPage(ctx, billing.LinePage{InvoiceID: invoiceID})
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *Settler) fetchPages(ctx context.Context, invoiceID string) (billing.Inv
 	return invoice, nil
 }
 
-// addIDs adds the ids of lines to seen, and reports whether none was in it.
+// addIDs adds the ids of lines to seen, and reports whether seen had none of them.
 func addIDs(seen map[string]bool, lines []billing.InvoiceLine) (allNew bool) {
 	allNew = true
 	for _, line := range lines {
@@ -89,7 +89,7 @@ func addIDs(seen map[string]bool, lines []billing.InvoiceLine) (allNew bool) {
 	return allNew
 }
 
-// fetchPage returns one page of an invoice's lines. A deleted invoice is an error, as one that does not exist.
+// fetchPage returns an invoice with one page of its lines. For a deleted invoice the error satisfies isNotFound.
 func (s *Settler) fetchPage(ctx context.Context, page billing.LinePage) (billing.Invoice, error) {
 	var invoice billing.Invoice
 	err := s.read(ctx, page.InvoiceID, func(ctx context.Context, permit *ratelimit.Permit) (err error) {
@@ -102,8 +102,8 @@ func (s *Settler) fetchPage(ctx context.Context, page billing.LinePage) (billing
 	return invoice, err
 }
 
-// listInvoices returns one page of a list. If the response is too large, it reduces the limit of the query, also
-// for later pages.
+// listInvoices returns one page of a list. If the response is too large, it reduces query.Limit. After a failed
+// call the error is a deferral or errReload.
 func (s *Settler) listInvoices(ctx context.Context, query *billing.InvoiceQuery) (billing.InvoicePage, error) {
 	page, err := query.List(func(query billing.InvoiceQuery) (page billing.InvoicePage, err error) {
 		id := cmp.Or(query.InvoiceID, query.SubscriptionID, query.CustomerID)
@@ -124,11 +124,11 @@ func (s *Settler) listInvoices(ctx context.Context, query *billing.InvoiceQuery)
 	}
 }
 
-// readDraft reads the draft. missing reports that it does not exist, and draft is zero, or that it is not
-// pending.
+// readDraft reads the draft. missing reports that the draft does not exist or is not pending. If it does not
+// exist, draft is zero.
 //
-// Only a 404 means that an invoice does not exist. Chargebee does not document the response to a read with
-// the id of a closed draft. If a read is refused, a list by the id decides.
+// Chargebee does not document the response to a read with the id of a closed draft: if the read is refused
+// other than by a 404, a list by the id decides.
 func (s *session) readDraft(ctx context.Context) (draft billing.Invoice, missing bool, err error) {
 	if err := s.lease.ensure(ctx, s.Settings.CallTimeout); err != nil {
 		return draft, false, err
@@ -151,8 +151,8 @@ func (s *session) readDraft(ctx context.Context) (draft billing.Invoice, missing
 	}
 }
 
-// listDraft looks for the draft in a list by its id, after a read was refused. If it is listed as pending, the
-// message is deferred: its lines cannot be read now.
+// listDraft looks for the draft in a list by its id, after a read was refused. If the draft is listed as pending,
+// the error is a deferral: its lines cannot be read now.
 func (s *session) listDraft(ctx context.Context, refusal *billing.Failure) (draft billing.Invoice, missing bool, err error) {
 	if err := s.lease.ensure(ctx, s.Settings.CallTimeout); err != nil {
 		return draft, false, err
@@ -172,8 +172,8 @@ func (s *session) listDraft(ctx context.Context, refusal *billing.Failure) (draf
 	}
 }
 
-// pendingDraft returns the draft if it is pending. Otherwise it decides what became of the lines
-// (resolveMissing), and returns errReload or a deferral.
+// pendingDraft returns the draft if it is pending. Otherwise it decides what became of the lines, and returns the
+// error of resolveMissing.
 func (s *session) pendingDraft(ctx context.Context) (billing.Invoice, error) {
 	draft, missing, err := s.readDraft(ctx)
 	if err == nil && missing {

@@ -19,13 +19,13 @@ const (
 	opRead                    // read invoices
 )
 
-// lineEffect is the effect of a failed call on the line that it was to add.
+// lineEffect is what a failed call changes in the record about the line at the cursor.
 type lineEffect int
 
 const (
-	effectUnchanged lineEffect = iota // no change: the call was to add no line, or the line stays in doubt
-	effectInDoubt                     // the line may be on the invoice
-	effectNone                        // the line is not on the invoice
+	lineUnchanged lineEffect = iota // nothing: the call was to add no line, or the line was in doubt before
+	lineInDoubt                     // the line may be on the invoice
+	lineNotAdded                    // the line is not on the invoice
 )
 
 // nextAction is the next action of a session after a failed call.
@@ -33,10 +33,10 @@ type nextAction int
 
 const (
 	deferBackoff   nextAction = iota // defer with backoff; the session counts as an attempt
-	deferDelay                       // defer by a known delay
+	deferDelay                       // defer by recovery.delay
 	deferKeyExpiry                   // defer until Chargebee has forgotten the line's idempotency key
-	reload                           // continue; the rate limiter delays the next call
-	rejectMessage                    // reject
+	reload                           // continue with errReload; the rate limiter delays the next call
+	rejectMessage                    // reject for recovery.reason
 	returnFailure                    // return the failure: the caller handles a missing invoice
 )
 
@@ -45,13 +45,12 @@ type recovery struct {
 	effect      lineEffect
 	draftReads  int // reads of the draft before the action, MaxEffectDelay apart; all must show it as pending
 	action      nextAction
-	delay       time.Duration  // deferDelay: at most, unless Chargebee asks for more
-	reason      billing.Reason // rejectMessage
-	newCloseKey bool           // the next close needs another idempotency key
+	delay       time.Duration // jitter shortens it; a longer Retry-After of Chargebee replaces it
+	reason      billing.Reason
+	newCloseKey bool // the next close needs another idempotency key
 }
 
-// decideRecovery returns what follows from a failed call. No other function decides by the kind of a failure
-// how a session continues. outage reports that Chargebee answers no calls at all.
+// decideRecovery returns what follows from a failed call. outage reports that the breaker is open.
 func decideRecovery(op operation, failure *billing.Failure, outage bool) recovery {
 	decided := decideByKind(op, failure, outage)
 	// Chargebee may store a refusal under the key, and replay it when its cause no longer exists.
@@ -79,28 +78,28 @@ func decideByKind(op operation, failure *billing.Failure, outage bool) recovery 
 	}
 }
 
-// effectIfNotExecuted returns the effect of a call that was answered as not executed. A resent line stays in
-// doubt: the first call may have had an effect. A response without Chargebee's error code is from a proxy,
-// which may have forwarded the call before: the line is in doubt.
+// effectIfNotExecuted returns the effect of a failed call that Chargebee did not execute. A resent line stays in
+// doubt: an earlier call may have added it. A response without Chargebee's error code is from a proxy, which
+// may have forwarded the call before it answered: the line is in doubt.
 func effectIfNotExecuted(op operation, failure *billing.Failure) lineEffect {
 	switch {
 	case op != opAdd:
-		return effectUnchanged
+		return lineUnchanged
 	case failure.Status != 0 && failure.Code == "": //mutant:proxy-refusal
-		return effectInDoubt
+		return lineInDoubt
 	default:
-		return effectNone
+		return lineNotAdded
 	}
 }
 
-// decideMissing decides after a 404 or 409. Neither proves that the draft is missing: reads of the draft
-// decide.
+// decideMissing decides after a 404 or 409. A POST with such a response does not prove that the draft is
+// missing: the draft is read.
 func decideMissing(op operation, failure *billing.Failure) recovery {
 	switch {
 	case op == opAdd && failure.Replayed:
-		return recovery{effect: effectNone, draftReads: 1, action: deferKeyExpiry}
+		return recovery{effect: lineNotAdded, draftReads: 1, action: deferKeyExpiry}
 	case op == opAdd:
-		return recovery{effect: effectNone, draftReads: 2, action: rejectMessage, reason: billing.ChargebeeRefused}
+		return recovery{effect: lineNotAdded, draftReads: 2, action: rejectMessage, reason: billing.ChargebeeRefused}
 	case op == opResend:
 		return recovery{draftReads: 1, action: deferKeyExpiry}
 	case op == opRead && failure.IsNotFound():
@@ -110,49 +109,49 @@ func decideMissing(op operation, failure *billing.Failure) recovery {
 	}
 }
 
-// decideRefusal decides after a refusal, which a repeated call would get again. It leaves a line in doubt:
-// the response may be to a concurrent duplicate, or an old one that is replayed. An invoice that cannot be
-// read is read again later.
+// decideRefusal decides after a refusal, which a repeated call would get again.
 func decideRefusal(op operation, failure *billing.Failure) recovery {
 	switch {
+	// The line stays in doubt: the refusal may be of a concurrent duplicate, or an old one that is replayed.
 	case op == opResend: //mutant:refused-in-doubt
 		return recovery{action: deferKeyExpiry}
 	case op == opAdd && failure.Replayed:
-		return recovery{effect: effectNone, draftReads: 1, action: deferKeyExpiry}
+		return recovery{effect: lineNotAdded, draftReads: 1, action: deferKeyExpiry}
 	//mutant:refused-charge
-	case op == opAdd: // a draft that was closed may answer so, too
-		return recovery{effect: effectNone, draftReads: 1, action: rejectMessage, reason: billing.ChargebeeRefused}
+	case op == opAdd: // Chargebee may also refuse a charge because the draft was closed
+		return recovery{effect: lineNotAdded, draftReads: 1, action: rejectMessage, reason: billing.ChargebeeRefused}
 	case op == opClose:
 		return recovery{draftReads: 2, action: rejectMessage, reason: billing.CloseRefused}
-	default:
+	default: // opRead
 		return recovery{action: deferDelay, delay: readAgainDelay}
 	}
 }
 
-// decideUnknown decides after a call that may have been executed. The next attempt repeats it with the same
-// key. If that is a close, the stored response has the final invoice. No search finds it if all lines are
-// of item prices.
+// decideUnknown decides after a call that may have been executed. The next attempt repeats the call with the
+// same key. The stored response to a close has the id of the final invoice, which a search finds only by
+// markers or original lines.
 func decideUnknown(op operation, outage bool) recovery {
 	decided := recovery{action: deferBackoff}
 	if outage || op == opRead {
 		decided = recovery{action: deferDelay, delay: outageDelay}
 	}
 	if op == opAdd {
-		decided.effect = effectInDoubt
+		decided.effect = lineInDoubt
 	}
 	return decided
 }
 
 // recoverFrom carries out decideRecovery, and returns the error that ends the step.
 //
-// A refused call may have had an effect: a proxy may have sent it twice. So the line is in doubt until the
-// reads of the draft have not found it.
+// A refused line may be on the invoice: a proxy may have sent the call twice. So the line is in doubt until the
+// reads of the draft show that the line is not on it.
 func (s *session) recoverFrom(ctx context.Context, op operation, failure *billing.Failure) error {
 	decided := decideRecovery(op, failure, s.Breaker.Open())
 	sent := s.record()
+	readsDecide := op == opAdd && decided.draftReads > 0
 	beforeReads := decided
-	if op == opAdd && decided.draftReads > 0 {
-		beforeReads = recovery{effect: effectInDoubt}
+	if readsDecide {
+		beforeReads = recovery{effect: lineInDoubt}
 	}
 	if err := s.commitRecovery(ctx, beforeReads); err != nil {
 		return err
@@ -167,7 +166,7 @@ func (s *session) recoverFrom(ctx context.Context, op operation, failure *billin
 			return err
 		}
 	}
-	if beforeReads != decided {
+	if readsDecide {
 		if err := s.commitRecovery(ctx, decided); err != nil {
 			return err
 		}
@@ -178,8 +177,8 @@ func (s *session) recoverFrom(ctx context.Context, op operation, failure *billin
 	return decided.err(failure)
 }
 
-// readAfterRefusal reads the draft. It returns nil if the draft is pending without the refused line. If the
-// draft is missing, the record has the line as refused: if the draft stays missing, the line was not added.
+// readAfterRefusal reads the draft. It returns nil if the draft is pending and, after opAdd, without the refused
+// line. If the draft is missing, it sets Record.Refused: unless the draft appears again, the line was not added.
 func (s *session) readAfterRefusal(ctx context.Context, op operation) error {
 	draft, missing, err := s.readDraft(ctx)
 	switch {
@@ -197,7 +196,7 @@ func (s *session) readAfterRefusal(ctx context.Context, op operation) error {
 	case missing:
 		return s.resolveMissing(ctx)
 	case op != opAdd:
-		return nil // a line in doubt is read back when its key has expired
+		return nil // resolveDoubt reads back a line in doubt when its key has expired
 	}
 	line := s.record().Cursor
 	switch count := billing.Recognize(draft, s.plan.Lines, s.manifest.Originals).Counts[line]; {
@@ -214,9 +213,9 @@ func (s *session) readAfterRefusal(ctx context.Context, op operation) error {
 	}
 }
 
-// commitRecovery writes the changes of the record that follow from the call, if there are any.
+// commitRecovery writes the changes of the record that were decided, if there are any.
 func (s *session) commitRecovery(ctx context.Context, decided recovery) error {
-	if decided.effect == effectUnchanged && !decided.newCloseKey {
+	if decided.effect == lineUnchanged && !decided.newCloseKey {
 		return nil
 	}
 	return s.lease.commit(ctx, decided.apply)
@@ -225,9 +224,9 @@ func (s *session) commitRecovery(ctx context.Context, decided recovery) error {
 // apply changes the record of a step.
 func (r recovery) apply(step *billing.Step) {
 	switch r.effect {
-	case effectInDoubt:
+	case lineInDoubt:
 		step.Record.InDoubt = true
-	case effectNone:
+	case lineNotAdded:
 		step.Record.InDoubt, step.Record.SendingSince = false, 0
 	}
 	if r.newCloseKey {
@@ -235,7 +234,7 @@ func (r recovery) apply(step *billing.Step) {
 	}
 }
 
-// err returns the error by which the session carries out the action.
+// err returns the error by which the session carries out the action, which must not be deferKeyExpiry.
 func (r recovery) err(failure *billing.Failure) error {
 	switch r.action {
 	case reload:
@@ -251,14 +250,14 @@ func (r recovery) err(failure *billing.Failure) error {
 	}
 }
 
-// deferUntilKeyExpires defers the message until Chargebee has forgotten the key of the line at the record's
+// deferUntilKeyExpires returns the deferral until Chargebee has forgotten the key of the line at the record's
 // cursor.
 func (s *session) deferUntilKeyExpires(record billing.Record, reason string) error {
 	return s.deferUntil(time.Unix(record.SendingSince, 0).Add(s.Settings.IdempotencyWindow), reason)
 }
 
-// readError returns what follows from a failed read: a deferral, errReload, or the failure itself if there is
-// no such invoice.
+// readError returns the error for a failed read: a deferral, errReload, or the failure if there is no such
+// invoice.
 func (s *Settler) readError(failure *billing.Failure) error {
 	return decideRecovery(opRead, failure, s.Breaker.Open()).err(failure)
 }

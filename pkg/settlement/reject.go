@@ -9,12 +9,12 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// maxDetail is the maximum length of a record's detail in bytes, the same as of a dead letter's. With
-// the dispositions of 800 lines and the longest ids, the record stays below the 4 KB of one read unit.
+// maxDetail is the maximum length in bytes of the detail of a record and of a dead letter. With it, the
+// dispositions of 800 lines and the longest ids, a record stays below the 4 KB of one read unit.
 const maxDetail = queue.MaxDetail
 
-// recordRejection writes the rejection in err into the record. It returns any other err unchanged. If
-// no line was sent, the claims are released. Otherwise they stay, and a later message resumes here.
+// recordRejection writes the rejection in err to the record. It returns any other err unchanged, also nil.
+// If no line was sent, the claims are released. Otherwise they stay, and a later message resumes the state.
 func (s *session) recordRejection(ctx context.Context, err error) error {
 	rejection, ok := errors.AsType[*billing.Rejection](err)
 	if !ok {
@@ -51,20 +51,20 @@ func applyRelease(step *billing.Step) {
 	step.Record.State, step.Record.ProcessedPages = billing.Releasing, 0
 }
 
-// isRejecting reports whether the invoice is being rejected: its claims are being released, or its
-// dispositions applied. Until that ends, the reason of the rejection stays, whatever else fails.
+// isRejecting reports whether the record has a reason, but its claims are still being released or its
+// dispositions applied. Another failure does not replace that reason.
 func isRejecting(record billing.Record) bool {
 	return record.Reason != "" && record.State != billing.Rejected
 }
 
-// applyRejection ends the work on the invoice. A later message resumes it in the given state.
+// applyRejection rejects the invoice and ends the lease. A later message resumes in the given state.
 func applyRejection(step *billing.Step, resume billing.State) {
 	step.Record.State, step.Record.Resume = billing.Rejected, resume //mutant:rejected
 	endLease(&step.Record)
 }
 
 // resume continues with a rejected invoice whose claims were not released. The record stays rejected
-// until the added lines were compared with the draft: a session that takes over compares them again.
+// until the added lines were compared with the draft, so that a session that takes over compares them too.
 func (s *session) resume(ctx context.Context) error {
 	record := s.record()
 	if isDecided(record) {
@@ -87,11 +87,9 @@ func (s *session) resume(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return err
-	case missing && record.MissingSince == 0 && record.Resume == billing.Closing:
-		return s.resumeState(ctx, 0) // if a session closed it, the repeated close is answered with the final invoice
-	case missing && record.MissingSince == 0:
+	case missing && record.MissingSince == 0 && record.Resume != billing.Closing:
 		return s.resumeState(ctx, s.Now().Unix())
-	case missing:
+	case missing: // with 0, closeInvoice repeats the call: if a session closed the draft, the response has the final invoice
 		return s.resumeState(ctx, record.MissingSince)
 	case lostLine != "":
 		return &billing.Rejection{Reason: billing.LineRemoved, Detail: "the line " + lostLine + " is not on " + s.manifest.InvoiceID}
@@ -100,13 +98,14 @@ func (s *session) resume(ctx context.Context) error {
 	return s.resumeState(ctx, 0)
 }
 
-// isDecided reports whether what becomes of a rejected invoice no longer depends on Chargebee.
+// isDecided reports whether Chargebee need not be read to resume a rejected invoice: all claims are to be
+// released, or all lines are charged.
 func isDecided(record billing.Record) bool {
 	return record.Resume == billing.Releasing || record.Resume == billing.Settling && record.Dispositions == ""
 }
 
-// findLostLine reads the draft, and returns the identity of an added line that is not on it; empty if
-// all are. missing reports that the draft does not exist or is not pending.
+// findLostLine reads the draft, and returns the identity of an added line that is not on it; empty if there
+// is none. missing reports that the draft does not exist or is not pending.
 func (s *session) findLostLine(ctx context.Context) (identity string, missing bool, err error) {
 	draft, missing, err := s.readDraft(ctx)
 	if err != nil || missing {
@@ -116,7 +115,7 @@ func (s *session) findLostLine(ctx context.Context) (identity string, missing bo
 	return identity, false, err
 }
 
-// resumeState changes a rejected record back to the state that it resumes in.
+// resumeState changes a rejected record to the state that it resumes in, and sets MissingSince.
 func (s *session) resumeState(ctx context.Context, missingSince int64) error {
 	s.recheck = false
 	return s.lease.commit(ctx, func(step *billing.Step) {

@@ -13,12 +13,12 @@ type releaseAction int
 
 const (
 	nothingClaimed releaseAction = iota // there is nothing to release
-	applyDecision                       // the record has the decision about the events
-	readChargebee                       // the draft, or the final invoice, decides about claimed events
-	readFinal                           // the final invoice decides about billed events
+	applyDecision                       // settle the events as the record has it
+	readChargebee                       // decide about claimed events by the draft or the final invoice
+	readFinal                           // decide about billed events by the final invoice
 )
 
-// Refusal is the error of a release that is not safe, or not yet. Its text contains what to do.
+// Refusal is the error of a release that is not safe now. Its text contains what to do.
 type Refusal struct{ text string }
 
 func (r *Refusal) Error() string { return r.text }
@@ -64,11 +64,11 @@ func errLeased(record billing.Record) error {
 	return refusef("%s is being processed: try again after %s", record.InvoiceID, formatTime(time.Unix(record.LeaseUntil+1, 0)))
 }
 
-// allVisibleAt returns the time at which everything that was sent before the last write of the record
-// is visible at Chargebee, whatever the clock of its writer:
+// allVisibleAt returns the time from which Chargebee shows everything that was sent before the last write of the
+// record. MaxSkew is added, because another process wrote it:
 //
 //	last write ── MaxEffectDelay ──▶ added lines are visible
-//	last write ── MaxEffectDelay ──▶ a call in doubt took effect ── MaxEffectDelay ──▶ it is visible
+//	last write ── MaxEffectDelay ──▶ a call in doubt took effect ── MaxEffectDelay ──▶ its line is visible
 func (s Settings) allVisibleAt(record billing.Record) time.Time {
 	// UpdatedAt is rounded down to seconds.
 	visibleAt := time.Unix(record.UpdatedAt+1, 0).Add(s.MaxEffectDelay + s.MaxSkew)
@@ -78,9 +78,10 @@ func (s Settings) allVisibleAt(record billing.Record) time.Time {
 	return visibleAt
 }
 
-// decideDraft refuses to release the claims of a plan while one of its lines is, or may be, on the pending
-// draft. The draft may have a line that looks like a sent one after a manual edit. It does not prevent the
-// release if an operator asserted that the line was not charged.
+// decideDraft refuses to release the claims of a plan in these cases:
+//
+//	the pending draft has a line of the plan
+//	it has a line that may be a sent line after a manual edit, and no operator asserted that it is not
 func decideDraft(draft billing.Invoice, lines []billing.Line, record billing.Record, originals []billing.InvoiceLine, assertedNotCharged bool) error {
 	found := billing.Recognize(draft, lines, originals)
 	var charged, similar []string
@@ -105,7 +106,7 @@ func decideDraft(draft billing.Invoice, lines []billing.Line, record billing.Rec
 	return nil
 }
 
-// errChargeUnknown returns the refusal for lines that may have been charged.
+// errChargeUnknown returns the refusal for a result with dispositions ChargeUnknown.
 func errChargeUnknown(manifest billing.Manifest, result billing.ReconcileResult, lines []billing.Line) error {
 	if result.Reason == billing.DuplicateLine {
 		return refusef("%s: %s: charged events are not released; credit the surplus at Chargebee", manifest.InvoiceID, result.Detail)
@@ -124,11 +125,11 @@ func errChargeUnknown(manifest billing.Manifest, result billing.ReconcileResult,
 const maxNamed = 10
 
 // joinFirst joins the first maxNamed texts, and adds the number of the others.
-func joinFirst(all []string) string {
-	if more := len(all) - maxNamed; more > 0 {
-		return fmt.Sprintf("%s, and %d more", strings.Join(all[:maxNamed], ", "), more)
+func joinFirst(texts []string) string {
+	if more := len(texts) - maxNamed; more > 0 {
+		return fmt.Sprintf("%s, and %d more", strings.Join(texts[:maxNamed], ", "), more)
 	}
-	return strings.Join(all, ", ")
+	return strings.Join(texts, ", ")
 }
 
 func formatTime(at time.Time) string { return at.UTC().Format(time.RFC3339) }

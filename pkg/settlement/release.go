@@ -17,11 +17,11 @@ var ErrNoInvoice = errors.New("settlement: no such invoice")
 type Order struct {
 	InvoiceID string // of the draft
 
-	// NotCharged is an operator's assertion that lines in doubt were not charged, with the reason; empty for no
-	// assertion.
+	// NotCharged is the reason why an operator asserts that lines that may have been charged were not; empty for
+	// no assertion. The ledger keeps it.
 	NotCharged string
 
-	// Reason explains why the events of a finished invoice are released. The ledger keeps it.
+	// Reason is the operator's reason for the release. The ledger keeps it.
 	Reason string
 
 	DryRun bool // nothing is written
@@ -30,18 +30,18 @@ type Order struct {
 // Release is the result of an Order.
 type Release struct {
 	Record       billing.Record       // after the release; in a dry run as it was found
-	Claimed      bool                 // events were claimed; otherwise there was nothing to do
+	Claimed      bool                 // there were events to release or to bill; otherwise only Record is set
 	CurrencyCode string               // of the lines
-	Lines        []billing.Line       // of the plan; none if its events could not be billed
+	Lines        []billing.Line       // of the plan; empty if no plan could be made
 	Dispositions billing.Dispositions // of the lines
 }
 
-// Release ends the claims of a rejected invoice: events whose lines are on the final invoice are marked as
-// billed, and all others are released. It also releases the events of a finished invoice that was voided or
-// deleted later. It resumes a release that was interrupted. It changes nothing at Chargebee.
+// Release ends the claims of a rejected invoice: it marks events whose lines are on the final invoice as billed,
+// and releases all others. It also releases billed events of an invoice that was voided or deleted. It resumes a
+// release or settlement that was interrupted. It changes nothing at Chargebee.
 //
-// The text of an error contains what to do. The error is a *Refusal if the state in the ledger or at
-// Chargebee does not allow the release. The record is then unchanged except for Version and MissingSince.
+// The error is a *Refusal if the state in the ledger or at Chargebee does not allow the release. The claims are
+// then unchanged.
 func (s *Settler) Release(ctx context.Context, order Order) (Release, error) {
 	found, ok, err := s.Ledger.Record(ctx, order.InvoiceID)
 	if err != nil {
@@ -65,7 +65,7 @@ func (s *Settler) Release(ctx context.Context, order Order) (Release, error) {
 	return release, r.explainFenced(err)
 }
 
-// explainFenced returns err, or an error with what to do if another session acquired the record.
+// explainFenced replaces billing.ErrFenced by an error that contains what to do. It returns any other error.
 func (r *releaser) explainFenced(err error) error {
 	if !errors.Is(err, billing.ErrFenced) {
 		return err
@@ -73,7 +73,7 @@ func (r *releaser) explainFenced(err error) error {
 	return fmt.Errorf("another session acquired %s: inspect it with invoice show, then run this again", r.order.InvoiceID)
 }
 
-// newReleaser returns a releaser for an invoice, whose record is found.
+// newReleaser returns a releaser for an invoice. found is its record; zero if there is none.
 func (s *Settler) newReleaser(order Order, found billing.Record) *releaser {
 	ledger := s.Ledger
 	if order.DryRun {
@@ -90,7 +90,7 @@ func (s *Settler) newReleaser(order Order, found billing.Record) *releaser {
 	return r
 }
 
-// dryRunLedger discards every write: a dry run makes the decisions of the real run, and changes nothing.
+// dryRunLedger discards every write.
 type dryRunLedger struct{ Ledger }
 
 func (dryRunLedger) Commit(context.Context, billing.Step) error { return nil }
@@ -103,8 +103,8 @@ type releaser struct {
 	found billing.Record
 }
 
-// run acquires the record, decides, and settles the events. It acquires the record before it reads anything:
-// after that, a paused process that owned the record can change nothing.
+// run acquires the record, decides, and settles the events. It acquires the record before it reads anything else:
+// after that, a paused process that owned the record can write nothing to the ledger.
 func (r *releaser) run(ctx context.Context, action releaseAction) (Release, error) {
 	err := r.lease.commit(ctx, func(step *billing.Step) {
 		setOwner(&step.Record)
@@ -141,7 +141,8 @@ func (r *releaser) run(ctx context.Context, action releaseAction) (Release, erro
 	return release, err
 }
 
-// loadPlanIfAny reads the plan. A release has none if the events could not be billed.
+// loadPlanIfAny reads the plan. While the claims are released, a missing plan is not an error: the events could
+// not be billed.
 func (r *releaser) loadPlanIfAny(ctx context.Context) error {
 	err := r.loadPlan(ctx)
 	releasing := r.record().State == billing.Releasing || r.record().Resume == billing.Releasing
@@ -151,8 +152,8 @@ func (r *releaser) loadPlanIfAny(ctx context.Context) error {
 	return err
 }
 
-// decide decides about the lines and records it: by the draft while that is pending, or else by the final
-// invoice.
+// decide decides about the lines by the draft while that is pending, or else by the final invoice. It records the
+// decision.
 func (r *releaser) decide(ctx context.Context, started time.Time) error {
 	if r.record().Dispositions != "" {
 		return r.reconcileRelease(ctx, started)
@@ -189,8 +190,8 @@ func (r *releaser) releaseFromDraft(ctx context.Context, draft billing.Invoice) 
 	})
 }
 
-// reconcileRelease decides about the lines of a missing draft as a session of a message does, but with the
-// operator's assertion.
+// reconcileRelease decides about the lines of a missing draft and starts to settle their events, as reconcile
+// does. It refuses to leave events claimed.
 func (r *releaser) reconcileRelease(ctx context.Context, started time.Time) error {
 	var result billing.ReconcileResult
 	var finalInvoiceID string
@@ -209,7 +210,7 @@ func (r *releaser) reconcileRelease(ctx context.Context, started time.Time) erro
 	return r.startSettling(ctx, result, finalInvoiceID)
 }
 
-// explainDelay adds to a deferral that a dry run does not record when the draft was first missing.
+// explainDelay adds a hint to a deferral in a dry run, which does not record MissingSince: the delay never ends.
 func (r *releaser) explainDelay(err error) error {
 	if deferred, ok := errors.AsType[*deferral](err); ok && r.order.DryRun && r.found.MissingSince == 0 && r.found.Dispositions == "" {
 		return fmt.Errorf("%w; the delay starts only with --yes, which records that the draft is no longer pending", deferred)
@@ -217,9 +218,9 @@ func (r *releaser) explainDelay(err error) error {
 	return err
 }
 
-// detail returns the detail of a released record: the time, reason and assertion, and then the earlier
+// detail returns the new detail of the record: time, reason and assertion of the order, and then the previous
 // detail.
-func (r *releaser) detail(before string) string {
+func (r *releaser) detail(previous string) string {
 	detail := "released at " + formatTime(r.Now())
 	if r.order.Reason != "" {
 		detail += ": " + r.order.Reason
@@ -227,8 +228,8 @@ func (r *releaser) detail(before string) string {
 	if r.order.NotCharged != "" {
 		detail += ", asserted as not charged: " + r.order.NotCharged
 	}
-	if before != "" {
-		detail += "; " + before
+	if previous != "" {
+		detail += "; " + previous
 	}
 	return billing.CutBytes(detail, maxDetail)
 }
@@ -242,14 +243,14 @@ func (r *releaser) dispositions() billing.Dispositions {
 	return cmp.Or(record.Dispositions, billing.RepeatDisposition(billing.Charged, len(r.plan.Lines)))
 }
 
-// settleEvents releases the events or marks them as billed, as decided. A session that takes over resumes it.
+// settleEvents releases the events or marks them as billed, as the record has it.
 func (r *releaser) settleEvents(ctx context.Context) error {
 	switch r.record().State {
 	case billing.Releasing:
 		return r.release(ctx)
 	case billing.Settling:
 		return r.bill(ctx)
-	default: // the step of the decision settled the only page
+	default: // startSettling settled the only page
 		return nil
 	}
 }

@@ -8,16 +8,15 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// minRemaining is the minimum time from the start of a release to the expiry of the invoice's items. DynamoDB may
-// delete expired items at any time.
+// minRemaining is the minimum time from the start of a release to the expiry of the invoice's items. A release
+// needs them to its end, and DynamoDB may delete them once they expired.
 const minRemaining = 7 * 24 * time.Hour
 
-// decideReleaseBilled decides about an invoice with billed events: a finished one, or a rejected one with some
-// charged lines. The events can be released if Chargebee shows that nothing charges them anymore. The error is
-// a *Refusal.
+// decideReleaseBilled decides about an invoice that is finished, or that is rejected with billed events and holds
+// no claims. The error is a *Refusal.
 func decideReleaseBilled(record billing.Record, order Order, now time.Time) (releaseAction, error) {
 	id := record.InvoiceID
-	expiry := time.Unix(record.UpdatedAt, 0).Add(retention) // of a finished invoice
+	expiry := time.Unix(record.UpdatedAt, 0).Add(retention) // of the items, if the invoice is finished
 	switch {
 	case record.Outcome == billing.Released:
 		return nothingClaimed, nil
@@ -28,17 +27,17 @@ func decideReleaseBilled(record billing.Record, order Order, now time.Time) (rel
 	case order.Reason == "" && order.NotCharged == "":
 		return nothingClaimed, refusef("%s is finished (%s), and its events are billed: if its invoice was voided or deleted in Chargebee, state why with --reason-note", id, record.Outcome)
 	default:
-		return readFinal, nil // releaseBilled asks Chargebee
+		return readFinal, nil
 	}
 }
 
-// releaseBilled starts to release the events of a settled invoice. Chargebee must show that the invoice was
-// voided or deleted, unless an operator asserts that it does not charge the events. No other invoice may have
-// their lines.
+// releaseBilled starts to release the events of a settled invoice. Chargebee must list the invoice as voided or
+// deleted, or an operator must assert that it does not charge the events. The release is refused if their lines
+// are on an invoice that is neither voided nor deleted.
 //
 // An invoice that was left open may have been closed manually. Its final invoice has another id, and Chargebee
-// may list the draft as deleted. So a draft counts as deleted only if its lines have markers, by which the
-// final invoice would be found, and if there was enough time for it to appear.
+// may list the draft as deleted. So a deleted draft suffices only if a line has a marker, by which the final
+// invoice would be found. The release also waits until that must be visible.
 func (r *releaser) releaseBilled(ctx context.Context, started time.Time) error {
 	record := r.record()
 	id, isDraft := record.CurrentInvoiceID(), record.FinalInvoiceID == ""
@@ -68,8 +67,7 @@ func (r *releaser) releaseBilled(ctx context.Context, started time.Time) error {
 			return err
 		}
 	}
-	// At the end of the release the retention of the items starts again from UpdatedAt. Before that end they
-	// may expire, which minRemaining prevents.
+	// The end of the release sets the TTL of the items again. Until then the previous TTL is valid (minRemaining).
 	r.lease.keepUpdatedAt = false
 	return r.lease.commit(ctx, func(step *billing.Step) {
 		step.Record.State, step.Record.Outcome = billing.Releasing, billing.Released
@@ -79,8 +77,8 @@ func (r *releaser) releaseBilled(ctx context.Context, started time.Time) error {
 	})
 }
 
-// isWithdrawn reports whether Chargebee lists an invoice as voided or deleted. The error is a *Refusal if the
-// invoice is listed and is neither. A list is used because a retrieve does not return deleted invoices.
+// isWithdrawn reports whether Chargebee lists an invoice as voided or deleted. If it is listed as neither, the
+// error is a *Refusal. A list is used, because a read does not return deleted invoices.
 // https://apidocs.chargebee.com/docs/api/invoices/delete-an-invoice
 func (r *releaser) isWithdrawn(ctx context.Context, id string) (bool, error) {
 	page, err := r.listInvoices(ctx, &billing.InvoiceQuery{InvoiceID: id, IncludeDeleted: true})
@@ -102,8 +100,8 @@ func hasMarkers(plan billing.Plan) bool {
 	return slices.ContainsFunc(plan.Lines, func(line billing.Line) bool { return line.IsCharge() && line.Marker != "" })
 }
 
-// awaitFinal returns a deferral if reads that began at started may have been too early to show the final
-// invoice of a draft that was closed and not deleted.
+// awaitFinal returns a deferral if reads that began at started may have been too early: the draft may have been
+// closed and not deleted, and its final invoice not be visible yet.
 func (r *releaser) awaitFinal(ctx context.Context, started time.Time) error {
 	if err := r.recordMissing(ctx, r.Now()); err != nil {
 		return err

@@ -10,16 +10,14 @@ import (
 
 // ReleaseUnrecorded releases events that are claimed for an invoice and are on no page of it, for example
 // because the ledger was restored to an earlier time. It reads the whole events table. It returns the record
-// after the release, and the number of events that were released, or would be without Order.DryRun.
+// after the release, and the number of events that were released, or in a dry run would be.
 //
-// The ledger does not have the lines for such events, so that the draft must show whether they were charged:
+// The ledger does not have the lines of such events, so that the draft must show whether they were charged:
 //
-//	no record, and the draft is pending without added lines   the events are released
-//	no record, and the draft has a line with a marker         the release is refused
-//	anything else                                             the release needs an operator's assertion
-//
-// The text of an error contains what to do.
-func (s *Settler) ReleaseUnrecorded(ctx context.Context, order Order) (record billing.Record, events int, err error) {
+//	no epoch in the ledger, and the draft has a line with a marker         the release is refused
+//	no epoch in the ledger, and the draft is pending without added lines   the events are released
+//	anything else                                                          an operator's assertion is needed
+func (s *Settler) ReleaseUnrecorded(ctx context.Context, order Order) (record billing.Record, released int, err error) {
 	found, exists, err := s.Ledger.Record(ctx, order.InvoiceID)
 	switch {
 	case err != nil:
@@ -33,13 +31,13 @@ func (s *Settler) ReleaseUnrecorded(ctx context.Context, order Order) (record bi
 	r.lease.keepUpdatedAt = exists // until events are released
 	err = r.acquireUnrecorded(ctx, exists)
 	if err == nil {
-		events, err = r.releaseUnrecorded(ctx)
+		released, err = r.releaseUnrecorded(ctx)
 	}
 	r.endUnrecorded(ctx, exists)
 	if !order.DryRun {
 		found = r.record()
 	}
-	return found, events, r.explainFenced(err)
+	return found, released, r.explainFenced(err)
 }
 
 // acquireUnrecorded acquires the record, which fences all other sessions. If there is none, it creates one.
@@ -54,8 +52,8 @@ func (r *releaser) acquireUnrecorded(ctx context.Context, exists bool) error {
 	})
 }
 
-// endUnrecorded ends the lease. A record that acquireUnrecorded created becomes one whose claims were released:
-// a message begins a new epoch.
+// endUnrecorded ends the lease. It rejects a record that acquireUnrecorded created, so that the next message begins
+// a new epoch.
 func (r *releaser) endUnrecorded(ctx context.Context, exists bool) {
 	// If this fails, the lease expires.
 	_ = r.lease.commit(ctx, func(step *billing.Step) {
@@ -67,6 +65,7 @@ func (r *releaser) endUnrecorded(ctx context.Context, exists bool) {
 	})
 }
 
+// releaseUnrecorded finds the events and releases them, under the lease.
 func (r *releaser) releaseUnrecorded(ctx context.Context) (released int, err error) {
 	events, err := r.unrecordedEvents(ctx)
 	if err != nil || len(events) == 0 {
@@ -75,12 +74,12 @@ func (r *releaser) releaseUnrecorded(ctx context.Context) (released int, err err
 	if err := r.checkUnrecorded(ctx); err != nil {
 		return 0, err
 	}
-	r.lease.keepUpdatedAt = false // a new epoch waits until the index shows what is released
-	for page := range slices.Chunk(events, billing.MaxPageEvents) {
-		if err := r.lease.commit(ctx, func(step *billing.Step) { step.Release = page }); err != nil {
+	r.lease.keepUpdatedAt = false // a new epoch begins once the index shows what was released until UpdatedAt
+	for chunk := range slices.Chunk(events, billing.MaxPageEvents) {
+		if err := r.lease.commit(ctx, func(step *billing.Step) { step.Release = chunk }); err != nil {
 			return released, err
 		}
-		released += len(page)
+		released += len(chunk)
 	}
 	return released, nil
 }
@@ -114,8 +113,8 @@ func (r *releaser) unrecordedEvents(ctx context.Context) ([]billing.EventKey, er
 	return unrecorded, nil
 }
 
-// checkUnrecorded refuses the release if the invoice has, or may have, a line that charges the events. If the
-// record has an epoch, lines with markers may be those of its plan.
+// checkUnrecorded refuses the release as ReleaseUnrecorded documents. If the record has an epoch, lines with
+// markers may be those of its plan.
 func (r *releaser) checkUnrecorded(ctx context.Context) error {
 	var draft billing.Invoice
 	var missing bool

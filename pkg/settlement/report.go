@@ -18,32 +18,32 @@ type Report struct {
 	State          billing.State   // in which the record was left
 	InvoiceOutcome billing.Outcome // of a finished invoice
 	Reason         billing.Reason
-	SendingSince   int64 // unix seconds; not 0 while a line is in doubt
-	Attempts       int
+	SendingSince   int64 // of the record
+	Attempts       int   // of the record
 
 	Repeated       bool // an earlier session had finished the invoice
-	UnknownInvoice bool // Chargebee had no such invoice when it was first read
+	UnknownInvoice bool // Chargebee has no such invoice, and an earlier session did not record that
 
 	Events         int // claimed by this session
-	Lines          int
+	Lines          int // of the plan, if this session read or wrote it
 	CarriedForward int // events of credits that stay unbilled for the next invoice
 	Billed         Billed
 
 	Outcome     queue.Outcome
-	DeferReason string // why the message is retried; empty otherwise
-	Err         error  // unexpected
+	DeferReason string // why the message is retried; empty if it is not
+	Err         error  // an unexpected error; nil after a deferral
 
 	Started  time.Time
 	Duration time.Duration
 }
 
-// Billed is the sum of what a session billed when it finished the invoice. It is zero if nothing was
-// charged.
+// Billed is the sum of what is billed on an invoice that a session finished. It is zero if the session finished
+// none, or released the events.
 type Billed struct {
 	CurrencyCode string
 	Events       int
-	Lines        int
-	Amount       int64 // of the lines, in minor units
+	Lines        int   // charges
+	Amount       int64 // of the charges, in minor units
 }
 
 // ClosedWithoutCharges reports whether the session closed the invoice without a line of Billable.
@@ -51,6 +51,7 @@ func (r Report) ClosedWithoutCharges() bool {
 	return r.InvoiceOutcome == billing.Closed && r.Billed.Lines == 0
 }
 
+// recordEnd records how the session ended: the record as it was left, and the error.
 func (r *Report) recordEnd(record billing.Record, err error) {
 	r.State, r.InvoiceOutcome, r.Attempts = record.State, record.Outcome, record.Attempts
 	r.SendingSince = record.SendingSince

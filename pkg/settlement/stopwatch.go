@@ -5,23 +5,23 @@ import "time"
 // stopwatch measures the time since a line was first sent, by the wall clock and the monotonic clock. The
 // wall clock may be set, and the monotonic clock may stop while the machine sleeps.
 type stopwatch struct {
-	sent   time.Time     // when the line was first sent, by the wall clock
-	from   time.Time     // when the stopwatch started, with monotonic reading
-	before time.Duration // between sent and from
+	sent    time.Time     // when the line was first sent, by the wall clock
+	started time.Time     // when this session started the stopwatch, with monotonic reading
+	before  time.Duration // from sent to started, by the wall clock
 }
 
 // startedAt returns the stopwatch of a line that this session sends now.
 func startedAt(now time.Time) stopwatch {
-	return stopwatch{sent: time.Unix(now.Unix(), 0), from: now}
+	return stopwatch{sent: time.Unix(now.Unix(), 0), started: now}
 }
 
 // resumedAt returns the stopwatch of a line that was first sent at the given unix second.
 func resumedAt(sent int64, now time.Time) stopwatch {
 	wall := time.Unix(sent, 0)
-	return stopwatch{sent: wall, from: now, before: now.Round(0).Sub(wall)}
+	return stopwatch{sent: wall, started: now, before: now.Round(0).Sub(wall)}
 }
 
 // elapsed returns the larger of the times by both clocks.
 func (s stopwatch) elapsed(now time.Time) time.Duration {
-	return max(now.Round(0).Sub(s.sent), s.before+now.Sub(s.from))
+	return max(now.Round(0).Sub(s.sent), s.before+now.Sub(s.started))
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // verifyLines checks that the invoice in a response has no added line twice, and records whether the response
-// has all added lines. If it lacks any, verifyAllAdded reads the draft before it is closed.
+// has all added lines. If any response lacks one, verifyAllAdded reads the draft before it is closed.
 func (s *session) verifyLines(ctx context.Context, invoice billing.Invoice) error {
 	if invoice.SubscriptionID != s.manifest.SubscriptionID { // a read decides whether the subscription changed
 		if err := s.saveProgress(ctx); err != nil {
@@ -26,9 +26,11 @@ func (s *session) verifyLines(ctx context.Context, invoice billing.Invoice) erro
 	return err
 }
 
-// verifyAllAdded reads the draft, unless every response in this session had all added lines.
+// verifyAllAdded checks that all added lines are on the draft. It reads the draft unless every response in this
+// session showed them.
 func (s *session) verifyAllAdded(ctx context.Context) error {
-	if !s.sentAny() || s.linesSeen && !s.answerIncomplete {
+	shownAll := s.linesSeen && !s.answerIncomplete
+	if shownAll || !s.sentAny() {
 		return nil
 	}
 	if err := s.saveProgress(ctx); err != nil {
@@ -46,8 +48,8 @@ func (s *session) verifyAllAdded(ctx context.Context) error {
 	return s.confirmRemoved(ctx)
 }
 
-// confirmRemoved rejects the invoice if an added line is not on it when it must be visible: an operator removed
-// the line.
+// confirmRemoved rejects the invoice if an added line is still not on it after MaxEffectDelay: an operator
+// removed the line.
 func (s *session) confirmRemoved(ctx context.Context) error {
 	if err := s.saveProgress(ctx); err != nil {
 		return err
@@ -69,8 +71,8 @@ func (s *session) confirmRemoved(ctx context.Context) error {
 	return err
 }
 
-// compareLines looks for the added lines on the invoice. It returns the identity of one that is not on it;
-// empty if all are. It rejects an invoice that has a line more than once, or that changed its subscription.
+// compareLines looks for the added lines on the invoice. It returns the identity of a missing line; empty if
+// there is none. The error is a rejection if a line is there more than once, or the subscription changed.
 func (s *session) compareLines(invoice billing.Invoice) (missing string, err error) {
 	if invoice.SubscriptionID != s.manifest.SubscriptionID {
 		return "", &billing.Rejection{
