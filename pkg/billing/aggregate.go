@@ -10,13 +10,12 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Aggregator sums claimed events into the lines of a plan. Its size depends on the number of lines,
-// not of events.
+// Aggregator sums events into the lines of a plan. Its size depends on the number of lines, not of events.
 type Aggregator struct {
 	manifest      Manifest
 	sums          map[LineKey]*sum
-	faults        faults
-	otherCurrency faults
+	invalid       faults
+	otherCurrency faults // events in another currency than the invoice
 }
 
 // NewAggregator returns an aggregator without events.
@@ -24,51 +23,52 @@ func NewAggregator(manifest Manifest) *Aggregator {
 	return &Aggregator{manifest: manifest, sums: map[LineKey]*sum{}}
 }
 
+// sum is the sum of the events of one line.
 type sum struct {
 	amount   decimal.Decimal
-	quantity *decimal.Decimal
+	quantity *decimal.Decimal // nil if no event has one
 	events   int
-	from, to int64
+	from, to int64 // first and last occurred_at
 
-	text       string
-	textAt     int64
-	textFromID string
+	text       string // description of the latest event that has one
+	textAt     int64  // occurred_at of that event
+	textFromID string // id of that event
 
-	largest       decimal.Decimal // amount of one event, without its sign
+	largest       decimal.Decimal // largest amount of an event, without its sign
 	largestFromID string
 }
 
 // Clone returns an independent copy.
-func (f *Aggregator) Clone() *Aggregator {
-	clone := &Aggregator{manifest: f.manifest, sums: make(map[LineKey]*sum, len(f.sums)), faults: f.faults.clone(), otherCurrency: f.otherCurrency.clone()}
-	for key, line := range f.sums {
-		own := *line
-		clone.sums[key] = &own
+func (a *Aggregator) Clone() *Aggregator {
+	clone := NewAggregator(a.manifest)
+	clone.invalid, clone.otherCurrency = a.invalid.clone(), a.otherCurrency.clone()
+	for key, line := range a.sums {
+		clone.sums[key] = new(*line)
 	}
 	return clone
 }
 
-// Add adds events to their lines. Plan reports the events that cannot be billed.
-func (f *Aggregator) Add(events ...Event) {
+// Add adds events to their lines. Events that cannot be billed make Plan return an error.
+func (a *Aggregator) Add(events ...Event) {
 	for _, event := range events {
-		f.add(event)
+		a.add(event)
 	}
 }
 
-func (f *Aggregator) add(event Event) {
+func (a *Aggregator) add(event Event) {
 	amount, quantity, fault := event.parse()
 	if fault != "" {
-		f.faults.add(event.EventKey, fault)
+		a.invalid.add(event.EventKey, fault)
 		return
 	}
-	if event.CurrencyCode != f.manifest.CurrencyCode {
-		f.otherCurrency.add(event.EventKey, fmt.Sprintf("currency_code is %q", event.CurrencyCode))
+	if event.CurrencyCode != a.manifest.CurrencyCode {
+		a.otherCurrency.add(event.EventKey, fmt.Sprintf("currency_code is %q", event.CurrencyCode))
 		return
 	}
-	line, ok := f.sums[event.Line()]
+	line, ok := a.sums[event.Line()]
 	if !ok {
 		line = &sum{from: event.OccurredAt, to: event.OccurredAt}
-		f.sums[event.Line()] = line
+		a.sums[event.Line()] = line
 	}
 	line.add(event, amount, quantity)
 }
@@ -91,41 +91,42 @@ func (s *sum) add(event Event, amount decimal.Decimal, quantity *decimal.Decimal
 	if event.Description == "" {
 		return
 	}
-	if s.text == "" || cmp.Or(cmp.Compare(event.OccurredAt, s.textAt), cmp.Compare(event.EventID, s.textFromID)) > 0 {
+	order := cmp.Or(cmp.Compare(event.OccurredAt, s.textAt), cmp.Compare(event.EventID, s.textFromID))
+	if isLater := order > 0; isLater || s.text == "" {
 		s.text, s.textAt, s.textFromID = event.Description, event.OccurredAt, event.EventID
 	}
 }
 
-// Plan returns the lines, sorted by subscription and charge code. Each amount is rounded once, half to
-// even, and each line has the product that the catalog has for its charge code. maxAmount is the
-// maximum total charge in minor units; 0 is no limit. The error is a *Rejection.
-func (f *Aggregator) Plan(maxAmount int64, catalog Catalog) ([]Line, error) {
-	if f.faults.count > 0 {
-		return nil, &Rejection{InvalidEvent, f.faults.String()}
+// Plan returns the lines, sorted by subscription and charge code. It rounds each sum once, half to even. The
+// catalog has the products of the lines. maxAmount is the maximum total of the charges in minor units; 0 is no
+// limit. The error is a *Rejection.
+func (a *Aggregator) Plan(maxAmount int64, catalog Catalog) ([]Line, error) {
+	if a.invalid.count > 0 {
+		return nil, &Rejection{InvalidEvent, a.invalid.String()}
 	}
-	if f.otherCurrency.count > 0 {
-		return nil, &Rejection{CurrencyMismatch, fmt.Sprintf("the invoice is in %s: %s", f.manifest.CurrencyCode, f.otherCurrency.String())}
+	if a.otherCurrency.count > 0 {
+		return nil, &Rejection{CurrencyMismatch, fmt.Sprintf("the invoice is in %s: %s", a.manifest.CurrencyCode, a.otherCurrency.String())}
 	}
-	if before := len(f.manifest.Originals); len(f.sums) > 0 && before+len(f.sums) > MaxLines {
-		return nil, &Rejection{LineLimits, fmt.Sprintf("%d lines on an invoice that has %d, at most %d are possible together: use fewer charge codes", len(f.sums), before, MaxLines)}
+	if before := len(a.manifest.Originals); len(a.sums) > 0 && before+len(a.sums) > MaxLines {
+		return nil, &Rejection{LineLimits, fmt.Sprintf("%d lines on an invoice that has %d, at most %d are possible together: use fewer charge codes", len(a.sums), before, MaxLines)}
 	}
-	keys := slices.SortedFunc(maps.Keys(f.sums), func(a, b LineKey) int {
-		return cmp.Or(strings.Compare(a.SubscriptionID, b.SubscriptionID), strings.Compare(a.ChargeCode, b.ChargeCode))
+	keys := slices.SortedFunc(maps.Keys(a.sums), func(x, y LineKey) int {
+		return cmp.Or(strings.Compare(x.SubscriptionID, y.SubscriptionID), strings.Compare(x.ChargeCode, y.ChargeCode))
 	})
 	lines := make([]Line, len(keys))
-	charges := decimal.Decimal{}
+	charges := decimal.Decimal{} // their total
 	for i, key := range keys {
-		amount := f.sums[key].amount.RoundBank(0)
+		amount := a.sums[key].amount.RoundBank(0)
 		if amount.Abs().GreaterThan(largestAmount) {
 			return nil, &Rejection{LineLimits, fmt.Sprintf("%s of subscription %s: the amount is %s, at most %s is possible: %s",
-				key.ChargeCode, key.SubscriptionID, f.money(amount), f.money(largestAmount), f.largestEvent(key))}
+				key.ChargeCode, key.SubscriptionID, a.money(amount), a.money(largestAmount), a.largestEvent(key))}
 		}
-		lines[i] = f.line(i, key, amount.IntPart(), catalog[key.ChargeCode])
+		lines[i] = a.line(i, key, amount.IntPart(), catalog[key.ChargeCode])
 		if lines[i].IsCharge() {
 			charges = charges.Add(amount)
 		}
 	}
-	if err := f.checkTotal(charges, maxAmount, keys); err != nil {
+	if err := a.checkTotal(charges, maxAmount, keys); err != nil {
 		return nil, err
 	}
 	if parts := len(Plan{lines}.Parts()); parts > maxParts {
@@ -134,37 +135,39 @@ func (f *Aggregator) Plan(maxAmount int64, catalog Catalog) ([]Line, error) {
 	return lines, nil
 }
 
-// checkTotal rejects charges that make the invoice too large, or exceed maxAmount.
-func (f *Aggregator) checkTotal(charges decimal.Decimal, maxAmount int64, keys []LineKey) error {
+// checkTotal rejects the lines with the keys if the total of their charges exceeds maxAmount, or makes the invoice
+// too large.
+func (a *Aggregator) checkTotal(charges decimal.Decimal, maxAmount int64, keys []LineKey) error {
 	total := charges
-	for _, line := range f.manifest.Originals {
+	for _, line := range a.manifest.Originals {
 		total = total.Add(decimal.NewFromInt(line.Amount))
 	}
 	switch {
 	case charges.IsPositive() && total.GreaterThan(largestAmount):
-		return &Rejection{LineLimits, fmt.Sprintf("the invoice would amount to %s, at most %s is possible: %s", f.money(total), f.money(largestAmount), f.largestEvent(keys...))}
+		return &Rejection{LineLimits, fmt.Sprintf("the invoice would amount to %s, at most %s is possible: %s", a.money(total), a.money(largestAmount), a.largestEvent(keys...))}
 	case maxAmount > 0 && charges.GreaterThan(decimal.NewFromInt(maxAmount)):
 		return &Rejection{AboveLimit, fmt.Sprintf("the charges amount to %s, invoice.max_amount is %d (%s): %s",
-			f.money(charges), maxAmount, FormatAmount(maxAmount, f.manifest.CurrencyCode), f.largestEvent(keys...))}
+			a.money(charges), maxAmount, FormatAmount(maxAmount, a.manifest.CurrencyCode), a.largestEvent(keys...))}
 	default:
 		return nil
 	}
 }
 
-// largestEvent names the event with the largest amount of the lines: a wrong one, most likely.
-func (f *Aggregator) largestEvent(keys ...LineKey) string {
-	largest := slices.MaxFunc(keys, func(a, b LineKey) int { return f.sums[a].largest.Cmp(f.sums[b].largest) })
-	sum := f.sums[largest]
-	return fmt.Sprintf("the largest event is %s (%s)", EventKey{largest.SubscriptionID, sum.largestFromID}, f.money(sum.largest))
+// largestEvent describes the event with the largest amount on the lines: its amount is probably wrong.
+func (a *Aggregator) largestEvent(keys ...LineKey) string {
+	key := slices.MaxFunc(keys, func(x, y LineKey) int { return a.sums[x].largest.Cmp(a.sums[y].largest) })
+	sum := a.sums[key]
+	return fmt.Sprintf("the largest event is %s (%s)", EventKey{key.SubscriptionID, sum.largestFromID}, a.money(sum.largest))
 }
 
-func (f *Aggregator) money(minor decimal.Decimal) string {
-	return formatAmount(minor, f.manifest.CurrencyCode)
+func (a *Aggregator) money(minor decimal.Decimal) string {
+	return formatAmount(minor, a.manifest.CurrencyCode)
 }
 
-func (f *Aggregator) line(i int, key LineKey, amount int64, product Product) Line {
-	sum := f.sums[key]
-	id := LineID{InvoiceID: f.manifest.InvoiceID, Epoch: f.manifest.Epoch, Line: i}
+// line returns the i-th line of the plan.
+func (a *Aggregator) line(i int, key LineKey, amount int64, product Product) Line {
+	sum := a.sums[key]
+	id := LineID{InvoiceID: a.manifest.InvoiceID, Epoch: a.manifest.Epoch, Line: i}
 	line := Line{
 		SubscriptionID: key.SubscriptionID,
 		ChargeCode:     key.ChargeCode,
@@ -172,7 +175,7 @@ func (f *Aggregator) line(i int, key LineKey, amount int64, product Product) Lin
 		Events:         sum.events,
 		From:           sum.from,
 		//mutant:line-end
-		To:             max(sum.to, sum.from+1), // Chargebee does not document whether the two may be equal
+		To:             max(sum.to, sum.from+1), // Chargebee does not document whether From and To may be equal
 		IdempotencyKey: id.IdempotencyKey(),
 		ItemPriceID:    product.ItemPriceID,
 		PerUnit:        product.PerUnit,
@@ -191,7 +194,7 @@ func (f *Aggregator) line(i int, key LineKey, amount int64, product Product) Lin
 // maxNamed is the maximum number of events that the detail of a rejection names.
 const maxNamed = 10
 
-// faults counts events that cannot be billed, and names the first of them.
+// faults counts events that cannot be billed, and describes the first maxNamed of them.
 type faults struct {
 	count int
 	named []string

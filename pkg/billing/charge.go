@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// Charge is a line to add to a pending invoice: of an item price, or else ad-hoc.
+// Charge is a request to add a line to a pending invoice: a line of an item price, or an ad-hoc line.
 type Charge struct {
 	InvoiceID      string
 	SubscriptionID string // only if the invoice has several subscriptions
@@ -13,11 +13,11 @@ type Charge struct {
 	From, To       int64  // the period of the line, unix seconds
 	IdempotencyKey string
 
-	ItemPriceID string // empty: an ad-hoc line
-	Quantity    int32  // of an item price: units; 0 is not sent
+	ItemPriceID string // empty for an ad-hoc line
+	Quantity    int32  // only with ItemPriceID; 0 is not sent
 
-	Description string // of an ad-hoc line
-	Tax         Tax    // of an ad-hoc line
+	Description string // only of an ad-hoc line
+	Tax         Tax    // only of an ad-hoc line
 }
 
 // Close is a request to close a pending invoice.
@@ -29,24 +29,24 @@ type Close struct {
 // LinePage selects an invoice with one page of its lines.
 type LinePage struct {
 	InvoiceID string
-	Offset    string // Invoice.NextOffset of the page before; empty for the first one
+	Offset    string // Invoice.NextOffset of the page before; empty for the first page
 }
 
-// InvoiceQuery selects one page of a list of invoices, by one of Pending, InvoiceID, SubscriptionID,
-// CustomerID, or UpdatedAfter alone.
+// InvoiceQuery selects one page of a list of invoices. One of Pending, InvoiceID, SubscriptionID and CustomerID
+// is set, or only UpdatedAfter.
 type InvoiceQuery struct {
-	Pending        bool // all pending invoices
-	InvoiceID      string
-	SubscriptionID string // its invoices, except consolidated ones
-	CustomerID     string // its invoices
-	UpdatedAfter   int64  // invoices updated later, in unix seconds; with CustomerID or alone
-	IncludeDeleted bool   // otherwise the list has no deleted invoices
-	Offset         string // InvoicePage.Next of the page before; empty for the first one
-	Limit          int    // invoices in the answer; 0 is MaxListed
+	Pending        bool   // select all pending invoices
+	InvoiceID      string // select the invoice with this id
+	SubscriptionID string // select the invoices of this subscription, except consolidated ones
+	CustomerID     string // select the invoices of this customer
+	UpdatedAfter   int64  // select invoices updated later, in unix seconds; alone or with CustomerID
+	IncludeDeleted bool   // include deleted invoices
+	Offset         string // InvoicePage.Next of the page before; empty for the first page
+	Limit          int    // maximum number of invoices in the page; 0 is MaxListed
 }
 
-// List calls list, again with a smaller limit while the response is too large. The query keeps the
-// reduced limit for later pages.
+// List calls list. While the response is too large, it reduces q.Limit, also for later pages, and calls list
+// again.
 func (q *InvoiceQuery) List(list func(InvoiceQuery) (InvoicePage, error)) (InvoicePage, error) {
 	for {
 		page, err := list(*q)
@@ -66,5 +66,5 @@ const MaxListed = 100
 // InvoicePage is a page of invoices.
 type InvoicePage struct {
 	Invoices []Invoice
-	Next     string // the offset of the next page; empty on the last
+	Next     string // the offset of the next page; empty on the last page
 }

@@ -7,12 +7,12 @@
 //	Recognize   finds the lines of a plan on an invoice (recognize.go)
 //	Reconcile   decides what became of the lines of a draft that is no longer pending (reconcile.go)
 //	Record      the state of an invoice in the ledger (record.go), and Step, its atomic change (step.go)
-//	Failure     a failed call to Chargebee, by kind (failure.go)
+//	Charge      requests to Chargebee (charge.go), and Failure, a failed call (failure.go)
 //	Reason      why a message was rejected (reason.go)
 //
 // Amounts are exact: decimals while events are summed, and integers in minor units of the currency
 // once a line is rounded.
 //
-// The JSON form of Manifest, Event and Line is the one that the ledger stores (package dynamostore).
-// Invoices in progress are read by later versions: a tag does not change.
+// The ledger stores Manifest, InvoiceLine, Event and Line as JSON (package dynamostore). Their tags must not
+// change, because later versions of the program read invoices in progress.
 package billing

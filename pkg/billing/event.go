@@ -14,7 +14,7 @@ type EventKey struct {
 
 func (k EventKey) String() string { return k.SubscriptionID + "/" + k.EventID }
 
-// Event is a billable event with the values of the events table. Absent values are empty.
+// Event is a billable event as the events table has it. Absent values are empty.
 type Event struct {
 	EventKey
 
@@ -25,14 +25,14 @@ type Event struct {
 	Quantity     string `json:"quantity,omitempty"` // decimal
 	CurrencyCode string `json:"currency_code,omitempty"`
 
-	// Fault is the reason why the event cannot be billed. Such an event is on a page like any other, but it
-	// is not marked as claimed, and the plan is rejected. Validated removes its values.
+	// Fault is the reason why the event cannot be billed, empty if it can. A page may have such an event, but
+	// the event is not marked as claimed, and the plan is rejected. Validated removes its values.
 	Fault string `json:"fault,omitempty"`
 
-	Size int `json:"-"` // bytes of the item as it was read
+	Size int `json:"-"` // of the item in the events table, in bytes
 }
 
-// Values describes the values that determine the charge of the event; empty if it has none.
+// Values describes the values that determine the charge of the event. It is empty if the event has none.
 func (e Event) Values() string {
 	if e.Amount == "" && e.ChargeCode == "" {
 		return ""
@@ -45,8 +45,8 @@ func (e Event) Values() string {
 // https://apidocs.chargebee.com/docs/api/invoices/add-one-time-charge-to-a-pending-invoice
 const MaxDescription = 250
 
-// MaxPageEvents is the maximum number of events of one page and their subscriptions together. With the
-// record, the manifest and the page they fit one transaction of 100 actions.
+// MaxPageEvents is the maximum number of events of one page plus their subscriptions. With the record, the
+// manifest and the page they fit one transaction of 100 actions.
 const MaxPageEvents = 97
 
 // MaxPageSize is the maximum size in bytes of one page, and of one part of a plan: DynamoDB allows 400 KB
@@ -63,7 +63,7 @@ type Page struct {
 	Events []Event
 }
 
-// Subscriptions returns the subscriptions of the events.
+// Subscriptions returns the distinct subscriptions of the events.
 func (p Page) Subscriptions() []string {
 	var all []string
 	for _, event := range p.Events {
@@ -77,19 +77,19 @@ func (p Page) Subscriptions() []string {
 // SubscriptionInvoice is an invoice that claimed events of a subscription.
 type SubscriptionInvoice struct {
 	ID   string // of the draft
-	Date int64  // unix seconds; it has only events that occurred before
+	Date int64  // of the invoice, unix seconds; its events occurred before
 }
 
-// Rewritten is an event that an invoice claimed or billed, and that its producer then wrote again. The
+// Rewritten is an event that was claimed or billed for an invoice before its producer wrote it again. The
 // write removed status and invoice from the item: the event appears as unbilled.
 type Rewritten struct {
 	Event // as it is now
 
-	Claimed        Event // as the invoice claimed it
-	Settled        bool  // the invoice billed it; otherwise the invoice is in progress, or waits for an operator
-	InvoiceID      string
+	Claimed        Event  // the event as it was claimed
+	Settled        bool   // the event was billed; otherwise it was only claimed
+	InvoiceID      string // of the draft
 	FinalInvoiceID string // may be empty
-	BilledAt       int64  // unix seconds
+	BilledAt       int64  // if Settled: unix seconds
 }
 
 // ClaimedEvent is an event that is claimed for an invoice.

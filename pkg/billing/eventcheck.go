@@ -9,15 +9,15 @@ import (
 
 // The limits of an event. docs/events.md documents them for producers.
 const (
-	// MaxEventSize is the maximum size of a stored event in bytes. An item takes 400 KB, and the
-	// consumer adds attributes to it.
+	// MaxEventSize is the maximum size of a stored event in bytes. DynamoDB allows 400 KB for an item, and
+	// the consumer adds attributes.
 	// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
 	MaxEventSize = 350 << 10
 
 	MaxChargeCode   = 100     // characters
-	maxEventText    = 4 << 10 // bytes of a description; MaxDescription of it are sent
+	maxEventText    = 4 << 10 // bytes of a description; a line has at most MaxDescription of it
 	maxCurrencyCode = 10      // bytes
-	maxQuantity     = 40      // digits of a quantity without an exponent
+	maxNumberLength = 40      // characters of a number without an exponent
 )
 
 var largestAmount = decimal.NewFromInt(MaxAmount)
@@ -31,7 +31,8 @@ func (e Event) Validated() Event {
 	return Event{EventKey: e.EventKey, OccurredAt: e.OccurredAt, Fault: fault, Size: e.Size}
 }
 
-// parse returns the amount and the quantity (nil if there is none), or why the event cannot be billed.
+// parse returns the amount and the quantity (nil if there is none). fault is the reason why the event cannot be
+// billed.
 func (e Event) parse() (amount decimal.Decimal, quantity *decimal.Decimal, fault string) {
 	if fault := e.checkTexts(); fault != "" {
 		return amount, nil, fault
@@ -49,14 +50,14 @@ func (e Event) parse() (amount decimal.Decimal, quantity *decimal.Decimal, fault
 	switch {
 	case err != nil:
 		return amount, nil, fmt.Sprintf("quantity is not a number: %q", e.Quantity)
-	case len(formatDecimal(number)) > maxQuantity:
-		return amount, nil, fmt.Sprintf("quantity is %s, at most %d digits are possible", e.Quantity, maxQuantity)
+	case len(formatDecimal(number)) > maxNumberLength:
+		return amount, nil, fmt.Sprintf("quantity is %s, at most %d digits are possible", e.Quantity, maxNumberLength)
 	default:
 		return amount, &number, ""
 	}
 }
 
-// checkTexts returns what is wrong with the size and the texts of the event.
+// checkTexts returns the fault that the event has already, or that is in its size or texts; empty for none.
 func (e Event) checkTexts() string {
 	switch characters := utf8.RuneCountInString(e.ChargeCode); {
 	case e.Fault != "":

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Kind is the class of a failed call to Chargebee.
+// Kind is the kind of a failed call to Chargebee.
 type Kind int
 
 // The kinds. The zero value is Unknown: a call that failed for an unknown reason may have been
@@ -14,10 +14,10 @@ type Kind int
 const (
 	Unknown      Kind = iota // the call may have been executed
 	Transient                // not executed; Chargebee is unavailable
-	Limited                  // not executed; retry after Failure.RetryAfter
-	Missing                  // the invoice does not exist, or is not in a state for the call (404, 409)
-	Permanent                // not executed, and a retry will not be either
-	Unauthorized             // the credentials or the site are wrong: all calls fail
+	Limited                  // not executed: too many calls, or a lock (429)
+	Missing                  // the invoice does not exist, or does not have the status for the call (404, 409)
+	Permanent                // not executed; a retry is refused too
+	Unauthorized             // not executed; the credentials or the site are wrong, and all calls fail
 )
 
 // String returns the kind's name, which is also its metric label.
@@ -38,17 +38,17 @@ func (k Kind) String() string {
 	}
 }
 
-// Failure is a failed call to Chargebee, classified once, at the edge.
+// Failure is a failed call to Chargebee.
 type Failure struct {
 	Kind       Kind
-	Operation  string        // the operation of the call, e.g. add_charge
-	Status     int           // HTTP status; 0 without an answer
-	Code       string        // Chargebee's api_error_code, if any
-	Message    string        // bounded, without secrets
-	RetryAfter time.Duration // Limited: how long to wait; 0 if Chargebee did not specify it
-	Resource   bool          // Limited: by a lock of the invoice or a third party, not by the limit of the site
-	Replayed   bool          // the answer was stored under the idempotency key
-	TooLarge   bool          // the answer was too long to read; a smaller limit of a list may help
+	Operation  string        // the operation of the call, for example add_charge
+	Status     int           // HTTP status; 0 without a response
+	Code       string        // Chargebee's api_error_code; empty if the response has none
+	Message    string        // of limited length, without secrets
+	RetryAfter time.Duration // how long to wait, if Limited; 0 if Chargebee did not specify it
+	Resource   bool          // if Limited: by a lock of the invoice or a third party, not by the limit of the site
+	Replayed   bool          // the response was stored under the idempotency key by an earlier call
+	TooLarge   bool          // the response was too long to read; a list with a smaller limit may be shorter
 	Err        error         // the cause, if there is one
 }
 
@@ -65,8 +65,8 @@ func (f *Failure) Error() string {
 
 func (f *Failure) Unwrap() error { return f.Err }
 
-// SiteLimit reports whether the whole site is over its limit, and for how long at least. A replayed
-// answer is about an earlier time.
+// SiteLimit reports whether the whole site is over its limit. retryAfter is 0 if Chargebee did not specify it. A
+// replayed response does not show that: it is about an earlier time.
 func (f *Failure) SiteLimit() (retryAfter time.Duration, ok bool) {
 	return f.RetryAfter, f.Kind == Limited && !f.Resource && !f.Replayed
 }

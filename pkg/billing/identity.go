@@ -15,16 +15,16 @@ var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPad
 // collide in practice.
 const markerLength = 12
 
-// LineID identifies one line of one plan. Its hashes are the marker, by which the line is recognised
-// on an invoice, and the idempotency key, by which Chargebee recognises a repeated call. Every session
-// computes the same. The epoch distinguishes the line from those of earlier, released claims.
+// LineID identifies one line of one plan. It has two hashes: the marker, by which the line is recognised on an
+// invoice, and the idempotency key, by which Chargebee recognises a repeated call. The epoch distinguishes the
+// line from lines of earlier plans of the invoice, whose claims were released.
 type LineID struct {
 	InvoiceID string
 	Epoch     string
-	Line      int
+	Line      int // index in Plan.Lines
 }
 
-// Marker returns 12 characters of a-z and 2-7.
+// Marker returns markerLength characters of a-z and 2-7.
 func (id LineID) Marker() string {
 	sum := id.hash("marker")
 	return base32Lower.EncodeToString(sum[:])[:markerLength]
@@ -41,9 +41,8 @@ func (id LineID) hash(purpose string) [sha256.Size]byte {
 	return sha256.Sum256([]byte(strings.Join([]string{purpose, id.InvoiceID, id.Epoch, strconv.Itoa(id.Line)}, "\x00"))) //mutant:line-identity
 }
 
-// CloseKey returns the idempotency key of the call that closes the invoice. It changes with each
-// refusal: Chargebee may store a refusal under its key, and replay it although its cause is gone. A new
-// key is safe, because a draft closes only once.
+// CloseKey returns the idempotency key of the call that closes the invoice. Each refusal requires a new key,
+// because Chargebee may replay the refusal for the previous key. A new key is safe: a draft closes only once.
 func CloseKey(invoiceID, epoch string, refusals int) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{"close", invoiceID, epoch, strconv.Itoa(refusals)}, "\x00")))
 	return hex.EncodeToString(sum[:])

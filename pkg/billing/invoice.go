@@ -3,16 +3,15 @@ package billing
 import (
 	"cmp"
 	"fmt"
-	"iter"
 	"regexp"
 	"slices"
 	"strings"
 )
 
-// The statuses of an invoice that decide something.
+// The statuses of an invoice that Billable distinguishes.
 const (
-	StatusPending = "pending" // can still be charged
-	StatusVoided  = "voided"  // issued, and without effect since
+	StatusPending = "pending" // charges can be added
+	StatusVoided  = "voided"  // closed, and canceled later
 )
 
 // DefaultLineLimit is the default of line_items_limit: a response with this many lines may lack others.
@@ -25,7 +24,7 @@ const (
 	EntityChargeItemPrice = "charge_item_price" // by add_charge_item
 )
 
-// Invoice is an invoice as an answer or a webhook shows it.
+// Invoice is an invoice as a response or a webhook shows it.
 type Invoice struct {
 	ID             string
 	CustomerID     string
@@ -34,12 +33,12 @@ type Invoice struct {
 	Status         string
 	Date           int64 // unix seconds
 	Deleted        bool
-	Version        int64 // resource_version, which grows with each change; 0 if the answer lacks it
+	Version        int64 // resource_version, which grows with each change; 0 if the response lacks it
 	Lines          []InvoiceLine
-	NextOffset     string // of the next page of lines; empty on the last one
+	NextOffset     string // of the next page of lines; empty on the last page
 }
 
-// InvoiceLine is one line item of an Invoice. Manifest.Originals are stored without descriptions.
+// InvoiceLine is one line item of an Invoice. The ledger stores it without its description.
 type InvoiceLine struct {
 	ID             string `json:"id"`
 	SubscriptionID string `json:"subscription_id,omitempty"`
@@ -51,13 +50,13 @@ type InvoiceLine struct {
 	To             int64  `json:"date_to,omitempty"`
 }
 
-// MayLackLines reports whether the invoice may have more lines than the answer shows.
+// MayLackLines reports whether the invoice may have more lines than the response shows.
 func (i Invoice) MayLackLines() bool { return i.NextOffset != "" || len(i.Lines) >= DefaultLineLimit }
 
 // Pending reports whether the invoice can be charged and closed.
 func (i Invoice) Pending() bool { return i.Status == StatusPending && !i.Deleted } //mutant:is-pending
 
-// IsWithdrawn reports whether the invoice no longer charges anything.
+// IsWithdrawn reports whether the invoice was voided or deleted: it charges nothing anymore.
 func (i Invoice) IsWithdrawn() bool { return i.Status == StatusVoided || i.Deleted }
 
 // subscriptions returns the subscriptions whose events the invoice bills, sorted: its own, or else
@@ -76,32 +75,23 @@ func (i Invoice) subscriptions() []string {
 	return slices.Compact(all)
 }
 
-// markers yields each distinct text of markerLength characters in brackets in the description.
-func (l InvoiceLine) markers() iter.Seq[string] {
-	return func(yield func(string) bool) {
-		rest := l.Description
-		for {
-			open := strings.IndexByte(rest, '[')
-			if open < 0 || len(rest)-open < markerLength+2 {
-				return
-			}
-			seen := l.Description[:len(l.Description)-len(rest)+open]
-			rest = rest[open+1:]
-			marker := rest[:markerLength]
-			if rest[markerLength] != ']' || strings.Contains(seen, "["+marker+"]") {
-				continue
-			}
-			if !yield(marker) {
-				return
-			}
+// markers returns the distinct texts of markerLength bytes in brackets in the description.
+func (l InvoiceLine) markers() []string {
+	var markers []string
+	_, rest, _ := strings.Cut(l.Description, "[")
+	for part := range strings.SplitSeq(rest, "[") {
+		marker, _, closed := strings.Cut(part, "]")
+		if closed && len(marker) == markerLength && !slices.Contains(markers, marker) {
+			markers = append(markers, marker)
 		}
 	}
+	return markers
 }
 
 // markerSuffix is the end of a description with a marker.
 var markerSuffix = regexp.MustCompile(fmt.Sprintf(`\[[a-z2-7]{%d}\]$`, markerLength))
 
-// FindMarkedLine returns an ad-hoc line whose description ends with a marker of any plan.
+// FindMarkedLine returns an ad-hoc line whose description ends with a marker, of whatever plan.
 func (i Invoice) FindMarkedLine() (marked InvoiceLine, found bool) {
 	for _, line := range i.Lines {
 		if line.EntityType == EntityAdHoc && markerSuffix.MatchString(line.Description) {
@@ -111,8 +101,8 @@ func (i Invoice) FindMarkedLine() (marked InvoiceLine, found bool) {
 	return InvoiceLine{}, false
 }
 
-// equals reports whether two lines are equal apart from id and description. A line without a
-// subscription has the invoice's.
+// equals reports whether two lines are equal apart from id and description. A line without a subscription has
+// the subscription of the invoice.
 func (l InvoiceLine) equals(other InvoiceLine, invoiceSubscription string) bool {
 	return l.EntityType == other.EntityType && l.EntityID == other.EntityID && l.Amount == other.Amount &&
 		l.From == other.From && l.To == other.To &&

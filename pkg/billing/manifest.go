@@ -6,16 +6,16 @@ import "slices"
 type Manifest struct {
 	InvoiceID      string        `json:"-"`
 	Epoch          string        `json:"-"`
-	Date           int64         `json:"date"` // unix seconds; only events before it are billed
+	Date           int64         `json:"date"` // of the invoice, unix seconds; only events that occurred before are billed
 	CurrencyCode   string        `json:"currency_code"`
 	CustomerID     string        `json:"customer_id"`
 	SubscriptionID string        `json:"subscription_id,omitempty"` // empty on a consolidated invoice
 	Subscriptions  []string      `json:"subscriptions"`             // whose events are billed, sorted
 	Originals      []InvoiceLine `json:"originals"`                 // the lines before those of the plan; of a trusted webhook only ids and subscriptions
-	ClaimedAt      int64         `json:"claimed_at"`                // unix seconds, before the invoice was read
+	ClaimedAt      int64         `json:"claimed_at"`                // when the epoch began, before the invoice was read; unix seconds
 }
 
-// NewManifest returns the manifest of an invoice with all its lines.
+// NewManifest returns a manifest without an epoch. The invoice must have all its lines.
 func NewManifest(invoice Invoice, at int64) Manifest {
 	manifest := Manifest{
 		InvoiceID:      invoice.ID,
@@ -33,8 +33,8 @@ func NewManifest(invoice Invoice, at int64) Manifest {
 	return manifest
 }
 
-// Describes reports whether the manifest still describes the invoice, before any line of the plan was
-// added.
+// Describes reports whether the manifest still describes the invoice. Lines are compared by their ids, so that no
+// line of the plan may be on the invoice.
 func (m Manifest) Describes(invoice Invoice) bool {
 	return m.InvoiceID == invoice.ID &&
 		slices.Equal(lineIDs(m.Originals), lineIDs(invoice.Lines)) &&

@@ -2,17 +2,17 @@ package billing
 
 import "github.com/shopspring/decimal"
 
-// FormatAmount formats an amount of minor units in the major unit, for example EUR 1.00. Without a
-// currency it is in minor units.
+// FormatAmount formats an amount of minor units in the major unit, for example EUR 1.00. Without a currency the
+// result is in minor units.
 func FormatAmount(minor int64, currencyCode string) string {
 	return formatAmount(decimal.NewFromInt(minor), currencyCode)
 }
 
-// FormatEventAmount formats the amount of an event, which may have decimals of the minor unit. A text
-// that is not such a number is returned as it is.
+// FormatEventAmount formats the amount of an event, which may have fractions of the minor unit. It returns other
+// texts, and numbers that are too long or too large, unchanged.
 func FormatEventAmount(minor, currencyCode string) string {
 	amount, err := decimal.NewFromString(minor)
-	if err != nil || len(minor) > maxQuantity || amount.Exponent() < -maxQuantity || amount.Abs().GreaterThan(largestAmount) {
+	if err != nil || len(minor) > maxNumberLength || amount.Exponent() < -maxNumberLength || amount.Abs().GreaterThan(largestAmount) {
 		return minor
 	}
 	return formatAmount(amount, currencyCode)

@@ -2,7 +2,7 @@ package billing
 
 import "strings"
 
-// MaxLines is the maximum number of lines of an invoice, including those that it has before the plan.
+// MaxLines is the maximum number of lines of an invoice, including the lines of the plan.
 // Chargebee's support warns that invoices above 800 lines may not be processed.
 const MaxLines = 800
 
@@ -10,24 +10,24 @@ const MaxLines = 800
 // https://www.chargebee.com/docs/2.0/support-for-hvc.html
 const MaxAmount = 1<<53 - 1
 
-// Line is one line of a plan: the total of one charge code of one subscription. It holds everything
-// that is sent to Chargebee, so that a call can be repeated with the same bytes.
+// Line is one line of a plan: the total of one charge code of one subscription. It is stored with everything that
+// is sent to Chargebee for it, so that a call can be repeated with the same bytes.
 type Line struct {
 	SubscriptionID string `json:"subscription_id"`
 	ChargeCode     string `json:"charge_code"`
 	Amount         int64  `json:"amount"`             // minor units
-	Quantity       string `json:"quantity,omitempty"` // plain decimal; empty if no event has one
+	Quantity       string `json:"quantity,omitempty"` // decimal without an exponent; empty if no event has one
 	Events         int    `json:"events"`             // number of events
 	From           int64  `json:"date_from"`          // first occurred_at, unix seconds
 	To             int64  `json:"date_to"`            // last occurred_at; at least From + 1
-	Description    string `json:"description"`        // of an ad-hoc line, as sent: text, quantity, marker
-	Marker         string `json:"marker"`             // of an ad-hoc line
+	Description    string `json:"description"`        // only of an ad-hoc line, as sent: text, quantity, marker
+	Marker         string `json:"marker"`             // only of an ad-hoc line
 	IdempotencyKey string `json:"idempotency_key"`
 
-	// The catalog entry of the charge code when the plan was made.
+	// The Product of the charge code when the plan was made.
 	ItemPriceID string `json:"item_price_id,omitempty"` // empty for an ad-hoc line
 	PerUnit     bool   `json:"per_unit,omitempty"`      // the pricing model of the item price needs a quantity
-	Tax                // of an ad-hoc line
+	Tax                // only of an ad-hoc line
 }
 
 // IsCharge reports whether the line is sent to Chargebee. The events of a line that nets to 0 are
@@ -38,10 +38,10 @@ func (l Line) IsCharge() bool { return l.Amount > 0 } //mutant:is-charge
 // the line is not sent, and its events are carried forward to the next invoice.
 func (l Line) IsCredit() bool { return l.Amount < 0 }
 
-// Text returns the description without the marker. It is empty for a line of an item price.
+// Text returns the description without the marker: text and quantity. It is empty for a line of an item price.
 func (l Line) Text() string { return strings.TrimSuffix(l.Description, " ["+l.Marker+"]") }
 
-// Plan holds the lines of one invoice: charges, lines that net to 0, and credits.
+// Plan holds the lines of one epoch: charges, lines that net to 0, and credits.
 type Plan struct {
 	Lines []Line
 }
@@ -68,22 +68,22 @@ func (p Plan) CarriedForward() int {
 }
 
 const (
-	maxParts   = 10  // all parts of a plan are written in one transaction
-	lineMargin = 512 // encoded size of a line's names, structure and numbers, in bytes
+	maxParts   = 10  // parts of a plan: all are written in one transaction
+	lineMargin = 512 // bytes of an encoded line without the texts that Parts counts
 )
 
 // Parts divides the lines so that each part fits one item of the ledger. There is at least one part.
 func (p Plan) Parts() [][]Line {
 	parts := [][]Line{nil}
-	size := 0
+	size := 0 // of the last part
 	for _, line := range p.Lines {
-		own := lineMargin + EncodedSize(line.SubscriptionID) + EncodedSize(line.ChargeCode) + EncodedSize(line.Description) + len(line.Quantity) +
+		lineSize := lineMargin + EncodedSize(line.SubscriptionID) + EncodedSize(line.ChargeCode) + EncodedSize(line.Description) + len(line.Quantity) +
 			EncodedSize(line.ItemPriceID) + line.Tax.size()
-		if size+own > MaxPageSize {
+		if size+lineSize > MaxPageSize {
 			parts, size = append(parts, nil), 0
 		}
 		parts[len(parts)-1] = append(parts[len(parts)-1], line)
-		size += own
+		size += lineSize
 	}
 	return parts
 }

@@ -8,16 +8,15 @@ import (
 // ReconcileInput is the input of Reconcile.
 type ReconcileInput struct {
 	Lines     []Line
-	Cursor    int           // lines below it were added
+	Cursor    int           // charges below it were added
 	InDoubt   bool          // the line at the cursor may have been added
-	Closing   bool          // the session was closing the draft
-	Previous  Dispositions  // an earlier result: only its unknown lines are decided again
+	Closing   bool          // the state of the record is or was Closing: all charges were added
+	Previous  Dispositions  // of an earlier result; only its unknown lines are decided again
 	Originals []InvoiceLine // the lines of the invoice before those of the plan
 
 	Final *Invoice // the invoice that the draft became, with all its lines; nil if none was found
 
-	// NotCharged is an operator's assertion that lines that are not found were not charged. It does
-	// not apply to a line that is found more than once.
+	// NotCharged is an operator's assertion that lines that are not found were not charged.
 	NotCharged bool
 }
 
@@ -25,12 +24,12 @@ type ReconcileInput struct {
 type ReconcileResult struct {
 	Dispositions Dispositions
 
-	// Certain reports that the result follows from lines that were found, and not from the absence
-	// of any. It cannot change when a later read shows more.
+	// Certain reports that there is a final invoice, and that each charge is on it, was never sent, or was decided
+	// before. Later reads cannot change such a result.
 	Certain bool
 
-	Outcome Outcome // if nothing is left for an operator
-	Reason  Reason  // otherwise
+	Outcome Outcome // empty if the invoice is rejected
+	Reason  Reason  // empty if it is not
 	Detail  string
 }
 
@@ -43,14 +42,14 @@ func Reconcile(in ReconcileInput) ReconcileResult {
 	found := Recognize(final, in.Lines, in.Originals)
 	dispositions := make([]byte, len(in.Lines))
 	result := ReconcileResult{Certain: in.Final != nil}
-	duplicate := ""
+	duplicate := "" // a charge that is more than once on the final invoice
 	for i, line := range in.Lines {
-		disposition, count := in.decide(i, line, found)
+		disposition := in.decide(i, line, found)
 		dispositions[i] = byte(disposition)
-		if count > 1 {
+		if disposition == ChargeUnknown && found.Counts[i] > 1 {
 			duplicate = line.Identity()
 		}
-		if line.IsCharge() && disposition != Charged && !in.isDecided(i) {
+		if line.IsCharge() && disposition != Charged && !in.wasDecided(i) && !in.wasNeverSent(i) {
 			result.Certain = false
 		}
 	}
@@ -59,46 +58,46 @@ func Reconcile(in ReconcileInput) ReconcileResult {
 	return result
 }
 
-// isDecided reports whether the disposition of the i-th line does not depend on what is found.
-func (in ReconcileInput) isDecided(i int) bool {
-	return in.neverSent(i) || in.Previous != "" && in.Previous.Of(i) != ChargeUnknown
+// wasDecided reports whether an earlier result has the disposition of the i-th line.
+func (in ReconcileInput) wasDecided(i int) bool {
+	return in.Previous != "" && in.Previous.Of(i) != ChargeUnknown
 }
 
-// neverSent reports whether no call was ever made for the i-th line.
-func (in ReconcileInput) neverSent(i int) bool {
+// wasNeverSent reports whether no call was ever made for the i-th line.
+func (in ReconcileInput) wasNeverSent(i int) bool {
 	return in.Previous == "" && (i > in.Cursor || i == in.Cursor && !in.InDoubt)
 }
 
-// decide returns the disposition of the i-th line, and how many times it is on the final invoice.
-func (in ReconcileInput) decide(i int, line Line, found Recognized) (disposition Disposition, count int) {
-	count = found.Counts[i]
-	switch {
-	case in.Previous != "" && in.Previous.Of(i) != ChargeUnknown:
-		return in.Previous.Of(i), 1
+// decide returns the disposition of the i-th line.
+func (in ReconcileInput) decide(i int, line Line, found Recognized) Disposition {
+	isInDoubt := in.InDoubt && i == in.Cursor
+	switch count := found.Counts[i]; {
+	case in.wasDecided(i):
+		return in.Previous.Of(i)
 	case line.IsCredit():
-		return NotCharged, 0
-	case !line.IsCharge() && in.Closing:
-		return Charged, 0
+		return NotCharged
+	case !line.IsCharge() && in.Closing: // its events are billed with those of the charges
+		return Charged
 	case !line.IsCharge():
-		return NotCharged, 0
+		return NotCharged
 	case count == 1:
-		return Charged, count
+		return Charged
 	case count > 1:
-		return ChargeUnknown, count
-	case in.neverSent(i):
-		return NotCharged, 0
-	case i == in.Cursor && in.InDoubt && in.Final != nil && !found.Resembles(i):
-		return NotCharged, 0
-	case in.NotCharged:
-		return NotCharged, 0
-	default:
-		return ChargeUnknown, 0
+		return ChargeUnknown
+	case in.wasNeverSent(i), in.NotCharged:
+		return NotCharged
+	case isInDoubt && in.Final != nil && !found.Resembles(i): // the call had no effect
+		return NotCharged
+	default: // the line was added and is not found, or may have been added
+		return ChargeUnknown
 	}
 }
 
+// setOutcome sets the outcome or the reason that follows from the dispositions of the charges. duplicate is the
+// identity of a charge that is more than once on the final invoice; empty if there is none.
 func (r *ReconcileResult) setOutcome(in ReconcileInput, duplicate string) {
 	var charges, unknown, notCharged int
-	var missing string // the first line that may have been charged
+	var firstUnknown string
 	for i, line := range in.Lines {
 		if !line.IsCharge() {
 			continue
@@ -107,7 +106,7 @@ func (r *ReconcileResult) setOutcome(in ReconcileInput, duplicate string) {
 		switch r.Dispositions.Of(i) {
 		case ChargeUnknown:
 			unknown++
-			missing = cmp.Or(missing, line.Identity())
+			firstUnknown = cmp.Or(firstUnknown, line.Identity())
 		case NotCharged:
 			notCharged++
 		}
@@ -125,7 +124,7 @@ func (r *ReconcileResult) setOutcome(in ReconcileInput, duplicate string) {
 		r.Detail = fmt.Sprintf("the draft is no longer pending and no invoice of the customer has its lines; %d of %d lines may have been charged", unknown, charges)
 	case unknown > 0:
 		r.Reason = LineRemoved
-		r.Detail = fmt.Sprintf("%d of %d lines that were or may have been charged are not on %s, the first is the line %s", unknown, charges, in.Final.ID, missing)
+		r.Detail = fmt.Sprintf("%d of %d lines that were or may have been charged are not on %s, the first is the line %s", unknown, charges, in.Final.ID, firstUnknown)
 	default:
 		r.Reason = InvoiceNotPending
 		r.Detail = fmt.Sprintf("the invoice was closed or deleted before %d of %d lines were charged; their events are unbilled again", notCharged, charges)

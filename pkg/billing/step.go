@@ -6,30 +6,27 @@ import (
 	"slices"
 )
 
-// Step is an atomic change of the ledger: the record of an invoice, and everything that changes with
-// it.
+// Step is an atomic change of the ledger and of billable events: the record of an invoice, and everything that
+// changes with it.
 type Step struct {
-	PreviousVersion string // the version that the record must have; empty: there must be none
+	PreviousVersion string // the version that the record must have; empty if there must be no record
 	Record          Record // the new record; its Version identifies this step
 
-	Manifest *Manifest // a new epoch
+	Manifest *Manifest // the manifest of a new epoch
 	Claim    *Page     // a new page; its events must be unbilled and unchanged
-	Date     int64     // of the invoice, unix seconds; the subscriptions of Claim have it from now on
-	Plan     *Plan     // the plan of the epoch; written once
+	Date     int64     // of the invoice, unix seconds; stored with the subscriptions of Claim
+	Plan     *Plan     // the plan of the epoch
 
-	Final bool // Record.FinalInvoiceID is new: the record can be found by it from now on
+	Final bool // stores Record.FinalInvoiceID as another key of the record
 
-	// Claimed events that become billed on Record.FinalInvoiceID: those whose values must be as
-	// claimed, and those whose values may have changed.
-	Bill        []Event
-	BillChanged []EventKey
+	Bill        []Event    // claimed events that become billed; their values must be as claimed
+	BillChanged []EventKey // claimed events that become billed, whatever their values
 
-	// Events that become unbilled again. They are claimed, or billed if Record.Outcome is Released.
+	// Release has the events that become unbilled: claimed ones, or billed ones if Record.Outcome is Released.
 	Release []EventKey
 	Restore []Rewritten // unbilled events that become billed again on their invoice
-	Reclaim []Event     // events that a producer made unbilled again, and that become claimed again
+	Reclaim []Event     // unbilled events that become claimed again; a page of the epoch has them already
 
-	// Expire sets the TTL of items of the epoch.
 	Expire Expiry
 }
 
@@ -37,16 +34,17 @@ type Step struct {
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 const (
 	maxActions = 100
-	maxSize    = 4<<20 - 64<<10
+	maxSize    = 4<<20 - 64<<10 // 64 KB remain for the record
 )
 
-// MaxExpiring is the maximum number of pages whose TTL a step sets that changes nothing else.
+// MaxExpiring is the maximum number of pages in the Expire of a step that changes only the record besides.
 const MaxExpiring = maxSize / MaxPageSize
 
-// Fits reports whether the step is within the limits. Every item counts with its maximum size.
+// Fits reports whether the step is within the limits. It counts each item of the epoch, and the events together,
+// with their maximum size.
 func (s Step) Fits() bool {
-	size := MaxPageSize * s.contents()
-	if s.events() > 0 {
+	size := MaxPageSize * s.epochItems()
+	if s.eventItems() > 0 {
 		size += MaxEventsSize
 	}
 	return s.Actions() <= maxActions && size <= maxSize
@@ -54,41 +52,41 @@ func (s Step) Fits() bool {
 
 // Actions returns the number of items that the step changes.
 func (s Step) Actions() int {
-	actions := 1 + s.contents() + s.events()
+	actions := 1 + s.epochItems() + s.eventItems()
 	if s.Final {
 		actions++
 	}
 	return actions
 }
 
-// contents returns the number of items of the epoch that the step changes.
-func (s Step) contents() int {
-	contents := len(s.Expire.Pages) + s.Expire.PlanParts
-	for _, included := range []bool{s.Manifest != nil, s.Claim != nil, s.Expire.Manifest} {
-		if included {
-			contents++
+// epochItems returns the number of items of the epoch that the step changes: manifest, pages and parts of the plan.
+func (s Step) epochItems() int {
+	items := len(s.Expire.Pages) + s.Expire.PlanParts
+	for _, isChanged := range []bool{s.Manifest != nil, s.Claim != nil, s.Expire.Manifest} {
+		if isChanged {
+			items++
 		}
 	}
 	if s.Plan != nil {
-		contents += len(s.Plan.Parts())
+		items += len(s.Plan.Parts())
 	}
-	return contents
+	return items
 }
 
-// events returns the number of events, and of subscriptions of claimed events, that the step changes.
-func (s Step) events() int {
-	events := len(s.Bill) + len(s.BillChanged) + len(s.Release) + len(s.Restore) + len(s.Reclaim)
+// eventItems returns the number of events, and of subscriptions of newly claimed events, that the step changes.
+func (s Step) eventItems() int {
+	items := len(s.Bill) + len(s.BillChanged) + len(s.Release) + len(s.Restore) + len(s.Reclaim)
 	if s.Claim != nil {
-		events += len(s.Claim.Events) + len(s.Claim.Subscriptions())
+		items += len(s.Claim.Events) + len(s.Claim.Subscriptions())
 	}
-	return events
+	return items
 }
 
-// Expiry selects items of an epoch whose TTL is set.
+// Expiry selects items of an epoch, whose TTL is set to the time At.
 type Expiry struct {
 	At        int64 // unix seconds
-	Pages     []int
-	PlanParts int // number of parts of the plan, all of which expire
+	Pages     []int // page numbers
+	PlanParts int   // number of all parts of the plan; 0 if they do not expire
 	Manifest  bool
 }
 
@@ -99,8 +97,8 @@ var ErrNotFound = errors.New("billing: not in the ledger")
 // it. Nothing of the step was applied.
 var ErrFenced = errors.New("billing: fenced: the record was written by another process")
 
-// ErrBusy means that the ledger did not confirm the step (conflict, throttling, lost answer). The step
-// may have been applied. It can be repeated: it is recognised by its version.
+// ErrBusy means that the ledger did not confirm the step (conflict, throttling, lost response). The step may have
+// been applied. It can be repeated: the ledger recognises it by Record.Version.
 var ErrBusy = errors.New("billing: the ledger is busy")
 
 // EventsChanged is the error for events that are not in the state that the step requires. Nothing of
@@ -109,28 +107,29 @@ type EventsChanged struct {
 	Events []ChangedEvent
 }
 
-// ChangedEvent is one event as it was found.
+// ChangedEvent is one event as the step found it.
 type ChangedEvent struct {
 	EventKey
 
 	Status         string // empty if the event does not exist
 	InvoiceID      string
 	FinalInvoiceID string
-	Current        Event // the present values
+	Current        Event // the values that were found
 }
 
-// IsUnbilledAs reports whether the event is unbilled and would be charged as the given one.
+// IsUnbilledAs reports whether the event is unbilled and has the charge of the given one.
 func (e ChangedEvent) IsUnbilledAs(event Event) bool {
 	return e.Status == EventUnbilled && e.Current.hasChargeOf(event)
 }
 
-// hasChargeOf reports whether two versions of an event have the same charge. Descriptions may be cut.
+// hasChargeOf reports whether two versions of an event have the same charge. It does not compare descriptions,
+// because those on pages are cut.
 func (e Event) hasChargeOf(other Event) bool {
 	return e.OccurredAt == other.OccurredAt && e.ChargeCode == other.ChargeCode && e.CurrencyCode == other.CurrencyCode &&
 		e.Amount == other.Amount && e.Quantity == other.Quantity && e.Fault == other.Fault
 }
 
-// Contains reports whether the event changed.
+// Contains reports whether the event is one of Events.
 func (e *EventsChanged) Contains(key EventKey) bool {
 	return slices.ContainsFunc(e.Events, func(found ChangedEvent) bool { return found.EventKey == key })
 }
@@ -139,7 +138,7 @@ func (e *EventsChanged) Error() string {
 	return fmt.Sprintf("billing: %d events are not in the state that the step requires", len(e.Events))
 }
 
-// The statuses of an event. An event without one is unbilled.
+// The statuses of an event. An event without a status is unbilled.
 const (
 	EventUnbilled = "unbilled"
 	EventClaimed  = "claimed"

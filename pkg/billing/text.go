@@ -19,8 +19,8 @@ func formatDecimal(number decimal.Decimal) string {
 	return text
 }
 
-// lineDescription returns the description of a line: text, quantity in parentheses, marker in
-// brackets. The text is cut so that the marker is always complete.
+// lineDescription returns the description of a line: text, quantity in parentheses, marker in brackets. Only the
+// text is cut.
 func lineDescription(text, quantity, marker string) string {
 	end := " [" + marker + "]"
 	if quantity != "" {
@@ -36,8 +36,8 @@ func Cut(text string, maxUnits int) string {
 		return text
 	}
 	const ellipsis = "…"
-	units := 0 // of the text
-	end := 0   // offset in bytes up to which the text fits before an ellipsis
+	units := 0 // number of code units of the text up to at
+	end := 0   // offset in bytes: text[:end] and an ellipsis fit
 	for at, character := range text {
 		if units <= maxUnits-1 {
 			end = at
@@ -65,19 +65,19 @@ func utf16Length(text string) int {
 
 // CutBytes shortens a text to at most the given number of bytes, between two characters. A text that was cut
 // ends with an ellipsis if there is room for it.
-func CutBytes(text string, most int) string {
+func CutBytes(text string, maxBytes int) string {
 	const ellipsis = "…"
-	if len(text) <= most {
+	if len(text) <= maxBytes {
 		return text
 	}
-	if most < len(ellipsis) {
+	if maxBytes < len(ellipsis) {
 		return ""
 	}
-	return truncate.Bytes(text, most-len(ellipsis)) + ellipsis
+	return truncate.Bytes(text, maxBytes-len(ellipsis)) + ellipsis
 }
 
 // EncodedSize returns the maximum size in bytes of a text in the JSON of pages and parts of plans, without its
-// quotes: up to six for one character. U+FFFD may be an invalid byte, which JSON escapes.
+// quotes. U+FFFD counts as escaped, because the text may have an invalid byte instead, which JSON escapes.
 // https://pkg.go.dev/encoding/json#Marshal
 func EncodedSize(text string) int {
 	const escaped = len(`\u0000`)
