@@ -19,7 +19,7 @@ const (
 	opRead                    // read invoices
 )
 
-// lineEffect is what a failed call changes in the record about the line at the cursor.
+// lineEffect is the change of the record's line at the cursor that follows from a failed call.
 type lineEffect int
 
 const (
