@@ -14,7 +14,7 @@ import (
 type Aggregator struct {
 	manifest      Manifest
 	sums          map[LineKey]*sum
-	invalid       faults
+	invalid       faults // events with a fault
 	otherCurrency faults // events in another currency than the invoice
 }
 
@@ -83,16 +83,15 @@ func (s *sum) add(event Event, amount decimal.Decimal, quantity *decimal.Decimal
 		if s.quantity == nil {
 			s.quantity = &decimal.Decimal{}
 		}
-		total := s.quantity.Add(*quantity)
-		s.quantity = &total
+		s.quantity = new(s.quantity.Add(*quantity))
 	}
 	s.from = min(s.from, event.OccurredAt)
 	s.to = max(s.to, event.OccurredAt)
 	if event.Description == "" {
 		return
 	}
-	order := cmp.Or(cmp.Compare(event.OccurredAt, s.textAt), cmp.Compare(event.EventID, s.textFromID))
-	if isLater := order > 0; isLater || s.text == "" {
+	isLater := cmp.Or(cmp.Compare(event.OccurredAt, s.textAt), cmp.Compare(event.EventID, s.textFromID)) > 0
+	if s.text == "" || isLater {
 		s.text, s.textAt, s.textFromID = event.Description, event.OccurredAt, event.EventID
 	}
 }
@@ -114,7 +113,7 @@ func (a *Aggregator) Plan(maxAmount int64, catalog Catalog) ([]Line, error) {
 		return cmp.Or(strings.Compare(x.SubscriptionID, y.SubscriptionID), strings.Compare(x.ChargeCode, y.ChargeCode))
 	})
 	lines := make([]Line, len(keys))
-	charges := decimal.Decimal{} // their total
+	chargeTotal := decimal.Decimal{}
 	for i, key := range keys {
 		amount := a.sums[key].amount.RoundBank(0)
 		if amount.Abs().GreaterThan(largestAmount) {
@@ -123,10 +122,10 @@ func (a *Aggregator) Plan(maxAmount int64, catalog Catalog) ([]Line, error) {
 		}
 		lines[i] = a.line(i, key, amount.IntPart(), catalog[key.ChargeCode])
 		if lines[i].IsCharge() {
-			charges = charges.Add(amount)
+			chargeTotal = chargeTotal.Add(amount)
 		}
 	}
-	if err := a.checkTotal(charges, maxAmount, keys); err != nil {
+	if err := a.checkTotal(chargeTotal, maxAmount, keys); err != nil {
 		return nil, err
 	}
 	if parts := len(Plan{lines}.Parts()); parts > maxParts {
@@ -137,17 +136,17 @@ func (a *Aggregator) Plan(maxAmount int64, catalog Catalog) ([]Line, error) {
 
 // checkTotal rejects the lines with the keys if the total of their charges exceeds maxAmount, or makes the invoice
 // too large.
-func (a *Aggregator) checkTotal(charges decimal.Decimal, maxAmount int64, keys []LineKey) error {
-	total := charges
+func (a *Aggregator) checkTotal(chargeTotal decimal.Decimal, maxAmount int64, keys []LineKey) error {
+	invoiceTotal := chargeTotal
 	for _, line := range a.manifest.Originals {
-		total = total.Add(decimal.NewFromInt(line.Amount))
+		invoiceTotal = invoiceTotal.Add(decimal.NewFromInt(line.Amount))
 	}
 	switch {
-	case charges.IsPositive() && total.GreaterThan(largestAmount):
-		return &Rejection{LineLimits, fmt.Sprintf("the invoice would amount to %s, at most %s is possible: %s", a.money(total), a.money(largestAmount), a.largestEvent(keys...))}
-	case maxAmount > 0 && charges.GreaterThan(decimal.NewFromInt(maxAmount)):
+	case chargeTotal.IsPositive() && invoiceTotal.GreaterThan(largestAmount):
+		return &Rejection{LineLimits, fmt.Sprintf("the invoice would amount to %s, at most %s is possible: %s", a.money(invoiceTotal), a.money(largestAmount), a.largestEvent(keys...))}
+	case maxAmount > 0 && chargeTotal.GreaterThan(decimal.NewFromInt(maxAmount)):
 		return &Rejection{AboveLimit, fmt.Sprintf("the charges amount to %s, invoice.max_amount is %d (%s): %s",
-			a.money(charges), maxAmount, FormatAmount(maxAmount, a.manifest.CurrencyCode), a.largestEvent(keys...))}
+			a.money(chargeTotal), maxAmount, FormatAmount(maxAmount, a.manifest.CurrencyCode), a.largestEvent(keys...))}
 	default:
 		return nil
 	}
@@ -200,10 +199,10 @@ type faults struct {
 	named []string
 }
 
-func (f *faults) add(key EventKey, problem string) {
+func (f *faults) add(key EventKey, fault string) {
 	f.count++
 	if len(f.named) < maxNamed {
-		f.named = append(f.named, key.String()+": "+problem)
+		f.named = append(f.named, key.String()+": "+fault)
 	}
 }
 

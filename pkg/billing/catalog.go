@@ -23,7 +23,7 @@ type Tax struct {
 	AvalaraTaxCode         string `json:"avalara_tax_code,omitempty"`
 }
 
-// size returns the maximum encoded size of the texts in bytes.
-func (t Tax) size() int {
+// taxSize returns the maximum encoded size of the texts in bytes.
+func (t Tax) taxSize() int {
 	return EncodedSize(t.TaxJarProductCode) + EncodedSize(t.HSNCode) + EncodedSize(t.AvalaraSaleType) + EncodedSize(t.AvalaraTaxCode)
 }

@@ -78,7 +78,7 @@ func (p Plan) Parts() [][]Line {
 	size := 0 // of the last part
 	for _, line := range p.Lines {
 		lineSize := lineMargin + EncodedSize(line.SubscriptionID) + EncodedSize(line.ChargeCode) + EncodedSize(line.Description) + len(line.Quantity) +
-			EncodedSize(line.ItemPriceID) + line.Tax.size()
+			EncodedSize(line.ItemPriceID) + line.taxSize()
 		if size+lineSize > MaxPageSize {
 			parts, size = append(parts, nil), 0
 		}

@@ -66,7 +66,7 @@ func Recognize(invoice Invoice, plan []Line, originals []InvoiceLine) Recognized
 // itemPriceKey identifies a line of an item price within a plan: no two charge codes have the same item price.
 type itemPriceKey struct{ itemPriceID, subscriptionID string }
 
-// withoutIDs returns the lines that do not have the id of an original. found reports whether others have.
+// withoutIDs returns the lines that do not have the id of an original. found reports whether any line has one.
 func withoutIDs(lines, originals []InvoiceLine) (kept []InvoiceLine, found bool) {
 	ids := make(map[string]bool, len(originals))
 	for _, original := range originals {
@@ -84,7 +84,7 @@ func withoutIDs(lines, originals []InvoiceLine) (kept []InvoiceLine, found bool)
 	return kept, found
 }
 
-// withoutEquals leaves out one equal line for each original, if there is one.
+// withoutEquals leaves out, for each original, one line that equals it, if there is one.
 func withoutEquals(lines, originals []InvoiceLine, subscription string) (kept, leftOut []InvoiceLine) {
 	kept = slices.Clone(lines)
 	for _, original := range originals {

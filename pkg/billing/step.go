@@ -117,7 +117,7 @@ type ChangedEvent struct {
 	Current        Event // the values that were found
 }
 
-// IsUnbilledAs reports whether the event is unbilled and has the charge of the given one.
+// IsUnbilledAs reports whether the event is unbilled and has the same charge as the given event.
 func (e ChangedEvent) IsUnbilledAs(event Event) bool {
 	return e.Status == EventUnbilled && e.Current.hasChargeOf(event)
 }
