@@ -41,8 +41,8 @@ type Events interface {
 	Claimed(ctx context.Context) iter.Seq2[billing.ClaimedEvent, error]
 }
 
-// Charger changes pending invoices. An error includes a *billing.Failure, unless nothing was sent: then it
-// includes ratelimit.ErrExpired or the cause of the end of ctx.
+// Charger changes pending invoices. An error includes a *billing.Failure. If nothing was sent, it may instead
+// include ratelimit.ErrExpired or the cause of the end of ctx.
 type Charger interface {
 	// AddCharge adds a line, and returns the invoice with it.
 	AddCharge(ctx context.Context, permit *ratelimit.Permit, charge billing.Charge) (billing.Invoice, error)

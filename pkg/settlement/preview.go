@@ -32,7 +32,7 @@ type Preview struct {
 	Manifest   billing.Manifest
 	Record     billing.Record // zero if there is none
 	Lines      []billing.Line
-	Planned    bool // the lines are from the ledger; markers and keys of other lines are not those to be sent
+	Planned    bool // Lines are of the plan in the ledger; otherwise a session makes other markers and keys
 	Events     int  // number of events of the lines
 }
 
@@ -54,7 +54,8 @@ func (s *Settler) Preview(ctx context.Context, invoiceID string, found *billing.
 			return preview, fmt.Errorf("read the manifest of %s: %w", invoiceID, err)
 		}
 		if record.State != billing.Claiming {
-			return s.addStoredPlan(ctx, preview)
+			err = s.addStoredPlan(ctx, &preview)
+			return preview, err
 		}
 	}
 	var read billing.Invoice // zero if Chargebee has none
@@ -79,11 +80,11 @@ func (s *Settler) Preview(ctx context.Context, invoiceID string, found *billing.
 }
 
 // addStoredPlan adds the plan from the ledger to a preview.
-func (s *Settler) addStoredPlan(ctx context.Context, preview Preview) (Preview, error) {
+func (s *Settler) addStoredPlan(ctx context.Context, preview *Preview) error {
 	record := preview.Record
 	plan, err := s.Claims.Plan(ctx, record.InvoiceID, record.Epoch)
 	if err != nil && !errors.Is(err, billing.ErrNotFound) {
-		return preview, fmt.Errorf("read the plan of %s: %w", record.InvoiceID, err)
+		return fmt.Errorf("read the plan of %s: %w", record.InvoiceID, err)
 	}
 	preview.Lines, preview.Planned = plan.Lines, true
 	for _, line := range plan.Lines {
@@ -93,7 +94,7 @@ func (s *Settler) addStoredPlan(ctx context.Context, preview Preview) (Preview, 
 	if record.State == billing.Finished {
 		preview.Prediction = WillDoNothing
 	}
-	return preview, nil
+	return nil
 }
 
 // addNewPlan adds a new plan to a preview, as claim would make it, and predicts how the settlement ends.

@@ -29,8 +29,8 @@ func (s *Settler) readInvoice(ctx context.Context, invoiceID string) (billing.In
 	return invoice, err
 }
 
-// fetchInvoice returns an invoice with all its lines. After a failed call the error is its *billing.Failure, but a
-// deferral if a page after the first is refused: the refusal is not of the invoice.
+// fetchInvoice returns an invoice with all its lines. After a failed call the error is its *billing.Failure. If a
+// page after the first is refused, it is a deferral instead: the invoice itself was not refused.
 func (s *Settler) fetchInvoice(ctx context.Context, invoiceID string) (billing.Invoice, error) {
 	for range maxReads {
 		invoice, err := s.fetchPages(ctx, invoiceID)

@@ -58,6 +58,7 @@ func decideRecovery(op operation, failure *billing.Failure, outage bool) recover
 	return decided
 }
 
+// decideByKind returns the decision without newCloseKey.
 func decideByKind(op operation, failure *billing.Failure, outage bool) recovery {
 	switch failure.Kind {
 	case billing.Transient:
@@ -147,7 +148,7 @@ func decideUnknown(op operation, outage bool) recovery {
 // reads of the draft show that the line is not on it.
 func (s *session) recoverFrom(ctx context.Context, op operation, failure *billing.Failure) error {
 	decided := decideRecovery(op, failure, s.Breaker.Open())
-	sent := s.record()
+	before := s.record() // with SendingSince, which lineNotAdded resets
 	readsDecide := op == opAdd && decided.draftReads > 0
 	beforeReads := decided
 	if readsDecide {
@@ -172,7 +173,7 @@ func (s *session) recoverFrom(ctx context.Context, op operation, failure *billin
 		}
 	}
 	if decided.action == deferKeyExpiry {
-		return s.deferUntilKeyExpires(sent, failure.Error())
+		return s.deferUntilKeyExpires(before, failure.Error())
 	}
 	return decided.err(failure)
 }

@@ -89,7 +89,7 @@ func (s *session) resume(ctx context.Context) error {
 		return err
 	case missing && record.MissingSince == 0 && record.Resume != billing.Closing:
 		return s.resumeState(ctx, s.Now().Unix())
-	case missing: // with 0, closeInvoice repeats the call: if a session closed the draft, the response has the final invoice
+	case missing: // 0 makes closeInvoice repeat its call: the response may have the final invoice
 		return s.resumeState(ctx, record.MissingSince)
 	case lostLine != "":
 		return &billing.Rejection{Reason: billing.LineRemoved, Detail: "the line " + lostLine + " is not on " + s.manifest.InvoiceID}

@@ -41,7 +41,7 @@ func decideRelease(record billing.Record, order Order, now time.Time, settings S
 		return applyDecision, nil
 	case record.State != billing.Rejected:
 		return nothingClaimed, refusef("%s is %s and not rejected: its message resumes it; if there is none left, send its dead letter back with dlq replay --invoice %s --yes", id, record.State, id)
-	case !record.HoldsClaims() && record.HasBilled() && order.Reason != "":
+	case record.HasBilled() && order.Reason != "":
 		return decideReleaseBilled(record, order, now)
 	case !record.HoldsClaims():
 		return nothingClaimed, nil

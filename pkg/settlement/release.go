@@ -125,7 +125,7 @@ func (r *releaser) run(ctx context.Context, action releaseAction) (Release, erro
 		err = r.decide(ctx, started)
 	case action == readFinal:
 		err = r.releaseBilled(ctx, started)
-	case r.record().State == billing.Rejected:
+	case r.record().State == billing.Rejected: // applyDecision
 		err = r.resumeState(ctx, 0)
 	}
 	if err != nil {
