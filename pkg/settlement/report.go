@@ -46,7 +46,8 @@ type Billed struct {
 	Amount       int64 // of the charges, in minor units
 }
 
-// ClosedWithoutCharges reports whether the session closed the invoice without a line of Billable.
+// ClosedWithoutCharges reports whether the session finished an invoice as closed without a charge. It is not valid
+// if Repeated.
 func (r Report) ClosedWithoutCharges() bool {
 	return r.InvoiceOutcome == billing.Closed && r.Billed.Lines == 0
 }

@@ -17,8 +17,8 @@ func startedAt(now time.Time) stopwatch {
 
 // resumedAt returns the stopwatch of a line that was first sent at the given unix second.
 func resumedAt(sent int64, now time.Time) stopwatch {
-	wall := time.Unix(sent, 0)
-	return stopwatch{sent: wall, started: now, before: now.Round(0).Sub(wall)}
+	sentAt := time.Unix(sent, 0)
+	return stopwatch{sent: sentAt, started: now, before: now.Round(0).Sub(sentAt)}
 }
 
 // elapsed returns the larger of the times by both clocks.

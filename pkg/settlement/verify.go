@@ -9,7 +9,7 @@ import (
 )
 
 // verifyLines checks that the invoice in a response has no added line twice, and records whether the response
-// has all added lines. If any response lacks one, verifyAllAdded reads the draft before it is closed.
+// has all added lines. If any response lacks one, verifyAllAdded reads the draft later.
 func (s *session) verifyLines(ctx context.Context, invoice billing.Invoice) error {
 	if invoice.SubscriptionID != s.manifest.SubscriptionID { // a read decides whether the subscription changed
 		if err := s.saveProgress(ctx); err != nil {
