@@ -1,7 +1,6 @@
 package settlement
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -240,7 +239,12 @@ func (r *releaser) dispositions() billing.Dispositions {
 	if record.State == billing.Releasing || record.State == billing.Rejected && record.Resume == billing.Claiming {
 		return billing.RepeatDisposition(billing.NotCharged, len(r.plan.Lines))
 	}
-	return cmp.Or(record.Dispositions, billing.RepeatDisposition(billing.Charged, len(r.plan.Lines)))
+	decided := lineDispositions(r.plan, record.Dispositions)
+	dispositions := make([]byte, len(r.plan.Lines))
+	for i, line := range r.plan.Lines {
+		dispositions[i] = byte(decided[line.Key()])
+	}
+	return billing.Dispositions(dispositions)
 }
 
 // settleEvents releases the events or marks them as billed, as the record has it.

@@ -312,6 +312,33 @@ func TestReleaseGoesOn(t *testing.T) {
 	})
 }
 
+// TestRelease_ResumedSettlementWithCredit: the events of a credit line stay unbilled, and the release shows that.
+func TestRelease_ResumedSettlementWithCredit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		f.writeMany("sub", "calls", "1", billing.MaxPageEvents+3) // two pages: settling is a state of its own
+		f.write("sub", "refunds", "-5")
+		id, body := f.renew("sub")
+		broken := f.settler(onTheWayTo("dynamodb", func(request *http.Request) error {
+			if strings.HasSuffix(request.Header.Get("X-Amz-Target"), ".TransactWriteItems") && f.head(id).State == billing.Settling {
+				return errCrashed
+			}
+			return nil
+		}))
+		if outcome, _ := f.receive(broken, body, 5*24*time.Hour); outcome.Reason != string(billing.AttemptsExhausted) {
+			t.Fatalf("got %+v", outcome)
+		}
+		if record := f.head(id); record.Resume != billing.Settling || record.Dispositions != "" {
+			t.Fatalf("got %+v", record)
+		}
+		release, err := f.release(id)
+		if err != nil || release.Dispositions != "sr" {
+			t.Errorf("got dispositions %q, %v", release.Dispositions, err)
+		}
+	})
+}
+
 // TestReleaseIsRefused for invoices that are not rejected, or that a session settles.
 func TestReleaseIsRefused(t *testing.T) {
 	t.Parallel()

@@ -29,10 +29,10 @@ func (s *Settler) ReleaseUnrecorded(ctx context.Context, order Order) (record bi
 	}
 	r := s.newReleaser(order, found)
 	r.lease.keepUpdatedAt = exists // until events are released
-	err = r.acquireUnrecorded(ctx, exists)
-	if err == nil {
-		released, err = r.releaseUnrecorded(ctx)
+	if err := r.acquireUnrecorded(ctx, exists); err != nil {
+		return found, 0, r.explainFenced(err)
 	}
+	released, err = r.releaseUnrecorded(ctx)
 	r.endUnrecorded(ctx, exists)
 	if !order.DryRun {
 		found = r.record()
