@@ -20,16 +20,17 @@ type Config struct {
 	BaseURL string // of the site or of a fake, for example https://acme-test.chargebee.com
 	APIKey  string
 
-	MaxConcurrent int               // expected calls, not enforced: the maximum of idle connections. Defaults to 50
+	MaxConcurrent int               // maximum number of idle connections; does not limit calls. Defaults to 50
 	CallTimeout   time.Duration     // of one call; its context can end earlier. Defaults to 30 s
 	Now           func() time.Time  // defaults to time.Now
 	Transport     http.RoundTripper // defaults to HTTP/1.1
 
-	// Observe is called with the context of each call after the call was sent. It must not block. May be nil.
+	// Observe is called after each call for which the permit was spent, with the context of the call, also if
+	// connecting failed. It must not block. May be nil.
 	Observe func(context.Context, Observation)
 }
 
-// Observation describes a call that was sent.
+// Observation describes a call for which the permit was spent.
 type Observation struct {
 	Operation string // add_charge, add_charge_item, close, retrieve, list
 	Method    string // of HTTP
@@ -77,7 +78,7 @@ func New(config Config) (*Client, error) {
 	if config.Observe == nil {
 		config.Observe = func(context.Context, Observation) {}
 	}
-	install()
+	installTransport()
 	client := &Client{config: config, base: base}
 	client.SetAPIKey(config.APIKey)
 	return client, nil

@@ -15,10 +15,10 @@ import (
 	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
-// install makes the SDK use transport. The SDK reads its HTTP client from a package variable without
+// installTransport makes the SDK use transport. The SDK reads its HTTP client from a package variable without
 // synchronization. So install sets the variable once, before any call, and transport finds everything
 // that differs between calls in their contexts.
-var install = sync.OnceFunc(func() {
+var installTransport = sync.OnceFunc(func() {
 	chargebee.WithHTTPClient(&http.Client{
 		Transport: transport{},
 		// Not 0, which the SDK replaces by 80 s. The context of a call has the timeout instead.

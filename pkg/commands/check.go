@@ -25,7 +25,7 @@ func (a *app) check() *cobra.Command {
 		Use:     "check",
 		Short:   "Check queues, tables, permissions, Chargebee and rate limit",
 		Example: "  consumer check --config consumer.yaml",
-		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
+		RunE: a.withDeps(func(ctx context.Context, deps Deps, _ []string) error {
 			result := checkResult{deps.Check(ctx)}
 			a.writeResult(result, func() { a.writeCheck(result) })
 			if preflight.Failed(result.Findings) {

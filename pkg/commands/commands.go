@@ -39,7 +39,7 @@ type app struct {
 
 // root returns the command consumer with all its subcommands. Without a subcommand it is consumer run.
 func (a *app) root() *cobra.Command {
-	run := a.connected(a.run, config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
+	run := a.withDeps(a.run, config.QueueURL, config.DeadLetterURL, config.ChargebeeSite, config.ChargebeeKey)
 	root := &cobra.Command{
 		Use:     "consumer",
 		Short:   "Bill pending Chargebee invoices",

@@ -44,7 +44,7 @@ func (a *app) console() *cobra.Command {
 		Use:   "console",
 		Short: "Serve the operator's web page",
 		Long: "Serve a web page for operators, with the credentials and settings of this process: queues, dead letters, invoices, and the " +
-			"actions of the other commands. It prints its address with a token for one login. An address other than loopback needs TLS and a token file.",
+			"actions of the other commands. Without --token-file it prints its address with a token for one login. An address other than loopback needs TLS and a token file.",
 		Example: "  consumer console --read-only",
 		PreRunE: func(*cobra.Command, []string) (err error) {
 			if cfg, err = flags.load(); err != nil {
@@ -52,7 +52,7 @@ func (a *app) console() *cobra.Command {
 			}
 			return nil
 		},
-		RunE: a.connectedSite(func(ctx context.Context, deps Deps, _ []string) error {
+		RunE: a.withSiteDeps(func(ctx context.Context, deps Deps, _ []string) error {
 			cfg.Log = deps.log.Level(min(deps.log.GetLevel(), zerolog.InfoLevel)) // log.level must not hide actions
 			cfg.Operations, cfg.Caller = operations{deps, flags.archives}, deps.caller(ctx)
 			return a.serveConsole(ctx, flags, cfg)
@@ -131,7 +131,7 @@ func (a *app) serveConsole(ctx context.Context, flags consoleFlags, cfg console.
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), consoleStopTimeout)
 	defer cancel()
 	if server.Shutdown(stopCtx) != nil {
-		_ = server.Close() // interrupts no action: page.Run ends those
+		_ = server.Close() // closes the connections; the end of page.Run waits for the actions
 	}
 	return err
 }

@@ -36,9 +36,9 @@ type Deps struct {
 // runFunc runs a command with its dependencies and arguments.
 type runFunc func(ctx context.Context, deps Deps, args []string) error
 
-// connected returns a RunE that loads the settings and the AWS configuration, and then calls run. The required keys of
+// withDeps returns a RunE that loads the settings and the AWS configuration, and then calls run. The required keys of
 // the settings must have a value.
-func (a *app) connected(run runFunc, required ...string) func(*cobra.Command, []string) error {
+func (a *app) withDeps(run runFunc, required ...string) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		settings, logger, err := a.settings(required...)
 		if err != nil {
@@ -58,16 +58,16 @@ func (a *app) connected(run runFunc, required ...string) func(*cobra.Command, []
 	}
 }
 
-// connectedSite is connected for a command that calls Chargebee: it also requires the keys of the site, and calls
+// withSiteDeps is withDeps for a command that calls Chargebee: it also requires the keys of the site, and calls
 // requireInstallation before run.
-func (a *app) connectedSite(run runFunc, required ...string) func(*cobra.Command, []string) error {
+func (a *app) withSiteDeps(run runFunc, required ...string) func(*cobra.Command, []string) error {
 	checked := func(ctx context.Context, deps Deps, args []string) error {
 		if err := deps.requireInstallation(ctx); err != nil {
 			return err
 		}
 		return run(ctx, deps, args)
 	}
-	return a.connected(checked, append(required, config.ChargebeeSite, config.ChargebeeKey)...)
+	return a.withDeps(checked, append(required, config.ChargebeeSite, config.ChargebeeKey)...)
 }
 
 // requireInstallation returns an error if a process with these settings must not use the ledger: the ledger belongs to

@@ -46,7 +46,7 @@ func (a *app) dlqDiscard() *cobra.Command {
 					return deps.discard(ctx, options, progress)
 				})
 			}
-			return a.connected(discard, required...)(cmd, args)
+			return a.withDeps(discard, required...)(cmd, args)
 		},
 	})))
 	flags := cmd.Flags()

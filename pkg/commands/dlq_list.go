@@ -20,7 +20,7 @@ func (a *app) dlqList() *cobra.Command {
 		Use:     "list",
 		Short:   "List dead letters with reasons and charge at risk",
 		Example: "  consumer dlq list --reason invalid_event --older-than 7d",
-		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
+		RunE: a.withDeps(func(ctx context.Context, deps Deps, _ []string) error {
 			listing, err := deps.DeadLetters(ctx, filter)
 			if err != nil {
 				return err

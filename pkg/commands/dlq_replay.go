@@ -24,7 +24,7 @@ func (a *app) dlqReplay() *cobra.Command {
 			}
 			return nil
 		},
-		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
+		RunE: a.withDeps(func(ctx context.Context, deps Deps, _ []string) error {
 			options.DryRun = !a.apply
 			return a.runOnDeadLetters(func(progress deadletter.Progress) (deadletter.Result, error) {
 				return deps.Replay(ctx, options, progress)

@@ -37,7 +37,7 @@ func (a *app) dlqRestore() *cobra.Command {
 			messages, err = deadletter.ReadArchive(file)
 			return errors.Join(err, file.Close())
 		},
-		RunE: a.connected(func(ctx context.Context, deps Deps, args []string) error {
+		RunE: a.withDeps(func(ctx context.Context, deps Deps, args []string) error {
 			return a.restore(ctx, deps, args[0], messages)
 		}, config.DeadLetterURL),
 	}))

@@ -29,7 +29,7 @@ func (a *app) dlqShow() *cobra.Command {
 		Long:    "Show one dead letter, by message or event id, with its invoice in the ledger and at Chargebee, and what a replay would do.",
 		Example: "  consumer dlq show ev_1",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.connected(func(ctx context.Context, deps Deps, args []string) error {
+		RunE: a.withDeps(func(ctx context.Context, deps Deps, args []string) error {
 			shown, err := deps.DeadLetter(ctx, args[0])
 			if err != nil {
 				return err

@@ -28,7 +28,7 @@ func (a *app) invoiceList() *cobra.Command {
 			filter, err = selection.parse(time.Now())
 			return err
 		},
-		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
+		RunE: a.withDeps(func(ctx context.Context, deps Deps, _ []string) error {
 			progress := cli.NewProgress(a.process.Stderr, "invoices read")
 			listing, err := inspect.List(ctx, deps.store(), deps.store(), filter, time.Now(), func() { progress.Add(1) })
 			progress.Finish()

@@ -20,7 +20,7 @@ func (a *app) invoicePlan() *cobra.Command {
 		Short:   "Show what would be charged on an invoice",
 		Example: "  consumer invoice plan draft_inv_1",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.connectedSite(func(ctx context.Context, deps Deps, args []string) error {
+		RunE: a.withSiteDeps(func(ctx context.Context, deps Deps, args []string) error {
 			var preview settlement.Preview
 			err := deps.withSettler(ctx, args[0], func(settler *settlement.Settler, invoiceID string, record *billing.Record) (err error) {
 				preview, err = settler.Preview(ctx, invoiceID, record)

@@ -28,7 +28,7 @@ func (a *app) invoiceRelease() *cobra.Command {
 		Example: "  consumer invoice release draft_inv_1 --yes",
 		Args:    cobra.ExactArgs(1),
 		PreRunE: func(*cobra.Command, []string) error { return checkNotes(order) },
-		RunE: a.connectedSite(func(ctx context.Context, deps Deps, args []string) error {
+		RunE: a.withSiteDeps(func(ctx context.Context, deps Deps, args []string) error {
 			order.DryRun = !a.apply
 			var release results.Release
 			err := deps.withSettler(ctx, args[0], func(settler *settlement.Settler, invoiceID string, _ *billing.Record) (err error) {

@@ -20,7 +20,7 @@ func (a *app) invoiceShow() *cobra.Command {
 		Short:   "Show an invoice by draft or final id",
 		Example: "  consumer invoice show draft_inv_1 --events",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.connected(func(ctx context.Context, deps Deps, args []string) error {
+		RunE: a.withDeps(func(ctx context.Context, deps Deps, args []string) error {
 			invoice, err := inspect.Show(ctx, deps.store(), args[0], withEvents)
 			if err != nil {
 				return err

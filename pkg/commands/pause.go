@@ -23,7 +23,7 @@ func (a *app) pause() *cobra.Command {
 		Long:    "Stop all calls of all consumers to Chargebee within two seconds, until consumer resume.",
 		Example: `  consumer pause --reason "prices are wrong" --yes`,
 		PreRunE: func(*cobra.Command, []string) error { return checkPauseReason(reason) },
-		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
+		RunE: a.withDeps(func(ctx context.Context, deps Deps, _ []string) error {
 			if err := deps.Pause(ctx, reason, !a.apply); err != nil {
 				return err
 			}
@@ -83,7 +83,7 @@ func (a *app) resume() *cobra.Command {
 		Use:     "resume",
 		Short:   "End an operator pause",
 		Example: "  consumer resume --yes",
-		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
+		RunE: a.withDeps(func(ctx context.Context, deps Deps, _ []string) error {
 			pause, err := deps.Resume(ctx, !a.apply)
 			switch {
 			case err != nil:

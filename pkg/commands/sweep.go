@@ -27,7 +27,7 @@ func (a *app) sweep() *cobra.Command {
 		Short:   "Enqueue pending invoices without message, report stuck claims",
 		Long:    "Enqueue pending invoices whose webhook never arrived, and report claims and events that are not being billed.",
 		Example: "  consumer sweep --older-than 2h --yes",
-		RunE: a.connectedSite(func(ctx context.Context, deps Deps, _ []string) error {
+		RunE: a.withSiteDeps(func(ctx context.Context, deps Deps, _ []string) error {
 			progress := cli.NewProgress(a.process.Stderr, "checked")
 			setOptions(&options, consumer.SettlementSettings(deps.Settings))
 			options.DryRun = !a.apply

@@ -19,7 +19,7 @@ func (a *app) tablesCreate() *cobra.Command {
 		Use:     "create",
 		Short:   "Create missing tables and enable the ledger's TTL",
 		Example: "  consumer tables create",
-		RunE: a.connected(func(ctx context.Context, deps Deps, _ []string) error {
+		RunE: a.withDeps(func(ctx context.Context, deps Deps, _ []string) error {
 			states, err := deps.tables().Create(ctx)
 			if err != nil {
 				return err

@@ -80,8 +80,8 @@ type Delivery struct {
 	heartbeat atomic.Pointer[func(context.Context) error]
 }
 
-// SetHeartbeat sets a function that the worker calls after each attempt to extend the visibility timeout,
-// for example to renew a lease. The function runs in the goroutine of the heartbeat. An error of it cancels
+// SetHeartbeat sets a function that the worker calls after each attempt to extend the visibility timeout, unless the
+// message is visible already, for example to renew a lease. The function runs in the goroutine of the heartbeat. An error of it cancels
 // the context of the handler.
 func (d *Delivery) SetHeartbeat(heartbeat func(context.Context) error) { d.heartbeat.Store(&heartbeat) }
 

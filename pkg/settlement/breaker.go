@@ -16,8 +16,8 @@ const outageIDs = 5
 
 // Breaker is a circuit breaker, which is open while Chargebee is unavailable or refuses the credentials. The
 // consumer then receives one message per interval, as a probe, so that messages do not use up their attempts.
-// The first call with any other result closes the breaker. While the clock of the process is wrong, it is
-// open without probes.
+// It closes after the first call that succeeds, or fails with another kind than Transient, Unknown and
+// Unauthorized. While the clock of the process is wrong, it is open without probes.
 type Breaker struct {
 	now func() time.Time
 
@@ -25,7 +25,7 @@ type Breaker struct {
 	siteError  string          // Chargebee is unavailable, or refuses the credentials; empty otherwise
 	interval   time.Duration   // between probes
 	nextProbe  time.Time       // when the next message may be received while siteError is set
-	failedIDs  map[string]bool // of calls that failed as Transient or Unknown since the last answered call
+	failedIDs  map[string]bool // of consecutive calls that failed as Transient or Unknown
 	clockError string          // why the clock of this process is wrong; empty if it is right
 	changed    chan struct{}   // closed and replaced when Wait must check again
 }

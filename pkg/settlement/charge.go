@@ -93,7 +93,7 @@ func (s *session) sendLine(ctx context.Context, line int) (billing.Invoice, erro
 	s.added = line
 
 	var invoice billing.Invoice
-	err = s.callUnder(ctx, permit, s.newLineCall(line, startedAt(sent), &invoice))
+	err = s.callUnder(ctx, permit, s.newLineCall(line, startStopwatch(sent), &invoice))
 	if failure, ok := asFailure(err); ok {
 		return invoice, s.recoverFrom(ctx, opAdd, failure)
 	}

@@ -29,17 +29,17 @@ func (s *session) claim(ctx context.Context) error {
 	}
 
 	next := &pageBuilder{}
-	var rewritten []billing.Rewritten
-	onRewritten := func(event billing.Rewritten) { rewritten = append(rewritten, event) }
-	for event, err := range s.unbilled(ctx, s.manifest, onRewritten) {
-		if err == nil && len(rewritten) >= billing.MaxPageEvents {
-			err, rewritten = s.restore(ctx, rewritten), nil
+	var billed []billing.Rewritten // to be restored
+	onBilled := func(event billing.Rewritten) { billed = append(billed, event) }
+	for event, err := range s.unbilled(ctx, s.manifest, onBilled) {
+		if err == nil && len(billed) >= billing.MaxPageEvents {
+			err, billed = s.restore(ctx, billed), nil
 		}
 		if err != nil {
 			return err
 		}
 		if s.claimed.has(event.EventKey) { //mutant:claimed-twice
-			continue // its producer rewrote it after the claim
+			continue // the index is stale, or its producer rewrote it after the claim
 		}
 		if !next.fits(event) {
 			if err := s.claimPage(ctx, next.take(), sums); err != nil {
@@ -48,7 +48,7 @@ func (s *session) claim(ctx context.Context) error {
 		}
 		next.add(event)
 	}
-	if err := s.restore(ctx, rewritten); err != nil {
+	if err := s.restore(ctx, billed); err != nil {
 		return err
 	}
 	return s.claimRestAndPlan(ctx, next.take(), sums)
@@ -65,7 +65,7 @@ func (s *session) restore(ctx context.Context, rewritten []billing.Rewritten) er
 }
 
 // restoreInOneStep restores at most billing.MaxPageEvents events. It leaves out events that are not unbilled
-// anymore: the index was stale.
+// anymore: the index of unbilled events was stale.
 func (s *session) restoreInOneStep(ctx context.Context, rewritten []billing.Rewritten) error {
 	err := s.lease.commit(ctx, func(step *billing.Step) { step.Restore = rewritten })
 	if changed, ok := errors.AsType[*billing.EventsChanged](err); ok {
@@ -81,9 +81,9 @@ func (s *session) restoreInOneStep(ctx context.Context, rewritten []billing.Rewr
 	return nil
 }
 
-// unbilled returns the events to claim for an invoice, as the index shows them. It leaves out events that
-// another invoice claimed or billed before their producer rewrote them, and calls onBilled for those that
-// were billed.
+// unbilled returns the events to claim for an invoice, as the index of unbilled events shows them. The index may
+// also have rewritten events, which another invoice claimed or billed. unbilled leaves them out, and calls onBilled
+// for those that were billed.
 func (s *Settler) unbilled(ctx context.Context, manifest billing.Manifest, onBilled func(billing.Rewritten)) iter.Seq2[billing.Event, error] {
 	return func(yield func(billing.Event, error) bool) {
 		for _, subscription := range manifest.Subscriptions {
@@ -115,8 +115,8 @@ func (s *Settler) unbilled(ctx context.Context, manifest billing.Manifest, onBil
 	}
 }
 
-// claimPage claims the events as the next page. It claims events that changed since the index was read with
-// their current values (withCurrent). Events that change once more are left to the next invoice.
+// claimPage claims the events as the next page. An event may have changed since the index was read: then it is
+// claimed with its current values (withCurrent). An event that changes once more is left to the next invoice.
 func (s *session) claimPage(ctx context.Context, events []billing.Event, sums *billing.Aggregator) error {
 	for refresh := true; len(events) > 0; refresh = false {
 		page := billing.Page{Number: s.record().Pages, Events: events}
@@ -195,8 +195,8 @@ func withoutChanged(events []billing.Event, changed *billing.EventsChanged) []bi
 	return slices.DeleteFunc(events, func(event billing.Event) bool { return changed.Contains(event.EventKey) })
 }
 
-// errTwoSteps means that the last events and the plan must be written in two steps.
-var errTwoSteps = errors.New("settlement: the last page and the plan need two steps")
+// errNotInOneStep means that tryOneStep wrote nothing.
+var errNotInOneStep = errors.New("settlement: the last page and the plan are not written in one step")
 
 // claimRestAndPlan claims the last events and writes the plan, in one step if possible. The plan ends claiming:
 // events that appear later are for the next invoice.
@@ -208,7 +208,7 @@ func (s *session) claimRestAndPlan(ctx context.Context, last []billing.Event, su
 		return nil
 	case errors.As(err, &changed):
 		last = s.withCurrent(last, changed) //mutant:drop-changed
-	case !errors.Is(err, errTwoSteps):
+	case !errors.Is(err, errNotInOneStep):
 		return err
 	}
 	if err := s.claimPage(ctx, last, sums); err != nil {
@@ -226,19 +226,19 @@ func (s *session) claimRestAndPlan(ctx context.Context, last []billing.Event, su
 	return nil
 }
 
-// tryOneStep claims the last events and writes the plan in one step. It returns errTwoSteps if there are no
-// events, if the step would be too large, or if the plan is rejected: values in the index may be stale, and
-// a claim compares them with the current ones.
+// tryOneStep claims the last events and writes the plan in one step. It returns errNotInOneStep if there are no
+// events, if the step would be too large, or if the plan would be rejected. The last is decided again once the
+// events are claimed, because the values in the index may be stale.
 func (s *session) tryOneStep(ctx context.Context, last []billing.Event, sums *billing.Aggregator) error {
 	all := sums.Clone()
 	all.Add(last...)
 	lines, err := all.Plan(s.Settings.MaxAmount, s.Settings.Catalog)
 	if err != nil {
-		return errTwoSteps
+		return errNotInOneStep
 	}
 	plan, page := billing.Plan{Lines: lines}, billing.Page{Number: s.record().Pages, Events: last}
 	if len(last) == 0 || !(billing.Step{Manifest: &s.manifest, Claim: &page, Plan: &plan}).Fits() {
-		return errTwoSteps
+		return errNotInOneStep
 	}
 	err = s.commitClaim(ctx, func(step *billing.Step) {
 		applyClaim(step, &page)
@@ -259,7 +259,7 @@ func applyPlan(step *billing.Step, plan *billing.Plan) {
 	step.Record.Attempts = 0
 }
 
-// recordPlan records a plan that was read or written in the session and in the report.
+// recordPlan puts a plan into the session and the report.
 func (s *session) recordPlan(plan billing.Plan) {
 	s.plan, s.planned = plan, true
 	s.report.Lines = len(plan.Lines)

@@ -45,7 +45,7 @@ func (s *session) checkClosed(ctx context.Context, invoice billing.Invoice) erro
 	if !complete {
 		read, err := s.readInvoice(ctx, invoice.ID)
 		//mutant:closed-missing
-		if isNotFound(err) { // the next session repeats the close and gets the id again; findFinal might not find the invoice
+		if isNotFound(err) { // not resolveMissing: only the response of the repeated close is certain to have the id
 			return deferFor(s.Settings.MaxEffectDelay, invoice.ID+" is not visible yet")
 		}
 		if err != nil { //mutant:closed-unread
@@ -59,8 +59,8 @@ func (s *session) checkClosed(ctx context.Context, invoice billing.Invoice) erro
 	return s.startSettling(ctx, billing.ReconcileResult{Outcome: billing.Closed}, invoice.ID)
 }
 
-// hasAllCharges reports whether the closed invoice has all charges of the plan. For a plan without charges,
-// which is complete too, the outcome is Gone.
+// hasAllCharges reports whether the closed invoice has all charges of the plan. If the plan has no charges, Reconcile
+// returns the outcome Gone, and nothing can be missing.
 func (s *session) hasAllCharges(invoice billing.Invoice) bool {
 	result := s.reconcileWith(&invoice)
 	return result.Outcome == billing.Closed || result.Outcome == billing.Gone //mutant:closed-complete

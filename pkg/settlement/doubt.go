@@ -34,10 +34,10 @@ func decideDoubt(elapsed time.Duration, sameAPIKey bool, settings Settings) doub
 // resolveDoubt carries out decideDoubt for the line at the cursor.
 func (s *session) resolveDoubt(ctx context.Context) error {
 	record := s.record()
-	sent := resumedAt(record.SendingSince, s.Now())
-	switch decideDoubt(sent.elapsed(s.Now()), s.hasSameAPIKey(), s.Settings) {
+	watch := resumeStopwatch(record.SendingSince, s.Now())
+	switch decideDoubt(watch.elapsed(s.Now()), s.hasSameAPIKey(), s.Settings) {
 	case resendLine:
-		return s.resend(ctx, record.Cursor, sent)
+		return s.resend(ctx, record.Cursor, watch)
 	case waitForExpiry:
 		return s.deferUntilKeyExpires(record, "a line may have been added")
 	default:
@@ -52,12 +52,12 @@ func (s *session) hasSameAPIKey() bool {
 
 // resend sends the line again, with the same idempotency key and the same bytes. Only success ends the
 // doubt: a refusal may be the response to a concurrent duplicate, or an old response that is replayed.
-func (s *session) resend(ctx context.Context, line int, sent stopwatch) error {
+func (s *session) resend(ctx context.Context, line int, watch stopwatch) error {
 	if err := s.lease.ensure(ctx, s.Settings.minLeaseForPermit()); err != nil {
 		return err
 	}
 	var invoice billing.Invoice
-	err := s.call(ctx, s.newLineCall(line, sent, &invoice))
+	err := s.call(ctx, s.newLineCall(line, watch, &invoice))
 	if failure, ok := asFailure(err); ok { //mutant:resend-failed
 		return s.recoverFrom(ctx, opResend, failure)
 	}
@@ -71,8 +71,7 @@ func (s *session) resend(ctx context.Context, line int, sent stopwatch) error {
 	return s.verifyLines(ctx, invoice)
 }
 
-// readBack looks for the line on the draft. It is called once no call that was made for the line can take effect
-// anymore.
+// readBack looks for the line on the draft. It is called only when no call for the line can take effect anymore.
 func (s *session) readBack(ctx context.Context, line int) error {
 	draft, err := s.pendingDraft(ctx)
 	if err != nil {

@@ -45,8 +45,9 @@ func (s *Settler) newOtherInvoices(ctx context.Context, subscription, invoiceID 
 	return others, nil
 }
 
-// find looks for the claim of an event, which the index shows as unbilled, by another invoice. An invoice has
-// only events that occurred before its date. So find reads no pages for an event of the latest date or later.
+// find reports whether another invoice claimed the event, although the index shows it as unbilled. An invoice has
+// only events that occurred before its date. So find reads pages only if the event is older than the latest date
+// of the other invoices.
 func (o *otherInvoices) find(ctx context.Context, event billing.Event) (rewritten billing.Rewritten, found bool, err error) {
 	if event.OccurredAt >= o.latest { //mutant:late-event
 		return rewritten, false, nil
@@ -94,8 +95,8 @@ func (o *otherInvoices) readClaimsOf(ctx context.Context, record billing.Record)
 	if record.Epoch == "" || record.ReleasesAll() {
 		return nil
 	}
-	// An invoice that neither releases all claims nor holds any is settled. Its plan is needed also without
-	// record.Dispositions: the events of credit lines were released.
+	// An invoice that neither releases all claims nor holds any is settled. Without record.Dispositions it billed
+	// all lines of the plan except credits (billing.Line.IsCredit), whose events it released.
 	settled := !record.HoldsClaims()
 	var dispositions map[billing.LineKey]billing.Disposition // nil while the lines are not decided
 	if settled || record.Dispositions != "" {

@@ -11,16 +11,16 @@ import (
 const MaxAge = 6 * 24 * time.Hour
 
 // SQS moves a message to the dead-letter queue, without a reason, after maxReceiveCount receives (1000 is
-// recommended). After manyReceives receives, a message is deferred by at least rareDelay, so that it reaches
+// recommended). After manyReceives receives, a message is deferred by at least minRareDelay, so that it reaches
 // MaxAge, and is rejected with its reason, before it has been received MinReceives times.
 const (
 	manyReceives = 50
-	rareDelay    = 570 * time.Second
+	minRareDelay = 570 * time.Second
 )
 
 // MinReceives is the minimum maxReceiveCount of the queue: with it, a message is rejected as too old before
 // SQS moves it.
-const MinReceives = manyReceives + int(MaxAge/rareDelay) + 1
+const MinReceives = manyReceives + int(MaxAge/minRareDelay) + 1
 
 // retention is the time for which the items of a finished invoice are kept. It exceeds the time for which
 // Chargebee repeats webhooks and queues keep messages, replays included.
@@ -74,5 +74,5 @@ func (s Settings) minLeaseForPermit() time.Duration { return s.CallTimeout * 3 /
 // if Chargebee asks for longer delays.
 func (s Settings) MaxIdle() time.Duration {
 	keyExpiry := s.IdempotencyWindow + s.MaxEffectDelay + s.MaxSkew
-	return max(keyExpiry, attemptBackoff.Max, rareDelay) + s.MaxSkew + s.Lease
+	return max(keyExpiry, attemptBackoff.Max, minRareDelay) + s.MaxSkew + s.Lease
 }

@@ -29,8 +29,8 @@ type Settler struct {
 func (s *Settler) Handle(ctx context.Context, delivery *queue.Delivery) queue.Outcome {
 	report := &Report{MessageID: delivery.ID, EventID: delivery.Attributes[queue.AttributeEventID], Started: s.Now()}
 	outcome := s.process(ctx, delivery, report)
-	if outcome.Action == queue.Retry && delivery.ReceiveCount > manyReceives {
-		outcome.Delay = max(outcome.Delay, rareDelay)
+	if outcome.Action == queue.Retry && delivery.ReceiveCount > manyReceives { // see MinReceives
+		outcome.Delay = max(outcome.Delay, minRareDelay)
 	}
 	report.Duration = s.Now().Sub(report.Started)
 	report.Outcome = outcome

@@ -10,13 +10,13 @@ type stopwatch struct {
 	before  time.Duration // from sent to started, by the wall clock
 }
 
-// startedAt returns the stopwatch of a line that this session sends now.
-func startedAt(now time.Time) stopwatch {
+// startStopwatch returns the stopwatch of a line that this session sends now.
+func startStopwatch(now time.Time) stopwatch {
 	return stopwatch{sent: time.Unix(now.Unix(), 0), started: now}
 }
 
-// resumedAt returns the stopwatch of a line that was first sent at the given unix second.
-func resumedAt(sent int64, now time.Time) stopwatch {
+// resumeStopwatch returns the stopwatch of a line that was first sent at the given unix second.
+func resumeStopwatch(sent int64, now time.Time) stopwatch {
 	sentAt := time.Unix(sent, 0)
 	return stopwatch{sent: sentAt, started: now, before: now.Round(0).Sub(sentAt)}
 }
