@@ -12,11 +12,11 @@ import (
 
 // Archive stores discarded messages.
 type Archive interface {
-	// Add returns nil only if the message survives a crash.
+	// Add returns nil only if the message is stored durably.
 	Add(message ArchivedMessage) error
 }
 
-// ArchivedMessage is a discarded message, from which the message can be restored.
+// ArchivedMessage is a discarded message, with everything that Restore needs.
 type ArchivedMessage struct {
 	DiscardedAt time.Time         `json:"discarded_at"`
 	Note        string            `json:"note"`
@@ -25,17 +25,18 @@ type ArchivedMessage struct {
 	Attributes  map[string]string `json:"attributes"`
 	Body        string            `json:"body"`
 
-	// Typed are attributes that are not strings. Their values are base64.
+	// Typed are the attributes that are not strings. JSON has their values in base64.
 	Typed map[string]queue.Attribute `json:"typed_attributes,omitempty"`
 }
 
-// ErrReleaseRefused means that the claims of an invoice cannot be released safely, or not by this command.
+// ErrReleaseRefused means that the claims of an invoice must not be released, or that there is no Releaser.
 var ErrReleaseRefused = errors.New("claims are not released")
 
 // Releaser releases the claims of an invoice, so that another invoice bills the events.
 type Releaser interface {
-	// Release returns nil only if no event is claimed for the invoice anymore, or would be after a dry
-	// run. ErrReleaseRefused means that an event was or may have been charged. Other errors are temporary.
+	// Release returns nil only if no event is claimed for the invoice anymore; in a dry run, if a release
+	// would have this effect. It returns ErrReleaseRefused if the state of the invoice forbids a release, for
+	// example because an event may have been charged.
 	Release(ctx context.Context, invoiceID string, dryRun bool) error
 }
 
@@ -46,30 +47,29 @@ type Discarder struct {
 	Archive  Archive
 	Releaser Releaser // nil: messages whose invoices hold claims are refused
 
-	releasing sync.Mutex // two messages may be about one invoice
+	releasing sync.Mutex // serializes releases: two messages may have the same invoice
 }
 
 // DiscardOptions are the options of Discarder.Run.
 type DiscardOptions struct {
 	Filter
-	Note   string // why, kept in the archive
+	Note   string // the operator's reason, for the archive
 	DryRun bool   // change nothing
 }
 
-// ErrNoFilter refuses to discard all messages.
+// ErrNoFilter means that a discard has no filter, and would discard all messages.
 var ErrNoFilter = errors.New("a filter is required to discard dead letters")
 
-// Run archives and deletes the selected messages. If the invoice of a message holds claims, only the message
-// leads to the claimed events: without it they would never be billed. Such a message is refused, unless its
-// claims can be released first.
+// Run archives and deletes the selected messages. A message whose invoice holds claims is discarded only after
+// the claims are released, and otherwise refused: without the message, the claimed events would never be billed.
 //
 // Errors: those of Messages and Records, ErrNoFilter, ErrPartial and ErrRefused.
 func (d *Discarder) Run(ctx context.Context, options DiscardOptions, progress Progress) (Result, error) {
 	if options.IsEmpty() {
 		return Result{}, ErrNoFilter
 	}
-	runner := &runner{Queue: d.Queue, operation: discard{d, options.Note}, filter: options.Filter, dryRun: options.DryRun, progress: progress}
-	return runner.run(ctx)
+	r := &runner{Queue: d.Queue, operation: discard{d, options.Note}, filter: options.Filter, dryRun: options.DryRun, progress: progress}
+	return r.run(ctx)
 }
 
 // discard is the operation of a Discarder.
@@ -90,7 +90,7 @@ func (d discard) decide(message Message) Action {
 	}
 }
 
-func (discard) skip(queue.Message) bool { return false }
+func (discard) isIgnored(queue.Message) bool { return false }
 
 func (discard) waitTurn(ctx context.Context, _ Action) error { return context.Cause(ctx) }
 
@@ -121,7 +121,7 @@ func (d discard) predict(ctx context.Context, action Action, received queue.Mess
 	return d.Releaser.Release(ctx, id, true)
 }
 
-// release releases the claims of the message's invoice, unless another message of the invoice had that done.
+// release releases the claims of the message's invoice, if any are left.
 func (d discard) release(ctx context.Context, received queue.Message) error {
 	d.releasing.Lock()
 	defer d.releasing.Unlock()

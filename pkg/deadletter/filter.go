@@ -11,13 +11,13 @@ const NoReason = "none"
 
 // Filter selects messages. Empty fields select all.
 type Filter struct {
-	Reason       string // or NoReason
+	Reason       string // a reason, or NoReason
 	Customer     string
 	Subscription string
 	Invoice      string        // draft id
-	Event        string        // event id, or message id
-	OlderThan    time.Duration // since the message failed, or else was sent
-	NewerThan    time.Duration // likewise
+	Event        string        // the event id or the message id
+	OlderThan    time.Duration // minimum of the age, counted from failedOrSentAt
+	NewerThan    time.Duration // maximum of the age
 
 	Messages map[string]bool // message ids; nil selects all
 }
@@ -25,7 +25,7 @@ type Filter struct {
 // IsEmpty reports whether the filter selects all messages.
 func (f Filter) IsEmpty() bool { return reflect.ValueOf(f).IsZero() }
 
-// selects reports whether the message matches all fields. now is the time for its age.
+// selects reports whether the message matches all fields. now is the present time, for its age.
 func (f Filter) selects(message Message, now time.Time) bool {
 	matches := func(wanted string, found *string) bool { return wanted == "" || found != nil && *found == wanted }
 	return (matches(f.Reason, message.Reason) || f.Reason == NoReason && message.Reason == nil) &&
@@ -33,7 +33,7 @@ func (f Filter) selects(message Message, now time.Time) bool {
 		matches(f.Invoice, message.InvoiceID) &&
 		(f.Subscription == "" || slices.Contains(message.SubscriptionIDs, f.Subscription)) &&
 		(matches(f.Event, message.EventID) || f.Event == message.MessageID) &&
-		(f.OlderThan == 0 || now.Sub(message.failedSince()) > f.OlderThan) &&
-		(f.NewerThan == 0 || now.Sub(message.failedSince()) < f.NewerThan) &&
+		(f.OlderThan == 0 || now.Sub(message.failedOrSentAt()) > f.OlderThan) &&
+		(f.NewerThan == 0 || now.Sub(message.failedOrSentAt()) < f.NewerThan) &&
 		(f.Messages == nil || f.Messages[message.MessageID])
 }

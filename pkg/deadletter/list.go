@@ -12,11 +12,10 @@ import (
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-// Browser receives the messages of the dead-letter queue, and makes them visible again.
+// Browser reads the messages of the dead-letter queue.
 type Browser interface {
-	// Browse calls visit with the messages in batches, until visit returns false. After visit has
-	// returned, the messages of its batch may become visible to others. complete reports whether all
-	// messages were visited.
+	// Browse calls visit with the messages in batches, until visit returns false. When visit has returned,
+	// others may receive the messages of its batch. complete reports whether all messages were visited.
 	Browse(ctx context.Context, visit func([]queue.Message) bool) (complete bool, err error)
 }
 
@@ -31,7 +30,7 @@ type Ledger interface {
 	Plan(ctx context.Context, invoiceID, epoch string) (billing.Plan, error)
 }
 
-// Incomplete is the text for a queue of which not all messages were visited.
+// Incomplete is the text for operators that explains why not all messages were visited.
 const Incomplete = "some messages are in flight with another reader, or there are too many"
 
 // NoLedger is the ledger state of a message whose invoice has no record.
@@ -40,7 +39,7 @@ const NoLedger = "none"
 // Listing is the content of the dead-letter queue.
 type Listing struct {
 	Complete bool      `json:"complete"` // every message was visited
-	Messages []Message `json:"messages"` // by the time of failure; those without it last
+	Messages []Message `json:"messages"` // by FailedAt; those without FailedAt last
 	Groups   []Group   `json:"groups"`   // by reason, most frequent first
 }
 
@@ -48,23 +47,23 @@ type Listing struct {
 type Group struct {
 	Reason *string    `json:"reason"`
 	Count  int        `json:"count"`
-	Oldest *time.Time `json:"oldest"`  // earliest time of failure, or of sending if that is unknown
-	AtRisk []Amount   `json:"at_risk"` // by currency; the first message of each invoice counts
+	Oldest *time.Time `json:"oldest"`  // when the first message failed, or was sent if that is unknown
+	AtRisk []Amount   `json:"at_risk"` // by currency; of the messages of one invoice, only the first counts
 }
 
 // Amount is an amount of money.
 type Amount struct {
-	CurrencyCode *string `json:"currency_code"` // null if the counted message has none
+	CurrencyCode *string `json:"currency_code"` // null if the messages have none
 	Amount       int64   `json:"amount"`        // minor units
 }
 
-// List returns the messages that match the filter, with the records of their invoices. now is the time
-// for the age of a message. The records are read after the messages are visible again.
+// List returns the messages that match the filter. now is the present time, for the filter by age. The records
+// of the invoices are read after the browse, so that the messages are hidden for a shorter time.
 func List(ctx context.Context, browser Browser, ledger Ledger, filter Filter, now time.Time) (Listing, error) {
 	listing := Listing{Messages: []Message{}, Groups: []Group{}}
-	complete, err := browser.Browse(ctx, func(received []queue.Message) bool {
-		for _, one := range received {
-			if message := describe(one); filter.selects(message, now) {
+	complete, err := browser.Browse(ctx, func(batch []queue.Message) bool {
+		for _, received := range batch {
+			if message := describe(received); filter.selects(message, now) {
 				listing.Messages = append(listing.Messages, message)
 			}
 		}
@@ -80,14 +79,14 @@ func List(ctx context.Context, browser Browser, ledger Ledger, filter Filter, no
 	slices.SortFunc(listing.Messages, func(a, b Message) int {
 		return cmp.Or(compareTimes(a.FailedAt, b.FailedAt), cmp.Compare(a.MessageID, b.MessageID))
 	})
-	listing.Groups = group(listing.Messages)
+	listing.Groups = groupByReason(listing.Messages)
 	return listing, nil
 }
 
 // maxConcurrentReads limits concurrent reads of the ledger, and with them the plans in memory.
 const maxConcurrentReads = 16
 
-// addRecords adds records and charges to the messages, until the first error.
+// addRecords calls addRecordAndCharge for each message, until the first error.
 func addRecords(ctx context.Context, ledger Ledger, messages []Message) error {
 	reads, readCtx := errgroup.WithContext(ctx)
 	reads.SetLimit(maxConcurrentReads)
@@ -100,8 +99,8 @@ func addRecords(ctx context.Context, ledger Ledger, messages []Message) error {
 	return cmp.Or(reads.Wait(), context.Cause(ctx))
 }
 
-// group summarizes messages by reason.
-func group(messages []Message) []Group {
+// groupByReason summarizes messages by reason.
+func groupByReason(messages []Message) []Group {
 	groups := []Group{}
 	counted := map[string]bool{} // pairs of invoice and reason
 	for _, message := range messages {
@@ -111,8 +110,8 @@ func group(messages []Message) []Group {
 			i = len(groups) - 1
 		}
 		groups[i].Count++
-		if since := message.failedSince(); !since.IsZero() && (groups[i].Oldest == nil || since.Before(*groups[i].Oldest)) {
-			groups[i].Oldest = &since
+		if at := message.failedOrSentAt(); !at.IsZero() && (groups[i].Oldest == nil || at.Before(*groups[i].Oldest)) {
+			groups[i].Oldest = &at
 		}
 		if charge := message.ChargeAtRisk; charge != nil && *charge > 0 {
 			if key := *message.InvoiceID + "\x00" + orEmpty(message.Reason); !counted[key] {
@@ -127,6 +126,7 @@ func group(messages []Message) []Group {
 	return groups
 }
 
+// addAmount adds the amount to the total of its currency.
 func (g *Group) addAmount(amount Amount) {
 	i, found := slices.BinarySearchFunc(g.AtRisk, amount, func(a, b Amount) int {
 		return cmp.Compare(orEmpty(a.CurrencyCode), orEmpty(b.CurrencyCode))
@@ -137,7 +137,7 @@ func (g *Group) addAmount(amount Amount) {
 	g.AtRisk[i].Amount += amount.Amount
 }
 
-func equal(a, b *string) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }
+func equal(a, b *string) bool { return (a == nil) == (b == nil) && orEmpty(a) == orEmpty(b) }
 
 func orEmpty(value *string) string {
 	if value == nil {

@@ -27,15 +27,15 @@ type Message struct {
 	ReceiveCount    int        `json:"receive_count"`
 	ReplayCount     int        `json:"replay_count"`
 	LedgerState     string     `json:"ledger_state"`
-	ChargeAtRisk    *int64     `json:"charge_at_risk"` // minor units; null without a plan
+	ChargeAtRisk    *int64     `json:"charge_at_risk"` // minor units; null if there is no plan
 	CurrencyCode    *string    `json:"currency_code"`
 
-	sentAt      time.Time // to the dead-letter queue, or to the main queue if SQS moved it
-	holdsClaims bool      // events are claimed for its invoice
+	sentAt      time.Time // when it was sent to the dead-letter queue, or to the main queue if SQS moved it
+	holdsClaims bool      // billing.Record.HoldsClaims of its invoice
 }
 
-// describe returns the message without the data of the ledger. The body has precedence over the
-// attributes, which messages from elsewhere may lack.
+// describe returns the message without the data of the ledger. The ids are those of the body, or else those of
+// the attributes, which another producer may not set.
 func describe(received queue.Message) Message {
 	message := Message{
 		MessageID:       received.ID,
@@ -56,13 +56,13 @@ func describe(received queue.Message) Message {
 		message.InvoiceID = cmp.Or(nullable.String(webhook.Invoice.ID), message.InvoiceID)
 		message.CustomerID = nullable.String(webhook.Invoice.CustomerID)
 		message.CurrencyCode = nullable.String(webhook.Invoice.CurrencyCode)
-		message.SubscriptionIDs = subscriptions(webhook.Invoice)
+		message.SubscriptionIDs = subscriptionIDs(webhook.Invoice)
 	}
 	return message
 }
 
-// addRecord adds the data of the invoice's record, and returns the record. ok is false if there is
-// none.
+// addRecord reads the record of the invoice, sets the fields that depend on it, and returns it. ok is false if
+// there is no record.
 func (m *Message) addRecord(ctx context.Context, records Records) (record billing.Record, ok bool, err error) {
 	if m.InvoiceID == nil {
 		return billing.Record{}, false, nil
@@ -72,21 +72,22 @@ func (m *Message) addRecord(ctx context.Context, records Records) (record billin
 		return billing.Record{}, false, err
 	}
 	m.LedgerState, m.holdsClaims = string(record.State), record.HoldsClaims()
-	if m.Reason == nil { // SQS moved it: show the last error of the ledger
+	if m.Reason == nil { // SQS moved the message: the detail of its last session is in the record
 		m.Detail = nullable.String(record.Detail)
 	}
 	return record, true, nil
 }
 
-// failedSince returns when the message failed, or else when it was sent.
-func (m Message) failedSince() time.Time {
+// failedOrSentAt returns when the message failed, or sentAt if that is unknown.
+func (m Message) failedOrSentAt() time.Time {
 	if m.FailedAt != nil {
 		return *m.FailedAt
 	}
 	return m.sentAt
 }
 
-func subscriptions(invoice event.Invoice) []string {
+// subscriptionIDs returns the subscription of the invoice, or else the distinct subscriptions of its lines.
+func subscriptionIDs(invoice event.Invoice) []string {
 	if invoice.SubscriptionID != "" {
 		return []string{invoice.SubscriptionID}
 	}
@@ -99,7 +100,7 @@ func subscriptions(invoice event.Invoice) []string {
 	return append([]string{}, slices.Sorted(maps.Keys(distinct))...) // not nil: [] in JSON
 }
 
-// parseTime parses a time in RFC 3339. It returns nil for any other text, which other producers may write.
+// parseTime parses a time in RFC 3339. It returns nil for any other text: other producers may set the attribute.
 func parseTime(value string) *time.Time {
 	parsed, err := time.Parse(time.RFC3339, value)
 	if err != nil {

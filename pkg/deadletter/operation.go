@@ -17,7 +17,7 @@ type Remover interface {
 	Delete(ctx context.Context, message queue.Message) error
 }
 
-// Queue is the dead-letter queue, with the ledger's records of its invoices.
+// Queue holds the access to the dead-letter queue and to the ledger that Replayer and Discarder share.
 type Queue struct {
 	Messages Browser
 	Records  Records
@@ -32,11 +32,11 @@ type Action string
 const (
 	Replayed  Action = "replayed"
 	Discarded Action = "discarded"
-	Skipped   Action = "skipped"  // its invoice is finished: a replay would do nothing
-	Dropped   Action = "dropped"  // its invoice is finished: deleted
-	Released  Action = "released" // claims released, then discarded
-	Refused   Action = "refused"  // events are claimed for its invoice, and only the message refers to them
-	Failed    Action = "failed"   // left in the dead-letter queue
+	Skipped   Action = "skipped"  // not replayed: its invoice is finished, so that a replay has no effect
+	Dropped   Action = "dropped"  // deleted without a replay, for the same reason
+	Released  Action = "released" // discarded after the claims of its invoice were released
+	Refused   Action = "refused"  // not discarded: its invoice holds claims, which were not released
+	Failed    Action = "failed"   // another error: the message may still be in the dead-letter queue
 )
 
 // Actions returns all actions.
@@ -54,30 +54,30 @@ type MessageResult struct {
 
 // Result is the result of an operation for all selected messages.
 type Result struct {
-	Complete bool            `json:"complete"` // every message was visited
+	Complete bool            `json:"complete"` // the last browse visited every message
 	DryRun   bool            `json:"dry_run"`
 	Counts   map[Action]int  `json:"counts"`
 	Messages []MessageResult `json:"messages"`
 	Archive  *string         `json:"archive"` // path of the file with the discarded messages; null if there is none
 }
 
-// Progress reports progress. Either function may be nil, and called concurrently.
+// Progress has the functions that an operation calls while it runs. Each may be nil.
 type Progress struct {
-	Done    func(MessageResult)
-	Waiting func(reason string) // nothing is done for a while
+	Done    func(MessageResult) // called concurrently
+	Waiting func(reason string) // called, possibly repeatedly, while the operation waits between browses
 }
 
-// ErrPartial means that some messages could not be processed, or not be visited.
+// ErrPartial means that some messages failed or were not visited.
 var ErrPartial = errors.New("incomplete: some dead letters were not processed; run again")
 
 // ErrRefused means that some messages were refused or skipped, and all others were processed.
 var ErrRefused = errors.New("some dead letters were refused or skipped: see the result")
 
 const (
-	// messageTimeout bounds sending or archiving, and deleting, one message.
+	// messageTimeout is the maximum time to send and delete one message.
 	messageTimeout = 30 * time.Second
-	// rebrowseDelay is the delay before the queue is browsed again because some messages were not visited.
-	// SQS's counts of messages in flight may be a minute old.
+	// rebrowseDelay is the delay before the queue is browsed again because some messages were not visited. A
+	// browse is incomplete if SQS counts messages in flight, and that count may be a minute old.
 	rebrowseDelay = time.Minute
 )
 
@@ -85,20 +85,20 @@ const (
 type operation interface {
 	// decide returns the action for a message.
 	decide(message Message) Action
-	// skip reports whether the operation ignores a message.
-	skip(message queue.Message) bool
-	// waitTurn waits until the action may be applied to one message. If that would take too long, it returns
-	// errNotNow, and the message is postponed to a later browse.
+	// isIgnored reports whether the message is left as it is, without a result.
+	isIgnored(message queue.Message) bool
+	// waitTurn waits until the action may be applied to one message. It returns errNotNow if that would take
+	// too long: then the message is postponed to a later browse.
 	waitTurn(ctx context.Context, action Action) error
-	// waitReady waits until waitTurn no longer returns errNotNow. It calls waiting while it waits.
+	// waitReady waits until postponed messages can be processed. It calls waiting while it waits.
 	waitReady(ctx context.Context, waiting func(reason string)) error
 	// apply applies the action. After ErrReleaseRefused the message is still in the dead-letter queue.
 	apply(ctx context.Context, action Action, message queue.Message) error
-	// predict returns the error that apply would return, and changes nothing.
+	// predict replaces apply in a dry run: it changes nothing, and returns ErrReleaseRefused if apply would.
 	predict(ctx context.Context, action Action, message queue.Message) error
 }
 
-// errNotNow means that the action cannot be applied to a message soon.
+// errNotNow means that a message is postponed: see operation.waitTurn.
 var errNotNow = errors.New("deadletter: not now")
 
 // runner applies an operation once to each selected message.
@@ -115,9 +115,13 @@ type runner struct {
 	result    Result
 }
 
-// run browses the queue until every selected message was processed. A browse takes some minutes at most.
-// After it, postponed messages are visible again, and the queue is browsed again as long as each browse
-// processes a message. Errors: those of the queue and the ledger, and ErrPartial, also if ctx ends.
+// run browses the queue until a browse was complete and postponed no message. After a browse that
+//
+//	postponed messages                      it waits for the operation and browses again
+//	was incomplete, but processed messages  it waits rebrowseDelay and browses again
+//	was incomplete, and processed none      it gives up with ErrPartial, as after any incomplete dry run
+//
+// Errors: those of the queue, the ledger and the operation, ErrRefused, and ErrPartial, also if ctx ends.
 func (r *runner) run(ctx context.Context) (Result, error) {
 	r.started, r.processed = r.Now(), map[string]bool{}
 	r.result = Result{DryRun: r.dryRun, Counts: map[Action]int{}, Messages: []MessageResult{}}
@@ -125,11 +129,11 @@ func (r *runner) run(ctx context.Context) (Result, error) {
 		before := len(r.processed)
 		postponed, err := r.browse(ctx)
 		switch {
-		case err != nil:
+		case err != nil: // returned below
 		case postponed:
 			err = r.waitReady(ctx, r.reportWaiting)
 		case r.result.Complete || r.dryRun || len(r.processed) == before:
-			return r.result, r.partial()
+			return r.result, r.resultError()
 		default:
 			r.reportWaiting("some messages were not visited: trying again in a minute")
 			err = retry.Wait(ctx, rebrowseDelay, nil)
@@ -144,7 +148,8 @@ func (r *runner) run(ctx context.Context) (Result, error) {
 	}
 }
 
-func (r *runner) partial() error {
+// resultError returns the error for messages that were not processed, nil if there are none.
+func (r *runner) resultError() error {
 	switch counts := r.result.Counts; {
 	case !r.result.Complete || counts[Failed] > 0:
 		return ErrPartial
@@ -155,20 +160,20 @@ func (r *runner) partial() error {
 	}
 }
 
-// browse visits the messages of the queue once. postponed reports that errNotNow was returned for some.
+// browse visits the messages of the queue once. postponed reports whether some must be visited again later.
 func (r *runner) browse(ctx context.Context) (postponed bool, err error) {
-	var failed error
+	var visitErr error
 	complete, err := r.Messages.Browse(ctx, func(messages []queue.Message) bool {
 		for _, visit := range r.visitAll(ctx, messages) {
 			if errors.Is(visit.err, errNotNow) {
 				postponed = true
 			} else {
-				failed = cmp.Or(failed, visit.err)
+				visitErr = cmp.Or(visitErr, visit.err)
 			}
 		}
-		return failed == nil && ctx.Err() == nil
+		return visitErr == nil && ctx.Err() == nil
 	})
-	err = errors.Join(failed, err)
+	err = errors.Join(visitErr, err)
 	r.result.Complete = complete && err == nil
 	return postponed, err
 }
@@ -178,16 +183,16 @@ type visit struct {
 	message  queue.Message
 	selected bool
 	result   MessageResult
-	err      error // of the ledger, errNotNow, or the cause of ctx
+	err      error // of the ledger or of waitTurn; with it the message has no result
 }
 
-// visitAll processes the messages of one receive concurrently, and returns when all are done, because they
-// may become visible to others after that.
+// visitAll processes the messages of one receive concurrently. It waits for all: when the visit function of
+// Browse has returned, other consumers may receive them.
 func (r *runner) visitAll(ctx context.Context, messages []queue.Message) []*visit {
 	var visits []*visit
 	var running sync.WaitGroup
 	for _, message := range messages {
-		if r.processed[message.ID] || r.skip(message) {
+		if r.processed[message.ID] || r.isIgnored(message) {
 			continue
 		}
 		v := &visit{message: message}
@@ -205,7 +210,7 @@ func (r *runner) visitAll(ctx context.Context, messages []queue.Message) []*visi
 	return visits
 }
 
-// process processes one message.
+// process processes one message, and sets the other fields of its visit.
 func (r *runner) process(ctx context.Context, v *visit) {
 	message := describe(v.message)
 	if v.selected = r.filter.selects(message, r.started); !v.selected {
@@ -215,7 +220,9 @@ func (r *runner) process(ctx context.Context, v *visit) {
 		v.err = fmt.Errorf("read the record for message %s: %w", message.MessageID, err)
 		return
 	}
-	v.result = MessageResult{MessageID: message.MessageID, EventID: message.EventID, InvoiceID: message.InvoiceID, Reason: message.Reason, Action: r.decide(message)}
+	v.result = MessageResult{
+		MessageID: message.MessageID, EventID: message.EventID, InvoiceID: message.InvoiceID, Reason: message.Reason, Action: r.decide(message),
+	}
 	apply := r.predict
 	if !r.dryRun {
 		if v.err = r.waitTurn(ctx, v.result.Action); v.err != nil {

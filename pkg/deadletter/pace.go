@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	callsPerMessage = 2               // a lower bound: most messages need a read and more lines, too
-	burst           = time.Minute     // at the start and after a pause, the turns of one minute are taken at once
-	refreshInterval = 5 * time.Second // between reads of the rate limiter's state
+	callsPerMessage = 2               // low on purpose: an undisturbed invoice of n lines needs n + 2 calls
+	burst           = time.Minute     // unused turns of this time can be taken at once: at the start, and after a pause
+	refreshInterval = 5 * time.Second // minimum time between reads of the rate limiter's state
 	maxTurnDelay    = 4 * time.Minute // far below the 10 minutes for which a browsed message is hidden
 )
 
@@ -22,8 +22,9 @@ type RateLimit interface {
 	Read(ctx context.Context) (ratelimit.State, error)
 }
 
-// pacer limits a replay to a rate that consumers cannot exceed within Chargebee's limit. The replay itself
-// makes no calls, and takes no permits.
+// pacer limits the rate of a replay, so that the queue does not fill much faster than consumers can empty it
+// within Chargebee's limit: interval = callsPerMessage / (calls per minute). The replay itself makes no calls to
+// Chargebee, and needs no permits.
 type pacer struct {
 	rateLimit RateLimit
 	perMinute int // chargebee.requests_per_minute
@@ -31,12 +32,12 @@ type pacer struct {
 
 	mu          sync.Mutex
 	refreshedAt time.Time
-	pausedBy    string        // why nothing is sent; empty if calls are not paused
-	interval    time.Duration // between two messages
-	nextTurn    time.Time     // when the next message may be sent
+	pauseReason string        // for operators; empty if calls to Chargebee are not paused
+	interval    time.Duration // between two turns
+	nextTurn    time.Time     // the first turn that is not reserved
 }
 
-// refresh reads the state of the rate limiter, unless that was done within refreshInterval.
+// refresh reads the state of the rate limiter, unless that was done within refreshInterval. The caller holds mu.
 func (p *pacer) refresh(ctx context.Context) error {
 	now := p.now()
 	if now.Sub(p.refreshedAt) < refreshInterval {
@@ -47,21 +48,21 @@ func (p *pacer) refresh(ctx context.Context) error {
 		return fmt.Errorf("read the state of the rate limiter: %w", err)
 	}
 	p.refreshedAt = now
-	limit := time.Duration(p.perMinute) * time.Duration(found.Scale) / ratelimit.FullScale // calls per minute; lower after a 429
-	p.interval = time.Minute * callsPerMessage / max(limit, 1)
+	callsPerMinute := int64(p.perMinute) * found.Scale / ratelimit.FullScale // lower after a 429
+	p.interval = time.Minute * callsPerMessage / time.Duration(max(callsPerMinute, 1))
 	switch {
 	case found.OperatorPause.InForce():
-		p.pausedBy = "calls to Chargebee are paused by an operator (" + found.OperatorPause.Reason + "): resume them with consumer resume --yes"
+		p.pauseReason = "calls to Chargebee are paused by an operator (" + found.OperatorPause.Reason + "): resume them with consumer resume --yes"
 	case found.Pause.InForce():
-		p.pausedBy = fmt.Sprintf("no calls to Chargebee for %d s: %s", found.Pause.Seconds, found.Pause.Reason)
+		p.pauseReason = fmt.Sprintf("no calls to Chargebee for %d s: %s", found.Pause.Seconds, found.Pause.Reason)
 	default:
-		p.pausedBy = ""
+		p.pauseReason = ""
 	}
 	return nil
 }
 
-// waitTurn waits for the turn of a message. It returns errNotNow if calls are paused, or if the turn is more
-// than maxTurnDelay away.
+// waitTurn waits for the turn of one message. It returns errNotNow if calls are paused before or after the wait,
+// or if the turn is more than maxTurnDelay away. Other errors are those of refresh and ctx.
 func (p *pacer) waitTurn(ctx context.Context) error {
 	wait, err := p.reserve(ctx)
 	if err != nil || wait <= 0 {
@@ -72,13 +73,13 @@ func (p *pacer) waitTurn(ctx context.Context) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.refresh(ctx); err != nil || p.pausedBy == "" {
+	if err := p.refresh(ctx); err != nil || p.pauseReason == "" {
 		return err
 	}
 	return errNotNow
 }
 
-// reserve reserves the next turn, and returns the delay until it. Errors are those of waitTurn.
+// reserve reserves the next turn, and returns the delay until this turn. Errors are those of waitTurn.
 func (p *pacer) reserve(ctx context.Context) (wait time.Duration, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,18 +87,18 @@ func (p *pacer) reserve(ctx context.Context) (wait time.Duration, err error) {
 		return 0, err
 	}
 	now := p.now()
-	// Turns that were not taken are kept for the time of one burst.
+	// The turns of the last burst can still be taken, older ones cannot.
 	if earliest := now.Add(min(p.interval-burst, 0)); p.nextTurn.Before(earliest) {
 		p.nextTurn = earliest
 	}
-	if wait = p.nextTurn.Sub(now); p.pausedBy != "" || wait > maxTurnDelay {
+	if wait = p.nextTurn.Sub(now); p.pauseReason != "" || wait > maxTurnDelay {
 		return 0, errNotNow
 	}
 	p.nextTurn = p.nextTurn.Add(p.interval)
 	return wait, nil
 }
 
-// waitReady waits until a message may be sent. It calls waiting with the reason every refreshInterval.
+// waitReady waits until nextTurn, and until calls are not paused. It calls waiting every refreshInterval.
 func (p *pacer) waitReady(ctx context.Context, waiting func(reason string)) error {
 	for {
 		wait, reason, err := p.delay(ctx)
@@ -111,16 +112,16 @@ func (p *pacer) waitReady(ctx context.Context, waiting func(reason string)) erro
 	}
 }
 
-// delay returns the delay until the next message may be sent, and its reason. While calls are paused it is the
-// time until the state is read again.
+// delay returns the delay until nextTurn, and its reason; while calls are paused, refreshInterval and the reason of
+// the pause.
 func (p *pacer) delay(ctx context.Context) (wait time.Duration, reason string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.refresh(ctx); err != nil {
 		return 0, "", err
 	}
-	if p.pausedBy != "" {
-		return refreshInterval, p.pausedBy, nil
+	if p.pauseReason != "" {
+		return refreshInterval, p.pauseReason, nil
 	}
 	return p.nextTurn.Sub(p.now()), fmt.Sprintf("the rate limit allows %.1f messages a minute", 1/p.interval.Minutes()), nil
 }

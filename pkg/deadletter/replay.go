@@ -31,20 +31,20 @@ type Replayer struct {
 type ReplayOptions struct {
 	Filter
 	DropDone bool // delete messages of finished invoices instead of skipping them
-	Limit    int  // at most this number, those that failed first; 0: all
+	Limit    int  // select at most this number of messages, those that failed first; 0: all
 	DryRun   bool // change nothing
 }
 
 // Run replays the selected messages at the rate of the pacer, and waits while calls to Chargebee are paused.
-// Messages of finished invoices are skipped or dropped. With a limit it browses the queue twice: once to find
-// the oldest messages, because SQS has no order, and once to replay them.
+// Messages of finished invoices are skipped or dropped. With a limit, Run first browses the queue to find the
+// oldest messages, because SQS has no order.
 //
-// A message is sent before it is deleted: a crash may leave it in both queues, which is harmless. Run may be
+// A message is sent before it is deleted: a crash may leave it in both queues, which is harmless. So Run may be
 // repeated at any time. A message that fails again during Run is not replayed again.
 //
 // Errors: those of Messages, Records and RateLimit, ErrPartial and ErrRefused.
 func (r *Replayer) Run(ctx context.Context, options ReplayOptions, progress Progress) (Result, error) {
-	replay := replay{
+	operation := replay{
 		Replayer: r,
 		options:  options,
 		pacer:    &pacer{rateLimit: r.RateLimit, perMinute: r.RequestsPerMinute, now: r.Now},
@@ -57,8 +57,8 @@ func (r *Replayer) Run(ctx context.Context, options ReplayOptions, progress Prog
 			return Result{}, err
 		}
 	}
-	runner := &runner{Queue: r.Queue, operation: replay, filter: options.Filter, dryRun: options.DryRun, progress: progress}
-	result, err := runner.run(ctx)
+	run := &runner{Queue: r.Queue, operation: operation, filter: options.Filter, dryRun: options.DryRun, progress: progress}
+	result, err := run.run(ctx)
 	if !complete {
 		result.Complete, err = false, cmp.Or(err, ErrPartial)
 	}
@@ -66,31 +66,31 @@ func (r *Replayer) Run(ctx context.Context, options ReplayOptions, progress Prog
 }
 
 // oldest returns the ids of the messages that failed first, at most options.Limit. complete is false if not all
-// messages were visited: older ones may be among them.
+// messages were visited: one that was not may be older.
 func (r *Replayer) oldest(ctx context.Context, options ReplayOptions) (ids map[string]bool, complete bool, err error) {
 	type failure struct {
-		id    string
-		since time.Time
+		id string
+		at time.Time
 	}
 	var found []failure
 	now := r.Now()
 	complete, err = r.Messages.Browse(ctx, func(messages []queue.Message) bool {
 		for _, received := range messages {
 			if message := describe(received); options.selects(message, now) {
-				found = append(found, failure{message.MessageID, message.failedSince()})
+				found = append(found, failure{message.MessageID, message.failedOrSentAt()})
 			}
 		}
 		return ctx.Err() == nil
 	})
-	slices.SortFunc(found, func(a, b failure) int { return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.id, b.id)) })
+	slices.SortFunc(found, func(a, b failure) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.id, b.id)) })
 	ids = map[string]bool{}
-	for _, one := range found[:min(options.Limit, len(found))] {
-		ids[one.id] = true
+	for _, oldest := range found[:min(options.Limit, len(found))] {
+		ids[oldest.id] = true
 	}
 	return ids, complete, cmp.Or(err, context.Cause(ctx))
 }
 
-// replay implements operation for a Replayer.
+// replay is the operation of a Replayer.
 type replay struct {
 	*Replayer
 
@@ -110,7 +110,7 @@ func (r replay) decide(message Message) Action {
 	}
 }
 
-func (r replay) skip(message queue.Message) bool { return r.counts.failedAgain(message) }
+func (r replay) isIgnored(message queue.Message) bool { return r.counts.failedAgain(message) }
 
 func (r replay) waitTurn(ctx context.Context, action Action) error {
 	if action != Replayed {
@@ -144,9 +144,9 @@ func (replay) predict(context.Context, Action, queue.Message) error { return nil
 // replayCounts holds, by the hash of a body, the lowest replay count of the messages with that body so far.
 type replayCounts map[[sha256.Size]byte]int
 
-// failedAgain records the replay count of a message. It reports whether a message with the same body and a lower
-// count was visited before: then that one was replayed during this run, and failed again. A message with the
-// same body and the same count is a copy, which SQS may deliver.
+// failedAgain reports whether a message with the same body and a lower replay count was visited before: then that
+// message was replayed during this run, and this is the same message after it failed again. Otherwise it records the count.
+// With the same body and the same count, the message is a copy, which SQS may deliver.
 func (c replayCounts) failedAgain(message queue.Message) bool {
 	digest, count := sha256.Sum256(message.Body), message.ReplayCount()
 	before, seen := c[digest]

@@ -18,15 +18,14 @@ type Sender interface {
 	Send(ctx context.Context, message queue.Message) (id string, err error)
 }
 
-// maxConcurrentSends limits concurrent sends.
 const maxConcurrentSends = 50
 
-// ReadArchive returns the messages of an archive, with their attributes. The error names the invalid line.
+// ReadArchive returns the messages of an archive. The error has the number of the first invalid message.
 func ReadArchive(archive io.Reader) (messages []queue.Message, err error) {
-	lines := json.NewDecoder(archive)
+	decoder := json.NewDecoder(archive)
 	for number := 1; ; number++ {
 		var archived ArchivedMessage
-		err := lines.Decode(&archived)
+		err := decoder.Decode(&archived)
 		switch {
 		case errors.Is(err, io.EOF):
 			return messages, nil
@@ -42,8 +41,8 @@ func ReadArchive(archive io.Reader) (messages []queue.Message, err error) {
 }
 
 // Restore sends archived messages to the dead-letter queue, with the bodies, attributes and groups that
-// they had. A message that is restored twice is there twice, which is harmless: the ledger decides. After
-// an error some were sent; Restore may be repeated.
+// they had. It calls done, concurrently, for each message that was sent. After an error it may be repeated: a
+// message that is restored twice is in the queue twice, which is harmless, because the ledger decides.
 func Restore(ctx context.Context, sender Sender, messages []queue.Message, done func()) error {
 	sends, sendCtx := errgroup.WithContext(ctx)
 	sends.SetLimit(maxConcurrentSends)

@@ -7,28 +7,31 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// addRecordAndCharge sets the fields from the invoice's record, and the charge at risk.
+// addRecordAndCharge sets the fields that depend on the record of the invoice, and the charge at risk.
 func (m *Message) addRecordAndCharge(ctx context.Context, ledger Ledger) error {
 	record, ok, err := m.addRecord(ctx, ledger)
 	if err != nil || !ok {
 		return err
 	}
-	planned, charges := plannedCharges(record)
+	hasPlan, atRisk := linesAtRisk(record)
+	if !hasPlan {
+		return nil
+	}
 	var plan billing.Plan
-	if planned && charges {
+	if atRisk {
 		plan, err = ledger.Plan(ctx, record.InvoiceID, record.Epoch)
 	}
-	switch {
-	case errors.Is(err, billing.ErrNotFound):
-		return nil
-	case err == nil && planned:
+	if err == nil {
 		m.ChargeAtRisk = new(chargeAtRisk(record, plan))
+	}
+	if errors.Is(err, billing.ErrNotFound) {
+		return nil
 	}
 	return err
 }
 
-// plannedCharges reports whether the record has a valid plan, and whether charges of it may not be billed yet.
-func plannedCharges(record billing.Record) (planned, charges bool) {
+// linesAtRisk reports whether the epoch of the record has a plan, and whether lines of the plan are at risk.
+func linesAtRisk(record billing.Record) (hasPlan, atRisk bool) {
 	switch activeState(record) {
 	case billing.Claiming, billing.Releasing: // there is no plan yet, or it was discarded
 		return false, false
@@ -41,11 +44,11 @@ func plannedCharges(record billing.Record) (planned, charges bool) {
 	}
 }
 
-// chargeAtRisk returns the total, in minor units, of the lines whose events are claimed and not billed:
-// nothing bills them unless the message is replayed. It includes lines on a draft that is not closed. It
-// excludes released events, which the next invoice bills.
+// chargeAtRisk returns the total, in minor units, of the lines that are at risk: without the message, their events
+// stay claimed and nothing bills them. A line is at risk before the draft is closed, even if it is on the draft.
+// Later, it is at risk only if its disposition is unknown: a line that was not charged is left to the next invoice.
 func chargeAtRisk(record billing.Record, plan billing.Plan) int64 {
-	if _, charges := plannedCharges(record); !charges {
+	if _, atRisk := linesAtRisk(record); !atRisk {
 		return 0
 	}
 	var charge int64
@@ -57,7 +60,7 @@ func chargeAtRisk(record billing.Record, plan billing.Plan) int64 {
 	return charge
 }
 
-// activeState returns the state of the invoice, or the state in which it was rejected.
+// activeState returns the state of the invoice; if it is rejected, the state in which a later message resumes it.
 func activeState(record billing.Record) billing.State {
 	if record.State == billing.Rejected {
 		return record.Resume

@@ -20,29 +20,29 @@ type Shown struct {
 	Message
 
 	GroupID    *string          `json:"group_id"`
-	Body       any              `json:"body"` // the received JSON, or else a text
+	Body       any              `json:"body"` // json.RawMessage, or a string if it is not valid JSON
 	Attributes map[string]Value `json:"attributes"`
 
 	EventType     string          `json:"-"` // empty if the body is not a webhook event
 	Record        *billing.Record `json:"-"` // nil if the invoice is not in the ledger
 	Plan          billing.Plan    `json:"-"` // without lines if there is none
-	InvoiceToRead string          `json:"-"` // the invoice to read from Chargebee: the draft, or the final invoice; empty if there is none
+	InvoiceToRead string          `json:"-"` // id of the final invoice, or else of the draft; empty if the message has none
 }
 
 // Value is the value of an attribute.
 type Value struct {
-	Type  string `json:"type"`  // String, Number, Binary or a custom one
-	Value string `json:"value"` // base64 if it is binary
+	Type  string `json:"type"`  // SQS data type, for example String or Number.custom
+	Value string `json:"value"` // base64 if Type is Binary or Binary.custom
 }
 
 var (
-	// ErrUnknown means that there is no such dead letter.
+	// ErrUnknown means that all messages were visited, and none has the id.
 	ErrUnknown = errors.New("dead letter not found")
-	// ErrUnseen means that there may be one: not all messages were visited.
+	// ErrUnseen means that no visited message has the id, and not all messages were visited.
 	ErrUnseen = errors.New("dead letter not found, but the scan was incomplete: " + Incomplete)
 )
 
-// Show returns the dead letter with the given message or event id, and the record of its invoice. It
+// Show returns the dead letter with the given message or event id, and record and plan of its invoice. It
 // browses the queue only until the message is found. Errors: ErrUnknown, ErrUnseen, and those of browser
 // and ledger.
 func Show(ctx context.Context, browser Browser, ledger Ledger, id string) (Shown, error) {
@@ -83,7 +83,7 @@ func find(ctx context.Context, browser Browser, id string) (queue.Message, error
 	}
 }
 
-// addLedger sets the fields from record and plan, and the invoice to read from Chargebee.
+// addLedger sets the fields that depend on the ledger, and InvoiceToRead.
 func (s *Shown) addLedger(ctx context.Context, ledger Ledger) error {
 	if s.InvoiceID != nil {
 		s.InvoiceToRead = *s.InvoiceID
@@ -94,17 +94,17 @@ func (s *Shown) addLedger(ctx context.Context, ledger Ledger) error {
 	}
 	s.Record, s.InvoiceToRead = &record, record.CurrentInvoiceID()
 	s.Plan, err = ledger.Plan(ctx, record.InvoiceID, record.Epoch)
-	planned, charges := plannedCharges(record)
-	switch {
-	case err != nil && !errors.Is(err, billing.ErrNotFound):
+	planMissing := errors.Is(err, billing.ErrNotFound)
+	if err != nil && !planMissing {
 		return err
-	case planned && (err == nil || !charges):
+	}
+	if hasPlan, atRisk := linesAtRisk(record); hasPlan && !(atRisk && planMissing) {
 		s.ChargeAtRisk = new(chargeAtRisk(record, s.Plan))
 	}
 	return nil
 }
 
-// bodyValue returns the body as a JSON value.
+// bodyValue returns the value of Shown.Body.
 func bodyValue(message queue.Message) any {
 	if utf8.Valid(message.Body) && json.Valid(message.Body) {
 		return json.RawMessage(message.Body)
