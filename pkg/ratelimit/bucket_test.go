@@ -15,7 +15,7 @@ func TestNewBucket(t *testing.T) {
 		for limit := 10; limit <= 3500; limit += 1 + limit/20 {
 			for scale := int64(minScale); scale <= FullScale; scale += 20 {
 				b := newBucket(limit, scale, jitter)
-				allowed := max(int64(limit)*scale, minCalls*FullScale)
+				allowed := max(int64(limit)*scale, minLimit*FullScale)
 				if most := (span + b.depth) * FullScale / b.interval; most > allowed {
 					t.Fatalf("%d a minute, scale %d, jitter %s: %d thousandths of calls within 60 s, want at most %d", limit, scale, jitter, most, allowed)
 				}

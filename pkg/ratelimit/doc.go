@@ -36,14 +36,15 @@
 //	now = 100, tat = 100   refused. The next call is granted at 101
 //
 // If the bucket is full (tat < now - depth), the update sets tat; otherwise it adds n·T. An
-// addition depends on no value that was read: processes collide only when the bucket is empty.
-// A refused update returns the present state, and the Limiter asks again for what fits that.
-// While callers wait for more than the bucket has, it asks every 225 to 450 ms.
+// addition depends on no value that was read: grants of several processes are applied while the
+// bucket has calls for them. A refused update returns the present state, and the Limiter asks
+// once more, for as many calls as this state allows. While callers wait for more calls than the
+// bucket has, it asks every 225 to 450 ms, or when the next call can be granted, if that is later.
 //
-// Consumers leave one call in the bucket. A [Config.Command] may take it, so that an
-// operator's command is not kept waiting by consumers that use all there is.
+// Consumers leave one call in the bucket. A limiter with [Config.Command] may take this call,
+// so that an operator's command makes progress while consumers use everything else.
 //
-// # Why no 60 seconds see more than N calls
+// # Why no 60 seconds have more than N calls
 //
 // Consider the calls that arrive at Chargebee in a window of 60 s:
 //
@@ -55,17 +56,17 @@
 //	    arrives within jitter of Permit.Spend.
 //	 2. So the updates that granted these calls started between a and b, within
 //	    span = b - a = 60 s + life + jitter.
-//	 3. Before the first of them, base >= a - depth. After the last of them, tat <= b.
+//	 3. For the first of these updates, base >= a - depth. After the last of them, tat <= b.
 //	 4. Each grant of n calls moves tat by n·T, and tat never decreases. So all of them together
 //	    moved it by at most b - (a - depth) = span + depth.
-//	 5. That is at most (span + depth) / T = burst + span·rate calls.
-//	 6. newBucket chooses the rate so that this is the limit in use:
+//	 5. So they granted at most (span + depth) / T = burst + span·rate calls.
+//	 6. newBucket chooses the rate so that this number is the limit in use, N·scale:
 //
 //		burst = max(3 calls, 0.5 s of the rate)
 //		rate  = (N·scale - burst) / (60 s + life + jitter)
 //
 // The order in which the store applies the updates, their latency and lost replies do not
-// matter. With N = 3500 and jitter = 1 s, 96.8 % of the limit can be used; with 150, 95.6 %.
+// matter. With jitter = 1 s, 60 s of the rate are 96.8 % of N = 3500, and 95.6 % of N = 150.
 //
 // # The fleet clock
 //
@@ -80,21 +81,22 @@
 // # Pauses
 //
 // A 429 for the whole site means that another integration calls too. [Do] then calls
-// [Limiter.Pause], which stops this process at once: it hands out no permits. Those that it handed
-// out before can be spent until they expire. It writes a [Pause] and lowers the scale to 60 %, unless
-// a pause is written already. No grant is applied during a pause. Each process serves the pause by
-// its monotonic clock, from when it first reads it. The first process that has served it removes it
-// by its ID. The scale grows by 0.02 after each minute in which it did not change.
+// [Limiter.Pause]. From then on this process hands out no permits; earlier ones can be spent until
+// they expire. The process writes a [Pause] to the item and multiplies the scale by 0.6, unless
+// the item has a pause. No grant is applied while it has one. Each process serves the pause for
+// its duration by the monotonic clock, from when it first reads it. The first process that has
+// served the pause removes it. The scale grows by 0.02 after each minute without a pause and
+// without a change of the scale.
 //
-// [PauseByOperator] stops all calls until [Resume]. All processes read the item at least once
-// a second.
+// [PauseByOperator] stops all calls until [Resume]. All processes read or write the item at least
+// once a second while the store answers.
 //
 // # Failures
 //
-//   - Reply lost, caller canceled, process crashed: the permits of one grant are not used.
-//   - Process paused: its permits have expired, [Permit.Spend] fails, nothing is sent.
+//   - Reply lost, caller canceled, process crashed: granted permits are not used.
+//   - Process suspended: its permits expire, [Permit.Spend] fails, nothing is sent.
 //   - Store unavailable: no permits, and [Limiter.Wait] keeps the workers from receiving
 //     messages. Invoices are in the same table, so nothing could be billed either.
-//   - Processes with different limits: the largest one holds, plus one call. The item keeps the
+//   - Processes with different limits: the largest limit holds, plus one call. The item keeps the
 //     limit of the last grant, and consumer check reports a difference.
 package ratelimit

@@ -11,12 +11,13 @@ import (
 )
 
 const (
-	askInterval     = 450 * time.Millisecond // between updates while callers wait for more than the bucket has
+	askInterval     = 450 * time.Millisecond // between grants while callers wait for more calls than the bucket has
 	commandInterval = 100 * time.Millisecond // askInterval of a command
-	readInterval    = time.Second            // between reads while nothing is written
-	readTimeout     = 5 * time.Second
+	readInterval    = time.Second            // maximum time without an access to the store
+	accessTimeout   = 5 * time.Second        // of reads, and of writes of the control
 	failureDelay    = 250 * time.Millisecond // after an error, and between writes of the control
-	staleAfter      = 6 * time.Second        // maximum age of the state; an older one means an outage of the store
+	checkInterval   = 100 * time.Millisecond // between checks of Wait
+	maxStateAge     = 6 * time.Second        // an older state means an outage of the store
 	maxQueueTime    = 5 * time.Second        // maximum wait of a caller while further messages are received
 )
 
@@ -26,9 +27,10 @@ type Config struct {
 	Now               func() time.Time // with a monotonic clock reading
 	RequestsPerMinute int              // of the site: the same in all processes
 	Jitter            time.Duration    // maximum time from the sending of a call to its arrival at Chargebee
-	Command           bool             // an operator's command: it asks more often than consumers
+	Command           bool             // an operator's command: it asks more often than consumers, and for their reserve
 
-	// Observe receives the status when its Control or Err changed. It must not block.
+	// Observe receives the status when its Control changed, and when accesses begin to fail or to succeed. It must
+	// not block.
 	Observe func(Status)
 }
 
@@ -37,29 +39,29 @@ type Status struct {
 	Control
 	Err     error  // of the last access to the store; nil if it succeeded
 	Waiting int    // callers of Acquire
-	Granted uint64 // permits since the start
+	Granted uint64 // permits that were handed out since the start
 }
 
-// Limiter grants permits to the callers of one process, in the order in which they ask. It
-// is safe for concurrent use. Permits are granted while Run runs.
+// Limiter hands out permits to the callers of one process, in the order in which they ask, while
+// Run runs. It is safe for concurrent use.
 type Limiter struct {
 	cfg  Config
 	wake chan struct{}
 
-	// The fields below belong to Run.
+	// Only Run uses these fields.
 	clock     fleetClock
-	nextAsk   time.Time
-	nextWrite time.Time // of the control
-	reported  Status
+	nextAsk   time.Time // earliest time of the next grant
+	nextWrite time.Time // earliest time of the next write of the control
+	observed  Status    // what Observe received last
 
-	mu                  sync.Mutex
+	mu                  sync.Mutex // of the fields below
 	waiters             []*waiter
 	granted             uint64
-	state               State
+	state               State     // only Run writes it
 	readAt              time.Time // when state was last read or written; zero: never
 	err                 error     // of the last access to the store
-	serving             serving
-	report              Pause     // a 429 that is not written yet
+	served              servedPause
+	unwritten           Pause     // for a 429, until it is in the store; zero if there is none
 	scaleUnchangedSince time.Time // by this process's clock; zero: no state was read yet
 }
 
@@ -79,7 +81,7 @@ func New(cfg Config) *Limiter {
 		wake:     make(chan struct{}, 1),
 		clock:    fleetClock{started: cfg.Now()},
 		state:    State{Control: full},
-		reported: Status{Control: full},
+		observed: Status{Control: full},
 	}
 }
 
@@ -118,21 +120,22 @@ func (l *Limiter) wakeRun() {
 }
 
 // Wait waits until a new caller of Acquire can expect a permit within seconds: the store answers, no pause is in
-// force, and no caller has waited longer than maxQueueTime. A worker pool calls it before it receives messages.
-// It does not limit their number: maxMessages is math.MaxInt.
+// force, and no caller has waited longer than maxQueueTime. A worker pool calls Wait before it receives messages.
+// maxMessages is math.MaxInt: Wait does not limit the number of messages.
 func (l *Limiter) Wait(ctx context.Context) (maxMessages int, err error) {
 	for !l.available(l.cfg.Now()) {
-		if err := retry.Wait(ctx, commandInterval, nil); err != nil {
+		if err := retry.Wait(ctx, checkInterval, nil); err != nil {
 			return 0, err
 		}
 	}
 	return math.MaxInt, nil
 }
 
+// available reports whether Wait can return.
 func (l *Limiter) available(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !l.readAt.IsZero() && now.Sub(l.readAt) <= staleAfter && !l.paused(now) &&
+	return !l.readAt.IsZero() && now.Sub(l.readAt) <= maxStateAge && !l.paused(now) &&
 		(len(l.waiters) == 0 || now.Sub(l.waiters[0].since) <= maxQueueTime)
 }
 

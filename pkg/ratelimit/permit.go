@@ -10,19 +10,19 @@ import (
 // life is the lifetime of a permit, from the start of the update that granted it.
 const life = 500 * time.Millisecond
 
-// ErrExpired reports a permit that is too old or was spent before. Nothing was sent.
+// ErrExpired means that a permit is too old or was spent before.
 var ErrExpired = errors.New("ratelimit: the permit expired or was spent before")
 
-// Permit allows one call to Chargebee. Only a Limiter makes permits that can be spent. A
-// permit that is not used expires: nothing has to be returned.
+// Permit allows one call to Chargebee. Only a Limiter makes permits that can be spent. An unused
+// permit expires, and need not be returned.
 type Permit struct {
 	now     func() time.Time // nil: no Limiter made it
-	started time.Time        // when the update that granted it began
+	started time.Time        // when the update that granted the permit began
 	spent   atomic.Bool
 }
 
-// Spend uses the permit. It is called immediately before the call is sent. It returns ErrExpired if the call must not
-// be sent.
+// Spend uses the permit. It is called immediately before the call to Chargebee is sent. After ErrExpired the call
+// must not be sent.
 func (p *Permit) Spend() error {
 	if p.now == nil || age(p.started, p.now()) > life || !p.spent.CompareAndSwap(false, true) {
 		return ErrExpired
@@ -36,7 +36,7 @@ func age(started, now time.Time) time.Duration {
 	return max(now.Sub(started), now.Round(0).Sub(started.Round(0)))
 }
 
-// Caller is the part of a Limiter that one call needs.
+// Caller is the part of a Limiter that one call to Chargebee needs.
 type Caller interface {
 	Acquire(ctx context.Context) (*Permit, error)
 	Pause(permit *Permit, retryAfter time.Duration)
@@ -49,21 +49,21 @@ type SiteLimitError interface {
 	SiteLimit() (retryAfter time.Duration, ok bool)
 }
 
-// Do acquires a permit and makes one call under it. It waits for the permit until the context waiting ends.
-func Do(waiting context.Context, limiter Caller, call func(*Permit) error) error {
-	permit, err := limiter.Acquire(waiting)
+// Do acquires a permit and makes one call under it. It waits for the permit until ctx ends.
+func Do(ctx context.Context, limiter Caller, call func(*Permit) error) error {
+	permit, err := limiter.Acquire(ctx)
 	if err != nil {
 		return err
 	}
 	return DoUnder(limiter, permit, call)
 }
 
-// DoUnder makes one call under the permit. If its error reports a 429 for the whole site, it begins a rate-limit
+// DoUnder makes one call under the permit. If the call returns a 429 for the whole site, DoUnder begins a rate-limit
 // pause.
 func DoUnder(limiter Caller, permit *Permit, call func(*Permit) error) error {
 	err := call(permit)
-	if limit, ok := errors.AsType[SiteLimitError](err); ok {
-		if retryAfter, ok := limit.SiteLimit(); ok {
+	if failure, ok := errors.AsType[SiteLimitError](err); ok {
+		if retryAfter, ok := failure.SiteLimit(); ok {
 			limiter.Pause(permit, retryAfter)
 		}
 	}

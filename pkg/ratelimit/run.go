@@ -9,7 +9,7 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// Run grants permits until ctx ends. It leaves nothing behind.
+// Run hands out permits until ctx ends.
 func (l *Limiter) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		wait := l.step(ctx)
@@ -21,8 +21,8 @@ func (l *Limiter) Run(ctx context.Context) {
 	}
 }
 
-// step accesses the store once, or not at all if nothing is due. It returns the time until the next step, unless Run
-// is woken earlier.
+// step does what is due: a write of the control, an ask, a read, or nothing. It returns the time until the next step,
+// unless Run is woken earlier.
 func (l *Limiter) step(ctx context.Context) (wait time.Duration) {
 	now := l.cfg.Now()
 	l.mu.Lock()
@@ -30,7 +30,7 @@ func (l *Limiter) step(ctx context.Context) (wait time.Duration) {
 	if l.paused(now) {
 		waiting = 0
 	}
-	read, failed := l.state.Control, l.err != nil
+	control, failed := l.state.Control, l.err != nil
 	next, changed := l.nextControl(now)
 	l.mu.Unlock()
 
@@ -39,17 +39,17 @@ func (l *Limiter) step(ctx context.Context) (wait time.Duration) {
 	case failed && nextAsk > 0:
 		return nextAsk
 	case l.readAt.IsZero():
-		return l.access(ctx, readTimeout, l.cfg.Store.Read)
+		return l.access(ctx, accessTimeout, l.cfg.Store.Read)
 	case changed && !now.Before(l.nextWrite):
 		l.nextWrite = now.Add(retry.Jitter(failureDelay, 0.5))
-		return l.access(ctx, readTimeout, func(ctx context.Context) (State, error) {
-			found, _, err := l.cfg.Store.SetControl(ctx, read, next)
+		return l.access(ctx, accessTimeout, func(ctx context.Context) (State, error) {
+			found, _, err := l.cfg.Store.SetControl(ctx, control, next)
 			return found, err
 		})
 	case waiting > 0 && nextAsk <= 0:
 		return l.ask(ctx, waiting)
 	case nextRead <= 0:
-		return l.access(ctx, readTimeout, l.cfg.Store.Read)
+		return l.access(ctx, accessTimeout, l.cfg.Store.Read)
 	case waiting > 0:
 		return min(nextAsk, nextRead)
 	default:
@@ -57,8 +57,8 @@ func (l *Limiter) step(ctx context.Context) (wait time.Duration) {
 	}
 }
 
-// ask asks the store for permits for the callers that wait. A refused update returns the present state, and ask
-// repeats it once with the number of calls that fits that state.
+// ask asks the store for as many permits as callers wait, or as the bucket has. If the grant is refused, because the
+// state has changed, ask repeats it once for the present state, which access has applied.
 func (l *Limiter) ask(ctx context.Context, waiting int) (wait time.Duration) {
 	interval, reserve := askInterval, int64(consumerReserve)
 	if l.cfg.Command {
@@ -76,15 +76,16 @@ func (l *Limiter) ask(ctx context.Context, waiting int) (wait time.Duration) {
 			return 0
 		}
 		var granted bool
-		if wait := l.access(ctx, life, func(ctx context.Context) (found State, err error) {
-			grant := bucket.grant(calls, state, now, reserve)
-			grant.RequestsPerMinute = int64(l.cfg.RequestsPerMinute)
+		grant := bucket.grant(calls, state, now, reserve)
+		grant.RequestsPerMinute = int64(l.cfg.RequestsPerMinute)
+		wait := l.access(ctx, life, func(ctx context.Context) (found State, err error) {
 			found, granted, err = l.cfg.Store.Grant(ctx, grant)
 			return found, err
-		}); wait > 0 {
+		})
+		switch {
+		case wait > 0:
 			return wait
-		}
-		if granted {
+		case granted:
 			l.handOut(calls, started)
 			return 0
 		}
@@ -93,16 +94,16 @@ func (l *Limiter) ask(ctx context.Context, waiting int) (wait time.Duration) {
 	return 0
 }
 
-// handOut gives permits to the callers that wait. If there are fewer callers than permits, because some were canceled,
-// the other permits are not used.
-func (l *Limiter) handOut(calls int, started time.Time) {
+// handOut hands out at most n permits of an update that started at the given time. Permits are left over if callers
+// were canceled, if the update took longer than life, or if a pause has begun.
+func (l *Limiter) handOut(n int, started time.Time) {
 	now := l.cfg.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if age(started, now) > life || l.paused(now) {
 		return
 	}
-	served := min(calls, len(l.waiters))
+	served := min(n, len(l.waiters))
 	l.granted += uint64(served)
 	for _, w := range l.waiters[:served] {
 		w.permit <- &Permit{now: l.cfg.Now, started: started}
@@ -110,8 +111,8 @@ func (l *Limiter) handOut(calls int, started time.Time) {
 	l.waiters = slices.Delete(l.waiters, 0, served)
 }
 
-// access calls the store and applies the state that it returns. If the call fails, wait is above 0: the next access is
-// after it.
+// access calls the store and applies the returned state. If the call fails, it returns the delay before the next
+// access, otherwise 0.
 func (l *Limiter) access(ctx context.Context, timeout time.Duration, call func(context.Context) (State, error)) (wait time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -130,11 +131,11 @@ func (l *Limiter) access(ctx context.Context, timeout time.Duration, call func(c
 	return 0
 }
 
-// observe reports a change of the control or of the error.
+// observe calls Observe if the status changed: see Config.Observe.
 func (l *Limiter) observe() {
 	status := l.Status()
-	if status.Control != l.reported.Control || (status.Err == nil) != (l.reported.Err == nil) {
-		l.reported = status
+	if status.Control != l.observed.Control || (status.Err == nil) != (l.observed.Err == nil) {
+		l.observed = status
 		l.cfg.Observe(status)
 	}
 }

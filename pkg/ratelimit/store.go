@@ -2,16 +2,16 @@ package ratelimit
 
 import "context"
 
-// Store keeps the State that all processes share, in one item. Reads are strongly consistent. Each write is one
-// conditional update, and returns the state after it. If its condition does not hold, it changes nothing, and
-// applied is false. After an error the write may have been applied.
+// Store keeps the State that all processes share, in one item. Reads are strongly consistent. Grant and SetControl
+// are conditional updates, and return the state after the update. If the condition does not hold, nothing is changed
+// and applied is false. After an error the update may have been applied.
 //
-// If the item does not exist, the state has FullScale and is otherwise zero.
+// While the item does not exist, the state is zero except for the scale, which is FullScale.
 type Store interface {
 	Read(ctx context.Context) (State, error)
-	// Grant moves State.TAT as described by the grant.
+	// Grant applies the update that the grant describes.
 	Grant(ctx context.Context, grant Grant) (found State, applied bool, err error)
-	// SetControl replaces the control, if it is the one that was read.
+	// SetControl replaces the control, if the present control equals read.
 	SetControl(ctx context.Context, read, control Control) (found State, applied bool, err error)
 }
 
@@ -20,17 +20,16 @@ type State struct {
 	// TAT is the theoretical arrival time of the last granted call: where that call would be
 	// if calls arrived evenly at the rate. Microseconds on the fleet clock; 0: no grant yet.
 	TAT int64
-	// Clock is the fleet clock of the process that was granted calls last. It is never behind
-	// TAT.
+	// Clock is the fleet clock of the process that was granted calls last, at this grant. TAT <= Clock.
 	Clock int64
-	// RequestsPerMinute is the configured limit of the process of Clock; 0: no grant yet.
+	// RequestsPerMinute is the configured limit of the same process; 0: no grant yet.
 	RequestsPerMinute int64
 	Control
 }
 
-// Control is the part of the state that changes rarely. It is comparable.
+// Control is the part of the state that grants do not change.
 type Control struct {
-	Scale         int64 // thousandths of the configured limit in use: less after a 429
+	Scale         int64 // the part of the configured limit in use, in thousandths; lower after a 429
 	ScaleChanged  int64 // unix seconds; 0: never
 	Pause         Pause // zero if there is none
 	OperatorPause OperatorPause
@@ -39,8 +38,8 @@ type Control struct {
 // FullScale is the scale while Chargebee answers no 429.
 const FullScale = 1000
 
-// Pause is a rate-limit pause: Chargebee answered 429 for the whole site. Each process
-// serves it by its own monotonic clock, from when it first reads it.
+// Pause is a rate-limit pause, after Chargebee answered 429 for the whole site. The package comment describes
+// how processes serve it.
 type Pause struct {
 	ID      string // random, not empty
 	Seconds int64
@@ -65,10 +64,10 @@ func (p OperatorPause) InForce() bool { return p.Since != 0 }
 //	Idle:      TAT < From                    then TAT = From + Cost, Clock = Grant.Clock
 //	otherwise: From <= TAT <= Until - Cost   then TAT = TAT + Cost,  Clock = Grant.Clock
 type Grant struct {
-	Idle  bool  // the bucket is expected to be full
+	Idle  bool  // the bucket was full by the state that was read
 	From  int64 // Clock - depth of the bucket
-	Until int64 // Clock - the calls that must stay in the bucket · T
-	Cost  int64 // granted calls · T
+	Until int64 // Clock - (calls that must stay in the bucket) · T
+	Cost  int64 // (granted calls) · T
 	Clock int64 // the fleet clock at the start of the update
 	Scale int64 // the scale by which T was computed
 
