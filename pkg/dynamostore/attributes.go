@@ -40,7 +40,7 @@ func (w writer) flag(name string, value bool) {
 	}
 }
 
-// reader reads attributes of an item. It returns zero values for absent attributes.
+// reader reads attributes of an item. It returns zero values for attributes that are absent or of another type.
 type reader item
 
 func (r reader) text(name string) string {

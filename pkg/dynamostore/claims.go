@@ -10,7 +10,7 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// attributeContent holds an item of an epoch as JSON: it does not change and is read as a whole.
+// attributeContent holds a manifest, a page or a part of a plan as JSON: it is never updated, and read as a whole.
 const attributeContent = "content"
 
 func manifestKey(invoiceID, epoch string) string { return invoiceID + "#" + epoch + "#m" }
@@ -25,28 +25,28 @@ func partKey(invoiceID, epoch string, number int) string {
 
 // storedPart is one part of a plan.
 type storedPart struct {
-	Parts int            `json:"parts"` // of the whole plan
+	Parts int            `json:"parts"` // number of parts of the plan
 	Lines []billing.Line `json:"lines"`
 }
 
-// Manifest returns the manifest of an epoch.
+// Manifest returns the manifest of an epoch. The error is billing.ErrNotFound if there is none.
 func (s *Store) Manifest(ctx context.Context, invoiceID, epoch string) (billing.Manifest, error) {
 	manifest := billing.Manifest{InvoiceID: invoiceID, Epoch: epoch}
 	err := s.load(ctx, manifestKey(invoiceID, epoch), &manifest)
 	return manifest, err
 }
 
-// Page returns one page of an epoch.
+// Page returns one page of an epoch. The error is billing.ErrNotFound if there is none.
 func (s *Store) Page(ctx context.Context, invoiceID, epoch string, number int) (billing.Page, error) {
 	page := billing.Page{Number: number}
 	err := s.load(ctx, pageKey(invoiceID, epoch, number), &page.Events)
 	return page, err
 }
 
-// Plan returns the plan of an epoch.
+// Plan returns the plan of an epoch. The error is billing.ErrNotFound if a part is missing.
 func (s *Store) Plan(ctx context.Context, invoiceID, epoch string) (billing.Plan, error) {
 	var plan billing.Plan
-	for number, parts := 0, 1; number < parts; number++ {
+	for number, parts := 0, 1; number < parts; number++ { // each part has the number of parts
 		var stored storedPart
 		if err := s.load(ctx, partKey(invoiceID, epoch, number), &stored); err != nil {
 			return plan, err
@@ -57,7 +57,7 @@ func (s *Store) Plan(ctx context.Context, invoiceID, epoch string) (billing.Plan
 	return plan, nil
 }
 
-// load decodes the content of an item of an epoch.
+// load decodes the content of a manifest, page or part. The error is billing.ErrNotFound if there is no such item.
 func (s *Store) load(ctx context.Context, key string, into any) error {
 	found, err := s.get(ctx, key)
 	if err != nil {
@@ -73,32 +73,32 @@ func (s *Store) load(ctx context.Context, key string, into any) error {
 }
 
 func encodeManifest(manifest billing.Manifest) item {
-	return content(manifestKey(manifest.InvoiceID, manifest.Epoch), manifest)
+	return contentItem(manifestKey(manifest.InvoiceID, manifest.Epoch), manifest)
 }
 
-// encodePage encodes a page. It cuts descriptions to the part that a line can show.
+// encodePage returns the item of a page. It cuts descriptions to the length that a line can have.
 func encodePage(record billing.Record, page billing.Page) item {
 	events := slices.Clone(page.Events)
 	for i := range events {
 		events[i].Description = billing.Cut(events[i].Description, billing.MaxDescription)
 	}
-	return content(pageKey(record.InvoiceID, record.Epoch, page.Number), events)
+	return contentItem(pageKey(record.InvoiceID, record.Epoch, page.Number), events)
 }
 
 func encodePlan(record billing.Record, plan billing.Plan) []item {
 	parts := plan.Parts()
 	items := make([]item, len(parts))
 	for number, lines := range parts {
-		items[number] = content(partKey(record.InvoiceID, record.Epoch, number), storedPart{Parts: len(parts), Lines: lines})
+		items[number] = contentItem(partKey(record.InvoiceID, record.Epoch, number), storedPart{Parts: len(parts), Lines: lines})
 	}
 	return items
 }
 
-// content returns an item of an epoch.
-func content(key string, value any) item {
+// contentItem returns the item of a manifest, a page or a part.
+func contentItem(key string, value any) item {
 	encoded, err := json.Marshal(value)
 	if err != nil {
-		panic("dynamostore: " + err.Error()) // strings and numbers only
+		panic("dynamostore: " + err.Error()) // impossible for these types
 	}
 	return item{attributeInvoiceID: text(key), attributeContent: text(string(encoded))}
 }

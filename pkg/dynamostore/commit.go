@@ -19,8 +19,8 @@ const (
 	reasonNone      = "None"
 	reasonCondition = "ConditionalCheckFailed"
 
-	// lookupTTL is the retention of the items with the draft id of a final invoice, and with the invoices of a
-	// subscription. It exceeds that of the pages of a finished invoice.
+	// lookupTTL is the retention of the items #final# and #subscription#, from their last write. It exceeds the
+	// retention of the pages of a finished invoice.
 	lookupTTL = 180 * 24 * time.Hour
 )
 
@@ -36,10 +36,10 @@ var busyReasons = map[string]bool{
 func (s *Store) Commit(ctx context.Context, step billing.Step) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if step.Actions() == 1 { // only the record
+	if step.Actions() == 1 { // every step writes the record
 		return s.commitRecord(ctx, step)
 	}
-	return s.commitAll(ctx, step)
+	return s.commitTransaction(ctx, step)
 }
 
 // commitRecord applies a step that changes only the record.
@@ -73,8 +73,8 @@ func errFencedUnlessApplied(step billing.Step, found item) error {
 	return billing.ErrFenced
 }
 
-// commitAll applies a step in one transaction.
-func (s *Store) commitAll(ctx context.Context, step billing.Step) error {
+// commitTransaction applies a step in one transaction.
+func (s *Store) commitTransaction(ctx context.Context, step billing.Step) error {
 	tx := s.buildTransaction(step)
 	_, err := s.Client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: tx.items})
 	var canceled *types.TransactionCanceledException
@@ -82,7 +82,7 @@ func (s *Store) commitAll(ctx context.Context, step billing.Step) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &canceled):
-		return tx.explain(step, canceled)
+		return tx.errCanceled(step, canceled)
 	default:
 		return fmt.Errorf("dynamodb: write %d items of %s: %w", len(tx.items), step.Record.InvoiceID, classify(err))
 	}
@@ -91,27 +91,27 @@ func (s *Store) commitAll(ctx context.Context, step billing.Step) error {
 // transaction holds the writes of a step: the record first, then the other items of the ledger, then the events.
 type transaction struct {
 	items  []types.TransactWriteItem
-	events []billing.EventKey // of the last len(events) items, in their order
+	events []billing.EventKey // the keys of the last len(events) items, which change events
 }
 
 // buildTransaction returns the writes of a step.
 func (s *Store) buildTransaction(step billing.Step) transaction {
 	record := step.Record
-	all := transaction{items: make([]types.TransactWriteItem, 0, step.Actions())}
-	all.put(s.putRecord(step))
+	tx := transaction{items: make([]types.TransactWriteItem, 0, step.Actions())}
+	tx.addPut(s.putRecord(step))
 	if step.Manifest != nil {
-		all.put(s.putNew(encodeManifest(*step.Manifest)))
+		tx.addPut(s.putNew(encodeManifest(*step.Manifest)))
 	}
 	if step.Claim != nil {
-		all.put(s.putNew(encodePage(record, *step.Claim)))
+		tx.addPut(s.putNew(encodePage(record, *step.Claim)))
 	}
 	if step.Plan != nil {
 		for _, part := range encodePlan(record, *step.Plan) {
-			all.put(s.putNew(part))
+			tx.addPut(s.putNew(part))
 		}
 	}
 	if step.Final {
-		all.put(&types.Put{TableName: &s.LedgerTable, Item: item{
+		tx.addPut(&types.Put{TableName: &s.LedgerTable, Item: item{
 			attributeInvoiceID: text(finalKey(record.FinalInvoiceID)),
 			"draft_id":         text(record.InvoiceID),
 			attributeExpiresAt: number(record.UpdatedAt + int64(lookupTTL.Seconds())),
@@ -119,35 +119,35 @@ func (s *Store) buildTransaction(step billing.Step) transaction {
 	}
 	if step.Claim != nil {
 		for _, subscription := range step.Claim.Subscriptions() {
-			all.update(s.addToSubscription(step, subscription))
+			tx.addUpdate(s.addToSubscription(step, subscription))
 		}
 	}
 	for _, key := range expiringKeys(step) {
-		all.update(s.expire(key, step.Expire.At))
+		tx.addUpdate(s.expire(key, step.Expire.At))
 	}
 
-	change := s.eventChanges(record)
+	changes := s.newEventChanges(record)
 	if step.Claim != nil {
 		for _, event := range step.Claim.Events {
-			all.event(event.EventKey, change.claim(event))
+			tx.addEvent(event.EventKey, changes.claim(event))
 		}
 	}
 	for _, event := range step.Reclaim {
-		all.event(event.EventKey, change.claim(event))
+		tx.addEvent(event.EventKey, changes.claim(event))
 	}
 	for _, event := range step.Restore {
-		all.event(event.EventKey, change.restore(event))
+		tx.addEvent(event.EventKey, changes.restore(event))
 	}
 	for _, event := range step.Bill {
-		all.event(event.EventKey, change.bill(event))
+		tx.addEvent(event.EventKey, changes.bill(event))
 	}
 	for _, key := range step.BillChanged {
-		all.event(key, change.billChanged(key))
+		tx.addEvent(key, changes.billChanged(key))
 	}
 	for _, key := range step.Release {
-		all.event(key, change.release(key))
+		tx.addEvent(key, changes.release(key))
 	}
-	return all
+	return tx
 }
 
 // expiringKeys returns the keys of the items whose TTL the step sets.
@@ -166,22 +166,26 @@ func expiringKeys(step billing.Step) []string {
 	return keys
 }
 
-func (t *transaction) put(put *types.Put) {
+func (t *transaction) addPut(put *types.Put) {
 	t.items = append(t.items, types.TransactWriteItem{Put: put})
 }
 
-func (t *transaction) update(update *types.Update) {
+func (t *transaction) addUpdate(update *types.Update) {
 	t.items = append(t.items, types.TransactWriteItem{Update: update})
 }
 
-func (t *transaction) event(key billing.EventKey, update *types.Update) {
+func (t *transaction) addEvent(key billing.EventKey, update *types.Update) {
 	t.events = append(t.events, key)
-	t.update(update)
+	t.addUpdate(update)
 }
 
-// explain returns the error of a canceled transaction: billing.ErrFenced before billing.ErrBusy, and that before
-// *billing.EventsChanged. It is nil if an earlier attempt applied the step.
-func (t *transaction) explain(step billing.Step, canceled *types.TransactionCanceledException) error {
+// errCanceled returns the error of a canceled transaction, by its reasons:
+//
+//	the condition on the record failed              errFencedUnlessApplied
+//	otherwise, the first that is temporary          billing.ErrBusy
+//	  or neither None nor a condition on an event   another error
+//	otherwise, conditions on events                 *billing.EventsChanged
+func (t *transaction) errCanceled(step billing.Step, canceled *types.TransactionCanceledException) error {
 	reasons := canceled.CancellationReasons
 	if len(reasons) != len(t.items) {
 		return fmt.Errorf("dynamodb: transaction on %s: %w", step.Record.InvoiceID, canceled)
@@ -192,7 +196,7 @@ func (t *transaction) explain(step billing.Step, canceled *types.TransactionCanc
 	changed := &billing.EventsChanged{}
 	for i, reason := range reasons {
 		code := aws.ToString(reason.Code)
-		event := i - (len(t.items) - len(t.events)) // index in t.events; below 0 for an item of the ledger
+		event := i - (len(t.items) - len(t.events)) // index in t.events; negative for items of the ledger
 		switch {
 		case busyReasons[code]:
 			return fmt.Errorf("dynamodb: transaction on %s: %w: %w", step.Record.InvoiceID, billing.ErrBusy, canceled)
@@ -218,8 +222,8 @@ func (t *transaction) explain(step billing.Step, canceled *types.TransactionCanc
 	return changed
 }
 
-// putRecord returns the action that writes the record, on condition that the stored one has PreviousVersion, or that
-// there is none if PreviousVersion is empty.
+// putRecord returns the action that writes the record, on condition that the stored record has PreviousVersion; if
+// PreviousVersion is empty, on condition that no record is stored.
 func (s *Store) putRecord(step billing.Step) *types.Put {
 	put := &types.Put{
 		TableName:                           &s.LedgerTable,

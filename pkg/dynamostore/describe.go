@@ -15,8 +15,8 @@ import (
 // ErrNoTable means that the table does not exist.
 var ErrNoTable = errors.New("dynamodb: there is no such table")
 
-// DescribeEvents reads the configuration of the events table. Errors: ErrNoTable, and those that Denied
-// reports.
+// DescribeEvents reads the configuration of the events table. Errors include ErrNoTable; Denied reports whether the
+// permission is missing.
 func (t *Tables) DescribeEvents(ctx context.Context) (finding.TableSetup, error) {
 	return t.describe(ctx, eventsTable(t.EventsTable))
 }
@@ -26,6 +26,7 @@ func (t *Tables) DescribeLedger(ctx context.Context) (finding.TableSetup, error)
 	return t.describe(ctx, ledgerTable(t.LedgerTable))
 }
 
+// describe reads the configuration of a table and compares it with the required layout.
 func (t *Tables) describe(ctx context.Context, wanted *dynamodb.CreateTableInput) (finding.TableSetup, error) {
 	output, err := withRetry(ctx, func(ctx context.Context) (*dynamodb.DescribeTableOutput, error) {
 		return t.Client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: wanted.TableName})
@@ -50,8 +51,7 @@ func (t *Tables) describe(ctx context.Context, wanted *dynamodb.CreateTableInput
 	return setup, nil
 }
 
-// TimeToLive returns the TTL attribute of the ledger table; empty if TTL is off. Errors are those of
-// DescribeEvents.
+// TimeToLive returns the TTL attribute of the ledger table; empty if TTL is off.
 func (t *Tables) TimeToLive(ctx context.Context) (attribute string, err error) {
 	output, err := withRetry(ctx, func(ctx context.Context) (*dynamodb.DescribeTimeToLiveOutput, error) {
 		return t.Client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &t.LedgerTable})
@@ -62,7 +62,7 @@ func (t *Tables) TimeToLive(ctx context.Context) (attribute string, err error) {
 	return ttlAttribute(output.TimeToLiveDescription), nil
 }
 
-// ttlAttribute returns the TTL attribute; empty if TTL is off.
+// ttlAttribute returns the TTL attribute; empty if TTL is off or being disabled.
 func ttlAttribute(found *types.TimeToLiveDescription) string {
 	if found == nil {
 		return ""

@@ -7,10 +7,9 @@
 //	<draft id>#<epoch>#p<n> the n-th page of claimed events
 //	<draft id>#<epoch>#l<n> the n-th part of the plan
 //	#final#<final id>       the draft id of a final invoice
-//	#subscription#<id>      the invoices that claimed events of a subscription
+//	#subscription#<id>      the invoices for which events of a subscription were claimed
 //	#ratelimit              the state of the rate limiter
 //	#installation           the site of the ledger, and its consumers with their settings
 //
-// Errors of DynamoDB are classified here: as billing.ErrFenced, billing.ErrBusy or
-// *billing.EventsChanged.
+// A page holds events that were claimed by one transaction (package billing). It is not a page of a query or scan.
 package dynamostore

@@ -8,11 +8,14 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// Expressions of the changes to events. A transaction has one for each event: encoding them is most of the
-// cost of a large claim, so they are short and built once.
+// Expressions of the changes to events. A transaction has two for each event, and encoding them is most of the cost of
+// a large claim. So they are short and built once. The placeholders of values are
+//
+//	:u :c :b  the statuses unbilled, claimed, billed     :i :f  the ids of draft and final invoice
+//	:s        the subscription id                        :at    billed_at
 const (
 	unbilledCondition = "(attribute_not_exists(#s) OR #s = :u)"
-	claimedCondition  = "#s = :c AND invoice_id = :i" // :c is claimed; in release it may be billed
+	claimedCondition  = "#s = :c AND invoice_id = :i" // release also uses it with the status billed as :c
 
 	claimUpdate        = "SET #s = :c, invoice_id = :i REMOVE unbilled"
 	billUpdate         = "SET #s = :b, billed_at = :at"
@@ -22,7 +25,7 @@ const (
 
 	releaseUpdate = "SET #s = :u, unbilled = :s REMOVE invoice_id, final_invoice_id, billed_at"
 
-	// checkUpdate changes nothing. An event that cannot be billed is not marked as claimed: it may be too
+	// checkUpdate changes nothing. An event that cannot be billed is not marked as claimed, because it may be too
 	// large for another attribute.
 	checkUpdate    = "SET unbilled = unbilled"
 	checkCondition = "attribute_exists(unbilled) AND " + unbilledCondition
@@ -36,57 +39,57 @@ var (
 	statusBilled   = text(billing.EventBilled)
 )
 
-// eventChanges builds the changes to events of one step. It holds the values that all of them share.
+// eventChanges builds the changes to events of one step. It holds the values that these changes share.
 type eventChanges struct {
-	store      *Store
-	invoice    types.AttributeValue
-	billUpdate string
-	record     billing.Record
+	store          *Store
+	invoiceID      types.AttributeValue
+	billExpression string // with or without the final invoice id
+	record         billing.Record
 }
 
-func (s *Store) eventChanges(record billing.Record) eventChanges {
-	changes := eventChanges{store: s, invoice: text(record.InvoiceID), billUpdate: billUpdate, record: record}
+func (s *Store) newEventChanges(record billing.Record) eventChanges {
+	changes := eventChanges{store: s, invoiceID: text(record.InvoiceID), billExpression: billUpdate, record: record}
 	if record.FinalInvoiceID != "" {
-		changes.billUpdate = billFinalUpdate
+		changes.billExpression = billFinalUpdate
 	}
 	return changes
 }
 
-// billed returns the values of an update that marks an event as billed.
-func (c eventChanges) billed() item {
-	values := make(item, 10)
-	values[":b"], values[":c"], values[":i"], values[":at"] = statusBilled, statusClaimed, c.invoice, number(c.record.UpdatedAt)
+// billValues returns the values of an update that marks an event as billed.
+func (c eventChanges) billValues() item {
+	values := make(item, 10) // has room for those of addValues
+	values[":b"], values[":c"], values[":i"], values[":at"] = statusBilled, statusClaimed, c.invoiceID, number(c.record.UpdatedAt)
 	if c.record.FinalInvoiceID != "" {
 		values[":f"] = text(c.record.FinalInvoiceID)
 	}
 	return values
 }
 
-// claim claims an unbilled event for the invoice, on condition that its values are unchanged. An event that cannot be
-// billed is not changed: the condition is only that it is still unbilled.
+// claim returns the update that claims an unbilled event, if its values are unchanged. For an event that cannot be
+// billed, the update only checks that it is still unbilled.
 func (c eventChanges) claim(event billing.Event) *types.Update {
 	if event.Fault != "" { //mutant:unbillable-event
 		return c.update(event.EventKey, checkUpdate, checkCondition, item{":u": statusUnbilled})
 	}
 	values := make(item, 9)
-	values[":c"], values[":u"], values[":i"] = statusClaimed, statusUnbilled, c.invoice
+	values[":c"], values[":u"], values[":i"] = statusClaimed, statusUnbilled, c.invoiceID
 	absent := addValues(values, event, true)
 	return c.update(event.EventKey, claimUpdate, asRead[absent], values) //mutant:claim-condition
 }
 
-// bill marks a claimed event as billed, on condition that its values are unchanged.
+// bill returns the update that marks a claimed event as billed, if its values are unchanged.
 func (c eventChanges) bill(event billing.Event) *types.Update {
-	values := c.billed()
+	values := c.billValues()
 	absent := addValues(values, event, false)
-	return c.update(event.EventKey, c.billUpdate, asClaimed[absent], values)
+	return c.update(event.EventKey, c.billExpression, asClaimed[absent], values)
 }
 
-// billChanged marks a claimed event as billed, whatever its values.
+// billChanged returns the update that marks a claimed event as billed, whatever its values.
 func (c eventChanges) billChanged(key billing.EventKey) *types.Update {
-	return c.update(key, c.billUpdate, claimedCondition, c.billed())
+	return c.update(key, c.billExpression, claimedCondition, c.billValues())
 }
 
-// restore marks a rewritten event as billed again, on condition that its values are unchanged.
+// restore returns the update that marks a rewritten event as billed again, if its values are unchanged.
 func (c eventChanges) restore(event billing.Rewritten) *types.Update {
 	values := item{":b": statusBilled, ":u": statusUnbilled, ":i": text(event.InvoiceID), ":at": number(event.BilledAt)}
 	update := restoreUpdate
@@ -97,7 +100,8 @@ func (c eventChanges) restore(event billing.Rewritten) *types.Update {
 	return c.update(event.EventKey, update+" REMOVE unbilled", asRead[absent], values)
 }
 
-// addValues adds the values of the condition that an event is unchanged, and returns which of them are absent.
+// addValues adds the values for a condition of asRead or asClaimed, and returns the key of this condition.
+// withDescription is true for asRead.
 func addValues(values item, event billing.Event, withDescription bool) absence {
 	values[":o"] = number(event.OccurredAt)
 	var absent absence
@@ -114,7 +118,8 @@ func addValues(values item, event billing.Event, withDescription bool) absence {
 	return absent
 }
 
-// release makes an event unbilled again: a claimed one, or a billed one if the outcome of the invoice is Released.
+// release returns the update that makes a claimed event unbilled again; a billed event, if the outcome of the invoice
+// is Released.
 func (c eventChanges) release(key billing.EventKey) *types.Update {
 	status := statusClaimed
 	if c.record.Outcome == billing.Released {
@@ -123,16 +128,16 @@ func (c eventChanges) release(key billing.EventKey) *types.Update {
 	return c.update(key, releaseUpdate, claimedCondition, item{
 		":u": statusUnbilled,
 		":c": status,
-		":i": c.invoice,
+		":i": c.invoiceID,
 		":s": text(key.SubscriptionID),
 	})
 }
 
-func (c eventChanges) update(key billing.EventKey, update, condition string, values item) *types.Update {
+func (c eventChanges) update(key billing.EventKey, expression, condition string, values item) *types.Update {
 	return &types.Update{
 		TableName:                           &c.store.EventsTable,
 		Key:                                 eventKey(key),
-		UpdateExpression:                    &update,
+		UpdateExpression:                    &expression,
 		ConditionExpression:                 &condition,
 		ExpressionAttributeNames:            statusName,
 		ExpressionAttributeValues:           values,
@@ -140,22 +145,22 @@ func (c eventChanges) update(key billing.EventKey, update, condition string, val
 	}
 }
 
-// absence has true for each of chargeAttributes that an event does not have.
+// absence has true for each of chargeAttributes that is absent from an event. A text is also absent if it is empty.
 type absence [len(chargeAttributes)]bool
 
-// asRead and asClaimed hold a condition for each absence: that an event is unbilled and has the values that were
-// read, or is claimed and has the values of its page. Pages cut descriptions, so asClaimed does not compare them.
+// asRead has the conditions that an event is unbilled and has the values that were read; asClaimed, that it is claimed
+// and has the values of its page, except for the description, which pages cut. Both have a condition for each absence.
 var (
 	asRead    = valueConditions(unbilledCondition, true)
 	asClaimed = valueConditions(claimedCondition, false)
 )
 
-// valueConditions returns the condition for each absence: status, and equal values.
-func valueConditions(status string, withDescription bool) map[absence]string {
+// valueConditions returns, for each absence, the condition that the status and the values are as required.
+func valueConditions(statusCondition string, withDescription bool) map[absence]string {
 	conditions := map[absence]string{}
 	for bits := range 1 << len(absence{}) {
 		var absent absence
-		terms := []string{status, "occurred_at = :o"}
+		terms := []string{statusCondition, "occurred_at = :o"}
 		for i, attribute := range chargeAttributes {
 			absent[i] = bits>>i&1 == 1
 			if withDescription || attribute.name != "description" {
@@ -167,7 +172,8 @@ func valueConditions(status string, withDescription bool) map[absence]string {
 	return conditions
 }
 
-// condition returns the condition that the attribute has its value, or is absent. A text may be empty instead.
+// condition returns the condition that the attribute has the value of its placeholder; if absent is true, that it is
+// absent, or a text is empty (the value of its placeholder).
 func (a chargeAttribute) condition(absent bool) string {
 	equal, notExists := a.name+" = "+a.placeholder, "attribute_not_exists("+a.name+")"
 	switch {

@@ -15,16 +15,16 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// unbilledIndex is the sparse index of unbilled events. Its partition key unbilled holds the
-// subscription id, and is present only while the event is unbilled. Its sort key is occurred_at.
+// unbilledIndex is the sparse index of unbilled events. Its partition key is the attribute unbilled, which has the
+// subscription id and is absent once the event is claimed. Its sort key is occurred_at.
 const unbilledIndex = "unbilled"
 
-// queryLimit is the maximum number of events per page of a query. Without it a page has 1 MB: decoded small events
-// take about 10 MB of memory then, for each session.
+// queryLimit is the maximum number of events per page of a query. Without it a page has 1 MB: decoded to small events,
+// it takes about 10 MB of memory in each session.
 const queryLimit = 5 * billing.MaxPageEvents
 
-// Unbilled returns the unbilled events of a subscription that occurred before the given unix second.
-// The index is eventually consistent: the result may be stale.
+// Unbilled returns the unbilled events of a subscription that occurred before the given unix second, without voided
+// ones. The index is eventually consistent: the result may be stale.
 func (s *Store) Unbilled(ctx context.Context, subscriptionID string, before int64) iter.Seq2[billing.Event, error] {
 	query := dynamodb.QueryInput{
 		TableName:                 &s.EventsTable,
@@ -58,7 +58,7 @@ var chargeAttributes = [...]chargeAttribute{
 	{"charge_code", ":cc", false}, {"description", ":d", false}, {"currency_code", ":cu", false}, {"amount", ":a", true}, {"quantity", ":q", true},
 }
 
-// chargeAttribute is an attribute of an event. The placeholder is for its value in conditions.
+// chargeAttribute is an attribute of an event, with the placeholder for its value in conditions.
 type chargeAttribute struct {
 	name, placeholder string
 	isNumber          bool
@@ -69,7 +69,7 @@ func chargeFields(event *billing.Event) [len(chargeAttributes)]*string {
 	return [...]*string{&event.ChargeCode, &event.Description, &event.CurrencyCode, &event.Amount, &event.Quantity}
 }
 
-// decode decodes a value of the attribute, which is nil if it is absent.
+// decode decodes the value of the attribute, which is nil if the attribute is absent.
 func (a chargeAttribute) decode(value types.AttributeValue) (decoded, fault string) {
 	switch value := value.(type) {
 	case nil:
@@ -89,11 +89,11 @@ func (a chargeAttribute) decode(value types.AttributeValue) (decoded, fault stri
 	return "", a.name + " is not a string"
 }
 
-// isVoid reports whether the producer withdrew the event. The stale index may still have it.
+// isVoid reports whether the producer withdrew the event. The index may be stale and still have such events.
 func isVoid(event item) bool { return reader(event).text("status") == billing.EventVoid }
 
-// decodeEvent decodes an event. If several attributes are faulty, Fault is about the last. An event that is not
-// unbilled always has a Fault, because its attribute unbilled is absent.
+// decodeEvent decodes an event. If several attributes are faulty, Fault is about the last of them. A claimed or billed
+// event has a Fault, because its attribute unbilled is absent.
 func decodeEvent(src item) billing.Event {
 	event := billing.Event{Size: sizeOf(src)}
 	event.SubscriptionID = reader(src).text("subscription_id")
@@ -114,8 +114,8 @@ func decodeEvent(src item) billing.Event {
 	return event
 }
 
-// sizeOf returns the approximate size of an item in bytes, as DynamoDB counts it for the limit of a transaction. For
-// a number it is the number of its characters, about twice the stored size.
+// sizeOf returns the approximate size of an item in bytes, as DynamoDB counts it for the limit of a transaction. It
+// counts the characters of a number, which are about twice the stored size.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 func sizeOf(src item) int {
 	size := 0
@@ -126,7 +126,7 @@ func sizeOf(src item) int {
 }
 
 func sizeOfValue(value types.AttributeValue) int {
-	const overhead = 3
+	const overhead, entryOverhead = 3, 1 // of a list or map, and of each of its entries
 	switch value := value.(type) {
 	case *types.AttributeValueMemberS:
 		return len(value.Value)
@@ -137,11 +137,11 @@ func sizeOfValue(value types.AttributeValue) int {
 	case *types.AttributeValueMemberL:
 		size := overhead
 		for _, entry := range value.Value {
-			size += 1 + sizeOfValue(entry)
+			size += entryOverhead + sizeOfValue(entry)
 		}
 		return size
 	case *types.AttributeValueMemberM:
-		return overhead + sizeOf(value.Value) + len(value.Value)
+		return overhead + sizeOf(value.Value) + entryOverhead*len(value.Value)
 	case *types.AttributeValueMemberSS:
 		return len(strings.Join(value.Value, ""))
 	case *types.AttributeValueMemberNS:
@@ -152,7 +152,7 @@ func sizeOfValue(value types.AttributeValue) int {
 			size += len(entry)
 		}
 		return size
-	default:
+	default: // BOOL, NULL
 		return 1
 	}
 }
@@ -161,8 +161,7 @@ func eventKey(key billing.EventKey) item {
 	return item{"subscription_id": text(key.SubscriptionID), "event_id": text(key.EventID)}
 }
 
-// statusOf returns the status of an event; empty if there is no event. An event without a status is
-// unbilled.
+// statusOf returns the status of an event, EventUnbilled if it has none; empty if there is no event.
 func statusOf(found reader) string {
 	if len(found) == 0 {
 		return ""

@@ -15,21 +15,21 @@ import (
 )
 
 const (
-	// installationKey is the key of the item with what the consumers of the ledger share.
+	// installationKey is the key of the item with the site of the ledger and its consumers.
 	installationKey = "#installation"
-	// memberPrefix begins the name of each attribute that holds a consumer.
+	// memberPrefix is the prefix of the attributes that hold a consumer (installation.Member) each.
 	memberPrefix = "member "
 )
 
-// Installation returns what the consumers of the ledger share.
+// Installation returns the site, the version and the consumers of the ledger.
 func (s *Store) Installation(ctx context.Context) (installation.State, error) {
 	found, err := s.get(ctx, installationKey)
 	return decodeInstallation(found), err
 }
 
-// Report writes a consumer, and the site if the ledger has none, and removes consumers that have ended. It returns
-// the state after it. If the ledger belongs to another site or has another version it changes nothing, and returns
-// the present state; applied is false then.
+// Report writes the member, removes the members with the ended ids, and returns the new state. The first report sets
+// site and version of the ledger. If the ledger has another site or version, Report changes nothing and returns the
+// present state; applied is false then.
 func (s *Store) Report(ctx context.Context, site string, member installation.Member, ended []string) (found installation.State, applied bool, err error) {
 	settings := item{}
 	for key, value := range member.Settings {
@@ -53,7 +53,7 @@ func (s *Store) Report(ctx context.Context, site string, member installation.Mem
 	})
 }
 
-// Leave removes a consumer.
+// Leave removes a member, if it exists.
 func (s *Store) Leave(ctx context.Context, id string) error {
 	_, _, err := s.updateInstallation(ctx, &dynamodb.UpdateItemInput{
 		UpdateExpression:         aws.String("REMOVE #member"),
@@ -63,6 +63,7 @@ func (s *Store) Leave(ctx context.Context, id string) error {
 	return err
 }
 
+// updateInstallation makes an idempotent update of the item. applied is false if the condition does not hold.
 func (s *Store) updateInstallation(ctx context.Context, input *dynamodb.UpdateItemInput) (found installation.State, applied bool, err error) {
 	input.TableName, input.Key = &s.LedgerTable, ledgerKey(installationKey)
 	input.ReturnValues = types.ReturnValueAllNew

@@ -13,7 +13,7 @@ import (
 	"github.com/billable-events/billable/pkg/finding"
 )
 
-// probeKey is a key that no invoice and no subscription has.
+// probeKey is a key that no item has.
 const probeKey = "#check"
 
 // Denied reports whether an error means that the caller lacks the permission.
@@ -22,8 +22,8 @@ func Denied(err error) bool {
 	return ok && api.ErrorCode() == "AccessDeniedException"
 }
 
-// ProbeLedger tests the caller's permissions on the ledger table by reads, and by writes whose condition is never
-// met: they change nothing, and DynamoDB checks the permission before the condition.
+// ProbeLedger tests the permissions on the ledger table by reads, and by writes whose condition is never met. These
+// writes change nothing, and DynamoDB checks the permission before the condition.
 func (s *Store) ProbeLedger(ctx context.Context) []finding.Probe {
 	key, never := ledgerKey(probeKey), impossible(attributeInvoiceID)
 	return []finding.Probe{
@@ -46,7 +46,7 @@ func (s *Store) ProbeLedger(ctx context.Context) []finding.Probe {
 	}
 }
 
-// ProbeEvents tests the caller's permissions on the events table, as ProbeLedger does.
+// ProbeEvents tests the permissions on the events table and its index, as ProbeLedger does.
 func (s *Store) ProbeEvents(ctx context.Context) []finding.Probe {
 	return []finding.Probe{
 		probe(ctx, "dynamodb:Query on the index", s.CheckEvents),
@@ -64,7 +64,7 @@ func (s *Store) ProbeEvents(ctx context.Context) []finding.Probe {
 	}
 }
 
-// CheckEvents returns an error if the events table or its index cannot be read.
+// CheckEvents returns an error if the index of unbilled events cannot be queried.
 func (s *Store) CheckEvents(ctx context.Context) error {
 	for _, err := range s.Unbilled(ctx, probeKey, time.Now().Unix()) {
 		return err
@@ -77,7 +77,7 @@ func impossible(key string) *string {
 	return aws.String("attribute_exists(" + key + ") AND attribute_not_exists(" + key + ")")
 }
 
-// probe makes a call and returns what it shows about the permission. A failed condition shows that it is granted.
+// probe makes a call and returns whether its permission is denied. After a failed condition it is granted.
 func probe(ctx context.Context, action string, call func(context.Context) error) finding.Probe {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

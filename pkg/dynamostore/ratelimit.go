@@ -29,8 +29,8 @@ func (s RateLimitStore) Read(ctx context.Context) (ratelimit.State, error) {
 	return decodeRateLimit(found), err
 }
 
-// Grant implements ratelimit.Store. If the bucket is not full, it adds to tat: that needs no value that was read, so
-// that grants of several processes succeed while the bucket has room for them.
+// Grant implements ratelimit.Store. If the bucket is not full, the update adds to tat. The sum does not depend on a
+// value that was read, so that grants of several processes are applied while the bucket has calls for them.
 func (s RateLimitStore) Grant(ctx context.Context, grant ratelimit.Grant) (found ratelimit.State, applied bool, err error) {
 	const sets = "SET clock = :clock, requests_per_minute = :limit"
 	const notPaused = "attribute_not_exists(pause) AND attribute_not_exists(operator_pause)"
@@ -46,10 +46,10 @@ func (s RateLimitStore) Grant(ctx context.Context, grant ratelimit.Grant) (found
 
 // SetControl implements ratelimit.Store.
 func (s RateLimitStore) SetControl(ctx context.Context, read, control ratelimit.Control) (found ratelimit.State, applied bool, err error) {
-	was, next, values := encodeControl(read), encodeControl(control), item{}
+	expected, next, values := encodeControl(read), encodeControl(control), item{}
 	var conditions, sets, removes []string
 	for _, name := range []string{"scale", "scale_changed", "pause", "operator_pause"} {
-		conditions = append(conditions, equals(name, was[name], values))
+		conditions = append(conditions, equals(name, expected[name], values))
 		if value, ok := next[name]; ok {
 			values[":next_"+name] = value
 			sets = append(sets, name+" = :next_"+name)
@@ -60,7 +60,7 @@ func (s RateLimitStore) SetControl(ctx context.Context, read, control ratelimit.
 	return s.update(ctx, clause("SET ", sets)+clause(" REMOVE ", removes), values, conditions...)
 }
 
-// clause returns a part of an update expression; without actions it is empty.
+// clause returns a clause of an update expression; empty without actions.
 func clause(verb string, actions []string) string {
 	if len(actions) == 0 {
 		return ""
@@ -68,7 +68,8 @@ func clause(verb string, actions []string) string {
 	return verb + strings.Join(actions, ", ")
 }
 
-// equals returns the condition that an attribute has a value; without a value, that it is absent.
+// equals returns the condition that an attribute has the value, which it adds to values; if the value is nil, the
+// condition that the attribute is absent.
 func equals(name string, value types.AttributeValue, values item) string {
 	if value == nil {
 		return "attribute_not_exists(" + name + ")"
@@ -77,6 +78,7 @@ func equals(name string, value types.AttributeValue, values item) string {
 	return name + " = :" + name
 }
 
+// update makes one conditional update. It does not use withRetry, because a repeated grant would add to tat twice.
 func (s RateLimitStore) update(ctx context.Context, update string, values item, conditions ...string) (found ratelimit.State, applied bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -98,7 +100,7 @@ func (s RateLimitStore) update(ctx context.Context, update string, values item, 
 	return decodeRateLimit(output.Attributes), true, nil
 }
 
-// encodeControl returns the attributes of a control, without scale if it is FullScale.
+// encodeControl returns the attributes of a control. Defaults are absent: FullScale, zero, and no pause.
 func encodeControl(control ratelimit.Control) item {
 	w := writer{}
 	if control.Scale != ratelimit.FullScale {
@@ -116,7 +118,7 @@ func encodeControl(control ratelimit.Control) item {
 
 func decodeRateLimit(from item) ratelimit.State {
 	r := reader(from)
-	pause, operator := r.object("pause"), r.object("operator_pause") // nil: their texts and numbers are zero
+	pause, operator := r.object("pause"), r.object("operator_pause") // nil if absent: all reads return zero values
 	return ratelimit.State{
 		TAT: r.number("tat"), Clock: r.number("clock"), RequestsPerMinute: r.number("requests_per_minute"),
 		Control: ratelimit.Control{

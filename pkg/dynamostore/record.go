@@ -6,8 +6,8 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// Record returns the record of the invoice. ok is false if there is none. The table has other items, which have no
-// state.
+// Record returns the record of the invoice with the given draft id. ok is false if there is none, also if the key is
+// that of another item: only records have a state.
 func (s *Store) Record(ctx context.Context, invoiceID string) (record billing.Record, ok bool, err error) {
 	found, err := s.get(ctx, invoiceID)
 	if err != nil || found == nil {
@@ -17,22 +17,23 @@ func (s *Store) Record(ctx context.Context, invoiceID string) (record billing.Re
 	return record, record.State != "", nil
 }
 
-// FindRecord returns the record of the invoice with the given draft or final id.
+// FindRecord returns the record of the invoice with the given draft or final id. ok is false if there is none.
 func (s *Store) FindRecord(ctx context.Context, id string) (record billing.Record, ok bool, err error) {
 	record, ok, err = s.Record(ctx, id)
 	if ok || err != nil {
 		return record, ok, err
 	}
-	alias, err := s.get(ctx, finalKey(id))
-	if err != nil || alias == nil {
+	lookup, err := s.get(ctx, finalKey(id))
+	if err != nil || lookup == nil {
 		return record, false, err
 	}
-	return s.Record(ctx, reader(alias).text("draft_id"))
+	return s.Record(ctx, reader(lookup).text("draft_id"))
 }
 
 // finalKey returns the key of the item that maps a final invoice id to the draft id.
 func finalKey(finalInvoiceID string) string { return "#final#" + finalInvoiceID }
 
+// encodeRecord returns the item of a record. Some attributes still have an earlier name of their field.
 func encodeRecord(record billing.Record) item {
 	w := writer{attributeInvoiceID: text(record.InvoiceID)}
 	w.text("state", string(record.State))

@@ -23,7 +23,7 @@ func (s *Store) Records(ctx context.Context) iter.Seq2[billing.Record, error] {
 	}, decodeRecord)
 }
 
-// AllUnbilled returns the unbilled events of all subscriptions as the index shows them, in no order.
+// AllUnbilled returns the unbilled events of all subscriptions, in no order. The index may be stale.
 func (s *Store) AllUnbilled(ctx context.Context) iter.Seq2[billing.Event, error] {
 	return scan(ctx, s, dynamodb.ScanInput{
 		TableName: &s.EventsTable,
@@ -47,7 +47,7 @@ func (s *Store) Claimed(ctx context.Context) iter.Seq2[billing.ClaimedEvent, err
 	})
 }
 
-// scan reads a table or an index to its end, without voided events.
+// scan returns the decoded items of a table or an index, without voided events.
 func scan[T any](ctx context.Context, s *Store, input dynamodb.ScanInput, decode func(item) T) iter.Seq2[T, error] {
 	return paged(decode, func(start item) ([]item, item, error) {
 		page := input
@@ -60,8 +60,8 @@ func scan[T any](ctx context.Context, s *Store, input dynamodb.ScanInput, decode
 	})
 }
 
-// paged returns the items of all pages of a read. load reads the page that begins after the key start (nil for the
-// first page), and returns its items and the start of the next page; nil after the last page.
+// paged returns the decoded items of all pages of a query or scan. load reads the page after the key start, which is
+// nil for the first page. next is the start of the following page; nil after the last page.
 func paged[T any](decode func(item) T, load func(start item) (found []item, next item, err error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for start := item(nil); ; {
@@ -71,8 +71,8 @@ func paged[T any](decode func(item) T, load func(start item) (found []item, next
 				yield(nothing, err)
 				return
 			}
-			for _, one := range found {
-				if !yield(decode(one), nil) {
+			for _, src := range found {
+				if !yield(decode(src), nil) {
 					return
 				}
 			}

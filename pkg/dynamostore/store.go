@@ -16,13 +16,13 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// callTimeout is the maximum time of one call, with the SDK's own retries. The SDK has no timeout for a dead
+// callTimeout is the maximum time of one call, including the retries of the SDK. The SDK has no timeout for a dead
 // connection.
 const callTimeout = 5 * time.Second
 
-var readBackoff = retry.Backoff{First: 50 * time.Millisecond, Max: time.Second, Attempts: 4}
+var retryBackoff = retry.Backoff{First: 50 * time.Millisecond, Max: time.Second, Attempts: 4}
 
-// API is the part of the SDK's client that this package uses.
+// API is the part of the SDK's client that Store uses.
 type API interface {
 	GetItem(ctx context.Context, input *dynamodb.GetItemInput, options ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(ctx context.Context, input *dynamodb.PutItemInput, options ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
@@ -56,21 +56,21 @@ func (s *Store) get(ctx context.Context, key string) (item, error) {
 	return output.Item, nil
 }
 
-// withRetry repeats a call after a temporary failure. A repeated call must have no second effect. The SDK retries
-// too, but not after a response that was cut.
+// withRetry repeats a call after a temporary failure. The call must be idempotent. The SDK retries too, but not after
+// a truncated response.
 func withRetry[Output any](ctx context.Context, call func(context.Context) (Output, error)) (Output, error) {
 	retryable := func(err error) bool { return errors.Is(classify(err), billing.ErrBusy) }
-	return retry.Do(ctx, readBackoff, retryable, func(ctx context.Context) (Output, error) {
+	return retry.Do(ctx, retryBackoff, retryable, func(ctx context.Context) (Output, error) {
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
 		return call(ctx)
 	})
 }
 
-func ledgerKey(id string) item { return item{attributeInvoiceID: text(id)} }
+func ledgerKey(key string) item { return item{attributeInvoiceID: text(key)} }
 
-// classify adds billing.ErrBusy to an error that may be temporary. A write with such an error may have been applied;
-// with any other error it had no effect.
+// classify adds billing.ErrBusy to an error that may be temporary. After ErrBusy, a write may have been applied. After
+// other errors, it was not.
 func classify(err error) error {
 	var api smithy.APIError
 	if !errors.As(err, &api) || isServerError(err) || busyCodes[api.ErrorCode()] {
@@ -86,7 +86,7 @@ func isServerError(err error) bool {
 	return errors.As(err, &resp) && resp.HTTPStatusCode() >= http.StatusInternalServerError
 }
 
-// busyCodes are temporary errors with a status below 500.
+// busyCodes are the codes of temporary errors with a status below 500.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 var busyCodes = map[string]bool{
 	"ProvisionedThroughputExceededException": true,

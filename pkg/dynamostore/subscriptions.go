@@ -12,12 +12,12 @@ import (
 	"github.com/billable-events/billable/pkg/billing"
 )
 
-// attributeInvoices holds the invoices of a subscription: a set of texts "<date> <draft id>".
+// attributeInvoices is a set of strings "<date of the invoice in unix seconds> <draft id>".
 const attributeInvoices = "invoices"
 
 func subscriptionKey(subscriptionID string) string { return "#subscription#" + subscriptionID }
 
-// InvoicesOf returns the invoices that claimed events of a subscription, in no order.
+// InvoicesOf returns the invoices for which events of a subscription were claimed, in no order.
 func (s *Store) InvoicesOf(ctx context.Context, subscriptionID string) ([]billing.SubscriptionInvoice, error) {
 	found, err := s.get(ctx, subscriptionKey(subscriptionID))
 	if err != nil {

@@ -36,10 +36,10 @@ type Tables struct {
 type TableState struct {
 	Table       string
 	Created     bool
-	Differences []finding.Difference // from the required layout; Create reports and never fixes them
+	Differences []finding.Difference // from the required layout
 }
 
-// Values of Difference.Name.
+// Values of finding.Difference.Name.
 const (
 	TableKeyDiffers        = "table_key_differs"
 	AttributeTypeDiffers   = "attribute_type_differs"
@@ -49,8 +49,8 @@ const (
 )
 
 // Create creates missing tables, with on-demand billing and deletion protection, and waits until they are active.
-// It compares existing tables with the required layout, and does not change them, except that it enables TTL on a
-// ledger that has no differences.
+// It compares existing tables with the required layout. It never changes their layout. It enables TTL on the ledger
+// table, unless the layout of this table differs.
 func (t *Tables) Create(ctx context.Context) ([]TableState, error) {
 	events, err := t.ensure(ctx, eventsTable(t.EventsTable))
 	if err != nil {
@@ -68,6 +68,7 @@ func (t *Tables) Create(ctx context.Context) ([]TableState, error) {
 	return []TableState{events, ledger}, nil
 }
 
+// eventsTable returns the required layout of the events table.
 func eventsTable(name string) *dynamodb.CreateTableInput {
 	return &dynamodb.CreateTableInput{
 		TableName:                 &name,
@@ -88,6 +89,7 @@ func eventsTable(name string) *dynamodb.CreateTableInput {
 	}
 }
 
+// ledgerTable returns the required layout of the ledger table.
 func ledgerTable(name string) *dynamodb.CreateTableInput {
 	return &dynamodb.CreateTableInput{
 		TableName:                 &name,
@@ -133,17 +135,17 @@ func (t *Tables) ensure(ctx context.Context, wanted *dynamodb.CreateTableInput) 
 	return state, nil
 }
 
-// differences compares the keys, their types, and the indexes of a table.
+// differences compares the key, the attribute types and the indexes of a table with the required layout.
 func differences(wanted *dynamodb.CreateTableInput, found *types.TableDescription) []finding.Difference {
 	var diffs []finding.Difference
-	kinds := map[string]types.ScalarAttributeType{}
+	foundTypes := map[string]types.ScalarAttributeType{}
 	for _, definition := range found.AttributeDefinitions {
-		kinds[aws.ToString(definition.AttributeName)] = definition.AttributeType
+		foundTypes[aws.ToString(definition.AttributeName)] = definition.AttributeType
 	}
 	for _, definition := range wanted.AttributeDefinitions {
 		name := *definition.AttributeName
-		if kind, ok := kinds[name]; ok && kind != definition.AttributeType {
-			diffs = append(diffs, finding.Difference{Name: AttributeTypeDiffers, Text: fmt.Sprintf("attribute %s has type %s, want %s", name, kind, definition.AttributeType)})
+		if found, ok := foundTypes[name]; ok && found != definition.AttributeType {
+			diffs = append(diffs, finding.Difference{Name: AttributeTypeDiffers, Text: fmt.Sprintf("attribute %s has type %s, want %s", name, found, definition.AttributeType)})
 		}
 	}
 	if want, have := describeKeys(wanted.KeySchema), describeKeys(found.KeySchema); want != have {
@@ -173,6 +175,7 @@ func indexDifferences(wanted types.GlobalSecondaryIndex, found []types.GlobalSec
 	return []finding.Difference{{Name: IndexMissing, Text: fmt.Sprintf("index %s is missing", name)}}
 }
 
+// describeKeys returns a text such as "subscription_id (HASH), event_id (RANGE)".
 func describeKeys(schema []types.KeySchemaElement) string {
 	keys := make([]string, len(schema))
 	for i, key := range schema {
@@ -181,6 +184,7 @@ func describeKeys(schema []types.KeySchemaElement) string {
 	return strings.Join(keys, ", ")
 }
 
+// ensureTimeToLive enables TTL on the ledger table, unless TTL is enabled with any attribute.
 func (t *Tables) ensureTimeToLive(ctx context.Context) error {
 	found, err := t.Client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &t.LedgerTable})
 	if err != nil {
