@@ -90,7 +90,7 @@ type operation interface {
 	// waitTurn waits until the action may be applied to one message. It returns errNotNow if that would take
 	// too long: then the message is postponed to a later browse.
 	waitTurn(ctx context.Context, action Action) error
-	// waitReady waits until postponed messages can be processed. It calls waiting while it waits.
+	// waitReady waits until a postponed message can be processed. It calls waiting while it waits.
 	waitReady(ctx context.Context, waiting func(reason string)) error
 	// apply applies the action. After ErrReleaseRefused the message is still in the dead-letter queue.
 	apply(ctx context.Context, action Action, message queue.Message) error
@@ -119,7 +119,7 @@ type runner struct {
 //
 //	postponed messages                      it waits for the operation and browses again
 //	was incomplete, but processed messages  it waits rebrowseDelay and browses again
-//	was incomplete, and processed none      it gives up with ErrPartial, as after any incomplete dry run
+//	was incomplete, and processed none      it returns ErrPartial, as in a dry run after any incomplete browse
 //
 // Errors: those of the queue, the ledger and the operation, ErrRefused, and ErrPartial, also if ctx ends.
 func (r *runner) run(ctx context.Context) (Result, error) {

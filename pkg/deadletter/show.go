@@ -98,7 +98,7 @@ func (s *Shown) addLedger(ctx context.Context, ledger Ledger) error {
 	if err != nil && !planMissing {
 		return err
 	}
-	if hasPlan, atRisk := linesAtRisk(record); hasPlan && !(atRisk && planMissing) {
+	if hasPlan, atRisk := linesAtRisk(record); hasPlan && (!planMissing || !atRisk) {
 		s.ChargeAtRisk = new(chargeAtRisk(record, s.Plan))
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 const (
 	askInterval     = 450 * time.Millisecond // between grants while callers wait for more calls than the bucket has
 	commandInterval = 100 * time.Millisecond // askInterval of a command
-	readInterval    = time.Second            // maximum time without an access to the store
+	readInterval    = time.Second            // maximum time between accesses to the store
 	accessTimeout   = 5 * time.Second        // of reads, and of writes of the control
 	failureDelay    = 250 * time.Millisecond // after an error, and between writes of the control
 	checkInterval   = 100 * time.Millisecond // between checks of Wait

@@ -22,7 +22,7 @@ type servedPause struct {
 }
 
 // Pause begins a rate-limit pause of all processes, after Chargebee answered 429 for the site to the call of the
-// permit. It ignores a 429 to a permit that was granted before the last pause began: that pause is for this 429, too.
+// permit. It ignores a 429 for a permit that was granted before this process began to serve its last pause.
 //
 // Run writes the pause to the store and lowers the scale, because a 429 means that other integrations use part of
 // the site's limit. It does neither if the store has a pause by then.

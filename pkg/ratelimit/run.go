@@ -57,8 +57,8 @@ func (l *Limiter) step(ctx context.Context) (wait time.Duration) {
 	}
 }
 
-// ask asks the store for as many permits as callers wait, or as the bucket has. If the grant is refused, because the
-// state has changed, ask repeats it once for the present state, which access has applied.
+// ask asks the store for a permit for each waiting caller, or for as many as the bucket has. If the grant is refused,
+// ask asks once more, by the present state that the refusal returned. After a failed access, wait is above 0.
 func (l *Limiter) ask(ctx context.Context, waiting int) (wait time.Duration) {
 	interval, reserve := askInterval, int64(consumerReserve)
 	if l.cfg.Command {
