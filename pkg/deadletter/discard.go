@@ -32,7 +32,7 @@ type ArchivedMessage struct {
 // ErrReleaseRefused means that the claims of an invoice must not be released, or that there is no Releaser.
 var ErrReleaseRefused = errors.New("claims are not released")
 
-// Releaser releases the claims of an invoice, so that another invoice bills the events.
+// Releaser ends the claims of an invoice: charged events become billed, all others are released.
 type Releaser interface {
 	// Release returns nil only if no event is claimed for the invoice anymore; in a dry run, if a release
 	// would have this effect. It returns ErrReleaseRefused if the state of the invoice forbids a release, for
@@ -61,7 +61,7 @@ type DiscardOptions struct {
 var ErrNoFilter = errors.New("a filter is required to discard dead letters")
 
 // Run archives and deletes the selected messages. A message whose invoice holds claims is discarded only after
-// the claims are released, and otherwise refused: without the message, the claimed events would never be billed.
+// the claims are released, and otherwise kept: without the message, the claimed events would never be billed.
 //
 // Errors: those of Messages and Records, ErrNoFilter, ErrPartial and ErrRefused.
 func (d *Discarder) Run(ctx context.Context, options DiscardOptions, progress Progress) (Result, error) {

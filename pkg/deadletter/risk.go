@@ -21,13 +21,14 @@ func (m *Message) addRecordAndCharge(ctx context.Context, ledger Ledger) error {
 	if atRisk {
 		plan, err = ledger.Plan(ctx, record.InvoiceID, record.Epoch)
 	}
-	if err == nil {
-		m.ChargeAtRisk = new(chargeAtRisk(record, plan))
-	}
-	if errors.Is(err, billing.ErrNotFound) {
+	switch {
+	case errors.Is(err, billing.ErrNotFound):
 		return nil
+	case err != nil:
+		return err
 	}
-	return err
+	m.ChargeAtRisk = new(chargeAtRisk(record, plan))
+	return nil
 }
 
 // linesAtRisk reports whether the epoch of the record has a plan, and whether lines of the plan are at risk.
@@ -35,7 +36,7 @@ func linesAtRisk(record billing.Record) (hasPlan, atRisk bool) {
 	switch activeState(record) {
 	case billing.Claiming, billing.Releasing: // there is no plan yet, or it was discarded
 		return false, false
-	case billing.Finished:
+	case billing.Finished: // nothing is at risk, also if there was no plan
 		return true, false
 	case billing.Settling:
 		return true, record.Dispositions.Has(billing.ChargeUnknown)

@@ -17,7 +17,7 @@ import (
 const (
 	// installationKey is the key of the item with the site of the ledger and its consumers.
 	installationKey = "#installation"
-	// memberPrefix is the prefix of the attributes that hold a consumer (installation.Member) each.
+	// memberPrefix is the prefix of the names of attributes. Each such attribute holds a consumer.
 	memberPrefix = "member "
 )
 

@@ -144,8 +144,8 @@ func differences(wanted *dynamodb.CreateTableInput, found *types.TableDescriptio
 	}
 	for _, definition := range wanted.AttributeDefinitions {
 		name := *definition.AttributeName
-		if found, ok := foundTypes[name]; ok && found != definition.AttributeType {
-			diffs = append(diffs, finding.Difference{Name: AttributeTypeDiffers, Text: fmt.Sprintf("attribute %s has type %s, want %s", name, found, definition.AttributeType)})
+		if foundType, ok := foundTypes[name]; ok && foundType != definition.AttributeType {
+			diffs = append(diffs, finding.Difference{Name: AttributeTypeDiffers, Text: fmt.Sprintf("attribute %s has type %s, want %s", name, foundType, definition.AttributeType)})
 		}
 	}
 	if want, have := describeKeys(wanted.KeySchema), describeKeys(found.KeySchema); want != have {
