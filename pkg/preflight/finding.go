@@ -1,6 +1,6 @@
 // Package preflight evaluates the state of an installation: queues, tables, permissions, Chargebee
-// and the rate limit. It performs no I/O: callers collect the state, and each function returns
-// findings with solutions.
+// and the rate limit. It performs no I/O: callers collect the state and pass it to the functions.
+// A finding that is not ok has a solution.
 package preflight
 
 import (
@@ -14,9 +14,22 @@ import (
 type Finding struct {
 	finding.Finding
 
-	Subject string `json:"subject"` // what was checked: queue, dead-letter queue, events, ledger, consumers, rate limit, settings, chargebee
+	Subject string `json:"subject"` // what was checked
 }
 
+// The subjects.
+const (
+	SubjectQueue       = "queue"
+	SubjectDeadLetters = "dead-letter queue"
+	SubjectEvents      = "events"
+	SubjectLedger      = "ledger"
+	subjectConsumers   = "consumers"
+	subjectRateLimit   = "rate limit"
+	subjectSettings    = "settings"
+	subjectChargebee   = "chargebee"
+)
+
+// findings collects findings. addf gives each the current subject.
 type findings struct {
 	subject string
 	list    []Finding
@@ -30,6 +43,6 @@ func (f *findings) addf(level finding.Level, name, solution, format string, args
 }
 
 // Failed reports whether any of the findings is an error.
-func Failed(findings []Finding) bool {
-	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Level == finding.Error })
+func Failed(list []Finding) bool {
+	return slices.ContainsFunc(list, func(f Finding) bool { return f.Level == finding.Error })
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/billable-events/billable/pkg/installation"
 )
 
-// Installation evaluates the site of the ledger, and the settings of running consumers.
+// Installation evaluates whether a consumer with the settings may use the ledger, and whether running
+// consumers have the same settings.
 func Installation(state installation.State, settings config.Consumer, now time.Time) []Finding {
 	f := &findings{subject: SubjectLedger}
 	for _, refusal := range state.Refusals(settings, now) {
@@ -20,32 +21,33 @@ func Installation(state installation.State, settings config.Consumer, now time.T
 	} else {
 		f.addf(finding.OK, "ledger_site", "", "the ledger belongs to the site %s", state.Site)
 	}
-	f.subject = "consumers"
+	f.subject = subjectConsumers
 	running := state.Live(now, settings.Clock.MaxSkew)
 	differences := installation.Differences(settings.Shared(), running)
 	for _, difference := range differences {
 		f.addf(finding.Warning, "settings_differ", "use the same settings for all consumers and commands; during a rollout, wait for its end", "%s", difference)
 	}
 	if len(differences) == 0 {
-		f.addf(finding.OK, "settings", "", "%s", consumersWithSettings(len(running)))
+		f.addf(finding.OK, "settings", "", "%s", describeRunning(len(running)))
 	}
 	return f.list
 }
 
-func consumersWithSettings(running int) string {
-	switch running {
+// describeRunning describes the number of running consumers, all of which have the settings of this command.
+func describeRunning(count int) string {
+	switch count {
 	case 0:
 		return "no consumer is running"
 	case 1:
 		return "1 consumer is running, with the settings of this command"
 	default:
-		return fmt.Sprintf("%d consumers are running, with the settings of this command", running)
+		return fmt.Sprintf("%d consumers are running, with the settings of this command", count)
 	}
 }
 
-// MaxAmount evaluates invoice.max_amount, in minor units.
+// MaxAmount evaluates invoice.max_amount, in minor units; 0: not set.
 func MaxAmount(maxAmount int64) []Finding {
-	f := &findings{subject: "settings"}
+	f := &findings{subject: subjectSettings}
 	if maxAmount == 0 {
 		f.addf(finding.Warning, "max_amount_not_set", "set invoice.max_amount above the largest charge that you expect on one invoice, in minor units",
 			"invoice.max_amount is not set: one wrong event can charge any amount")

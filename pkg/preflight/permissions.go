@@ -6,21 +6,14 @@ import (
 	"github.com/billable-events/billable/pkg/finding"
 )
 
-// The subjects that have permissions.
-const (
-	SubjectQueue       = "queue"
-	SubjectDeadLetters = "dead-letter queue"
-	SubjectEvents      = "events"
-	SubjectLedger      = "ledger"
-)
-
+// purpose describes why a permission is required.
 type purpose struct {
-	use   string
-	level finding.Level // if the permission is missing
+	use   string        // completes "it is required"
+	level finding.Level // of the finding if the permission is missing
 }
 
-// purposes has the permissions of each subject, by action. Those that only commands need are a warning:
-// another role may run the commands.
+// purposes has the permissions for each subject, by action. The level is a warning if consumers settle
+// invoices without the permission: commands may run with another role.
 var purposes = map[string]map[string]purpose{
 	SubjectQueue: {
 		"sqs:ReceiveMessage":          {"to receive messages", finding.Error},
@@ -52,7 +45,7 @@ var purposes = map[string]map[string]purpose{
 	},
 }
 
-// Permissions evaluates the permissions on a queue or a table.
+// Permissions evaluates the permissions on the queue or the table that is the subject.
 func Permissions(subject string, probes []finding.Probe) []Finding {
 	f := &findings{subject: subject}
 	var allowed, unproven []string
@@ -70,11 +63,11 @@ func Permissions(subject string, probes []finding.Probe) []Finding {
 			allowed = append(allowed, probe.Action)
 		}
 	}
-	text := "allowed: " + strings.Join(allowed, ", ")
-	if len(unproven) > 0 {
-		text += "; not denied, but not proven: " + strings.Join(unproven, ", ")
-	}
 	if len(allowed) > 0 {
+		text := "allowed: " + strings.Join(allowed, ", ")
+		if len(unproven) > 0 {
+			text += "; not denied, but not proven: " + strings.Join(unproven, ", ")
+		}
 		f.addf(finding.OK, "permissions", "", "%s", text)
 	}
 	return f.list

@@ -13,27 +13,27 @@ import (
 type Queue struct {
 	URL        string
 	Missing    bool  // there is no queue at the URL
-	Denied     bool  // its attributes must not be read
-	Err        error // why its attributes could not be read otherwise
+	Denied     bool  // the permission to read its attributes is missing
+	Err        error // another reason why its attributes could not be read
 	Attributes finding.QueueAttributes
 }
 
 // Requirements are the requirements of consumers on their queue.
 type Requirements struct {
-	MinReceives int           // of maxReceiveCount: consumers reject a message before SQS moves it
-	MaxAge      time.Duration // of a message: then it is rejected
-	MaxIdle     time.Duration // from one receive of a message to the next
+	MinReceives int           // minimum of maxReceiveCount, with which consumers reject a message before SQS moves it
+	MaxAge      time.Duration // age from which consumers reject a message
+	MaxIdle     time.Duration // longest time from one receive of a message to the next
 	Visibility  time.Duration // visibility timeout that consumers request
 }
 
 const (
 	recommendedRetention = 7 * day
-	maxRetention         = 14 * day // of SQS
-	maxMessageBytes      = 1 << 20  // of SQS
+	maxRetention         = 14 * day // SQS allows no more
+	maxMessageBytes      = 1 << 20  // SQS allows no more
 	day                  = 24 * time.Hour
 )
 
-// The names of findings that prevent the start.
+// The names of the findings that PreventsStart selects.
 const (
 	queuesSame          = "queue_urls_same"
 	deadLettersRedriven = "dead_letters_redriven"
@@ -42,7 +42,7 @@ const (
 // Queues evaluates the queue and its dead-letter queue.
 func Queues(main, deadLetters Queue, needs Requirements) []Finding {
 	f, dead := &findings{subject: SubjectQueue}, &findings{subject: SubjectDeadLetters}
-	if main.Attributes.ARN != "" && main.Attributes.ARN == deadLetters.Attributes.ARN { // two URLs may lead to it
+	if main.Attributes.ARN != "" && main.Attributes.ARN == deadLetters.Attributes.ARN { // their URLs may differ
 		f.addf(finding.Error, queuesSame, "set queue.dead_letter_url to another queue",
 			"queue.url and queue.dead_letter_url are the same queue: rejected messages would be handled again, forever")
 		return f.list
@@ -57,19 +57,20 @@ func Queues(main, deadLetters Queue, needs Requirements) []Finding {
 		f.summary(main.Attributes, needs)
 	}
 	if dead.basics(deadLetters, "queue.dead_letter_url") {
-		dead.deadLetters(deadLetters.Attributes, main.Attributes)
+		dead.deadLetterQueue(deadLetters.Attributes, main.Attributes)
 		dead.summary(deadLetters.Attributes, needs)
 	}
 	return append(f.list, dead.list...)
 }
 
-// PreventsStart reports whether consumers must not start because of a finding: they would handle dead
-// letters, or dead letters would leave their queue, as if both queues were swapped.
+// PreventsStart reports whether consumers must not start because of a finding: both queues are the same,
+// or possibly swapped, so that consumers would handle dead letters.
 func PreventsStart(found Finding) bool {
 	return found.Name == queuesSame || found.Name == deadLettersRedriven
 }
 
-// basics evaluates what both queues have in common. It reports whether the attributes are known.
+// basics evaluates what both queues have in common. It returns false if nothing else can be evaluated: the
+// queue is a FIFO queue, or its attributes are unknown.
 func (f *findings) basics(queue Queue, setting string) bool {
 	attributes := queue.Attributes
 	switch {
@@ -80,15 +81,16 @@ func (f *findings) basics(queue Queue, setting string) bool {
 	case queue.Missing:
 		f.addf(finding.Error, "queue_missing", "check "+setting+", AWS_REGION and the account of the credentials", "there is no queue at %s", queue.URL)
 		return false
-	case queue.Denied: // a finding of Permissions
+	case queue.Denied: // Permissions reports it
 		return false
 	case queue.Err != nil:
 		f.addf(finding.Error, "queue_unreachable", "check region, credentials and network", "%v", queue.Err)
 		return false
 	}
-	if named, is := region(queue.URL), arnPart(attributes.ARN, 3); named != "" && is != "" && named != is {
+	inURL, called := regionOfURL(queue.URL), regionOfARN(attributes.ARN)
+	if inURL != "" && called != "" && inURL != called {
 		f.addf(finding.Error, "queue_region_differs", "set AWS_REGION to the region of "+setting,
-			"the URL has the region %s, but calls go to %s, to a queue of the same name", named, is)
+			"the URL has the region %s, but calls go to %s, to a queue of the same name", inURL, called)
 	}
 	if !attributes.Encrypted {
 		f.addf(finding.Warning, "queue_not_encrypted", "set SqsManagedSseEnabled, or a KMS key", "messages, which contain invoices of customers, are not encrypted")
@@ -99,9 +101,9 @@ func (f *findings) basics(queue Queue, setting string) bool {
 	return true
 }
 
-// region returns the region in the URL of a queue at AWS; other URLs have none.
+// regionOfURL returns the region in a URL like https://sqs.eu-central-1.amazonaws.com/…; empty for other URLs.
 // https://docs.aws.amazon.com/general/latest/gr/sqs-service.html
-func region(url string) string {
+func regionOfURL(url string) string {
 	_, host, _ := strings.Cut(url, "://")
 	host, _, _ = strings.Cut(host, "/")
 	parts := strings.Split(host, ".")
@@ -111,15 +113,16 @@ func region(url string) string {
 	return parts[1]
 }
 
-func arnPart(arn string, n int) string {
-	if parts := strings.Split(arn, ":"); len(parts) > n {
-		return parts[n]
+// regionOfARN returns the region of an ARN, arn:aws:sqs:REGION:ACCOUNT:NAME; empty if arn is empty.
+func regionOfARN(arn string) string {
+	if parts := strings.Split(arn, ":"); len(parts) > 3 {
+		return parts[3]
 	}
 	return ""
 }
 
-// retention evaluates the retention of the queue. A message must be received once more after it
-// became too old, so that it is rejected before SQS deletes it.
+// retention evaluates the retention of the queue. A consumer rejects an old message when it next receives
+// it, up to MaxIdle after MaxAge. SQS must keep the message until then.
 func (f *findings) retention(main finding.QueueAttributes, needs Requirements) {
 	const solution = "set MessageRetentionPeriod to 604800 (7 days)"
 	switch minimum := needs.MaxAge + needs.MaxIdle; {
@@ -131,6 +134,7 @@ func (f *findings) retention(main finding.QueueAttributes, needs Requirements) {
 	}
 }
 
+// redrive evaluates the redrive policy, by which SQS moves a message after maxReceiveCount receives.
 func (f *findings) redrive(main, deadLetters finding.QueueAttributes, needs Requirements) {
 	switch {
 	case main.RedriveTarget == "":
@@ -140,7 +144,7 @@ func (f *findings) redrive(main, deadLetters finding.QueueAttributes, needs Requ
 	case deadLetters.ARN != "" && main.RedriveTarget != deadLetters.ARN:
 		f.addf(finding.Error, "redrive_target_differs", "set deadLetterTargetArn and queue.dead_letter_url to the same queue",
 			"it moves messages to %s, which the commands do not read", main.RedriveTarget)
-	case deadLetters.ARN != "" && !accepts(deadLetters, main.ARN):
+	case deadLetters.ARN != "" && !allowsSource(deadLetters, main.ARN):
 		f.addf(finding.Error, "redrive_not_allowed", "add this queue to the RedriveAllowPolicy of the dead-letter queue",
 			"the dead-letter queue does not accept its messages (%s)", deadLetters.RedrivePermission)
 	}
@@ -150,7 +154,8 @@ func (f *findings) redrive(main, deadLetters finding.QueueAttributes, needs Requ
 	}
 }
 
-func accepts(deadLetters finding.QueueAttributes, source string) bool {
+// allowsSource reports whether the RedriveAllowPolicy of the dead-letter queue allows the ARN of a source queue.
+func allowsSource(deadLetters finding.QueueAttributes, source string) bool {
 	switch deadLetters.RedrivePermission {
 	case "denyAll":
 		return false
@@ -161,8 +166,8 @@ func accepts(deadLetters finding.QueueAttributes, source string) bool {
 	}
 }
 
-// deadLetters evaluates the attributes that only a dead-letter queue needs.
-func (f *findings) deadLetters(deadLetters, main finding.QueueAttributes) {
+// deadLetterQueue evaluates what only the dead-letter queue needs.
+func (f *findings) deadLetterQueue(deadLetters, main finding.QueueAttributes) {
 	if deadLetters.RedriveTarget != "" {
 		f.addf(finding.Error, deadLettersRedriven, "check whether queue.url and queue.dead_letter_url are swapped; otherwise remove its RedrivePolicy",
 			"it moves messages to %s: each command that reads a dead letter receives it, and it is moved after %d receives", deadLetters.RedriveTarget, deadLetters.MaxReceives)
@@ -180,6 +185,7 @@ func (f *findings) deadLetters(deadLetters, main finding.QueueAttributes) {
 	}
 }
 
+// summary adds a finding that is ok with the attributes, also if other findings are not.
 func (f *findings) summary(found finding.QueueAttributes, needs Requirements) {
 	key := "a key of SQS"
 	switch {
@@ -192,6 +198,7 @@ func (f *findings) summary(found finding.QueueAttributes, needs Requirements) {
 		formatDays(found.Retention), key, found.Visibility, needs.Visibility, found.Visible, found.InFlight, found.Delayed)
 }
 
+// formatDays formats multiples of a day in days.
 func formatDays(d time.Duration) string {
 	if d%day != 0 || d == 0 {
 		return d.String()

@@ -8,21 +8,21 @@ import (
 	"github.com/billable-events/billable/pkg/ratelimit"
 )
 
-// RateLimitUnread returns the findings if the state of the rate limiter could not be read. A denied
-// read is a finding of Permissions.
+// RateLimitUnread evaluates the error of reading the state of the rate limiter. It returns no finding for
+// a missing permission: Permissions reports it.
 func RateLimitUnread(err error, denied bool) []Finding {
 	if denied {
 		return nil
 	}
-	f := &findings{subject: "rate limit"}
+	f := &findings{subject: subjectRateLimit}
 	f.addf(finding.Error, "rate_limit_unread", "check ledger.table, region, credentials and network", "%v", err)
 	return f.list
 }
 
-// RateLimit evaluates the rate limiter that all processes share, and the simultaneous calls of one
-// process.
+// RateLimit evaluates the state of the rate limiter that all processes share, and the settings of the
+// limits.
 func RateLimit(state ratelimit.State, settings config.Consumer) []Finding {
-	f := &findings{subject: "rate limit"}
+	f := &findings{subject: subjectRateLimit}
 	limit, maxConcurrent, concurrency := settings.Chargebee.RequestsPerMinute, settings.Chargebee.MaxConcurrent, settings.Worker.Concurrency
 	f.addf(finding.OK, "rate_limit", "", "all processes together make at most %d calls a minute", int64(limit)*state.Scale/ratelimit.FullScale)
 	if concurrency <= maxConcurrent {
@@ -43,9 +43,9 @@ func RateLimit(state ratelimit.State, settings config.Consumer) []Finding {
 		f.addf(finding.Warning, "limit_reduced", "lower chargebee.requests_per_minute to the site's limit minus the calls of other integrations",
 			"%.1f %% of the limit is used after a 429; it grows by 2 %% per minute", float64(state.Scale)*100/ratelimit.FullScale)
 	}
-	if granted := state.RequestsPerMinute; granted != 0 && granted != int64(limit) {
+	if lastLimit := state.RequestsPerMinute; lastLimit != 0 && lastLimit != int64(limit) {
 		f.addf(finding.Warning, "requests_per_minute_differs", "use the same chargebee.requests_per_minute for all consumers and commands",
-			"chargebee.requests_per_minute is %d in the process with the last call, and %d here", granted, limit)
+			"chargebee.requests_per_minute is %d in the process with the last call, and %d here", lastLimit, limit)
 	}
 	if limit > config.MaxPlanRate {
 		f.addf(finding.Warning, "requests_per_minute_above_plans", "set chargebee.requests_per_minute to the limit of the site's plan minus the calls of other integrations",

@@ -11,17 +11,17 @@ import (
 
 // Site is the observed state of Chargebee.
 type Site struct {
-	NotCalled error // why it was not called
+	NotCalled error // why Chargebee was not called; then all other fields are unused
 	Err       error // of the call
 
-	Time           time.Time // of the response, in whole seconds; zero: unknown
-	Sent, Received time.Time // by the clock of this machine
+	Time           time.Time // Date of the response, in whole seconds; zero: unknown
+	Sent, Received time.Time // of request and response, by the clock of this machine
 	MaxSkew        time.Duration
 }
 
 // SiteFindings evaluates the response of Chargebee, and its clock.
 func SiteFindings(site Site) []Finding {
-	f := &findings{subject: "chargebee"}
+	f := &findings{subject: subjectChargebee}
 	if site.NotCalled != nil {
 		f.addf(finding.Warning, "site_not_asked", "run check again when calls are possible", "Chargebee was not called: %v", site.NotCalled)
 		return f.list
@@ -35,32 +35,38 @@ func SiteFindings(site Site) []Finding {
 	return f.list
 }
 
+// siteError evaluates the error of the call.
 func (f *findings) siteError(err error) {
-	failure, _ := errors.AsType[*billing.Failure](err)
+	failure, ok := errors.AsType[*billing.Failure](err)
+	if !ok {
+		failure = &billing.Failure{}
+	}
 	switch {
-	case failure != nil && failure.Code == "site_not_found":
+	case failure.Code == "site_not_found":
 		f.addf(finding.Error, "site_not_found", "set chargebee.site to the name before .chargebee.com", "%v", err)
-	case failure != nil && failure.Kind == billing.Unauthorized:
+	case failure.Kind == billing.Unauthorized:
 		f.addf(finding.Error, "site_unauthorized", "set chargebee.api_key to a key of this site that may read and change invoices", "%v", err)
-	case failure != nil && failure.Kind == billing.Limited:
+	case failure.Kind == billing.Limited:
 		wait := "for an unknown time"
 		if failure.RetryAfter > 0 {
 			wait = fmt.Sprintf("for %s", failure.RetryAfter)
 		}
 		f.addf(finding.Error, "site_over_limit", "lower chargebee.requests_per_minute to the site's limit minus the calls of other integrations",
 			"Chargebee refuses calls %s: %v", wait, err)
-	case failure != nil && failure.Kind == billing.Transient && failure.Status != 0:
+	case failure.Kind == billing.Transient && failure.Status != 0:
 		f.addf(finding.Error, "site_not_ready", "wait until Chargebee's maintenance is over", "%v", err)
 	default:
 		f.addf(finding.Error, "site_no_answer", "check chargebee.site or chargebee.base_url, proxy and network", "%v", err)
 	}
 }
 
-// ClockDifference returns the smallest difference between the clock of this machine and Chargebee's that is
-// certain; it is negative if this clock is behind:
+// ClockDifference returns by how much the clock of this machine is ahead of Chargebee's, at least; it is
+// negative if this clock is behind. At one time during the call
 //
-//	Chargebee's clock was in   [date, date + 1 s], by the Date of a response
+//	Chargebee's clock was in   [date, date + 1 s], by the Date of the response
 //	this clock was in          [sent, received]
+//
+// so the difference is at least sent - (date + 1 s), and at most received - date. If 0 is possible, it is 0.
 func ClockDifference(date, sent, received time.Time) time.Duration {
 	if ahead := sent.Sub(date.Add(time.Second)); ahead > 0 {
 		return ahead
@@ -68,7 +74,7 @@ func ClockDifference(date, sent, received time.Time) time.Duration {
 	return min(received.Sub(date), 0)
 }
 
-// DescribeClockDifference returns the difference as a text.
+// DescribeClockDifference describes a result of ClockDifference, which is not 0.
 func DescribeClockDifference(difference, maxSkew time.Duration) string {
 	direction := "ahead of"
 	if difference < 0 {
@@ -80,8 +86,8 @@ func DescribeClockDifference(difference, maxSkew time.Duration) string {
 // ClockRemedy is the solution for clocks that differ.
 const ClockRemedy = "set the clock of this machine by NTP, or raise clock.max_skew for all consumers"
 
-// clock evaluates the difference of the clocks. Two machines that differ from Chargebee by half of the
-// maximum skew, in opposite directions, differ from each other by all of it.
+// clock evaluates the difference of the clocks. More than half of the maximum skew is a warning: two machines
+// with that difference, one ahead and one behind, differ by more than the maximum from each other.
 func (f *findings) clock(site Site) {
 	if site.Time.IsZero() {
 		f.addf(finding.Warning, "clock_unknown", "check the clock of this machine", "the response of Chargebee has no date")
@@ -99,4 +105,5 @@ func (f *findings) clock(site Site) {
 	}
 }
 
+// rounded returns a duration for a message.
 func rounded(d time.Duration) time.Duration { return d.Round(time.Millisecond) }

@@ -10,24 +10,27 @@ import (
 type Table struct {
 	Name    string
 	Missing bool  // there is no table of this name
-	Denied  bool  // its configuration must not be read
-	Err     error // why its configuration could not be read otherwise
+	Denied  bool  // the permission to read its configuration is missing
+	Err     error // another reason why its configuration could not be read
 	finding.TableSetup
 
 	NeedsIndex bool
 
-	NeedsTTL     bool
+	NeedsTTL     bool   // evaluate the next two fields
 	TTLAttribute string // empty: TTL is off
 	TTLErr       error  // why the TTL could not be read
 }
 
 const (
 	active    = "ACTIVE"
-	updating  = "UPDATING" // usable
-	expiresAt = "expires_at"
+	updating  = "UPDATING"
+	expiresAt = "expires_at" // the TTL attribute of the ledger
 )
 
-// TableFindings evaluates a table. The subject is events or ledger.
+// isUsable reports whether a table or an index with the status can be read and written.
+func isUsable(status string) bool { return status == active || status == updating }
+
+// TableFindings evaluates a table. The subject is SubjectEvents or SubjectLedger.
 func TableFindings(subject string, table Table) []Finding {
 	f := &findings{subject: subject}
 	switch {
@@ -35,16 +38,16 @@ func TableFindings(subject string, table Table) []Finding {
 		f.addf(finding.Error, "table_missing", "create it with consumer tables create, or check "+subject+".table, AWS_REGION and the account of the credentials",
 			"there is no table %s", table.Name)
 		return f.list
-	case table.Denied: // a finding of Permissions
+	case table.Denied: // Permissions reports it
 		return nil
 	case table.Err != nil:
 		f.addf(finding.Error, "table_unreachable", "check region, credentials and network", "%v", table.Err)
 		return f.list
 	}
-	if table.Status != active && table.Status != updating {
+	if !isUsable(table.Status) {
 		f.addf(finding.Error, "table_not_active", "wait while it is created; otherwise see the AWS console", "the table is %s", table.Status)
 	}
-	if table.NeedsIndex && table.IndexStatus != "" && table.IndexStatus != active && table.IndexStatus != updating {
+	if table.NeedsIndex && table.IndexStatus != "" && !isUsable(table.IndexStatus) { // a missing index is a difference
 		f.addf(finding.Error, "index_not_active", "start consumers when it is active", "the index is %s: unbilled events cannot be found", table.IndexStatus)
 	}
 	for _, difference := range table.Differences {
@@ -61,15 +64,16 @@ func TableFindings(subject string, table Table) []Finding {
 	return f.list
 }
 
-// NothingUnbilled returns the finding if invoices are settled while the table has no unbilled event:
-// services write none, or to another table, and invoices are closed without charges.
-func NothingUnbilled(table string, settled time.Time) []Finding {
+// NothingUnbilled returns the finding for an events table without unbilled events, if an invoice was settled
+// at settledAt. Services possibly write to another table, and invoices are closed without charges.
+func NothingUnbilled(table string, settledAt time.Time) []Finding {
 	f := &findings{subject: SubjectEvents}
 	f.addf(finding.Warning, "nothing_unbilled", "check events.table and AWS_REGION, and that services write events with the attribute unbilled",
-		"table %s has no unbilled event, but invoices are settled, one at %s", table, settled.UTC().Format(time.RFC3339))
+		"table %s has no unbilled event, but invoices are settled, one at %s", table, settledAt.UTC().Format(time.RFC3339))
 	return f.list
 }
 
+// timeToLive evaluates the TTL of the ledger.
 func (f *findings) timeToLive(table Table) {
 	switch {
 	case table.TTLErr != nil:
