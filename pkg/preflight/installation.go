@@ -51,8 +51,8 @@ func MaxAmount(maxAmount int64) []Finding {
 	if maxAmount == 0 {
 		f.addf(finding.Warning, "max_amount_not_set", "set invoice.max_amount above the largest charge that you expect on one invoice, in minor units",
 			"invoice.max_amount is not set: one wrong event can charge any amount")
-		return f.list
+	} else {
+		f.addf(finding.OK, "max_amount", "", "charges above %d minor units on one invoice are rejected", maxAmount)
 	}
-	f.addf(finding.OK, "max_amount", "", "charges above %d minor units on one invoice are rejected", maxAmount)
 	return f.list
 }

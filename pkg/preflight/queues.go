@@ -198,7 +198,6 @@ func (f *findings) summary(found finding.QueueAttributes, needs Requirements) {
 		formatDays(found.Retention), key, found.Visibility, needs.Visibility, found.Visible, found.InFlight, found.Delayed)
 }
 
-// formatDays formats multiples of a day in days.
 func formatDays(d time.Duration) string {
 	if d%day != 0 || d == 0 {
 		return d.String()

@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -22,25 +23,21 @@ type Site struct {
 // SiteFindings evaluates the response of Chargebee, and its clock.
 func SiteFindings(site Site) []Finding {
 	f := &findings{subject: subjectChargebee}
-	if site.NotCalled != nil {
+	switch {
+	case site.NotCalled != nil:
 		f.addf(finding.Warning, "site_not_asked", "run check again when calls are possible", "Chargebee was not called: %v", site.NotCalled)
-		return f.list
-	}
-	if site.Err != nil {
+	case site.Err != nil:
 		f.siteError(site.Err)
-		return f.list
+	default:
+		f.addf(finding.OK, "site_answers", "", "Chargebee answered in %s", rounded(site.Received.Sub(site.Sent)))
+		f.clock(site)
 	}
-	f.addf(finding.OK, "site_answers", "", "Chargebee answered in %s", site.Received.Sub(site.Sent).Round(time.Millisecond))
-	f.clock(site)
 	return f.list
 }
 
-// siteError evaluates the error of the call.
 func (f *findings) siteError(err error) {
-	failure, ok := errors.AsType[*billing.Failure](err)
-	if !ok {
-		failure = &billing.Failure{}
-	}
+	failure, _ := errors.AsType[*billing.Failure](err)
+	failure = cmp.Or(failure, &billing.Failure{}) // no case but the default selects other errors
 	switch {
 	case failure.Code == "site_not_found":
 		f.addf(finding.Error, "site_not_found", "set chargebee.site to the name before .chargebee.com", "%v", err)
@@ -61,12 +58,10 @@ func (f *findings) siteError(err error) {
 }
 
 // ClockDifference returns by how much the clock of this machine is ahead of Chargebee's, at least; it is
-// negative if this clock is behind. At one time during the call
+// negative if this clock is behind, and 0 if these intervals overlap:
 //
-//	Chargebee's clock was in   [date, date + 1 s], by the Date of the response
-//	this clock was in          [sent, received]
-//
-// so the difference is at least sent - (date + 1 s), and at most received - date. If 0 is possible, it is 0.
+//	Chargebee's clock   [date, date + 1 s], by the Date of the response
+//	this clock          [sent, received]
 func ClockDifference(date, sent, received time.Time) time.Duration {
 	if ahead := sent.Sub(date.Add(time.Second)); ahead > 0 {
 		return ahead
@@ -105,5 +100,4 @@ func (f *findings) clock(site Site) {
 	}
 }
 
-// rounded returns a duration for a message.
 func rounded(d time.Duration) time.Duration { return d.Round(time.Millisecond) }

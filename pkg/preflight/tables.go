@@ -73,7 +73,6 @@ func NothingUnbilled(table string, settledAt time.Time) []Finding {
 	return f.list
 }
 
-// timeToLive evaluates the TTL of the ledger.
 func (f *findings) timeToLive(table Table) {
 	switch {
 	case table.TTLErr != nil:
