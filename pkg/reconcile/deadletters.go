@@ -6,43 +6,44 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/billable-events/billable/pkg/billing"
 	"github.com/billable-events/billable/pkg/event"
 	"github.com/billable-events/billable/pkg/finding"
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-// checkDeadLetters reports invoices that only a dead letter could resume, and that have none: those that
-// hold claims, and those that are rejected and still pending at Chargebee. It browses the dead-letter
-// queue only if necessary, because that hides its messages from other readers.
+// checkDeadLetters reports idle invoices without a dead letter: those for which events are claimed, and the
+// pending ones that were rejected without claimed events. It browses the dead-letter queue only if there are
+// such invoices, because that hides its messages from other readers.
 func (s *sweep) checkDeadLetters(ctx context.Context) error {
-	held := map[string]time.Time{} // last update by invoice
+	claiming := map[string]time.Time{} // last update by invoice with claimed events
 	for record, err := range s.Ledger.Records(ctx) {
 		if err != nil {
 			return fmt.Errorf("read the ledger: %w", err)
 		}
 		s.recordProgress()
-		if record.HoldsClaims() && record.Pages > 0 && s.isIdle(record) {
-			held[record.InvoiceID] = time.Unix(record.UpdatedAt, 0).UTC()
+		if hasClaimedEvents(record) && s.isIdle(record) {
+			claiming[record.InvoiceID] = time.Unix(record.UpdatedAt, 0).UTC()
 		}
 	}
-	for _, enqueued := range s.result.Enqueued { // now they have a message
-		delete(held, enqueued.InvoiceID)
+	for _, enqueued := range s.result.Enqueued { // they have a message, or get one without a dry run
+		delete(claiming, enqueued.InvoiceID)
 	}
-	if len(held)+len(s.rejected) == 0 {
+	if len(claiming)+len(s.rejected) == 0 {
 		return nil
 	}
 	complete, err := s.DeadLetters.Browse(ctx, func(messages []queue.Message) bool {
 		for _, message := range messages {
-			id := invoiceOf(message)
-			delete(held, id)
+			id := invoiceIDOf(message)
+			delete(claiming, id)
 			delete(s.rejected, id)
 		}
-		return len(held)+len(s.rejected) > 0
+		return len(claiming)+len(s.rejected) > 0
 	})
 	if err != nil {
 		return fmt.Errorf("browse dead letters: %w", err)
 	}
-	s.addWithoutDeadLetter(held, complete, finding.Finding{
+	s.addWithoutDeadLetter(claiming, complete, finding.Finding{
 		Name: "orphaned_claims", Level: finding.Error,
 		Message:  "events are claimed for invoices without a dead letter: nothing will bill them",
 		Solution: "inspect each with consumer invoice show ID, and let Chargebee resend its webhook: any message resumes it",
@@ -55,9 +56,12 @@ func (s *sweep) checkDeadLetters(ctx context.Context) error {
 	return nil
 }
 
-// addWithoutDeadLetter reports invoices without a dead letter. It is an error only if all dead letters
-// were visited and the queue is empty.
-func (s *sweep) addWithoutDeadLetter(found map[string]time.Time, complete bool, common finding.Finding) {
+// hasClaimedEvents reports whether events may be claimed for the invoice, and at least one page was.
+func hasClaimedEvents(record billing.Record) bool { return record.HoldsClaims() && record.Pages > 0 }
+
+// addWithoutDeadLetter adds a finding about invoices without a dead letter, which have the given times. Its
+// level becomes warning unless complete (all dead letters were visited) and the queue was empty.
+func (s *sweep) addWithoutDeadLetter(times map[string]time.Time, complete bool, common finding.Finding) {
 	switch {
 	case !complete:
 		common.Level = finding.Warning
@@ -69,15 +73,14 @@ func (s *sweep) addWithoutDeadLetter(found map[string]time.Time, complete bool, 
 		common.Solution = "sweep again when the queue is empty"
 	}
 	var invoices tally
-	for id, at := range found {
+	for id, at := range times {
 		invoices.add(id, "", at)
 	}
 	s.addTally(invoices, common)
 }
 
-// invoiceOf returns the invoice of a dead letter. The body has precedence over the attributes, which
-// messages from elsewhere may lack.
-func invoiceOf(message queue.Message) string {
+// invoiceIDOf returns the invoice id in the body of a dead letter, or else in its attributes; empty without both.
+func invoiceIDOf(message queue.Message) string {
 	webhook, err := event.ParseMessage(message.Body)
 	if err != nil {
 		return message.Attributes[queue.AttributeInvoiceID]

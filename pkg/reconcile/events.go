@@ -15,40 +15,41 @@ import (
 // maxAhead is the maximum time in the future that an event may be dated without a finding.
 const maxAhead = 24 * time.Hour
 
-// checkEvents reports unbilled events that are too old or too far in the future, and credits that no
-// charge covers.
+// checkEvents reports unbilled events that are too old or too far in the future, and lines whose old credits
+// exceed their old charges.
 func (s *sweep) checkEvents(ctx context.Context) error {
-	old, ahead := s.began.Add(-s.options.EventsOlderThan), s.began.Add(maxAhead)
-	var late, early tally
-	credits := credits{}
+	oldest, newest := s.began.Add(-s.options.EventsOlderThan), s.began.Add(maxAhead)
+	var tooOld, tooNew tally
+	oldSums := lineSums{}
 	for unbilled, err := range s.Events.AllUnbilled(ctx) {
 		if err != nil {
 			return fmt.Errorf("read unbilled events: %w", err)
 		}
 		s.recordProgress()
 		at := time.Unix(unbilled.OccurredAt, 0).UTC()
-		if at.Before(old) {
-			credits.add(unbilled, at)
+		isOld := at.Before(oldest)
+		if isOld {
+			oldSums.add(unbilled, at)
 		}
 		switch {
-		case at.Before(old) && isCredit(unbilled): // invoices carry it forward
-		case at.Before(old):
-			late.add(unbilled.String(), unbilled.SubscriptionID, at)
-		case at.After(ahead):
-			early.add(unbilled.String(), unbilled.SubscriptionID, at)
+		case isOld && isCredit(unbilled): // old credits are normal: invoices carry them forward
+		case isOld:
+			tooOld.add(unbilled.String(), unbilled.SubscriptionID, at)
+		case at.After(newest):
+			tooNew.add(unbilled.String(), unbilled.SubscriptionID, at)
 		}
 	}
-	s.addTally(late, finding.Finding{
+	s.addTally(tooOld, finding.Finding{
 		Name: "old_unbilled_events", Level: finding.Warning,
 		Message:  fmt.Sprintf("events older than %s are not billed: there was no invoice for them", s.options.EventsOlderThan),
 		Solution: "check that the subscriptions still renew and have metered billing; bill events of a cancelled one manually",
 	})
-	s.addTally(early, finding.Finding{
+	s.addTally(tooNew, finding.Finding{
 		Name: "future_unbilled_events", Level: finding.Warning,
 		Message:  "events are dated more than a day in the future: they are billed on the invoice after that date",
 		Solution: "check that their producer writes occurred_at in seconds; void wrong ones while they are unbilled, and write the right ones under a new event_id",
 	})
-	s.addTally(credits.notNetted(), finding.Finding{
+	s.addTally(oldSums.negative(), finding.Finding{
 		Name: "credits_not_netted", Level: finding.Warning,
 		Message:  fmt.Sprintf("credits older than %s exceed the charges of their subscription and charge code: they are carried forward from invoice to invoice", s.options.EventsOlderThan),
 		Solution: "issue a credit note in Chargebee, and void the events that it covers",
@@ -56,8 +57,8 @@ func (s *sweep) checkEvents(ctx context.Context) error {
 	return nil
 }
 
-// checkClaims reports invoices for which events are claimed, and that the ledger does not have as holding
-// claims.
+// checkClaims reports invoices for which events are claimed although the ledger has no record of them, or a
+// record without claims.
 func (s *sweep) checkClaims(ctx context.Context) error {
 	if !s.options.CheckClaims {
 		return nil
@@ -73,12 +74,12 @@ func (s *sweep) checkClaims(ctx context.Context) error {
 			continue
 		}
 		checked[claimed.InvoiceID] = true
-		record, ok, err := s.Ledger.Record(ctx, claimed.InvoiceID)
+		record, recorded, err := s.Ledger.Record(ctx, claimed.InvoiceID)
 		if err != nil {
 			return fmt.Errorf("read the record of %s: %w", claimed.InvoiceID, err)
 		}
-		// It may have been settled since the event was read.
-		if !ok || !record.HoldsClaims() && s.isIdle(record) {
+		// A record that is not idle may have released the event after it was read.
+		if !recorded || !record.HoldsClaims() && s.isIdle(record) {
 			unrecorded.add(claimed.InvoiceID, claimed.SubscriptionID, time.Unix(record.UpdatedAt, 0).UTC())
 		}
 	}
@@ -92,23 +93,24 @@ func (s *sweep) checkClaims(ctx context.Context) error {
 
 func isCredit(event billing.Event) bool { return strings.HasPrefix(event.Amount, "-") }
 
-// credits has the sums of old unbilled events by line. Lines beyond maxCounted are ignored.
-type credits map[billing.LineKey]*creditLine
+// lineSums has the sum of the amounts of events, charges and credits, by line. Invalid amounts, and lines
+// beyond maxCounted, are ignored.
+type lineSums map[billing.LineKey]*lineSum
 
-type creditLine struct {
+type lineSum struct {
 	sum    decimal.Decimal
 	oldest time.Time
 }
 
-func (c credits) add(event billing.Event, at time.Time) {
+func (l lineSums) add(event billing.Event, at time.Time) {
 	amount, err := decimal.NewFromString(event.Amount)
-	line, known := c[event.Line()]
-	if err != nil || !known && len(c) >= maxCounted {
+	line, known := l[event.Line()]
+	if err != nil || !known && len(l) >= maxCounted {
 		return
 	}
 	if !known {
-		line = &creditLine{oldest: at}
-		c[event.Line()] = line
+		line = &lineSum{oldest: at}
+		l[event.Line()] = line
 	}
 	line.sum = line.sum.Add(amount)
 	if at.Before(line.oldest) {
@@ -116,10 +118,10 @@ func (c credits) add(event billing.Event, at time.Time) {
 	}
 }
 
-// notNetted counts the lines whose credits exceed their charges.
-func (c credits) notNetted() tally {
+// negative counts the lines whose sum is negative: their credits exceed their charges.
+func (l lineSums) negative() tally {
 	var counted tally
-	for key, line := range c {
+	for key, line := range l {
 		if line.sum.IsNegative() {
 			counted.add(fmt.Sprintf("%s/%s: %s", key.SubscriptionID, key.ChargeCode, line.sum), key.SubscriptionID, line.oldest)
 		}

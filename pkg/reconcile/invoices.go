@@ -29,15 +29,15 @@ type SkipReason string
 // The reasons.
 const (
 	TooRecent         SkipReason = "young"         // its webhook may still arrive
-	InProgress        SkipReason = "under_way"     // a session holds it, or its message is delayed
+	InProgress        SkipReason = "under_way"     // a session has its lease, or its message is delayed
 	Rejected          SkipReason = "rejected"      // an operator must handle its dead letter
-	LeftOpen          SkipReason = "left_open"     // charged, and left open as configured
+	LeftOpen          SkipReason = "left_open"     // finished and left open, as configured
 	Empty             SkipReason = "empty"         // it has no line, and cannot be closed
-	JustFinished      SkipReason = "just_finished" // the list may not show yet that it is closed
-	ReportedAsFinding SkipReason = "in_findings"   // Chargebee and the ledger differ
+	JustFinished      SkipReason = "just_finished" // finished within ListDelay: the list may be older
+	ReportedAsFinding SkipReason = "in_findings"   // the finding closed_but_pending or left_open counts it
 )
 
-// SkipReasons lists all of them.
+// SkipReasons lists all reasons.
 var SkipReasons = []SkipReason{TooRecent, InProgress, Rejected, LeftOpen, Empty, JustFinished, ReportedAsFinding}
 
 type decision struct {
@@ -46,12 +46,12 @@ type decision struct {
 	tally   *tally        // of the finding that reports the invoice; may be nil
 }
 
-// decide decides on an invoice that Chargebee listed as pending, by its record in the ledger.
-func (s *sweep) decide(invoice billing.Invoice, record billing.Record, ok bool) decision {
+// decide decides on an invoice that Chargebee listed as pending, by its record in the ledger, if it has one.
+func (s *sweep) decide(invoice billing.Invoice, record billing.Record, recorded bool) decision {
 	switch {
-	case !ok:
-		// The date may be before the invoice was created. Then it is enqueued early, and its webhook
-		// is a duplicate.
+	case !recorded:
+		// An invoice can be created after its date. Then it may be enqueued before its webhook arrives,
+		// which is a harmless duplicate.
 		if s.began.Sub(time.Unix(invoice.Date, 0)) < s.options.OlderThan {
 			return decision{skip: TooRecent}
 		}
@@ -67,13 +67,14 @@ func (s *sweep) decide(invoice billing.Invoice, record billing.Record, ok bool) 
 	}
 }
 
+// decideFinished decides on an invoice that is finished in the ledger, but was listed as pending.
 func (s *sweep) decideFinished(record billing.Record) decision {
 	switch record.Outcome {
 	case billing.Empty:
 		return decision{skip: Empty}
 	case billing.LeftOpen:
-		nothingCharged := record.Pages == 0
-		if !s.options.Close || nothingCharged && !s.options.CloseWithoutEvents {
+		hadEvents := record.Pages > 0
+		if closes := s.options.Close && (hadEvents || s.options.CloseWithoutEvents); !closes {
 			return decision{skip: LeftOpen}
 		}
 		return decision{skip: ReportedAsFinding, tally: &s.leftOpen}
@@ -85,16 +86,18 @@ func (s *sweep) decideFinished(record billing.Record) decision {
 	}
 }
 
-// checkInvoices checks all pending invoices at Chargebee. An error of the ledger ends it.
+// checkInvoices checks all pending invoices at Chargebee, until the list or a read of the ledger fails.
 func (s *sweep) checkInvoices(ctx context.Context) error {
 	err := s.CallSite(ctx, func(site Site) error {
-		checks, failed := errgroup.WithContext(ctx)
+		checks, checksCtx := errgroup.WithContext(ctx)
 		checks.SetLimit(maxConcurrentChecks)
 		var listErr error
 		for invoice, err := range invoices(ctx, site, billing.InvoiceQuery{Pending: true}) {
-			if listErr = err; err != nil || failed.Err() != nil {
+			listErr = err
+			if listErr != nil || checksCtx.Err() != nil { // the list or a check failed
 				break
 			}
+			s.result.Pending++ // used by no check
 			checks.Go(func() error { return s.checkInvoice(ctx, invoice) })
 		}
 		return errors.Join(listErr, checks.Wait())
@@ -116,10 +119,10 @@ func (s *sweep) checkInvoices(ctx context.Context) error {
 	return nil
 }
 
-// minMissingWebhooks is the number of invoices without a message that probably have one cause.
+// minMissingWebhooks is the number of missing webhooks from which a common cause is likely.
 const minMissingWebhooks = 5
 
-// addMissingWebhooks reports invoices whose webhook never arrived, if there are many.
+// addMissingWebhooks reports invoices whose webhook never arrived, if there are at least minMissingWebhooks.
 func (s *sweep) addMissingWebhooks() {
 	var missing tally
 	for _, enqueued := range s.result.Enqueued {
@@ -136,25 +139,25 @@ func (s *sweep) addMissingWebhooks() {
 	}
 }
 
-// checkInvoice enqueues one invoice if that is due, and records the result. It returns errors of the
-// ledger only.
+// checkInvoice decides on one invoice, enqueues it if that is the decision, and records the result. It
+// returns an error only if the ledger could not be read; an error of sending is a part of the result.
 func (s *sweep) checkInvoice(ctx context.Context, invoice billing.Invoice) error {
-	record, ok, err := s.Ledger.Record(ctx, invoice.ID)
-	decided := s.decide(invoice, record, ok)
+	defer s.recordProgress()
+	record, recorded, err := s.Ledger.Record(ctx, invoice.ID)
+	if err != nil {
+		return err
+	}
+	decided := s.decide(invoice, record, recorded)
 	var messageID *string
 	var sendErr error
-	if err == nil && decided.enqueue != "" && !s.options.DryRun {
+	if decided.enqueue != "" && !s.options.DryRun {
 		messageID, sendErr = s.enqueue(ctx, invoice)
 	}
-	s.recordProgress()
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.result.Pending++
 	date := time.Unix(invoice.Date, 0).UTC()
 	switch {
-	case err != nil:
-		return err
 	case sendErr != nil:
 		s.result.Failed = append(s.result.Failed, EnqueueFailure{invoice.ID, sendErr.Error()})
 	case decided.enqueue != "":
@@ -162,7 +165,7 @@ func (s *sweep) checkInvoice(ctx context.Context, invoice billing.Invoice) error
 	default:
 		s.result.Skipped[decided.skip]++
 	}
-	if decided.skip == Rejected && s.isIdle(record) && (!record.HoldsClaims() || record.Pages == 0) {
+	if decided.skip == Rejected && s.isIdle(record) && !hasClaimedEvents(record) {
 		s.rejected[invoice.ID] = date
 	}
 	if decided.tally != nil {
@@ -171,7 +174,7 @@ func (s *sweep) checkInvoice(ctx context.Context, invoice billing.Invoice) error
 	return nil
 }
 
-func (s *sweep) enqueue(ctx context.Context, invoice billing.Invoice) (*string, error) {
+func (s *sweep) enqueue(ctx context.Context, invoice billing.Invoice) (messageID *string, err error) {
 	message, err := newMessage(invoice, s.began)
 	if err != nil {
 		return nil, err
@@ -185,11 +188,12 @@ func (s *sweep) enqueue(ctx context.Context, invoice billing.Invoice) (*string, 
 	return &id, nil
 }
 
-// invoices returns the invoices of a list. One that changes meanwhile may be among them.
+// invoices returns the invoices that the query selects, page by page. An invoice that changes meanwhile may be
+// returned although it is not selected anymore.
 func invoices(ctx context.Context, site Site, query billing.InvoiceQuery) iter.Seq2[billing.Invoice, error] {
 	return func(yield func(billing.Invoice, error) bool) {
 		for {
-			page, err := list(ctx, site, &query)
+			page, err := listPage(ctx, site, &query)
 			if err != nil {
 				yield(billing.Invoice{}, err)
 				return
@@ -206,26 +210,28 @@ func invoices(ctx context.Context, site Site, query billing.InvoiceQuery) iter.S
 	}
 }
 
-// list returns one page, and retries temporary errors. If the response is too large, it reduces the
-// limit of the query, also for later pages.
-func list(ctx context.Context, site Site, query *billing.InvoiceQuery) (billing.InvoicePage, error) {
+// listPage returns the page that the query selects, and retries temporary errors. If the response is too
+// large, it reduces the limit of the query, also for later pages.
+func listPage(ctx context.Context, site Site, query *billing.InvoiceQuery) (billing.InvoicePage, error) {
 	return retry.Do(ctx, listBackoff, isTemporary, func(ctx context.Context) (billing.InvoicePage, error) {
-		return query.List(func(query billing.InvoiceQuery) (billing.InvoicePage, error) { return listOnce(ctx, site, query) })
+		return query.List(func(limited billing.InvoiceQuery) (billing.InvoicePage, error) { return listOnce(ctx, site, limited) })
 	})
 }
 
+// isTemporary reports whether a list that failed can succeed when it is repeated.
 func isTemporary(err error) bool {
-	failure, failed := errors.AsType[*billing.Failure](err)
-	if !failed {
+	failure, called := errors.AsType[*billing.Failure](err)
+	if !called {
 		return errors.Is(err, ratelimit.ErrExpired)
 	}
 	return failure.Kind == billing.Unknown || failure.Kind == billing.Transient || failure.Kind == billing.Limited
 }
 
+// listOnce makes one call under a permit. permitTimeout bounds only the wait for the permit.
 func listOnce(ctx context.Context, site Site, query billing.InvoiceQuery) (page billing.InvoicePage, err error) {
-	waiting, cancel := context.WithTimeoutCause(ctx, permitTimeout, fmt.Errorf("no permit for a call to Chargebee within %s: see consumer check", permitTimeout))
+	waitCtx, cancel := context.WithTimeoutCause(ctx, permitTimeout, fmt.Errorf("no permit for a call to Chargebee within %s: see consumer check", permitTimeout))
 	defer cancel()
-	err = ratelimit.Do(waiting, site, func(permit *ratelimit.Permit) (err error) {
+	err = ratelimit.Do(waitCtx, site, func(permit *ratelimit.Permit) (err error) {
 		page, err = site.ListInvoices(ctx, permit, query)
 		return err
 	})

@@ -11,7 +11,7 @@ import (
 	"github.com/billable-events/billable/pkg/queue"
 )
 
-// webhook has the fields that a consumer requires: it reads the invoice itself from Chargebee.
+// webhook has the fields of a webhook event that a consumer requires. All others it reads from Chargebee.
 // https://apidocs.chargebee.com/docs/api/events/webhook/pending_invoice_created
 type webhook struct {
 	ID         string `json:"id"`
@@ -25,7 +25,7 @@ type webhook struct {
 	} `json:"content"`
 }
 
-// newMessage returns the message that the receiver would have sent for the webhook of an invoice.
+// newMessage returns a message that consumers handle like the one for the webhook of the invoice.
 func newMessage(invoice billing.Invoice, now time.Time) (queue.Message, error) {
 	sent := webhook{
 		ID:         fmt.Sprintf("sweep_%s_%d", invoice.ID, now.Unix()),

@@ -24,7 +24,7 @@ type Site interface {
 	ratelimit.Caller
 }
 
-// Ledger reads the records of invoices, strongly consistent.
+// Ledger reads the records and plans of invoices, strongly consistent.
 type Ledger interface {
 	// Record returns the record of the invoice; ok is false if there is none.
 	Record(ctx context.Context, invoiceID string) (record billing.Record, ok bool, err error)
@@ -78,7 +78,7 @@ type Sweeper struct {
 	Queue       Queue
 	Now         func() time.Time
 
-	// CallSite calls fn with a Site. Its own error explains why Chargebee cannot be called.
+	// CallSite calls fn with a Site and returns its error, or an error why Chargebee cannot be called.
 	CallSite func(ctx context.Context, fn func(Site) error) error
 	// Progress is called for each invoice, record and event, by several goroutines. May be nil.
 	Progress func()
@@ -91,19 +91,19 @@ type Options struct {
 	OlderThan       time.Duration // younger invoices are skipped: their webhook may still arrive
 	EventsOlderThan time.Duration // younger events are not reported: their invoice is still to come
 	CheckClaims     bool          // also read the whole events table for claims that the ledger does not have
-	ChangedWithin   time.Duration // invoices without a change in this time are not checked for having been voided
-	MaxIdle         time.Duration // an unfinished record that is unchanged for longer has lost its message
-	ListDelay       time.Duration // after it, a list of invoices at Chargebee shows a change
+	ChangedWithin   time.Duration // only invoices that changed in this time are checked for being voided or deleted
+	MaxIdle         time.Duration // if an unfinished record is unchanged for longer, its message is lost
+	ListDelay       time.Duration // maximum time until a list of invoices at Chargebee shows a change
 
-	Close              bool // consumers close invoices that they have charged
-	CloseWithoutEvents bool // and those without anything to charge
+	Close              bool // invoice.close: consumers close invoices
+	CloseWithoutEvents bool // invoice.close_without_events: also those without events
 }
 
 // Result is the result of a sweep. Absent values are null.
 type Result struct {
-	Complete bool               `json:"complete"` // everything was examined, and all that is due is in the queue
+	Complete bool               `json:"complete"` // no part of the sweep failed, and no message
 	DryRun   bool               `json:"dry_run"`
-	Pending  int                `json:"pending"`  // invoices at Chargebee
+	Pending  int                `json:"pending"`  // pending invoices at Chargebee
 	Enqueued []Enqueued         `json:"enqueued"` // in a dry run: would be enqueued
 	Skipped  map[SkipReason]int `json:"skipped"`
 	Failed   []EnqueueFailure   `json:"failed"`
@@ -111,13 +111,13 @@ type Result struct {
 	Findings []Finding          `json:"findings"`
 }
 
-// Enqueued is a pending invoice for which a message was sent.
+// Enqueued is a pending invoice for which a message was sent, or would be without the dry run.
 type Enqueued struct {
 	InvoiceID  string        `json:"invoice_id"`
 	CustomerID string        `json:"customer_id"`
 	Reason     EnqueueReason `json:"why"`
-	Date       time.Time     `json:"date"` // of the invoice
-	MessageID  *string       `json:"message_id"`
+	Date       time.Time     `json:"date"`       // of the invoice
+	MessageID  *string       `json:"message_id"` // null in a dry run
 }
 
 // EnqueueReason is a reason for which an invoice gets a message.
@@ -125,17 +125,17 @@ type EnqueueReason string
 
 // The reasons.
 const (
-	NeverStarted EnqueueReason = "never_begun" // not in the ledger: its webhook never arrived
+	NeverStarted EnqueueReason = "never_begun" // not in the ledger: its webhook probably never arrived
 	Abandoned    EnqueueReason = "left_behind" // unfinished, and unchanged for longer than MaxIdle
 )
 
-// EnqueueFailure is a pending invoice whose message may not be in the queue.
+// EnqueueFailure is a pending invoice whose message could not be sent, or was sent without a confirmation.
 type EnqueueFailure struct {
 	InvoiceID string `json:"invoice_id"`
 	Error     string `json:"error"`
 }
 
-// ErrPartial means that some invoices were not examined or not enqueued.
+// ErrPartial means that a part of the sweep failed, or a message.
 var ErrPartial = errors.New("incomplete sweep: run it again")
 
 type sweep struct {
@@ -144,12 +144,11 @@ type sweep struct {
 	options Options
 	began   time.Time
 
-	mu       sync.Mutex // while invoices are checked concurrently
+	mu       sync.Mutex // guards the fields below, except result.Pending, while invoices are checked concurrently
 	result   Result
-	closed   tally // pending at Chargebee, closed in the ledger
-	leftOpen tally // charged and left open, although consumers close invoices
-
-	rejected map[string]time.Time // dates of pending invoices that are rejected without claims
+	closed   tally                // pending at Chargebee, closed in the ledger
+	leftOpen tally                // finished and left open, but would be closed with the present settings
+	rejected map[string]time.Time // idle pending invoices, rejected without claimed events: date by id
 }
 
 // Run sweeps once. It returns a result even with an error: ErrPartial, joined with the errors of the
@@ -171,6 +170,7 @@ func (s *Sweeper) Run(ctx context.Context, options Options) (Result, error) {
 	return w.result, err
 }
 
+// checkBacklog records the backlog of the queue.
 func (s *sweep) checkBacklog(ctx context.Context) error {
 	found, err := s.Queue.Backlog(ctx)
 	if err != nil {
@@ -195,8 +195,8 @@ func (s *sweep) recordProgress() {
 	}
 }
 
-// isIdle reports whether the message of an unfinished record must be lost: nothing holds its lease,
-// and nothing changed it for longer than any message is delayed.
+// isIdle reports whether no session changed the record, or had its lease, for longer than MaxIdle. An
+// unfinished invoice has then lost its message.
 func (s *sweep) isIdle(record billing.Record) bool {
 	return s.began.Sub(time.Unix(max(record.UpdatedAt, record.LeaseUntil), 0)) > s.options.MaxIdle
 }

@@ -8,15 +8,15 @@ import (
 	"github.com/billable-events/billable/pkg/finding"
 )
 
-// Finding is a problem that a sweep found. Absent values are null.
+// Finding is a result of a sweep about a number of items. Absent values are null.
 type Finding struct {
 	finding.Finding
 
 	Count         int                 `json:"count"`
 	Oldest        *time.Time          `json:"oldest"`
 	Newest        *time.Time          `json:"newest"`
-	Examples      []string            `json:"examples"`      // the first ten ids
-	Subscriptions []SubscriptionCount `json:"subscriptions"` // the ten with the most
+	Examples      []string            `json:"examples"`      // up to ten ids
+	Subscriptions []SubscriptionCount `json:"subscriptions"` // the ten with the highest counts
 	Amounts       map[string]int64    `json:"amounts"`       // charges in minor units, by currency; null if unknown
 }
 
@@ -27,21 +27,22 @@ type SubscriptionCount struct {
 }
 
 const (
-	maxExamples = 10
-	maxParts    = 10
-	// maxCounted limits the memory of a count. Further subscriptions are in the sum only.
+	maxExamples      = 10
+	maxSubscriptions = 10 // in a finding
+	// maxCounted limits the number of keys, and so the memory, of a tally and of lineSums.
 	maxCounted = 100_000
 )
 
-// tally counts items without storing them.
+// tally counts items. It stores only a few ids, and the counts of up to maxCounted subscriptions.
 type tally struct {
 	count          int
 	oldest, newest time.Time
 	examples       []string
-	parts          map[string]int   // by subscription
+	bySubscription map[string]int
 	amounts        map[string]int64 // charges in minor units, by currency; nil if unknown
 }
 
+// add counts an item. subscriptionID may be empty.
 func (t *tally) add(id, subscriptionID string, at time.Time) {
 	if t.count == 0 || at.Before(t.oldest) {
 		t.oldest = at
@@ -53,27 +54,27 @@ func (t *tally) add(id, subscriptionID string, at time.Time) {
 	if len(t.examples) < maxExamples {
 		t.examples = append(t.examples, id)
 	}
-	if t.parts == nil {
-		t.parts = map[string]int{}
+	if t.bySubscription == nil {
+		t.bySubscription = map[string]int{}
 	}
-	if _, known := t.parts[subscriptionID]; subscriptionID != "" && (known || len(t.parts) < maxCounted) {
-		t.parts[subscriptionID]++
+	if _, known := t.bySubscription[subscriptionID]; subscriptionID != "" && (known || len(t.bySubscription) < maxCounted) {
+		t.bySubscription[subscriptionID]++
 	}
 }
 
 // largest returns the subscriptions with the highest counts.
 func (t *tally) largest() []SubscriptionCount {
-	parts := make([]SubscriptionCount, 0, len(t.parts))
-	for id, count := range t.parts {
-		parts = append(parts, SubscriptionCount{id, count})
+	counts := make([]SubscriptionCount, 0, len(t.bySubscription))
+	for id, count := range t.bySubscription {
+		counts = append(counts, SubscriptionCount{id, count})
 	}
-	slices.SortFunc(parts, func(a, b SubscriptionCount) int {
+	slices.SortFunc(counts, func(a, b SubscriptionCount) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.SubscriptionID, b.SubscriptionID))
 	})
-	return slices.Clone(parts[:min(len(parts), maxParts)])
+	return slices.Clone(counts[:min(len(counts), maxSubscriptions)])
 }
 
-// addTally adds a finding with its count, unless that is zero.
+// addTally adds a finding with the counts of the tally, unless nothing was counted.
 func (s *sweep) addTally(counted tally, found finding.Finding) {
 	if counted.count == 0 {
 		return

@@ -25,12 +25,12 @@ func (s *sweep) checkWithdrawn(ctx context.Context) error {
 		}
 		return nil
 	})
+	// If the check failed, what it had found counts.
 	s.addTally(found, finding.Finding{
 		Name: "voided_after_billing", Level: finding.Error,
 		Message:  "invoices with billed events are voided or deleted at Chargebee",
 		Solution: "consumer invoice release ID --reason-note WHY checks that nothing charges the events, and with --yes lets the next invoice bill them",
 	})
-	// What was found before an error counts.
 	if err != nil {
 		return fmt.Errorf("check voided invoices: %w", err)
 	}
@@ -39,13 +39,13 @@ func (s *sweep) checkWithdrawn(ctx context.Context) error {
 
 // checkWithdrawnInvoice counts an invoice that was voided or deleted, if its events are still billed.
 func (s *sweep) checkWithdrawnInvoice(ctx context.Context, invoice billing.Invoice, found *tally) error {
-	record, ok, err := s.Ledger.FindRecord(ctx, invoice.ID)
+	record, recorded, err := s.Ledger.FindRecord(ctx, invoice.ID)
 	if err != nil {
 		return fmt.Errorf("read the record of %s: %w", invoice.ID, err)
 	}
-	// Once a draft was closed, its charges are on the final invoice: that the draft is deleted does not matter.
-	isCurrent := record.FinalInvoiceID == "" || record.FinalInvoiceID == invoice.ID
-	if !ok || !record.HasBilled() || !isCurrent {
+	// If a draft became a final invoice, the charges are on the final invoice, and the draft may be deleted.
+	isCurrent := record.CurrentInvoiceID() == invoice.ID
+	if !recorded || !record.HasBilled() || !isCurrent {
 		return nil
 	}
 	plan, err := s.Ledger.Plan(ctx, record.InvoiceID, record.Epoch)
