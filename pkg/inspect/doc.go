@@ -1,3 +1,3 @@
-// Package inspect answers what an operator asks about invoices in the ledger: the state and history
-// of one invoice (Show), and a list of those that a filter selects (List). It only reads.
+// Package inspect describes invoices in the ledger for operators: one invoice with its lines and events
+// (Show), and the list of all invoices that a filter selects (List). It only reads.
 package inspect

@@ -26,13 +26,14 @@ type Filter struct {
 	Outcomes     []billing.Outcome
 	Reasons      []billing.Reason
 	HoldsClaims  bool      // only invoices that hold claims
-	Since        time.Time // updated then or later
+	Since        time.Time // only invoices updated then or later
 	Customer     string
 	Subscription string
-	MinAmount    int64 // of all charges, minor units
+	MinAmount    int64 // of all charges together, in minor units
 }
 
-func (f Filter) selects(record billing.Record) bool {
+// selectsRecord reports whether the record satisfies the conditions on records.
+func (f Filter) selectsRecord(record billing.Record) bool {
 	return matches(f.States, record.State) &&
 		matches(f.Outcomes, record.Outcome) &&
 		matches(f.Reasons, record.Reason) &&
@@ -40,14 +41,14 @@ func (f Filter) selects(record billing.Record) bool {
 		(f.Since.IsZero() || record.UpdatedAt >= f.Since.Unix())
 }
 
-// selectsClaims reports whether the filter selects an invoice with the claims of the summary.
+// selectsClaims reports whether the invoice satisfies the conditions on its manifest and plan.
 func (f Filter) selectsClaims(invoice Summary) bool {
 	return (f.Customer == "" || invoice.CustomerID != nil && *invoice.CustomerID == f.Customer) &&
 		(f.Subscription == "" || slices.Contains(invoice.SubscriptionIDs, f.Subscription)) &&
 		(f.MinAmount == 0 || invoice.Amount != nil && *invoice.Amount >= f.MinAmount)
 }
 
-// matches reports whether the value is one of those wanted. An empty list matches all.
+// matches reports whether wanted has the value, or is empty.
 func matches[T comparable](wanted []T, value T) bool {
 	return len(wanted) == 0 || slices.Contains(wanted, value)
 }
@@ -72,28 +73,28 @@ type Listing struct {
 // Summary is an invoice in a list. Absent values are null.
 type Summary struct {
 	InvoiceID       string     `json:"invoice_id"`
-	CustomerID      *string    `json:"customer_id"` // null before anything is claimed, and after it expired
+	CustomerID      *string    `json:"customer_id"` // null without a manifest, before the first claim or after expiry
 	SubscriptionIDs []string   `json:"subscription_ids"`
 	CurrencyCode    *string    `json:"currency_code"`
-	Amount          *int64     `json:"amount"` // of the charges of its plan, minor units; null without a plan
+	Amount          *int64     `json:"amount"` // sum of the charges of its plan, in minor units; null without a plan
 	State           string     `json:"state"`
 	Resume          *string    `json:"resume"` // the state in which a later message resumes a rejected invoice
 	Outcome         *string    `json:"outcome"`
 	Reason          *string    `json:"reason"`
 	HoldsClaims     bool       `json:"held"`
-	Owned           bool       `json:"owned"` // a lease is in force
-	Attempts        int        `json:"attempts"`
-	SendingSince    *time.Time `json:"sending_since"` // when the line at the cursor was first sent; null once it is resolved
+	Owned           bool       `json:"owned"`         // a session has its lease
+	Attempts        int        `json:"attempts"`      // consecutive sessions without progress
+	SendingSince    *time.Time `json:"sending_since"` // since when a line is being added; null if none is
 	MissingSince    *time.Time `json:"gone_at"`       // since when the draft is missing or not pending
 	FinalInvoiceID  *string    `json:"final_invoice_id"`
 	UpdatedAt       *time.Time `json:"updated_at"`
 }
 
-// maxConcurrentReads limits concurrent reads of claims, and with them the plans in memory.
+// maxConcurrentReads limits the invoices whose manifests and plans are read, and in memory, at the same time.
 const maxConcurrentReads = 16
 
 // List reads the whole ledger and returns the invoices that the filter selects. It calls progress for
-// each record. It reads manifest and plan of each invoice that the other conditions select.
+// each record, and reads manifest and plan only if the record satisfies the conditions on records.
 func List(ctx context.Context, ledger Ledger, claims Claims, filter Filter, now time.Time, progress func()) (Listing, error) {
 	listing := Listing{Invoices: []Summary{}}
 	var selected []billing.Record
@@ -102,7 +103,7 @@ func List(ctx context.Context, ledger Ledger, claims Claims, filter Filter, now 
 			return listing, err
 		}
 		progress()
-		if filter.selects(record) {
+		if filter.selectsRecord(record) {
 			selected = append(selected, record)
 		}
 	}
@@ -125,9 +126,9 @@ func List(ctx context.Context, ledger Ledger, claims Claims, filter Filter, now 
 	return listing, nil
 }
 
-// addClaims sets the fields from manifest and plan.
+// addClaims reads manifest and plan, and sets the fields that come from them.
 func (s *Summary) addClaims(ctx context.Context, claims Claims, record billing.Record) error {
-	found, err := claimed(ctx, claims, record)
+	found, err := describeClaims(ctx, claims, record)
 	if err != nil || found == nil {
 		return err
 	}
@@ -143,6 +144,7 @@ func (s *Summary) addClaims(ctx context.Context, claims Claims, record billing.R
 	return nil
 }
 
+// summarize returns the fields that come from the record.
 func summarize(record billing.Record, now time.Time) Summary {
 	return Summary{
 		InvoiceID:       record.InvoiceID,

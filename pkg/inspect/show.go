@@ -27,38 +27,39 @@ type Claims interface {
 	Plan(ctx context.Context, invoiceID, epoch string) (billing.Plan, error)
 }
 
-// Invoice is the state of one invoice in the ledger. Absent values are null.
+// Invoice is the state of one invoice in the ledger. Absent values are null. Fields without a comment are
+// those of billing.Record.
 type Invoice struct {
 	InvoiceID      string     `json:"invoice_id"`
 	State          string     `json:"state"`
 	Resume         *string    `json:"resume"`
 	Owner          *string    `json:"owner"`
-	Generation     int64      `json:"generation"`
-	Write          string     `json:"write"`
+	Generation     int64      `json:"generation"` // Record.Acquisitions
+	Write          string     `json:"write"`      // Record.Version
 	LeaseUntil     *time.Time `json:"lease_until"`
 	Attempts       int        `json:"attempts"`
 	Epoch          string     `json:"epoch"`
 	Pages          int        `json:"pages"`
 	Cursor         int        `json:"cursor"`
 	SendingSince   *time.Time `json:"sending_since"`
-	Doubt          bool       `json:"doubt"`
+	Doubt          bool       `json:"doubt"` // Record.InDoubt
 	MissingSince   *time.Time `json:"gone_at"`
-	Verdict        *string    `json:"verdict"`
-	Settled        int        `json:"settled"`
+	Verdict        *string    `json:"verdict"` // Record.Dispositions
+	Settled        int        `json:"settled"` // Record.ProcessedPages
 	Outcome        *string    `json:"outcome"`
 	Reason         *string    `json:"reason"`
 	Detail         *string    `json:"detail"`
 	FinalInvoiceID *string    `json:"final_invoice_id"`
 	UpdatedAt      *time.Time `json:"updated_at"`
 	ExpiresAt      *time.Time `json:"expires_at"`
-	Version        int        `json:"version"`
-	HoldsClaims    bool       `json:"held"`   // events may be claimed that are neither billed nor released
-	Claims         *Claimed   `json:"claims"` // null before anything is claimed, and after it expired
-	Lines          []Line     `json:"lines"`
-	Events         []Event    `json:"events"` // null unless they are asked for
+	Version        int        `json:"version"` // Record.SchemaVersion
+	HoldsClaims    bool       `json:"held"`    // events may be claimed for it
+	Claims         *Claimed   `json:"claims"`  // null without a manifest, before the first claim or after expiry
+	Lines          []Line     `json:"lines"`   // of its plan
+	Events         []Event    `json:"events"`  // null unless asked for, and if Claims is null
 }
 
-// Claimed describes the claims of the present epoch.
+// Claimed describes the claims of the current epoch.
 type Claimed struct {
 	ClaimedAt     *time.Time `json:"claimed_at"`
 	Date          *time.Time `json:"date"` // only events before it are billed
@@ -81,7 +82,7 @@ type Line struct {
 
 	Description    *string    `json:"description"` // as sent; null for the line of an item price
 	DateFrom       *time.Time `json:"date_from"`   // of the first event
-	DateTo         *time.Time `json:"date_to"`     // of the last event
+	DateTo         *time.Time `json:"date_to"`     // of the last event, at least DateFrom + 1 s
 	ItemPriceID    *string    `json:"item_price_id"`
 	IdempotencyKey *string    `json:"idempotency_key"`
 }
@@ -96,7 +97,7 @@ type Event struct {
 	Quantity       *string    `json:"quantity"`
 	CurrencyCode   *string    `json:"currency_code"`
 	Fault          *string    `json:"fault"` // why it is invalid
-	State          *string    `json:"state"` // of its line; null without a plan
+	State          *string    `json:"state"` // of its line in the plan; null without a plan
 }
 
 // The states of a line.
@@ -105,12 +106,12 @@ const (
 	Sending        = "sending"         // in doubt: sent, perhaps not added
 	Added          = "added"           // on the invoice
 	Held           = "held"            // perhaps charged: an operator must decide
-	Released       = "released"        // never charged; its events are unbilled again
+	Released       = "released"        // not charged, or voided: its events are unbilled again, or become so
 	Zero           = "zero"            // the amount is 0: never sent
 	CarriedForward = "carried_forward" // a credit: never sent, its events are for the next invoice
 )
 
-// Show returns the state of the invoice with a draft or final id, or ErrUnknown.
+// Show returns the state of the invoice with the draft or final id. It returns ErrUnknown without a record.
 func Show(ctx context.Context, ledger Records, id string, withEvents bool) (Invoice, error) {
 	record, plan, err := Find(ctx, ledger, id)
 	if err != nil {
@@ -119,8 +120,8 @@ func Show(ctx context.Context, ledger Records, id string, withEvents bool) (Invo
 	return Describe(ctx, ledger, record, plan, withEvents)
 }
 
-// Find returns the record of the invoice with a draft or final id, and its plan, which has no lines if there is
-// none. Without a record it returns ErrUnknown.
+// Find returns the record and the plan of the invoice with the draft or final id. The plan is empty if the
+// ledger has none. Without a record, the error is ErrUnknown.
 func Find(ctx context.Context, ledger Records, id string) (record billing.Record, plan billing.Plan, err error) {
 	record, ok, err := ledger.FindRecord(ctx, id)
 	if err != nil {
@@ -135,25 +136,25 @@ func Find(ctx context.Context, ledger Records, id string) (record billing.Record
 	return record, plan, err
 }
 
-// Describe returns the state of the invoice with this record and plan, which has no lines if there is none.
+// Describe returns the state of the invoice with this record and this plan, which may be empty.
 func Describe(ctx context.Context, claims Claims, record billing.Record, plan billing.Plan, withEvents bool) (Invoice, error) {
-	invoice := describe(record, plan)
+	invoice := describeRecord(record, plan)
 	var err error
-	if invoice.Claims, err = claimed(ctx, claims, record); err != nil || invoice.Claims == nil {
+	if invoice.Claims, err = describeClaims(ctx, claims, record); err != nil || invoice.Claims == nil {
 		return invoice, err
 	}
 	for _, line := range plan.Lines {
 		invoice.Claims.Events += line.Events
 	}
-	planned := len(plan.Lines) > 0
-	if planned && !withEvents {
+	hasPlan := len(plan.Lines) > 0
+	if hasPlan && !withEvents {
 		return invoice, nil
 	}
-	events, err := claimedEvents(ctx, claims, record, invoice.Lines)
+	events, err := readEvents(ctx, claims, record, invoice.Lines)
 	if err != nil {
 		return invoice, err
 	}
-	if !planned { // the plan would have their number
+	if !hasPlan { // no line has counted its events
 		invoice.Claims.Events = len(events)
 	}
 	if withEvents {
@@ -162,8 +163,8 @@ func Describe(ctx context.Context, claims Claims, record billing.Record, plan bi
 	return invoice, nil
 }
 
-// claimed describes the claims of the epoch; nil if there are none.
-func claimed(ctx context.Context, claims Claims, record billing.Record) (*Claimed, error) {
+// describeClaims describes the claims of the record's epoch, without Events. It returns nil without a manifest.
+func describeClaims(ctx context.Context, claims Claims, record billing.Record) (*Claimed, error) {
 	manifest, err := claims.Manifest(ctx, record.InvoiceID, record.Epoch)
 	switch {
 	case errors.Is(err, billing.ErrNotFound):
@@ -181,8 +182,8 @@ func claimed(ctx context.Context, claims Claims, record billing.Record) (*Claime
 	}, nil
 }
 
-// claimedEvents reads the claimed events, with the states of their lines. Expired pages are left out.
-func claimedEvents(ctx context.Context, claims Claims, record billing.Record, lines []Line) ([]Event, error) {
+// readEvents returns the claimed events with the states of their lines. It ignores expired pages.
+func readEvents(ctx context.Context, claims Claims, record billing.Record, lines []Line) ([]Event, error) {
 	states := make(map[billing.LineKey]*string, len(lines))
 	for _, line := range lines {
 		states[billing.LineKey{SubscriptionID: line.SubscriptionID, ChargeCode: line.ChargeCode}] = nullable.String(line.State)
@@ -213,7 +214,8 @@ func claimedEvents(ctx context.Context, claims Claims, record billing.Record, li
 	return events, nil
 }
 
-func describe(record billing.Record, plan billing.Plan) Invoice {
+// describeRecord returns the fields that come from record and plan.
+func describeRecord(record billing.Record, plan billing.Plan) Invoice {
 	return Invoice{
 		InvoiceID:      record.InvoiceID,
 		State:          string(record.State),
@@ -265,6 +267,7 @@ func Lines(record billing.Record, lines []billing.Line) []Line {
 	return described
 }
 
+// lineState returns the state of the i-th line of the plan.
 func lineState(record billing.Record, i int, line billing.Line) string {
 	switch {
 	case line.IsCredit():
@@ -272,7 +275,7 @@ func lineState(record billing.Record, i int, line billing.Line) string {
 	case !line.IsCharge():
 		return Zero
 	case record.Dispositions != "":
-		return decidedState(record.Dispositions.Of(i))
+		return stateOf(record.Dispositions.Of(i))
 	case record.State == billing.Releasing, record.Resume == billing.Releasing, record.Resume == billing.Claiming:
 		return Released
 	case i < record.Cursor:
@@ -284,7 +287,7 @@ func lineState(record billing.Record, i int, line billing.Line) string {
 	}
 }
 
-func decidedState(disposition billing.Disposition) string {
+func stateOf(disposition billing.Disposition) string {
 	switch disposition {
 	case billing.Charged:
 		return Added
