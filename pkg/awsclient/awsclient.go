@@ -22,17 +22,17 @@ import (
 // ErrNoRegion means that neither the environment nor the shared configuration has a region.
 var ErrNoRegion = errors.New("AWS configuration: no region: set AWS_REGION")
 
-// writeBuffer holds a transaction on a page of events or a batch of webhooks, with headers, so
-// that it is sent in one write and without a copy buffer.
+// writeBuffer is the size of net/http's write buffer in bytes. A usual transaction or batch of webhooks, with
+// headers, fits it and is sent in one write.
 const writeBuffer = 64 << 10
 
-// responseTimeout is for calls without a deadline: those of the SDK that retrieve credentials. It is
-// longer than a long poll of SQS.
+// responseTimeout bounds the wait for a response. It is for calls without a deadline, by which the SDK retrieves
+// credentials. It exceeds the 20 s of a long poll of SQS.
 const responseTimeout = 30 * time.Second
 
-// Load returns the configuration of the SDK's clients, for the number of concurrent calls to one service. By
-// default the SDK keeps 10 connections and opens others for each call, which takes five times the CPU. Errors:
-// ErrNoRegion, and those of the shared configuration.
+// Load returns the configuration of the SDK's clients. connections is the maximum number of concurrent calls to one
+// service. By default the SDK keeps 10 idle connections to a service and opens further ones for single calls, which
+// takes five times the CPU. Errors: ErrNoRegion, and those of the SDK's LoadDefaultConfig.
 func Load(ctx context.Context, connections int, logger zerolog.Logger) (aws.Config, error) {
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(transport *http.Transport) {
 		transport.MaxIdleConns = 2 * connections
@@ -43,7 +43,7 @@ func Load(ctx context.Context, connections int, logger zerolog.Logger) (aws.Conf
 	loaded, err := awsconfig.LoadDefaultConfig(ctx,
 		awsconfig.WithHTTPClient(client),
 		awsconfig.WithEndpointCredentialOptions(func(container *endpointcreds.Options) { container.HTTPClient = client }),
-		// Renew has its own rule. The SDK's of 5 min for containers would take shorter ones for expired.
+		// Renew renews early. The SDK's 5 min for containers would make credentials that live shorter always expired.
 		awsconfig.WithCredentialsCacheOptions(func(cache *aws.CredentialsCacheOptions) { cache.ExpiryWindow = 0 }),
 		awsconfig.WithLogger(logging.LoggerFunc(func(_ logging.Classification, format string, values ...any) {
 			logger.Debug().Str("component", "aws-sdk").Msgf(format, values...)
@@ -55,27 +55,29 @@ func Load(ctx context.Context, connections int, logger zerolog.Logger) (aws.Conf
 	if loaded.Region == "" {
 		return loaded, ErrNoRegion
 	}
-	loaded.HTTPClient = bufferedBody{loaded.HTTPClient} // Load may have replaced client, for AWS_CA_BUNDLE
+	loaded.HTTPClient = bufferedBody{loaded.HTTPClient} // not client: AWS_CA_BUNDLE replaces it
 	return Renew(loaded, func(err error) {
 		logger.Warn().Err(err).Msg("renewal of AWS credentials failed; keeping current credentials")
 	}), nil
 }
 
-// initializeFunc is a middleware of the SDK around a call with all its attempts.
+// initializeFunc is a middleware of the SDK around a call, which may have several attempts.
 type initializeFunc func(context.Context, middleware.InitializeInput, middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error)
 
-func withMiddleware(config aws.Config, id string, handle initializeFunc) aws.Config {
-	config.APIOptions = append(slices.Clip(config.APIOptions), func(stack *middleware.Stack) error {
+// withMiddleware adds a middleware to a copy of the configuration.
+func withMiddleware(cfg aws.Config, id string, handle initializeFunc) aws.Config {
+	cfg.APIOptions = append(slices.Clip(cfg.APIOptions), func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc(id, handle), middleware.After)
 	})
-	return config
+	return cfg
 }
 
-// bufferedBody copies the body of every request into a bytes.Reader, for two reasons. net/http
-// then writes header and body at once. And the SDK closes the body after the response: if
-// net/http has not yet checked whether the body is longer than its Content-Length, it takes the
-// error of the closed body for a failed request and drops the connection, which happens in 1 %
-// of requests above 4 KiB to a fast service.
+// bufferedBody copies the body of every request into a bytes.Reader, for two reasons:
+//
+//   - net/http then writes header and body at once.
+//   - The SDK closes its body after the response, possibly before net/http has checked that the body is not longer
+//     than its Content-Length. The check then fails, and net/http drops the connection: in 1 % of requests above
+//     4 KiB to a fast service.
 type bufferedBody struct{ client aws.HTTPClient }
 
 func (b bufferedBody) Do(request *http.Request) (*http.Response, error) {

@@ -1,4 +1,4 @@
-// Package awsclient configures the clients of the AWS SDK for servers: [Load] reads region,
-// credentials and endpoints as the SDK does by default and sets up connections, [Renew] renews
-// credentials ahead of their expiry, [Trace] adds spans.
+// Package awsclient configures the clients of the AWS SDK. [Load] reads region, credentials and endpoints as the
+// SDK does by default, sets connection limits, and calls [Renew], which renews credentials before they expire.
+// [Trace] adds spans.
 package awsclient

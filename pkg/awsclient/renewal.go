@@ -15,45 +15,45 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// minRenewalInterval separates attempts shortly before the credentials expire.
+// minRenewalInterval is the minimum time between attempts shortly before the credentials expire.
 const minRenewalInterval = time.Second
 
-// Renew returns a configuration whose temporary credentials are renewed in the background, after 40 to
-// 50 % of their lifetime. The SDK alone renews them in the first call after they expire: that call waits
-// for the renewal, and fails if the renewal fails. A call that AWS refuses because the token has expired
-// renews the credentials and is sent once more.
+// Renew returns a configuration whose temporary credentials are renewed before they expire. The first call after
+// 40 to 50 % of their lifetime begins the renewal, and does not wait for it. The SDK alone renews them in the
+// first call after they expire: that call waits for the renewal, and fails if the renewal fails.
 //
-// If a renewal fails before the credentials expire, failed is called, they are used until they expire, and
-// the next attempt is made after 40 to 50 % of the time that is left. Without valid credentials, calls wait
-// for a renewal and return its error.
+// If a renewal fails before the credentials expire, failed is called, calls use the credentials until they
+// expire, and the next attempt follows after 40 to 50 % of the remaining time. Without valid credentials, calls
+// wait for a renewal and return its error. A call that AWS refuses because its token has expired renews the
+// credentials and is sent once more.
 //
-// The credentials of an EC2 instance are left to the SDK, which keeps them beyond their expiry.
-func Renew(config aws.Config, failed func(error)) aws.Config {
-	cache, ok := config.Credentials.(*aws.CredentialsCache)
+// Renew leaves the credentials of an EC2 instance to the SDK, which uses them beyond their expiry.
+func Renew(cfg aws.Config, failed func(error)) aws.Config {
+	cache, ok := cfg.Credentials.(*aws.CredentialsCache)
 	if !ok || cache.IsCredentialsProvider((*ec2rolecreds.Provider)(nil)) {
-		return config
+		return cfg
 	}
 	renewed := &renewedCredentials{cache: cache, failed: failed}
-	config.Credentials = renewed
-	return withMiddleware(config, "BillableExpiredTokens", renewed.repeatExpired)
+	cfg.Credentials = renewed
+	return withMiddleware(cfg, "BillableExpiredTokens", renewed.repeatExpired)
 }
 
+// renewedCredentials is an aws.CredentialsProvider.
 type renewedCredentials struct {
-	cache  *aws.CredentialsCache // retrieves credentials once it is invalidated
+	cache  *aws.CredentialsCache // after Invalidate, it retrieves credentials from their source
 	failed func(error)
 
 	current  atomic.Pointer[renewable] // nil before the first retrieval
 	renewals singleflight.Group
 }
 
-// renewable are credentials with the time from which they are renewed.
+// renewable has credentials and the time from which a call begins their renewal.
 type renewable struct {
 	aws.Credentials
 	renewAt time.Time // unused if CanExpire is false
 }
 
-// Retrieve implements aws.CredentialsProvider. It waits for a renewal only if there are no valid
-// credentials.
+// Retrieve returns the current credentials. It waits for a renewal only if they are absent or expired.
 func (c *renewedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	current := c.current.Load()
 	if current == nil || current.Expired() {
@@ -78,15 +78,15 @@ func (c *renewedCredentials) renew(ctx context.Context) (aws.Credentials, error)
 	}
 }
 
-// retrieve retrieves other credentials and stores them. It returns them as an aws.Credentials.
+// retrieve retrieves new credentials and stores them. Its result is an aws.Credentials, as any for singleflight.
 func (c *renewedCredentials) retrieve() (any, error) {
 	c.cache.Invalidate()
-	credentials, err := c.cache.Retrieve(context.Background()) // its result is for all callers
+	credentials, err := c.cache.Retrieve(context.Background()) // one caller's context must not end the renewal for all
 	if err == nil {
 		c.store(credentials)
 		return credentials, nil
 	}
-	// Not wrapped: a caller would take status and code for the response of the service that it called.
+	// Not wrapped: callers would mistake its status and code for those of the service that they called.
 	err = errors.New(err.Error())
 	if current := c.current.Load(); current != nil && !current.Expired() {
 		c.store(current.Credentials)
@@ -95,13 +95,14 @@ func (c *renewedCredentials) retrieve() (any, error) {
 	return nil, err
 }
 
+// store stores credentials, and when their next renewal begins.
 func (c *renewedCredentials) store(credentials aws.Credentials) {
 	delay := retry.Jitter(time.Until(credentials.Expires)/2, 0.2)
 	c.current.Store(&renewable{credentials, time.Now().Add(max(delay, minRenewalInterval))})
 }
 
-// repeatExpired renews the credentials and repeats the call if AWS refuses an expired token. Clocks may differ, and a
-// session may be revoked.
+// repeatExpired renews the credentials and repeats the call if AWS refuses an expired token: this clock may be
+// behind, or an operator revoked the session.
 func (c *renewedCredentials) repeatExpired(ctx context.Context, input middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 	output, metadata, err := next.HandleInitialize(ctx, input)
 	if !isExpiredToken(err) {

@@ -14,12 +14,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Trace returns a configuration that makes a span of each call, with all its attempts. A call
-// without a parent span has none: polls, probes and heartbeats would be most of all traces. No
-// trace context is sent to AWS.
+// Trace returns a configuration that makes a span of each call whose context has a recorded span. Other calls,
+// such as polls, probes and heartbeats, would be most of all traces. AWS gets no trace context.
 // https://opentelemetry.io/docs/specs/semconv/cloud-providers/aws-sdk/
-func Trace(config aws.Config, tracer trace.Tracer) aws.Config {
-	return withMiddleware(config, "BillableSpans", spans{tracer}.handle)
+func Trace(cfg aws.Config, tracer trace.Tracer) aws.Config {
+	return withMiddleware(cfg, "BillableSpans", spans{tracer}.handle)
 }
 
 type spans struct{ tracer trace.Tracer }
@@ -49,7 +48,8 @@ func (s spans) handle(ctx context.Context, input middleware.InitializeInput, nex
 	return output, metadata, err
 }
 
-// ErrorType returns the error.type of a span: the code of the service, or a kind of failure.
+// ErrorType returns the attribute error.type of a span: the error code of the service, or timeout, canceled or
+// no_answer.
 func ErrorType(err error) string {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
