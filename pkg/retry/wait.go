@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Wait blocks until the delay has passed or wake is closed or sent to. If ctx ends first,
-// it returns the cause. wake may be nil.
+// Wait blocks until the delay has passed, or a receive from wake succeeds; wake may be nil. If
+// ctx ends first, Wait returns the cause of ctx.
 func Wait(ctx context.Context, delay time.Duration, wake <-chan struct{}) error {
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
