@@ -1,4 +1,4 @@
-// Package escape makes texts of others safe to show: on a terminal, in JSON and in logs.
+// Package escape makes texts from outside safe to show on a terminal, in tables, JSON and logs.
 package escape
 
 import (
@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// IsControl reports whether a terminal would execute a character instead of showing it.
+// IsControl reports whether a character controls a terminal or the order of text, instead of being shown.
 func IsControl(r rune) bool {
 	if r < 0x7F {
 		return r < 0x20
@@ -18,10 +18,10 @@ func IsControl(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
 }
 
-// Text escapes control characters as \u001b and invalid UTF-8 as \xff. New lines and tabs are kept.
-// A JSON document stays a JSON document with the same values.
+// Text escapes control characters like \u001b, and bytes of invalid UTF-8 like \xff. It keeps new lines and tabs.
+// A valid JSON document keeps its values.
 func Text(text string) string {
-	if !strings.ContainsFunc(text, isEscaped) {
+	if utf8.ValidString(text) && !strings.ContainsFunc(text, isEscaped) {
 		return text
 	}
 	var escaped strings.Builder
@@ -30,7 +30,7 @@ func Text(text string) string {
 		switch {
 		case r == utf8.RuneError && size == 1:
 			fmt.Fprintf(&escaped, `\x%02x`, text[0])
-		case isEscaped(r) && r != utf8.RuneError:
+		case isEscaped(r):
 			fmt.Fprintf(&escaped, `\u%04x`, r)
 		default:
 			escaped.WriteRune(r)
@@ -40,7 +40,7 @@ func Text(text string) string {
 	return escaped.String()
 }
 
-// Line returns the escaped text as one line: new lines and tabs become spaces.
+// Line returns the escaped text as one line: new lines and tabs become spaces, and invalid UTF-8 becomes U+FFFD.
 func Line(text string) string {
 	return Text(strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' {
@@ -50,17 +50,15 @@ func Line(text string) string {
 	}, strings.ToValidUTF8(text, "\uFFFD")))
 }
 
-// isEscaped reports whether Text may have to escape a character.
-func isEscaped(r rune) bool {
-	return r != '\n' && r != '\t' && (IsControl(r) || r == utf8.RuneError)
-}
+// isEscaped reports whether Text escapes a character.
+func isEscaped(r rune) bool { return IsControl(r) && r != '\n' && r != '\t' }
 
 // Writer escapes what is written to Out, as Text does. A write must not end inside a character.
 type Writer struct{ Out io.Writer }
 
 // Write implements io.Writer.
 func (w Writer) Write(p []byte) (int, error) {
-	if !bytes.ContainsFunc(p, isEscaped) {
+	if utf8.Valid(p) && !bytes.ContainsFunc(p, isEscaped) {
 		return w.Out.Write(p)
 	}
 	if _, err := io.WriteString(w.Out, Text(string(p))); err != nil {
