@@ -17,13 +17,13 @@ const (
 	Error   Level = "error"   // does not work, or revenue is at risk
 )
 
-// Compare orders levels by severity, the most severe first.
+// Compare compares levels for sorting by severity, the most severe first.
 func Compare(a, b Level) int {
 	order := []Level{Error, Warning, OK}
 	return cmp.Compare(slices.Index(order, a), slices.Index(order, b))
 }
 
-// Finding is the part that all findings have in common.
+// Finding has the fields that the findings of all packages have in common.
 type Finding struct {
 	Name     string `json:"name"` // stable: programs may rely on it
 	Level    Level  `json:"level"`

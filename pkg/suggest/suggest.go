@@ -3,16 +3,16 @@ package suggest
 
 import "slices"
 
-// maxDistance is the number of characters that a misspelled name may differ in.
+// maxDistance is the maximum number of bytes that a misspelled name inserts, deletes or replaces.
 const maxDistance = 3
 
-// Nearest returns the name that differs least from text. ok is false if every name differs in more than
-// three characters, or in more than half of text.
+// Nearest returns the name with the smallest distance from text. ok is false if all distances exceed
+// maxDistance or half the length of text.
 func Nearest[T ~string](text string, names []T) (nearest T, ok bool) {
 	best := min(maxDistance, len(text)/2) + 1
 	for _, name := range slices.Sorted(slices.Values(names)) {
-		if differs := distance(text, string(name)); differs < best {
-			nearest, best, ok = name, differs, true
+		if d := distance(text, string(name)); d < best {
+			nearest, best, ok = name, d, true
 		}
 	}
 	return nearest, ok
