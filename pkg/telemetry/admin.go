@@ -16,26 +16,26 @@ import (
 	"github.com/billable-events/billable/pkg/lifecycle"
 )
 
-// Probe returns nil or why a check fails. It must not block.
+// Probe returns nil or why a check fails, within about a second.
 type Probe func() error
 
 const (
-	adminHeaderTimeout = 5 * time.Second
+	adminHeaderTimeout = 5 * time.Second // to read the header of a request
 	adminStopTimeout   = 5 * time.Second
 )
 
-// Admin serves probes and metrics on a separate listener, so that they work under any load.
+// Admin serves probes and metrics on a listener of its own, which no limit of the webhook listener affects.
 type Admin struct {
-	Live     Probe // of progress
-	Ready    Probe // of readiness
+	Live     Probe // for /livez
+	Ready    Probe // for /readyz
 	Registry *prometheus.Registry
 	Pprof    bool // serve /debug/pprof
 
-	Addr   net.Addr // set when the Component has started
+	Addr   net.Addr // set by the Start of Component
 	server *http.Server
 }
 
-// Start listens on addr and serves until Stop. It sends a later error to failed.
+// Start listens on addr and serves until Stop. If serving fails later, it sends the error to failed.
 func (a *Admin) Start(ctx context.Context, addr string, failed chan<- error) (net.Addr, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -57,7 +57,7 @@ func (a *Admin) Start(ctx context.Context, addr string, failed chan<- error) (ne
 // Stop closes the listener and waits for requests in flight.
 func (a *Admin) Stop(ctx context.Context) error { return a.server.Shutdown(ctx) }
 
-// Component returns the component that serves on the address.
+// Component returns a component that calls Start and Stop, and sets Addr.
 func (a *Admin) Component(addr string, failed chan<- error) lifecycle.Component {
 	return lifecycle.Component{
 		Name: "admin listener",
@@ -73,8 +73,8 @@ func (a *Admin) Component(addr string, failed chan<- error) lifecycle.Component 
 // Handler serves /livez, /readyz, /metrics and, if enabled, /debug/pprof.
 func (a *Admin) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /livez", probe(a.Live))
-	mux.Handle("GET /readyz", probe(a.Ready))
+	mux.Handle("GET /livez", probeHandler(a.Live))
+	mux.Handle("GET /readyz", probeHandler(a.Ready))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{}))
 	if a.Pprof {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -86,7 +86,8 @@ func (a *Admin) Handler() http.Handler {
 	return mux
 }
 
-func probe(check Probe) http.Handler {
+// probeHandler responds 200 or, with the reason, 503.
+func probeHandler(check Probe) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		response := struct {
 			Status string `json:"status"`

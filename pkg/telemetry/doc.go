@@ -1,5 +1,6 @@
 // Package telemetry provides the logger, metrics registry, tracing and admin listener of both
 // binaries. docs/telemetry.md lists what they emit.
 //
-// Invariant: without a collector no span is made, and telemetry never fails or delays the work.
+// Without a collector no span is made. A failing collector does not fail or delay the work: it delays only the
+// shutdown, by up to [FlushTimeout].
 package telemetry

@@ -5,8 +5,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// ReloadFailures returns a function that counts each failed reload of credential files, and logs the
-// first of a series.
+// ReloadFailures returns a function for config.Watch. It counts each failed reload of credential files, and
+// logs the first of a series.
 func ReloadFailures(registry *prometheus.Registry, logger zerolog.Logger) func(err error, first bool) {
 	failures := Metrics(registry).NewCounter(prometheus.CounterOpts{
 		Name: "credentials_reload_failures_total", Help: "Failed attempts to reload credential files.",

@@ -14,9 +14,9 @@ func Metrics(registry *prometheus.Registry) promauto.Factory {
 	return promauto.With(prometheus.WrapRegistererWithPrefix("billable_", registry))
 }
 
-// NewLogger returns a logger that writes to w. Level is debug, info, warn or error, format is json or text:
-// package config checks them. A line that is logged with a context (zerolog's Ctx) that has a span gets the ids
-// of the trace and the span.
+// NewLogger returns a logger that writes to w. level is debug, info, warn or error; format is json or text.
+// Package config validates both. If the context of a line (zerolog's Ctx) has a span, the line gets the ids of
+// trace and span.
 func NewLogger(w io.Writer, level, format string) zerolog.Logger {
 	parsed, _ := zerolog.ParseLevel(level)
 	if format == "text" {

@@ -19,21 +19,21 @@ import (
 	"github.com/billable-events/billable/pkg/truncate"
 )
 
-// FlushTimeout is the time that shutdown spends on the remaining spans.
+// FlushTimeout is the maximum time that shutdown spends on the remaining spans.
 const FlushTimeout = 3 * time.Second
 
 const (
-	// lossLogInterval limits the log lines about lost spans.
+	// lossLogInterval is the minimum time between two log lines about lost spans, until Stop.
 	lossLogInterval = time.Minute
-	// maxTracingError limits an error of the collector in the log, in bytes.
+	// maxTracingError is the maximum length in bytes of an error of tracing in the log.
 	maxTracingError = 500
 )
 
-// scope names the instrumentation in every span.
+// scope is the name of the OpenTelemetry tracer, which every span has.
 const scope = "github.com/billable-events/billable"
 
-// Tracing makes spans and sends them to a collector in the background. A nil *Tracing is
-// disabled.
+// Tracing makes spans and sends them to a collector in the background. If tracing is disabled, it is nil: then
+// only Stop can be called.
 type Tracing struct {
 	trace.Tracer
 
@@ -45,14 +45,13 @@ type Tracing struct {
 // override it.
 type Service struct{ Name, Version string }
 
-// NewTracing returns the tracing that OpenTelemetry's variables configure, or nil if they set
-// no collector (OTEL_EXPORTER_OTLP_ENDPOINT) or OTEL_SDK_DISABLED. Invalid values are logged
-// and disable tracing. The SDK reads sampler, resource and batch sizes from the environment of
-// the process.
+// NewTracing returns the tracing that OpenTelemetry's variables in environ configure. It returns nil if they
+// set neither OTEL_EXPORTER_OTLP_ENDPOINT nor OTEL_TRACES_EXPORTER, disable tracing, or are invalid, which it
+// logs. The SDK reads further variables from the environment of the process.
 // https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 func NewTracing(ctx context.Context, service Service, environ []string, logger zerolog.Logger) *Tracing {
 	settings := variablesOf(environ)
-	if !settings.wantTraces() {
+	if !settings.hasTracing() {
 		return nil
 	}
 	exporter, err := newExporter(ctx, settings)
@@ -60,7 +59,7 @@ func NewTracing(ctx context.Context, service Service, environ []string, logger z
 		logger.Warn().Err(err).Msg("tracing is off")
 		return nil
 	}
-	// The SDK has one error handler per process.
+	// The SDK has one error handler for the process.
 	lost := logger.Sample(&zerolog.BurstSampler{Burst: 1, Period: lossLogInterval})
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logSpanLoss(lost, err) }))
 	provider := sdktrace.NewTracerProvider(
@@ -70,6 +69,7 @@ func NewTracing(ctx context.Context, service Service, environ []string, logger z
 	return &Tracing{Tracer: provider.Tracer(scope), provider: provider, logger: logger}
 }
 
+// newExporter checks the settings, which the exporter reads from the environment of the process.
 func newExporter(ctx context.Context, settings variables) (*otlptrace.Exporter, error) {
 	if err := settings.check(); err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func newResource(ctx context.Context, service Service) *resource.Resource {
 		resource.WithFromEnv(),
 	)
 	if err != nil {
-		otel.Handle(err) // attributes has what could be read
+		otel.Handle(err) // attributes has those that could be read
 	}
 	return attributes
 }
@@ -125,14 +125,13 @@ func TraceParent(ctx context.Context) string {
 	return carrier[traceParentHeader]
 }
 
-// WithTraceParent returns a context with the trace context of a traceparent header. A malformed
-// or empty one is ignored.
+// WithTraceParent returns a context with the trace context of a traceparent header, or ctx if the header is
+// malformed or empty.
 func WithTraceParent(ctx context.Context, parent string) context.Context {
 	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{traceParentHeader: parent})
 }
 
-// traceHook is a hook of the logger that adds the ids of the span in the context of a line
-// (Event.Ctx).
+// traceHook adds the ids of trace and span to a line.
 // https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/
 type traceHook struct{}
 
