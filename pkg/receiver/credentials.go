@@ -7,7 +7,7 @@ import (
 	"github.com/billable-events/billable/pkg/webhook"
 )
 
-// credentialsOf returns the accepted credentials: one pair, during a rotation two.
+// credentialsOf returns the accepted credentials: one pair, or two while credentials are rotated.
 func credentialsOf(auth config.Auth) []webhook.Credentials {
 	accepted := []webhook.Credentials{{Username: auth.Username.Reveal(), Password: auth.Password.Reveal()}}
 	if auth.PreviousUsername != "" {
@@ -16,8 +16,8 @@ func credentialsOf(auth config.Auth) []webhook.Credentials {
 	return accepted
 }
 
-// WatchCredentials accepts the credentials in their files when these change, until ctx ends.
-// Without such files it returns immediately. Run calls it.
+// WatchCredentials replaces the accepted credentials when their files change, until ctx ends. If the credentials
+// have no files, it returns immediately. Run calls it.
 func (r *Receiver) WatchCredentials(ctx context.Context) {
 	config.Watch(ctx, r.settings.Auth, func(auth config.Auth) {
 		accepted := credentialsOf(auth)

@@ -1,5 +1,5 @@
-// Package receiver is the receiver binary: it wires package webhook to package sqsqueue, and
-// adds settings, metrics, logs, spans and the admin listener.
+// Package receiver is the program receiver: it connects package webhook to package sqsqueue, and adds
+// settings, metrics, logs, spans and the admin listener.
 //
-// [Main] runs the binary; [New] wires a [Receiver] for tests in the same process.
+// [Main] runs the program; [New] makes a [Receiver], also for tests in the same process.
 package receiver

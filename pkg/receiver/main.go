@@ -13,8 +13,8 @@ import (
 	"github.com/billable-events/billable/pkg/telemetry"
 )
 
-// runtimeLimits are those of a pod of 256 MiB. The memory limit is soft: with more bodies in
-// flight (http.max_in_flight_bytes), garbage collection takes more CPU.
+// runtimeLimits are for a pod of 256 MiB. The memory limit is soft: if the bodies in flight (see
+// http.max_in_flight_bytes) need more memory, garbage collection takes more CPU.
 var runtimeLimits = lifecycle.RuntimeLimits{GCPercent: 800, MemoryLimit: 220 << 20}
 
 // Main runs the receiver until ctx ends, and returns the exit code.
@@ -50,11 +50,11 @@ func run(ctx context.Context, process cli.Process, source config.Source) error {
 	if settings.Auth.Disabled {
 		logger.Warn().Msg("authentication is disabled")
 	}
-	aws, err := awsclient.Load(ctx, sqsqueue.MaxConcurrentBatches+spareConnections, logger)
+	awsConfig, err := awsclient.Load(ctx, sqsqueue.MaxConcurrentBatches+spareConnections, logger)
 	if err != nil {
 		return cli.UsageError{Err: err}
 	}
 	runtimeLimits.Apply(process.Environ)
 	tracing := telemetry.NewTracing(ctx, telemetry.Service{Name: "billable-receiver", Version: cli.Version()}, process.Environ, logger)
-	return New(settings, Deps{AWS: aws, Tracing: tracing}, logger).Run(ctx)
+	return New(settings, Deps{AWS: awsConfig, Tracing: tracing}, logger).Run(ctx)
 }

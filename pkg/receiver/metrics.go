@@ -11,39 +11,39 @@ import (
 	"github.com/billable-events/billable/pkg/webhook"
 )
 
-// metrics are the receiver's metrics. Labels come from closed sets.
+// metrics has the receiver's metrics, and is a sqsqueue.SendObserver. Labels have a limited number of values.
 type metrics struct {
-	requests        *prometheus.CounterVec // code, event_type
+	requests        *prometheus.CounterVec // labels: code, event_type
 	durations       prometheus.Histogram
 	bodies          prometheus.Histogram
 	overloads       prometheus.Counter
 	batches         prometheus.Histogram
 	sendDurations   prometheus.Histogram
 	waits           prometheus.Histogram
-	enqueueFailures *prometheus.CounterVec // class
+	enqueueFailures *prometheus.CounterVec // label: class
 	evictions       prometheus.Counter
 }
 
 func newMetrics(registry *prometheus.Registry) *metrics {
 	factory := telemetry.Metrics(registry)
-	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return factory.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
 		return factory.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
 	}
 	m := &metrics{
-		requests:        counters("webhook_requests_total", "Requests by status and type of event.", "code", "event_type"),
+		requests:        counter("webhook_requests_total", "Requests by status and type of event.", "code", "event_type"),
 		durations:       histogram("webhook_request_duration_seconds", "Time from the header of a request to its response.", prometheus.ExponentialBuckets(0.001, 2, 14)),
 		bodies:          histogram("webhook_body_bytes", "Request body bytes read.", prometheus.ExponentialBuckets(1<<10, 2, 11)),
-		overloads:       counters("webhook_shed_total", "Requests rejected because too many requests or bytes were in flight.").WithLabelValues(),
+		overloads:       counter("webhook_shed_total", "Requests rejected because too many requests or bytes were in flight.").WithLabelValues(),
 		batches:         histogram("enqueue_batch_entries", "Events in one call to SQS.", prometheus.LinearBuckets(1, 1, 10)),
 		sendDurations:   histogram("enqueue_duration_seconds", "Duration of a call to SQS.", prometheus.ExponentialBuckets(0.001, 2, 12)),
 		waits:           histogram("enqueue_wait_duration_seconds", "Time that an event waits before its call to SQS starts.", prometheus.ExponentialBuckets(0.001, 2, 12)),
-		enqueueFailures: counters("enqueue_failures_total", "Failed attempts to enqueue an event; retryable ones are retried.", "class"),
-		evictions:       counters("webhook_connections_evicted_total", "Idle connections closed for new ones, because the limit of connections was reached.").WithLabelValues(),
+		enqueueFailures: counter("enqueue_failures_total", "Failed attempts to enqueue an event; retryable ones are retried.", "class"),
+		evictions:       counter("webhook_connections_evicted_total", "Idle connections closed for new ones, because the limit of connections was reached.").WithLabelValues(),
 	}
-	// Alerts use increases: the series must exist before the first count.
+	// Alerts use increase(), which does not see the first count of a series that begins with it.
 	for _, status := range invalidStatuses {
 		m.requests.WithLabelValues(strconv.Itoa(status), webhook.RequestResult{}.EventLabel())
 	}
@@ -69,7 +69,7 @@ func (m *metrics) Sent(entries int, took time.Duration) {
 	m.sendDurations.Observe(took.Seconds())
 }
 
-func (m *metrics) Waited(took time.Duration) { m.waits.Observe(took.Seconds()) }
+func (m *metrics) Waited(waited time.Duration) { m.waits.Observe(waited.Seconds()) }
 
 func (m *metrics) Failed(class string, entries int) {
 	m.enqueueFailures.WithLabelValues(class).Add(float64(entries))

@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// maxErrorLines limits the log lines about failed requests per second and level. At debug
-	// level, and in metrics, every request is counted.
+	// maxErrorLines is the maximum number of log lines about failed requests per second, for each sampler of
+	// observer and each level. Metrics count every request.
 	maxErrorLines = 100
-	// maxSuccessLines limits the lines about successful requests per second. At debug level
-	// every one is logged.
+	// maxSuccessLines is the maximum number of info lines about successful requests per second. Further
+	// requests are logged at debug.
 	maxSuccessLines = 1
-	// maxLoggedText limits each text of a request in a line, in bytes.
+	// maxLoggedText is the maximum length in bytes of each text from a request in a log line.
 	maxLoggedText = 200
 )
 
@@ -27,9 +27,9 @@ const (
 type observer struct {
 	metrics   *metrics
 	logger    zerolog.Logger
-	errors    zerolog.Logger  // sampled
-	refused   zerolog.Logger  // sampled: a flood of invalid webhooks does not hide errors of SQS
-	successes zerolog.Sampler // selects those that are logged at info
+	errors    zerolog.Logger  // sampled, for failed requests except those of refused
+	refused   zerolog.Logger  // sampled, for invalidStatuses: many invalid webhooks do not hide errors of SQS
+	successes zerolog.Sampler // selects the successful requests that are logged at info
 }
 
 func newObserver(metrics *metrics, logger zerolog.Logger) observer {
@@ -46,6 +46,7 @@ func newObserver(metrics *metrics, logger zerolog.Logger) observer {
 	}
 }
 
+// perSecond returns a sampler that selects the first lines of each second.
 func perSecond(lines uint32) zerolog.Sampler {
 	return &zerolog.BurstSampler{Burst: lines, Period: time.Second}
 }
@@ -70,9 +71,10 @@ func (o observer) RequestDone(ctx context.Context, result webhook.RequestResult)
 }
 
 // invalidStatuses are the response statuses of requests with valid credentials whose content is refused.
-// Chargebee repeats such a webhook, and then gives up.
+// Chargebee repeats such a webhook for a limited time, and then gives up.
 var invalidStatuses = []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType}
 
+// levelFor returns the logger and the level of the line about a response.
 func (o observer) levelFor(status int) (*zerolog.Logger, zerolog.Level) {
 	switch {
 	case status < http.StatusMultipleChoices && o.successes.Sample(zerolog.InfoLevel):

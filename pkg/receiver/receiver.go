@@ -23,9 +23,9 @@ import (
 )
 
 const (
-	// flushTimeout is for batches in flight after the last response: their clients have left.
+	// flushTimeout bounds the wait for batches in flight after the last response. Their clients have left.
 	flushTimeout = 5 * time.Second
-	// spareConnections are for the readiness check and overlapping sends.
+	// spareConnections are in addition to one for each batch in flight, for example for the readiness check.
 	spareConnections = 4
 )
 
@@ -37,7 +37,7 @@ type Deps struct {
 	Tracing *telemetry.Tracing // may be nil
 }
 
-// Receiver is the service of the receiver binary.
+// Receiver accepts webhooks and sends them to the queue.
 type Receiver struct {
 	settings config.Receiver
 	logger   zerolog.Logger
@@ -51,18 +51,18 @@ type Receiver struct {
 	reloadFailed func(err error, first bool)
 }
 
-// New wires a receiver. It makes no calls.
+// New returns a receiver. It makes no calls.
 func New(settings config.Receiver, deps Deps, logger zerolog.Logger) *Receiver {
 	client := sqs.NewFromConfig(deps.AWS)
 	registry := telemetry.NewRegistry(cli.Version())
 	metrics := newMetrics(registry)
-	spans := tracing{deps.Tracing, path.Base(settings.Queue.URL)}
-	sender := sqsqueue.NewSender(spans.batches(client), settings.Queue.URL, metrics)
+	tracer := tracing{deps.Tracing, path.Base(settings.Queue.URL)}
+	sender := sqsqueue.NewSender(tracer.traceBatches(client), settings.Queue.URL, metrics)
 	handler := webhook.NewHandler(webhook.Config{
-		Queue:                spans.messages(sender),
+		Queue:                tracer.traceMessages(sender),
 		Observer:             newObserver(metrics, logger),
 		Now:                  time.Now,
-		Middleware:           spans.requests(),
+		Middleware:           tracer.middleware(),
 		Credentials:          credentialsOf(settings.Auth),
 		AllowUnauthenticated: settings.Auth.Disabled,
 		TrustedProxies:       settings.HTTP.TrustedProxies,
@@ -101,11 +101,11 @@ func (r *Receiver) Ready() error {
 // Metrics returns the registry, which Run serves on the admin listener.
 func (r *Receiver) Metrics() *prometheus.Registry { return r.registry }
 
-// Close refuses further events and waits for those in flight. Run calls it.
+// Close makes the sender refuse further messages, and waits for those in flight. Run calls it.
 func (r *Receiver) Close(ctx context.Context) error { return r.sender.Close(ctx) }
 
-// Run serves on the listeners until ctx ends. Then it becomes unready, continues to serve for
-// http.shutdown_delay, completes the requests in flight, and returns.
+// Run serves on the listeners until ctx ends or one of them fails. Then it becomes unready, continues to serve
+// for http.shutdown_delay, completes the requests in flight, and returns.
 func (r *Receiver) Run(ctx context.Context) error {
 	failed := make(chan error, 2) // one per listener
 	admin := &telemetry.Admin{Live: r.sender.Alive, Ready: r.Ready, Registry: r.registry, Pprof: r.settings.Admin.Pprof}
@@ -146,6 +146,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 	return nil
 }
 
+// connectionLog logs what the HTTP server writes to its ErrorLog.
 type connectionLog struct{ logger zerolog.Logger }
 
 func (l connectionLog) Write(line []byte) (int, error) {

@@ -21,27 +21,29 @@ import (
 	"github.com/billable-events/billable/pkg/webhook"
 )
 
-// The spans of a webhook: the request, its child for the message, which is the parent of the
-// consumer's span, and the call to SQS with its batch. Names are those of OpenTelemetry's
-// conventions; docs/telemetry.md lists them.
+// tracing makes the spans of webhooks. Each span is the parent of the next one:
+//
+//	POST /webhooks/chargebee   the request
+//	create QUEUE               its message; also the parent of the consumer's span
+//	send QUEUE                 the call to SQS, with links to the other messages of the batch
+//
+// docs/telemetry.md lists the names, which are those of OpenTelemetry's conventions.
 // https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
-
-// tracing makes spans of requests, messages and batches. Without a Tracing it wraps nothing.
 type tracing struct {
-	*telemetry.Tracing // may be nil
+	*telemetry.Tracing // nil: no spans
 
-	queue string // name
+	queueName string
 }
 
-// requests returns a middleware that makes a span of each request, or nil. The observer adds
+// middleware returns a middleware that makes a span of each request; nil without tracing. The observer adds
 // the result to the span.
-func (t tracing) requests() func(http.Handler) http.Handler {
+func (t tracing) middleware() func(http.Handler) http.Handler {
 	if t.Tracing == nil {
 		return nil
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			name, attributes := spanName(r)
+			name, attributes := describeRequest(r)
 			ctx := telemetry.WithTraceParent(r.Context(), r.Header.Get("Traceparent"))
 			ctx, span := t.Start(ctx, name, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attributes...))
 			defer span.End()
@@ -50,25 +52,25 @@ func (t tracing) requests() func(http.Handler) http.Handler {
 	}
 }
 
-func (t tracing) messages(queue webhook.Enqueuer) webhook.Enqueuer {
+func (t tracing) traceMessages(enqueuer webhook.Enqueuer) webhook.Enqueuer {
 	if t.Tracing == nil {
-		return queue
+		return enqueuer
 	}
-	return tracedQueue{queue, t}
+	return tracedQueue{enqueuer, t}
 }
 
-func (t tracing) batches(client sqsqueue.Client) sqsqueue.Client {
+func (t tracing) traceBatches(client sqsqueue.Client) sqsqueue.Client {
 	if t.Tracing == nil {
 		return client
 	}
 	return tracedBatches{client, t}
 }
 
-// spanName returns the name and attributes of a request's span. They contain no text that a
-// client can choose.
-func spanName(r *http.Request) (name string, attributes []attribute.KeyValue) {
+// describeRequest returns the name and attributes of a request's span. They contain no text that a client can
+// choose.
+func describeRequest(r *http.Request) (name string, attributes []attribute.KeyValue) {
 	name, method := r.Method, semconv.HTTPRequestMethodKey.String(r.Method)
-	if !slices.Contains(methods, r.Method) {
+	if !slices.Contains(knownMethods, r.Method) {
 		name, method = "HTTP", semconv.HTTPRequestMethodOther
 	}
 	attributes = []attribute.KeyValue{method, semconv.URLScheme("http")}
@@ -79,11 +81,12 @@ func spanName(r *http.Request) (name string, attributes []attribute.KeyValue) {
 	return name, attributes
 }
 
-var methods = []string{
+var knownMethods = []string{
 	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
 	http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace,
 }
 
+// recordSpan adds the result of a request to its span.
 func recordSpan(ctx context.Context, result webhook.RequestResult) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
@@ -110,9 +113,9 @@ type tracedQueue struct {
 }
 
 func (q tracedQueue) Send(ctx context.Context, message queue.Message) (id string, err error) {
-	ctx, span := q.tracing.Start(ctx, "create "+q.tracing.queue, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+	ctx, span := q.tracing.Start(ctx, "create "+q.tracing.queueName, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
 		semconv.MessagingSystemAWSSQS,
-		semconv.MessagingDestinationName(q.tracing.queue),
+		semconv.MessagingDestinationName(q.tracing.queueName),
 		semconv.MessagingOperationName("create"),
 		semconv.MessagingOperationTypeCreate,
 		semconv.MessagingMessageBodySize(len(message.Body)),
@@ -128,6 +131,7 @@ func (q tracedQueue) Send(ctx context.Context, message queue.Message) (id string
 	return id, nil
 }
 
+// enqueueErrorType returns the attribute error.type for an error of Send.
 func enqueueErrorType(err error) string {
 	switch {
 	case errors.Is(err, sqsqueue.ErrRefused):
@@ -139,8 +143,7 @@ func enqueueErrorType(err error) string {
 	}
 }
 
-// tracedBatches is a sqsqueue.Client that makes a span of each batch. Its parent is the span of
-// one of the messages, and it has links to those of the others.
+// tracedBatches is a sqsqueue.Client that makes a span of each batch that has a sampled message.
 type tracedBatches struct {
 	sqsqueue.Client
 
@@ -148,14 +151,14 @@ type tracedBatches struct {
 }
 
 func (b tracedBatches) SendMessageBatch(ctx context.Context, input *sqs.SendMessageBatchInput, options ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
-	parent, others := creators(input.Entries)
-	if !parent.IsValid() { // no message has a trace
+	parent, others := messageSpans(input.Entries)
+	if !parent.IsValid() { // no message has a sampled span
 		return b.Client.SendMessageBatch(ctx, input, options...)
 	}
-	ctx, span := b.tracing.Start(trace.ContextWithRemoteSpanContext(ctx, parent), "send "+b.tracing.queue,
+	ctx, span := b.tracing.Start(trace.ContextWithRemoteSpanContext(ctx, parent), "send "+b.tracing.queueName,
 		trace.WithSpanKind(trace.SpanKindClient), trace.WithLinks(others...), trace.WithAttributes(
 			semconv.MessagingSystemAWSSQS,
-			semconv.MessagingDestinationName(b.tracing.queue),
+			semconv.MessagingDestinationName(b.tracing.queueName),
 			semconv.MessagingOperationName("SendMessageBatch"),
 			semconv.MessagingOperationTypeSend,
 			semconv.MessagingBatchMessageCount(len(input.Entries)),
@@ -171,18 +174,18 @@ func (b tracedBatches) SendMessageBatch(ctx context.Context, input *sqs.SendMess
 	return output, err
 }
 
-// creators returns the spans of a batch's messages: the first sampled one as the parent, and
-// links to the other sampled ones.
-func creators(entries []types.SendMessageBatchRequestEntry) (parent trace.SpanContext, others []trace.Link) {
+// messageSpans returns the sampled spans of a batch's messages: the first one as the parent of the batch's span,
+// and links to the others.
+func messageSpans(entries []types.SendMessageBatchRequestEntry) (parent trace.SpanContext, others []trace.Link) {
 	for _, entry := range entries {
-		carried := aws.ToString(entry.MessageAttributes[queue.AttributeTraceParent].StringValue)
-		creator := trace.SpanContextFromContext(telemetry.WithTraceParent(context.Background(), carried))
+		traceParent := aws.ToString(entry.MessageAttributes[queue.AttributeTraceParent].StringValue)
+		messageSpan := trace.SpanContextFromContext(telemetry.WithTraceParent(context.Background(), traceParent))
 		switch {
-		case !creator.IsSampled():
+		case !messageSpan.IsSampled():
 		case !parent.IsValid():
-			parent = creator
+			parent = messageSpan
 		default:
-			others = append(others, trace.Link{SpanContext: creator})
+			others = append(others, trace.Link{SpanContext: messageSpan})
 		}
 	}
 	return parent, others

@@ -48,8 +48,8 @@ func (q *fakeQueue) SendMessageBatch(context.Context, *sqs.SendMessageBatchInput
 
 func TestTracing_DisabledWrapsNothing(t *testing.T) {
 	t.Parallel()
-	off, service := tracing{queue: "events"}, &fakeQueue{}
-	if off.messages(service) != webhook.Enqueuer(service) || off.batches(service) != sqsqueue.Client(service) || off.requests() != nil {
+	off, service := tracing{queueName: "events"}, &fakeQueue{}
+	if off.traceMessages(service) != webhook.Enqueuer(service) || off.traceBatches(service) != sqsqueue.Client(service) || off.middleware() != nil {
 		t.Error("something is put around what is not traced")
 	}
 }
@@ -70,7 +70,7 @@ func TestTracing_RequestSpans(t *testing.T) {
 		{"BREW", "/pot", http.StatusNotFound, "HTTP", codes.Unset},
 	} {
 		tracing, spans := recorded()
-		handler := tracing.requests()(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		handler := tracing.middleware()(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			recordSpan(r.Context(), webhook.RequestResult{Status: test.status})
 		}))
 		request := httptest.NewRequest(test.method, test.path, nil)
@@ -97,7 +97,7 @@ func TestTracing_MessageSpans(t *testing.T) {
 		tracing, spans := recorded()
 		service := &fakeQueue{err: test.err}
 		message := queue.Message{Attributes: map[string]string{queue.AttributeTraceParent: "of the webhook"}}
-		if _, err := tracing.messages(service).Send(t.Context(), message); !errors.Is(err, test.err) {
+		if _, err := tracing.traceMessages(service).Send(t.Context(), message); !errors.Is(err, test.err) {
 			t.Errorf("got %v, not %v", err, test.err)
 		}
 		made := spans.Ended()[0]
@@ -150,7 +150,7 @@ func TestTracing_BatchSpans(t *testing.T) {
 				queue.AttributeTraceParent: {StringValue: &parent},
 			}})
 		}
-		if _, err := tracing.batches(&test.service).SendMessageBatch(t.Context(), input); !errors.Is(err, test.service.err) {
+		if _, err := tracing.traceBatches(&test.service).SendMessageBatch(t.Context(), input); !errors.Is(err, test.service.err) {
 			t.Errorf("%s: %v", test.name, err)
 		}
 		if test.parent == "" {
