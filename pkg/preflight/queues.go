@@ -87,8 +87,7 @@ func (f *findings) basics(queue Queue, setting string) bool {
 		f.addf(finding.Error, "queue_unreachable", "check region, credentials and network", "%v", queue.Err)
 		return false
 	}
-	inURL, called := regionOfURL(queue.URL), regionOfARN(attributes.ARN)
-	if inURL != "" && called != "" && inURL != called {
+	if inURL, called := regionOfURL(queue.URL), regionOfARN(attributes.ARN); inURL != "" && called != "" && inURL != called {
 		f.addf(finding.Error, "queue_region_differs", "set AWS_REGION to the region of "+setting,
 			"the URL has the region %s, but calls go to %s, to a queue of the same name", inURL, called)
 	}

@@ -21,14 +21,10 @@ type Table struct {
 	TTLErr       error  // why the TTL could not be read
 }
 
-const (
-	active    = "ACTIVE"
-	updating  = "UPDATING"
-	expiresAt = "expires_at" // the TTL attribute of the ledger
-)
+const expiresAt = "expires_at" // the TTL attribute of the ledger
 
 // isUsable reports whether a table or an index with the status can be read and written.
-func isUsable(status string) bool { return status == active || status == updating }
+func isUsable(status string) bool { return status == "ACTIVE" || status == "UPDATING" }
 
 // TableFindings evaluates a table. The subject is SubjectEvents or SubjectLedger.
 func TableFindings(subject string, table Table) []Finding {
