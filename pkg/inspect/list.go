@@ -144,7 +144,6 @@ func (s *Summary) addClaims(ctx context.Context, claims Claims, record billing.R
 	return nil
 }
 
-// summarize returns the fields that come from the record.
 func summarize(record billing.Record, now time.Time) Summary {
 	return Summary{
 		InvoiceID:       record.InvoiceID,

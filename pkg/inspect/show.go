@@ -214,7 +214,6 @@ func readEvents(ctx context.Context, claims Claims, record billing.Record, lines
 	return events, nil
 }
 
-// describeRecord returns the fields that come from record and plan.
 func describeRecord(record billing.Record, plan billing.Plan) Invoice {
 	return Invoice{
 		InvoiceID:      record.InvoiceID,

@@ -86,7 +86,6 @@ var knownMethods = []string{
 	http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace,
 }
 
-// recordSpan adds the result of a request to its span.
 func recordSpan(ctx context.Context, result webhook.RequestResult) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {

@@ -26,7 +26,7 @@ func (s *sweep) checkDeadLetters(ctx context.Context) error {
 			claiming[record.InvoiceID] = time.Unix(record.UpdatedAt, 0).UTC()
 		}
 	}
-	for _, enqueued := range s.result.Enqueued { // they have a message, or get one without a dry run
+	for _, enqueued := range s.result.Enqueued { // they have a message, or in a dry run would have one
 		delete(claiming, enqueued.InvoiceID)
 	}
 	if len(claiming)+len(s.rejected) == 0 {

@@ -67,7 +67,6 @@ func (s *sweep) decide(invoice billing.Invoice, record billing.Record, recorded 
 	}
 }
 
-// decideFinished decides on an invoice that is finished in the ledger, but was listed as pending.
 func (s *sweep) decideFinished(record billing.Record) decision {
 	switch record.Outcome {
 	case billing.Empty:

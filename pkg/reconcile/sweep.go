@@ -170,7 +170,6 @@ func (s *Sweeper) Run(ctx context.Context, options Options) (Result, error) {
 	return w.result, err
 }
 
-// checkBacklog records the backlog of the queue.
 func (s *sweep) checkBacklog(ctx context.Context) error {
 	found, err := s.Queue.Backlog(ctx)
 	if err != nil {
