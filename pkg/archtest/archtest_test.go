@@ -66,7 +66,7 @@ var rules = map[string]rule{
 	"pkg/settlement": {own: []string{"event", "queue", "billing", "ratelimit", "retry"}, why: "one message: claim, plan, charge, close, settle"},
 	"pkg/deadletter": {own: []string{"queue", "event", "billing", "nullable", "ratelimit", "retry"}, others: []string{xsync}, why: "dead letters"},
 	"pkg/inspect":    {own: []string{"billing", "nullable"}, others: []string{xsync}, why: "shows and lists invoices of the ledger"},
-	"pkg/reconcile":  {own: []string{"queue", "event", "billing", "finding", "ratelimit", "retry"}, others: []string{decimal, xsync}, why: "compares Chargebee, ledger, queues and events"},
+	"pkg/reconcile":  {own: []string{"queue", "event", "billing", "finding", "nullable", "ratelimit", "retry"}, others: []string{decimal, xsync}, why: "compares Chargebee, ledger, queues and events"},
 	"pkg/preflight":  {own: []string{"billing", "config", "finding", "installation", "ratelimit"}, why: "evaluates the state of an installation"},
 
 	// Layer 2: adapters. They import no use case, and one technology each.

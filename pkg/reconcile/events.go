@@ -80,7 +80,11 @@ func (s *sweep) checkClaims(ctx context.Context) error {
 		}
 		// A record that is not idle may have released the event after it was read.
 		if !recorded || !record.HoldsClaims() && s.isIdle(record) {
-			unrecorded.add(claimed.InvoiceID, claimed.SubscriptionID, time.Unix(record.UpdatedAt, 0).UTC())
+			var updatedAt time.Time
+			if recorded {
+				updatedAt = time.Unix(record.UpdatedAt, 0).UTC()
+			}
+			unrecorded.add(claimed.InvoiceID, claimed.SubscriptionID, updatedAt)
 		}
 	}
 	s.addTally(unrecorded, finding.Finding{

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -216,10 +217,26 @@ func TestSweeper_ClaimsWithoutRecord(t *testing.T) {
 		for _, found := range swept.Findings {
 			if found.Name == "claims_without_record" {
 				got = fmt.Sprint(found.Level, " ", found.Examples)
+				if found.Oldest == nil || found.Oldest.Unix() != ago(time.Hour) { // none has no time
+					t.Errorf("the oldest is %v", found.Oldest)
+				}
 			}
 		}
 		if got != want {
 			t.Errorf("check %t: got %q, want %q", check, got, want)
 		}
+	}
+}
+
+// A producer writes occurred_at in milliseconds: JSON cannot represent the year.
+func TestSweeper_EventInMilliseconds(t *testing.T) {
+	t.Parallel()
+	e := &env{unbilled: []billing.Event{{EventKey: billing.EventKey{SubscriptionID: "sub", EventID: "e"}, OccurredAt: ago(0) * 1000}}}
+	swept, err := e.sweep(t, options())
+	if err != nil || len(swept.Findings) != 1 || swept.Findings[0].Newest != nil {
+		t.Errorf("%+v, %v", swept, err)
+	}
+	if _, err := json.Marshal(swept); err != nil {
+		t.Error(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/billable-events/billable/pkg/finding"
+	"github.com/billable-events/billable/pkg/nullable"
 )
 
 // Finding is a result of a sweep about a number of items. Absent values are null.
@@ -42,12 +43,12 @@ type tally struct {
 	amounts        map[string]int64 // charges in minor units, by currency; nil if unknown
 }
 
-// add counts an item. subscriptionID may be empty.
+// add counts an item. subscriptionID may be empty, and at may be zero: unknown.
 func (t *tally) add(id, subscriptionID string, at time.Time) {
-	if t.count == 0 || at.Before(t.oldest) {
+	if !at.IsZero() && (t.oldest.IsZero() || at.Before(t.oldest)) {
 		t.oldest = at
 	}
-	if t.count == 0 || at.After(t.newest) {
+	if !at.IsZero() && (t.newest.IsZero() || at.After(t.newest)) {
 		t.newest = at
 	}
 	t.count++
@@ -81,7 +82,15 @@ func (s *sweep) addTally(counted tally, found finding.Finding) {
 	}
 	slices.Sort(counted.examples)
 	s.result.Findings = append(s.result.Findings, Finding{
-		Finding: found, Count: counted.count, Oldest: &counted.oldest, Newest: &counted.newest,
+		Finding: found, Count: counted.count, Oldest: timeOrNil(counted.oldest), Newest: timeOrNil(counted.newest),
 		Examples: counted.examples, Subscriptions: counted.largest(), Amounts: counted.amounts,
 	})
+}
+
+// timeOrNil returns nil if the time is unknown or JSON cannot represent it.
+func timeOrNil(at time.Time) *time.Time {
+	if at.IsZero() {
+		return nil
+	}
+	return nullable.Time(at)
 }
