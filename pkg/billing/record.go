@@ -25,7 +25,7 @@ type Outcome string
 // The outcomes.
 const (
 	Closed   Outcome = "closed"    // the invoice has all charges and is closed
-	LeftOpen Outcome = "left_open" // the invoice has all charges and stays open, as configured
+	LeftOpen Outcome = "left_open" // left open as configured, once its charges, if any, were added
 	Empty    Outcome = "empty"     // the invoice has no lines at all: Chargebee does not close it
 	Gone     Outcome = "gone"      // the invoice was closed or deleted elsewhere, and there was nothing to charge
 	Released Outcome = "released"  // the invoice was charged, then voided or deleted, and its events were released
