@@ -57,7 +57,7 @@ func (s *session) acquire(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the record of %s: %w", s.invoice.ID, err)
 	}
-	s.lease.record, s.lease.lost = found, true // not acquired yet
+	s.lease.record, s.lease.lost = found, true // nothing is written unless the record can be acquired
 	now := s.Now()
 	decided, err := decideAcquire(found, exists, now, s.Settings.MaxSkew)
 	if err == nil && now.Before(decided.notBefore) { //mutant:released-shows
@@ -69,7 +69,7 @@ func (s *session) acquire(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	s.lease.lost = false
+	s.lease.lost = false // for the write that acquires it
 	if decided.newEpoch {
 		s.firstMessage = !exists
 		err = s.lease.commit(ctx, s.applyNewEpoch)

@@ -163,13 +163,13 @@ func (s *session) settlePage(ctx context.Context, changes pageChanges, applyStar
 
 // resolveChanged decides about events that the step found in another state than it requires:
 //
-//	to be     the event as it was found                   decision
-//	billed    unbilled, with the claimed values           its producer rewrote it: returned, to be claimed again,
-//	                                                      if mayReclaim is set
-//	billed    claimed for the invoice, other values       billed as it was claimed, and reported
+//	the step  found the event                             decision
+//	bills     unbilled, with the claimed values           its producer rewrote it: the caller claims it again (reclaim);
+//	                                                      without mayReclaim it is left as it is, and reported
+//	bills     claimed for the invoice, with other values  billed as it was claimed, and reported
 //	either    billed on the invoice                       left as it is: an earlier session settled it
-//	released  exists, and is not claimed for the invoice  left as it is
-//	either    anything else                               left as it is, and reported
+//	releases  not claimed for the invoice                 left as it is
+//	either    in another state, or not at all             left as it is, and reported
 func (s *session) resolveChanged(changes *pageChanges, changed *billing.EventsChanged, mayReclaim bool) (reclaim []billing.Event) {
 	for _, found := range changed.Events {
 		claimed, isBilling := changes.eventToBill(found.EventKey)
@@ -209,7 +209,7 @@ func (c *pageChanges) remove(key billing.EventKey) {
 }
 
 // writeEnd applies the end in a step of its own. If the TTLs of all pages do not fit that step, writeEnd sets
-// some of them in steps before it.
+// some of them in steps before it. commit calls its function once: that decides what the step contains.
 func (s *session) writeEnd(ctx context.Context, applyStart func(*billing.Step)) error {
 	withTTL := 0 // number of pages whose TTL is set
 	for more := true; more; applyStart = nil {
@@ -245,7 +245,7 @@ func (s *session) applyEnd(step *billing.Step) {
 		endLease(&step.Record)
 		s.applyExpiry(step)
 		step.Record.ExpiresAt = step.Expire.At
-	case step.Record.State == billing.Releasing: // no line was sent
+	case step.Record.State == billing.Releasing: // no line is on the draft
 		applyRejection(step, billing.Claiming)
 		s.applyExpiry(step)
 	case step.Record.Reason == "":

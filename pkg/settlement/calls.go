@@ -19,7 +19,7 @@ const permitTimeout = 5 * time.Minute
 const (
 	outageDelay       = 10 * time.Second // Chargebee does not answer
 	unauthorizedDelay = time.Minute      // Chargebee refuses the credentials or the site
-	lockDelay         = 3 * time.Second  // Chargebee limits this call but not the site, or the permits of the call expired
+	callLimitDelay    = 3 * time.Second  // 429 for this call only (a lock of the invoice, a third party), or its permits expired
 	readAgainDelay    = time.Minute      // an invoice could not be read, or not completely
 	clockDelay        = 10 * time.Second // the clock of this process is wrong
 	noPermitDelay     = time.Minute      // there was no permit within permitTimeout
@@ -103,7 +103,7 @@ func (s *Settler) callUnder(ctx context.Context, permit *ratelimit.Permit, send 
 		}
 	}
 	if errors.Is(err, ratelimit.ErrExpired) { // this process is slow
-		return deferFor(retry.Jitter(lockDelay, 0.75), err.Error())
+		return deferFor(retry.Jitter(callLimitDelay, 0.75), err.Error())
 	}
 	return err
 }

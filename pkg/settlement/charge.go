@@ -42,8 +42,8 @@ func (s *session) charge(ctx context.Context) error {
 	}
 }
 
-// chargeError returns the error of charge after sendLine failed with err. If Chargebee refused the first line,
-// the draft may have changed since the plan was made: then it returns the error of checkPlan.
+// chargeError returns the error of charge after sendLine failed with err. If Chargebee refused the first line, the
+// draft may have changed since the plan was made: if checkPlan finds that, or fails, its error replaces err.
 func (s *session) chargeError(ctx context.Context, err error) error {
 	if _, rejected := errors.AsType[*billing.Rejection](err); rejected && !s.sentAny() {
 		if err := s.checkPlan(ctx); err != nil {
@@ -63,7 +63,8 @@ func (s *session) nextLine() int {
 	return len(s.plan.Lines)
 }
 
-// sentAny reports whether any line was added or may have been. A refused line was not.
+// sentAny reports whether any line was added or may have been. A refused line may have been until reads of the draft
+// have not found it.
 func (s *session) sentAny() bool {
 	return s.record().IsSending() || slices.ContainsFunc(s.plan.Lines[:s.added], billing.Line.IsCharge) //mutant:sent-any
 }
@@ -178,7 +179,7 @@ func (s *session) endCharging(ctx context.Context) error {
 		return err
 	}
 	if !s.sentAny() {
-		if s.draft == nil {
+		if s.draft == nil { // checkPlan reads it
 			if err := s.checkPlan(ctx); err != nil {
 				return err
 			}

@@ -28,7 +28,7 @@ func TestDecideRecovery(t *testing.T) {
 		storedFault  = billing.Failure{Kind: billing.Unknown, Replayed: true}
 		unauthorized = billing.Failure{Kind: billing.Unauthorized}
 
-		soon     = recovery{action: deferDelay, delay: lockDelay}
+		soon     = recovery{action: deferDelay, delay: callLimitDelay}
 		calm     = recovery{action: deferDelay, delay: outageDelay}
 		repaired = recovery{action: deferDelay, delay: unauthorizedDelay}
 		waited   = recovery{action: deferKeyExpiry}

@@ -9,7 +9,7 @@ import (
 // later.
 type deferral struct {
 	reason string
-	delay  time.Duration // unless countsAttempt is set
+	delay  time.Duration // until the retry; if countsAttempt is set, session.outcome computes it
 
 	// countsAttempt makes the session count towards worker.max_attempts. It is set if the time at which a retry
 	// can succeed is unknown: the delay then grows with each attempt.

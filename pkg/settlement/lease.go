@@ -30,8 +30,9 @@ type lease struct {
 	now    func() time.Time
 	length time.Duration
 
-	// keepUpdatedAt makes writes leave Record.UpdatedAt unchanged. An operator's release sets it while it only
-	// reads: Settings.allVisibleAt counts from the last write of a session that sends.
+	// keepUpdatedAt makes writes leave Record.UpdatedAt unchanged. An operator's release sets it until it has
+	// decided: its writes must not move the time from which Settings.allVisibleAt counts, which is the last write
+	// of a session that sends.
 	keepUpdatedAt bool
 
 	// mutex guards the fields below from the first heartbeat on, and is held during a write. It is a channel
@@ -117,8 +118,8 @@ func (l *lease) write(ctx context.Context, change func(*billing.Step)) error {
 		l.lost = step.Record.Owner == ""
 		return nil
 	}
-	// After ErrBusy the write may have been applied, and the version of the record is unknown. After errors
-	// other than these two the session still has the lease.
+	// After ErrFenced another session has the lease. After ErrBusy the write may have been applied: the version of the
+	// record is unknown. After any other error nothing was written, and the session still has the lease.
 	l.lost = errors.Is(err, billing.ErrFenced) || errors.Is(err, billing.ErrBusy)
 	return fmt.Errorf("write the record of %s: %w", step.Record.InvoiceID, err)
 }

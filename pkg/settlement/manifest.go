@@ -10,7 +10,7 @@ import (
 	"github.com/billable-events/billable/pkg/event"
 )
 
-// maxTrustedAge is the maximum age of a trusted webhook. Since an older one the draft may have changed.
+// maxTrustedAge is the maximum age of a trusted webhook. The draft may have changed since an older one was sent.
 const maxTrustedAge = 5 * time.Minute
 
 // makeManifest makes the manifest of a new epoch from the draft. It reads the draft from Chargebee, unless
@@ -86,8 +86,8 @@ func (s *session) clearMissing(ctx context.Context) error {
 
 // trustedInvoice returns the invoice as the webhook shows it, if the webhook is trusted: the settings allow it,
 // there is no catalog, it is the first message for the invoice, and it is recent, complete and not a replay.
-// The result has only ids and subscriptions of lines. To recognise lines of item prices, which a catalog
-// adds, more is needed.
+// The result has only ids and subscriptions of lines: with a catalog, lines of item prices are recognised by more
+// (billing.Recognize).
 func (s *session) trustedInvoice(now time.Time) (invoice billing.Invoice, trusted bool) {
 	webhook := s.invoice
 	age := now.Sub(time.Unix(s.occurredAt, 0))
@@ -128,8 +128,8 @@ func isComplete(webhook event.Invoice) bool {
 	return webhook.SubscriptionID != "" || len(webhook.LineItems) > 0
 }
 
-// checkPlan compares the manifest with the draft while no line was added. If the draft changed, it starts to
-// release the claims. A later session makes a new plan, once the index shows the events again.
+// checkPlan compares the manifest with the draft while no line was added, and sets s.draft. If the draft changed, it
+// starts to release the claims. A later session makes a new plan, once the index shows the events again.
 func (s *session) checkPlan(ctx context.Context) error {
 	draft, err := s.pendingDraft(ctx)
 	if err != nil {

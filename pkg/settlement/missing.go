@@ -55,9 +55,9 @@ func (s *session) reconcile(ctx context.Context, started time.Time) error {
 	return errReload
 }
 
-// reconcileWhenVisible searches the final invoice and decides about each line. A decision that is not certain
-// depends on a line that was not found. It is valid only if the reads started after missingConfirmedAt:
-// before, the line might not be visible yet, and the message is deferred until then.
+// reconcileWhenVisible searches the final invoice and decides about each line. A decision that is not Certain could
+// change with later reads, because an invoice or a line may not be visible yet. It is valid only if the reads
+// began at missingConfirmedAt or later; otherwise the message is deferred until that time.
 func (s *session) reconcileWhenVisible(ctx context.Context, started time.Time) (result billing.ReconcileResult, finalInvoiceID string, err error) {
 	search, err := s.findFinal(ctx, allFinal)
 	if err != nil {
@@ -79,10 +79,11 @@ func (s *session) reconcileWhenVisible(ctx context.Context, started time.Time) (
 // reconcileWith decides about the lines of the plan by the final invoice. final is nil if none was found.
 func (s *session) reconcileWith(final *billing.Invoice) billing.ReconcileResult {
 	record := s.record()
+	inDoubt := record.IsSending() && !record.Refused && s.added <= record.Cursor // sent, and neither refused nor added
 	return billing.Reconcile(billing.ReconcileInput{
 		Lines:      s.plan.Lines,
 		Cursor:     max(record.Cursor, s.added),
-		InDoubt:    record.IsSending() && !record.Refused && s.added <= record.Cursor,
+		InDoubt:    inDoubt,
 		Closing:    record.State == billing.Closing || record.Resume == billing.Closing,
 		Previous:   record.Dispositions,
 		Originals:  s.manifest.Originals,

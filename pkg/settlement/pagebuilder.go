@@ -40,7 +40,7 @@ type pageBuilder struct {
 	events        []billing.Event
 	keys          map[billing.EventKey]bool // of the events
 	subscriptions []string                  // of the events
-	pageSize      int                       // in bytes, at most
+	pageSize      int                       // upper bound of the encoded size of the events, in bytes
 	eventsSize    int                       // of the items of the events table, in bytes
 }
 

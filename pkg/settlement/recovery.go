@@ -69,7 +69,7 @@ func decideByKind(op operation, failure *billing.Failure, outage bool) recovery 
 		if _, ok := failure.SiteLimit(); ok {
 			return recovery{effect: effectIfNotExecuted(op, failure), action: reload}
 		}
-		return recovery{effect: effectIfNotExecuted(op, failure), action: deferDelay, delay: lockDelay}
+		return recovery{effect: effectIfNotExecuted(op, failure), action: deferDelay, delay: callLimitDelay}
 	case billing.Missing:
 		return decideMissing(op, failure)
 	case billing.Permanent:

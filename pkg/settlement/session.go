@@ -50,7 +50,7 @@ type progress struct {
 	draft       *billing.Invoice // as read before any line was added; nil if it was not read then
 	planChecked bool             // this session made the manifest, or compared it with the draft
 
-	added            int  // the record's cursor, or one more if the line at the cursor was added since
+	added            int  // the record's cursor, or one more if the line at the cursor was added since. Credits after the last charge do not count
 	linesSeen        bool // the added lines were compared with an invoice at Chargebee
 	answerIncomplete bool // a response lacked an added line
 }
@@ -78,8 +78,8 @@ func (s *session) settle(ctx context.Context, delivery *queue.Delivery) error {
 	return s.run(ctx)
 }
 
-// run executes the steps of the states until the invoice is finished or rejected. An error ends the
-// session.
+// run executes the steps of the states until the invoice is finished or rejected. A rejection is written to the
+// record; any other error ends the session.
 func (s *session) run(ctx context.Context) error {
 	err := s.checkLimits()
 	if err == nil {

@@ -10,19 +10,19 @@ import (
 // MaxAge is the age at which a message is rejected. SQS deletes it at 7 days.
 const MaxAge = 6 * 24 * time.Hour
 
-// SQS moves a message to the dead-letter queue, without a reason, after maxReceiveCount receives (1000 is
-// recommended). After manyReceives receives, a message is deferred by at least minRareDelay, so that it reaches
-// MaxAge, and is rejected with its reason, before it has been received MinReceives times.
+// SQS moves a message to the dead-letter queue, without a reason, after maxReceiveCount receives. So after manyReceives
+// receives a message is deferred by at least manyReceivesDelay: it reaches MaxAge, and is rejected with a reason, before
+// it was received MinReceives times. That is 960, below the recommended maxReceiveCount of 1000.
 const (
-	manyReceives = 50
-	minRareDelay = 570 * time.Second
+	manyReceives      = 50
+	manyReceivesDelay = 570 * time.Second
 )
 
 // MinReceives is the minimum maxReceiveCount of the queue: with it, a message is rejected as too old before
 // SQS moves it.
-const MinReceives = manyReceives + int(MaxAge/minRareDelay) + 1
+const MinReceives = manyReceives + int(MaxAge/manyReceivesDelay) + 1
 
-// retention is the time for which the items of a finished invoice are kept. It exceeds the time for which
+// retention is the time for which the items of an epoch are kept after its events were billed or released. It exceeds the time for which
 // Chargebee repeats webhooks and queues keep messages, replays included.
 const retention = 90 * 24 * time.Hour
 
@@ -65,14 +65,14 @@ func (s Settings) leavesOpen(lines []billing.Line) bool {
 	return !s.Close || len(lines) == 0 && !s.CloseWithoutEvents
 }
 
-// minLeaseForPermit returns the minimum remaining time of the lease before a permit is acquired. It exceeds
-// CallTimeout, so that the lease is rarely renewed between permit and call.
+// minLeaseForPermit returns the minimum remaining time of the lease before the permit of a resend or a close is acquired.
+// It exceeds CallTimeout, so that the lease is rarely renewed between permit and call.
 func (s Settings) minLeaseForPermit() time.Duration { return s.CallTimeout * 3 / 2 }
 
 // MaxIdle returns how long the record of an unfinished invoice stays unchanged while a message for it exists:
 // at most the longest delay of a message, and a lease. It stays longer while no consumer receives messages, or
 // if Chargebee asks for longer delays.
 func (s Settings) MaxIdle() time.Duration {
-	keyExpiry := s.IdempotencyWindow + s.MaxEffectDelay + s.MaxSkew
-	return max(keyExpiry, attemptBackoff.Max, minRareDelay) + s.MaxSkew + s.Lease
+	longestDelay := s.IdempotencyWindow + s.MaxEffectDelay + s.MaxSkew // above those of deferUntilKeyExpires and missingConfirmedAt
+	return max(longestDelay, attemptBackoff.Max, manyReceivesDelay) + s.MaxSkew + s.Lease
 }

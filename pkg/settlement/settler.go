@@ -30,7 +30,7 @@ func (s *Settler) Handle(ctx context.Context, delivery *queue.Delivery) queue.Ou
 	report := &Report{MessageID: delivery.ID, EventID: delivery.Attributes[queue.AttributeEventID], Started: s.Now()}
 	outcome := s.process(ctx, delivery, report)
 	if outcome.Action == queue.Retry && delivery.ReceiveCount > manyReceives { // see MinReceives
-		outcome.Delay = max(outcome.Delay, minRareDelay)
+		outcome.Delay = max(outcome.Delay, manyReceivesDelay)
 	}
 	report.Duration = s.Now().Sub(report.Started)
 	report.Outcome = outcome

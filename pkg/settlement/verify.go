@@ -20,9 +20,9 @@ func (s *session) verifyLines(ctx context.Context, invoice billing.Invoice) erro
 			return err
 		}
 	}
-	missing, err := s.compareLines(invoice)
+	lostLine, err := s.compareLines(invoice)
 	s.linesSeen = true
-	s.answerIncomplete = s.answerIncomplete || missing != ""
+	s.answerIncomplete = s.answerIncomplete || lostLine != ""
 	return err
 }
 
@@ -41,8 +41,8 @@ func (s *session) verifyAllAdded(ctx context.Context) error {
 		return err
 	}
 	s.linesSeen, s.answerIncomplete = true, false
-	missing, err := s.compareLines(draft)
-	if err != nil || missing == "" {
+	lostLine, err := s.compareLines(draft)
+	if err != nil || lostLine == "" {
 		return err
 	}
 	return s.confirmRemoved(ctx)
@@ -61,19 +61,19 @@ func (s *session) confirmRemoved(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	missing, err := s.compareLines(draft)
-	if err == nil && missing != "" {
+	lostLine, err := s.compareLines(draft)
+	if err == nil && lostLine != "" {
 		err = &billing.Rejection{
 			Reason: billing.LineRemoved,
-			Detail: fmt.Sprintf("the line %s is no longer on %s", missing, draft.ID),
+			Detail: fmt.Sprintf("the line %s is no longer on %s", lostLine, draft.ID),
 		}
 	}
 	return err
 }
 
-// compareLines looks for the added lines on the invoice. It returns the identity of a missing line; empty if
-// there is none. The error is a rejection if a line is there more than once, or the subscription changed.
-func (s *session) compareLines(invoice billing.Invoice) (missing string, err error) {
+// compareLines looks for the added lines on the invoice. It returns the identity of one that is not on it;
+// empty if all are. The error is a rejection if a line is there more than once, or the subscription changed.
+func (s *session) compareLines(invoice billing.Invoice) (lostLine string, err error) {
 	if invoice.SubscriptionID != s.manifest.SubscriptionID {
 		return "", &billing.Rejection{
 			Reason: billing.InvoiceChanged,
@@ -87,10 +87,10 @@ func (s *session) compareLines(invoice billing.Invoice) (missing string, err err
 		case count > 1:
 			return "", errDuplicate(line, count, invoice.ID)
 		case count == 0:
-			missing = line.Identity()
+			lostLine = line.Identity()
 		}
 	}
-	return missing, nil
+	return lostLine, nil
 }
 
 // errDuplicate returns the rejection of an invoice that has a line more than once.
