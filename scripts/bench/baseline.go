@@ -43,11 +43,7 @@ type loadMode struct {
 
 // compareBaselines loads all baselines and the receiver in turn, several times, so that other work on
 // the machine affects all of them.
-func compareBaselines(ctx context.Context, o options, r *report) (err error) {
-	length, rounds := 5*time.Second, 3
-	if o.quick {
-		length, rounds = time.Second, 1
-	}
+func compareBaselines(ctx context.Context, o options, r *report, rounds int, modes ...loadMode) (err error) {
 	e, err := newEnv(ctx, o.binaries, nil)
 	if err != nil {
 		return err
@@ -64,10 +60,7 @@ func compareBaselines(ctx context.Context, o options, r *report) (err error) {
 	}
 	s := baselinesSection()
 	r.sections = append(r.sections, s)
-	for _, mode := range []loadMode{
-		{"saturated", load{Clients: 512, Length: length, Kind: usualWebhook}, 2.5},
-		{"at 2,000/s", load{Rate: 2000, Length: length, Kind: usualWebhook}, 1.8},
-	} {
+	for _, mode := range modes {
 		if err := e.compare(ctx, mode, rounds, servers, r, s); err != nil {
 			return fmt.Errorf("%s: %w", mode.name, err)
 		}

@@ -192,7 +192,13 @@ func benchReceiver(ctx context.Context, o options, r *report) error {
 		}
 	}
 	if o.wants("baselines") {
-		r.fail("baselines", compareBaselines(ctx, o, r))
+		length, rounds := 5*time.Second, 3
+		if o.quick {
+			length, rounds = time.Second, 1
+		}
+		r.fail("baselines", compareBaselines(ctx, o, r, rounds,
+			loadMode{"saturated", load{Clients: 512, Length: length, Kind: usualWebhook}, 2.5},
+			loadMode{"at 2,000/s", load{Rate: 2000, Length: length, Kind: usualWebhook}, 1.8}))
 	}
 	return context.Cause(ctx)
 }

@@ -19,7 +19,7 @@ func TestReceiverScenario(t *testing.T) {
 		t.Errorf("got %v", f)
 	}
 	outage := outageScenario(200*time.Millisecond, 200*time.Millisecond, 500*time.Millisecond)
-	if f, err = outage.measure(t.Context(), o); err != nil || f["requests"] < 220 || f["max, ms"] < 100 {
+	if f, err = outage.measure(t.Context(), o); err != nil || f["requests"] < 100 || f["max, ms"] < 100 {
 		t.Errorf("an outage: %v, %v", f, err)
 	}
 }
@@ -31,16 +31,16 @@ func TestReceiverScenario_Fails(t *testing.T) {
 	}
 }
 
-// TestCompareBaselines measures each server for a second.
+// TestCompareBaselines loads each server a little: other tests need the machine, too.
 func TestCompareBaselines(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some seconds")
-	}
 	r, _ := testReport(t)
-	if err := compareBaselines(t.Context(), options{binaries: programs.Directory(t), quick: true}, r); err != nil {
+	err := compareBaselines(t.Context(), options{binaries: programs.Directory(t)}, r, 1,
+		loadMode{"closed", load{Clients: 2, Length: 200 * time.Millisecond, Kind: usualWebhook}, 2.5},
+		loadMode{"open", load{Rate: 50, Length: 200 * time.Millisecond, Kind: usualWebhook}, 1.8})
+	if err != nil {
 		t.Fatal(err)
 	}
-	for _, mode := range []string{"saturated: ", "at 2,000/s: "} {
+	for _, mode := range []string{"closed: ", "open: "} {
 		if f := r.run.Results[mode+fullReceiver]; f["ratio"] <= 0 || f["requests"] <= 0 {
 			t.Errorf("%s: %v", mode, f)
 		}
