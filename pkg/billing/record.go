@@ -60,7 +60,7 @@ type Record struct {
 	CloseRefusals int // number of refused or replayed closes; part of the idempotency key of the next
 
 	Dispositions   Dispositions
-	ProcessedPages int // pages whose events are settled as decided
+	ProcessedPages int // pages whose events are settled as decided; without pages, steps that released unrecorded events
 	Outcome        Outcome
 	Reason         Reason // of the rejection, also while the state is Settling or Releasing
 	Detail         string

@@ -40,7 +40,7 @@ func decideAcquire(record billing.Record, exists bool, now time.Time, skew time.
 	case record.IsLeased(now):
 		return acquisition{}, deferFor(time.Unix(record.LeaseUntil, 0).Sub(now)+time.Second, "another session has the lease of the invoice")
 	case record.ClaimsReleased(): //mutant:released-before
-		if record.Pages == 0 { // no event was claimed
+		if record.Pages == 0 && record.ProcessedPages == 0 { // no event was released
 			return acquisition{newEpoch: true}, nil
 		}
 		releasedBy := time.Unix(record.UpdatedAt+1, 0) // UpdatedAt is rounded down to seconds

@@ -33,7 +33,7 @@ func (s *Settler) ReleaseUnrecorded(ctx context.Context, order Order) (record bi
 		return found, 0, r.explainFenced(err)
 	}
 	released, err = r.releaseUnrecorded(ctx)
-	r.endUnrecorded(ctx, exists)
+	r.endUnrecorded(ctx, exists, released)
 	if !order.DryRun {
 		found = r.record()
 	}
@@ -48,19 +48,22 @@ func (r *releaser) acquireUnrecorded(ctx context.Context, exists bool) error {
 			return
 		}
 		r.applyNewEpoch(step)
-		step.Record.Detail = r.detail("claimed without a record")
+		step.Record.Detail = "claimed without a record"
 	})
 }
 
 // endUnrecorded ends the lease. It rejects a record that acquireUnrecorded created, so that the next message begins
 // a new epoch.
-func (r *releaser) endUnrecorded(ctx context.Context, exists bool) {
+func (r *releaser) endUnrecorded(ctx context.Context, exists bool, released int) {
 	// If this fails, the lease expires.
 	_ = r.lease.commit(ctx, func(step *billing.Step) {
 		if exists {
 			endLease(&step.Record)
 		} else {
 			applyRejection(step, billing.Claiming)
+		}
+		if released > 0 {
+			step.Record.Detail = r.detail(step.Record.Detail)
 		}
 	})
 }
@@ -74,9 +77,14 @@ func (r *releaser) releaseUnrecorded(ctx context.Context) (released int, err err
 	if err := r.checkUnrecorded(ctx); err != nil {
 		return 0, err
 	}
-	r.lease.keepUpdatedAt = false // a new epoch begins once the index shows what was released until UpdatedAt
+	r.lease.keepUpdatedAt = false
 	for chunk := range slices.Chunk(events, billing.MaxPageEvents) {
-		if err := r.lease.commit(ctx, func(step *billing.Step) { step.Release = chunk }); err != nil {
+		if err := r.lease.commit(ctx, func(step *billing.Step) {
+			step.Release = chunk
+			if step.Record.Pages == 0 { // makes the next epoch wait: see decideAcquire
+				step.Record.ProcessedPages++
+			}
+		}); err != nil {
 			return released, err
 		}
 		released += len(chunk)

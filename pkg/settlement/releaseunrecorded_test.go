@@ -1,6 +1,7 @@
 package settlement_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,9 +82,10 @@ func TestReleaseUnrecorded(t *testing.T) {
 					t.Fatalf("released %d, %v", released, err)
 				}
 				f.wantStatuses("unbilled unbilled unbilled")
-				if record := f.head(id); !record.ClaimsReleased() || record.Owner != "" {
+				if record := f.head(id); !record.ClaimsReleased() || record.Owner != "" || !strings.HasPrefix(record.Detail, "released at") {
 					t.Errorf("got %+v", record)
 				}
+				f.wantRetry(f.settler(nil), body) // the index may not show the released events yet
 				if again, err := release(settlement.Order{}); err != nil || again != 0 {
 					t.Errorf("released again: %d, %v", again, err)
 				}
