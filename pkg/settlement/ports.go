@@ -73,11 +73,11 @@ type Observer interface {
 	Handled(ctx context.Context, report Report)
 	// Mismatched is called for an event that is not as the ledger has it:
 	//
-	//	found for the invoice                  the session
+	//	the event is                           the session
 	//	claimed, with other values             bills it as it was claimed
 	//	unbilled, after an invoice billed it   marks it as billed on that invoice again
 	//	in another state                       leaves it as it is
 	//
-	// claimed has only a key if the event was not to be billed with its values.
+	// claimed has only a key if the session was to release the event, or had already found its values changed.
 	Mismatched(invoiceID string, claimed billing.Event, found billing.ChangedEvent)
 }

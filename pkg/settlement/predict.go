@@ -34,9 +34,9 @@ const (
 	ResumesAtLine   ReplayPrediction = "resumes_at_line"  // the remaining lines are added
 	ResumesClosing  ReplayPrediction = "resumes_closing"  // the draft is closed
 	ResumesBilling  ReplayPrediction = "resumes_billing"  // the remaining events are settled as decided
-	ResumesRelease  ReplayPrediction = "resumes_release"  // the remaining claims are released, and the message is rejected
-	Reconciles      ReplayPrediction = "judges"           // the lines are reconciled with the final invoice
-	FindsGone       ReplayPrediction = "finds_gone"       // the draft is not pending: nothing was or can be charged
+	ResumesRelease  ReplayPrediction = "resumes_release"  // the remaining claims are released; then the message is rejected, retried or acknowledged
+	Reconciles      ReplayPrediction = "judges"           // the lines are reconciled with the final invoice; the value is an older word
+	FindsGone       ReplayPrediction = "finds_gone"       // the draft is not pending and was never charged: the message is rejected
 	RejectedAgain   ReplayPrediction = "rejected_again"   // the message is rejected again
 )
 
@@ -171,7 +171,7 @@ var reconciled = Replay{Reconciles, "the draft is no longer pending: its lines a
 func predictSettling(record billing.Record) Replay {
 	decided, on := record.Dispositions, record.CurrentInvoiceID()
 	switch {
-	case !decided.Has(billing.NotCharged) && !decided.Has(billing.ChargeUnknown): // also if it is empty
+	case !decided.Has(billing.NotCharged) && !decided.Has(billing.ChargeUnknown): // also without dispositions: then all charges were added (lineDispositions)
 		return Replay{ResumesBilling, "all its lines are on " + on + ": the remaining events are marked as billed", new(true)}
 	case record.State != billing.Rejected:
 		replay := Replay{ResumesBilling, "what was decided about its lines is applied: events are marked as billed on " + on + ", released, or stay claimed", nil}

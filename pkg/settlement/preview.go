@@ -19,11 +19,11 @@ const (
 	WillBeEmpty    InvoicePrediction = "empty"      // it stays without lines: Chargebee does not close it
 	WillReject     InvoicePrediction = "reject"     // it is rejected for Preview.Reason
 	WillFindClosed InvoicePrediction = "gone"       // it was closed or deleted elsewhere, and nothing is to be charged
-	WillResume     InvoicePrediction = "go_on"      // the plan in the ledger is resumed
+	WillResume     InvoicePrediction = "go_on"      // the message resumes the invoice, mostly with the plan in the ledger
 	WillDoNothing  InvoicePrediction = "nothing"    // it is finished
 )
 
-// Preview holds the lines that a message would charge on an invoice.
+// Preview holds the lines of an invoice's plan: the one in the ledger, or else the one that a message would make.
 type Preview struct {
 	Prediction InvoicePrediction
 	Reason     billing.Reason // of a rejection, predicted or recorded
@@ -112,7 +112,7 @@ func (s *Settler) addNewPlan(ctx context.Context, preview *Preview, read billing
 		return err
 	}
 	preview.Lines = lines
-	preview.Prediction = s.predict(lines, read, preview.Record.Epoch != "")
+	preview.Prediction = s.predict(lines, read, preview.Record.Epoch != "" && !preview.Record.ClaimsReleased())
 	if preview.Prediction == WillReject {
 		preview.Reason, preview.Detail = billing.InvoiceNotPending, fmt.Sprintf("the invoice is %s and not pending", statusOrMissing(read))
 	}

@@ -105,10 +105,10 @@ func (s *Settler) fetchPage(ctx context.Context, page billing.LinePage) (billing
 // listInvoices returns one page of a list. If the response is too large, it reduces query.Limit. After a failed
 // call the error is a deferral or errReload.
 func (s *Settler) listInvoices(ctx context.Context, query *billing.InvoiceQuery) (billing.InvoicePage, error) {
-	page, err := query.List(func(query billing.InvoiceQuery) (page billing.InvoicePage, err error) {
-		id := cmp.Or(query.InvoiceID, query.SubscriptionID, query.CustomerID)
+	page, err := query.List(func(attempt billing.InvoiceQuery) (page billing.InvoicePage, err error) {
+		id := cmp.Or(attempt.InvoiceID, attempt.SubscriptionID, attempt.CustomerID)
 		err = s.read(ctx, id, func(ctx context.Context, permit *ratelimit.Permit) (err error) {
-			page, err = s.Invoices.ListInvoices(ctx, permit, query)
+			page, err = s.Invoices.ListInvoices(ctx, permit, attempt)
 			return err
 		})
 		return page, err
@@ -172,8 +172,7 @@ func (s *session) listDraft(ctx context.Context, refusal *billing.Failure) (draf
 	}
 }
 
-// pendingDraft returns the draft if it is pending. Otherwise it decides what became of the lines, and returns the
-// error of resolveMissing.
+// pendingDraft returns the draft if it is pending. Otherwise it carries out resolveMissing, whose error is never nil.
 func (s *session) pendingDraft(ctx context.Context) (billing.Invoice, error) {
 	draft, missing, err := s.readDraft(ctx)
 	if err == nil && missing {

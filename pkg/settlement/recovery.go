@@ -23,7 +23,7 @@ const (
 type lineEffect int
 
 const (
-	lineUnchanged lineEffect = iota // nothing: the call was to add no line, or the line was in doubt before
+	lineUnchanged lineEffect = iota // the record stays as it is: the call was not for a line, or the line was in doubt before
 	lineInDoubt                     // the line may be on the invoice
 	lineNotAdded                    // the line is not on the invoice
 )
@@ -113,7 +113,8 @@ func decideMissing(op operation, failure *billing.Failure) recovery {
 // decideRefusal decides after a refusal, which a repeated call would get again.
 func decideRefusal(op operation, failure *billing.Failure) recovery {
 	switch {
-	// The line stays in doubt: the refusal may be of a concurrent duplicate, or an old one that is replayed.
+	// The line stays in doubt: Chargebee may refuse because an earlier call with the key is running, or replay an old
+	// refusal.
 	case op == opResend: //mutant:refused-in-doubt
 		return recovery{action: deferKeyExpiry}
 	case op == opAdd && failure.Replayed:
@@ -179,7 +180,7 @@ func (s *session) recoverFrom(ctx context.Context, op operation, failure *billin
 }
 
 // readAfterRefusal reads the draft. It returns nil if the draft is pending and, after opAdd, without the refused
-// line. If the draft is missing, it sets Record.Refused: unless the draft appears again, the line was not added.
+// line. If the draft is missing after opAdd, it sets Record.Refused: unless the draft appears again, the line was not added.
 func (s *session) readAfterRefusal(ctx context.Context, op operation) error {
 	draft, missing, err := s.readDraft(ctx)
 	switch {

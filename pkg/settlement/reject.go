@@ -9,12 +9,13 @@ import (
 	"github.com/billable-events/billable/pkg/retry"
 )
 
-// maxDetail is the maximum length in bytes of the detail of a record and of a dead letter. With it, the
-// dispositions of 800 lines and the longest ids, a record stays below the 4 KB of one read unit.
+// maxDetail is the maximum length in bytes of the detail of a record and of a dead letter. A record with such a detail,
+// 800 dispositions and the longest ids is smaller than 4 KB, one read unit.
 const maxDetail = queue.MaxDetail
 
 // recordRejection writes the rejection in err to the record. It returns any other err unchanged, also nil.
-// If no line was sent, the claims are released. Otherwise they stay, and a later message resumes the state.
+// If the invoice was being claimed or charged and no line was sent, the claims are released. Otherwise they stay, and a
+// later message resumes the state.
 func (s *session) recordRejection(ctx context.Context, err error) error {
 	rejection, ok := errors.AsType[*billing.Rejection](err)
 	if !ok {
@@ -89,12 +90,12 @@ func (s *session) resume(ctx context.Context) error {
 		return err
 	case missing && record.MissingSince == 0 && record.Resume != billing.Closing:
 		return s.resumeState(ctx, s.Now().Unix())
-	case missing: // 0 makes closeInvoice repeat its call: the response may have the final invoice
+	case missing: // without MissingSince, closeInvoice repeats its call: the response may have the final invoice
 		return s.resumeState(ctx, record.MissingSince)
 	case lostLine != "":
 		return &billing.Rejection{Reason: billing.LineRemoved, Detail: "the line " + lostLine + " is not on " + s.manifest.InvoiceID}
 	}
-	s.linesSeen = !record.IsSending()
+	s.linesSeen = !record.IsSending() // a line that was being sent was not compared
 	return s.resumeState(ctx, 0)
 }
 

@@ -16,8 +16,8 @@ var ErrNoInvoice = errors.New("settlement: no such invoice")
 type Order struct {
 	InvoiceID string // of the draft
 
-	// NotCharged is the reason why an operator asserts that lines that may have been charged were not; empty for
-	// no assertion. The ledger keeps it.
+	// NotCharged is the operator's evidence that lines that may have been charged were not; empty for no assertion.
+	// The ledger keeps it.
 	NotCharged string
 
 	// Reason is the operator's reason for the release. The ledger keeps it.
@@ -103,7 +103,7 @@ type releaser struct {
 }
 
 // run acquires the record, decides, and settles the events. It acquires the record before it reads anything else:
-// after that, a paused process that owned the record can write nothing to the ledger.
+// after that, a paused process that owned the record can write nothing to the ledger. A dry run does not acquire it.
 func (r *releaser) run(ctx context.Context, action releaseAction) (Release, error) {
 	err := r.lease.commit(ctx, func(step *billing.Step) {
 		setOwner(&step.Record)
@@ -140,8 +140,7 @@ func (r *releaser) run(ctx context.Context, action releaseAction) (Release, erro
 	return release, err
 }
 
-// loadPlanIfAny reads the plan. While the claims are released, a missing plan is not an error: the events could
-// not be billed.
+// loadPlanIfAny reads the plan. In the state Releasing there may be none: the events could not be billed.
 func (r *releaser) loadPlanIfAny(ctx context.Context) error {
 	err := r.loadPlan(ctx)
 	releasing := r.record().State == billing.Releasing || r.record().Resume == billing.Releasing

@@ -22,7 +22,7 @@ type Report struct {
 	Attempts       int   // of the record
 
 	Repeated       bool // an earlier session had finished the invoice
-	UnknownInvoice bool // Chargebee has no such invoice, and an earlier session did not record that
+	UnknownInvoice bool // Chargebee has no such invoice, and this session is the first to find that
 
 	Events         int // claimed by this session
 	Lines          int // of the plan, if this session read or wrote it
@@ -31,7 +31,7 @@ type Report struct {
 
 	Outcome     queue.Outcome
 	DeferReason string // why the message is retried; empty if it is not
-	Err         error  // an unexpected error; nil after a deferral
+	Err         error  // any error that is not a deferral and not billing.ErrFenced
 
 	Started  time.Time
 	Duration time.Duration
