@@ -139,7 +139,8 @@ func (c *console) get(path string, want int) string {
 
 var csrfField = regexp.MustCompile(`name="csrf" value="(\w+)"`)
 
-// post sends a form with the CSRF token, and follows the redirect.
+// post sends a form with the CSRF token, and follows the redirect. It returns the page of a job once the job has
+// ended, or waits.
 func (c *console) post(path string, want int, pairs ...string) string {
 	c.Helper()
 	if c.csrf == "" {
@@ -151,7 +152,14 @@ func (c *console) post(path string, want int, pairs ...string) string {
 	}
 	status, body, _ := c.do(c.request(http.MethodPost, path, form))
 	if status != want {
-		c.Fatalf("POST %s %v: %d, want %d: %s\n%s", path, pairs, status, want, body, c.log.text.String())
+		c.Fatalf("POST %s %v: %d, want %d: %s", path, pairs, status, want, body)
+	}
+	const running = `data-refresh="/job?progress`
+	for deadline := time.Now().Add(time.Minute); strings.Contains(body, running) && !strings.Contains(body, "Waiting:"); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			c.Fatalf("the job does not end: %s", body)
+		}
+		body = c.get("/job?id="+jobField.FindStringSubmatch(body)[1], http.StatusOK)
 	}
 	return body
 }

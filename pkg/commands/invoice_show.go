@@ -131,7 +131,7 @@ func (a *app) writeEvents(events []inspect.Event) {
 	a.writeNextTable(columns, rows)
 }
 
-// eventAmount formats the amount of an event, in minor units, in the major unit. Without a currency it returns the
+// eventAmount converts the amount of an event from minor units to the major unit. Without a currency it returns the
 // amount as the producer wrote it, and without an amount cli.None.
 func eventAmount(event inspect.Event) string {
 	if event.Amount == nil || event.CurrencyCode == nil {

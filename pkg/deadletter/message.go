@@ -27,7 +27,7 @@ type Message struct {
 	ReceiveCount    int        `json:"receive_count"`
 	ReplayCount     int        `json:"replay_count"`
 	LedgerState     string     `json:"ledger_state"`
-	ChargeAtRisk    *int64     `json:"charge_at_risk"` // minor units; null if there is no plan
+	ChargeAtRisk    *int64     `json:"charge_at_risk"` // minor units; null without a record or a plan, 0 if the invoice is finished
 	CurrencyCode    *string    `json:"currency_code"`
 
 	sentAt      time.Time // when it was sent to the dead-letter queue, or to the main queue if SQS moved it
@@ -35,7 +35,7 @@ type Message struct {
 }
 
 // describe returns the message without the data of the ledger. The ids are those of the body, or else those of
-// the attributes, which another producer may not set.
+// the attributes, which may be absent if another program sent the message.
 func describe(received queue.Message) Message {
 	message := Message{
 		MessageID:       received.ID,

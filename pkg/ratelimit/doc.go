@@ -39,7 +39,7 @@
 // addition depends on no value that was read: grants of several processes are applied while the
 // bucket has calls for them. A refused update returns the present state, and the Limiter asks
 // once more, for as many calls as this state allows. While callers wait for more calls than the
-// bucket has, it asks every 225 to 450 ms, or when the next call can be granted, if that is later.
+// bucket has, it asks every 225 to 450 ms (a command 50 to 100 ms), or when the next call can be granted, if that is later.
 //
 // Consumers leave one call in the bucket. A limiter with [Config.Command] may take this call,
 // so that an operator's command makes progress while consumers use everything else.
@@ -84,7 +84,7 @@
 // [Limiter.Pause]. From then on this process hands out no permits; earlier ones can be spent until
 // they expire. The process writes a [Pause] to the item and multiplies the scale by 0.6, unless
 // the item has a pause. No grant is applied while it has one. Each process serves the pause for
-// its duration by the monotonic clock, from when it first reads it. The first process that has
+// its duration by the monotonic clock, from when it first reads it; the process that got the 429 from then. The first process that has
 // served the pause removes it. The scale grows by 0.02 after each minute without a pause and
 // without a change of the scale.
 //
@@ -97,6 +97,6 @@
 //   - Process suspended: its permits expire, [Permit.Spend] fails, nothing is sent.
 //   - Store unavailable: no permits, and [Limiter.Wait] keeps the workers from receiving
 //     messages. Invoices are in the same table, so nothing could be billed either.
-//   - Processes with different limits: the largest limit holds, plus one call. The item keeps the
+//   - Processes with different limits: about the largest limit holds. The item keeps the
 //     limit of the last grant, and consumer check reports a difference.
 package ratelimit

@@ -29,7 +29,7 @@ func (s *session) claim(ctx context.Context) error {
 	}
 
 	next := &pageBuilder{}
-	var billed []billing.Rewritten // to be restored
+	var billed []billing.Rewritten // billed events that their producer wrote again; restore marks them as billed
 	onBilled := func(event billing.Rewritten) { billed = append(billed, event) }
 	for event, err := range s.unbilled(ctx, s.manifest, onBilled) {
 		if err == nil && len(billed) >= billing.MaxPageEvents {
@@ -39,7 +39,7 @@ func (s *session) claim(ctx context.Context) error {
 			return err
 		}
 		if s.claimed.has(event.EventKey) { //mutant:claimed-twice
-			continue // the index is stale, or its producer rewrote it after the claim
+			continue // the index is stale, or the event's producer rewrote it after the claim
 		}
 		if !next.fits(event) {
 			if err := s.claimPage(ctx, next.take(), sums); err != nil {
@@ -227,8 +227,8 @@ func (s *session) claimRestAndPlan(ctx context.Context, last []billing.Event, su
 }
 
 // tryOneStep claims the last events and writes the plan in one step. It returns errNotInOneStep if there are no
-// events, if the step would be too large, or if the plan would be rejected. The last is decided again once the
-// events are claimed, because the values in the index may be stale.
+// events, if the step would be too large, or if the plan would be rejected. Whether it is rejected is decided
+// again once the events are claimed, because the values in the index may be stale.
 func (s *session) tryOneStep(ctx context.Context, last []billing.Event, sums *billing.Aggregator) error {
 	all := sums.Clone()
 	all.Add(last...)

@@ -120,7 +120,7 @@ func (s *Settler) addNewPlan(ctx context.Context, preview *Preview, read billing
 }
 
 // predict returns how the settlement of an invoice with these lines ends. claimed reports that the record has an
-// epoch: without one, a session rejects an invoice that is not pending.
+// epoch whose claims are not released: without one, a session rejects an invoice that is not pending.
 func (s *Settler) predict(lines []billing.Line, read billing.Invoice, claimed bool) InvoicePrediction {
 	hasCharges := slices.ContainsFunc(lines, billing.Line.IsCharge)
 	switch {

@@ -44,7 +44,7 @@ func (s *Settler) fetchInvoice(ctx context.Context, invoiceID string) (billing.I
 // errChanged means that an invoice changed between two pages of its lines.
 var errChanged = errors.New("settlement: the invoice changed while it was read")
 
-// fetchPages reads the pages of an invoice's lines once. The error is errChanged, or as of fetchInvoice.
+// fetchPages reads the pages of an invoice's lines once. The error is errChanged, or one that fetchInvoice describes.
 func (s *Settler) fetchPages(ctx context.Context, invoiceID string) (billing.Invoice, error) {
 	invoice, err := s.fetchPage(ctx, billing.LinePage{InvoiceID: invoiceID})
 	if err != nil {

@@ -74,7 +74,7 @@ func (h *Handler) respond(c echo.Context, success any, err error) (status int) {
 	}
 
 	httpErr := toHTTPError(err)
-	if httpErr.overload { // so that another client gets the connection
+	if httpErr.overload { // so that its slot is free for another client
 		header.Set("Connection", "close")
 	}
 	switch httpErr.status {
