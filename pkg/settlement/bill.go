@@ -49,19 +49,28 @@ func (s *session) release(ctx context.Context) error {
 	return s.settlePages(ctx, s.record().ProcessedPages, nil, nil)
 }
 
-// lineDispositions returns the disposition of each line. If decided is empty, the draft was closed or left open
-// with all its charges: every line is charged except credits, whose events are carried forward.
+// allDispositions returns decided, or if that is empty the dispositions of a draft that was closed or left open
+// with all its charges: each line is charged except credits, whose events are carried forward.
+func allDispositions(plan billing.Plan, decided billing.Dispositions) billing.Dispositions {
+	if decided != "" {
+		return decided
+	}
+	dispositions := make([]byte, len(plan.Lines))
+	for i, line := range plan.Lines {
+		dispositions[i] = byte(billing.Charged)
+		if line.IsCredit() { //mutant:credit-line
+			dispositions[i] = byte(billing.NotCharged)
+		}
+	}
+	return billing.Dispositions(dispositions)
+}
+
+// lineDispositions returns allDispositions by line.
 func lineDispositions(plan billing.Plan, decided billing.Dispositions) map[billing.LineKey]billing.Disposition {
+	all := allDispositions(plan, decided)
 	dispositions := make(map[billing.LineKey]billing.Disposition, len(plan.Lines))
 	for i, line := range plan.Lines {
-		switch {
-		case decided != "":
-			dispositions[line.Key()] = decided.Of(i)
-		case line.IsCredit(): //mutant:credit-line
-			dispositions[line.Key()] = billing.NotCharged
-		default:
-			dispositions[line.Key()] = billing.Charged
-		}
+		dispositions[line.Key()] = all.Of(i)
 	}
 	return dispositions
 }
@@ -69,9 +78,9 @@ func lineDispositions(plan billing.Plan, decided billing.Dispositions) map[billi
 // billed returns the sums of the lines whose disposition is Charged.
 func (s *session) billed(decided billing.Dispositions) Billed {
 	billed := Billed{CurrencyCode: s.manifest.CurrencyCode}
-	dispositions := lineDispositions(s.plan, decided)
-	for _, line := range s.plan.Lines {
-		if dispositions[line.Key()] != billing.Charged {
+	dispositions := allDispositions(s.plan, decided)
+	for i, line := range s.plan.Lines {
+		if dispositions.Of(i) != billing.Charged {
 			continue
 		}
 		billed.Events += line.Events

@@ -67,13 +67,16 @@ func (s *session) restore(ctx context.Context, rewritten []billing.Rewritten) er
 // restoreInOneStep restores at most billing.MaxPageEvents events. It leaves out events that are not unbilled
 // anymore: the index of unbilled events was stale.
 func (s *session) restoreInOneStep(ctx context.Context, rewritten []billing.Rewritten) error {
-	err := s.lease.commit(ctx, func(step *billing.Step) { step.Restore = rewritten })
-	if changed, ok := errors.AsType[*billing.EventsChanged](err); ok {
-		unbilled := slices.DeleteFunc(rewritten, func(event billing.Rewritten) bool { return changed.Contains(event.EventKey) })
-		return s.restore(ctx, unbilled)
-	}
-	if err != nil {
-		return err
+	for len(rewritten) > 0 {
+		err := s.lease.commit(ctx, func(step *billing.Step) { step.Restore = rewritten })
+		if changed, ok := errors.AsType[*billing.EventsChanged](err); ok {
+			rewritten = slices.DeleteFunc(rewritten, func(event billing.Rewritten) bool { return changed.Contains(event.EventKey) })
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		break
 	}
 	for _, event := range rewritten {
 		s.Observer.Mismatched(event.InvoiceID, event.Claimed, billing.ChangedEvent{EventKey: event.EventKey, Status: billing.EventUnbilled, Current: event.Event})

@@ -171,7 +171,7 @@ var reconciled = Replay{Reconciles, "the draft is no longer pending: its lines a
 func predictSettling(record billing.Record) Replay {
 	decided, on := record.Dispositions, record.CurrentInvoiceID()
 	switch {
-	case !decided.Has(billing.NotCharged) && !decided.Has(billing.ChargeUnknown): // also without dispositions: then all charges were added (lineDispositions)
+	case !decided.Has(billing.NotCharged) && !decided.Has(billing.ChargeUnknown): // also without dispositions: then all charges were added (allDispositions)
 		return Replay{ResumesBilling, "all its lines are on " + on + ": the remaining events are marked as billed", new(true)}
 	case record.State != billing.Rejected:
 		replay := Replay{ResumesBilling, "what was decided about its lines is applied: events are marked as billed on " + on + ", released, or stay claimed", nil}

@@ -75,7 +75,7 @@ func (s *Settler) Preview(ctx context.Context, invoiceID string, found *billing.
 	if !claimed {
 		preview.Manifest = billing.NewManifest(read, s.Now().Unix())
 	}
-	err = s.addNewPlan(ctx, &preview, read)
+	err = s.addNewPlan(ctx, &preview, read, claimed)
 	return preview, err
 }
 
@@ -98,7 +98,7 @@ func (s *Settler) addStoredPlan(ctx context.Context, preview *Preview) error {
 }
 
 // addNewPlan adds a new plan to a preview, as claim would make it, and predicts how the settlement ends.
-func (s *Settler) addNewPlan(ctx context.Context, preview *Preview, read billing.Invoice) error {
+func (s *Settler) addNewPlan(ctx context.Context, preview *Preview, read billing.Invoice, claimed bool) error {
 	sums := billing.NewAggregator(preview.Manifest)
 	if err := s.addEvents(ctx, preview, sums); err != nil {
 		return err
@@ -112,7 +112,7 @@ func (s *Settler) addNewPlan(ctx context.Context, preview *Preview, read billing
 		return err
 	}
 	preview.Lines = lines
-	preview.Prediction = s.predict(lines, read, preview.Record.Epoch != "" && !preview.Record.ClaimsReleased())
+	preview.Prediction = s.predict(lines, read, claimed)
 	if preview.Prediction == WillReject {
 		preview.Reason, preview.Detail = billing.InvoiceNotPending, fmt.Sprintf("the invoice is %s and not pending", statusOrMissing(read))
 	}

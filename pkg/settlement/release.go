@@ -238,12 +238,7 @@ func (r *releaser) dispositions() billing.Dispositions {
 	if record.State == billing.Releasing || record.State == billing.Rejected && record.Resume == billing.Claiming {
 		return billing.RepeatDisposition(billing.NotCharged, len(r.plan.Lines))
 	}
-	decided := lineDispositions(r.plan, record.Dispositions)
-	dispositions := make([]byte, len(r.plan.Lines))
-	for i, line := range r.plan.Lines {
-		dispositions[i] = byte(decided[line.Key()])
-	}
-	return billing.Dispositions(dispositions)
+	return allDispositions(r.plan, record.Dispositions)
 }
 
 // settleEvents releases the events or marks them as billed, as the record has it.
